@@ -1,0 +1,23 @@
+"""The command line: one file a command group, each a thin shell over the room it names.
+
+Heavy imports live inside the commands, so that `mlxts --help` answers at once.
+"""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line; an error a user can cause is one line and its own exit code."""
+    from mlxts.cli.app import app
+    from mlxts.errors import MlxtsError
+
+    try:
+        app()
+    except MlxtsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader (`| head`) has gone; Python would complain once more while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

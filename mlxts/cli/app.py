@@ -1,0 +1,31 @@
+"""The root of the command line."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="mlxts",
+    help="Do neural scaling laws hold for transformers on financial time series?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("mlxts"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,288 @@
+"""ExperimentConfig: YAML in, frozen and validated, with a canonical hash.
+
+A *strict* configuration picks only from `protocol.py`; an *exploratory* one may say anything,
+and everything it reaches is marked so. Unknown keys and wrong types are errors that name the key.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mlxts import protocol
+from mlxts.errors import ConfigError
+from mlxts.files import canonical_hash
+
+Mode = Literal["strict", "exploratory"]
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataConfig(_Section):
+    """Which bars are read, and where the splits lie."""
+
+    source: Literal["auto", "yahoo", "files", "sample", "simulated"] = Field(
+        "auto", description="`auto`: the newest registered artifact from yahoo or files"
+    )
+    symbols: tuple[str, ...] = Field(("SPY",), min_length=1, description="pooled as one data set")
+    score_on: str = Field(protocol.SCORED_ON, description="the symbol whose rows are scored")
+    splits: Literal["protocol", "sample"] = Field("protocol", description="which split dates hold")
+    pinned: dict[str, str] = Field(
+        default_factory=dict, description="symbol -> sha256 of the artifact that must be used"
+    )
+
+    @model_validator(mode="after")
+    def _scores_what_it_reads(self) -> Self:
+        if self.score_on not in self.symbols:
+            raise ValueError(f"score_on: {self.score_on} is not among symbols; add it there")
+        if len(set(self.symbols)) != len(self.symbols):
+            raise ValueError("symbols: a symbol is named twice")
+        return self
+
+
+class FeaturesConfig(_Section):
+    """Which inputs the model reads."""
+
+    tier: int = Field(20, description="how many relational features, nested tiers")
+
+    @model_validator(mode="after")
+    def _is_a_tier(self) -> Self:
+        if self.tier not in protocol.TIERS:
+            raise ValueError(f"tier: {self.tier} is none of {', '.join(map(str, protocol.TIERS))}")
+        return self
+
+
+class RevINConfig(_Section):
+    """Reversible instance normalisation (Kim et al. 2022)."""
+
+    enabled: bool = True
+    affine: bool = Field(False, description="learn a scale and a shift per channel")
+    subtract_last: bool = Field(False, description="centre on the last bar, not on the mean")
+    statistics_to_head: bool = Field(
+        False, description="give the head the window's location and log scale"
+    )
+
+
+class ModelConfig(_Section):
+    """PatchTST. Widths are solved from the budget; depth, heads and ffn_ratio may be fixed."""
+
+    channels: Literal["mixing", "independent"] = "mixing"
+    context: Positive = Field(protocol.FIXED.context, description="bars")
+    patch_length: Positive = Field(protocol.FIXED.patch_length, description="bars")
+    stride: Positive = Field(protocol.FIXED.stride, description="bars")
+    dropout: Fraction = protocol.FIXED.dropout
+    head_dropout: Fraction = protocol.FIXED.head_dropout
+    depth: Positive | None = Field(None, description="encoder layers; None: solved")
+    heads: Positive | None = Field(None, description="attention heads; None: solved")
+    ffn_ratio: Annotated[float, Field(gt=0)] = Field(4.0, description="hidden / model width")
+    revin: RevINConfig = RevINConfig()
+
+    @model_validator(mode="after")
+    def _patch_fits(self) -> Self:
+        if self.patch_length > self.context:
+            raise ValueError(
+                f"patch_length: {self.patch_length} is longer than context {self.context}"
+            )
+        return self
+
+
+class TrainingConfig(_Section):
+    """The optimizer and the loop."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = protocol.FIXED.learning_rate
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    clip_norm: Annotated[float, Field(gt=0)] = Field(1.0, description="global gradient norm")
+    warmup_steps: Annotated[int, Field(ge=0)] = Field(0, description="linear, optimizer steps")
+    batch_size: Positive = Field(64, description="samples an optimizer step")
+    micro_batch: Positive | None = Field(
+        None, description="samples a forward pass; None: from the tuning record, else batch_size"
+    )
+    max_epochs: Positive = 20
+    validations_per_epoch: Positive = Field(4, description="early stopping looks this often")
+    patience: Positive = Field(12, description="validations without improvement before stopping")
+    min_delta: Annotated[float, Field(ge=0)] = Field(0.0, description="nats")
+    huber_delta: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="regression loss, in units of the training targets' deviation"
+    )
+
+    @model_validator(mode="after")
+    def _micro_batch_divides(self) -> Self:
+        if self.micro_batch and self.batch_size % self.micro_batch:
+            raise ValueError(
+                f"micro_batch: {self.micro_batch} does not divide batch_size {self.batch_size}"
+            )
+        return self
+
+
+class ThermalConfig(_Section):
+    """Which sensor rules, and what happens when there is none."""
+
+    sensor: str = Field("auto", description="auto, off, or scripted:FILE")
+    on_unavailable: Literal["warn", "stop"] = "warn"
+
+
+class ExperimentConfig(_Section):
+    """One experiment: everything that decides its numbers, and nothing that does not."""
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
+    mode: Mode = "strict"
+    budget: str = "2M"
+    task: str = "threshold_1pct"
+    timescale: str = "daily"
+    horizon: Positive | None = Field(None, description="trading days; None: the timescale's own")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    data: DataConfig = DataConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    thermal: ThermalConfig = ThermalConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _horizon_from_timescale(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("horizon") is None:
+            timescale = protocol.TIMESCALES.get(values.get("timescale", "daily"))
+            if timescale:
+                values = {**values, "horizon": timescale.horizon}
+        return values
+
+    @model_validator(mode="after")
+    def _is_in_the_protocol(self) -> Self:
+        _one_of("task", self.task, protocol.TASKS)
+        _one_of("timescale", self.timescale, protocol.TIMESCALES)
+        _one_of("budget", self.budget, protocol.BUDGETS)
+        if self.mode == "strict":
+            self._is_strict()
+        return self
+
+    def _is_strict(self) -> None:
+        fixed, scale = protocol.FIXED, protocol.TIMESCALES[self.timescale]
+        if not protocol.BUDGETS[self.budget].strict:
+            strict = ", ".join(b.name for b in protocol.BUDGETS.values() if b.strict)
+            raise ValueError(
+                f"budget: {self.budget} is not a protocol budget ({strict}); "
+                "choose one, or set mode: exploratory"
+            )
+        stated = {
+            "horizon": (self.horizon, scale.horizons),
+            "data.splits": (self.data.splits, ("protocol",)),
+            "model.dropout": (self.model.dropout, (fixed.dropout,)),
+            "model.head_dropout": (self.model.head_dropout, (fixed.head_dropout,)),
+            "model.context": (self.model.context, (fixed.context,)),
+            "model.patch_length": (self.model.patch_length, (fixed.patch_length,)),
+            "model.stride": (self.model.stride, (fixed.stride,)),
+            "model.revin.enabled": (self.model.revin.enabled, (True,)),
+            "model.revin.statistics_to_head": (self.model.revin.statistics_to_head, (False,)),
+            "training.learning_rate": (self.training.learning_rate, (fixed.learning_rate,)),
+        }
+        for key, (value, allowed) in stated.items():
+            if value not in allowed:
+                raise ValueError(
+                    f"{key}: {value} is fixed at {', '.join(map(str, allowed))} in strict mode; "
+                    "remove it, or set mode: exploratory"
+                )
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of everything that decides the numbers (name and thermal policy do not)."""
+        return canonical_hash(self.model_dump(mode="json", exclude={"name", "thermal"}))
+
+    def to_yaml(self) -> str:
+        """The resolved configuration, every default written out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _one_of(key: str, value: str, allowed: Any) -> None:
+    if value not in allowed:
+        raise ValueError(f"{key}: {value} is none of {', '.join(allowed)}")
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that reads `1e-4` as a number: YAML 1.1 wants a dot there, people do not."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    key: list(resolvers) for key, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def parse_yaml(text: str) -> Any:
+    """YAML as people write it: safe tags only, and `1e-4` is a number."""
+    return yaml.load(text, Loader=_Loader)
+
+
+def load(path: Path, overrides: dict[str, Any] | None = None) -> ExperimentConfig:
+    """Read a configuration file and apply overrides (`{"model.depth": 6}`).
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown key, a wrong type, or strict mode forbids it.
+    """
+    try:
+        values = parse_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"no configuration at {path}; see configs/ for some") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds no mapping; start it with `name: ...`")
+    values.setdefault("name", path.stem)
+    for key, value in (overrides or {}).items():
+        _put(values, key, value)
+    return build(values, origin=str(path))
+
+
+def build(values: dict[str, Any], *, origin: str = "configuration") -> ExperimentConfig:
+    """Validate a mapping. Raises ConfigError with the first offending key."""
+    try:
+        return ExperimentConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: {_first_problem(error)}") from error
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """`model.depth=6` -> ("model.depth", 6). Raises ConfigError."""
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"--set {text}: write it as key=value, e.g. --set training.max_epochs=3")
+    try:
+        return key.strip(), parse_yaml(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text}: the value is not YAML") from error
+
+
+def _put(values: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = values.get(parent)
+        if inner is not None and not isinstance(inner, dict):
+            raise ConfigError(f"--set {key}: {parent} is a value, not a section")
+        values[parent] = dict(inner or {})
+        values = values[parent]
+    values[last] = value
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {where}; check its spelling"
+    message = problem["msg"].removeprefix("Value error, ")
+    prefix = f"{where}: " if where else ""
+    given = problem.get("input")
+    shown = f" (got {given!r})" if where and isinstance(given, str | int | float | bool) else ""
+    return f"{prefix}{message}{shown}"

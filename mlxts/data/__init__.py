@@ -1,0 +1,1 @@
+"""From sources to one panel: fetch, check, store immutably, join."""

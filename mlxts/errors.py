@@ -1,0 +1,47 @@
+"""The errors a user can cause. Each message is one line and says what to do about it."""
+
+
+class MlxtsError(Exception):
+    """Root of every error that a user can cause; the command line prints it and exits 2."""
+
+    exit_code = 2
+
+
+class ConfigError(MlxtsError):
+    """A configuration that cannot be read, or that its mode (strict, exploratory) forbids."""
+
+
+class DataError(MlxtsError):
+    """Data that is missing, malformed, or breaks a rule that every bar must satisfy."""
+
+
+class SourceError(DataError):
+    """A source that could not deliver: network, rate limit, unknown symbol, wrong format."""
+
+
+class IntegrityError(DataError):
+    """Bytes that differ from what the manifest recorded."""
+
+
+class EmptySplitError(DataError):
+    """A split that holds no sample."""
+
+
+class BudgetError(MlxtsError):
+    """A parameter budget that no shape can meet."""
+
+
+class CheckpointError(MlxtsError):
+    """A checkpoint that is missing, truncated or belongs to another run."""
+
+
+class RunError(MlxtsError):
+    """A run that cannot be found, started or continued."""
+
+
+class StorageError(MlxtsError):
+    """A file that could not be written: disk full, no permission."""
+
+
+class DivergedError(MlxtsError):
+    """Training that left the finite numbers."""

@@ -1,0 +1,104 @@
+"""Where things live, and writing them so that nothing half-written is ever left behind."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlxts.errors import StorageError
+
+
+def home() -> Path:
+    """The workspace: `MLXTS_HOME` if set, else the working folder. Holds data/ and outputs/."""
+    return Path(os.environ.get("MLXTS_HOME", "."))
+
+
+def raw_folder() -> Path:
+    return home() / "data" / "raw"
+
+
+def processed_folder() -> Path:
+    return home() / "data" / "processed"
+
+
+def samples_folder() -> Path:
+    return home() / "data" / "samples"
+
+
+def outputs_folder() -> Path:
+    return home() / "outputs"
+
+
+def runs_folder() -> Path:
+    return outputs_folder() / "runs"
+
+
+@contextmanager
+def atomic_path(target: Path, *, mode: int = 0o644) -> Iterator[Path]:
+    """A temporary path beside `target` that replaces it when the block ends well.
+
+    The bytes are flushed to the disk before the replacement, so a reader sees the old file or
+    the whole new one. On any error the temporary file is removed and `target` is untouched.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written.
+    """
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # The suffix is kept last because some writers (safetensors) append their own otherwise.
+        handle, name = tempfile.mkstemp(
+            dir=target.parent, prefix=f".{target.stem}.", suffix=f".tmp{target.suffix}"
+        )
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(mode)
+        temporary.replace(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        raise StorageError(
+            f"could not write {target}: {error.strerror or error}; "
+            "free some disk space or choose another MLXTS_HOME"
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's own entries, so that a rename survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Replace `target` by `text`, atomically. Raises StorageError."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Replace `target` by `value` as JSON, atomically. Raises StorageError."""
+    write_text(target, json.dumps(value, indent=2, default=str, allow_nan=False) + "\n")
+
+
+def digest(path: Path, algorithm: str = "sha256") -> str:
+    """Hexadecimal digest of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+def canonical_hash(value: Any) -> str:
+    """SHA-256 of `value` as canonical JSON: keys sorted, no white space."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

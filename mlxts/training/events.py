@@ -1,0 +1,96 @@
+"""What training says while it runs. Console, log and trackers listen; the loop knows none of them.
+
+Losses are nats per sample (regression: Huber in target deviations), times are seconds,
+memory is bytes, temperatures are degrees Celsius.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Event:
+    """Root of all events. `step` counts optimizer steps done so far."""
+
+    step: int
+
+    @property
+    def kind(self) -> str:
+        return type(self).__name__.removesuffix("Event").lower()
+
+    def record(self) -> dict[str, Any]:
+        """The event as one flat JSON object."""
+        return {"event": self.kind, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class StartEvent(Event):
+    """Training begins or continues. `header` holds what the console shows above the numbers."""
+
+    total_steps: int
+    epochs: int
+    resumed: bool
+    header: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CompileEvent(Event):
+    """The first step of a fresh process compiles its kernels; this takes a while, once."""
+
+
+@dataclass(frozen=True)
+class StepEvent(Event):
+    epoch: int
+    loss: float
+    learning_rate: float
+    grad_norm: float
+    samples: int  # in this step
+    seconds: float  # of this step
+    memory: dict[str, int]  # active, peak, cache, process
+
+
+@dataclass(frozen=True)
+class EpochEvent(Event):
+    epoch: int
+    train_loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ValidationEvent(Event):
+    epoch: int
+    loss: float
+    best: float
+    improved: bool
+    prediction_range: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class CheckpointEvent(Event):
+    path: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class ThermalEvent(Event):
+    band: str  # normal, acceptable, warning, critical, unavailable
+    temperature: float | None
+    source: str
+    message: str
+
+
+@dataclass(frozen=True)
+class NoticeEvent(Event):
+    """Something worth a line in the log: a warning, a collapse."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class StopEvent(Event):
+    reason: str  # finished, early_stop, interrupted, overheated, diverged
+    message: str
+
+
+Listener = Callable[[Event], None]
