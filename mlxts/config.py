@@ -125,8 +125,12 @@ class TrainingConfig(_Section):
 class ThermalConfig(_Section):
     """Which sensor rules, and what happens when there is none."""
 
-    sensor: str = Field("auto", description="auto, off, or scripted:FILE")
+    sensor: str = Field(
+        "auto", description="auto, off, a sensor's name (`mlxts thermal` lists them), scripted:FILE"
+    )
     on_unavailable: Literal["warn", "stop"] = "warn"
+    pause: bool = Field(False, description="at a warning, wait until it has cooled down")
+    poll_seconds: Annotated[float, Field(gt=0)] = Field(1.0, description="between two readings")
 
 
 class ExperimentConfig(_Section):

@@ -74,10 +74,29 @@ class CheckpointEvent(Event):
 
 @dataclass(frozen=True)
 class ThermalEvent(Event):
+    """What the sensor says. A routine reading has no message; a change of band has one."""
+
     band: str  # normal, acceptable, warning, critical, unavailable
-    temperature: float | None
+    temperature: float | None  # max(cpu mean, gpu mean), median of three readings
     source: str
     message: str
+    cpu: float | None = None  # mean of the CPU's probes, as just read
+    gpu: float | None = None
+    hottest: float | None = None  # the hottest single probe
+    probes: int = 0  # how many plausible values stand behind the reading
+    pressure: str | None = None  # what the system itself says, e.g. Nominal
+
+
+@dataclass(frozen=True)
+class PauseEvent(Event):
+    """Training waits between two steps; nothing it computes depends on that."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class ResumeEvent(Event):
+    seconds: float  # how long it waited
 
 
 @dataclass(frozen=True)
