@@ -1,0 +1,212 @@
+"""What a series must satisfy before it is stored. Nothing is repaired and nothing is dropped.
+
+An *error* is a row that cannot be true; the series is refused. A *warning* is a row that may be
+true and deserves a look. High and low are compared with a relative tolerance of 1e-6, because
+adjusted prices are rounded one by one and miss each other in the last bits.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import polars as pl
+
+from mlxts.data import calendar
+from mlxts.data.sources.base import ORACLE_PREFIX, is_bars
+from mlxts.errors import DataError
+
+TOLERANCE = 1e-6  # relative, for high >= max(open, close) and low <= min(open, close)
+JUMP = 0.5  # a close that moves by more than this fraction, without a split, is suspicious
+
+_SHOWN = 3  # findings that a one-line message spells out
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or may be.
+
+    Attributes:
+        severity: an error refuses the series, a warning is reported.
+        rule: a short name, the same for all findings of a kind.
+        date: of the row; None where the row has none.
+        row: counted from 1 at the first row; None for a row that is absent.
+        message: what is wrong, with the values.
+    """
+
+    severity: Literal["error", "warning"]
+    rule: str
+    date: date | None
+    row: int | None
+    message: str
+
+    def __str__(self) -> str:
+        where = [f"row {self.row}"] if self.row else []
+        where += [str(self.date)] if self.date else []
+        return f"{', '.join(where)}: {self.message}"
+
+
+def check(frame: pl.DataFrame) -> tuple[Finding, ...]:
+    """All findings of a series of bars (BAR_SCHEMA) or values (VALUE_SCHEMA), in row order."""
+    rows = frame.with_row_index("row", offset=1)
+    findings = [*_dates(rows), *(_bars(rows) if is_bars(frame) else _numbers(rows, "value"))]
+    return tuple(sorted(findings, key=lambda f: (f.row or 0, f.date or date.min)))
+
+
+def errors(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple(f for f in findings if f.severity == "error")
+
+
+def warnings(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple(f for f in findings if f.severity == "warning")
+
+
+def require(frame: pl.DataFrame, *, what: str) -> tuple[Finding, ...]:
+    """The warnings of a series without errors.
+
+    Raises:
+        DataError: there is an error; the message names the first ones by row and date.
+    """
+    if frame.is_empty():
+        raise DataError(f"{what} has no rows; nothing was stored")
+    findings = check(frame)
+    wrong = errors(findings)
+    if wrong:
+        more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        shown = "; ".join(str(f) for f in wrong[:_SHOWN])
+        raise DataError(
+            f"{what}: {shown}{more}; correct the data and try again (nothing was stored)"
+        )
+    return warnings(findings)
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """`3 gap, 1 jump`: how many findings of each rule."""
+    counts = Counter(f.rule for f in findings)
+    return ", ".join(f"{count} {rule}" for rule, count in counts.items())
+
+
+def _flag(
+    rows: pl.DataFrame,
+    condition: pl.Expr,
+    rule: str,
+    message: pl.Expr,
+    severity: Literal["error", "warning"] = "error",
+) -> Iterator[Finding]:
+    # The message is formed before the filter, since it may look at the row before.
+    told = rows.select("row", "date", message.alias("message"), condition.alias("bad"))
+    for row, day, text in told.filter("bad").drop("bad").iter_rows():
+        yield Finding(severity, rule, day, row, text)
+
+
+def _is_number(name: str) -> pl.Expr:
+    return pl.col(name).is_finite().fill_null(False)
+
+
+def _numbers(rows: pl.DataFrame, name: str) -> Iterator[Finding]:
+    missing = pl.col(name).is_null()
+    kind = pl.when(missing).then(pl.lit("missing")).otherwise(pl.col(name).cast(pl.String))
+    yield from _flag(rows, ~_is_number(name), "finite", pl.format("{} is {}", pl.lit(name), kind))
+
+
+def _dates(rows: pl.DataFrame) -> Iterator[Finding]:
+    day = pl.col("date")
+    yield from _flag(rows, day.is_null(), "date", pl.lit("the date is missing"))
+    rows = rows.filter(day.is_not_null())
+    first = day.is_first_distinct()
+    original = pl.col("row").min().over("date")
+    yield from _flag(
+        rows, ~first, "duplicate", pl.format("date {} is already in row {}", day, original)
+    )
+    behind = first & (day < day.cum_max().shift(1))
+    yield from _flag(
+        rows, behind, "order", pl.format("date {} comes after {}", day, day.cum_max().shift(1))
+    )
+
+
+def _bars(rows: pl.DataFrame) -> Iterator[Finding]:
+    prices = ("open", "high", "low", "close")
+    adjusted = rows["adj_close"].null_count() < rows.height
+    numbers = (*prices, "volume", *(("adj_close",) if adjusted else ()))
+    oracles = [name for name in rows.columns if name.startswith(ORACLE_PREFIX)]
+    for name in (*numbers, *oracles):
+        yield from _numbers(rows, name)
+    for name in (*prices, *(("adj_close",) if adjusted else ())):
+        yield from _flag(
+            rows,
+            _is_number(name) & (pl.col(name) <= 0),
+            "positive",
+            pl.format("{} is {}, not positive", pl.lit(name), pl.col(name)),
+        )
+    for name in ("volume", "dividends", "splits"):
+        yield from _flag(
+            rows,
+            _is_number(name) & (pl.col(name) < 0),
+            "negative",
+            pl.format("{} is {}, below zero", pl.lit(name), pl.col(name)),
+        )
+    yield from _ranges(
+        rows.filter(pl.all_horizontal(_is_number(n) & (pl.col(n) > 0) for n in prices))
+    )
+    yield from _jumps(rows)
+    yield from _gaps(rows)
+
+
+def _ranges(rows: pl.DataFrame) -> Iterator[Finding]:
+    top, bottom = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
+    high, low = pl.col("high"), pl.col("low")
+    yield from _flag(
+        rows,
+        high < top * (1 - TOLERANCE),
+        "high",
+        pl.format("high {} is below the open or close {}", high, top),
+    )
+    yield from _flag(
+        rows,
+        low > bottom * (1 + TOLERANCE),
+        "low",
+        pl.format("low {} is above the open or close {}", low, bottom),
+    )
+
+
+def _jumps(rows: pl.DataFrame) -> Iterator[Finding]:
+    # adj_close carries no splits or dividends, so a jump in it is one that neither explains.
+    price = pl.coalesce("adj_close", "close")
+    ratio = price / price.shift(1)
+    split = ~pl.col("splits").is_in([0.0, 1.0])
+    yield from _flag(
+        rows,
+        ((ratio - 1).abs() > JUMP) & (price > 0) & (price.shift(1) > 0) & ~split,
+        "jump",
+        pl.format("the close moved by {} % without a split", ((ratio - 1) * 100).round(1)),
+        "warning",
+    )
+
+
+def _gaps(rows: pl.DataFrame) -> Iterator[Finding]:
+    """Sessions without a bar (one finding a gap) and bars on days without a session."""
+    number = dict(zip(rows["date"].drop_nulls(), rows["row"], strict=False))
+    days = sorted(day for day in number if day >= calendar.FIRST)
+    if not days:
+        return
+    sessions = calendar.sessions(days[0], days[-1])
+    position = {day: index for index, day in enumerate(sessions)}
+    for day in days:
+        if day not in position:
+            yield Finding(
+                "warning", "closed", day, number[day], "New York did not trade on that day"
+            )
+    present = [day for day in days if day in position]
+    for before, after in zip(present, present[1:], strict=False):
+        absent = sessions[position[before] + 1 : position[after]]
+        if absent:
+            span = f"{absent[0]} to {absent[-1]}" if len(absent) > 1 else str(absent[0])
+            sessions_word = "sessions have" if len(absent) > 1 else "session has"
+            yield Finding(
+                "warning",
+                "gap",
+                absent[0],
+                None,
+                f"{len(absent)} New York {sessions_word} no bar ({span})",
+            )

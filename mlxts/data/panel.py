@@ -1,0 +1,93 @@
+"""From a data configuration to one sorted table of adjusted bars."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from mlxts.config import DataConfig
+from mlxts.data import store
+from mlxts.data.sources.base import ORACLE_PREFIX, is_bars
+from mlxts.data.store import Artifact
+from mlxts.errors import ConfigError, DataError
+
+PRICES = ("open", "high", "low", "close")
+REAL = ("yahoo", "files")  # what `source: auto` looks through
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Bars of all the symbols of an experiment.
+
+    Attributes:
+        frame: sorted by (symbol, date): date, symbol, open, high, low, close, volume (adjusted),
+            raw_open, raw_high, raw_low, raw_close, raw_volume, then oracle columns, if any.
+        artifacts: the raw files that were read, each verified against its hash.
+    """
+
+    frame: pl.LazyFrame
+    artifacts: tuple[Artifact, ...]
+
+
+def load(data: DataConfig) -> Panel:
+    """Read the newest (or pinned) artifact of each symbol and adjust its prices.
+
+    Raises:
+        ConfigError: a symbol is pinned that is not read.
+        DataError: no artifact of a symbol, or it holds values instead of bars.
+        IntegrityError: an artifact is missing or was changed.
+    """
+    unread = sorted(set(data.pinned) - set(data.symbols))
+    if unread:
+        raise ConfigError(f"data.pinned: {unread[0]} is not among data.symbols; add it there")
+    artifacts = tuple(choose(symbol, data) for symbol in sorted(data.symbols))
+    frames = [adjust(_bars(artifact)).lazy() for artifact in artifacts]
+    return Panel(pl.concat(frames, how="diagonal"), artifacts)
+
+
+def choose(symbol: str, data: DataConfig) -> Artifact:
+    """The artifact that a configuration means. Raises DataError."""
+    sources = REAL if data.source == "auto" else (data.source,)
+    pinned = data.pinned.get(symbol)
+    if pinned is None:
+        return store.find(symbol, sources)
+    for artifact in store.raw_artifacts():
+        if (artifact.symbol, artifact.sha256) == (symbol, pinned) and artifact.source in sources:
+            return artifact
+    raise DataError(
+        f"{symbol} is pinned to sha256 {pinned[:12]}…, which no {' or '.join(sources)} artifact "
+        "has; register that file or correct data.pinned"
+    )
+
+
+def adjust(bars: pl.DataFrame) -> pl.DataFrame:
+    """Raw bars of one symbol with adjusted prices in front and the raw ones beside them.
+
+    Prices: one factor per bar, adj_close / close (1 where adj_close is null). Volume: times the
+    new shares per old one of every later split that the prices have not been adjusted for. That
+    is read off the factor, which jumps by the split's ratio in such data and not otherwise:
+    some vendors deliver prices and volumes that are split-adjusted already.
+    """
+    factor = (pl.col("adj_close") / pl.col("close")).fill_null(1.0)
+    jump, ratio = (factor / factor.shift(1)).log(), pl.col("splits").log()
+    unadjusted = (pl.col("splits") > 0) & ((jump - ratio).abs() < jump.abs())
+    shares = pl.when(unadjusted).then("splits").otherwise(1.0)
+    later = shares.shift(-1, fill_value=1.0).cum_prod(reverse=True)
+    oracles = [name for name in bars.columns if name.startswith(ORACLE_PREFIX)]
+    return bars.sort("date").select(
+        "date",
+        "symbol",
+        *((pl.col(name) * factor).alias(name) for name in PRICES),
+        (pl.col("volume") * later).alias("volume"),
+        *(pl.col(name).alias(f"raw_{name}") for name in (*PRICES, "volume")),
+        *oracles,
+    )
+
+
+def _bars(artifact: Artifact) -> pl.DataFrame:
+    frame = store.load(artifact)
+    if not is_bars(frame):
+        raise DataError(
+            f"{artifact.path} holds a series of values, not bars; data.symbols needs open, high, "
+            f"low, close and volume of {artifact.symbol}"
+        )
+    return frame.with_columns(pl.lit(artifact.symbol).alias("symbol"))

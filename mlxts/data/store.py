@@ -1,0 +1,353 @@
+"""The store: immutable Parquet files and the manifests that say what their bytes must be.
+
+    data/raw/<source>/<SYMBOL>/<first>_<last>_<hash8>.parquet         data/raw/manifest.json
+    data/processed/<dataset>/v<version>_<hash8>.parquet               data/processed/manifest.json
+
+A file is written once, read-only, and never again; new data is a new file and a new entry. Any
+number of processes may register at the same time: a file lock guards each manifest.
+"""
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+from filelock import FileLock
+
+from mlxts import files
+from mlxts.data import checks
+from mlxts.errors import DataError, IntegrityError, StorageError
+
+READ_ONLY = 0o444
+_SYMBOL = re.compile(r"[A-Z0-9^=][A-Z0-9^=._-]*")
+_DATASET = re.compile(r"[A-Za-z0-9^=][A-Za-z0-9^=._-]*")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One manifest entry: a raw file, where it came from, and what its bytes must be.
+
+    Attributes:
+        dataset: `<source>/<SYMBOL>`.
+        path: relative to the workspace, with forward slashes.
+        timestamp: when it was registered, UTC, ISO 8601.
+        first, last: dates of the first and the last row.
+        schema: column name -> Polars type.
+        parameters: what the source was asked for.
+    """
+
+    dataset: str
+    path: str
+    md5: str
+    sha256: str
+    timestamp: str
+    rows: int
+    first: date
+    last: date
+    schema: dict[str, str]
+    source: str
+    symbol: str
+    parameters: dict[str, Any]
+
+    @property
+    def file(self) -> Path:
+        return files.home() / self.path
+
+    def record(self) -> dict[str, Any]:
+        """The entry as a JSON object."""
+        return asdict(self) | {"first": str(self.first), "last": str(self.last)}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Self:
+        dates = {name: date.fromisoformat(record[name]) for name in ("first", "last")}
+        return cls(**(record | dates))
+
+
+@dataclass(frozen=True)
+class ProcessedArtifact(Artifact):
+    """A file that was computed from raw ones.
+
+    Attributes:
+        version: 1, 2, ... within its dataset; it grows with logic, tier or source data.
+        tier: feature tier; None where it has none.
+        source_raw_md5s: of the raw artifacts that it was computed from, sorted.
+    """
+
+    version: int = 1
+    tier: int | None = None
+    source_raw_md5s: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What re-hashing everything found: relative paths, sorted.
+
+    Attributes:
+        checked: how many entries were compared.
+        changed: bytes differ from the manifest.
+        missing: listed, but not there.
+        unregistered: Parquet files under data/ that no manifest lists (pending, or left behind).
+    """
+
+    checked: int
+    changed: tuple[str, ...]
+    missing: tuple[str, ...]
+    unregistered: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.changed and not self.missing
+
+    def require(self) -> None:
+        """Raises IntegrityError, naming each file that is not what the manifest says."""
+        if not self.ok:
+            wrong = [f"{path} was changed" for path in self.changed]
+            wrong += [f"{path} is missing" for path in self.missing]
+            raise IntegrityError(f"{'; '.join(wrong)}; restore from a backup or fetch it again")
+
+
+def raw_artifacts() -> list[Artifact]:
+    """The raw manifest, oldest registration first. Raises IntegrityError when it is unreadable."""
+    return [Artifact.from_record(r) for r in _read(files.raw_folder())]
+
+
+def processed_artifacts() -> list[ProcessedArtifact]:
+    """The processed manifest, oldest registration first. Raises IntegrityError."""
+    return [ProcessedArtifact.from_record(r) for r in _read(files.processed_folder())]
+
+
+def register_raw(
+    frame: pl.DataFrame, *, source: str, symbol: str, parameters: dict[str, Any]
+) -> Artifact:
+    """Store a series and list it. The same content twice is one entry, the first.
+
+    Raises:
+        DataError: the series has errors (`checks.require`), or the symbol is no file name.
+        StorageError: it could not be written; nothing is left behind.
+    """
+    name = _valid(symbol, _SYMBOL, "symbol", "capital letters, digits and ^ = . _ -")
+    checks.require(frame, what=f"{source}/{name}")
+    data = _parquet(frame)
+    sha256 = hashlib.sha256(data).hexdigest()
+    span = f"{frame['date'].min()}_{frame['date'].max()}"
+    path = files.raw_folder() / source / name / f"{span}_{sha256[:8]}.parquet"
+    with _manifest(files.raw_folder()) as entries:
+        for entry in entries:
+            if entry["sha256"] == sha256 and entry["dataset"] == f"{source}/{name}":
+                known = Artifact.from_record(entry)
+                _put(known.file, data)
+                return known
+        artifact = Artifact(
+            **_described(frame, data, path), dataset=f"{source}/{name}", source=source,
+            symbol=name, parameters=parameters,
+        )  # fmt: skip
+        _append(files.raw_folder(), entries, artifact, data)
+    return artifact
+
+
+def register_processed(
+    frame: pl.DataFrame,
+    *,
+    dataset: str,
+    tier: int | None,
+    sources: Sequence[Artifact],
+    parameters: dict[str, Any],
+) -> ProcessedArtifact:
+    """Store a computed frame (with a `date` column) as the next version of its dataset.
+
+    The same content from the same sources and parameters twice is one entry.
+
+    Raises:
+        DataError: the name of the dataset is no file name.
+        StorageError: it could not be written; nothing is left behind.
+    """
+    name = _valid(dataset, _DATASET, "dataset", "letters, digits and ^ = . _ -")
+    data = _parquet(frame)
+    sha256 = hashlib.sha256(data).hexdigest()
+    md5s = sorted({artifact.md5 for artifact in sources})
+    with _manifest(files.processed_folder()) as entries:
+        versions = [ProcessedArtifact.from_record(e) for e in entries if e["dataset"] == name]
+        for known in versions:
+            if (known.sha256, known.source_raw_md5s, known.parameters) == (
+                sha256,
+                md5s,
+                parameters,
+            ):
+                _put(known.file, data)
+                return known
+        version = 1 + max((known.version for known in versions), default=0)
+        path = files.processed_folder() / name / f"v{version}_{sha256[:8]}.parquet"
+        artifact = ProcessedArtifact(
+            **_described(frame, data, path), dataset=name, source="processed",
+            symbol="+".join(sorted({a.symbol for a in sources})), parameters=parameters,
+            version=version, tier=tier, source_raw_md5s=md5s,
+        )  # fmt: skip
+        _append(files.processed_folder(), entries, artifact, data)
+    return artifact
+
+
+def find(symbol: str, sources: Sequence[str]) -> Artifact:
+    """The newest raw artifact of a symbol from one of the sources. Raises DataError if none."""
+    artifacts = raw_artifacts()
+    found = [a for a in artifacts if a.symbol == symbol and a.source in sources]
+    if found:
+        return found[-1]
+    known = sorted({a.dataset for a in artifacts})
+    raise DataError(
+        f"no data for {symbol} from {' or '.join(sources)} (registered: "
+        f"{', '.join(known) or 'nothing'}); {_how_to_get(symbol, sources[0])}"
+    )
+
+
+def find_processed(
+    dataset: str, *, sources: Sequence[Artifact], parameters: dict[str, Any]
+) -> ProcessedArtifact | None:
+    """The newest version of a dataset from exactly these raw files and parameters, if any."""
+    md5s = sorted({artifact.md5 for artifact in sources})
+    wanted = (dataset, md5s, parameters)
+    matching = (
+        a for a in processed_artifacts() if (a.dataset, a.source_raw_md5s, a.parameters) == wanted
+    )
+    return max(matching, key=lambda a: a.version, default=None)
+
+
+def load(artifact: Artifact) -> pl.DataFrame:
+    """Read an artifact; the very bytes that are parsed are the ones that were hashed.
+
+    Raises:
+        IntegrityError: the file is missing or its bytes are not those of the manifest.
+    """
+    try:
+        data = artifact.file.read_bytes()
+    except FileNotFoundError as error:
+        raise IntegrityError(
+            f"{artifact.path} is in the manifest but missing; restore it or fetch it again"
+        ) from error
+    except OSError as error:
+        raise StorageError(f"{artifact.path} cannot be read: {error.strerror}") from error
+    if hashlib.sha256(data).hexdigest() != artifact.sha256:
+        raise IntegrityError(
+            f"{artifact.path} was changed after it was registered (its sha256 differs from the "
+            "manifest); restore it or fetch it again"
+        )
+    return pl.read_parquet(io.BytesIO(data))
+
+
+def verify(progress: Callable[[str], None] = lambda path: None) -> Verification:
+    """Hash every listed file again. `progress` is told each path before it is read.
+
+    Raises:
+        IntegrityError: a manifest itself is unreadable.
+    """
+    artifacts = {a.path: a for a in [*raw_artifacts(), *processed_artifacts()]}
+    changed, missing = [], []
+    for path, artifact in sorted(artifacts.items()):
+        progress(path)
+        if not artifact.file.is_file():
+            missing.append(path)
+        elif (files.digest(artifact.file), files.digest(artifact.file, "md5")) != (
+            artifact.sha256,
+            artifact.md5,
+        ):
+            changed.append(path)
+    folders = (files.raw_folder(), files.processed_folder())
+    present = {_relative(p) for folder in folders for p in folder.rglob("[!.]*.parquet")}
+    return Verification(
+        len(artifacts), tuple(changed), tuple(missing), tuple(sorted(present - set(artifacts)))
+    )
+
+
+def _how_to_get(symbol: str, source: str) -> str:
+    ways = {
+        "sample": f"run `mlxts data download --source sample {symbol}`",
+        "simulated": f"run `mlxts data simulate sv --symbol {symbol}`",
+        "files": f"run `mlxts data import FILE --symbol {symbol}`",
+    }
+    download = f"run `mlxts data download {symbol}` or `mlxts data import FILE --symbol {symbol}`"
+    return ways.get(source, download)
+
+
+def _valid(text: str, pattern: re.Pattern[str], what: str, allowed: str) -> str:
+    if not pattern.fullmatch(text):
+        raise DataError(f"{what} {text!r} cannot name a file; use {allowed}")
+    return text
+
+
+def _relative(path: Path) -> str:
+    return path.resolve().relative_to(files.home().resolve()).as_posix()
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    # Through memory: the name holds the hash, and a full disk then shows as a plain OSError.
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", statistics=True)
+    return buffer.getvalue()
+
+
+def _described(frame: pl.DataFrame, data: bytes, path: Path) -> dict[str, Any]:
+    return {
+        "path": _relative(path),
+        "md5": hashlib.md5(data, usedforsecurity=False).hexdigest(),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rows": frame.height,
+        "first": frame["date"].min(),
+        "last": frame["date"].max(),
+        "schema": {name: str(dtype) for name, dtype in frame.schema.items()},
+    }
+
+
+def _put(target: Path, data: bytes) -> None:
+    """Write the bytes of an artifact, read-only, unless they stand there already."""
+    if target.is_file() and target.read_bytes() == data:
+        return
+    with files.atomic_path(target, mode=READ_ONLY) as temporary:
+        temporary.write_bytes(data)
+
+
+def _append(folder: Path, entries: list[dict[str, Any]], artifact: Artifact, data: bytes) -> None:
+    """File first, manifest second; without the entry the file goes too."""
+    _put(artifact.file, data)
+    try:
+        files.write_json(
+            folder / "manifest.json", {"format": 1, "artifacts": [*entries, artifact.record()]}
+        )
+    except StorageError:
+        artifact.file.unlink(missing_ok=True)
+        raise
+
+
+def _read(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "manifest.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["artifacts"]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(
+            f"{path} is no manifest; restore it from a backup (the files beside it are intact)"
+        ) from error
+
+
+@contextmanager
+def _manifest(folder: Path) -> Iterator[list[dict[str, Any]]]:
+    """The entries of a manifest, while no other process can change them."""
+    lock = FileLock(folder / ".manifest.lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise StorageError(
+            f"{folder} cannot be written: {error.strerror or error}; choose another MLXTS_HOME"
+        ) from error
+    try:
+        yield _read(folder)
+    finally:
+        lock.release()
