@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Literal
 
 import polars as pl
@@ -174,7 +175,7 @@ def _jumps(rows: pl.DataFrame) -> Iterator[Finding]:
     # adj_close carries no splits or dividends, so a jump in it is one that neither explains.
     price = pl.coalesce("adj_close", "close")
     ratio = price / price.shift(1)
-    split = ~pl.col("splits").is_in([0.0, 1.0])
+    split = pl.col("splits") > 0
     yield from _flag(
         rows,
         ((ratio - 1).abs() > JUMP) & (price > 0) & (price.shift(1) > 0) & ~split,
@@ -198,7 +199,7 @@ def _gaps(rows: pl.DataFrame) -> Iterator[Finding]:
                 "warning", "closed", day, number[day], "New York did not trade on that day"
             )
     present = [day for day in days if day in position]
-    for before, after in zip(present, present[1:], strict=False):
+    for before, after in pairwise(present):
         absent = sessions[position[before] + 1 : position[after]]
         if absent:
             span = f"{absent[0]} to {absent[-1]}" if len(absent) > 1 else str(absent[0])

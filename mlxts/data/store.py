@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
@@ -66,7 +66,7 @@ class Artifact:
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Self:
-        dates = {name: date.fromisoformat(record[name]) for name in ("first", "last")}
+        dates: dict[str, Any] = {n: date.fromisoformat(record[n]) for n in ("first", "last")}
         return cls(**(record | dates))
 
 
@@ -337,7 +337,7 @@ def _read(folder: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _manifest(folder: Path) -> Iterator[list[dict[str, Any]]]:
+def _manifest(folder: Path) -> Generator[list[dict[str, Any]]]:
     """The entries of a manifest, while no other process can change them."""
     lock = FileLock(folder / ".manifest.lock")
     try:

@@ -89,7 +89,7 @@ def within(frame: pl.DataFrame, start: date | None, end: date | None, *, what: s
 
 def asked_range(start: date | None, end: date | None) -> dict[str, str | None]:
     """The bounds of a request, for `Fetched.parameters`."""
-    return {"start": start and str(start), "end": end and str(end)}
+    return {"start": str(start) if start else None, "end": str(end) if end else None}
 
 
 def without_gaps(values: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -100,7 +100,10 @@ def without_gaps(values: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
 
 
 def as_bars(columns: pl.DataFrame) -> pl.DataFrame:
-    """Give a frame exactly the columns of a bar; what may be missing gets its neutral value."""
+    """Give a frame exactly the columns of a bar; what may be missing gets its neutral value.
+
+    Vendors write "no split" as 0 or as a ratio of 1; here it is 0.
+    """
     neutral = {"adj_close": None, "dividends": 0.0, "splits": 0.0}
     missing = [
         pl.lit(value, dtype=pl.Float64).alias(name)
@@ -111,4 +114,5 @@ def as_bars(columns: pl.DataFrame) -> pl.DataFrame:
         columns.with_columns(missing)
         .select(pl.col(name).cast(dtype) for name, dtype in BAR_SCHEMA.items())
         .with_columns(pl.col("dividends", "splits").fill_null(0.0).fill_nan(0.0))
+        .with_columns(pl.col("splits").replace(1.0, 0.0))
     )
