@@ -1,5 +1,6 @@
 """The six tasks against a loop that reads like their definition."""
 
+import itertools
 import math
 from datetime import date, timedelta
 
@@ -131,7 +132,7 @@ def margin(frame: pl.DataFrame, task: Task, horizon: int) -> float:
 @modest
 @given(price_paths(), horizons)
 def test_a_higher_threshold_is_never_reached_more_often(frame, horizon):
-    for lower, higher in zip(THRESHOLDS, THRESHOLDS[1:], strict=False):
+    for lower, higher in itertools.pairwise(THRESHOLDS):
         easy = targets.compute(frame, lower, horizon)["target"].drop_nulls()
         hard = targets.compute(frame, higher, horizon)["target"].drop_nulls()
         assert (hard <= easy).all()

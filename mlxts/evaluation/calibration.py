@@ -1,0 +1,62 @@
+"""Do events called at 20 % happen in 20 % of the cases?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Predicted against observed, one entry a bin that holds samples."""
+
+    predicted: np.ndarray  # (bins,) mean probability
+    observed: np.ndarray  # (bins,) share of positives
+    low: np.ndarray  # (bins,) ends of the interval of `observed`
+    high: np.ndarray  # (bins,)
+    counts: np.ndarray  # (bins,) int
+
+
+def expected_error(
+    probabilities: np.ndarray, targets: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """(D,) mean over samples of |observed - predicted| of their equal-width bin.
+
+    Args:
+        probabilities: (n,), targets: (n,) 0 or 1, weights: (n, D) counts a draw.
+    """
+    bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
+    gaps = _by_bin(bins, BINS, (targets - probabilities)[:, None] * weights)
+    return np.abs(gaps).sum(axis=0) / weights.sum(axis=0)
+
+
+def reliability(
+    probabilities: np.ndarray, targets: np.ndarray, weights: np.ndarray, bins: int = BINS
+) -> Reliability:
+    """A reliability diagram over bins of equal size, with 95 % bootstrap intervals.
+
+    Args:
+        probabilities: (n,), targets: (n,) 0 or 1, weights: (n, D) counts a bootstrap draw.
+        bins: at most so many; equal probabilities are never parted, so there may be fewer.
+    """
+    edges = np.unique(np.quantile(probabilities, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
+    _, bin_of = np.unique(np.searchsorted(edges, probabilities), return_inverse=True)
+    counts = np.bincount(bin_of)
+    drawn = _by_bin(bin_of, len(counts), weights)
+    positives = _by_bin(bin_of, len(counts), targets[:, None] * weights)
+    shares = np.divide(positives, drawn, out=np.full(drawn.shape, np.nan), where=drawn > 0.0)
+    low, high = np.nanpercentile(shares, (2.5, 97.5), axis=1)
+    return Reliability(
+        predicted=np.bincount(bin_of, probabilities) / counts,
+        observed=np.bincount(bin_of, targets) / counts,
+        low=low,
+        high=high,
+        counts=counts,
+    )
+
+
+def _by_bin(bin_of: np.ndarray, bins: int, values: np.ndarray) -> np.ndarray:
+    """(bins, D) sums of (n, D) values."""
+    member = bin_of == np.arange(bins)[:, None]
+    return member.astype(float) @ values

@@ -1,0 +1,145 @@
+"""Scores of a classifier: every metric for many reweightings of the samples at once.
+
+A metric maps (forecast, weights) to one number a draw. `weights` is (n, D): how often each of the
+n samples counts in each of D bootstrap draws; the figure itself is the draw in which each counts
+once. One definition so serves the figure and its interval. NaN means undefined: a ranking metric
+in a draw of one class, precision where nothing was called positive.
+
+Logits come in; this is the one place where a sigmoid is applied.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+from scipy.special import expit
+
+from mlxts.evaluation import calibration
+from mlxts.protocol import COLLAPSE_RANGE
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What was said and what happened, n samples in one order."""
+
+    logits: np.ndarray  # (n,) float64
+    targets: np.ndarray  # (n,) float64, 0 or 1
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """(n,) in [0, 1]."""
+        return expit(self.logits)
+
+    @cached_property
+    def losses(self) -> np.ndarray:
+        """(n,) nats: log(1 + e^z) - y z, exact for logits of any size."""
+        return np.logaddexp(0.0, self.logits) - self.targets * self.logits
+
+    @cached_property
+    def ranking(self) -> tuple[np.ndarray, np.ndarray]:
+        """Samples from the lowest logit to the highest, and where each group of ties begins."""
+        order = np.argsort(self.logits, kind="stable")
+        ranked = self.logits[order]
+        return order, np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+
+    def by_rank(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(ties, D) weight of the positives and of the negatives in each group of equal logits."""
+        order, begins = self.ranking
+        ranked = weights[order]
+        positive = ranked * self.targets[order, None]
+        negative = ranked - positive
+        if len(begins) == len(order):
+            return positive, negative
+        return np.add.reduceat(positive, begins), np.add.reduceat(negative, begins)
+
+
+Metric = Callable[[Forecast, np.ndarray], np.ndarray]
+
+
+def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(D,) weighted mean of (n,) values."""
+    return (values @ weights) / weights.sum(axis=0)
+
+
+def auc(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve: P(a positive ranks above a negative), ties count half."""
+    positive, negative = forecast.by_rank(weights)
+    below = np.cumsum(negative, axis=0) - 0.5 * negative
+    won = np.einsum("nd,nd->d", positive, below)
+    return _ratio(won, positive.sum(axis=0) * negative.sum(axis=0))
+
+
+def average_precision(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+    """Sum over thresholds of precision times the gain in recall (no interpolation)."""
+    positive, negative = forecast.by_rank(weights)
+    positive, negative = positive[::-1], negative[::-1]
+    caught = np.cumsum(positive, axis=0)
+    called = caught + np.cumsum(negative, axis=0)
+    # Nothing called yet means nothing gained yet: any divisor other than 0 is right there.
+    gained = np.einsum("nd,nd->d", positive, caught / np.where(called > 0.0, called, 1.0))
+    return _ratio(gained, positive.sum(axis=0))
+
+
+def log_loss(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+    """Mean negative log likelihood, nats."""
+    return mean(forecast.losses, weights)
+
+
+def brier(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+    """Mean squared error of the probability (Brier 1950)."""
+    return mean((forecast.probabilities - forecast.targets) ** 2, weights)
+
+
+def ece(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+    """Expected calibration error over ten equal-width bins (Naeini et al. 2015)."""
+    return calibration.expected_error(forecast.probabilities, forecast.targets, weights)
+
+
+def accuracy(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+    """Share of right calls at probability 0.5."""
+    return mean((forecast.logits > 0.0) == (forecast.targets > 0.5), weights)
+
+
+def precision(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+    """Share of the positive calls (probability over 0.5) that came true."""
+    called = (forecast.logits > 0.0).astype(float)
+    return _ratio((called * forecast.targets) @ weights, called @ weights)
+
+
+def recall(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+    """Share of the positives that were called (probability over 0.5)."""
+    called = (forecast.logits > 0.0).astype(float)
+    return _ratio((called * forecast.targets) @ weights, forecast.targets @ weights)
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        "auc": auc,
+        "log_loss": log_loss,
+        "average_precision": average_precision,
+        "brier": brier,
+        "ece": ece,
+        "accuracy": accuracy,
+        "precision": precision,
+        "recall": recall,
+    }
+)
+
+
+def prediction_range(forecast: Forecast) -> tuple[float, float]:
+    """The lowest and the highest probability."""
+    return float(forecast.probabilities.min()), float(forecast.probabilities.max())
+
+
+def collapsed(forecast: Forecast) -> bool:
+    """Whether the model says practically the same of every sample."""
+    low, high = prediction_range(forecast)
+    return high - low < COLLAPSE_RANGE
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """NaN where the denominator is 0."""
+    undefined = np.full(np.shape(numerator), np.nan)
+    return np.divide(numerator, denominator, out=undefined, where=denominator != 0.0)

@@ -1,0 +1,82 @@
+"""Scores of a predicted log return; metrics over many reweightings at once, as in `metrics.py`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from mlxts.evaluation.metrics import mean
+from mlxts.protocol import COLLAPSE_RANGE
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What was said and what happened, n samples in one order; log returns over the horizon."""
+
+    predictions: np.ndarray  # (n,) float64
+    targets: np.ndarray  # (n,) float64
+    half_width: float  # of the conformal interval, log return
+    train_mean: float  # of the training targets, log return
+    train_deviation: float  # of the training targets, log return
+
+    @property
+    def errors(self) -> np.ndarray:
+        return self.predictions - self.targets
+
+
+Metric = Callable[[Forecast, np.ndarray], np.ndarray]
+
+
+def mse(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+    """Mean squared error."""
+    return mean(forecast.errors**2, weights)
+
+
+def rmse(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+    """Root of the mean squared error, log return."""
+    return np.sqrt(mse(forecast, weights))
+
+
+def mae(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+    """Mean absolute error, log return."""
+    return mean(np.abs(forecast.errors), weights)
+
+
+def r2(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+    """1 - MSE / MSE of the training mean: R² out of sample (Campbell and Thompson 2008)."""
+    return 1.0 - mse(forecast, weights) / mean(
+        (forecast.train_mean - forecast.targets) ** 2, weights
+    )
+
+
+def directional_accuracy(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+    """Share of samples on which it was said rightly whether the price would rise."""
+    return mean((forecast.predictions > 0.0) == (forecast.targets > 0.0), weights)
+
+
+def coverage(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+    """Share of targets inside the conformal interval."""
+    return mean(np.abs(forecast.errors) <= forecast.half_width, weights)
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        "rmse": rmse,
+        "mae": mae,
+        "r2": r2,
+        "directional_accuracy": directional_accuracy,
+        "coverage": coverage,
+    }
+)
+
+
+def prediction_range(forecast: Forecast) -> tuple[float, float]:
+    """The lowest and the highest predicted log return."""
+    return float(forecast.predictions.min()), float(forecast.predictions.max())
+
+
+def collapsed(forecast: Forecast) -> bool:
+    """Whether the model says practically the same of every sample, in training deviations."""
+    low, high = prediction_range(forecast)
+    return high - low < COLLAPSE_RANGE * forecast.train_deviation

@@ -1,0 +1,178 @@
+"""The one evaluator: tables of predictions in, figures with intervals and a verdict out.
+
+Every comparison is paired: all models are scored on the same rows with the same bootstrap draws.
+A difference is model minus HAR, so less than zero is better; a skill is 1 - loss / HAR's loss.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlxts.errors import DataError, EmptySplitError
+from mlxts.evaluation import conformal, estimability, metrics, regression, uncertainty
+from mlxts.evaluation.baselines import prior_logit
+from mlxts.protocol import BASELINE, Task
+
+Figures = dict[str, Any]
+Scores = dict[str, dict[str, Figures]]  # split -> model -> figures
+
+
+def score(
+    models: Mapping[str, pl.DataFrame],
+    task: Task,
+    horizon: int,
+    score_on: str,
+    *,
+    splits: Sequence[str] = ("validation",),
+    draws: int = uncertainty.DRAWS,
+    seed: int = 0,
+) -> Scores:
+    """Score models on the rows of one symbol.
+
+    Args:
+        models: tables of predictions by name; HAR under `protocol.BASELINE` makes them comparable.
+            Each holds the training rows as well: the prior and the conformal width come from them.
+        task, horizon: what was predicted, H in trading days.
+        score_on: the symbol whose rows are scored.
+        splits: which splits.
+        draws, seed: of the block bootstrap.
+
+    Returns:
+        {split: {model: figures}}. Figures of a classifier: n, n_pos, base_rate, estimable,
+        not_estimable (why, or None), prediction_range, collapsed, log_loss_prior (of the training
+        base rate), the metrics of `metrics.METRICS`, log_loss_difference, log_loss_skill, and
+        interval: {metric: [low, high]} at 95 %. Regression: those of `regression.METRICS`, width,
+        rmse_difference and mse_skill.
+
+    Raises:
+        EmptySplitError: a split without a row of `score_on`.
+        DataError: models that do not speak about the same rows.
+    """
+    return {
+        split: _score_split(models, task, horizon, score_on, split, draws, seed) for split in splits
+    }
+
+
+def _score_split(
+    models: Mapping[str, pl.DataFrame],
+    task: Task,
+    horizon: int,
+    score_on: str,
+    split: str,
+    draws: int,
+    seed: int,
+) -> dict[str, Figures]:
+    scored = {name: _rows(table, split, score_on) for name, table in models.items()}
+    trained = {name: _train_rows(table, score_on) for name, table in models.items()}
+    reference = _common_rows(scored, split, score_on)
+    dates, targets = reference["date"].to_numpy(), reference["target"].to_numpy()
+    block = uncertainty.block_length(horizon)
+    # Column 0 counts every sample once: the figure itself is one more draw.
+    weights = np.column_stack(
+        [np.ones(len(dates)), uncertainty.date_weights(dates, block, draws=draws, seed=seed)]
+    )
+    compute = _regression_figures if task.kind == "regression" else _classifier_figures
+    order = sorted(models, key=lambda name: name != BASELINE)  # HAR first, the others need it
+    computed: dict[str, tuple[Figures, dict[str, np.ndarray]]] = {}
+    for name in order:
+        against = computed[BASELINE][1] if BASELINE in computed else None
+        computed[name] = compute(scored[name], trained[name], weights, against)
+    common = _evidence(dates, targets, horizon, task)
+    return {name: common | _with_intervals(*computed[name]) for name in models}
+
+
+def _rows(table: pl.DataFrame, split: str, symbol: str) -> pl.DataFrame:
+    return table.filter(split=split, symbol=symbol).sort("date")
+
+
+def _train_rows(table: pl.DataFrame, symbol: str) -> pl.DataFrame:
+    """Those of the scored symbol; of all symbols where it was never trained on."""
+    own = _rows(table, "train", symbol)
+    return own if own.height else table.filter(split="train")
+
+
+def _common_rows(scored: Mapping[str, pl.DataFrame], split: str, symbol: str) -> pl.DataFrame:
+    (first, reference), *others = scored.items()
+    if not reference.height:
+        raise EmptySplitError(
+            f"{first} predicts no {split} row of {symbol}; "
+            "score another split, or give the data bars of those dates"
+        )
+    keys = reference.select("date", "target")
+    for name, table in others:
+        if not table.select("date", "target").equals(keys):
+            raise DataError(
+                f"{name} and {first} do not speak about the same {split} rows of {symbol}: the "
+                "data changed in between; train again, or pin the artifact with data.pinned"
+            )
+    return reference
+
+
+def _evidence(dates: np.ndarray, targets: np.ndarray, horizon: int, task: Task) -> Figures:
+    if task.kind == "regression":
+        return {"n": len(targets)}
+    obstacle = estimability.obstacle(dates, targets, horizon)
+    return {
+        "n": len(targets),
+        "n_pos": int(targets.sum()),
+        "base_rate": float(targets.mean()),
+        "estimable": obstacle is None,
+        "not_estimable": obstacle,
+    }
+
+
+def _classifier_figures(
+    scored: pl.DataFrame,
+    trained: pl.DataFrame,
+    weights: np.ndarray,
+    against: dict[str, np.ndarray] | None,
+) -> tuple[Figures, dict[str, np.ndarray]]:
+    forecast = metrics.Forecast(scored["logit"].to_numpy(), scored["target"].to_numpy())
+    drawn = {name: metric(forecast, weights) for name, metric in metrics.METRICS.items()}
+    prior = np.full(len(forecast.targets), prior_logit(trained["target"].to_numpy()))
+    if against is not None:
+        drawn["log_loss_difference"] = drawn["log_loss"] - against["log_loss"]
+        drawn["log_loss_skill"] = 1.0 - drawn["log_loss"] / against["log_loss"]
+    figures = {
+        "log_loss_prior": float(metrics.Forecast(prior, forecast.targets).losses.mean()),
+        "prediction_range": list(metrics.prediction_range(forecast)),
+        "collapsed": metrics.collapsed(forecast),
+    }
+    return figures, drawn
+
+
+def _regression_figures(
+    scored: pl.DataFrame,
+    trained: pl.DataFrame,
+    weights: np.ndarray,
+    against: dict[str, np.ndarray] | None,
+) -> tuple[Figures, dict[str, np.ndarray]]:
+    train_targets = trained["target"].to_numpy()
+    half_width = conformal.half_width(trained["logit"].to_numpy() - train_targets)
+    forecast = regression.Forecast(
+        predictions=scored["logit"].to_numpy(),
+        targets=scored["target"].to_numpy(),
+        half_width=half_width,
+        train_mean=float(train_targets.mean()),
+        train_deviation=float(train_targets.std()),
+    )
+    drawn = {name: metric(forecast, weights) for name, metric in regression.METRICS.items()}
+    if against is not None:
+        drawn["rmse_difference"] = drawn["rmse"] - against["rmse"]
+        drawn["mse_skill"] = 1.0 - (drawn["rmse"] / against["rmse"]) ** 2
+    figures = {
+        "width": 2.0 * half_width,
+        "prediction_range": list(regression.prediction_range(forecast)),
+        "collapsed": regression.collapsed(forecast),
+    }
+    return figures, drawn
+
+
+def _with_intervals(figures: Figures, drawn: dict[str, np.ndarray]) -> Figures:
+    return (
+        figures
+        | {name: float(values[0]) for name, values in drawn.items()}
+        | {"interval": {n: list(uncertainty.interval(v[1:])) for n, v in drawn.items()}}
+    )
