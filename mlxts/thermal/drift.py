@@ -1,0 +1,42 @@
+"""Heat that no sensor shows: steps that take longer than the run's own first ones.
+
+On some Macs the GPU slows down by 15–65 % while the clocks and the pressure look nominal. A run
+whose step time drifts is marked, and its wall times take no part in scaling figures.
+"""
+
+from statistics import median
+
+TOLERANCE = 0.15  # relative
+WINDOW = 50  # steps under one median
+BASELINE = 3  # windows that set the run's own pace
+SKIP = 10  # first steps, which compile and warm caches
+
+
+class StepDrift:
+    """Watches step times, pauses excluded. Once suspect, a run stays so."""
+
+    def __init__(self, *, window: int = WINDOW, baseline: int = BASELINE, skip: int = SKIP) -> None:
+        self._window, self._wanted, self._skip = window, baseline, skip
+        self._seconds: list[float] = []
+        self._first: list[float] = []  # medians of the first windows
+        self.ratio = 1.0  # last full window's median / the run's own pace
+        self.suspect = False
+
+    def add(self, seconds: float) -> bool:
+        """Count one step. True exactly when it makes the run suspect."""
+        if self._skip:
+            self._skip -= 1
+            return False
+        self._seconds.append(seconds)
+        if len(self._seconds) < self._window:
+            return False
+        middle = median(self._seconds)
+        self._seconds.clear()
+        if len(self._first) < self._wanted:
+            self._first.append(middle)
+            return False
+        self.ratio = middle / median(self._first)
+        if self.suspect or self.ratio <= 1 + TOLERANCE:
+            return False
+        self.suspect = True
+        return True
