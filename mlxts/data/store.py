@@ -129,10 +129,11 @@ def register_raw(
     """Store a series and list it. The same content twice is one entry, the first.
 
     Raises:
-        DataError: the series has errors (`checks.require`), or the symbol is no file name.
+        DataError: the series has errors (`checks.require`), or a name cannot be a folder's.
         StorageError: it could not be written; nothing is left behind.
     """
     name = _valid(symbol, _SYMBOL, "symbol", "capital letters, digits and ^ = . _ -")
+    _valid(source, _DATASET, "source", "letters, digits and ^ = . _ -")
     checks.require(frame, what=f"{source}/{name}")
     data = _parquet(frame)
     sha256 = hashlib.sha256(data).hexdigest()

@@ -54,7 +54,10 @@ class Fetched:
 class Source(Protocol):
     """Where series come from. One class a source; a conformance suite runs over all of them."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As configurations and paths spell it."""
+        ...
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
         """The series of `symbol` from `start` to `end`, both included; None: no bound.

@@ -1,0 +1,292 @@
+"""`mlxts data`: fetch, import, simulate, list and verify series."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlxts.cli.output import JsonOption, emit, note, table
+
+if TYPE_CHECKING:
+    from mlxts.data.sources.base import Source
+    from mlxts.data.store import Artifact
+
+data = typer.Typer(help="Fetch, import, simulate, list and verify data.", no_args_is_help=True)
+
+
+class Online(StrEnum):
+    yahoo = "yahoo"
+    sample = "sample"
+
+
+class Model(StrEnum):
+    gbm = "gbm"
+    sv = "sv"
+
+
+Start = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First day, included."),
+]
+End = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last day, included."),
+]
+SymbolOption = Annotated[
+    str | None, typer.Option("--symbol", help="What to call it; default: the file's name.")
+]
+
+_WARNINGS_SHOWN = 5
+
+
+@data.command()
+def download(
+    symbols: Annotated[list[str], typer.Argument(help="e.g. SPY QQQ; of the sample: SP500 NASDAQ")],
+    source: Annotated[Online, typer.Option(help="Where from.")] = Online.yahoo,
+    start: Start = None,
+    end: End = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Download daily bars, check them and store them."""
+    from mlxts.data.sources.sample import SampleSource
+    from mlxts.data.sources.yahoo import YahooSource
+
+    chosen: Source = SampleSource() if source is Online.sample else YahooSource(tell=note)
+    jobs = [(symbol.upper(), chosen) for symbol in symbols]
+    _store_all(jobs, _day(start), _day(end), as_json)
+
+
+@data.command(name="import")
+def import_(
+    paths: Annotated[list[Path], typer.Argument(help="CSV or Parquet files, or folders of them.")],
+    symbol: SymbolOption = None,
+    values: Annotated[
+        bool, typer.Option("--values", help="A date and one value (or close) a row, not bars.")
+    ] = False,
+    start: Start = None,
+    end: End = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import files of your own, check them and store them."""
+    from mlxts.data.sources.files import FilesSource
+    from mlxts.errors import DataError
+
+    found = _files(paths)
+    if symbol and len(found) > 1:
+        raise DataError("--symbol names one file; leave it out to name each after its file")
+    jobs = [(symbol or path.stem).upper() for path in found]
+    twice = {name for name in jobs if jobs.count(name) > 1}
+    if twice:
+        raise DataError(f"two files would be called {min(twice)}; import them one by one")
+    sources = [FilesSource(path, values=values) for path in found]
+    _store_all(list(zip(jobs, sources, strict=True)), _day(start), _day(end), as_json)
+
+
+@data.command()
+def simulate(
+    model: Annotated[Model, typer.Argument(help="Constant (gbm) or stochastic (sv) volatility.")],
+    symbol: SymbolOption = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the path.")] = 0,
+    start: Start = None,
+    end: End = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate a martingale and store it with the exact probability of every binary target."""
+    from mlxts.data.sources.simulated import SimulatedSource
+
+    bounds = {"first": _day(start), "last": _day(end)}
+    chosen = SimulatedSource(model.value, seed, **{k: v for k, v in bounds.items() if v})
+    _store_all([((symbol or model.value).upper(), chosen)], None, None, as_json)
+
+
+@data.command()
+def register_raw(
+    path: Annotated[Path, typer.Argument(help="Parquet file with the columns of a raw artifact.")],
+    symbol: Annotated[str, typer.Option(help="e.g. SPY")],
+    source: Annotated[str, typer.Option(help="e.g. yahoo or files")] = "files",
+    as_json: JsonOption = False,
+) -> None:
+    """Register a raw Parquet file that something else wrote."""
+    from mlxts.data import register
+
+    artifact = register.raw(path, source=source, symbol=symbol.upper())
+    _show_registered(artifact, as_json)
+
+
+@data.command()
+def register_processed(
+    path: Annotated[Path, typer.Argument(help="Parquet file with a date column.")],
+    dataset: Annotated[str, typer.Option(help="What to call it; versions count within it.")],
+    source_md5: Annotated[
+        list[str], typer.Option("--source-md5", help="md5 of a raw artifact it came from; repeat.")
+    ],
+    tier: Annotated[int | None, typer.Option(help="Feature tier.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Register a processed Parquet file as the next version of its dataset."""
+    from mlxts.data import register
+
+    artifact = register.processed(path, dataset=dataset, tier=tier, source_md5s=source_md5)
+    _show_registered(artifact, as_json)
+
+
+@data.command()
+def verify(as_json: JsonOption = False) -> None:
+    """Hash every registered file again and name each that changed or is missing."""
+    from mlxts.data import store
+
+    result = store.verify(_progress("hashing"))
+    if as_json:
+        emit({"ok": result.ok} | vars(result))
+    for path in result.unregistered:
+        note(f"warning: {path} is in no manifest; register it or delete it")
+    result.require()
+    if not as_json:
+        print(f"{result.checked} files are what the manifests say")
+
+
+@data.command(name="list")
+def list_(as_json: JsonOption = False) -> None:
+    """List what is registered, oldest first."""
+    from mlxts.data import store
+
+    raw, processed = store.raw_artifacts(), store.processed_artifacts()
+    if as_json:
+        emit({"raw": [a.record() for a in raw], "processed": [a.record() for a in processed]})
+        return
+    if not raw and not processed:
+        print("nothing is registered; try `mlxts data download --source sample SP500`")
+        return
+    columns = ("dataset", "rows", "first", "last", "registered (UTC)", "sha256")
+    table("Raw", columns, (_row(a) for a in raw))
+    if processed:
+        shown = ((a.dataset, str(a.version), a.tier, *_row(a)[1:]) for a in processed)
+        table("Processed", ("dataset", "version", "tier", *columns[1:]), shown)
+
+
+@data.command()
+def sample(
+    rows: Annotated[int, typer.Option(min=1, help="From each end of a file.")] = 200,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the first and last rows of every registered dataset to data/samples/ as CSV."""
+    from mlxts.data import samples
+
+    written = samples.write(rows)
+    if as_json:
+        emit({"files": [str(path) for path in written]})
+        return
+    for path in written:
+        print(path)
+    if not written:
+        print("nothing is registered, so there is nothing to sample")
+
+
+def _store_all(
+    jobs: Sequence[tuple[str, "Source"]], start: date | None, end: date | None, as_json: bool
+) -> None:
+    """Fetch, check and register each; one that fails does not stop the others."""
+    from mlxts.data import checks, store
+    from mlxts.errors import DataError
+
+    failures: list[DataError] = []
+    stored: list[dict[str, Any]] = []
+    for position, (symbol, source) in enumerate(jobs, 1):
+        if len(jobs) > 1:
+            note(f"[{position}/{len(jobs)}] {symbol}")
+        try:
+            fetched = source.fetch(symbol, start, end)
+            artifact = store.register_raw(
+                fetched.frame, source=source.name, symbol=symbol, parameters=fetched.parameters
+            )
+        except DataError as error:
+            failures.append(error)
+            if len(jobs) > 1:
+                note(f"error: {error}")
+            continue
+        warnings = checks.warnings(checks.check(fetched.frame))
+        _remark(artifact, fetched.notes, warnings)
+        if store.find(artifact.symbol, [artifact.source]) != artifact:
+            note(f"{symbol}: this content is registered already and a newer one is in use")
+        told = [f"{w.rule}: {w}" for w in warnings]
+        stored.append(artifact.record() | {"warnings": told, "notes": list(fetched.notes)})
+        if not as_json:
+            print(
+                f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.first} to {artifact.last}, "
+                f"{artifact.path}"
+            )
+    if as_json:
+        emit({"artifacts": stored, "errors": [str(error) for error in failures]})
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise DataError(f"{len(failures)} of {len(jobs)} could not be stored; see above")
+
+
+def _remark(artifact: "Artifact", notes: Iterable[str], warnings: Sequence[Any]) -> None:
+    from mlxts.data import checks
+
+    for text in notes:
+        note(f"{artifact.symbol}: {text}")
+    if warnings:
+        note(f"{artifact.symbol}: worth a look ({checks.summary(warnings)}), stored all the same:")
+    for warning in warnings[:_WARNINGS_SHOWN]:
+        note(f"  {warning}")
+    if len(warnings) > _WARNINGS_SHOWN:
+        note(f"  … and {len(warnings) - _WARNINGS_SHOWN} more (--json lists all)")
+
+
+def _show_registered(artifact: "Artifact", as_json: bool) -> None:
+    if as_json:
+        emit(artifact.record())
+    else:
+        print(f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.path}")
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    """The files named, and those in the folders named."""
+    from mlxts.data.sources.files import SUFFIXES
+    from mlxts.errors import DataError
+
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        if not inside:
+            raise DataError(f"{path} holds no CSV or Parquet file; name another folder")
+        found += inside
+    return found
+
+
+def _progress(verb: str) -> Callable[[str], None]:
+    """Names each file on the terminal, on one line that is overwritten; silent elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+
+    def show(path: str) -> None:
+        if console.is_terminal:
+            console.print(f"\x1b[2K{verb} {path}", end="\r", highlight=False, soft_wrap=True)
+
+    return show
+
+
+def _row(artifact: "Artifact") -> tuple[Any, ...]:
+    registered = artifact.timestamp[:16].replace("T", " ")
+    return (
+        artifact.dataset,
+        artifact.rows,
+        str(artifact.first),
+        str(artifact.last),
+        registered,
+        artifact.sha256[:12],
+    )
+
+
+def _day(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None

@@ -1,0 +1,27 @@
+"""Small CSV extracts of what is registered, for a person to look at."""
+
+from pathlib import Path
+
+import polars as pl
+
+from mlxts import files
+from mlxts.data import store
+
+
+def write(rows: int) -> list[Path]:
+    """Write the first and last `rows` rows of the newest artifact of each dataset.
+
+    Raises:
+        IntegrityError: an artifact is missing or was changed.
+        StorageError: a sample cannot be written.
+    """
+    newest = {a.dataset: a for a in [*store.raw_artifacts(), *store.processed_artifacts()]}
+    written = []
+    for dataset, artifact in sorted(newest.items()):
+        frame = store.load(artifact)
+        if frame.height > 2 * rows:
+            frame = pl.concat([frame.head(rows), frame.tail(rows)])
+        path = files.samples_folder() / f"{dataset.replace('/', '_')}.csv"
+        files.write_text(path, frame.write_csv())
+        written.append(path)
+    return written
