@@ -76,11 +76,11 @@ def build(config: ExperimentConfig) -> Dataset:
     assert config.horizon is not None  # the configuration fills it in from the timescale
     task = protocol.TASKS[config.task]
     complete = table.select(pl.all_horizontal(pl.col(names).is_finite().fill_null(False)))
-    eligible = _eligible(
+    has_context = eligible(
         bars["symbol"].to_numpy(), complete.to_series().to_numpy(), config.model.context
     )
     labels = targets.compute(bars, task, config.horizon)
-    samples = _samples(labels, eligible, protocol.SPLITS[config.data.splits])
+    samples = divide(labels, has_context, protocol.SPLITS[config.data.splits])
     _not_empty(samples, config)
     return Dataset(
         features=np.ascontiguousarray(
@@ -105,7 +105,7 @@ def build(config: ExperimentConfig) -> Dataset:
     )
 
 
-def _eligible(symbols: np.ndarray, complete: np.ndarray, context: int) -> np.ndarray:
+def eligible(symbols: np.ndarray, complete: np.ndarray, context: int) -> np.ndarray:
     """(rows,) bool: the `context` rows that end here are one symbol's and hold every feature."""
     position = np.arange(len(symbols))
     begins = np.r_[True, symbols[1:] != symbols[:-1]][: len(symbols)]
@@ -116,9 +116,16 @@ def _eligible(symbols: np.ndarray, complete: np.ndarray, context: int) -> np.nda
     return position - barrier >= context
 
 
-def _samples(
+def divide(
     labels: pl.DataFrame, eligible: np.ndarray, borders: protocol.Splits
 ) -> dict[str, Samples]:
+    """The samples of each split.
+
+    Args:
+        labels: as `targets.compute` returns them, row-aligned with the bars.
+        eligible: (rows,) bool, whether a window may end here.
+        borders: of the splits.
+    """
     dates = labels["date"].to_numpy().astype("datetime64[D]")
     ends = labels["label_end"].to_numpy().astype("datetime64[D]")
     symbols = labels["symbol"].to_numpy().astype(str)

@@ -11,8 +11,8 @@ BINS = 10
 class Reliability:
     """Predicted against observed, one entry a bin that holds samples."""
 
-    predicted: np.ndarray  # (bins,) mean probability
-    observed: np.ndarray  # (bins,) share of positives
+    predicted: np.ndarray  # (bins,) mean prediction
+    observed: np.ndarray  # (bins,) mean target: for labels, the share of positives
     low: np.ndarray  # (bins,) ends of the interval of `observed`
     high: np.ndarray  # (bins,)
     counts: np.ndarray  # (bins,) int
@@ -32,23 +32,24 @@ def expected_error(
 
 
 def reliability(
-    probabilities: np.ndarray, targets: np.ndarray, weights: np.ndarray, bins: int = BINS
+    predictions: np.ndarray, targets: np.ndarray, weights: np.ndarray, bins: int = BINS
 ) -> Reliability:
     """A reliability diagram over bins of equal size, with 95 % bootstrap intervals.
 
     Args:
-        probabilities: (n,), targets: (n,) 0 or 1, weights: (n, D) counts a bootstrap draw.
-        bins: at most so many; equal probabilities are never parted, so there may be fewer.
+        predictions: (n,) probabilities, or returns; targets: (n,) labels, or returns.
+        weights: (n, D) counts a bootstrap draw.
+        bins: at most so many; equal predictions are never parted, so there may be fewer.
     """
-    edges = np.unique(np.quantile(probabilities, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
-    _, bin_of = np.unique(np.searchsorted(edges, probabilities), return_inverse=True)
+    edges = np.unique(np.quantile(predictions, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
+    _, bin_of = np.unique(np.searchsorted(edges, predictions), return_inverse=True)
     counts = np.bincount(bin_of)
     drawn = _by_bin(bin_of, len(counts), weights)
-    positives = _by_bin(bin_of, len(counts), targets[:, None] * weights)
-    shares = np.divide(positives, drawn, out=np.full(drawn.shape, np.nan), where=drawn > 0.0)
-    low, high = np.nanpercentile(shares, (2.5, 97.5), axis=1)
+    sums = _by_bin(bin_of, len(counts), targets[:, None] * weights)
+    means = np.divide(sums, drawn, out=np.full(drawn.shape, np.nan), where=drawn > 0.0)
+    low, high = np.nanpercentile(means, (2.5, 97.5), axis=1)
     return Reliability(
-        predicted=np.bincount(bin_of, probabilities) / counts,
+        predicted=np.bincount(bin_of, predictions) / counts,
         observed=np.bincount(bin_of, targets) / counts,
         low=low,
         high=high,

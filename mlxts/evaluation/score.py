@@ -10,9 +10,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mlxts.dataset import Dataset
 from mlxts.errors import DataError, EmptySplitError
-from mlxts.evaluation import conformal, estimability, metrics, regression, uncertainty
-from mlxts.evaluation.baselines import prior_logit
+from mlxts.evaluation import (
+    baselines,
+    conformal,
+    estimability,
+    metrics,
+    regression,
+    uncertainty,
+    verdict,
+)
 from mlxts.protocol import BASELINE, Task
 
 Figures = dict[str, Any]
@@ -42,9 +50,9 @@ def score(
     Returns:
         {split: {model: figures}}. Figures of a classifier: n, n_pos, base_rate, estimable,
         not_estimable (why, or None), prediction_range, collapsed, log_loss_prior (of the training
-        base rate), the metrics of `metrics.METRICS`, log_loss_difference, log_loss_skill, and
-        interval: {metric: [low, high]} at 95 %. Regression: those of `regression.METRICS`, width,
-        rmse_difference and mse_skill.
+        base rate), the metrics of `metrics.METRICS`, interval: {metric: [low, high]} at 95 %, and
+        against HAR log_loss_difference, log_loss_skill and verdict. Regression: those of
+        `regression.METRICS`, width, rmse_difference, mse_skill and verdict.
 
     Raises:
         EmptySplitError: a split without a row of `score_on`.
@@ -53,6 +61,18 @@ def score(
     return {
         split: _score_split(models, task, horizon, score_on, split, draws, seed) for split in splits
     }
+
+
+def score_run(
+    name: str,
+    predictions: pl.DataFrame,
+    dataset: Dataset,
+    splits: Sequence[str] = ("validation",),
+) -> Scores:
+    """Score a run's predictions beside every baseline, fitted here on the run's own data set."""
+    wanted = dict.fromkeys(("train", *splits))
+    models = {name: predictions, **baselines.predictions(dataset, wanted)}
+    return score(models, dataset.task, dataset.horizon, dataset.score_on, splits=splits)
 
 
 def _score_split(
@@ -80,7 +100,7 @@ def _score_split(
         against = computed[BASELINE][1] if BASELINE in computed else None
         computed[name] = compute(scored[name], trained[name], weights, against)
     common = _evidence(dates, targets, horizon, task)
-    return {name: common | _with_intervals(*computed[name]) for name in models}
+    return {name: _with_verdict(common | _with_intervals(*computed[name]), task) for name in models}
 
 
 def _rows(table: pl.DataFrame, split: str, symbol: str) -> pl.DataFrame:
@@ -131,7 +151,7 @@ def _classifier_figures(
 ) -> tuple[Figures, dict[str, np.ndarray]]:
     forecast = metrics.Forecast(scored["logit"].to_numpy(), scored["target"].to_numpy())
     drawn = {name: metric(forecast, weights) for name, metric in metrics.METRICS.items()}
-    prior = np.full(len(forecast.targets), prior_logit(trained["target"].to_numpy()))
+    prior = np.full(len(forecast.targets), baselines.prior_logit(trained["target"].to_numpy()))
     if against is not None:
         drawn["log_loss_difference"] = drawn["log_loss"] - against["log_loss"]
         drawn["log_loss_skill"] = 1.0 - drawn["log_loss"] / against["log_loss"]
@@ -176,3 +196,9 @@ def _with_intervals(figures: Figures, drawn: dict[str, np.ndarray]) -> Figures:
         | {name: float(values[0]) for name, values in drawn.items()}
         | {"interval": {n: list(uncertainty.interval(v[1:])) for n, v in drawn.items()}}
     )
+
+
+def _with_verdict(figures: Figures, task: Task) -> Figures:
+    if f"{verdict.primary(task)}_difference" not in figures:
+        return figures
+    return figures | {"verdict": verdict.word(figures, task)}

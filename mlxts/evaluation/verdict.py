@@ -12,6 +12,8 @@ def primary(task: Task) -> str:
 
 def word(figures: dict[str, Any], task: Task) -> str:
     """beats, matches or loses to: by where the 95 % interval of the difference to HAR lies."""
+    if figures.get("not_estimable"):
+        return "not estimable"
     low, high = figures["interval"][f"{primary(task)}_difference"]
     if high < 0.0:
         return "beats"

@@ -1,0 +1,220 @@
+"""`evaluate`, `baselines`, `runs`: a model beside what volatility alone says."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlxts.cli.output import JsonOption, emit, note, table
+
+if TYPE_CHECKING:
+    from mlxts.dataset import Dataset
+    from mlxts.evaluation.score import Scores
+
+
+class SplitName(StrEnum):
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+SplitOption = Annotated[SplitName, typer.Option("--split", help="Which split is scored.")]
+
+
+def evaluate(
+    run: Annotated[str, typer.Argument(help="A run id, the beginning of one, or its folder.")],
+    split: SplitOption = SplitName.validation,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a run against the volatility baselines; `--split test` is recorded as a look."""
+    from mlxts import dataset as datasets
+    from mlxts.evaluation import predictions, runs, score
+
+    folder = runs.find(run)
+    configuration = runs.configuration(folder)
+    predicted = predictions.read(folder / predictions.FILE_NAME)
+    dataset = datasets.build(configuration)
+    if split is SplitName.test:
+        predicted = _open_test(folder, configuration.data.score_on)
+    scores = score.score_run(runs.MODEL, predicted, dataset, (split,))
+    if as_json:
+        emit(scores)
+        return
+    _show(scores, dataset, configuration.name)
+    _conclude(scores, dataset, runs.MODEL)
+
+
+def baselines(
+    config: Annotated[Path, typer.Argument(help="A configuration, e.g. configs/demo.yaml.")],
+    split: SplitOption = SplitName.validation,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit the volatility baselines on the training split and score them: what has to be beaten."""
+    from mlxts import config as configurations
+    from mlxts import dataset as datasets
+    from mlxts.errors import ConfigError
+    from mlxts.evaluation import baselines as forecasters
+    from mlxts.evaluation import score
+
+    if split is SplitName.test:
+        raise ConfigError(
+            "the test split is opened only by `mlxts evaluate RUN --split test`, which records it"
+        )
+    configuration = configurations.load(config)
+    dataset = datasets.build(configuration)
+    models = forecasters.predictions(dataset, dict.fromkeys(("train", split)))
+    scores = score.score(models, dataset.task, dataset.horizon, dataset.score_on, splits=(split,))
+    if as_json:
+        emit(scores)
+        return
+    _show(scores, dataset, configuration.name)
+
+
+def runs(as_json: JsonOption = False) -> None:
+    """List the runs under outputs/runs with what they reached on validation."""
+    from mlxts import files
+    from mlxts.evaluation import runs as folders
+
+    rows = folders.listing()
+    if as_json:
+        emit({"runs": rows})
+        return
+    if not rows:
+        note(f"no runs in {files.runs_folder()} yet; `mlxts train configs/demo.yaml` makes one")
+        return
+    columns = {
+        "run_id": "run",
+        "name": "name",
+        "budget": "budget",
+        "n_total": "parameters",
+        "task": "task",
+        "horizon": "H",
+        "seed": "seed",
+        "status": "status",
+        "log_loss": "log loss",
+        "auc": "AUC",
+        "log_loss_skill": "skill",
+        "verdict": "against HAR",
+    }
+    table(
+        "Runs (validation)", list(columns.values()), [[row[key] for key in columns] for row in rows]
+    )
+    note("Skill is 1 - log loss / HAR's log loss: above zero is better than volatility.")
+
+
+def _open_test(folder: Path, score_on: str) -> Any:
+    """Record the look, then predict the test split and keep its rows with the run."""
+    from mlxts.evaluation import looks, predictions
+    from mlxts.training.run import predict_split
+
+    count = looks.record(folder.name, score_on)
+    note(f"look number {count} at the test split, recorded in {looks.path()}")
+    return predictions.replace_split(folder / predictions.FILE_NAME, predict_split(folder, "test"))
+
+
+def _show(scores: "Scores", dataset: "Dataset", name: str) -> None:
+    from mlxts import protocol
+    from mlxts.evaluation import uncertainty
+
+    har = protocol.BASELINE.upper()
+    for split, models in scores.items():
+        title = (
+            f"{name}: {dataset.task.name}, H = {dataset.horizon}, {dataset.score_on}, "
+            f"{split} of the {dataset.splits_name} splits"
+        )
+        if dataset.task.kind == "regression":
+            _show_regression(title, models, har)
+        else:
+            _show_classifiers(title, models, har)
+    note(
+        f"Difference: model minus {har}, below zero is better. In brackets 95 % intervals from "
+        f"{uncertainty.DRAWS:,} block-bootstrap draws, mean block "
+        f"{uncertainty.block_length(dataset.horizon)} days, paired by date."
+    )
+
+
+def _show_classifiers(title: str, models: dict[str, dict[str, Any]], har: str) -> None:
+    table(
+        title,
+        ["model", "n", "n_pos", "AUC", "log loss", f"log loss - {har}"],
+        [
+            [
+                model,
+                figures["n"],
+                figures["n_pos"],
+                *(_ranged(figures, key) for key in ("auc", "log_loss", "log_loss_difference")),
+            ]
+            for model, figures in models.items()
+        ],
+    )
+    keys = ["average_precision", "brier", "ece", "accuracy", "precision", "recall"]
+    table(
+        f"The same, further (base rate {_first(models)['base_rate']:.4f}, "
+        f"log loss of the training base rate {_first(models)['log_loss_prior']:.4f})",
+        ["model", "skill", "AP", "Brier", "ECE", "accuracy", "precision", "recall", "range"],
+        [
+            [
+                model,
+                figures.get("log_loss_skill"),
+                *(figures[key] for key in keys),
+                _range(figures, "{:.3f}"),
+            ]
+            for model, figures in models.items()
+        ],
+    )
+
+
+def _show_regression(title: str, models: dict[str, dict[str, Any]], har: str) -> None:
+    table(
+        title,
+        ["model", "n", "RMSE", f"RMSE - {har}", "R² out of sample", "right direction"],
+        [
+            [
+                model,
+                figures["n"],
+                _ranged(figures, "rmse", 5),
+                _ranged(figures, "rmse_difference", 5),
+                _ranged(figures, "r2"),
+                _ranged(figures, "directional_accuracy"),
+            ]
+            for model, figures in models.items()
+        ],
+    )
+    table(
+        "The same, further (90 % conformal interval of the log return)",
+        ["model", "skill", "MAE", "coverage", "width", "range"],
+        [
+            [
+                model,
+                figures.get("mse_skill"),
+                *(figures[key] for key in ("mae", "coverage", "width")),
+                _range(figures, "{:+.4f}"),
+            ]
+            for model, figures in models.items()
+        ],
+    )
+
+
+def _conclude(scores: "Scores", dataset: "Dataset", model: str) -> None:
+    from mlxts.evaluation import verdict
+
+    for split, models in scores.items():
+        print(verdict.sentence(model, models[model], dataset.task, dataset.horizon, split))
+
+
+def _first(models: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return next(iter(models.values()))
+
+
+def _ranged(figures: dict[str, Any], key: str, digits: int = 4) -> str | None:
+    """A figure and its interval, `0.6830 [0.6228, 0.7352]`."""
+    if key not in figures:
+        return None
+    low, high = figures["interval"][key]
+    return f"{figures[key]:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _range(figures: dict[str, Any], form: str) -> str:
+    low, high = (form.format(end) for end in figures["prediction_range"])
+    return f"{low} – {high}" + (" collapsed" if figures["collapsed"] else "")

@@ -1,0 +1,71 @@
+"""Finding run folders, and what they say about themselves."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mlxts import config, files
+from mlxts.config import ExperimentConfig
+from mlxts.errors import RunError
+
+MODEL = "patchtst"  # the name of the network among the models that are scored
+
+
+def find(name: str) -> Path:
+    """The folder of a run, named by its path, its run id or the beginning of one.
+
+    Raises:
+        RunError: no such run, or several.
+    """
+    for folder in (Path(name), files.runs_folder() / name):
+        if (folder / "run.json").is_file():
+            return folder
+    matches = sorted(path.parent for path in files.runs_folder().glob(f"{name}*/run.json"))
+    if not matches:
+        raise RunError(f"no run {name} in {files.runs_folder()}; `mlxts runs` lists them")
+    if len(matches) > 1:
+        found = ", ".join(folder.name for folder in matches)
+        raise RunError(f"{name} could be any of {found}; give more of the run id")
+    return matches[0]
+
+
+def configuration(folder: Path) -> ExperimentConfig:
+    """The resolved configuration of a run. Raises ConfigError."""
+    return config.load(folder / "config.yaml")
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """One row of the table of runs; None where the run has not come that far."""
+    record, summary = _json(folder / "run.json"), _json(folder / "summary.json")
+    models = summary.get("scores", {}).get("validation", {})
+    scores = models.get(MODEL, {})
+    settings = record.get("config", {})
+    return {
+        "run_id": record.get("run_id", folder.name),
+        "name": settings.get("name"),
+        "mode": settings.get("mode"),
+        "budget": settings.get("budget"),
+        "n_total": record.get("n_total"),
+        "task": settings.get("task"),
+        "horizon": settings.get("horizon"),
+        "seed": settings.get("seed"),
+        "status": summary.get("status", "unfinished"),
+        "log_loss": scores.get("log_loss"),
+        "auc": scores.get("auc"),
+        "log_loss_skill": scores.get("log_loss_skill"),
+        "verdict": scores.get("verdict"),
+    }
+
+
+def listing() -> list[dict[str, Any]]:
+    """Every run under outputs/runs, sorted by run id."""
+    return [describe(path.parent) for path in sorted(files.runs_folder().glob("*/run.json"))]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {error}; remove that run folder") from error
