@@ -84,6 +84,9 @@ class ProcessedArtifact(Artifact):
     tier: int | None = None
     source_raw_md5s: list[str] = field(default_factory=list)
 
+    def came_from(self, origin: dict[str, Any]) -> bool:
+        return {"symbol": self.symbol, "source_raw_md5s": self.source_raw_md5s} == origin
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -187,8 +190,7 @@ def register_processed(
         path = files.processed_folder() / name / f"v{version}_{sha256[:8]}.parquet"
         artifact = ProcessedArtifact(
             **_described(frame, data, path), dataset=name, source="processed",
-            symbol="+".join(sorted({a.symbol for a in sources})), parameters=parameters,
-            version=version, tier=tier, source_raw_md5s=md5s,
+            parameters=parameters, version=version, tier=tier, **origin,
         )  # fmt: skip
         _append(files.processed_folder(), entries, artifact, data)
     return artifact
@@ -211,10 +213,11 @@ def find_processed(
     dataset: str, *, sources: Sequence[Artifact], parameters: dict[str, Any]
 ) -> ProcessedArtifact | None:
     """The newest version of a dataset from exactly these raw files and parameters, if any."""
-    md5s = sorted({artifact.md5 for artifact in sources})
-    wanted = (dataset, md5s, parameters)
+    origin = _origin(sources)
     matching = (
-        a for a in processed_artifacts() if (a.dataset, a.source_raw_md5s, a.parameters) == wanted
+        a
+        for a in processed_artifacts()
+        if (a.dataset, a.parameters) == (dataset, parameters) and a.came_from(origin)
     )
     return max(matching, key=lambda a: a.version, default=None)
 
@@ -263,6 +266,14 @@ def verify(progress: Callable[[str], None] = lambda path: None) -> Verification:
     return Verification(
         len(artifacts), tuple(changed), tuple(missing), tuple(sorted(present - set(artifacts)))
     )
+
+
+def _origin(sources: Sequence[Artifact]) -> dict[str, Any]:
+    """Symbols count too: one file may be registered under two names, and the name is in the rows."""
+    return {
+        "symbol": "+".join(sorted(a.symbol for a in sources)),
+        "source_raw_md5s": sorted(a.md5 for a in sources),
+    }
 
 
 def _how_to_get(symbol: str, source: str) -> str:
