@@ -11,8 +11,8 @@ import typer
 from mlxts.cli.output import JsonOption, emit, note, table
 
 if TYPE_CHECKING:
+    from mlxts.data.artifacts import Artifact
     from mlxts.data.sources.base import Source
-    from mlxts.data.store import Artifact
 
 data = typer.Typer(help="Fetch, import, simulate, list and verify data.", no_args_is_help=True)
 

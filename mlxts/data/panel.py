@@ -6,8 +6,8 @@ import polars as pl
 
 from mlxts.config import DataConfig
 from mlxts.data import store
+from mlxts.data.artifacts import Artifact
 from mlxts.data.sources.base import ORACLE_PREFIX, is_bars
-from mlxts.data.store import Artifact
 from mlxts.errors import ConfigError, DataError
 
 PRICES = ("open", "high", "low", "close")

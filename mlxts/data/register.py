@@ -12,11 +12,12 @@ import polars as pl
 
 from mlxts import files
 from mlxts.data import store
+from mlxts.data.artifacts import Artifact, ProcessedArtifact
 from mlxts.data.sources.base import BAR_SCHEMA, ORACLE_PREFIX, VALUE_SCHEMA
 from mlxts.errors import DataError
 
 
-def raw(path: Path, *, source: str, symbol: str) -> store.Artifact:
+def raw(path: Path, *, source: str, symbol: str) -> Artifact:
     """Copy a file with the schema of a raw artifact into the store.
 
     Raises:
@@ -37,7 +38,7 @@ def raw(path: Path, *, source: str, symbol: str) -> store.Artifact:
 
 def processed(
     path: Path, *, dataset: str, tier: int | None, source_md5s: Sequence[str]
-) -> store.ProcessedArtifact:
+) -> ProcessedArtifact:
     """Copy a computed file into the store as the next version of its dataset.
 
     Raises:

@@ -13,79 +13,22 @@ import json
 import re
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import polars as pl
 from filelock import FileLock
 
 from mlxts import files
 from mlxts.data import checks
+from mlxts.data.artifacts import Artifact, ProcessedArtifact
 from mlxts.errors import DataError, IntegrityError, StorageError
 
 READ_ONLY = 0o444
 _SYMBOL = re.compile(r"[A-Z0-9^=][A-Z0-9^=._-]*")
 _DATASET = re.compile(r"[A-Za-z0-9^=][A-Za-z0-9^=._-]*")
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """One manifest entry: a raw file, where it came from, and what its bytes must be.
-
-    Attributes:
-        dataset: `<source>/<SYMBOL>`.
-        path: relative to the workspace, with forward slashes.
-        timestamp: when it was registered, UTC, ISO 8601.
-        first, last: dates of the first and the last row.
-        schema: column name -> Polars type.
-        parameters: what the source was asked for.
-    """
-
-    dataset: str
-    path: str
-    md5: str
-    sha256: str
-    timestamp: str
-    rows: int
-    first: date
-    last: date
-    schema: dict[str, str]
-    source: str
-    symbol: str
-    parameters: dict[str, Any]
-
-    @property
-    def file(self) -> Path:
-        return files.home() / self.path
-
-    def record(self) -> dict[str, Any]:
-        """The entry as a JSON object."""
-        return asdict(self) | {"first": str(self.first), "last": str(self.last)}
-
-    @classmethod
-    def from_record(cls, record: dict[str, Any]) -> Self:
-        dates: dict[str, Any] = {n: date.fromisoformat(record[n]) for n in ("first", "last")}
-        return cls(**(record | dates))
-
-
-@dataclass(frozen=True)
-class ProcessedArtifact(Artifact):
-    """A file that was computed from raw ones.
-
-    Attributes:
-        version: 1, 2, ... within its dataset; it grows with logic, tier or source data.
-        tier: feature tier; None where it has none.
-        source_raw_md5s: of the raw artifacts that it was computed from, sorted.
-    """
-
-    version: int = 1
-    tier: int | None = None
-    source_raw_md5s: list[str] = field(default_factory=list)
-
-    def came_from(self, origin: dict[str, Any]) -> bool:
-        return {"symbol": self.symbol, "source_raw_md5s": self.source_raw_md5s} == origin
 
 
 @dataclass(frozen=True)
@@ -150,7 +93,7 @@ def register_raw(
                 return known
         artifact = Artifact(
             **_described(frame, data, path), dataset=f"{source}/{name}", source=source,
-            symbol=name, parameters=parameters,
+            symbol=name, parameters=_as_json(parameters),
         )  # fmt: skip
         _append(files.raw_folder(), entries, artifact, data)
     return artifact
@@ -175,15 +118,12 @@ def register_processed(
     name = _valid(dataset, _DATASET, "dataset", "letters, digits and ^ = . _ -")
     data = _parquet(frame)
     sha256 = hashlib.sha256(data).hexdigest()
-    md5s = sorted({artifact.md5 for artifact in sources})
+    origin, parameters = _origin(sources), _as_json(parameters)
     with _manifest(files.processed_folder()) as entries:
         versions = [ProcessedArtifact.from_record(e) for e in entries if e["dataset"] == name]
         for known in versions:
-            if (known.sha256, known.source_raw_md5s, known.parameters) == (
-                sha256,
-                md5s,
-                parameters,
-            ):
+            same = (known.sha256, known.parameters) == (sha256, parameters)
+            if same and known.came_from(origin):
                 _put(known.file, data)
                 return known
         version = 1 + max((known.version for known in versions), default=0)
@@ -213,7 +153,7 @@ def find_processed(
     dataset: str, *, sources: Sequence[Artifact], parameters: dict[str, Any]
 ) -> ProcessedArtifact | None:
     """The newest version of a dataset from exactly these raw files and parameters, if any."""
-    origin = _origin(sources)
+    origin, parameters = _origin(sources), _as_json(parameters)
     matching = (
         a
         for a in processed_artifacts()
@@ -269,11 +209,16 @@ def verify(progress: Callable[[str], None] = lambda path: None) -> Verification:
 
 
 def _origin(sources: Sequence[Artifact]) -> dict[str, Any]:
-    """Symbols count too: one file may be registered under two names, and the name is in the rows."""
+    """Symbols count too: one file may bear two names, and the name stands in the rows."""
     return {
         "symbol": "+".join(sorted(a.symbol for a in sources)),
         "source_raw_md5s": sorted(a.md5 for a in sources),
     }
+
+
+def _as_json(parameters: dict[str, Any]) -> dict[str, Any]:
+    """As the manifest will give them back (a tuple becomes a list), so that they compare equal."""
+    return json.loads(json.dumps(parameters, default=str, allow_nan=False))
 
 
 def _how_to_get(symbol: str, source: str) -> str:

@@ -7,6 +7,7 @@ from polars.testing import assert_frame_equal, assert_series_equal
 
 from mlxts.config import DataConfig
 from mlxts.data import panel, store
+from mlxts.data.artifacts import Artifact
 from mlxts.errors import ConfigError, DataError, IntegrityError
 
 COLUMNS = [
@@ -15,7 +16,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def register(frame: pl.DataFrame, symbol: str = "SPY", source: str = "files") -> store.Artifact:
+def register(frame: pl.DataFrame, symbol: str = "SPY", source: str = "files") -> Artifact:
     return store.register_raw(frame, source=source, symbol=symbol, parameters={})
 
 

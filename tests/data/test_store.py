@@ -12,10 +12,11 @@ from polars.testing import assert_frame_equal
 
 from mlxts import files
 from mlxts.data import store
+from mlxts.data.artifacts import Artifact, ProcessedArtifact
 from mlxts.errors import DataError, IntegrityError, StorageError
 
 
-def register(frame: pl.DataFrame, symbol: str = "SPY", source: str = "files") -> store.Artifact:
+def register(frame: pl.DataFrame, symbol: str = "SPY", source: str = "files") -> Artifact:
     return store.register_raw(frame, source=source, symbol=symbol, parameters={"from": "a test"})
 
 
@@ -48,7 +49,7 @@ def test_what_is_stored_comes_back(workspace: Path, bars: pl.DataFrame) -> None:
 def test_an_entry_says_all_that_the_manifest_promises(workspace: Path, bars: pl.DataFrame) -> None:
     artifact = register(bars)
     (entry,) = json.loads((files.raw_folder() / "manifest.json").read_text())["artifacts"]
-    assert store.Artifact.from_record(entry) == artifact
+    assert Artifact.from_record(entry) == artifact
     assert entry["dataset"] == "files/SPY"
     assert (
         entry["path"] == f"data/raw/files/SPY/2020-01-02_2020-12-31_{artifact.sha256[:8]}.parquet"
@@ -205,7 +206,7 @@ def test_processed_versions_count_up_with_content_and_sources(
     one, two = register(bars), register(bars, "QQQ")
     features = bars.select("date", x="close")
 
-    def processed(frame: pl.DataFrame, *sources: store.Artifact) -> store.ProcessedArtifact:
+    def processed(frame: pl.DataFrame, *sources: Artifact) -> ProcessedArtifact:
         return store.register_processed(
             frame, dataset="tier20", tier=20, sources=sources, parameters={"code": "a"}
         )

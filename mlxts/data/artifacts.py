@@ -1,0 +1,66 @@
+"""Manifest entries: what a stored file is, where it came from, what its bytes must be."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Self
+
+from mlxts import files
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One manifest entry: a raw file, where it came from, and what its bytes must be.
+
+    Attributes:
+        dataset: `<source>/<SYMBOL>`.
+        path: relative to the workspace, with forward slashes.
+        timestamp: when it was registered, UTC, ISO 8601.
+        first, last: dates of the first and the last row.
+        schema: column name -> Polars type.
+        parameters: what the source was asked for.
+    """
+
+    dataset: str
+    path: str
+    md5: str
+    sha256: str
+    timestamp: str
+    rows: int
+    first: date
+    last: date
+    schema: dict[str, str]
+    source: str
+    symbol: str
+    parameters: dict[str, Any]
+
+    @property
+    def file(self) -> Path:
+        return files.home() / self.path
+
+    def record(self) -> dict[str, Any]:
+        """The entry as a JSON object."""
+        return asdict(self) | {"first": str(self.first), "last": str(self.last)}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Self:
+        dates: dict[str, Any] = {n: date.fromisoformat(record[n]) for n in ("first", "last")}
+        return cls(**(record | dates))
+
+
+@dataclass(frozen=True)
+class ProcessedArtifact(Artifact):
+    """A file that was computed from raw ones.
+
+    Attributes:
+        version: 1, 2, ... within its dataset; it grows with logic, tier or source data.
+        tier: feature tier; None where it has none.
+        source_raw_md5s: of the raw artifacts that it was computed from, sorted.
+    """
+
+    version: int = 1
+    tier: int | None = None
+    source_raw_md5s: list[str] = field(default_factory=list)
+
+    def came_from(self, origin: dict[str, Any]) -> bool:
+        return {"symbol": self.symbol, "source_raw_md5s": self.source_raw_md5s} == origin
