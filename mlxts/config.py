@@ -133,6 +133,14 @@ class ThermalConfig(_Section):
     poll_seconds: Annotated[float, Field(gt=0)] = Field(1.0, description="between two readings")
 
 
+class CheckpointConfig(_Section):
+    """How often the run can be resumed from. Has no influence on any number."""
+
+    every_seconds: Annotated[float, Field(ge=0)] = Field(
+        30.0, description="at least this long between checkpoints; 0: at every validation"
+    )
+
+
 class ExperimentConfig(_Section):
     """One experiment: everything that decides its numbers, and nothing that does not."""
 
@@ -148,6 +156,7 @@ class ExperimentConfig(_Section):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     thermal: ThermalConfig = ThermalConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
 
     @model_validator(mode="before")
     @classmethod
@@ -196,8 +205,9 @@ class ExperimentConfig(_Section):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of everything that decides the numbers (name and thermal policy do not)."""
-        return canonical_hash(self.model_dump(mode="json", exclude={"name", "thermal"}))
+        """SHA-256 of everything that decides the numbers (name, heat, checkpoints do not)."""
+        excluded = {"name", "thermal", "checkpoint"}
+        return canonical_hash(self.model_dump(mode="json", exclude=excluded))
 
     def to_yaml(self) -> str:
         """The resolved configuration, every default written out."""
@@ -232,7 +242,8 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> ExperimentConfi
     """Read a configuration file and apply overrides (`{"model.depth": 6}`).
 
     Raises:
-        ConfigError: no such file, not YAML, an unknown key, a wrong type, or strict mode forbids it.
+        ConfigError: no such file, not YAML, an unknown key, a wrong type, or not allowed in strict
+            mode.
     """
     try:
         values = parse_yaml(path.read_text(encoding="utf-8"))

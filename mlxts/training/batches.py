@@ -1,0 +1,69 @@
+"""Which samples each update sees: a function of seed and step alone, so a run can start anywhere.
+
+Nothing here holds state. The order of an epoch and the dropout keys of a step are drawn from
+(seed, epoch) and (seed, step), which makes resuming exact without saving any generator.
+"""
+
+import math
+from typing import NamedTuple
+
+import mlx.core as mx
+import numpy as np
+
+_ORDER, _DROPOUT = 1, 2  # streams of one seed
+
+
+class Batch(NamedTuple):
+    rows: mx.array  # (A, M) int32
+    targets: mx.array  # (A, M) float32
+    weights: mx.array  # (A, M) float32, sum 1; padding has weight 0
+    keys: mx.array  # (A, 2) uint32
+    samples: int  # that count
+
+
+class Batches:
+    """Batches of a training split.
+
+    Args:
+        rows: (n,) row of each sample's decision bar.
+        targets: (n,) float32, in the loss's units.
+        batch_size: samples an update. micro_batch: samples a forward pass; divides batch_size.
+        seed: of order and dropout.
+    """
+
+    def __init__(
+        self, rows: np.ndarray, targets: np.ndarray, batch_size: int, micro_batch: int, seed: int
+    ):
+        self._rows = rows.astype(np.int32)
+        self._targets = targets.astype(np.float32)
+        self._batch_size = batch_size
+        self._shape = (batch_size // micro_batch, micro_batch)
+        self._seed = seed
+        self._epoch = -1
+        self._order = np.zeros(0, dtype=np.int64)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self._rows) / self._batch_size)
+
+    def at(self, step: int) -> Batch:
+        """The batch of update number `step`, counted from 0 over the whole run."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            rng = np.random.default_rng([self._seed, _ORDER, epoch])
+            self._order, self._epoch = rng.permutation(len(self._rows)), epoch
+        chosen = self._order[position * self._batch_size : (position + 1) * self._batch_size]
+        # The last batch of an epoch is filled up with samples of weight 0: one shape, one trace.
+        filled = np.resize(chosen, self._batch_size)
+        weights = np.zeros(self._batch_size, dtype=np.float32)
+        weights[: len(chosen)] = 1.0 / len(chosen)
+        keys = np.random.default_rng([self._seed, _DROPOUT, step]).integers(
+            0, 2**32, size=(self._shape[0], 2), dtype=np.uint32
+        )
+        return Batch(
+            mx.array(self._rows[filled].reshape(self._shape)),
+            mx.array(self._targets[filled].reshape(self._shape)),
+            mx.array(weights.reshape(self._shape)),
+            mx.array(keys),
+            len(chosen),
+        )

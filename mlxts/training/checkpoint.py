@@ -1,0 +1,179 @@
+"""Checkpoints: weights and optimizer in safetensors, the loop's state in JSON.
+
+A checkpoint is a folder that appears whole: it is written under a temporary name, flushed, and
+renamed. `last` is kept together with the one before it (`previous`), so that a crash between two
+renames, or a torn file, costs one interval and not the run.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.optimizers as optim
+from mlx.utils import tree_unflatten
+
+from mlxts.errors import CheckpointError, StorageError
+from mlxts.files import sync_folder
+from mlxts.model.patchtst import PatchTST, flat_arrays
+from mlxts.training.early_stopping import EarlyStopping
+
+_WEIGHTS, _OPTIMIZER, _STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
+
+
+@dataclass(frozen=True)
+class LoopState:
+    """Where training stands. Order and dropout follow from `step`, so no generator is saved."""
+
+    run_id: str
+    step: int  # updates done
+    stopping: EarlyStopping
+    epoch_loss: float  # sum of loss * samples since the epoch began
+    epoch_samples: int
+    collapsed_looks: int
+    first_loss: float | None
+    train_seconds: float
+
+
+def save(
+    folder: Path,
+    name: str,
+    model: PatchTST,
+    state: LoopState,
+    optimizer: optim.MultiOptimizer | None = None,
+) -> Path:
+    """Write checkpoint `name` ("last" or "best") under `folder`, keeping the one it replaces.
+
+    Raises:
+        StorageError: the disk is full; what was there before is untouched.
+    """
+    target = folder / name
+    temporary: Path | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}."))
+        _write_arrays(temporary / _WEIGHTS, flat_arrays(model.trainable_parameters()))
+        if optimizer is not None:
+            _write_arrays(temporary / _OPTIMIZER, flat_arrays(optimizer.state))
+        files = {path.name: _fingerprint(path) for path in sorted(temporary.iterdir())}
+        record = {**asdict(state), "files": files}
+        text = json.dumps(record, indent=2, default=str)
+        with (temporary / _STATE).open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+        for path in temporary.iterdir():
+            _flush(path)
+        sync_folder(temporary)
+        _swap(temporary, target)
+        sync_folder(folder)
+    except (OSError, RuntimeError) as error:
+        # MLX reports a failed write as RuntimeError.
+        reason = getattr(error, "strerror", None) or error
+        raise StorageError(
+            f"could not write the checkpoint {target}: {reason}; free some disk space, "
+            "then continue with --resume"
+        ) from error
+    finally:
+        if temporary is not None and temporary.exists():
+            shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def restore(
+    folder: Path,
+    name: str,
+    run_id: str,
+    model: PatchTST,
+    optimizer: optim.MultiOptimizer | None = None,
+) -> tuple[LoopState, list[str]]:
+    """Load the newest whole checkpoint of that name into model and optimizer.
+
+    Returns:
+        The loop's state, and a line for every checkpoint that was refused on the way.
+
+    Raises:
+        CheckpointError: none is whole, or they belong to another run.
+    """
+    refused: list[str] = []
+    for candidate in (folder / name, _before(folder / name)):
+        if not candidate.is_dir():
+            continue
+        try:
+            return _load(candidate, run_id, model, optimizer), refused
+        except CheckpointError as error:
+            refused.append(str(error))
+    if refused:
+        raise CheckpointError(f"{'; '.join(refused)}; delete the run's folder to start again")
+    raise CheckpointError(f"no checkpoint at {folder / name}; start the run without --resume")
+
+
+def exists(folder: Path, name: str) -> bool:
+    return any(path.is_dir() for path in (folder / name, _before(folder / name)))
+
+
+def _load(
+    path: Path, run_id: str, model: PatchTST, optimizer: optim.MultiOptimizer | None
+) -> LoopState:
+    try:
+        record = json.loads((path / _STATE).read_text(encoding="utf-8"))
+        files = record.pop("files")
+        record["stopping"] = EarlyStopping(**record["stopping"])
+        state = LoopState(**record)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"checkpoint {path} has no readable {_STATE}") from error
+    if state.run_id != run_id:
+        raise CheckpointError(f"checkpoint {path} belongs to run {state.run_id}, not {run_id}")
+    for name, fingerprint in files.items():
+        if not (path / name).is_file() or _fingerprint(path / name) != fingerprint:
+            raise CheckpointError(f"checkpoint {path}: {name} is damaged")
+    model.load_weights(str(path / _WEIGHTS))
+    if optimizer is not None:
+        optimizer.state = tree_unflatten(list(_read_arrays(path / _OPTIMIZER).items()))
+    mx.eval(model.parameters())
+    return state
+
+
+def _write_arrays(path: Path, arrays: dict[str, mx.array]) -> None:
+    mx.save_safetensors(str(path), arrays)
+    # A full disk can go unnoticed in the stream that MLX writes through.
+    if path.stat().st_size <= sum(value.nbytes for value in arrays.values()):
+        raise OSError(28, "No space left on device")
+
+
+def _read_arrays(path: Path) -> dict[str, mx.array]:
+    loaded = mx.load(str(path))
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    checksum = 0
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 22):
+            checksum = zlib.crc32(chunk, checksum)
+    return {"bytes": path.stat().st_size, "crc32": checksum}
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _swap(temporary: Path, target: Path) -> None:
+    """Put `temporary` in the place of `target`, which steps back to become the one before."""
+    if target.exists():
+        shutil.rmtree(_before(target), ignore_errors=True)
+        target.rename(_before(target))
+    temporary.rename(target)
+
+
+def _before(target: Path) -> Path:
+    return target.with_name(f"{target.name}.previous")

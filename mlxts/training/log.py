@@ -1,0 +1,110 @@
+"""The run's own record: metrics.jsonl and events.jsonl, one JSON object a line, flushed at once."""
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any, Self, TextIO
+
+from mlxts.errors import StorageError
+from mlxts.files import write_text
+from mlxts.training.events import (
+    CompileEvent,
+    EpochEvent,
+    Event,
+    StepEvent,
+    ThermalEvent,
+    ValidationEvent,
+)
+
+METRICS, EVENTS = "metrics.jsonl", "events.jsonl"
+
+
+class RunLog:
+    """A listener that writes a run's lines.
+
+    Numbers of steps, validations and epochs go to metrics.jsonl; everything else that happened
+    goes to events.jsonl. Opening it with `step` cuts both back to what had happened by then, so
+    that a resumed run's record has neither gaps nor repetitions.
+    """
+
+    def __init__(self, folder: Path, step: int):
+        self._paths = (folder / METRICS, folder / EVENTS)
+        self._step = step
+        self._files: list[TextIO] = []
+
+    def __enter__(self) -> Self:
+        for path in self._paths:
+            _cut(path, self._step)
+            self._files.append(path.open("a", encoding="utf-8"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for stream in self._files:
+            stream.close()
+        self._files = []
+
+    def __call__(self, event: Event) -> None:
+        """Write one event. Raises StorageError when the disk is full."""
+        if isinstance(event, CompileEvent) or _is_routine(event):
+            return
+        is_metric = isinstance(event, StepEvent | EpochEvent | ValidationEvent)
+        record = metric_row(event) if is_metric else event.record()
+        line = json.dumps({**_finite(record), "time": round(time.time(), 3)}, default=str)
+        stream = self._files[0 if is_metric else 1]
+        try:
+            stream.write(line + "\n")
+            stream.flush()
+        except OSError as error:
+            raise StorageError(
+                f"could not write {stream.name}: {error.strerror}; free some disk space, "
+                "then continue with --resume"
+            ) from error
+
+
+def metric_row(event: Event) -> dict[str, Any]:
+    """A numbers event as a row that can be read as a table: step, split, loss, then the rest."""
+    record = event.record()
+    kind = record.pop("event")
+    if kind == "epoch":
+        return {
+            "step": event.step,
+            "split": "train_epoch",
+            "loss": record.pop("train_loss"),
+            **record,
+        }
+    split = "train" if kind == "step" else "validation"
+    if kind == "step":
+        record["memory"] = record["memory"].get("peak")
+    return {"step": event.step, "split": split, **record}
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a JSONL file; a torn last line is left out."""
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def _is_routine(event: Event) -> bool:
+    """A reading without a message changes nothing; thousands of them would bury what did."""
+    return isinstance(event, ThermalEvent) and not event.message
+
+
+def _cut(path: Path, step: int) -> None:
+    if path.exists():
+        kept = [row for row in read(path) if row["step"] <= step]
+        write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+
+
+def _finite(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in record.items()
+    }
