@@ -7,6 +7,7 @@ stored is the only copy of what was used.
 
 import random
 import time
+import warnings
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -33,6 +34,7 @@ _COLUMNS = {
     "Dividends": "dividends",
     "Stock Splits": "splits",
 }
+_METADATA = ("currency", "exchangeTimezoneName", "currentTradingPeriod")
 
 
 class YahooSource:
@@ -143,11 +145,16 @@ class YahooSource:
         hidden = debug.hide_exceptions
         debug.hide_exceptions = False  # else a failure is an empty table
         try:
-            ticker = make(symbol)
-            table = ticker.history(
-                **asked, interval="1d", auto_adjust=False, actions=True, keepna=True
-            )
-            return table, dict(ticker.history_metadata)
+            with warnings.catch_warnings():
+                # yfinance's use of pandas is its own affair, and it lags behind pandas.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                ticker = make(symbol)
+                table = ticker.history(
+                    **asked, interval="1d", auto_adjust=False, actions=True, keepna=True
+                )
+                # By name: to list all of it would fetch intraday bars.
+                metadata = ticker.history_metadata
+                return table, {name: metadata.get(name) for name in _METADATA}
         finally:
             debug.hide_exceptions = hidden
 
