@@ -1,1 +1,73 @@
+"""What a person sees while a run works: a live screen, plain lines, or nothing.
 
+All three listen to the events of `mlxts.training.events`; training knows none of them.
+
+    with console.make(quiet=quiet, json=json) as report:
+        train(config, listeners=[report, ...])
+"""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
+
+from mlxts.training.events import Event
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Reporter(Protocol):
+    """A listener that holds the terminal for the length of a run."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def __call__(self, event: Event) -> None: ...
+
+
+class Silent:
+    """Says nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, event: Event) -> None:
+        pass
+
+
+def make(stream: TextIO | None = None, *, quiet: bool = False, json: bool = False) -> Reporter:
+    """The reporter that suits where its text goes.
+
+    Args:
+        stream: None: standard output, or standard error under `json`, where standard output
+            belongs to one JSON object.
+        quiet: say nothing at all.
+    """
+    if quiet:
+        return Silent()
+    stream = stream or (sys.stderr if json else sys.stdout)
+    from rich.console import Console
+
+    # Rich decides about colour and reads NO_COLOR, TERM, TTY_COMPATIBLE and TTY_INTERACTIVE.
+    screen = Console(file=stream, highlight=False)
+    if _can_redraw(screen, stream):
+        from mlxts.console.live import Live
+
+        return Live(screen)
+    from mlxts.console.plain import Plain
+
+    return Plain(stream)
+
+
+def _can_redraw(screen: "Console", stream: TextIO) -> bool:
+    """FORCE_COLOR makes rich take a pipe for a terminal; redrawing wants a real one, or a word."""
+    asked_for = os.environ.get("TTY_INTERACTIVE") == "1"
+    return (
+        screen.is_interactive
+        and (stream.isatty() or asked_for)
+        and not screen.options.ascii_only  # braille and box lines need UTF-8
+    )

@@ -85,7 +85,6 @@ class Guard:
         self._sensor = sensor
         if sensor is not None:
             self._poll()
-        self._news.clear()  # the opening line says it
         self._report(self._step, self._state, self._sample, self._opening())
         if sensor is not None:
             self._thread = threading.Thread(target=self._watch, name="thermal guard", daemon=True)

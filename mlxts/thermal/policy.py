@@ -158,6 +158,8 @@ def change(before: State, after: State) -> str:
     if after.band is Band.UNAVAILABLE:
         return "temperature unavailable"
     if after.band in quiet:
+        if not before.readings:  # the first reading is no news
+            return ""
         came_back = before.band is Band.UNAVAILABLE
         return f"{'temperature is back' if came_back else 'cooled down'}: {_cause(after)}"
     return f"{after.band}: {_cause(after)}"

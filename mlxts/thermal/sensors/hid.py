@@ -69,7 +69,7 @@ class Hid:
             self._client = None
 
     def _values(self, *, selected: bool) -> list[tuple[str, float]]:
-        """(product name, °C) of each service; an event costs 1 ms, so unselected ones are spared."""
+        """(product name, °C) of each service. An event costs 1 ms: unselected ones are spared."""
         if not self._client:
             return []
         iokit, cf = self._apple.iokit, self._apple.cf

@@ -1,0 +1,182 @@
+"""The live screen's layout: a state, a width and a height give something rich can draw.
+
+At 80×24 it takes at most 20 rows; a larger terminal gets taller curves and more history.
+"""
+
+import math
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from mlxts.console import words
+from mlxts.console.sentences import BANDS, Line, Tone
+from mlxts.console.sparkline import binned, sparkline
+from mlxts.console.state import History, RunState
+
+STYLES: dict[Tone, str] = {
+    "plain": "",
+    "good": "green",
+    "warning": "bold yellow",
+    "critical": "bold red",
+}
+HEAT = {"normal": "green", "acceptable": "cyan", "warning": "bold yellow", "critical": "bold red"}
+CELL = 38  # columns that one pair of the header takes
+
+
+def draw(state: RunState, width: int, height: int) -> RenderableType:
+    """The whole screen. `width` and `height` are the terminal's, in characters."""
+    tall = height >= 40
+    header_rows, curve_rows, lines = (6, 10, 8) if tall else (4, 3, 3)
+    parts: list[RenderableType] = []
+    if state.start and state.start.header:
+        parts.append(_header(state.start.header, width, header_rows))
+    parts += [
+        _progress(state),
+        Text(),
+        _losses(state, width, curve_rows),
+        Text(),
+        _facts(state),
+        Text("─" * width, style="dim", no_wrap=True),
+        *_recent(state, lines),
+    ]
+    return Group(*parts)
+
+
+def _header(header: dict[str, str], width: int, rows: int) -> RenderableType:
+    columns = max(1, (width - 4) // CELL)
+    pairs = list(header.items())[: rows * columns]
+    grid = Table.grid(padding=(0, 1))
+    for _ in range(columns):
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(no_wrap=True, overflow="ellipsis")
+    for first in range(0, len(pairs), columns):
+        row = pairs[first : first + columns]
+        grid.add_row(*(cell for pair in row for cell in pair))
+    return Panel(grid, title="mlxts", title_align="left", border_style="dim")
+
+
+def _progress(state: RunState) -> RenderableType:
+    total = state.total_steps
+    grid = Table.grid(expand=True, padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1)
+    grid.add_column(no_wrap=True, justify="right")
+    waiting = state.compiling and not state.stop
+    bar = ProgressBar(
+        total=total or 1,
+        completed=state.step,
+        pulse=waiting,
+        complete_style="cyan",
+        finished_style="green",
+        pulse_style="cyan",
+    )
+    figures = Text(f"{state.step:,}")
+    if total:
+        figures = Text(f"{state.step:,}/{total:,} {state.step / total:4.0%}")
+    figures.append(f"  {words.duration(state.pace.elapsed)}", style="dim")
+    if not state.stop and not waiting:
+        figures.append(f"  left ≤ {words.duration(state.seconds_left)}")
+    grid.add_row(_status(state), bar, figures)
+    return grid
+
+
+def _status(state: RunState) -> Text:
+    if state.stop:
+        return Text(state.stop.reason.replace("_", " "), style="bold")
+    if state.paused:
+        return Text("paused, cooling down", style=STYLES["warning"])
+    if state.compiling:
+        return Text("compiling kernels (once)", style="cyan")
+    if state.epoch is None or state.start is None:
+        return Text("starting", style="dim")
+    return Text(f"epoch {state.epoch}/{state.start.epochs}", style="bold")
+
+
+def _losses(state: RunState, width: int, rows: int) -> RenderableType:
+    half = (width - 2) // 2
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=half, no_wrap=True, overflow="ellipsis")
+    grid.add_column(width=half, no_wrap=True, overflow="ellipsis")
+    train = Text.assemble("train ", (words.loss(state.train_loss), "bold cyan"))
+    grid.add_row(train, _validation_title(state))
+    grid.add_row(
+        _curve(state.train, half, rows, "cyan"),
+        _curve(state.validations, half, rows, "magenta"),
+    )
+    return grid
+
+
+def _validation_title(state: RunState) -> Text:
+    seen = state.validation
+    title = Text("validation ")
+    title.append(words.loss(seen.loss if seen else None), style="bold magenta")
+    if seen:
+        title.append("  best ")
+        title.append(words.loss(seen.best), style="bold green")
+        if state.best_step is not None:
+            title.append(f" at {state.best_step:,}", style="dim")
+    return title
+
+
+def _curve(history: History, width: int, rows: int, style: str) -> Text:
+    """The curve with the two ends of its scale beside it."""
+    label = 8
+    points = binned(history.values, 2 * max(1, width - label - 1))
+    drawn = sparkline(points, len(points) // 2, rows)
+    finite = [point for point in points if math.isfinite(point)]
+    marks = [""] * rows
+    if finite and rows > 1:
+        marks[0], marks[-1] = words.loss(max(finite)), words.loss(min(finite))
+    text = Text(no_wrap=True)
+    for index, (mark, line) in enumerate(zip(marks, drawn, strict=True)):
+        text.append(f"{mark:>{label}} ", style="dim")
+        text.append(line + ("\n" if index < rows - 1 else ""), style=style)
+    return text
+
+
+def _facts(state: RunState) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis")
+    step, pace = state.last, state.pace
+    speed = words.rate(pace.samples_per_second)
+    if pace.step_seconds is not None:
+        speed += f" · {words.span(pace.step_seconds)} a step"
+    if step:
+        speed += f" · lr {step.learning_rate:.1e} · gradient {step.grad_norm:.2f}"
+    grid.add_row("speed", speed)
+    grid.add_row("memory", _memory(step.memory if step else {}))
+    grid.add_row("heat", _heat(state))
+    return grid
+
+
+def _memory(memory: dict[str, int]) -> str:
+    mlx = [
+        f"{words.size(memory[key])} {key}" for key in ("active", "peak", "cache") if key in memory
+    ]
+    parts = [f"MLX {' · '.join(mlx)}"] if mlx else []
+    if "process" in memory:
+        parts.append(f"process {words.size(memory['process'])}")
+    return " · ".join(parts) or "–"
+
+
+def _heat(state: RunState) -> Text:
+    event = state.thermal
+    text = Text(no_wrap=True)
+    if event and event.band in BANDS:
+        text.append(f" {event.band.upper()} ", style=f"{HEAT[event.band]} reverse")
+        text.append(" ")
+    style = HEAT.get(event.band, "dim") if event else "dim"
+    return text.append(words.heat(event), style=style)
+
+
+def _recent(state: RunState, lines: int) -> list[Text]:
+    return [_line(at, line) for at, line in list(state.recent)[-lines:]]
+
+
+def _line(at: str, line: Line) -> Text:
+    text = Text(no_wrap=True, overflow="ellipsis")
+    return text.append(f"{at} ", style="dim").append(line.text, style=STYLES[line.tone])
