@@ -117,13 +117,13 @@ def eligible(symbols: np.ndarray, complete: np.ndarray, context: int) -> np.ndar
 
 
 def divide(
-    labels: pl.DataFrame, eligible: np.ndarray, borders: protocol.Splits
+    labels: pl.DataFrame, has_context: np.ndarray, borders: protocol.Splits
 ) -> dict[str, Samples]:
     """The samples of each split.
 
     Args:
         labels: as `targets.compute` returns them, row-aligned with the bars.
-        eligible: (rows,) bool, whether a window may end here.
+        has_context: (rows,) bool, whether a window may end there (see `eligible`).
         borders: of the splits.
     """
     dates = labels["date"].to_numpy().astype("datetime64[D]")
@@ -131,7 +131,7 @@ def divide(
     symbols = labels["symbol"].to_numpy().astype(str)
     values = labels["target"].to_numpy().astype(np.float32)
     order = np.lexsort((symbols, dates))
-    assigned = np.where(eligible, splits.assign(dates, ends, borders), splits.NONE)[order]
+    assigned = np.where(has_context, splits.assign(dates, ends, borders), splits.NONE)[order]
 
     def of(index: int) -> Samples:
         rows = order[assigned == index]

@@ -208,8 +208,8 @@ def _first(models: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _ranged(figures: dict[str, Any], key: str, digits: int = 4) -> str | None:
-    """A figure and its interval, `0.6830 [0.6228, 0.7352]`."""
-    if key not in figures:
+    """A figure and its interval, `0.6830 [0.6228, 0.7352]`; None where it is not defined."""
+    if figures.get(key) is None:
         return None
     low, high = figures["interval"][key]
     return f"{figures[key]:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -52,7 +52,8 @@ def score(
         not_estimable (why, or None), prediction_range, collapsed, log_loss_prior (of the training
         base rate), the metrics of `metrics.METRICS`, interval: {metric: [low, high]} at 95 %, and
         against HAR log_loss_difference, log_loss_skill and verdict. Regression: those of
-        `regression.METRICS`, width, rmse_difference, mse_skill and verdict.
+        `regression.METRICS`, width, rmse_difference, mse_skill and verdict. A figure that is not
+        defined (precision where nothing was called positive) is None, and so are its ends.
 
     Raises:
         EmptySplitError: a split without a row of `score_on`.
@@ -183,7 +184,7 @@ def _regression_figures(
         drawn["rmse_difference"] = drawn["rmse"] - against["rmse"]
         drawn["mse_skill"] = 1.0 - (drawn["rmse"] / against["rmse"]) ** 2
     figures = {
-        "width": 2.0 * half_width,
+        "width": _defined(2.0 * half_width),
         "prediction_range": list(regression.prediction_range(forecast)),
         "collapsed": regression.collapsed(forecast),
     }
@@ -193,9 +194,18 @@ def _regression_figures(
 def _with_intervals(figures: Figures, drawn: dict[str, np.ndarray]) -> Figures:
     return (
         figures
-        | {name: float(values[0]) for name, values in drawn.items()}
-        | {"interval": {n: list(uncertainty.interval(v[1:])) for n, v in drawn.items()}}
+        | {name: _defined(values[0]) for name, values in drawn.items()}
+        | {
+            "interval": {
+                name: [_defined(end) for end in uncertainty.interval(values[1:])]
+                for name, values in drawn.items()
+            }
+        }
     )
+
+
+def _defined(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _with_verdict(figures: Figures, task: Task) -> Figures:

@@ -1,0 +1,154 @@
+"""One suite for every baseline: causal, fitted on train alone, and on exactly the samples."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mlxts.evaluation import baselines, score
+from mlxts.evaluation.baselines import BASELINES
+from mlxts.protocol import SPLITS, TASKS
+from tests.evaluation import worlds
+
+DAYS = 900
+every_baseline = pytest.mark.parametrize("name", BASELINES)
+every_kind = pytest.mark.parametrize("task", ["direction", "threshold_1pct", "regression"])
+
+
+@pytest.fixture(scope="module")
+def bars() -> pl.DataFrame:
+    return worlds.market(DAYS, seed=1, symbols=("A", "B"))
+
+
+@every_baseline
+@every_kind
+def test_it_speaks_about_exactly_the_samples(bars, name, task):
+    world = worlds.world(bars, task, horizon=3)
+    table = baselines.predictions(world, ("train", "validation"), [name])[name]
+    for split in ("train", "validation"):
+        samples, rows = world.samples[split], table.filter(split=split)
+        assert (rows["date"].to_numpy() == samples.dates).all()
+        assert (rows["symbol"].to_numpy() == samples.symbols).all()
+        assert (rows["target"].to_numpy() == samples.targets).all()
+        assert np.isfinite(rows["logit"].to_numpy()).all()
+
+
+@every_baseline
+@every_kind
+def test_targets_after_the_training_split_change_nothing(bars, name, task):
+    world = worlds.world(bars, task)
+    honest = baselines.predictions(world, ("validation",), [name])[name]
+    flipped = {
+        split: samples if split == "train" else replace(samples, targets=1.0 - samples.targets)
+        for split, samples in world.samples.items()
+    }
+    told = baselines.predictions(replace(world, samples=flipped), ("validation",), [name])[name]
+    assert told["logit"].equals(honest["logit"])
+
+
+@every_baseline
+@every_kind
+def test_later_bars_change_no_forecast(name, task):
+    bars = worlds.market(DAYS, seed=2)
+    world = worlds.world(bars, task)
+    train = world.samples["train"]
+    seen = int(0.7 * DAYS)
+    rows = np.arange(train.rows.max(), seen)
+    full = BASELINES[name].fit(bars, train, world.task)(rows)
+    prefix = BASELINES[name].fit(bars.head(seen), train, world.task)(rows)
+    assert (full == prefix).all()
+
+
+@every_baseline
+def test_a_scale_of_prices_changes_no_forecast(bars, name):
+    scaled = bars.with_columns(pl.col("open", "high", "low", "close") * 8.0)
+    for task in ("threshold_1pct", "regression"):
+        ours = baselines.predictions(worlds.world(bars, task), ("validation",), [name])[name]
+        theirs = baselines.predictions(worlds.world(scaled, task), ("validation",), [name])[name]
+        np.testing.assert_allclose(ours["logit"], theirs["logit"], rtol=1e-9)
+
+
+@every_baseline
+@every_kind
+def test_bars_without_a_range_and_without_a_move_are_survived(name, task):
+    bars = worlds.market(DAYS, seed=3)
+    still = (pl.int_range(pl.len()) % 100).is_between(10, 45)
+    for column in ("open", "high", "low", "close"):
+        bars = bars.with_columns(pl.when(still).then(pl.lit(100.0)).otherwise(column).alias(column))
+    logits = baselines.predictions(worlds.world(bars, task), ("validation",), [name])[name]["logit"]
+    # A constant stretch is the calmest there is, not an outlier of minus twenty deviations.
+    assert logits.abs().max() < 8.0
+
+
+@every_baseline
+def test_one_class_in_training_is_answered_with_its_rate(bars, name):
+    calm = bars.with_columns(pl.lit(100.0).alias(c) for c in ("open", "high", "low", "close"))
+    table = baselines.predictions(worlds.world(calm), ("train", "validation"), [name])[name]
+    assert (table["logit"] < -4.0).all()
+    assert table["logit"].is_finite().all()
+
+
+def test_volatility_baselines_find_volatility_and_climatology_is_calibrated():
+    bars = worlds.market(4000, seed=4)
+    world = worlds.world(bars)
+    scores = score.score(
+        baselines.predictions(world, ("train",)), world.task, 1, "A", splits=("train",), draws=20
+    )["train"]
+    assert scores["har"]["auc"] > 0.6
+    assert scores["volatility"]["auc"] > 0.6
+    # A base rate by group is calibrated on the samples it was counted on.
+    assert scores["climatology"]["ece"] < 1e-6
+    for name in BASELINES:
+        assert scores[name]["log_loss"] < scores[name]["log_loss_prior"]
+
+
+def test_the_training_mean_is_the_climatology_of_returns(bars):
+    world = worlds.world(bars, "regression")
+    table = baselines.predictions(world, ("validation",), ["climatology"])["climatology"]
+    assert table["logit"].unique().to_list() == [
+        pytest.approx(world.samples["train"].targets.mean(dtype=np.float64))
+    ]
+
+
+def test_ranges_are_means_of_log_ranges():
+    bars = worlds.market(60, seed=5)
+    log_range = np.log(bars["high"].to_numpy() / bars["low"].to_numpy())
+    found = baselines.ranges(bars)
+    for day in range(60):
+        expected = [log_range[max(0, day - length + 1) : day + 1].mean() for length in (1, 5, 22)]
+        np.testing.assert_allclose(found[day], expected)
+
+
+def test_volatility_weighs_the_past_exponentially():
+    bars = worlds.market(60, seed=6)
+    returns = np.diff(np.log(bars["close"].to_numpy()))
+    weights = 0.94 ** np.arange(59)[::-1]
+    expected = np.sqrt(np.average(returns**2, weights=weights))
+    assert baselines.volatility(bars)[-1, 0] == pytest.approx(expected)
+
+
+HAR_ON_SPY = {1: (501, 0.682, 0.4736), 2: (500, 0.644, 0.6232), 3: (499, 0.629, 0.6666)} | {
+    5: (497, 0.608, 0.6540)
+}
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("horizon", HAR_ON_SPY)
+def test_har_on_real_bars_reaches_the_known_figures(horizon, monkeypatch):
+    path = Path(os.environ.get("MLXTS_REALDATA", "../shared/data")) / "etf" / "SPY.parquet"
+    if not path.exists():
+        pytest.skip(f"no real data at {path}")
+    columns = ("date", "open", "high", "low", "close", "volume")
+    bars = pl.read_parquet(path, columns=list(columns)).with_columns(symbol=pl.lit("SPY"))
+    monkeypatch.setattr(worlds, "splits", lambda days: SPLITS["protocol"])
+    world = worlds.world(bars, "threshold_1pct", horizon)
+    models = baselines.predictions(world, ("train", "validation"), ["har"])
+    figures = score.score(models, TASKS["threshold_1pct"], horizon, "SPY", draws=10)
+    har = figures["validation"]["har"]
+    n, auc, log_loss = HAR_ON_SPY[horizon]
+    assert har["n"] == n
+    assert har["auc"] == pytest.approx(auc, abs=0.003)
+    assert har["log_loss"] == pytest.approx(log_loss, abs=0.003)

@@ -1,0 +1,38 @@
+"""The ledger of looks at the test split."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+
+from mlxts.errors import StorageError
+from mlxts.evaluation import looks
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_each_look_adds_a_line_with_who_when_and_which_run():
+    before = datetime.now(UTC).replace(microsecond=0)
+    assert looks.history() == []
+    assert looks.record("first", "SPY") == 1
+    assert looks.record("second", "SPY") == 2
+    first, second = looks.history()
+    assert (first["run"], second["run"]) == ("first", "second")
+    assert first["who"]
+    assert datetime.fromisoformat(first["when"]) >= before
+
+
+def test_looks_at_the_same_time_all_count():
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: looks.record(f"run-{number}", "SPY"), range(40)))
+    assert sorted(look["run"] for look in looks.history()) == sorted(f"run-{n}" for n in range(40))
+
+
+def test_a_look_that_cannot_be_recorded_is_refused(workspace):
+    (workspace / "outputs").write_text("a file where a folder should be")
+    with pytest.raises(StorageError, match="on record"):
+        looks.record("run", "SPY")

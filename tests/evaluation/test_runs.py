@@ -1,0 +1,79 @@
+"""Finding runs and reading what they say."""
+
+import json
+
+import pytest
+
+from mlxts import config
+from mlxts.errors import RunError
+from mlxts.evaluation import runs
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    return tmp_path / "outputs" / "runs"
+
+
+def make(folder, run_id, summary=None):
+    settings = config.build({"name": "small", "seed": 3})
+    path = folder / run_id
+    path.mkdir(parents=True)
+    record = {"run_id": run_id, "n_total": 2_000_123, "config": settings.model_dump(mode="json")}
+    (path / "run.json").write_text(json.dumps(record))
+    (path / "config.yaml").write_text(settings.to_yaml())
+    if summary:
+        (path / "summary.json").write_text(json.dumps(summary))
+    return path
+
+
+def test_a_run_is_found_by_path_id_and_beginning(folder):
+    path = make(folder, "abcdef")
+    make(folder, "abxyz")
+    assert runs.find(str(path)) == path
+    assert runs.find("abcdef") == path
+    assert runs.find("abc") == path
+    assert runs.configuration(path).seed == 3
+
+
+def test_no_run_and_several_runs_are_one_line_errors(folder):
+    make(folder, "abcdef")
+    make(folder, "abxyz")
+    with pytest.raises(RunError, match="mlxts runs"):
+        runs.find("zzz")
+    with pytest.raises(RunError, match="any of abcdef, abxyz"):
+        runs.find("ab")
+
+
+def test_the_listing_shows_scores_and_the_unfinished(folder):
+    figures = {"log_loss": 0.48, "auc": 0.7, "log_loss_skill": -0.01, "verdict": "matches"}
+    make(folder, "b", {"status": "finished", "scores": {"validation": {"patchtst": figures}}})
+    make(folder, "a")
+    unfinished, finished = runs.listing()
+    assert (unfinished["run_id"], unfinished["status"]) == ("a", "unfinished")
+    assert unfinished["log_loss"] is None
+    assert (
+        finished
+        == {
+            "run_id": "b",
+            "name": "small",
+            "mode": "strict",
+            "budget": "2M",
+            "n_total": 2_000_123,
+            "task": "threshold_1pct",
+            "horizon": 1,
+            "seed": 3,
+            "status": "finished",
+        }
+        | figures
+    )
+
+
+def test_a_broken_record_names_the_file(folder):
+    (make(folder, "a") / "run.json").write_text("{")
+    with pytest.raises(RunError, match=r"run\.json cannot be read"):
+        runs.listing()
+
+
+def test_no_runs_are_an_empty_listing(folder):
+    assert runs.listing() == []

@@ -1,0 +1,158 @@
+"""The evaluator: paired, complete, and silent where nothing can be said."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.special import logit
+
+from mlxts.errors import DataError, EmptySplitError
+from mlxts.evaluation import baselines, metrics, regression, score
+from mlxts.protocol import TASKS
+from tests.evaluation import worlds
+
+DRAWS = 200
+
+
+@pytest.fixture(scope="module")
+def world():
+    return worlds.world(worlds.market(1500, seed=11, symbols=("A", "B")))
+
+
+@pytest.fixture(scope="module")
+def models(world):
+    return baselines.predictions(world, ("train", "validation"))
+
+
+def scored(models, **changes):
+    options = {"task": TASKS["threshold_1pct"], "horizon": 1, "score_on": "A", "draws": DRAWS}
+    return score.score(models, **(options | changes))["validation"]
+
+
+def test_every_metric_comes_with_its_interval(models):
+    for figures in scored(models).values():
+        assert set(metrics.METRICS) <= set(figures)
+        for name in metrics.METRICS:
+            low, high = figures["interval"][name]
+            if name == "precision" and figures["prediction_range"][1] <= 0.5:
+                assert figures[name] is low is high is None
+            # Resampling adds noise to every bin, so drawn calibration errors are larger.
+            elif name != "ece":
+                assert low <= figures[name] <= high
+
+
+def test_only_rows_of_the_scored_symbol_count(world, models):
+    samples = world.samples["validation"]
+    of_b = samples.symbols == "B"
+    figures = scored(models, score_on="B")["har"]
+    assert figures["n"] == of_b.sum()
+    assert figures["n_pos"] == samples.targets[of_b].sum()
+    assert figures["base_rate"] == pytest.approx(samples.targets[of_b].mean())
+
+
+def test_the_prior_is_the_training_base_rate_of_that_symbol(world, models):
+    train, validation = world.samples["train"], world.samples["validation"]
+    rate = train.targets[train.symbols == "A"].mean(dtype=np.float64)
+    happened = validation.targets[validation.symbols == "A"].mean(dtype=np.float64)
+    expected = -happened * np.log(rate) - (1 - happened) * np.log(1 - rate)
+    assert scored(models)["har"]["log_loss_prior"] == pytest.approx(expected)
+
+
+def test_a_copy_of_har_matches_it_exactly(models):
+    figures = scored({"copy": models["har"], "har": models["har"]})["copy"]
+    assert figures["log_loss_difference"] == 0.0
+    assert figures["interval"]["log_loss_difference"] == [0.0, 0.0]
+    assert figures["interval"]["log_loss_skill"] == [0.0, 0.0]
+    assert figures["verdict"] == "matches"
+
+
+def test_foresight_beats_and_nonsense_loses(models):
+    har = models["har"]
+    known = har.with_columns(logit=pl.col("logit") + 2.0 * pl.col("target") - 0.8)
+    wrong = har.with_columns(logit=pl.col("logit") - 1.5 * pl.col("target"))
+    found = scored({"known": known, "wrong": wrong, "har": har})
+    assert found["known"]["verdict"] == "beats"
+    assert found["known"]["log_loss_skill"] > 0.0 > found["known"]["log_loss_difference"]
+    assert found["wrong"]["verdict"] == "loses to"
+
+
+def test_pairing_makes_a_difference_narrower_than_two_figures_apart(models):
+    har = models["har"]
+    rng = np.random.default_rng(0)
+    near = har.with_columns(logit=pl.col("logit") + 0.05 * rng.normal(size=har.height))
+    figures = scored({"near": near, "har": har})["near"]
+    low, high = figures["interval"]["log_loss"]
+    paired_low, paired_high = figures["interval"]["log_loss_difference"]
+    assert paired_high - paired_low < 0.2 * (high - low)
+
+
+def test_figures_do_not_depend_on_the_order_of_models_or_rows(models):
+    forward = scored(models)
+    mixed = {
+        name: table.sample(fraction=1.0, shuffle=True, seed=1)
+        for name, table in reversed(models.items())
+    }
+    assert scored(mixed) == forward
+
+
+def test_without_har_nothing_is_compared(models):
+    figures = scored({"climatology": models["climatology"]})["climatology"]
+    assert "verdict" not in figures
+    assert "log_loss_difference" not in figures
+
+
+def test_models_that_speak_about_other_rows_are_refused(models):
+    shorter = models["har"].filter(pl.col("date") != models["har"]["date"].max())
+    with pytest.raises(DataError, match="pin the artifact"):
+        scored({**models, "other": shorter})
+
+
+def test_a_split_without_rows_says_what_to_do(models):
+    with pytest.raises(EmptySplitError, match="no test row of A"):
+        score.score(models, TASKS["threshold_1pct"], 1, "A", splits=("test",), draws=DRAWS)
+
+
+def test_rare_events_are_scored_but_claim_nothing():
+    world = worlds.world(worlds.market(1500, seed=12), "threshold_5pct")
+    found = scored(baselines.predictions(world, ("train", "validation")), task=world.task)
+    assert found["har"]["estimable"] is False
+    assert "positives" in found["har"]["not_estimable"]
+    assert found["volatility"]["verdict"] == "not estimable"
+
+
+def test_a_network_is_scored_beside_all_baselines(world, models):
+    scores = score.score_run("patchtst", models["volatility"], world)
+    assert set(scores["validation"]) == {"patchtst", *models}
+    ours, theirs = scores["validation"]["patchtst"], scores["validation"]["volatility"]
+    assert ours == theirs
+
+
+def test_returns_are_scored_by_their_own_metrics():
+    world = worlds.world(worlds.market(1500, seed=13), "regression", horizon=5)
+    models = baselines.predictions(world, ("train", "validation"))
+    found = scored(models, task=world.task, horizon=5)
+    for figures in found.values():
+        assert set(regression.METRICS) <= set(figures)
+        assert 0.8 < figures["coverage"] <= 1.0
+        assert figures["width"] > 0.0
+    assert found["climatology"]["r2"] == pytest.approx(0.0, abs=1e-12)
+    assert found["climatology"]["collapsed"]
+    assert found["climatology"]["verdict"] in ("beats", "matches", "loses to")
+
+
+def test_a_symbol_that_was_never_trained_on_borrows_the_prior_of_the_others(world):
+    train = world.samples["train"]
+    others = train.symbols == "B"
+    only_b = replace(
+        train,
+        **{
+            field: getattr(train, field)[others]
+            for field in ("rows", "dates", "symbols", "targets", "label_end")
+        },
+    )
+    apart = replace(world, samples={**world.samples, "train": only_b})
+    found = scored(baselines.predictions(apart, ("train", "validation")))
+    happened = found["har"]["base_rate"]
+    odds = logit(only_b.targets.mean(dtype=np.float64))
+    assert found["har"]["log_loss_prior"] == pytest.approx(np.logaddexp(0, odds) - happened * odds)

@@ -1,0 +1,74 @@
+"""Block bootstrap: seeded, paired by date, and honest about overlapping labels."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from mlxts.evaluation import metrics, uncertainty
+from mlxts.evaluation.metrics import Forecast
+
+
+def test_each_draw_holds_as_many_dates_as_there_are():
+    weights = uncertainty.date_weights(np.arange(300), 22, draws=50)
+    assert weights.shape == (300, 50)
+    assert (weights.sum(axis=0) == 300).all()
+
+
+def test_all_symbols_of_a_date_are_drawn_together():
+    dates = np.tile(np.arange(100), 3)[np.random.default_rng(0).permutation(300)]
+    weights = uncertainty.date_weights(dates, 10, draws=20)
+    for day in range(100):
+        of_day = weights[dates == day]
+        assert (of_day == of_day[0]).all()
+
+
+def test_draws_are_the_same_for_equal_dates_and_seed_and_differ_by_seed():
+    first = uncertainty.date_weights(np.arange(60), 22, draws=10, seed=3)
+    again = uncertainty.date_weights(np.arange(1000, 1060), 22, draws=10, seed=3)
+    other = uncertainty.date_weights(np.arange(60), 22, draws=10, seed=4)
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_a_drawn_date_brings_its_neighbours_along():
+    weights = uncertainty.date_weights(np.arange(400), 22, draws=400)
+    neighbours = np.corrcoef(weights[:-1].ravel(), weights[1:].ravel())[0, 1]
+    # A block goes on with probability 1 - 1/22.
+    assert neighbours == pytest.approx(1.0 - 1.0 / 22.0, abs=0.02)
+
+
+def test_a_longer_horizon_makes_longer_blocks():
+    assert [uncertainty.block_length(horizon) for horizon in (1, 22, 63)] == [22, 22, 63]
+
+
+def test_the_auc_of_every_draw_equals_scikit_learns():
+    rng = np.random.default_rng(5)
+    targets = (rng.random(250) < 0.2).astype(float)
+    forecast = Forecast(np.round(rng.normal(size=250) + targets, 1), targets)
+    weights = uncertainty.date_weights(np.arange(250), 22, draws=60)
+    expected = [roc_auc_score(targets, forecast.logits, sample_weight=w) for w in weights.T]
+    np.testing.assert_allclose(metrics.auc(forecast, weights), expected)
+
+
+def test_an_interval_ignores_draws_without_a_figure():
+    values = np.r_[np.linspace(0.0, 1.0, 101), np.full(50, np.nan)]
+    assert uncertainty.interval(values) == pytest.approx((0.025, 0.975))
+    assert np.isnan(uncertainty.interval(np.full(5, np.nan))).all()
+
+
+def test_overlapping_labels_are_covered_by_blocks_and_not_by_single_days():
+    """Touch labels of 10 days and an unrelated slow score: the true AUC is one half."""
+    rng, horizon, n, trials = np.random.default_rng(7), 10, 800, 80
+    block = uncertainty.block_length(horizon)
+    weights = {days: uncertainty.date_weights(np.arange(n), days, draws=250) for days in (1, block)}
+    covered = dict.fromkeys(weights, 0)
+    for _ in range(trials):
+        shocks = rng.normal(size=n + horizon)
+        touched = np.lib.stride_tricks.sliding_window_view(shocks, horizon)[:n].max(axis=1)
+        score = np.convolve(rng.normal(size=n + 19), np.ones(20), mode="valid")
+        forecast = Forecast(score, (touched > 1.8).astype(float))
+        for days, drawn in weights.items():
+            low, high = uncertainty.interval(metrics.auc(forecast, drawn))
+            covered[days] += low <= 0.5 <= high
+    assert covered[1] / trials < 0.7
+    assert covered[block] / trials > 0.85

@@ -1,0 +1,64 @@
+"""Pictures: the same figures give the same bytes, in both formats and for both kinds of task."""
+
+import numpy as np
+import polars as pl
+import pytest
+from matplotlib.figure import Figure
+
+from mlxts.evaluation import baselines
+from mlxts.protocol import TASKS
+from mlxts.report import figures
+from tests.evaluation import worlds
+
+MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml"}
+LOSSES = [{"step": step, "split": "train", "loss": 0.5 - step / 1000} for step in range(50)] + [
+    {"step": step, "split": "validation", "loss": 0.5 + abs(step - 20) / 100}
+    for step in range(10, 60, 10)
+]
+
+
+def spoken(task: str) -> dict[str, pl.DataFrame]:
+    world = worlds.world(worlds.market(600, seed=1), task)
+    return baselines.predictions(world, ("validation",))
+
+
+@pytest.mark.parametrize("suffix", MAGIC)
+@pytest.mark.parametrize("task", ["threshold_1pct", "regression"])
+def test_a_picture_is_drawn_and_drawn_again_alike(tmp_path, suffix, task):
+    models, levels = spoken(task), {"HAR": 0.5}
+    for name in ("one", "two"):
+        path = tmp_path / f"{name}{suffix}"
+        figures.run_picture(path, "t", LOSSES, models, TASKS[task], 1, references=levels)
+    one = (tmp_path / f"one{suffix}").read_bytes()
+    assert one.startswith(MAGIC[suffix])
+    assert one == (tmp_path / f"two{suffix}").read_bytes()
+
+
+def test_the_loss_panel_shows_the_best_validation_and_the_levels_to_beat():
+    axes = Figure().subplots()
+    figures.draw_losses(axes, LOSSES, {"HAR": 0.47}, TASKS["threshold_1pct"])
+    assert axes.get_legend_handles_labels()[1] == [
+        "training, smoothed",
+        "validation, best 0.5000",
+        "HAR 0.4700",
+    ]
+    assert [20.0] in [list(line.get_xdata()) for line in axes.lines]
+
+
+def test_a_run_that_was_stopped_before_its_first_validation_can_be_drawn():
+    axes = Figure().subplots()
+    figures.draw_losses(axes, LOSSES[:3], {}, TASKS["regression"])
+    assert axes.get_ylabel() == "Huber per sample"
+
+
+def test_the_reliability_panel_holds_every_point_and_the_diagonal():
+    axes = Figure().subplots()
+    task = TASKS["threshold_1pct"]
+    diagrams = {n: figures._reliability(t, task, 1) for n, t in spoken(task.name).items()}
+    figures.draw_reliability(axes, diagrams, task)
+    low, high = axes.get_xlim()
+    assert low == 0.0
+    assert axes.get_ylim() == (low, high)
+    for diagram in diagrams.values():
+        assert np.max(diagram.predicted) <= high
+        assert np.max(diagram.observed) <= high
