@@ -28,20 +28,19 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Score a run against the volatility baselines; `--split test` is recorded as a look."""
-    from mlxts import dataset as datasets
+    from mlxts import experiment
     from mlxts.evaluation import predictions, runs, score
 
     folder = runs.find(run)
-    configuration = runs.configuration(folder)
     predicted = predictions.read(folder / predictions.FILE_NAME)
-    dataset = datasets.build(configuration)
+    dataset = experiment.dataset_of(folder)
     if split is SplitName.test:
-        predicted = _open_test(folder, configuration.data.score_on)
+        predicted = _open_test(folder, dataset.score_on)
     scores = score.score_run(runs.MODEL, predicted, dataset, (split,))
     if as_json:
         emit(scores)
         return
-    _show(scores, dataset, configuration.name)
+    show_scores(scores, dataset, folder.name)
     _conclude(scores, dataset, runs.MODEL)
 
 
@@ -68,7 +67,7 @@ def baselines(
     if as_json:
         emit(scores)
         return
-    _show(scores, dataset, configuration.name)
+    show_scores(scores, dataset, configuration.name)
 
 
 def runs(as_json: JsonOption = False) -> None:
@@ -105,15 +104,18 @@ def runs(as_json: JsonOption = False) -> None:
 
 def _open_test(folder: Path, score_on: str) -> Any:
     """Record the look, then predict the test split and keep its rows with the run."""
+    from mlxts import experiment
     from mlxts.evaluation import looks, predictions
-    from mlxts.training.run import predict_split
 
     count = looks.record(folder.name, score_on)
     note(f"look number {count} at the test split, recorded in {looks.path()}")
-    return predictions.replace_split(folder / predictions.FILE_NAME, predict_split(folder, "test"))
+    return predictions.replace_split(
+        folder / predictions.FILE_NAME, experiment.predict_split(folder, "test")
+    )
 
 
-def _show(scores: "Scores", dataset: "Dataset", name: str) -> None:
+def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
+    """Tables of figures with their intervals, and a line on how to read them."""
     from mlxts import protocol
     from mlxts.evaluation import uncertainty
 

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mlxts import config, files
-from mlxts.config import ExperimentConfig
+from mlxts import files
 from mlxts.errors import RunError
 
 MODEL = "patchtst"  # the name of the network among the models that are scored
@@ -27,11 +26,6 @@ def find(name: str) -> Path:
         found = ", ".join(folder.name for folder in matches)
         raise RunError(f"{name} could be any of {found}; give more of the run id")
     return matches[0]
-
-
-def configuration(folder: Path) -> ExperimentConfig:
-    """The resolved configuration of a run. Raises ConfigError."""
-    return config.load(folder / "config.yaml")
 
 
 def describe(folder: Path) -> dict[str, Any]:

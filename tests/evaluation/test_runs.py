@@ -21,7 +21,6 @@ def make(folder, run_id, summary=None):
     path.mkdir(parents=True)
     record = {"run_id": run_id, "n_total": 2_000_123, "config": settings.model_dump(mode="json")}
     (path / "run.json").write_text(json.dumps(record))
-    (path / "config.yaml").write_text(settings.to_yaml())
     if summary:
         (path / "summary.json").write_text(json.dumps(summary))
     return path
@@ -33,7 +32,6 @@ def test_a_run_is_found_by_path_id_and_beginning(folder):
     assert runs.find(str(path)) == path
     assert runs.find("abcdef") == path
     assert runs.find("abc") == path
-    assert runs.configuration(path).seed == 3
 
 
 def test_no_run_and_several_runs_are_one_line_errors(folder):
