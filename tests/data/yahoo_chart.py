@@ -59,6 +59,14 @@ UNKNOWN = {
 }
 
 
+EMPTY = {
+    "chart": {
+        "result": None,
+        "error": {"code": "Bad Request", "description": "Data doesn't exist for startDate"},
+    }
+}
+
+
 class Answer:
     """An HTTP response, as far as yfinance reads it."""
 
@@ -99,6 +107,8 @@ class Transport:
                 for key in ("period1", "period2")
             )
             bars = bars.filter(pl.col("date").is_between(first, last, closed="left"))
+        if bars.is_empty():
+            return Answer(EMPTY)
         return Answer(chart(bars, symbol=symbol, session=self.session))
 
     cache_get = get

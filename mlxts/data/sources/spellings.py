@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from types import MappingProxyType
 
 import polars as pl
@@ -39,6 +40,7 @@ DATE_FORMATS = (
     "%d-%m-%Y", "%m/%d/%y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%b %d, %Y", "%B %d, %Y",
 )  # fmt: skip
 _DATE_DIGITS = 8  # a longer whole number counts the time since 1970, in s (10 digits), ms, us or ns
+_EARLIEST = date(1800, 1, 1)  # before it, 24 was taken for a year
 _CLOCK = r"[T ]\d{1,2}:\d{2}.*$"  # a time of day and a time zone behind a date
 _SCALES = MappingProxyType({"k": 1e3, "m": 1e6, "b": 1e9})
 _EMPTY = ("", "-", "--", ".", "n/a", "na", "nan", "null", "none")
@@ -107,12 +109,14 @@ def dates(column: pl.Series) -> pl.Series:
     if column.dtype.is_integer() and column.len() > column.null_count():
         digits = len(str(column.cast(pl.Int64).abs().max()))
         if digits > _DATE_DIGITS:
-            return (column.cast(pl.Int64) // 10 ** max(digits - 10, 0)).pipe(_from_epoch)
+            seconds = column.cast(pl.Int64) // 10 ** max(digits - 10, 0)
+            return (seconds * 1000).cast(pl.Datetime("ms")).dt.date()
     texts = column.cast(pl.String).str.strip_chars().str.replace(_CLOCK, "")
+    parsings = (texts.str.to_date(fmt, strict=False) for fmt in DATE_FORMATS)
     fitting = [
         parsed
-        for fmt in DATE_FORMATS
-        if (parsed := texts.str.to_date(fmt, strict=False)).null_count() == texts.null_count()
+        for parsed in parsings
+        if parsed.null_count() == texts.null_count() and not (parsed < _EARLIEST).any()
     ]
     if not fitting:
         parsed = texts.str.to_date(_likeliest(texts), strict=False)
@@ -120,10 +124,6 @@ def dates(column: pl.Series) -> pl.Series:
         raise SourceError(f"row {row + 1}: {column[row]!r} is no date; write dates as 2024-12-31")
     in_order = (p for p in fitting if p.is_sorted() or p.is_sorted(descending=True))
     return next(in_order, fitting[0])
-
-
-def _from_epoch(seconds: pl.Series) -> pl.Series:
-    return (seconds * 1000).cast(pl.Datetime("ms")).dt.date()
 
 
 def _likeliest(texts: pl.Series) -> str:
