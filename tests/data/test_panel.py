@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from polars.testing import assert_frame_equal, assert_series_equal
 from mlxts.config import DataConfig
 from mlxts.data import panel, store
 from mlxts.data.artifacts import Artifact
+from mlxts.data.sources.files import FilesSource
 from mlxts.errors import ConfigError, DataError, IntegrityError
 
 COLUMNS = [
@@ -120,3 +122,23 @@ def test_a_series_of_values_is_no_panel(workspace: Path, bars: pl.DataFrame) -> 
     register(bars.select("date", value="close"))
     with pytest.raises(DataError, match="holds a series of values"):
         panel.load(DataConfig())
+
+
+@pytest.mark.realdata
+def test_two_vendors_copies_of_spy_agree_after_adjustment() -> None:
+    """One copy is adjusted already, the other is raw with adjusted closes."""
+    folder = Path(os.environ.get("MLXTS_REALDATA", "../shared/data"))
+    if not folder.is_dir():
+        pytest.skip("no folder of real data")
+
+    def read(name: str) -> pl.DataFrame:
+        frame = FilesSource(folder / "etf" / f"{name}.parquet").fetch("SPY").frame
+        adjusted = panel.adjust(frame.with_columns(symbol=pl.lit("SPY")))
+        returns, reach = pl.col("close").log().diff(), pl.col("high") / pl.col("close")
+        return adjusted.select("date", r=returns, reach=reach)
+
+    ready, raw = read("SPY"), read("SPY_RAW")
+    both = ready.join(raw, on="date", suffix="_raw")
+    assert both.height == 8396
+    assert (both["r"] - both["r_raw"]).abs().max() < 2e-4
+    assert (both["reach"] - both["reach_raw"]).abs().max() < 2e-4
