@@ -9,6 +9,8 @@ import typer
 from mlxts.cli.output import JsonOption, emit, note, table
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from mlxts.dataset import Dataset
     from mlxts.evaluation.score import Scores
 
@@ -35,12 +37,12 @@ def evaluate(
     predicted = predictions.read(folder / predictions.FILE_NAME)
     dataset = experiment.dataset_of(folder)
     if split is SplitName.test:
-        predicted = _open_test(folder, dataset.score_on)
+        predicted = _open_test(folder, dataset)
     scores = score.score_run(runs.MODEL, predicted, dataset, (split,))
     if as_json:
         emit(scores)
         return
-    show_scores(scores, dataset, folder.name)
+    show_scores(scores, dataset, _marked(folder.name, runs.describe(folder)["mode"]))
     _conclude(scores, dataset, runs.MODEL)
 
 
@@ -67,7 +69,7 @@ def baselines(
     if as_json:
         emit(scores)
         return
-    show_scores(scores, dataset, configuration.name)
+    show_scores(scores, dataset, _marked(configuration.name, configuration.mode))
 
 
 def runs(as_json: JsonOption = False) -> None:
@@ -96,22 +98,32 @@ def runs(as_json: JsonOption = False) -> None:
         "log_loss_skill": "skill",
         "verdict": "against HAR",
     }
-    table(
-        "Runs (validation)", list(columns.values()), [[row[key] for key in columns] for row in rows]
-    )
+    shown = [row | {"name": _marked(row["name"], row["mode"])} for row in rows]
+    cells = [[row[key] for key in columns] for row in shown]
+    table("Runs (validation)", list(columns.values()), cells)
     note("Skill is 1 - log loss / HAR's log loss: above zero is better than volatility.")
 
 
-def _open_test(folder: Path, score_on: str) -> Any:
+def _open_test(folder: Path, dataset: "Dataset") -> "pl.DataFrame":
     """Record the look, then predict the test split and keep its rows with the run."""
     from mlxts import experiment
+    from mlxts.errors import EmptySplitError
     from mlxts.evaluation import looks, predictions
 
-    count = looks.record(folder.name, score_on)
+    if not (dataset.samples["test"].symbols == dataset.score_on).any():
+        raise EmptySplitError(
+            f"the test split of this run's data holds no sample of {dataset.score_on}; "
+            "train on data that reaches into it"
+        )
+    count = looks.record(folder.name, dataset.score_on)
     note(f"look number {count} at the test split, recorded in {looks.path()}")
-    return predictions.replace_split(
-        folder / predictions.FILE_NAME, experiment.predict_split(folder, "test")
-    )
+    rows = experiment.predict_split(folder, "test")
+    return predictions.replace_split(folder / predictions.FILE_NAME, rows)
+
+
+def _marked(name: str, mode: str) -> str:
+    """What an exploratory configuration reaches says so."""
+    return name if mode == "strict" else f"{name} ({mode})"
 
 
 def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
@@ -145,7 +157,9 @@ def _show_classifiers(title: str, models: dict[str, dict[str, Any]], har: str) -
                 model,
                 figures["n"],
                 figures["n_pos"],
-                *(_ranged(figures, key) for key in ("auc", "log_loss", "log_loss_difference")),
+                _ranged(figures, "auc"),
+                _ranged(figures, "log_loss"),
+                _ranged(figures, "log_loss_difference", "+.4f"),
             ]
             for model, figures in models.items()
         ],
@@ -160,7 +174,7 @@ def _show_classifiers(title: str, models: dict[str, dict[str, Any]], har: str) -
                 model,
                 figures.get("log_loss_skill"),
                 *(figures[key] for key in keys),
-                _range(figures, "{:.3f}"),
+                _range(figures, ".3f"),
             ]
             for model, figures in models.items()
         ],
@@ -175,8 +189,8 @@ def _show_regression(title: str, models: dict[str, dict[str, Any]], har: str) ->
             [
                 model,
                 figures["n"],
-                _ranged(figures, "rmse", 5),
-                _ranged(figures, "rmse_difference", 5),
+                _ranged(figures, "rmse", ".5f"),
+                _ranged(figures, "rmse_difference", "+.6f"),
                 _ranged(figures, "r2"),
                 _ranged(figures, "directional_accuracy"),
             ]
@@ -191,7 +205,7 @@ def _show_regression(title: str, models: dict[str, dict[str, Any]], har: str) ->
                 model,
                 figures.get("mse_skill"),
                 *(figures[key] for key in ("mae", "coverage", "width")),
-                _range(figures, "{:+.4f}"),
+                _range(figures, "+.4f"),
             ]
             for model, figures in models.items()
         ],
@@ -209,14 +223,15 @@ def _first(models: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return next(iter(models.values()))
 
 
-def _ranged(figures: dict[str, Any], key: str, digits: int = 4) -> str | None:
-    """A figure and its interval, `0.6830 [0.6228, 0.7352]`; None where it is not defined."""
+def _ranged(figures: dict[str, Any], key: str, form: str = ".4f") -> str | None:
+    """A figure and its interval, `0.6830 [0.6228,0.7352]`; None where it is not defined."""
     if figures.get(key) is None:
         return None
     low, high = figures["interval"][key]
-    return f"{figures[key]:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    # No space between the ends: a narrow table breaks before the bracket, never inside.
+    return f"{figures[key]:{form}} [{low:{form}},{high:{form}}]"
 
 
 def _range(figures: dict[str, Any], form: str) -> str:
-    low, high = (form.format(end) for end in figures["prediction_range"])
-    return f"{low} – {high}" + (" collapsed" if figures["collapsed"] else "")
+    low, high = (format(end, form) for end in figures["prediction_range"])
+    return f"{low} to {high}" + (" collapsed" if figures["collapsed"] else "")

@@ -30,7 +30,7 @@ def sentence(model: str, figures: dict[str, Any], task: Task, horizon: int, spli
     difference = figures[f"{metric}_difference"]
     low, high = figures["interval"][f"{metric}_difference"]
     unit = "RMSE" if metric == "rmse" else "log loss"
-    digits = 5 if metric == "rmse" else 4
+    digits = 6 if metric == "rmse" else 4
     verdict = word(figures, task)
     within = ": the interval holds zero" if verdict == "matches" else ""
     collapse = " Its predictions have collapsed to a constant." if figures["collapsed"] else ""

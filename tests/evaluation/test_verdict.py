@@ -60,4 +60,4 @@ def test_returns_are_judged_by_rmse():
         "interval": {"rmse_difference": [-0.0002, -0.0001]},
     }
     said = verdict.sentence("m", cell, TASKS["regression"], 5, "test")
-    assert said.startswith("m beats HAR (regression at H = 5, test, n = 497): RMSE -0.00012")
+    assert said.startswith("m beats HAR (regression at H = 5, test, n = 497): RMSE -0.000120")
