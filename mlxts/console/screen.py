@@ -48,7 +48,7 @@ def draw(state: RunState, width: int, height: int) -> RenderableType:
 def _header(header: dict[str, str], width: int, rows: int) -> RenderableType:
     columns = max(1, (width - 4) // CELL)
     pairs = list(header.items())[: rows * columns]
-    grid = Table.grid(padding=(0, 1))
+    grid = Table.grid(padding=(0, 2, 0, 0))
     for _ in range(columns):
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(no_wrap=True, overflow="ellipsis")

@@ -118,7 +118,7 @@ def _best() -> Choice:
     candidates: list[Candidate] = []
     for name in (*RANKING, *BESIDE):
         if name in RANKING and opened:
-            verdict = f"not opened: {opened[0].name} rules, and sources are never mixed"
+            verdict = f"passed over: {opened[0].name} rules, and sources are never mixed"
             candidates.append(Candidate(name, False, verdict))
             continue
         sensor = _open(name)

@@ -52,7 +52,7 @@ class Linux:
             None,
         )
         if self._read is None:
-            raise Unavailable("the kernel offers no CPU or GPU temperature")
+            raise Unavailable("the kernel offers none")
 
     def read(self) -> Sample:
         if self._closed or self._read is None:

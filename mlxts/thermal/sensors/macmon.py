@@ -103,5 +103,5 @@ def open_sensor() -> Macmon:
     """Raises Unavailable: not installed, or it gives no line."""
     program = shutil.which(COMMAND)
     if program is None:
-        raise Unavailable("macmon is not installed")
+        raise Unavailable("not installed")
     return Macmon(program)

@@ -103,5 +103,5 @@ def open_sensor() -> Nvidia:
     try:
         nvml = importlib.import_module("pynvml")
     except ImportError as error:
-        raise Unavailable("nvidia-ml-py is not installed") from error
+        raise Unavailable("needs nvidia-ml-py") from error
     return Nvidia(nvml, os.environ.get("CUDA_VISIBLE_DEVICES"))

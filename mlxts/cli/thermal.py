@@ -1,0 +1,99 @@
+"""`mlxts thermal`: what the machine's sensors say, which one rules a run, and why."""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlxts.cli import output
+from mlxts.cli.output import JsonOption
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from mlxts.thermal.survey import Survey
+
+Note = Callable[[dict[str, Any]], None]
+
+
+def thermal(
+    sensor: Annotated[
+        str,
+        typer.Option(help="Which one rules: auto, off, one of the names shown, scripted:FILE."),
+    ] = "auto",
+    once: Annotated[bool, typer.Option("--once", help="One reading, then end.")] = False,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between readings.")] = 1.0,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Write every raw sample to this file (JSON lines), until Ctrl-C."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the temperature sensors: live on a terminal, once elsewhere."""
+    from mlxts.thermal.survey import Survey
+
+    screen = output.console()
+    live = screen.is_interactive and sys.stdout.isatty() and not (once or as_json)
+    going_on = live or (record is not None and not (once or as_json))
+    with Survey(sensor) as survey, _recording(record) as note:
+        survey.read()
+        note(survey.raw())
+        if going_on:
+            if record:
+                output.note(f"recording to {record}; end with Ctrl-C")
+            with contextlib.suppress(KeyboardInterrupt):
+                _watch(survey, interval, note, screen if live else None)
+        if as_json:
+            output.emit(survey.report())
+        elif not live:
+            screen.print(_view(survey))
+
+
+def _watch(survey: "Survey", interval: float, note: Note, screen: "Console | None") -> None:
+    """Read again and again until Ctrl-C; draw where there is a screen."""
+    from rich.live import Live
+
+    shown = Live(console=screen, auto_refresh=False) if screen else contextlib.nullcontext()
+    with shown as drawing:
+        while True:
+            if drawing:
+                drawing.update(_view(survey), refresh=True)
+            time.sleep(interval)
+            survey.read()
+            note(survey.raw())
+
+
+@contextlib.contextmanager
+def _recording(path: Path | None) -> Generator[Note]:
+    """Takes samples for a file that appears, whole, when the block ends."""
+    if path is None:
+        yield lambda _: None
+        return
+    from mlxts import files
+
+    with files.atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        yield lambda sample: print(json.dumps(sample, default=str), file=stream, flush=True)
+    output.note(f"recorded to {path}")
+
+
+def _view(survey: "Survey") -> "RenderableType":
+    from rich.console import Group
+    from rich.table import Table
+
+    table = Table(title="temperature sensors, °C", title_justify="left", title_style="bold")
+    for name in ("sensor", "CPU", "GPU", "die", "hot", "probes", "pressure", "verdict"):
+        figure = name not in ("sensor", "pressure", "verdict")
+        table.add_column(name, justify="right" if figure else "left", overflow="fold")
+    for row in survey.rows():
+        degrees = [
+            "–" if value is None else f"{value:.1f}"
+            for value in (row.cpu, row.gpu, row.soc, row.hottest)
+        ]
+        shown = (row.name, *degrees, str(row.probes or "–"), row.pressure or "–", row.verdict)
+        table.add_row(*shown, style="bold" if row.rules else "dim" if not row.available else "")
+    return Group(table, survey.verdict())

@@ -1,0 +1,114 @@
+"""A look at every sensor of this machine, next to the one that rules."""
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from mlxts.thermal import policy, sensors
+from mlxts.thermal.policy import Rules, State
+from mlxts.thermal.sensors.base import Sample, Sensor, Unavailable, highest
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sensor, now. Degrees Celsius; None where nothing is known."""
+
+    name: str
+    available: bool
+    rules: bool
+    verdict: str
+    cpu: float | None = None
+    gpu: float | None = None
+    soc: float | None = None
+    hottest: float | None = None
+    probes: int = 0
+    rejected: int = 0  # implausible values
+    pressure: str | None = None
+
+
+class Survey:
+    """Opens all sensors for the length of a `with` block."""
+
+    def __init__(self, spec: str = "auto") -> None:
+        """Raises ConfigError: an unknown sensor, or a trace that cannot be read."""
+        self._choice = sensors.choose(spec)
+        ruling = {sensor.name: sensor for sensor in self._choice.sensors}
+        self._verdicts = {found.name: found.verdict for found in self._choice.candidates}
+        self._found: dict[str, Sensor | Unavailable] = {**ruling, **sensors.survey(skip=ruling)}
+        self._ruling = frozenset(ruling)
+        self._samples: dict[str, Sample] = {}
+        self._state = State()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for found in self._found.values():
+            if not isinstance(found, Unavailable):
+                found.close()
+
+    def read(self) -> None:
+        """Take one sample of every sensor, and judge the ruling one's as a run would."""
+        self._samples = {
+            name: found.read()
+            for name, found in self._found.items()
+            if not isinstance(found, Unavailable)
+        }
+        ruling = [self._samples[name] for name in self._ruling]
+        joint = Sample(
+            tuple(probe for sample in ruling for probe in sample.probes),
+            highest(sample.pressure for sample in ruling),
+        )
+        self._state = policy.advance(self._state, joint.temperature, joint.pressure, Rules())
+
+    def rows(self) -> list[Row]:
+        """The sensors in the order in which they are preferred, the ruling ones first."""
+        rows = [self._row(name, found) for name, found in self._found.items()]
+        return sorted(rows, key=lambda row: (not row.rules, not row.available))
+
+    def verdict(self) -> str:
+        """What rules, what it says and why, in one line."""
+        known = self._state.temperature
+        heat = "unavailable" if known is None else f"{known:.1f} °C, {self._state.band}"
+        return f"{self._choice.source}: {heat} ({self._choice.why})"
+
+    def report(self) -> dict[str, Any]:
+        """Everything above as JSON types."""
+        pressure = self._state.pressure
+        return {
+            "source": self._choice.source,
+            "why": self._choice.why,
+            "temperature": self._state.temperature,
+            "band": str(self._state.band),
+            "pressure": None if pressure is None else pressure.name.capitalize(),
+            "sensors": [asdict(row) for row in self.rows()],
+        }
+
+    def raw(self) -> dict[str, Any]:
+        """One moment of everything that the sensors say, for a bug report."""
+        dumps = {
+            name: str(found) if isinstance(found, Unavailable) else found.dump()
+            for name, found in self._found.items()
+        }
+        return {"time": time.time(), "source": self._choice.source, "raw": dumps}
+
+    def _row(self, name: str, found: Sensor | Unavailable) -> Row:
+        if isinstance(found, Unavailable):
+            return Row(name, False, False, str(found))
+        sample = self._samples.get(name, Sample())
+        rules = name in self._ruling
+        otherwise = self._choice.why if rules else "reads; passed over"
+        return Row(
+            name=name,
+            available=True,
+            rules=rules,
+            verdict=self._verdicts.get(name)
+            or (self._choice.why if rules else "reads; passed over"),
+            cpu=sample.cpu,
+            gpu=sample.gpu,
+            soc=sample.soc,
+            hottest=sample.hottest,
+            probes=len(sample.plausible),
+            rejected=len(sample.probes) - len(sample.plausible),
+            pressure=None if sample.pressure is None else sample.pressure.name.capitalize(),
+        )
