@@ -2,11 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlxts.cli.output import JsonOption, emit, note, table
+from mlxts.cli.scores import show_scores
 
 if TYPE_CHECKING:
     import polars as pl
@@ -126,112 +127,8 @@ def _marked(name: str, mode: str) -> str:
     return name if mode == "strict" else f"{name} ({mode})"
 
 
-def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
-    """Tables of figures with their intervals, and a line on how to read them."""
-    from mlxts import protocol
-    from mlxts.evaluation import uncertainty
-
-    har = protocol.BASELINE.upper()
-    for split, models in scores.items():
-        title = (
-            f"{name}: {dataset.task.name}, H = {dataset.horizon}, {dataset.score_on}, "
-            f"{split} of the {dataset.splits_name} splits"
-        )
-        if dataset.task.kind == "regression":
-            _show_regression(title, models, har)
-        else:
-            _show_classifiers(title, models, har)
-    note(
-        f"Difference: model minus {har}, below zero is better. In brackets 95 % intervals from "
-        f"{uncertainty.DRAWS:,} block-bootstrap draws, mean block "
-        f"{uncertainty.block_length(dataset.horizon)} days, paired by date."
-    )
-
-
-def _show_classifiers(title: str, models: dict[str, dict[str, Any]], har: str) -> None:
-    table(
-        title,
-        ["model", "n", "n_pos", "AUC", "log loss", f"log loss - {har}"],
-        [
-            [
-                model,
-                figures["n"],
-                figures["n_pos"],
-                _ranged(figures, "auc"),
-                _ranged(figures, "log_loss"),
-                _ranged(figures, "log_loss_difference", "+.4f"),
-            ]
-            for model, figures in models.items()
-        ],
-    )
-    keys = ["average_precision", "brier", "ece", "accuracy", "precision", "recall"]
-    table(
-        f"The same, further (base rate {_first(models)['base_rate']:.4f}, "
-        f"log loss of the training base rate {_first(models)['log_loss_prior']:.4f})",
-        ["model", "skill", "AP", "Brier", "ECE", "accuracy", "precision", "recall", "range"],
-        [
-            [
-                model,
-                figures.get("log_loss_skill"),
-                *(figures[key] for key in keys),
-                _range(figures, ".3f"),
-            ]
-            for model, figures in models.items()
-        ],
-    )
-
-
-def _show_regression(title: str, models: dict[str, dict[str, Any]], har: str) -> None:
-    table(
-        title,
-        ["model", "n", "RMSE", f"RMSE - {har}", "R² out of sample", "right direction"],
-        [
-            [
-                model,
-                figures["n"],
-                _ranged(figures, "rmse", ".5f"),
-                _ranged(figures, "rmse_difference", "+.6f"),
-                _ranged(figures, "r2"),
-                _ranged(figures, "directional_accuracy"),
-            ]
-            for model, figures in models.items()
-        ],
-    )
-    table(
-        "The same, further (90 % conformal interval of the log return)",
-        ["model", "skill", "MAE", "coverage", "width", "range"],
-        [
-            [
-                model,
-                figures.get("mse_skill"),
-                *(figures[key] for key in ("mae", "coverage", "width")),
-                _range(figures, "+.4f"),
-            ]
-            for model, figures in models.items()
-        ],
-    )
-
-
 def _conclude(scores: "Scores", dataset: "Dataset", model: str) -> None:
     from mlxts.evaluation import verdict
 
     for split, models in scores.items():
         print(verdict.sentence(model, models[model], dataset.task, dataset.horizon, split))
-
-
-def _first(models: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return next(iter(models.values()))
-
-
-def _ranged(figures: dict[str, Any], key: str, form: str = ".4f") -> str | None:
-    """A figure and its interval, `0.6830 [0.6228,0.7352]`; None where it is not defined."""
-    if figures.get(key) is None:
-        return None
-    low, high = figures["interval"][key]
-    # No space between the ends: a narrow table breaks before the bracket, never inside.
-    return f"{figures[key]:{form}} [{low:{form}},{high:{form}}]"
-
-
-def _range(figures: dict[str, Any], form: str) -> str:
-    low, high = (format(end, form) for end in figures["prediction_range"])
-    return f"{low} to {high}" + (" collapsed" if figures["collapsed"] else "")

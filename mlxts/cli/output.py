@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,8 +10,6 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-PIPE_WIDTH = 132  # columns
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
@@ -23,9 +20,7 @@ def console() -> "Console":
     """Where tables go. Rich honours NO_COLOR and a missing terminal by itself."""
     from rich.console import Console
 
-    # A pipe or a log has no width of its own, and 80 columns would break the cells of tables.
-    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", PIPE_WIDTH))
-    return Console(highlight=False, width=width)
+    return Console(highlight=False)
 
 
 def note(message: str) -> None:

@@ -1,0 +1,108 @@
+"""Scores as tables that fit 80 columns: a figure, and under it the ends of its interval."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlxts.cli.output import note, number, table
+
+if TYPE_CHECKING:
+    from mlxts.dataset import Dataset
+    from mlxts.evaluation.score import Scores
+
+Figures = dict[str, Any]
+Columns = Mapping[str, Callable[[Figures], Any]]  # heading -> cell
+
+
+def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
+    """Print what `score.score` found, and a line on how to read it."""
+    from mlxts import protocol
+    from mlxts.evaluation import uncertainty
+
+    har = protocol.BASELINE.upper()
+    for split, models in scores.items():
+        any_model = next(iter(models.values()))
+        title = f"{name}: {dataset.task.name}, H = {dataset.horizon}, {dataset.score_on}, {split}"
+        # Every model is scored on the same rows, so their number stands above, not in each row.
+        title += f" ({dataset.splits_name} splits)\nn = {any_model['n']:,}"
+        if dataset.task.kind == "regression":
+            tables = _of_returns(title, har)
+        else:
+            tables = _of_labels(title, har, any_model)
+        for heading, columns in tables.items():
+            rows = [[model, *(cell(f) for cell in columns.values())] for model, f in models.items()]
+            table(heading, ["model", *columns], rows)
+        if any_model.get("not_estimable"):
+            note(f"Not estimable, part of no claim: {any_model['not_estimable']}.")
+    note(
+        f"Against {har}: model minus {har}, below zero is better; skill: 1 - loss / {har}'s loss. "
+        f"In brackets 95 % intervals from {uncertainty.DRAWS:,} block-bootstrap draws, mean block "
+        f"{uncertainty.block_length(dataset.horizon)} days, paired by date."
+    )
+
+
+def _of_labels(title: str, har: str, any_model: Figures) -> dict[str, Columns]:
+    title += f", n_pos = {any_model['n_pos']:,}, base rate {any_model['base_rate']:.4f}, "
+    title += f"log loss of the training rate {any_model['log_loss_prior']:.4f}"
+    return {
+        title: {
+            "AUC": _ranged("auc", ".4f", ".3f"),
+            "log loss": _ranged("log_loss", ".4f", ".3f"),
+            f"against {har}": _ranged("log_loss_difference", "+.4f", ".4f"),
+        },
+        "Probabilities": {
+            "skill": _ranged("log_loss_skill", "+.1%", ".1%"),
+            "AP": _ranged("average_precision", ".4f", ".3f"),
+            "Brier": _ranged("brier", ".4f", ".3f"),
+            "ECE": _ranged("ece", ".4f", ".3f"),
+        },
+        "Calls at probability 0.5": {
+            "accuracy": _plain("accuracy"),
+            "precision": _plain("precision"),
+            "recall": _plain("recall"),
+            "predictions": _range(".3f"),
+        },
+    }
+
+
+def _of_returns(title: str, har: str) -> dict[str, Columns]:
+    return {
+        title: {
+            "RMSE": _ranged("rmse", ".5f", ".5f"),
+            f"against {har}": _ranged("rmse_difference", "+.6f", ".6f"),
+        },
+        "Returns": {
+            "skill (MSE)": _ranged("mse_skill", "+.2%", ".2%"),
+            "R² out of sample": _ranged("r2", "+.4f", ".4f"),
+            "right direction": _ranged("directional_accuracy", ".4f", ".3f"),
+        },
+        "Conformal intervals of 90 %, and the range of predictions (log returns)": {
+            "MAE": _plain("mae"),
+            "coverage": _ranged("coverage", ".4f", ".3f"),
+            "width": _plain("width"),
+            "predictions": _range("+.4f"),
+        },
+    }
+
+
+def _plain(key: str) -> Callable[[Figures], Any]:
+    return lambda figures: figures.get(key)
+
+
+def _ranged(key: str, form: str, ends: str) -> Callable[[Figures], str]:
+    """The figure over its interval; a dash where it is not defined."""
+
+    def cell(figures: Figures) -> str:
+        if figures.get(key) is None:
+            return number(None)
+        low, high = figures["interval"][key]
+        return f"{figures[key]:{form}}\n[{low:{ends}},{high:{ends}}]"
+
+    return cell
+
+
+def _range(form: str) -> Callable[[Figures], str]:
+    def cell(figures: Figures) -> str:
+        low, high = (format(end, form) for end in figures["prediction_range"])
+        return f"{low} to {high}" + (", collapsed" if figures["collapsed"] else "")
+
+    return cell
