@@ -42,6 +42,7 @@ class Dataset:
     features: np.ndarray  # (rows, F) float32, C-contiguous; rows in warm-up hold 0
     names: tuple[str, ...]  # of the F features
     bars: pl.DataFrame  # aligned with features: BAR_COLUMNS, then oracle columns if simulated
+    eligible: np.ndarray  # (rows,) bool: whether a window may end there
     samples: dict[str, Samples]  # one entry for each of protocol.SPLIT_NAMES
     task: Task
     horizon: int  # trading days
@@ -88,6 +89,7 @@ def build(config: ExperimentConfig) -> Dataset:
         ),
         names=names,
         bars=bars,
+        eligible=has_context,
         samples=samples,
         task=task,
         horizon=config.horizon,
