@@ -41,8 +41,8 @@ def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
 
 
 def _of_labels(title: str, har: str, any_model: Figures) -> dict[str, Columns]:
-    title += f", n_pos = {any_model['n_pos']:,}, base rate {any_model['base_rate']:.4f}, "
-    title += f"log loss of the training rate {any_model['log_loss_prior']:.4f}"
+    title += f", n_pos = {any_model['n_pos']:,}, base rate {any_model['base_rate']:.4f}\n"
+    title += f"log loss of the training rate alone: {any_model['log_loss_prior']:.4f}"
     return {
         title: {
             "AUC": _ranged("auc", ".4f", ".3f"),

@@ -1,0 +1,155 @@
+"""`evaluate`, `baselines` and `runs` on a run that was really trained, small as it is."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from mlxts import config, experiment
+from mlxts.cli import evaluate
+from mlxts.data import store
+from mlxts.data.sources.simulated import SimulatedSource
+from mlxts.errors import ConfigError, DataError, EmptySplitError, RunError
+from mlxts.evaluation import looks, predictions
+from mlxts.evaluation.baselines import BASELINES
+from mlxts.training import run as runs
+
+app = typer.Typer()
+for command in (evaluate.evaluate, evaluate.baselines, evaluate.runs):
+    app.command()(command)
+
+SETTINGS = {
+    "name": "small",
+    "mode": "exploratory",
+    "budget": "0.02M",
+    "thermal": {"sensor": "off"},
+    "data": {"source": "simulated"},
+    "training": {"max_epochs": 1, "validations_per_epoch": 1},
+}
+
+
+def call(*arguments: str):
+    """Run a command; an error it raises is raised here too."""
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def register(last: date) -> None:
+    fetched = SimulatedSource("sv", first=date(2019, 1, 2), last=last).fetch("SPY")
+    parameters = fetched.parameters
+    store.register_raw(fetched.frame, source="simulated", symbol="SPY", parameters=parameters)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """The folder of a finished run in a workspace of its own."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLXTS_HOME", str(home))
+        register(date(2025, 6, 30))
+        (home / "small.yaml").write_text(json.dumps(SETTINGS))
+        plan = runs.plan(config.load(home / "small.yaml"))
+        assert experiment.execute(plan, emit=lambda event: None)["status"] in experiment.FINISHED
+    return plan.folder if plan.folder.is_absolute() else home / plan.folder
+
+
+@pytest.fixture(autouse=True)
+def workspace(trained, monkeypatch) -> Path:
+    home = trained.parents[2]
+    monkeypatch.setenv("MLXTS_HOME", str(home))
+    return home
+
+
+def test_evaluate_repeats_what_the_training_concluded(trained):
+    found = json.loads(call("evaluate", trained.name, "--json").stdout)
+    summary = json.loads((trained / "summary.json").read_text())
+    assert set(found["validation"]) == {"patchtst", *BASELINES}
+    assert found == summary["scores"]
+    low, high = found["validation"]["patchtst"]["interval"]["auc"]
+    assert low <= found["validation"]["patchtst"]["auc"] <= high
+
+
+def test_evaluate_ends_in_the_verdict_and_says_that_it_is_exploratory(trained):
+    shown = call("evaluate", trained.name[:12]).stdout
+    assert "(exploratory)" in shown
+    last = shown.strip().splitlines()[-1]
+    summary = json.loads((trained / "summary.json").read_text())
+    assert last == summary["verdict"]
+
+
+def test_newer_bars_do_not_change_what_a_run_is_scored_on(trained):
+    before = json.loads(call("evaluate", trained.name, "--json").stdout)
+    register(date(2025, 7, 31))
+    assert json.loads(call("evaluate", trained.name, "--json").stdout) == before
+
+
+def test_the_test_split_is_opened_on_record_only(trained):
+    before = predictions.read(trained / predictions.FILE_NAME)
+    assert "test" not in before["split"]
+    for count in (1, 2):
+        shown = call("evaluate", trained.name, "--split", "test", "--json")
+        assert f"look number {count}" in shown.stderr
+        assert set(json.loads(shown.stdout)["test"]) == {"patchtst", *BASELINES}
+    assert [look["run"] for look in looks.history()] == [trained.name] * 2
+    after = predictions.read(trained / predictions.FILE_NAME)
+    assert after.filter(pl.col("split") != "test").equals(before)
+    assert after.filter(split="test")["date"].min() >= date(2025, 1, 1)
+
+
+def test_baselines_need_no_run(workspace):
+    found = json.loads(call("baselines", str(workspace / "small.yaml"), "--json").stdout)
+    assert set(found["validation"]) == set(BASELINES)
+    assert found["validation"]["har"]["n"] == 501
+
+
+def test_baselines_never_open_the_test_split(workspace):
+    before = looks.history()
+    with pytest.raises(ConfigError, match="evaluate RUN --split test"):
+        call("baselines", str(workspace / "small.yaml"), "--split", "test")
+    assert looks.history() == before
+
+
+def test_baselines_show_how_to_read_them(workspace):
+    shown = call("baselines", str(workspace / "small.yaml"))
+    assert "climatology" in shown.stdout
+    assert "block-bootstrap" in shown.stderr
+
+
+def test_runs_lists_the_run(trained):
+    (row,) = json.loads(call("runs", "--json").stdout)["runs"]
+    assert (row["run_id"], row["budget"], row["mode"]) == (trained.name, "0.02M", "exploratory")
+    assert row["n_total"] == pytest.approx(20_000, rel=0.01)
+    assert row["verdict"] in ("beats", "matches", "loses to", "not estimable")
+    assert "small (exploratory)" in " ".join(call("runs").stdout.split())
+
+
+def test_no_runs_are_no_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    assert json.loads(call("runs", "--json").stdout) == {"runs": []}
+    assert "mlxts train" in call("runs").stderr
+
+
+def test_an_unknown_run_is_one_line(workspace):
+    with pytest.raises(RunError, match="no run nothing"):
+        call("evaluate", "nothing")
+
+
+def test_a_run_without_predictions_says_what_to_do(trained, tmp_path):
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    (unfinished / "run.json").write_text((trained / "run.json").read_text())
+    with pytest.raises(DataError, match="train the run to its end"):
+        call("evaluate", str(unfinished))
+
+
+def test_a_test_split_without_data_costs_no_look(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    register(date(2024, 12, 31))
+    plan = runs.plan(config.build(SETTINGS))
+    experiment.execute(plan, emit=lambda event: None)
+    with pytest.raises(EmptySplitError, match="no sample of SPY"):
+        call("evaluate", plan.run_id, "--split", "test")
+    assert looks.history() == []

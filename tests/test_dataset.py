@@ -1,0 +1,182 @@
+"""From a configuration to arrays: aligned, causal, purged, and complete."""
+
+import os
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlxts import config, dataset, targets
+from mlxts.data import store
+from mlxts.data.sources.files import FilesSource
+from mlxts.data.sources.simulated import SimulatedSource
+from mlxts.dataset import Dataset
+from mlxts.errors import ConfigError, EmptySplitError
+from mlxts.features import engine, tiers
+from mlxts.protocol import SPLIT_NAMES, SPLITS, TASKS
+
+modest = settings(max_examples=60, deadline=None)
+
+
+def settings_of(**data):
+    return config.build(
+        {
+            "name": "t",
+            "horizon": 3,
+            "data": {"source": "simulated", "symbols": ["SPY", "DIA"]} | data,
+        }
+        | {"mode": "exploratory"}
+    )
+
+
+def register(*symbols: str, first: date, last: date, seed: int = 0) -> None:
+    source = SimulatedSource("sv", seed=seed, first=first, last=last)
+    for symbol in symbols:
+        fetched = source.fetch(symbol)
+        store.register_raw(
+            fetched.frame, source="simulated", symbol=symbol, parameters=fetched.parameters
+        )
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Dataset:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLXTS_HOME", str(tmp_path_factory.mktemp("home")))
+        register("SPY", "DIA", first=date(2019, 1, 2), last=date(2025, 6, 30))
+        return dataset.build(settings_of())
+
+
+def complete(built: Dataset) -> np.ndarray:
+    """(rows,) bool: every feature is past its warm-up."""
+    raw = engine.build(built.bars.lazy(), built.names)
+    return raw.select(pl.all_horizontal(pl.col(built.names).is_not_null())).to_series().to_numpy()
+
+
+@modest
+@given(
+    st.lists(st.lists(st.booleans(), min_size=1, max_size=30), min_size=1, max_size=3),
+    st.integers(1, 8),
+)
+def test_a_window_is_eligible_when_all_its_rows_are_complete_and_of_one_symbol(series, context):
+    symbols = np.array([f"S{number}" for number, flags in enumerate(series) for _ in flags])
+    whole = np.array([flag for flags in series for flag in flags])
+    expected = [
+        t + 1 >= context
+        and len(set(symbols[t + 1 - context : t + 1])) == 1
+        and bool(whole[t + 1 - context : t + 1].all())
+        for t in range(len(symbols))
+    ]
+    assert dataset.eligible(symbols, whole, context).tolist() == expected
+
+
+def test_every_window_lies_in_one_symbol_past_the_warm_up(built):
+    known, symbols = complete(built), built.bars["symbol"].to_numpy()
+    for samples in built.samples.values():
+        windows = samples.rows[:, None] - np.arange(built.context)
+        assert known[windows].all()
+        assert (symbols[windows] == samples.symbols[:, None]).all()
+
+
+def test_features_and_bars_share_their_rows(built):
+    raw = engine.build(built.bars.lazy(), tiers.tier(20))
+    assert built.names == tiers.tier(20)
+    assert built.features.dtype == np.float32
+    assert built.features.flags.c_contiguous
+    assert (built.features == raw.select(built.names).fill_null(0.0).to_numpy()).all()
+    assert built.bars.columns[:7] == list(dataset.BAR_COLUMNS)
+    assert "oracle_threshold_1pct_h3" in built.bars.columns
+
+
+def test_samples_carry_the_dates_symbols_and_targets_of_their_rows(built):
+    labels = targets.compute(built.bars, TASKS["threshold_1pct"], 3)
+    for samples in built.samples.values():
+        rows = labels[samples.rows.tolist()]
+        assert (rows["date"].to_numpy() == samples.dates).all()
+        assert rows["symbol"].to_list() == samples.symbols.tolist()
+        assert (rows["target"].to_numpy() == samples.targets).all()
+        assert (rows["label_end"].to_numpy() == samples.label_end).all()
+        order = sorted(zip(samples.dates.tolist(), samples.symbols.tolist(), strict=True))
+        assert order == list(zip(samples.dates.tolist(), samples.symbols.tolist(), strict=True))
+
+
+def test_every_eligible_decision_is_in_one_split_or_lost_to_the_purge(built):
+    fits = dataset.eligible(built.bars["symbol"].to_numpy(), complete(built), built.context)
+    used = np.concatenate([built.samples[name].rows for name in SPLIT_NAMES])
+    assert len(np.unique(used)) == len(used)
+    left_out = set(np.flatnonzero(fits)) - set(used.tolist())
+    # Two borders and the end of the data, three decisions before each, two symbols.
+    assert len(left_out) == 3 * built.horizon * 2
+    borders = SPLITS["protocol"]
+    for row in left_out:
+        day = built.bars["date"][int(row)]
+        assert (
+            borders.train[1].replace(day=20) < day <= borders.train[1]
+            or borders.validation[1].replace(day=20) < day <= borders.validation[1]
+            or day > date(2025, 6, 20)
+        )
+
+
+def test_context_reaches_back_over_the_border(built):
+    first = built.samples["validation"].rows.min()
+    window = built.bars["date"][int(first) - built.context + 1]
+    assert built.bars["date"][int(first)] == date(2023, 1, 3)
+    assert window < date(2022, 12, 31)
+
+
+def test_the_same_data_hash_alike_and_other_bars_do_not(built, tmp_path, monkeypatch):
+    span = {"first": date(2019, 1, 2), "last": date(2025, 6, 30)}
+    hashes = []
+    for home, seed in (("again", 0), ("other", 1)):
+        monkeypatch.setenv("MLXTS_HOME", str(tmp_path / home))
+        register("SPY", "DIA", **span, seed=seed)
+        hashes.append(dataset.build(settings_of()).data_hash)
+    assert hashes[0] == built.data_hash != hashes[1]
+
+
+def test_bars_that_end_before_validation_say_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    register("SPY", first=date(2019, 1, 2), last=date(2022, 6, 30))
+    with pytest.raises(EmptySplitError, match="validation split") as refusal:
+        dataset.build(settings_of(symbols=["SPY"]))
+    assert "\n" not in str(refusal.value)
+
+
+def test_bars_that_begin_after_training_say_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    register("SPY", first=date(2023, 1, 3), last=date(2025, 6, 30))
+    with pytest.raises(EmptySplitError, match="train split"):
+        dataset.build(settings_of(symbols=["SPY"]))
+
+
+def test_an_empty_test_split_is_no_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    register("SPY", first=date(2019, 1, 2), last=date(2023, 6, 30))
+    samples = dataset.build(settings_of(symbols=["SPY"])).samples
+    assert len(samples["test"]) == 0 < len(samples["validation"])
+
+
+def test_a_timescale_without_bars_is_refused():
+    weekly = config.build({"name": "t", "timescale": "weekly"})
+    with pytest.raises(ConfigError, match="use timescale: daily"):
+        dataset.build(weekly)
+
+
+@pytest.mark.realdata
+def test_spy_has_every_validation_day_but_the_purged(tmp_path, monkeypatch):
+    path = Path(os.environ.get("MLXTS_REALDATA", "../shared/data")) / "etf" / "SPY.parquet"
+    if not path.exists():
+        pytest.skip(f"no real data at {path}")
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    fetched = FilesSource(path.resolve()).fetch("SPY")
+    store.register_raw(fetched.frame, source="files", symbol="SPY", parameters=fetched.parameters)
+    counts = {
+        horizon: len(
+            dataset.build(config.build({"name": "t", "horizon": horizon})).samples["validation"]
+        )
+        for horizon in (1, 2, 3, 5)
+    }
+    assert counts == {1: 501, 2: 500, 3: 499, 5: 497}
