@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from mlxts.cli import data, doctor, evaluate, thermal, train
+
 app = typer.Typer(
     name="mlxts",
     help="Do neural scaling laws hold for transformers on financial time series?",
@@ -29,3 +31,15 @@ def root(
     ] = False,
 ) -> None:
     pass
+
+
+app.command()(train.train)
+app.command()(train.predict)
+app.command("batch-size")(train.batch_size)
+app.command()(evaluate.evaluate)
+app.command()(evaluate.baselines)
+app.command()(evaluate.runs)
+app.add_typer(data.data, name="data")
+app.command()(thermal.thermal)
+app.command()(doctor.doctor)
+app.command()(doctor.verify)

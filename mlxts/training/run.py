@@ -94,13 +94,12 @@ class Trained:
 
     def outputs(self, split: str) -> np.ndarray:
         """(n,) float64 of a split, in the order of its samples: logits, or log returns."""
-        return self.at(self.plan.dataset.samples[split].rows)
+        return self.on(self.plan.dataset.features, self.plan.dataset.samples[split].rows)
 
-    def at(self, rows: np.ndarray) -> np.ndarray:
-        """(n,) float64 for windows that end at `rows` of the feature array."""
+    def on(self, features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """(n,) float64 for windows that end at `rows` of a (N, F) feature array."""
         forward = Forward(self.model, max(self.plan.micro_batch, 32))
-        outputs = forward(mx.array(self.plan.dataset.features), rows)
-        return outputs * self.scale.scale + self.scale.center
+        return forward(mx.array(features), rows) * self.scale.scale + self.scale.center
 
 
 def plan(configuration: ExperimentConfig) -> Plan:
@@ -132,13 +131,21 @@ def plan(configuration: ExperimentConfig) -> Plan:
     return Plan(configuration, data, shape, micro_batch, run_id)
 
 
-def train(plan: Plan, *, emit: Listener, gate: Gate, resume: bool = False) -> Trained:
+def train(
+    plan: Plan,
+    *,
+    emit: Listener,
+    gate: Gate,
+    resume: bool = False,
+    sensor: dict[str, Any] | None = None,
+) -> Trained:
     """Train to the end (or until the gate stops it) and restore the best weights.
 
     Args:
         emit: told of every event, besides the run's own log.
         gate: asked after every step.
         resume: continue an unfinished run of the same id.
+        sensor: which one watches the heat, for run.json.
 
     Raises:
         RunError: the run exists and `resume` is off, or another process is training it.
@@ -154,12 +161,12 @@ def train(plan: Plan, *, emit: Listener, gate: Gate, resume: bool = False) -> Tr
     lock = FileLock(plan.folder / ".lock")
     try:
         with lock.acquire(timeout=0):
-            return _train(plan, emit, gate)
+            return _train(plan, emit, gate, sensor or {})
     except Timeout as error:
         raise RunError(f"another process is training {plan.run_id}; wait for it to end") from error
 
 
-def _train(plan: Plan, emit: Listener, gate: Gate) -> Trained:
+def _train(plan: Plan, emit: Listener, gate: Gate, sensor: dict[str, Any]) -> Trained:
     configuration, data = plan.config, plan.dataset
     scale = target_scale(data)
     model = _model(plan, scale)
@@ -170,7 +177,7 @@ def _train(plan: Plan, emit: Listener, gate: Gate) -> Trained:
         optimizer.init(model.trainable_parameters())
         state, refused = checkpoint.restore(checkpoints, "last", plan.run_id, model, optimizer)
     else:
-        _begin(plan)
+        _begin(plan, sensor)
     train_split, validation = data.samples["train"], data.samples["validation"]
     arrays = Arrays(
         features=mx.array(data.features),
@@ -211,13 +218,10 @@ def load(folder: Path) -> Trained:
         IntegrityError, DataError: its data is gone or was changed.
         CheckpointError: its best checkpoint is gone or damaged.
     """
-    try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        shape = Shape(**record["shape"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{folder} holds no readable run.json; `mlxts runs` lists runs") from error
-    configuration = config.load(folder / "config.yaml")
-    data = dataset.build(_pinned(configuration, record))
+    record = _record(folder)
+    shape = Shape(**record["shape"])
+    configuration = pinned_configuration(folder)
+    data = dataset.build(configuration)
     if data.data_hash != record["data_hash"]:
         raise CheckpointError(
             f"run {record['run_id']} was trained on other features than this version makes; "
@@ -269,7 +273,7 @@ def _model(plan: Plan, scale: TargetScale) -> PatchTST:
     return PatchTST(plan.shape, seed=plan.config.seed, bias=bias, statistics=statistics)
 
 
-def _begin(plan: Plan) -> None:
+def _begin(plan: Plan, sensor: dict[str, Any]) -> None:
     """Write what a run is, before its first step."""
     write_text(plan.folder / "config.yaml", plan.config.to_yaml())
     write_json(
@@ -285,6 +289,7 @@ def _begin(plan: Plan) -> None:
             "artifacts": [asdict(artifact) for artifact in plan.dataset.artifacts],
             "shape": plan.shape.record(),
             "machine": backend.describe(),
+            "sensor": sensor,
             "versions": {
                 name: version(name) for name in ("mlxts", "mlx", "numpy", "polars", "TA-Lib")
             },
@@ -293,11 +298,25 @@ def _begin(plan: Plan) -> None:
     )
 
 
-def _pinned(configuration: ExperimentConfig, record: dict[str, Any]) -> ExperimentConfig:
-    """The same configuration, bound to the very artifacts that the run was trained on."""
+def pinned_configuration(folder: Path) -> ExperimentConfig:
+    """A run's configuration, bound to the very artifacts that it was trained on.
+
+    Raises:
+        RunError: the folder holds no run.
+        ConfigError: its configuration is not one of this version.
+    """
+    record = _record(folder)
+    configuration = config.load(folder / "config.yaml")
     raw = {a["symbol"]: a["sha256"] for a in record["artifacts"] if "tier" not in a}
     data = configuration.data.model_copy(update={"pinned": raw})
     return configuration.model_copy(update={"data": data})
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder} holds no readable run.json; `mlxts runs` lists runs") from error
 
 
 def _start_event(plan: Plan, step: int, refused: list[str]) -> StartEvent:

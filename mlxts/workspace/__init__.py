@@ -1,1 +1,1 @@
-
+"""What keeps a research repository honest."""

@@ -1,0 +1,36 @@
+# `make demo` and `make test` need nothing but a Python 3.11 or newer and the package registry.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint verify bench clean
+
+BIN := .venv/bin
+# The first Python that runs, to start the installer with; it picks the best one for .venv.
+PYTHON := $(shell for p in python3 python3.12 python3.13 python3.11; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1; then echo $$p; break; fi; done)
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: ## make .venv (does nothing when it is up to date) and warm the compiled kernels
+	@$(PYTHON) mlxts/workspace/bootstrap.py
+
+demo: setup ## train a true 2M PatchTST on real S&P 500 bars and say whether it beat volatility
+	@$(BIN)/mlxts data download SP500 --source sample
+	@$(BIN)/mlxts train configs/demo.yaml --resume
+
+test: setup ## run every test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+lint: setup ## style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ty check
+
+verify: setup ## environment and the hash of every registered file
+	@$(BIN)/mlxts verify
+
+bench: setup ## every benchmark, one after another
+	@for b in benchmarks/*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+clean: ## remove caches and .venv; data and outputs stay
+	rm -rf .venv .venv.lock .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

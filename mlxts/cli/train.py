@@ -1,0 +1,179 @@
+"""`train`, `batch-size`, `predict`: one experiment, its preparation, and what it says of today."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlxts.cli.output import JsonOption, emit, note, number, table
+
+if TYPE_CHECKING:
+    from mlxts.config import ExperimentConfig
+    from mlxts.training.run import Plan
+
+ConfigArgument = Annotated[Path, typer.Argument(help="A YAML file, e.g. configs/demo.yaml.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. model.depth=6."),
+]
+
+
+def train(
+    config: ConfigArgument,
+    budget: Annotated[str | None, typer.Option(help="2M, 20M, 200M or an exploratory one")] = None,
+    task: Annotated[str | None, typer.Option(help="e.g. threshold_1pct.")] = None,
+    timescale: Annotated[str | None, typer.Option(help="e.g. daily.")] = None,
+    horizon: Annotated[int | None, typer.Option(help="Trading days ahead.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order and dropout.")] = None,
+    overrides: SetOption = None,
+    thermal: Annotated[
+        str | None, typer.Option(help="auto, off, a sensor's name, or scripted:FILE.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and time three steps; write nothing.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an unfinished run.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train one model, restore its best weights and score it against volatility."""
+    from mlxts.training import run
+
+    named = {"budget": budget, "task": task, "timescale": timescale, "horizon": horizon}
+    named |= {"seed": seed, "thermal.sensor": thermal}
+    configuration = _load(config, named, overrides)
+    plan = run.plan(configuration)
+    if dry_run:
+        _dry_run(plan, as_json)
+        return
+    _train(plan, resume, quiet, as_json)
+
+
+def batch_size(
+    config: ConfigArgument,
+    budget: Annotated[str | None, typer.Option(help="2M, 20M, 200M.")] = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the micro-batch that this machine trains fastest with; strict training asks for it."""
+    from dataclasses import asdict
+
+    from mlxts import dataset
+    from mlxts.model import budget as budgets
+    from mlxts.training import batch_size as tuning
+
+    configuration = _load(config, {"budget": budget}, overrides)
+    data = dataset.build(configuration)
+    shape = budgets.solve(configuration.budget, len(data.names), configuration.model)
+    samples = configuration.training.batch_size
+
+    def progress(trial: tuning.Trial) -> None:
+        if not as_json:
+            note(
+                f"micro-batch {trial.micro_batch}: {trial.seconds_per_step:.3f} s a step of "
+                f"{samples} samples, {trial.memory_bytes / 2**20:,.0f} MiB"
+            )
+
+    record = tuning.tune(configuration, shape, data, progress)
+    if as_json:
+        emit(asdict(record))
+        return
+    print(f"{configuration.budget} on {record.device}: micro-batch {record.micro_batch}, recorded.")
+
+
+def predict(
+    run: Annotated[str, typer.Argument(help="A run id, the beginning of one, or its folder.")],
+    date: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Default: the latest bar."),
+    ] = None,
+    symbol: Annotated[str | None, typer.Option(help="Default: the one that is scored.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What a trained model says at the close of a day, from the newest data registered."""
+    from mlxts import experiment
+    from mlxts.evaluation import runs
+
+    forecast = experiment.forecast(runs.find(run), date.date() if date else None, symbol)
+    if as_json:
+        emit(forecast)
+        return
+    print(forecast["sentence"])
+
+
+def _load(path: Path, named: dict[str, Any], overrides: list[str] | None) -> "ExperimentConfig":
+    from mlxts import config as configurations
+
+    values = {key: value for key, value in named.items() if value is not None}
+    # A timescale or task given by name takes its own horizon, unless one is given too.
+    if "timescale" in values and "horizon" not in values:
+        values["horizon"] = None
+    values |= dict(configurations.parse_override(text) for text in overrides or [])
+    return configurations.load(path, values)
+
+
+def _dry_run(plan: "Plan", as_json: bool) -> None:
+    from mlxts.training import run
+
+    if not as_json:
+        note("compiling and timing three steps ...")
+    seconds = run.time_steps(plan)
+    record = {
+        **plan.record(),
+        "seconds_per_step": seconds,
+        "projected_seconds": seconds * plan.total_steps,
+        "config": plan.config.model_dump(mode="json"),
+    }
+    if as_json:
+        emit(record)
+        return
+    print(plan.config.to_yaml())
+    _show_plan(record)
+    steps, minutes = plan.total_steps, record["projected_seconds"] / 60
+    print(
+        f"{seconds:.3f} s a step, {steps:,} steps in {plan.config.training.max_epochs} epochs: "
+        f"at most {minutes:.1f} min, less when it stops early. Nothing was written."
+    )
+
+
+def _show_plan(record: dict[str, Any]) -> None:
+    rows = [
+        ("run", record["run_id"]),
+        *((name, record[name]) for name in ("n_total", "n_body", "n_embed", "n_head")),
+        *((f"{split} samples", count) for split, count in record["samples"].items()),
+        ("features", record["features"]),
+        ("micro-batch", record["micro_batch"]),
+        ("GFLOP a step", f"{record['flops_per_step'] / 1e9:,.1f}"),
+        ("planned memory", f"{record['memory_bytes'] / 2**20:,.0f} MiB"),
+    ]
+    table("Plan", ["", "value"], [(name, number(value)) for name, value in rows])
+
+
+def _train(plan: "Plan", resume: bool, quiet: bool, as_json: bool) -> None:
+    from mlxts import console, experiment, protocol
+    from mlxts.cli.evaluate import show_scores
+    from mlxts.report import run_page
+
+    done_before = (plan.folder / "summary.json").exists()
+    if not (quiet or as_json or done_before):
+        _show_plan(plan.record())
+    with console.make(quiet=quiet or done_before, json=as_json) as report:
+        summary = experiment.execute(plan, emit=report, resume=resume)
+    if summary["status"] not in experiment.FINISHED:
+        if as_json:
+            emit(summary)
+        else:
+            print(f"{summary['status']}: {summary['message']}")
+        overheated = summary["status"] == "overheated"
+        raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)
+    picture = run_page.draw(plan.folder, plan.dataset)
+    if as_json:
+        emit({**summary, "picture": str(picture)})
+        return
+    if done_before:
+        note(f"run {plan.run_id} was done before; this is what it said")
+    show_scores(summary["scores"], plan.dataset, plan.config.name)
+    print(f"best at step {summary['best_step']} of {summary['steps']}; {summary['message']}")
+    print(summary["verdict"])
+    print(f"run folder {plan.folder}, picture {picture}")

@@ -1,0 +1,205 @@
+"""One experiment from a configuration to its summary: train, watch the heat, predict, score.
+
+The only place where training, the thermal guard and the evaluator meet; the command line, the
+search and every other caller go through it.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlxts import config
+from mlxts import dataset as datasets
+from mlxts.errors import DataError
+from mlxts.evaluation import conformal, metrics, predictions, runs, score, verdict
+from mlxts.files import write_json
+from mlxts.thermal.awake import keep_awake
+from mlxts.thermal.drift import StepDrift
+from mlxts.thermal.guard import Guard
+from mlxts.training import run
+from mlxts.training.events import Event, Listener, StepEvent, StopEvent
+from mlxts.training.interrupt import Interrupt
+from mlxts.training.run import Plan, Trained
+
+FINISHED = ("finished", "early_stop")
+
+
+def execute(plan: Plan, *, emit: Listener, resume: bool = False) -> dict[str, Any]:
+    """Run `plan` to its end and return its summary; a finished run is not done again.
+
+    The summary's `status` is finished or early_stop, or, where training was cut short and can be
+    continued with `resume`: interrupted, overheated.
+
+    Raises:
+        MlxtsError: see `run.train` and `score.score_run`.
+    """
+    path = plan.folder / "summary.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    drift = StepDrift()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepEvent):
+            drift.add(event.seconds)
+        emit(event)
+
+    with ExitStack() as stack:
+        stack.enter_context(keep_awake())
+        interrupt = stack.enter_context(Interrupt())
+        guard = stack.enter_context(Guard(plan.config.thermal, listen))
+        gate = _gate(interrupt, guard)
+        trained = run.train(plan, emit=listen, gate=gate, resume=resume, sensor=guard.record())
+        thermal = {**guard.summary(), "suspect": drift.suspect, "step_time_ratio": drift.ratio}
+    outcome = trained.outcome
+    assert outcome is not None
+    if outcome.stop.reason not in FINISHED:
+        stop = outcome.stop
+        return {"run_id": plan.run_id, "status": stop.reason, "message": stop.message}
+    return _conclude(trained, thermal)
+
+
+def predict_split(folder: Path, split: str) -> pl.DataFrame:
+    """The predictions of a finished run on one of its splits, from its best weights."""
+    trained = run.load(folder)
+    samples = trained.plan.dataset.samples[split]
+    return predictions.table(samples, split, trained.outputs(split))
+
+
+def dataset_of(folder: Path) -> datasets.Dataset:
+    """The data that a run was trained on, not what has been downloaded since."""
+    return datasets.build(run.pinned_configuration(folder))
+
+
+def _conclude(trained: Trained, thermal: dict[str, Any]) -> dict[str, Any]:
+    """Predict train and validation, score them against the baselines, write it all down."""
+    plan, outcome = trained.plan, trained.outcome
+    assert outcome is not None
+    data = plan.dataset
+    tables = [
+        predictions.table(data.samples[split], split, trained.outputs(split))
+        for split in ("train", "validation")
+    ]
+    predicted = pl.concat(tables)
+    predictions.write(plan.folder / predictions.FILE_NAME, predicted)
+    scores = score.score_run(runs.MODEL, predicted, data)
+    figures_of_model = scores["validation"][runs.MODEL]
+    summary = {
+        **plan.record(),
+        "status": outcome.stop.reason,
+        "message": outcome.stop.message,
+        "mode": plan.config.mode,
+        "splits": data.splits_name,
+        "steps": outcome.state.step,
+        "best_step": outcome.state.stopping.best_step,
+        "best_loss": outcome.state.stopping.best,
+        "collapsed": bool(figures_of_model.get("collapsed", False)),
+        "train_seconds": outcome.state.train_seconds,
+        "samples_per_second": _throughput(plan, outcome.state.step, outcome.state.train_seconds),
+        "thermal": thermal,
+        "scores": scores,
+        "verdict": verdict.sentence(
+            runs.MODEL, figures_of_model, data.task, data.horizon, "validation"
+        ),
+    }
+    write_json(plan.folder / "summary.json", summary)
+    return summary
+
+
+def _throughput(plan: Plan, steps: int, seconds: float) -> float | None:
+    """Samples a second over the whole run; every epoch sees each sample once."""
+    epochs = steps / (plan.total_steps / plan.config.training.max_epochs)
+    return epochs * len(plan.dataset.samples["train"]) / seconds if seconds else None
+
+
+def _gate(interrupt: Interrupt, guard: Guard) -> Callable[[int], StopEvent | None]:
+    """Signals first, then heat; a pause is waited out here, between two steps."""
+
+    def gate(step: int) -> StopEvent | None:
+        action = guard.check(step)
+        if action.kind == "pause" and not interrupt.requested:
+            action = guard.wait_until_cool(step, cancelled=lambda: bool(interrupt.requested))
+        if interrupt.requested:
+            return StopEvent(step, "interrupted", f"{interrupt.requested}; go on with --resume")
+        if action.kind == "stop":
+            return StopEvent(step, "overheated", f"{action.reason}; go on with --resume")
+        return None
+
+    return gate
+
+
+def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -> dict[str, Any]:
+    """What a finished run says at the close of `day`, from the newest registered data.
+
+    Returns:
+        run_id, symbol, date (of the decision bar), task, horizon, close, and for binary tasks
+        `probability`, for regression `log_return`, `price` and `price_interval`; `sentence` says
+        it in words.
+
+    Raises:
+        DataError: no such bar, or too few bars before it for the context.
+    """
+    trained = run.load(folder)
+    pinned = trained.plan.dataset
+    newest = datasets.build(config.load(folder / "config.yaml"))
+    if newest.names != pinned.names:
+        raise DataError(f"{folder.name} reads other features than this version makes; train again")
+    symbol = symbol or newest.score_on
+    row = _decision_row(newest, symbol, day)
+    output = float(trained.on(newest.features, np.array([row]))[0])
+    bar = newest.bars.row(row, named=True)
+    said: dict[str, Any] = {
+        "run_id": folder.name,
+        "symbol": symbol,
+        "date": bar["date"].isoformat(),
+        "task": newest.task.name,
+        "horizon": newest.horizon,
+        "close": bar["close"],
+    }
+    begin = f"{symbol}, close of {bar['date']} at {bar['close']:.2f}, next {newest.horizon} day(s)"
+    if newest.task.kind != "regression":
+        probability = float(metrics.Forecast(np.array([output]), np.zeros(1)).probabilities[0])
+        event = {"direction": "a higher close"}.get(
+            newest.task.name, f"a high at least {newest.task.threshold or 0:.0%} above the close"
+        )
+        sentence = f"{begin}: probability of {event} {probability:.3f}"
+        return {**said, "probability": probability, "sentence": sentence}
+    residuals = _train_residuals(folder, newest.score_on)
+    low, high = conformal.price_interval(bar["close"], output, conformal.half_width(residuals))
+    price = bar["close"] * math.exp(output)
+    sentence = (
+        f"{begin}: price {price:.2f}, {conformal.COVERAGE:.0%} interval {low:.2f} to {high:.2f}"
+    )
+    return {
+        **said,
+        "log_return": output,
+        "price": price,
+        "price_interval": [low, high],
+        "sentence": sentence,
+    }
+
+
+def _decision_row(data: datasets.Dataset, symbol: str, day: date | None) -> int:
+    bars = data.bars.with_row_index("row").filter(
+        pl.Series(data.eligible) & (pl.col("symbol") == symbol)
+    )
+    if day is not None:
+        bars = bars.filter(pl.col("date") == day)
+    if not bars.height:
+        when = f" on {day}" if day else ""
+        raise DataError(
+            f"no bar of {symbol}{when} with {data.context} bars of context before it; "
+            "choose a trading day that is registered (`mlxts data list`)"
+        )
+    return int(bars["row"][-1])
+
+
+def _train_residuals(folder: Path, symbol: str) -> np.ndarray:
+    rows = predictions.read(folder / predictions.FILE_NAME).filter(split="train", symbol=symbol)
+    return (rows["target"] - rows["logit"]).to_numpy()

@@ -1,0 +1,50 @@
+"""The picture of one run: its losses, and its reliability beside the volatility baseline's."""
+
+from pathlib import Path
+
+import polars as pl
+
+from mlxts.dataset import Dataset
+from mlxts.evaluation import baselines, predictions, runs
+from mlxts.evaluation.verdict import primary
+from mlxts.protocol import BASELINE
+from mlxts.report.figures import run_picture
+from mlxts.training import log
+
+
+def draw(folder: Path, dataset: Dataset, split: str = "validation") -> Path:
+    """Draw `picture.png` into a finished run's folder and return its path.
+
+    Raises:
+        DataError: the run has no predictions yet.
+        StorageError: the picture cannot be written.
+    """
+    own = predictions.read(folder / predictions.FILE_NAME)
+    har = baselines.predictions(dataset, ("train", split))[BASELINE]
+    rows = log.read(folder / log.METRICS)
+    models = {runs.MODEL: own, BASELINE.upper(): har}
+    path = folder / "picture.png"
+    run_picture(
+        path,
+        f"{dataset.task.name}, H = {dataset.horizon}, {dataset.score_on}, {split} "
+        f"({dataset.splits_name} splits)",
+        rows,
+        {name: _scored(table, split, dataset.score_on) for name, table in models.items()},
+        dataset.task,
+        dataset.horizon,
+        references={BASELINE.upper(): _har_loss(folder, split)}
+        if primary(dataset.task) == "log_loss"
+        else None,
+    )
+    return path
+
+
+def _scored(table: pl.DataFrame, split: str, symbol: str) -> pl.DataFrame:
+    return table.filter(split=split, symbol=symbol).sort("date")
+
+
+def _har_loss(folder: Path, split: str) -> float:
+    import json
+
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return summary["scores"][split][BASELINE]["log_loss"]

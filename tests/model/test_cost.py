@@ -1,0 +1,29 @@
+"""FLOPs and bytes against counting loops."""
+
+import pytest
+
+from mlxts.config import ModelConfig
+from mlxts.model import budget, cost
+from mlxts.model.patchtst import Shape
+
+
+def test_forward_flops_are_twice_the_multiplications_of_every_product() -> None:
+    s = Shape("mixing", 20, 80, 16, 8, 32, 2, 4, 96, 7)
+    products = [(80, 20, 7), (9, 16 * 7, 32), (1, 9 * 32, 1)]
+    for _ in range(s.depth):
+        products += [(9, 32, 96), (9, 32, 32), (9, 32, 96), (9, 96, 32)]
+        products += [(9, 8, 9), (9, 9, 8)] * s.heads
+    assert cost.forward_flops(s) == 2 * sum(m * k * n for m, k, n in products)
+
+
+def test_independent_channels_cost_one_encoder_pass_each() -> None:
+    few = budget.solve("2M", 20, ModelConfig(channels="independent"))
+    many = budget.solve("2M", 2000, ModelConfig(channels="independent"))
+    assert cost.forward_flops(many) / cost.forward_flops(few) == pytest.approx(100, rel=0.01)
+
+
+def test_memory_grows_with_the_micro_batch_and_never_below_the_model() -> None:
+    shape = budget.solve("2M", 20, ModelConfig())
+    sizes = [cost.step_bytes(shape, n, 0) for n in (1, 8, 64)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] > 16 * budget.count(shape).total

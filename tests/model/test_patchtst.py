@@ -1,0 +1,143 @@
+"""The forward pass against an independent NumPy float64 one, and what the model promises."""
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from scipy.special import erf, softmax
+
+from mlxts.model.patchtst import PatchTST, Shape
+
+TINY = {
+    "features": 5, "context": 23, "patch_length": 6, "stride": 4, "width": 8, "depth": 2,
+    "heads": 2, "hidden": 12, "factor": 3,
+}  # fmt: skip
+MODES = ("mixing", "independent")
+
+
+def _shape(mode: str, **changes) -> Shape:
+    return Shape(channels=mode, **{**TINY, **changes})
+
+
+def _windows(seed: int = 0, batch: int = 4) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(batch, 23, 5)).astype(np.float32)
+
+
+def _reference(model: PatchTST, x: np.ndarray) -> np.ndarray:
+    """The same network written as loops over sequences, in float64."""
+    shape, p = model.shape, model.parameters()
+
+    def get(*path) -> np.ndarray:
+        value = p
+        for part in path:
+            value = value[part]
+        return np.array(value, dtype=np.float64)
+
+    def dense(z, *path):
+        return z @ get(*path, "weight") + get(*path, "bias")
+
+    def norm(z, *path):
+        centred = z - z.mean(-1, keepdims=True)
+        scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+        return scaled * get(*path, "weight") + get(*path, "bias")
+
+    def encode(tokens):
+        for i in range(shape.depth):
+            at = ("encoder", "layers", i)
+            q, k, v = np.split(dense(norm(tokens, *at, "norm1"), *at, "attention", "qkv"), 3, -1)
+            size = shape.width // shape.heads
+            heads = [slice(h * size, (h + 1) * size) for h in range(shape.heads)]
+            mixed = [softmax(q[:, h] @ k[:, h].T / np.sqrt(size), -1) @ v[:, h] for h in heads]
+            tokens = tokens + dense(np.concatenate(mixed, -1), *at, "attention", "out")
+            z = dense(norm(tokens, *at, "norm2"), *at, "expand")
+            gelu = 0.5 * z * (1 + erf(z / np.sqrt(2)))
+            tokens = tokens + dense(gelu, *at, "contract")
+        return norm(tokens, "encoder", "norm")
+
+    def patches(z):  # (T, C) -> P of (L, C), newest aligned
+        first = (shape.context - shape.patch_length) % shape.stride
+        starts = range(first, shape.context - shape.patch_length + 1, shape.stride)
+        return [z[s : s + shape.patch_length] for s in starts]
+
+    outputs = []
+    for window in x.astype(np.float64):
+        z = (window - window.mean(0)) / np.sqrt(window.var(0) + 1e-5)
+        if shape.channels == "mixing":
+            tokens = np.stack([patch.ravel() for patch in patches(dense(z, "project"))])
+            flat = encode(dense(tokens, "embed") + get("position")).ravel()
+        else:
+            summaries = []
+            for channel in range(shape.features):
+                tokens = np.stack([patch[:, 0] for patch in patches(z[:, [channel]])])
+                encoded = encode(dense(tokens, "embed") + get("position"))
+                summaries.append(dense(encoded.ravel(), "summarise"))
+            flat = np.concatenate(summaries)
+        if shape.statistics_to_head:
+            flat = np.concatenate([flat, window.mean(0), 0.5 * np.log(window.var(0) + 1e-5)])
+        outputs.append(dense(flat, "head")[0])
+    return np.array(outputs)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("statistics", [False, True])
+def test_the_forward_pass_agrees_with_numpy(mode: str, statistics: bool) -> None:
+    model = PatchTST(_shape(mode, statistics_to_head=statistics), seed=3, bias=-1.2)
+    x = _windows()
+    np.testing.assert_allclose(np.array(model(mx.array(x))), _reference(model, x), atol=2e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_sample_does_not_see_its_neighbours_in_the_batch(mode: str) -> None:
+    model = PatchTST(_shape(mode), seed=1)
+    x = _windows(batch=6)
+    alone = [float(model(mx.array(x[i : i + 1]))[0]) for i in range(6)]
+    np.testing.assert_allclose(np.array(model(mx.array(x))), alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_levels_and_scales_of_the_inputs_are_invisible_without_statistics(mode: str) -> None:
+    model = PatchTST(_shape(mode), seed=1)
+    x = _windows()
+    np.testing.assert_allclose(
+        np.array(model(mx.array(x))), np.array(model(mx.array(x * 40 + 7))), atol=2e-3
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_statistics_at_the_head_make_the_level_visible(mode: str) -> None:
+    model = PatchTST(_shape(mode, statistics_to_head=True), seed=1)
+    x = _windows()
+    moved = np.array(model(mx.array(x * 3 + 2))) - np.array(model(mx.array(x)))
+    assert np.abs(moved).min() > 1e-3
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_first_prediction_is_near_the_bias(mode: str) -> None:
+    model = PatchTST(_shape(mode, width=64, heads=4), seed=5, bias=-1.5)
+    assert np.abs(np.array(model(mx.array(_windows()))) + 1.5).max() < 0.5
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_parameter_takes_part(mode: str) -> None:
+    import mlx.nn as nn
+    from mlx.utils import tree_flatten
+
+    model = PatchTST(_shape(mode, revin_affine=True, statistics_to_head=True), seed=2)
+    x, weights = mx.array(_windows()), mx.array([1.0, -2.0, 0.5, 3.0])
+    gradients = nn.value_and_grad(model, lambda: mx.sum(model(x) * weights))()[1]
+    idle = [name for name, g in tree_flatten(gradients) if not float(mx.max(mx.abs(g))) > 0]
+    assert idle == []
+
+
+def test_a_seed_is_a_model() -> None:
+    a, b, c = (np.array(PatchTST(_shape("mixing"), seed=s).head.weight) for s in (4, 4, 5))
+    assert np.array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+def test_dropout_acts_only_with_a_key() -> None:
+    model = PatchTST(_shape("mixing", dropout=0.5), seed=0)
+    x = mx.array(_windows())
+    assert mx.array_equal(model(x), model(x))
+    assert not mx.array_equal(model(x), model(x, mx.random.key(1)))
+    assert mx.array_equal(model(x, mx.random.key(1)), model(x, mx.random.key(1)))

@@ -1,0 +1,140 @@
+"""What the package does to this machine when it is imported, seen from fresh processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlxts import backend, kernels
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the CPU backend's BLAS is Linux's")
+mkl = pytest.mark.skipif(
+    backend.prepare().name != "mkl", reason="needs MKL, which has wheels for x86-64 Linux only"
+)
+
+
+def _python(code: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip() + done.stderr
+
+
+@mkl
+def test_importing_the_package_puts_mkl_before_mlx() -> None:
+    code = (
+        "import mlxts, sys; print('mlx.core' in sys.modules); import mlx.core;"
+        "from pathlib import Path; print('libmkl_rt' in Path('/proc/self/maps').read_text())"
+    )
+    assert _python(code).split() == ["False", "True"]
+
+
+@mkl
+def test_matrix_products_run_on_it() -> None:
+    """The reference BLAS reaches a few GFLOP/s anywhere; MKL is never that slow."""
+    assert backend.matmul_gflops(512) > 12
+
+
+@linux
+def test_without_a_fast_blas_there_is_one_clear_warning() -> None:
+    code = (
+        "import mlxts.backend as b, warnings\n"
+        "b._candidates = lambda: iter(())\n"
+        "b._blas = None\n"
+        "print(b.prepare().name); print(b.prepare().name)"
+    )
+    said = _python(code, MLXTS_KERNELS="stock")
+    if "device" in said:
+        pytest.skip("a GPU multiplies here")
+    assert said.count("reference") == 2
+    assert said.count("RuntimeWarning") == 1
+    assert "install one" in said
+
+
+@linux
+def test_a_library_that_cannot_be_loaded_is_passed_over() -> None:
+    code = (
+        "import mlxts.backend as b; from pathlib import Path\n"
+        "real = list(b._candidates())\n"
+        "b._candidates = lambda: iter([('mkl', Path('/nowhere/libmkl_rt.so')), *real])\n"
+        "b._blas = None\n"
+        "print(b.prepare().path)"
+    )
+    assert "/nowhere" not in _python(code)
+
+
+def test_threads_can_be_set() -> None:
+    code = "import mlxts.backend as b; print(b.prepare().threads)"
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, "MLXTS_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "1"
+
+
+def test_the_machine_is_described_in_json() -> None:
+    described = json.loads(json.dumps(backend.describe()))
+    assert described["device"] in ("cpu", "metal", "cuda")
+    assert described["memory_bytes"] > 2**30
+
+
+def test_memory_is_reported_in_bytes() -> None:
+    assert backend.memory()["process"] > 10 * 2**20
+
+
+@linux
+def test_compiled_kernels_agree_with_python_and_stay_out_of_the_temporary_folder(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import mlxts, tempfile; from mlxts import kernels; print(kernels.enable(probe=True));"
+        "print(tempfile.gettempdir());"
+        "import mlx.core as mx, math; f = mx.compile(lambda x: mx.erf(x) * 3 + mx.exp(-x));"
+        "y = f(mx.array([0.3, 1.7])).tolist();"
+        "print(all(abs(a - (3 * math.erf(x) + math.exp(-x))) < 1e-5"
+        " for a, x in zip(y, [0.3, 1.7])))"
+    )
+    before = _python("import tempfile; print(tempfile.gettempdir())")
+    said = _python(code, XDG_CACHE_HOME=str(tmp_path)).split()
+    if said[0] == "False":
+        pytest.skip("no compiler here that MLX can use")
+    assert said[1] == before.strip()
+    assert said[2] == "True"
+    assert list(tmp_path.rglob("mlx/*/cpu/*.so"))
+
+
+@linux
+def test_kernels_can_be_left_as_they_come() -> None:
+    code = "import os, mlxts; from mlxts import kernels; print(kernels.enable(probe=True))"
+    assert _python(code, MLXTS_KERNELS="stock").strip() == "False"
+
+
+@linux
+def test_a_compiler_that_does_not_work_is_left_alone(tmp_path: Path) -> None:
+    broken = tmp_path / "g++"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    code = (
+        "import mlxts; from mlxts import kernels; print(kernels.enable(probe=True));"
+        "import mlx.core as mx; print(mx.exp(mx.zeros(1)).item())"
+    )
+    said = _python(
+        code, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}", XDG_CACHE_HOME=str(tmp_path)
+    )
+    assert said.split() == ["False", "1.0"]
+
+
+def test_the_kernel_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert kernels.cache_folder() == tmp_path / "mlxts" / "kernels"

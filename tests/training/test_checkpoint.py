@@ -1,0 +1,120 @@
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from mlxts.config import TrainingConfig
+from mlxts.errors import CheckpointError, StorageError
+from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
+from mlxts.training import checkpoint
+from mlxts.training.checkpoint import LoopState
+from mlxts.training.early_stopping import EarlyStopping
+from mlxts.training.step import make_optimizer
+
+SHAPE = Shape("mixing", 3, 12, 4, 4, 8, 1, 2, 12, 3)
+STATE = LoopState("run", 7, EarlyStopping(5).look(0.4, 3), 1.25, 96, 0, 0.7, 3.5)
+
+
+def _model(seed: int) -> PatchTST:
+    return PatchTST(SHAPE, seed=seed)
+
+
+def _bytes(model: PatchTST) -> dict[str, np.ndarray]:
+    return {k: np.array(v) for k, v in flat_arrays(model.parameters()).items()}
+
+
+def _equal(a: PatchTST, b: PatchTST) -> bool:
+    return all(np.array_equal(x, _bytes(b)[k]) for k, x in _bytes(a).items())
+
+
+def test_what_is_restored_is_what_was_saved(tmp_path: Path) -> None:
+    model, optimizer = _model(1), make_optimizer(TrainingConfig())
+    optimizer.init(model.trainable_parameters())
+    optimizer.update(model, model.trainable_parameters())
+    checkpoint.save(tmp_path, "last", model, STATE, optimizer)
+    other, fresh = _model(2), make_optimizer(TrainingConfig())
+    fresh.init(other.trainable_parameters())
+    state, refused = checkpoint.restore(tmp_path, "last", "run", other, fresh)
+    assert (state, refused) == (STATE, [])
+    assert _equal(model, other)
+    want, got = flat_arrays(optimizer.state), flat_arrays(fresh.state)
+    assert want.keys() == got.keys()
+    assert all(mx.array_equal(want[k], got[k]) for k in want)
+
+
+def test_a_state_before_the_first_look_survives(tmp_path: Path) -> None:
+    state = replace(STATE, stopping=EarlyStopping(5), first_loss=None)
+    checkpoint.save(tmp_path, "last", _model(1), state)
+    assert checkpoint.restore(tmp_path, "last", "run", _model(2))[0] == state
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "state.json"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])
+def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_is_used(
+    tmp_path: Path, name: str, damage: str
+) -> None:
+    before = _model(1)
+    checkpoint.save(tmp_path, "last", before, STATE)
+    path = checkpoint.save(tmp_path, "last", _model(2), replace(STATE, step=9)) / name
+    data = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(data[: len(data) // 2])
+    else:
+        path.write_bytes(data[:5] + bytes([data[5] ^ 0xFF]) + data[6:])
+    model = _model(3)
+    state, refused = checkpoint.restore(tmp_path, "last", "run", model)
+    assert state.step == 7
+    assert _equal(model, before)
+    assert len(refused) == 1
+    assert str(tmp_path / "last") in refused[0]
+
+
+def test_a_crash_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, "best", _model(1), STATE)
+    (tmp_path / "best").rename(tmp_path / "best.previous")
+    assert checkpoint.exists(tmp_path, "best")
+    assert checkpoint.restore(tmp_path, "best", "run", _model(2))[0] == STATE
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, "last", _model(1), STATE)
+    with pytest.raises(CheckpointError, match="belongs to run run, not other"):
+        checkpoint.restore(tmp_path, "last", "other", _model(2))
+
+
+def test_without_a_checkpoint_the_error_says_how_to_start(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="without --resume"):
+        checkpoint.restore(tmp_path, "last", "run", _model(1))
+
+
+def test_only_the_last_two_are_kept_and_no_temporary_folder(tmp_path: Path) -> None:
+    for step in range(5):
+        checkpoint.save(tmp_path, "last", _model(step), replace(STATE, step=step))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["last", "last.previous"]
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_and_nothing_half_written(tmp_path: Path) -> None:
+    import resource
+    import signal
+
+    before = _model(1)
+    checkpoint.save(tmp_path, "last", before, STATE)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(StorageError, match="free some disk space"):
+            checkpoint.save(tmp_path, "last", _model(2), replace(STATE, step=9))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, old)
+    model = _model(3)
+    assert checkpoint.restore(tmp_path, "last", "run", model) == (STATE, [])
+    assert _equal(model, before)
+    assert [p.name for p in tmp_path.iterdir()] == ["last"]
+    shutil.rmtree(tmp_path)

@@ -1,0 +1,69 @@
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+
+from mlxts.errors import StorageError
+from mlxts.training import log
+from mlxts.training.events import EpochEvent, NoticeEvent, StepEvent, ThermalEvent, ValidationEvent
+from mlxts.training.log import RunLog
+
+
+def _step(step: int, loss: float = 0.5) -> StepEvent:
+    return StepEvent(step, 0, loss, 1e-4, 1.0, 32, 0.1, {"active": 1, "peak": 2})
+
+
+def test_numbers_and_events_go_to_their_own_files(tmp_path: Path) -> None:
+    with RunLog(tmp_path, 0) as write:
+        write(_step(1))
+        write(ValidationEvent(1, 0, 0.4, 0.4, True, (0.1, 0.3)))
+        write(EpochEvent(1, 0, 0.45, 2.0))
+        write(NoticeEvent(1, "look"))
+    rows = log.read(tmp_path / log.METRICS)
+    assert [(r["step"], r["split"], r["loss"]) for r in rows] == [
+        (1, "train", 0.5),
+        (1, "validation", 0.4),
+        (1, "train_epoch", 0.45),
+    ]
+    assert [r["event"] for r in log.read(tmp_path / log.EVENTS)] == ["notice"]
+
+
+def test_continuing_cuts_back_to_the_checkpoint(tmp_path: Path) -> None:
+    with RunLog(tmp_path, 0) as write:
+        for step in range(1, 6):
+            write(_step(step))
+    with (tmp_path / log.METRICS).open("a") as torn:
+        torn.write('{"step": 6, "spl')
+    with RunLog(tmp_path, 3) as write:
+        write(_step(4, loss=0.25))
+    rows = log.read(tmp_path / log.METRICS)
+    assert [(r["step"], r["loss"]) for r in rows] == [(1, 0.5), (2, 0.5), (3, 0.5), (4, 0.25)]
+
+
+def test_a_loss_that_is_no_number_is_null_in_valid_json(tmp_path: Path) -> None:
+    with RunLog(tmp_path, 0) as write:
+        write(_step(1, loss=float("nan")))
+    text = (tmp_path / log.METRICS).read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["loss"] is None
+
+
+def test_routine_temperatures_are_left_out_but_changes_are_kept(tmp_path: Path) -> None:
+    with RunLog(tmp_path, 0) as write:
+        write(ThermalEvent(1, "normal", 50.0, "smc", ""))
+        write(ThermalEvent(2, "warning", 86.0, "smc", "85 degrees reached"))
+    assert [r["band"] for r in log.read(tmp_path / log.EVENTS)] == ["warning"]
+
+
+def test_a_full_disk_is_an_error_that_says_how_to_go_on() -> None:
+    class Full(RunLog):
+        def __init__(self) -> None:
+            self._step = 0
+            self._files = [open("/dev/full", "w") for _ in range(2)]  # noqa: SIM115, PTH123
+
+    write = Full()
+    with pytest.raises(StorageError, match="--resume"):
+        write(_step(1))
+    for stream in write._files:
+        with contextlib.suppress(OSError):
+            stream.close()
