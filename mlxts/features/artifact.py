@@ -1,0 +1,62 @@
+"""Features as a file: computed once for a panel, a tier and a timescale, then read."""
+
+import polars as pl
+
+from mlxts.data import store
+from mlxts.data.panel import Panel
+from mlxts.data.store import ProcessedArtifact
+from mlxts.errors import ConfigError
+from mlxts.features import catalog, engine, tiers
+from mlxts.features.feature import closure
+from mlxts.files import canonical_hash
+
+
+def load(panel: Panel, tier: int, timescale: str) -> tuple[pl.DataFrame, ProcessedArtifact]:
+    """The features of a panel, from the registered file if nothing that decides them changed.
+
+    Returns:
+        date, symbol and the tier's features (Float32, null in warm-up), in the panel's order of
+        rows; and the artifact that they stand in.
+
+    Raises:
+        ConfigError: no such tier, or a timescale whose bars cannot be made.
+        IntegrityError: the registered file was changed or is missing.
+        StorageError: the file could not be written.
+    """
+    if timescale != "daily":
+        raise ConfigError(f"timescale: features are made of daily bars only, not of {timescale}")
+    names = tiers.tier(tier)
+    parameters = {
+        "timescale": timescale,
+        "symbols": sorted(artifact.symbol for artifact in panel.artifacts),
+        "definitions": definitions_hash(names),
+    }
+    dataset = dataset_name(panel, tier, timescale)
+    known = store.find_processed(dataset, sources=panel.artifacts, parameters=parameters)
+    if known is not None:
+        return store.load(known), known
+    frame = engine.build(panel.frame, names)
+    registered = store.register_processed(
+        frame, dataset=dataset, tier=tier, sources=panel.artifacts, parameters=parameters
+    )
+    return frame, registered
+
+
+def dataset_name(panel: Panel, tier: int, timescale: str) -> str:
+    """`SPY_t20_daily`; more than three symbols are counted, not named."""
+    symbols = sorted(artifact.symbol for artifact in panel.artifacts)
+    who = "-".join(symbols) if len(symbols) <= 3 else f"{len(symbols)}symbols"
+    return f"{who}_t{tier}_{timescale}"
+
+
+def definitions_hash(names: tuple[str, ...]) -> str:
+    """SHA-256 of the formulas of features and of every column that they are computed from."""
+    features = [catalog.get(name) for name in names]
+    columns = closure([feature.quantity for feature in features])
+    return canonical_hash(
+        {
+            "revision": engine.REVISION,
+            "features": [(feature.name, feature.formula) for feature in features],
+            "columns": sorted((column.name, column.quantity.formula) for column in columns),
+        }
+    )

@@ -1,0 +1,74 @@
+"""Adding future bars never changes a past value, and the checker that says so can be trusted."""
+
+from collections.abc import Sequence
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlxts.features import catalog, tiers
+from mlxts.features.causality import look_ahead
+from mlxts.features.feature import Feature
+from mlxts.features.quantity import Quantity
+from mlxts.features.shared import CLOSE, PERCENT, sma
+from tests.features.bars import path
+
+ROWS = 420
+
+
+def _features(names: Sequence[str]) -> list[Feature]:
+    return [catalog.get(name) for name in names]
+
+
+def _planted(expr: pl.Expr) -> list[Feature]:
+    return [Feature("planted", "test", "position", "ratio", Quantity(expr, "planted"))]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    flat=st.sampled_from([0.0, 0.1, 0.6]),
+    cuts=st.lists(st.integers(1, ROWS - 1), min_size=1, max_size=3),
+)
+def test_the_first_tier_sees_no_future(seed: int, flat: float, cuts: list[int]) -> None:
+    assert look_ahead(path(ROWS, seed, flat=flat), _features(tiers.tier(20)), cuts) == []
+
+
+@settings(max_examples=3, deadline=None)
+@given(seed=st.integers(0, 10_000), cut=st.integers(1, ROWS - 1))
+def test_no_candidate_sees_the_future(seed: int, cut: int) -> None:
+    assert look_ahead(path(ROWS, seed), list(catalog.by_name().values()), [cut]) == []
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        pl.col("close").shift(-1) / pl.col("close"),
+        (pl.col("close").shift(-5) / pl.col("close")).forward_fill(),  # hides its trailing nulls
+        (pl.col("close") / pl.col("close").shift(9)).backward_fill(),  # fills its warm-up
+        pl.col("close") / pl.col("close").mean(),
+        (pl.col("close") - pl.col("close").min()) / pl.col("close").std(),
+        pl.col("close").rank() * 1.0,
+        pl.col("close").rolling_mean(21, center=True) / pl.col("close"),
+        pl.col("close").interpolate().reverse().rolling_mean(5).reverse(),
+        pl.when(pl.col("date") == pl.col("date").max()).then(0.0).otherwise(1.0),
+    ],
+    ids=range(9),
+)
+def test_a_planted_look_ahead_is_caught(expr: pl.Expr) -> None:
+    assert look_ahead(path(200, seed=1), _planted(expr), [5, 40, 100, 150])
+
+
+def test_the_first_wrong_day_is_named() -> None:
+    bars = path(100, seed=2, flat=0.0)
+    found = look_ahead(bars, _planted(pl.col("close").shift(-2) / pl.col("close")), [50])
+    assert [(one.feature, one.cut, one.day) for one in found] == [("planted", 50, bars["date"][48])]
+
+
+def test_a_look_ahead_behind_a_named_column_is_caught() -> None:
+    ahead = Quantity(pl.col("close").shift(-1), "tomorrow").named("tomorrow")
+    planted = Feature("planted", "test", "distance", "percent", (ahead - sma(20)) * PERCENT)
+    honest = Feature("honest", "test", "distance", "percent", (CLOSE - sma(20)) * PERCENT)
+    found = look_ahead(path(100, seed=3), [planted, honest], [60])
+    assert {one.feature for one in found} == {"planted"}

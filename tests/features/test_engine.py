@@ -1,0 +1,101 @@
+"""The engine computes what is asked for, each symbol by itself, and never on the slow path."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from mlxts.errors import ConfigError
+from mlxts.features import catalog, engine, tiers
+from mlxts.features.feature import closure
+from tests.features.bars import path
+
+
+def test_the_result_is_date_symbol_and_the_features_in_the_order_asked_for() -> None:
+    names = ["rsi_14_level", "sma_20_distance_atr", "close_run"]
+    result = engine.build(path(300, seed=0).lazy(), names)
+    assert result.columns == ["date", "symbol", *names]
+    assert result.schema.dtypes()[2:] == [pl.Float32] * 3
+    assert result.height == 300
+
+
+def test_symbols_do_not_touch_each_other() -> None:
+    names = tiers.tier(20)
+    first, second = path(300, seed=1, symbol="AAA"), path(200, seed=2, symbol="BBB")
+    together = engine.build(pl.concat([first, second]).lazy(), names)
+    apart = pl.concat([engine.build(one.lazy(), names) for one in (first, second)])
+    assert_frame_equal(together, apart, check_exact=True)
+
+
+def test_only_what_the_features_need_is_computed() -> None:
+    stages, wanted = engine.plan((catalog.get("sma_20_distance_pct"),))
+    computed = [expr.meta.output_name() for stage in stages for expr in stage]
+    assert sorted(computed) == sorted(
+        [
+            "sma_20",
+            "percent_per_price",
+            "(close - sma_20)",
+            "((close - sma_20) * percent_per_price)",
+        ]
+    )
+    assert len(wanted) == 1
+
+
+def test_a_column_is_computed_once_and_after_what_it_reads() -> None:
+    features = tuple(catalog.by_name().values())
+    stage_of = closure([feature.quantity for feature in features])
+    assert len({column.name for column in stage_of}) == len(stage_of)
+    for column, stage in stage_of.items():
+        assert all(stage_of[read] < stage for read in column.quantity.columns)
+
+
+def test_an_unknown_feature_is_named() -> None:
+    with pytest.raises(ConfigError, match="no feature is named nonsense"):
+        engine.build(path(10, seed=0).lazy(), ["nonsense"])
+
+
+def test_fewer_bars_than_the_warm_up_give_nulls() -> None:
+    result = engine.build(path(5, seed=0).lazy(), ["sma_200_distance_pct"])
+    assert result["sma_200_distance_pct"].null_count() == 5
+
+
+def test_no_bars_give_no_rows() -> None:
+    assert engine.build(path(5, seed=0).head(0).lazy(), tiers.tier(20)).height == 0
+
+
+def test_the_streaming_engine_is_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default engine streams, which takes a hundred times as long on this plan."""
+    asked: list[str] = []
+    collect = pl.LazyFrame.collect
+
+    def spy(self: pl.LazyFrame, *, engine: str = "auto", **options: object) -> object:
+        asked.append(engine)
+        return collect(self, engine=engine, **options)  # ty: ignore
+
+    monkeypatch.setattr(pl.LazyFrame, "collect", spy)
+    engine.build(path(50, seed=0).lazy(), tiers.tier(20))
+    assert asked
+    assert set(asked) == {"in-memory"}
+
+
+@settings(max_examples=3, deadline=None)
+@given(seed=st.integers(0, 10_000), flat=st.sampled_from([0.0, 0.1, 0.7]))
+def test_nulls_stand_in_the_declared_warm_up_and_nowhere_else(seed: int, flat: float) -> None:
+    features = catalog.by_name()
+    result = engine.build(path(320, seed, flat=flat).lazy(), list(features))
+    wrong = [
+        name
+        for name, feature in features.items()
+        if result[name].is_null().to_list() != [row < feature.warmup for row in range(320)]
+    ]
+    assert wrong == []
+
+
+@settings(max_examples=3, deadline=None)
+@given(seed=st.integers(0, 10_000), flat=st.sampled_from([0.0, 0.2, 0.9, 1.0]))
+def test_every_value_is_finite_even_where_nothing_moves(seed: int, flat: float) -> None:
+    bars = path(320, seed, flat=flat)
+    matrix = engine.build(bars.lazy(), list(catalog.by_name())).drop("date", "symbol").to_numpy()
+    assert np.isfinite(matrix[250:]).all()
