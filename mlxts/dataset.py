@@ -12,7 +12,8 @@ import polars as pl
 from mlxts import protocol, splits, targets
 from mlxts.config import ExperimentConfig
 from mlxts.data import panel
-from mlxts.data.store import Artifact
+from mlxts.data.artifacts import Artifact
+from mlxts.data.sources.base import ORACLE_PREFIX
 from mlxts.errors import ConfigError, EmptySplitError, IntegrityError
 from mlxts.features import artifact as feature_artifact
 from mlxts.files import canonical_hash
@@ -68,7 +69,7 @@ def build(config: ExperimentConfig) -> Dataset:
     table, processed = feature_artifact.load(loaded, config.features.tier, config.timescale)
     names = tuple(column for column in table.columns if column not in ("date", "symbol"))
     bars = loaded.frame.collect(engine="in-memory")
-    bars = bars.select(*BAR_COLUMNS, *(c for c in bars.columns if c.startswith("oracle_")))
+    bars = bars.select(*BAR_COLUMNS, *(c for c in bars.columns if c.startswith(ORACLE_PREFIX)))
     if not bars.select("date", "symbol").equals(table.select("date", "symbol")):
         raise IntegrityError(
             f"{processed.path} does not hold the bars it was made from; delete it to build it anew"
@@ -101,7 +102,7 @@ def build(config: ExperimentConfig) -> Dataset:
             {
                 "raw": [(artifact.symbol, artifact.sha256) for artifact in loaded.artifacts],
                 "features": names,
-                "version": processed.version,
+                "made": processed.parameters,  # holds the hash of the features' definitions
             }
         ),
     )

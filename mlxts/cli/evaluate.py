@@ -2,11 +2,11 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note, table
+from mlxts.cli.output import JsonOption, emit, note, number, table
 from mlxts.cli.scores import show_scores
 
 if TYPE_CHECKING:
@@ -85,24 +85,26 @@ def runs(as_json: JsonOption = False) -> None:
     if not rows:
         note(f"no runs in {files.runs_folder()} yet; `mlxts train configs/demo.yaml` makes one")
         return
-    columns = {
-        "run_id": "run",
-        "name": "name",
-        "budget": "budget",
-        "n_total": "parameters",
-        "task": "task",
-        "horizon": "H",
-        "seed": "seed",
-        "status": "status",
-        "log_loss": "log loss",
-        "auc": "AUC",
-        "log_loss_skill": "skill",
-        "verdict": "against HAR",
-    }
-    shown = [row | {"name": _marked(row["name"], row["mode"])} for row in rows]
-    cells = [[row[key] for key in columns] for row in shown]
-    table("Runs (validation)", list(columns.values()), cells)
-    note("Skill is 1 - log loss / HAR's log loss: above zero is better than volatility.")
+    table(
+        "Runs, scored on validation",
+        ["run\nname, parameters, status", "loss\nAUC", "vs HAR\nskill"],
+        [_two_lines(row) for row in rows],
+    )
+    note(
+        "Loss: log loss, for regression RMSE. Skill: 1 - log loss / HAR's (for regression of the "
+        "squared error); above zero is better than volatility."
+    )
+
+
+def _two_lines(row: dict[str, Any]) -> list[str]:
+    """A run as a row of cells of two lines each, which fits a terminal of 80 columns."""
+    name, skill = _marked(row["name"], row["mode"]), row["skill"]
+    loss = row["log_loss"] if row["rmse"] is None else row["rmse"]
+    return [
+        f"{row['run_id']}\n{name}, {number(row['n_total'])}, {row['status']}",
+        f"{number(loss)}\n{number(row['auc'])}",
+        f"{row['verdict'] or ''}\n{number(None) if skill is None else format(skill, '+.1%')}",
+    ]
 
 
 def _open_test(folder: Path, dataset: "Dataset") -> "pl.DataFrame":

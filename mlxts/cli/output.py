@@ -41,7 +41,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     shown = Table(title=title, title_justify="left", title_style="bold")
     for index, name in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) for row in rows)
-        shown.add_column(name, justify="right" if numeric else "left")
+        # Where a terminal is too narrow a cell goes on in the next line; nothing is cut off.
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(number(cell) for cell in row))
     console().print(shown)

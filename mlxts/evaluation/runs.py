@@ -45,8 +45,9 @@ def describe(folder: Path) -> dict[str, Any]:
         "seed": settings.get("seed"),
         "status": summary.get("status", "unfinished"),
         "log_loss": scores.get("log_loss"),
+        "rmse": scores.get("rmse"),  # of regression, which has no log loss and no AUC
         "auc": scores.get("auc"),
-        "log_loss_skill": scores.get("log_loss_skill"),
+        "skill": scores.get("log_loss_skill", scores.get("mse_skill")),
         "verdict": scores.get("verdict"),
     }
 
