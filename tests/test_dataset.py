@@ -105,6 +105,7 @@ def test_samples_carry_the_dates_symbols_and_targets_of_their_rows(built):
 
 def test_every_eligible_decision_is_in_one_split_or_lost_to_the_purge(built):
     fits = dataset.eligible(built.bars["symbol"].to_numpy(), complete(built), built.context)
+    assert (fits == built.eligible).all()
     used = np.concatenate([built.samples[name].rows for name in SPLIT_NAMES])
     assert len(np.unique(used)) == len(used)
     left_out = set(np.flatnonzero(fits)) - set(used.tolist())

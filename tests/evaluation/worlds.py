@@ -61,6 +61,7 @@ def world(bars: pl.DataFrame, task: str = "threshold_1pct", horizon: int = 1) ->
         features=np.zeros((bars.height, 1), dtype=np.float32),
         names=("zero",),
         bars=bars,
+        eligible=fits,
         samples=dataset.divide(labels, fits, splits(days)),
         task=TASKS[task],
         horizon=horizon,
