@@ -102,8 +102,7 @@ class Survey:
             name=name,
             available=True,
             rules=rules,
-            verdict=self._verdicts.get(name)
-            or (self._choice.why if rules else "reads; passed over"),
+            verdict=self._verdicts.get(name, otherwise),
             cpu=sample.cpu,
             gpu=sample.gpu,
             soc=sample.soc,

@@ -67,14 +67,12 @@ class Nvidia:
         return [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
 
     def _temperature(self, card: Any) -> float | None:
-        # The versioned call replaces the plain one, which goes with CUDA 14.
-        name = next(
-            name
-            for name in ("nvmlDeviceGetTemperatureV", "nvmlDeviceGetTemperature")
-            if hasattr(self._nvml, name)
-        )
-        value = self._ask(name, card, self._nvml.NVML_TEMPERATURE_GPU)
-        return None if value is None else float(value)
+        # The versioned call is missing in older drivers, the plain one goes with CUDA 14.
+        for name in ("nvmlDeviceGetTemperatureV", "nvmlDeviceGetTemperature"):
+            value = self._ask(name, card, self._nvml.NVML_TEMPERATURE_GPU)
+            if value is not None:
+                return float(value)
+        return None
 
     def _pressure(self) -> Pressure | None:
         """Heavy while a card slows its clocks because of heat, Nominal while none does."""
