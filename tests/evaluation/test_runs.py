@@ -50,21 +50,29 @@ def test_the_listing_shows_scores_and_the_unfinished(folder):
     unfinished, finished = runs.listing()
     assert (unfinished["run_id"], unfinished["status"]) == ("a", "unfinished")
     assert unfinished["log_loss"] is None
-    assert (
-        finished
-        == {
-            "run_id": "b",
-            "name": "small",
-            "mode": "strict",
-            "budget": "2M",
-            "n_total": 2_000_123,
-            "task": "threshold_1pct",
-            "horizon": 1,
-            "seed": 3,
-            "status": "finished",
-        }
-        | figures
-    )
+    assert finished == {
+        "run_id": "b",
+        "name": "small",
+        "mode": "strict",
+        "budget": "2M",
+        "n_total": 2_000_123,
+        "task": "threshold_1pct",
+        "horizon": 1,
+        "seed": 3,
+        "status": "finished",
+        "log_loss": 0.48,
+        "rmse": None,
+        "auc": 0.7,
+        "skill": -0.01,
+        "verdict": "matches",
+    }
+
+
+def test_a_run_on_returns_is_listed_with_its_rmse(folder):
+    figures = {"rmse": 0.018, "mse_skill": 0.002, "verdict": "matches"}
+    make(folder, "a", {"status": "finished", "scores": {"validation": {"patchtst": figures}}})
+    (row,) = runs.listing()
+    assert (row["log_loss"], row["rmse"], row["skill"]) == (None, 0.018, 0.002)
 
 
 def test_a_broken_record_names_the_file(folder):
