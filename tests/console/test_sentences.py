@@ -1,0 +1,48 @@
+import pytest
+
+from mlxts.console.sentences import Line, describe
+from mlxts.training.events import (
+    CheckpointEvent,
+    EpochEvent,
+    NoticeEvent,
+    PauseEvent,
+    ResumeEvent,
+    StartEvent,
+    StopEvent,
+)
+from tests.console.events import heat, step, validation
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (StartEvent(0, 5000, 20, False), Line("training: at most 5,000 steps, 20 epochs")),
+        (
+            StartEvent(400, 5000, 20, True),
+            Line("continuing at step 400: at most 5,000 steps, 20 epochs"),
+        ),
+        (CheckpointEvent(1, "a/last", False), Line("checkpoint: a/last")),
+        (CheckpointEvent(1, "a/best", True), Line("best checkpoint: a/best", "good")),
+        (heat("warning", "warning: 88 °C"), Line("warning: 88 °C", "warning")),
+        (heat("critical", "critical: 97 °C"), Line("critical: 97 °C", "critical")),
+        (heat("normal", "cooled down"), Line("cooled down")),
+        (heat("warning"), None),
+        (PauseEvent(1, "88 °C"), Line("pausing: 88 °C", "warning")),
+        (ResumeEvent(1, 93.0), Line("going on after 1:33", "good")),
+        (NoticeEvent(1, "collapsed"), Line("collapsed", "warning")),
+        (StopEvent(1, "early_stop", "patience 12"), Line("early stop: patience 12", "good")),
+        (StopEvent(1, "finished", ""), Line("finished", "good")),
+        (StopEvent(1, "overheated", "97 °C"), Line("overheated: 97 °C", "critical")),
+        (step(1), None),
+        (EpochEvent(1, 1, 0.5, 2.0), None),
+    ],
+)
+def test_what_is_said(event, line: Line | None) -> None:
+    assert describe(event) == line
+
+
+def test_a_validation_says_loss_best_and_range() -> None:
+    line = describe(validation(10, 0.4812, True))
+    assert line == Line(
+        "validation loss 0.4812 · best 0.4812 · predictions 0.100 to 0.600 · improved", "good"
+    )
