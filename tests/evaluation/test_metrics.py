@@ -10,7 +10,7 @@ from sklearn import metrics as oracle
 from mlxts.evaluation import metrics
 from mlxts.evaluation.metrics import Forecast
 
-modest = settings(max_examples=60, deadline=None)
+modest = settings(max_examples=30, deadline=None)
 ORACLES = {
     "auc": lambda y, z, w: oracle.roc_auc_score(y, z, sample_weight=w),
     "log_loss": lambda y, z, w: oracle.log_loss(y, expit(z), sample_weight=w, labels=[0, 1]),
