@@ -5,6 +5,7 @@ At 80×24 it takes at most 20 rows; a larger terminal gets taller curves and mor
 
 import math
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -46,12 +47,19 @@ def draw(state: RunState, width: int, height: int) -> RenderableType:
 
 
 def _header(header: dict[str, str], width: int, rows: int) -> RenderableType:
-    columns = max(1, (width - 4) // CELL)
+    inside, gap = width - 4, 2
+    columns = max(1, inside // CELL)
     pairs = list(header.items())[: rows * columns]
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    for _ in range(columns):
-        grid.add_column(style="dim", no_wrap=True)
-        grid.add_column(no_wrap=True, overflow="ellipsis")
+    shown = [pairs[column::columns] for column in range(columns)]
+    keys = [min(CELL // 3, max((len(key) for key, _ in some), default=0)) for some in shown]
+    values = [max((cell_len(value) for _, value in some), default=0) for some in shown]
+    room = inside - sum(keys) - gap * (2 * columns - 1)
+    while sum(values) > room and max(values) > 1:  # values give way, the longest first
+        values[values.index(max(values))] -= 1
+    grid = Table.grid(padding=(0, gap, 0, 0))
+    for key, value in zip(keys, values, strict=True):
+        grid.add_column(style="dim", no_wrap=True, width=key)
+        grid.add_column(no_wrap=True, overflow="ellipsis", width=value)
     for first in range(0, len(pairs), columns):
         row = pairs[first : first + columns]
         grid.add_row(*(cell for pair in row for cell in pair))
@@ -139,7 +147,7 @@ def _curve(history: History, width: int, rows: int, style: str) -> Text:
 
 def _facts(state: RunState) -> RenderableType:
     grid = Table.grid(padding=(0, 1))
-    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(style="dim", no_wrap=True, min_width=len("memory"))
     grid.add_column(no_wrap=True, overflow="ellipsis")
     step, pace = state.last, state.pace
     speed = words.rate(pace.samples_per_second)

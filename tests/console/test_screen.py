@@ -83,6 +83,20 @@ def test_everything_asked_for_is_there() -> None:
     assert re.search("[\u2801-\u28ff]{5}", text)
 
 
+@pytest.mark.parametrize("width", [56, 80, 120, 160])
+def test_where_room_is_short_the_values_give_way_not_the_keys(width: int) -> None:
+    header = {key: value * 60 for key, value in HEADER.items()}
+    lines = shown(busy(header), width)
+    box = lines[1 : lines.index(next(line for line in lines if line.startswith("╰")))]
+    columns = (width - 4) // 38
+    shown_keys = list(header)[: 4 * columns]
+    assert all(f"{key} " in "".join(box) for key in shown_keys)
+    assert sum(line.count("…") for line in box) == len(shown_keys)
+    assert all(line.startswith("│ ") and line.endswith(" │") for line in box)
+    facts = [line.split()[0] for line in lines[-9:] if line.strip()]
+    assert {"speed", "memory", "heat"} <= set(facts)
+
+
 def test_an_empty_run_can_be_drawn() -> None:
     text = "\n".join(shown(RunState()))
     assert "starting" in text
