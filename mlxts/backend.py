@@ -28,11 +28,18 @@ Device = Literal["metal", "cuda", "cpu"]
 _THREAD_POLICY = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "1"}
 
 
+_SLOW = (
+    "no MKL or OpenBLAS found, so matrix products run 20 times slower: "
+    "install one (pip install mkl, or your distribution's libopenblas0)"
+)
+_LATE = "mlx was imported before mlxts, so matrix products run 20 times slower: import mlxts first"
+
+
 @dataclass(frozen=True)
 class Blas:
     """Which library multiplies matrices on the CPU backend."""
 
-    name: str  # mkl, openblas, reference; "device" where a GPU multiplies
+    name: str  # mkl, openblas, reference, late (MLX came first); device: a GPU multiplies
     path: str | None
     threads: int
 
@@ -50,12 +57,9 @@ def prepare() -> Blas:
         _blas = _choose_blas()
         kernels.enable(probe=False)
         if _blas.name == "reference":
-            warnings.warn(
-                "no MKL or OpenBLAS found, so matrix products run 50 times slower: "
-                "install one (pip install mkl, or your distribution's libopenblas0)",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            warnings.warn(_SLOW, RuntimeWarning, stacklevel=2)
+        elif _blas.name == "late":
+            warnings.warn(_LATE, RuntimeWarning, stacklevel=2)
     return _blas
 
 
@@ -64,7 +68,7 @@ def _choose_blas() -> Blas:
     if sys.platform != "linux" or _cuda_wheel():
         return Blas("device", None, threads)
     if "mlx.core" in sys.modules:  # too late: symbols are bound already
-        return Blas("mkl" if _mkl_is_loaded() else "reference", None, threads)
+        return Blas("mkl" if _mkl_is_loaded() else "late", None, threads)
     for key, value in _THREAD_POLICY.items():
         os.environ.setdefault(key, value)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))

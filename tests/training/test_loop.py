@@ -158,7 +158,7 @@ def test_a_diverging_run_stops_and_keeps_the_last_good_checkpoint(tmp_path: Path
     config = worlds.configuration(training__batch_size=8, training__micro_batch=8)
     rows = np.r_[np.arange(20, 150), np.arange(215, 220)]
     arrays = replace(arrays, train_rows=rows, train_targets=arrays.train_targets[: len(rows)])
-    with pytest.raises(DivergedError, match="lower training.learning_rate"):
+    with pytest.raises(DivergedError, match=r"lower training\.learning_rate"):
         _train(tmp_path, config, arrays=arrays)
 
 
