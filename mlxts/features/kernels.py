@@ -1,14 +1,17 @@
 """Causal kernels on one symbol's bars that Polars has no fast or exact expression for.
 
-Each takes float64 arrays of shape (T,) whose leading NaN are the warm-up, and returns (T,) with
-NaN where it cannot say yet. Nothing after bar t is read for the value at t.
+Each takes float64 arrays of shape (T,) without NaN and returns (T,) with NaN where it cannot say
+yet. Nothing after bar t is read for the value at t.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from math import factorial, log
 
 import numpy as np
+import polars as pl
 import talib
+from numpy.lib.stride_tricks import sliding_window_view
 from talib.abstract import Function  # ty: ignore[missing-module-member]
 
 Array = np.ndarray
@@ -19,17 +22,20 @@ MIN_HISTORY = 60  # bars; a longer window starts with these and grows to its ful
 _DECIMALS = 9  # dimensionless values nearer than this are ties, whatever the price unit
 
 
-def after_warmup(kernel: Kernel) -> Kernel:
-    """The kernel, fed only from the bar at which all of its inputs have begun."""
+def on_series(kernel: Kernel, series: Sequence[pl.Series]) -> pl.Series:
+    """Run a kernel from the bar on at which all of its inputs have begun; null before."""
+    begin = max(one.null_count() for one in series)
+    arrays = [one.slice(begin).to_numpy() for one in series]
+    result = np.full(len(series[0]), np.nan)
+    if begin < len(result):
+        with _lock:
+            result[begin:] = kernel(*arrays)
+    return pl.Series(result, nan_to_null=True)
 
-    def padded(*arrays: Array) -> Array:
-        begin = max(_leading_nans(array) for array in arrays)
-        result = np.full(len(arrays[0]), np.nan)
-        if begin < len(result):
-            result[begin:] = kernel(*(array[begin:] for array in arrays))
-        return result
 
-    return padded
+# Kernels are many short NumPy calls, each of which lets go of the interpreter: two of Polars'
+# threads in them at once would spend their time handing it to and fro.
+_lock = threading.Lock()
 
 
 def run_length(state: Array) -> Array:
@@ -85,16 +91,16 @@ def extreme_age(window: int, *, lowest: bool = False) -> Kernel:
 
 def percentile_rank(window: int) -> Kernel:
     """Percent of the last `window` - 1 earlier bars below the present one, ties counting half."""
-    width = np.uint8 if 2 * window <= 255 else np.uint16
+    width = np.uint8 if window <= 128 else np.uint16
 
     def kernel(values: Array) -> Array:
-        rounded = np.round(values, _DECIMALS).astype(np.float32)
-        twice = np.zeros(len(values), dtype=width)
-        hit = np.empty(len(values), dtype=bool)
-        for lag in range(1, min(window, len(values))):
-            now, then, found = rounded[lag:], rounded[:-lag], hit[lag:]
-            twice[lag:] += np.greater(now, then, out=found).view(np.uint8)
-            twice[lag:] += np.greater_equal(now, then, out=found).view(np.uint8)
+        now = np.round(values, _DECIMALS).astype(np.float32)
+        padded = np.concatenate([np.full(window - 1, np.nan, dtype=np.float32), now[:-1]])
+        earlier = sliding_window_view(padded, window - 1).T  # (window - 1, T); NaN is no match
+        hit = np.greater(now, earlier)
+        twice = hit.view(np.uint8).sum(axis=0, dtype=width)
+        np.greater_equal(now, earlier, out=hit)
+        twice += hit.view(np.uint8).sum(axis=0, dtype=width)
         seen = np.minimum(np.arange(len(values)), window - 1)
         result = np.full(len(values), np.nan)
         begin = min(window, MIN_HISTORY) - 1
@@ -147,8 +153,3 @@ def indicator(name: str, output: int = 0, **parameters: float) -> Kernel:
 def lookback(name: str, **parameters: float) -> int:
     """Bars that a TA-Lib function needs before its first value."""
     return Function(name, **parameters).lookback
-
-
-def _leading_nans(array: Array) -> int:
-    known = np.flatnonzero(~np.isnan(array[: 4 * MAX_AGE]))
-    return int(known[0]) if len(known) else len(array)

@@ -13,7 +13,7 @@ import polars as pl
 from mlxts.features import kernels
 from mlxts.features.kernels import MIN_HISTORY, Kernel
 
-_TIE = 1e-9  # dimensionless values nearer to 0 than half of this have no sign
+_TIE = 1e-9  # dimensionless values this near to 0 have no sign
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +86,13 @@ class Quantity:
         )
 
     def sign(self) -> "Quantity":
-        """-1, 0 or 1 of something dimensionless; nearer to 0 than 5e-10 is 0."""
-        return self._map("sign", (self.expr * (1 / _TIE)).clip(-1.0, 1.0).round())
+        """-1, 0 or 1 of something dimensionless; what is within 1e-9 of 0 is 0."""
+        tie = self.expr.abs() <= _TIE
+        return self._map("sign", pl.when(tie).then(0.0).otherwise(self.expr.sign()))
 
     def positive(self) -> "Quantity":
         """1 where something dimensionless is positive, else 0; ties as in `sign`."""
-        return self._map("positive", (self.expr * (1 / _TIE)).clip(0.0, 1.0).round())
+        return self._map("positive", (self.expr > _TIE).cast(pl.Float64))
 
     def lag(self, bars: int) -> "Quantity":
         return self._map("lag", self.expr.shift(bars), bars, after=bars)
@@ -145,8 +146,8 @@ class Quantity:
         Raises:
             ValueError: the name stands for another formula already (a mistake in a table).
         """
-        if self.formula == name:  # it is that column already
-            return self
+        if self.columns == {_columns.get(name)} and self.formula == name:
+            return self  # it is that column already
         column = _columns.setdefault(name, Column(name, self))
         if column.quantity.formula != self.formula:
             raise ValueError(f"{name} is {column.quantity.formula}, and now {self.formula}")
@@ -201,10 +202,9 @@ def apply(
     kernel: Kernel, name: str, *inputs: Quantity, arguments: tuple[object, ...] = (), after: int
 ) -> Quantity:
     """A kernel over whole series, one symbol at a time."""
-    guarded = kernels.after_warmup(kernel)
 
     def batch(series: Sequence[pl.Series]) -> pl.Series:
-        return pl.Series(guarded(*(one.to_numpy() for one in series)), nan_to_null=True)
+        return kernels.on_series(kernel, series)
 
     expr = pl.map_batches(
         [one.expr for one in inputs], batch, return_dtype=pl.Float64, is_elementwise=False

@@ -9,7 +9,7 @@ HEAD = (
     "range_1_relative_250",
     "range_5_relative_250",
     "range_22_relative_250",
-    "atr_share_14_percentile_250",
+    "atr_share_14_percentile_120",
     "range_5_over_range_66_ratio",
     "downside_20_over_upside_20_ratio",
     "true_range_atr_1_level",

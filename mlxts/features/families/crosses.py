@@ -45,7 +45,7 @@ PAIRS = tuple(
         ("linreg_100", "sma_100"), ("hma_9", "hma_21"), ("kama_20", "ema_20"),
         ("dema_50", "sma_100"), ("vwap_10", "vwap_50"), ("middle_26", "sma_50"),
         ("sma_5", "sma_50"), ("tema_50", "ema_50"), ("linreg_20", "linreg_50"),
-        ("median_50", "sma_50"), ("sma_30", "sma_150"), ("ema_5", "ema_10"),
+        ("sma_30", "sma_150"), ("ema_5", "ema_10"),
         ("middle_9", "sma_10"), ("zlema_50", "ema_50"), ("t3_20", "sma_50"),
         ("wma_50", "sma_100"), ("vwap_20", "vwap_100"), ("sma_12", "sma_50"), ("sar", "sma_20"),
     )

@@ -75,7 +75,7 @@ RELATIONS: tuple[Relation[Depth], ...] = (
     Relation("of_worst", "position", "ratio", lambda x: to.share(x.value, _worst(x))),
     Relation("sigma", "distance", "sigma", lambda x: x.value * per_return_sigma(60)),
     Relation("slope_5", "slope", "sigma", lambda x: x.value.change(5) * per_return_sigma(20)),
-    Relation("percentile_250", "position", "percent", lambda x: x.value.percentile(250)),
+    Relation("percentile_120", "position", "percent", lambda x: x.value.percentile(120)),
     Relation("worst_pct", "distance", "percent", lambda x: 100.0 * _worst(x)),
     Relation("ulcer", "distance", "percent", lambda x: 100.0 * _ulcer(x)),
     Relation("speed", "slope", "sigma",

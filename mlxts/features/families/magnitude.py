@@ -40,7 +40,7 @@ def _ratio(x: Ratio) -> Quantity:
 # By priority.
 RELATIONS: tuple[Relation[Magnitude], ...] = (
     Relation("relative_250", "position", "ratio", lambda x: _relative(x, LONG)),
-    Relation("percentile_250", "position", "percent", lambda x: x.value.percentile(LONG)),
+    Relation("percentile_120", "position", "percent", lambda x: x.value.percentile(120)),
     Relation("slope_5", "slope", "ratio", lambda x: _relative(x, LONG).change(5)),
     Relation("duration", "duration", "bars", lambda x: to.duration(_relative(x, LONG))),
     Relation("z_60", "position", "sigma", lambda x: to.zscore(x.value, 60)),
