@@ -1,1 +1,1 @@
-
+"""Where data come from: one file a source, all behind one Protocol."""
