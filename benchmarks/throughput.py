@@ -30,7 +30,7 @@ BATCH = {
 def measure(name: str, mode: str, features: int, repeats: int) -> list[object]:
     """One row of the table: a real step (gather, forward, backward, clipping, AdamW)."""
     rng = np.random.default_rng(0)
-    shape = budget.solve(name, features, ModelConfig(channels=mode))
+    shape = budget.solve(name, features, ModelConfig.model_validate({"channels": mode}))
     batch = BATCH[name, mode]
     data = mx.array(rng.standard_normal((ROWS, features), dtype=np.float32))
     targets = (rng.random(ROWS - 100) < 0.2).astype(np.float32)

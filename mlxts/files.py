@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def runs_folder() -> Path:
 
 
 @contextmanager
-def atomic_path(target: Path, *, mode: int = 0o644) -> Iterator[Path]:
+def atomic_path(target: Path, *, mode: int = 0o644) -> Generator[Path]:
     """A temporary path beside `target` that replaces it when the block ends well.
 
     The bytes are flushed to the disk before the replacement, so a reader sees the old file or

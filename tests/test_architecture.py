@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "mlxts"
 STAIRCASE = [
     "protocol", "errors", "files", "config", "kernels", "backend", "data", "features", "targets",
     "splits", "dataset", "model", "training", "thermal", "console", "tracking", "evaluation",
-    "report", "experiment", "search", "scaling", "workspace", "cli",
+    "report", "experiment", "search", "scaling", "workspace", "cli", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -11,7 +11,7 @@ def doctor(as_json: JsonOption = False) -> None:
     """What this machine is: device, BLAS and its measured speed, memory, sensors, data."""
     import psutil
 
-    from mlxts import backend, files, kernels, thermal
+    from mlxts import backend, files, kernels
     from mlxts.data import store
 
     if not as_json:
@@ -22,7 +22,7 @@ def doctor(as_json: JsonOption = False) -> None:
         "kernels": "vector" if compiled else "stock",
         "matmul_gflops": round(backend.matmul_gflops(), 1),
         "ram_bytes": psutil.virtual_memory().total,
-        "sensor": thermal.describe(),
+        "sensor": _sensor(),
         "versions": _versions(),
         "workspace": str(files.home().resolve()),
         "raw_artifacts": len(store.raw_artifacts()),
@@ -31,10 +31,11 @@ def doctor(as_json: JsonOption = False) -> None:
     if as_json:
         emit(findings)
         return
-    flat = {**findings, "versions": ", ".join(f"{k} {v}" for k, v in findings["versions"].items())}
+    shown = {key: str(value) for key, value in findings.items()}
+    shown["versions"] = ", ".join(f"{name} {number}" for name, number in _versions().items())
     for key in ("memory_bytes", "ram_bytes"):
-        flat[key] = f"{flat[key] / 2**30:.1f} GiB"
-    table("This machine", ["", "found"], [(key, str(value)) for key, value in flat.items()])
+        shown[key] = f"{findings[key] / 2**30:.1f} GiB"
+    table("This machine", ["", "found"], list(shown.items()))
 
 
 def verify(as_json: JsonOption = False) -> None:
@@ -62,6 +63,15 @@ def verify(as_json: JsonOption = False) -> None:
     for path in found.unregistered:
         note(f"{path} is not registered; `mlxts data register-raw` adds it")
     print(f"{found.checked} files are what the manifests say; {len(_versions())} packages found.")
+
+
+def _sensor() -> str:
+    from mlxts.thermal import sensors
+
+    choice = sensors.choose("auto")
+    for sensor in choice.sensors:
+        sensor.close()
+    return f"{choice.source}: {choice.why}"
 
 
 def _versions() -> dict[str, str]:

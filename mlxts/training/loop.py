@@ -43,7 +43,7 @@ _COLLAPSED_LOOKS = 3
 class Gate(Protocol):
     """Asked after every step whether to go on; may wait (heat) and may say why to stop."""
 
-    def __call__(self, step: int) -> StopEvent | None: ...
+    def __call__(self, step: int, /) -> StopEvent | None: ...
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,266 @@
+"""A run folder from plan to best weights, with a process that is killed on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlxts import config, files
+from mlxts.errors import CheckpointError, EmptySplitError, IntegrityError, RunError
+from mlxts.training import batch_size, log, run
+from mlxts.training.events import Event, StopEvent
+from tests.training import worlds
+
+SETTINGS = {
+    "name": "small",
+    "mode": "exploratory",
+    "budget": "0.02M",
+    "data": {"source": "simulated"},
+    "training": {"max_epochs": 2, "validations_per_epoch": 3, "batch_size": 128},
+    "thermal": {"sensor": "off"},
+    "checkpoint": {"every_seconds": 0},
+}
+# Another number of threads may sum in another order: children count as this process does.
+THREADS = os.environ.get("OMP_NUM_THREADS", "")
+TRAIN = [sys.executable, "-m", "mlxts", "train", "small.yaml", "--json"]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    from datetime import date
+
+    from mlxts.data import store
+    from mlxts.data.sources.simulated import SimulatedSource
+
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    fetched = SimulatedSource("sv", first=date(2018, 1, 2), last=date(2025, 3, 31)).fetch("SPY")
+    store.register_raw(
+        fetched.frame, source="simulated", symbol="SPY", parameters=fetched.parameters
+    )
+    files.write_text(tmp_path / "small.yaml", json.dumps(SETTINGS))
+    yield tmp_path
+
+
+def _plan(home: Path, **overrides) -> run.Plan:
+    return run.plan(config.load(home / "small.yaml", overrides))
+
+
+def _train(plan: run.Plan, *, stop_at: int | None = None, resume: bool = False) -> run.Trained:
+    def gate(step: int) -> StopEvent | None:
+        return StopEvent(step, "interrupted", "asked") if step == stop_at else None
+
+    return run.train(plan, emit=lambda event: None, gate=gate, resume=resume)
+
+
+def _weights(folder: Path, name: str) -> bytes:
+    return (folder / "checkpoint" / name / "weights.safetensors").read_bytes()
+
+
+def test_a_run_id_is_configuration_data_and_code(home: Path) -> None:
+    first = _plan(home)
+    assert first.run_id == _plan(home).run_id
+    assert first.run_id.startswith("0.02M-daily-threshold_1pct-h1-s0-")
+    assert first.run_id == _plan(home, name="other").run_id
+    others = [_plan(home, seed=1), _plan(home, **{"training.weight_decay": 0.5})]
+    assert len({first.run_id, *(p.run_id for p in others)}) == 3
+
+
+def test_planning_a_run_makes_no_folder(home: Path) -> None:
+    plan = _plan(home)
+    record = plan.record()
+    assert record["n_total"] == record["n_body"] + record["n_embed"] + record["n_head"]
+    assert not files.runs_folder().exists()
+    assert run.time_steps(plan, count=1) > 0
+    assert not files.runs_folder().exists()
+
+
+def test_the_folder_holds_what_a_stranger_needs_to_repeat_the_run(home: Path) -> None:
+    trained = _train(_plan(home))
+    folder = trained.plan.folder
+    record = json.loads((folder / "run.json").read_text())
+    assert config.load(folder / "config.yaml") == trained.plan.config
+    for key in ("config_hash", "data_hash", "code_version", "machine", "n_body", "versions"):
+        assert record[key]
+    raw = next(a for a in record["artifacts"] if a["source"] == "simulated")
+    assert files.digest(home / raw["path"]) == raw["sha256"]
+    steps = [r["step"] for r in log.read(folder / log.METRICS) if r["split"] == "train"]
+    assert steps == list(range(1, trained.plan.total_steps + 1))
+
+
+def test_the_best_weights_are_restored_before_anything_is_scored(home: Path) -> None:
+    trained = _train(_plan(home))
+    again = run.load(trained.plan.folder)
+    for split in ("train", "validation", "test"):
+        assert np.array_equal(trained.outputs(split), again.outputs(split))
+    rows = log.read(trained.plan.folder / log.METRICS)
+    best = min(r["loss"] for r in rows if r["split"] == "validation")
+    z, y = trained.outputs("validation"), trained.plan.dataset.samples["validation"].targets
+    assert np.mean(np.logaddexp(0, z) - y * z) == pytest.approx(best, rel=1e-6)
+
+
+def test_an_unfinished_run_is_not_started_over_by_accident(home: Path) -> None:
+    _train(_plan(home), stop_at=2)
+    with pytest.raises(RunError, match="continue it with --resume"):
+        _train(_plan(home))
+
+
+def test_a_run_that_stopped_goes_on_to_the_same_bytes(home: Path) -> None:
+    plan = _plan(home)
+    _train(plan, stop_at=5)
+    _train(plan, resume=True)
+    stopped = {name: _weights(plan.folder, name) for name in ("best", "last")}
+    metrics = [(r["step"], r["split"], r["loss"]) for r in log.read(plan.folder / log.METRICS)]
+    import shutil
+
+    shutil.rmtree(plan.folder)
+    _train(plan)
+    assert stopped == {name: _weights(plan.folder, name) for name in ("best", "last")}
+    assert metrics == [
+        (r["step"], r["split"], r["loss"]) for r in log.read(plan.folder / log.METRICS)
+    ]
+
+
+def test_two_processes_cannot_train_one_run(home: Path) -> None:
+    from filelock import FileLock
+
+    plan = _plan(home)
+    plan.folder.mkdir(parents=True)
+    with FileLock(plan.folder / ".lock"), pytest.raises(RunError, match="another process"):
+        _train(plan)
+
+
+def test_a_process_killed_again_and_again_ends_in_the_same_bytes(home: Path) -> None:
+    longer = {"training.max_epochs": 6}
+    files.write_text(home / "small.yaml", config.load(home / "small.yaml", longer).to_yaml())
+    plan = _plan(home)
+    _train(plan)
+    want = {name: _weights(plan.folder, name) for name in ("best", "last")}
+    plan.folder.rename(home / "straight")
+    environment = {**os.environ, "MLXTS_HOME": str(home), "OMP_NUM_THREADS": THREADS}
+    for updates in (4, 25):
+        process = subprocess.Popen(
+            [*TRAIN, "--resume"],
+            cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        while process.poll() is None:
+            rows = log.read(plan.folder / log.METRICS)
+            if rows and rows[-1]["step"] >= updates:
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.01)
+        assert process.wait() == -signal.SIGKILL
+    _train(plan, resume=True)
+    assert {name: _weights(plan.folder, name) for name in ("best", "last")} == want
+    steps = [r["step"] for r in log.read(plan.folder / log.METRICS) if r["split"] == "train"]
+    assert steps == list(range(1, plan.total_steps + 1))
+    assert not [p for p in (plan.folder / "checkpoint").iterdir() if p.name.startswith(".")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_step_writes_a_checkpoint_and_exits_130(
+    home: Path, number: signal.Signals
+) -> None:
+    environment = {**os.environ, "MLXTS_HOME": str(home), "OMP_NUM_THREADS": THREADS}
+    process = subprocess.Popen(
+        [*TRAIN, "--set", "training.max_epochs=500", "--set", "training.patience=5000"],
+        cwd=home, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    while not (found := list(files.runs_folder().glob("*/metrics.jsonl"))) or not log.read(
+        found[0]
+    ):
+        time.sleep(0.05)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(said)["status"] == "interrupted"
+    state = json.loads((found[0].parent / "checkpoint" / "last" / "state.json").read_text())
+    assert state["step"] == log.read(found[0])[-1]["step"] >= 1
+
+
+def test_a_tampered_artifact_is_named(home: Path) -> None:
+    raw = next((home / "data" / "raw" / "simulated").rglob("*.parquet"))
+    raw.chmod(0o644)
+    data = bytearray(raw.read_bytes())
+    data[len(data) // 2] ^= 1
+    raw.write_bytes(data)
+    with pytest.raises(IntegrityError, match=raw.name):
+        _plan(home)
+
+
+def test_an_empty_split_is_an_error_that_names_it(home: Path) -> None:
+    with pytest.raises(EmptySplitError, match="train split"):
+        _plan(home, **{"data.splits": "sample"})
+
+
+def test_weights_that_are_gone_are_an_error(home: Path) -> None:
+    import shutil
+
+    trained = _train(_plan(home))
+    shutil.rmtree(trained.plan.folder / "checkpoint" / "best")
+    shutil.rmtree(trained.plan.folder / "checkpoint" / "best.previous", ignore_errors=True)
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        run.load(trained.plan.folder)
+
+
+def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"no readable run\.json"):
+        run.load(tmp_path)
+
+
+def test_strict_training_asks_for_a_tuned_batch_size(home: Path) -> None:
+    strict = worlds.configuration()
+    strict = config.build({"name": "strict", "training": {"batch_size": 64}})
+    from mlxts.model import budget
+
+    shape = budget.solve("2M", 20, strict.model)
+    with pytest.raises(RunError, match="run `mlxts batch-size CONFIG` first"):
+        batch_size.micro_batch(strict, shape)
+
+
+def test_tuning_records_the_fastest_micro_batch_for_this_machine(home: Path) -> None:
+    small = worlds.configuration(training__micro_batch=None)
+    data = worlds.dataset()
+    from mlxts.model import budget
+
+    shape = budget.solve(small.budget, worlds.FEATURES, small.model)
+    assert batch_size.micro_batch(small, shape) == small.training.batch_size
+    tried: list[batch_size.Trial] = []
+    record = batch_size.tune(small, shape, data, tried.append)
+    assert [t.micro_batch for t in tried] == [32, 16, 8, 4]
+    assert record.micro_batch == min(tried, key=lambda t: t.seconds_per_step).micro_batch
+    assert batch_size.micro_batch(small, shape) == record.micro_batch
+    assert batch_size.micro_batch(small, replace(shape, features=7)) == record.micro_batch
+    other = worlds.configuration(training__micro_batch=None, training__batch_size=64)
+    assert batch_size.micro_batch(other, shape) == 64
+
+
+def test_what_cannot_fit_is_never_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlxts import backend
+    from mlxts.errors import BudgetError
+    from mlxts.model import budget, cost
+
+    shape = budget.solve("2M", 20, worlds.configuration().model)
+    room = cost.step_bytes(shape, 16, 0)
+    monkeypatch.setattr(backend, "usable_memory", lambda: room)
+    assert batch_size.candidates(64, shape, 0)[0] == 16
+    monkeypatch.setattr(backend, "usable_memory", lambda: 1000)
+    with pytest.raises(BudgetError, match="one sample needs"):
+        batch_size.candidates(64, shape, 0)
+
+
+def test_events_reach_the_listener_and_the_log(home: Path) -> None:
+    seen: list[Event] = []
+    plan = _plan(home)
+    run.train(plan, emit=seen.append, gate=lambda step: None)
+    kinds = {event.kind for event in seen}
+    assert {"start", "step", "validation", "epoch", "checkpoint", "stop"} <= kinds
+    assert [r["event"] for r in log.read(plan.folder / log.EVENTS)][-1] == "stop"
