@@ -54,8 +54,12 @@ class Dataset:
     data_hash: str  # of the raw bytes and of the features made from them
 
 
-def build(config: ExperimentConfig) -> Dataset:
+def build(config: ExperimentConfig, *, register: bool = True) -> Dataset:
     """Load bars and features, compute the targets and split the samples.
+
+    Args:
+        register: keep features that had to be computed as a processed artifact; without it
+            nothing is written.
 
     Raises:
         ConfigError: a timescale that has no bars yet.
@@ -66,7 +70,8 @@ def build(config: ExperimentConfig) -> Dataset:
     if config.timescale != "daily":
         raise ConfigError(f"timescale: {config.timescale} has no bars yet; use timescale: daily")
     loaded = panel.load(config.data)
-    table, processed = feature_artifact.load(loaded, config.features.tier, config.timescale)
+    tier, timescale = config.features.tier, config.timescale
+    table, processed = feature_artifact.load(loaded, tier, timescale, register=register)
     names = tuple(column for column in table.columns if column not in ("date", "symbol"))
     bars = loaded.frame.collect(engine="in-memory")
     bars = bars.select(*BAR_COLUMNS, *(c for c in bars.columns if c.startswith(ORACLE_PREFIX)))
@@ -94,12 +99,12 @@ def build(config: ExperimentConfig) -> Dataset:
         context=config.model.context,
         splits_name=config.data.splits,
         score_on=config.data.score_on,
-        artifacts=(*loaded.artifacts, processed),
+        artifacts=loaded.artifacts if processed is None else (*loaded.artifacts, processed),
         data_hash=canonical_hash(
             {
                 "raw": [(artifact.symbol, artifact.sha256) for artifact in loaded.artifacts],
                 "features": names,
-                "made": processed.parameters,  # holds the hash of the features' definitions
+                "made": feature_artifact.recipe(loaded, tier, timescale),
             }
         ),
     )

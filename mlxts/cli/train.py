@@ -43,7 +43,7 @@ def train(
     named = {"budget": budget, "task": task, "timescale": timescale, "horizon": horizon}
     named |= {"seed": seed, "thermal.sensor": thermal}
     configuration = _load(config, named, overrides)
-    plan = run.plan(configuration)
+    plan = run.plan(configuration, register=not dry_run)
     if dry_run:
         _dry_run(plan, as_json)
         return

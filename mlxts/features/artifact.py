@@ -1,5 +1,7 @@
 """Features as a file: computed once for a panel, a tier and a timescale, then read."""
 
+from typing import Any
+
 import polars as pl
 
 from mlxts.data import store
@@ -11,12 +13,17 @@ from mlxts.features.feature import closure
 from mlxts.files import canonical_hash
 
 
-def load(panel: Panel, tier: int, timescale: str) -> tuple[pl.DataFrame, ProcessedArtifact]:
+def load(
+    panel: Panel, tier: int, timescale: str, *, register: bool = True
+) -> tuple[pl.DataFrame, ProcessedArtifact | None]:
     """The features of a panel, from the registered file if nothing that decides them changed.
+
+    Args:
+        register: keep what had to be computed; without it nothing is written.
 
     Returns:
         date, symbol and the tier's features (Float32, null in warm-up), in the panel's order of
-        rows; and the artifact that they stand in.
+        rows; and the artifact that they stand in, None where they stand in none.
 
     Raises:
         ConfigError: no such tier, or a timescale whose bars cannot be made.
@@ -26,20 +33,27 @@ def load(panel: Panel, tier: int, timescale: str) -> tuple[pl.DataFrame, Process
     if timescale != "daily":
         raise ConfigError(f"timescale: features are made of daily bars only, not of {timescale}")
     names = tiers.tier(tier)
-    parameters = {
-        "timescale": timescale,
-        "symbols": sorted(artifact.symbol for artifact in panel.artifacts),
-        "definitions": definitions_hash(names),
-    }
+    made = recipe(panel, tier, timescale)
     dataset = dataset_name(panel, tier, timescale)
-    known = store.find_processed(dataset, sources=panel.artifacts, parameters=parameters)
+    known = store.find_processed(dataset, sources=panel.artifacts, parameters=made)
     if known is not None:
         return store.load(known), known
     frame = engine.build(panel.frame, names)
+    if not register:
+        return frame, None
     registered = store.register_processed(
-        frame, dataset=dataset, tier=tier, sources=panel.artifacts, parameters=parameters
+        frame, dataset=dataset, tier=tier, sources=panel.artifacts, parameters=made
     )
     return frame, registered
+
+
+def recipe(panel: Panel, tier: int, timescale: str) -> dict[str, Any]:
+    """What decides the features besides the bars; the same recipe on the same bars is one file."""
+    return {
+        "timescale": timescale,
+        "symbols": sorted(artifact.symbol for artifact in panel.artifacts),
+        "definitions": definitions_hash(tiers.tier(tier)),
+    }
 
 
 def dataset_name(panel: Panel, tier: int, timescale: str) -> str:

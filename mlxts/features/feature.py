@@ -6,7 +6,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 from mlxts.features.quantity import Column, Quantity
 
-Unit = Literal["percent", "sigma", "ATR", "bars", "ratio", "bits"]
+Unit = Literal["percent", "sigma", "ATR", "bars", "ratio"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +56,13 @@ class Relation(Generic[S]):
     Attributes:
         name: the last part of the feature's name.
         relation: what it is of the protocol's list (position, distance, duration, ...).
+        unit: of the feature, or how to ask the subject for it.
         build: subject -> quantity.
     """
 
     name: str
     relation: str
-    unit: Unit
+    unit: Unit | Callable[[S], Unit]
     build: Callable[[S], Quantity]
 
 
@@ -92,7 +93,7 @@ def product(
             f"{subject.name}_{relation.name}",
             family,
             relation.relation,
-            relation.unit,
+            relation.unit(subject) if callable(relation.unit) else relation.unit,
             relation.build(subject),
         )
         for _, _, subject, relation in cells

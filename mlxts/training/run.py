@@ -102,14 +102,17 @@ class Trained:
         return forward(mx.array(features), rows) * self.scale.scale + self.scale.center
 
 
-def plan(configuration: ExperimentConfig) -> Plan:
-    """Load the data and solve the shape; writes nothing but cached features.
+def plan(configuration: ExperimentConfig, *, register: bool = True) -> Plan:
+    """Load the data and solve the shape.
+
+    Args:
+        register: keep features that had to be computed; without it nothing is written.
 
     Raises:
         DataError, BudgetError: see `dataset.build` and `budget.solve`.
         RunError: strict mode without a batch-size record for this budget and machine.
     """
-    data = dataset.build(configuration)
+    data = dataset.build(configuration, register=register)
     shape = budget.solve(configuration.budget, len(data.names), configuration.model)
     micro_batch = batch_size.micro_batch(configuration, shape)
     identity = {

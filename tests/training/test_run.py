@@ -157,7 +157,7 @@ def test_a_process_killed_again_and_again_ends_in_the_same_bytes(home: Path) -> 
                 process.send_signal(signal.SIGKILL)
                 break
             time.sleep(0.01)
-        assert process.wait() == -signal.SIGKILL
+        assert process.wait() == -signal.SIGKILL, log.read(plan.folder / log.METRICS)[-1:]
     _train(plan, resume=True)
     assert {name: _weights(plan.folder, name) for name in ("best", "last")} == want
     steps = [r["step"] for r in log.read(plan.folder / log.METRICS) if r["split"] == "train"]
