@@ -19,7 +19,7 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any, Literal
 
-from mlxts import kernels
+from mlxts import gemm, kernels
 
 Device = Literal["metal", "cuda", "cpu"]
 
@@ -42,6 +42,7 @@ class Blas:
     name: str  # mkl, openblas, reference, late (MLX came first); device: a GPU multiplies
     path: str | None
     threads: int
+    small_serial: bool = False  # products too small for threads stay on one
 
 
 _blas: Blas | None = None
@@ -75,11 +76,20 @@ def _choose_blas() -> Blas:
     os.environ.setdefault("MKL_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
     for name, path in _candidates():
         try:
+            library = ctypes.CDLL(str(path))
+            serial = name == "mkl" and _small_products_on_one_thread(library)
             ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
         except OSError:
             continue
-        return Blas(name, str(path), int(os.environ["MKL_NUM_THREADS"]))
+        return Blas(name, str(path), int(os.environ["MKL_NUM_THREADS"]), serial)
     return Blas("reference", None, 1)
+
+
+def _small_products_on_one_thread(mkl: ctypes.CDLL) -> bool:
+    compiler = kernels.compiler()
+    if compiler is None or kernels.switched_off():
+        return False
+    return gemm.put_before(mkl, compiler, kernels.machine_folder(compiler))
 
 
 def _cuda_wheel() -> bool:
@@ -179,6 +189,7 @@ def describe() -> dict[str, Any]:
         "blas": blas.name,
         "blas_path": blas.path and Path(blas.path).name,
         "threads": blas.threads,
+        "small_products": "one thread" if blas.small_serial else "as the BLAS likes",
         "kernels": "vector" if kernels.enable(probe=False) else "stock",
         "memory_bytes": usable_memory(),
     }

@@ -55,14 +55,14 @@ def enable(*, probe: bool) -> bool:
 
 
 def _enable(probe: bool) -> bool:
-    compiler = _compiler()
-    if compiler is None or os.environ.get("MLXTS_KERNELS") == "stock":
+    found = compiler()
+    if found is None or switched_off():
         return False
-    folder = cache_folder() / _key(compiler)
+    folder = machine_folder(found)
     if not (folder / "works").exists() and (not probe or (folder / "fails").exists()):
         return False
     environment = _environment(folder)
-    if not (folder / "works").exists() and not _try(compiler, folder, environment):
+    if not (folder / "works").exists() and not _try(found, folder, environment):
         return False
     tempfile.gettempdir()  # Python's own temporary files stay where they were
     os.environ.update(environment)
@@ -75,15 +75,20 @@ def cache_folder() -> Path:
     return Path(root) / "mlxts" / "kernels"
 
 
-def _compiler() -> Path | None:
+def compiler() -> Path | None:
+    """The C++ compiler that MLX would call, on Linux."""
     if sys.platform != "linux":
         return None
     found = shutil.which("g++")
     return Path(found).resolve() if found else None
 
 
-def _key(compiler: Path) -> str:
-    """What a compiled kernel depends on."""
+def switched_off() -> bool:
+    return os.environ.get("MLXTS_KERNELS") == "stock"
+
+
+def machine_folder(compiler: Path) -> Path:
+    """Where what was compiled for this machine, compiler, MLX and flags is kept."""
     stat = compiler.stat()
     processor = sorted(
         {
@@ -93,7 +98,7 @@ def _key(compiler: Path) -> str:
         }
     )
     parts = (_FLAGS, version("mlx"), str(compiler), stat.st_size, stat.st_mtime_ns, processor)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    return cache_folder() / hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def _environment(folder: Path) -> dict[str, str]:

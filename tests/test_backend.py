@@ -138,3 +138,37 @@ def test_a_compiler_that_does_not_work_is_left_alone(tmp_path: Path) -> None:
 def test_the_kernel_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert kernels.cache_folder() == tmp_path / "mlxts" / "kernels"
+
+
+@mkl
+@pytest.mark.parametrize("size", [(3, 4, 5), (9, 32, 9), (126, 126, 126), (127, 127, 127)])
+def test_products_on_both_sides_of_the_limit_are_right(size: tuple[int, int, int]) -> None:
+    import mlx.core as mx
+    import numpy as np
+
+    m, k, n = size
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, m, k)).astype("f4"), rng.normal(size=(2, k, n)).astype("f4")
+    want = a.astype(np.float64) @ b.astype(np.float64)
+    np.testing.assert_allclose(np.array(mx.array(a) @ mx.array(b)), want, rtol=1e-4, atol=1e-4)
+    turned = mx.array(np.ascontiguousarray(b.swapaxes(1, 2))).swapaxes(1, 2)
+    np.testing.assert_allclose(np.array(mx.array(a) @ turned), want, rtol=1e-4, atol=1e-4)
+
+
+@mkl
+def test_small_products_take_one_thread_and_large_ones_all(tmp_path: Path) -> None:
+    """MKL itself says how many threads a call ran on, in its verbose mode."""
+    code = (
+        "import mlxts.backend as b; print(b.prepare().small_serial)\n"
+        "import mlx.core as mx\n"
+        "for n in (16, 400): mx.eval(mx.ones((n, n)) @ mx.ones((n, n)))"
+    )
+    environment = {"MKL_VERBOSE": "1", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    said = _python(code, XDG_CACHE_HOME=str(tmp_path), **environment)
+    if said.startswith("False"):
+        pytest.skip("no compiler here")
+    calls = [line for line in said.splitlines() if "SGEMM" in line]
+    threads = [
+        word.removeprefix("NThr:") for line in calls for word in line.split() if "NThr" in word
+    ]
+    assert threads == ["1", "2"]
