@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,37 +16,17 @@ from mlxts import config, files
 from mlxts.errors import CheckpointError, EmptySplitError, IntegrityError, RunError
 from mlxts.training import batch_size, log, run
 from mlxts.training.events import Event, StopEvent
+from tests import homes
 from tests.training import worlds
 
-SETTINGS = {
-    "name": "small",
-    "mode": "exploratory",
-    "budget": "0.02M",
-    "data": {"source": "simulated"},
-    "training": {"max_epochs": 2, "validations_per_epoch": 3, "batch_size": 128},
-    "thermal": {"sensor": "off"},
-    "checkpoint": {"every_seconds": 0},
-}
 # Another number of threads may sum in another order: children count as this process does.
 THREADS = os.environ.get("OMP_NUM_THREADS", "")
 TRAIN = [sys.executable, "-m", "mlxts", "train", "small.yaml", "--json"]
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    from datetime import date
-
-    from mlxts.data import store
-    from mlxts.data.sources.simulated import SimulatedSource
-
-    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    fetched = SimulatedSource("sv", first=date(2018, 1, 2), last=date(2025, 3, 31)).fetch("SPY")
-    store.register_raw(
-        fetched.frame, source="simulated", symbol="SPY", parameters=fetched.parameters
-    )
-    files.write_text(tmp_path / "small.yaml", json.dumps(SETTINGS))
-    yield tmp_path
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return homes.simulated(tmp_path, monkeypatch)
 
 
 def _plan(home: Path, **overrides) -> run.Plan:

@@ -1,0 +1,135 @@
+"""`train`, `batch-size` and `predict` as a person calls them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mlxts import files
+from mlxts.cli.app import app
+from mlxts.errors import MlxtsError
+from tests import homes
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return homes.simulated(tmp_path, monkeypatch)
+
+
+def _call(*arguments: str):
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def _tree(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(home: Path) -> None:
+    before = _tree(home)
+    said = json.loads(_call("train", "small.yaml", "--dry-run", "--json").stdout)
+    assert _tree(home) == before
+    assert said["n_total"] == said["n_body"] + said["n_embed"] + said["n_head"]
+    assert said["n_total"] == pytest.approx(20_000, rel=0.01)
+    assert set(said["samples"]) == {"train", "validation", "test"}
+    for key in ("run_id", "flops_per_step", "seconds_per_step", "memory_bytes"):
+        assert said[key]
+    assert said["projected_seconds"] == pytest.approx(
+        said["seconds_per_step"] * said["total_steps"]
+    )
+    shown = _call("train", "small.yaml", "--dry-run").stdout
+    assert said["run_id"] in shown
+    assert "Nothing was written" in shown
+    assert _tree(home) == before
+
+
+def test_training_ends_in_a_table_and_one_sentence(home: Path) -> None:
+    said = _call("train", "small.yaml", "--quiet")
+    assert said.exit_code == 0
+    assert "against HAR" in said.stdout
+    (folder,) = files.runs_folder().iterdir()
+    assert (folder / "picture.png").stat().st_size > 10_000
+    again = json.loads(_call("train", "small.yaml", "--json").stdout)
+    assert again["run_id"] == folder.name
+    assert again["verdict"] in said.stdout
+
+
+def test_options_override_the_file(home: Path) -> None:
+    said = json.loads(
+        _call(
+            "train", "small.yaml", "--task", "direction", "--horizon", "3", "--seed", "9",
+            "--set", "training.max_epochs=1", "--dry-run", "--json",
+        ).stdout
+    )  # fmt: skip
+    settings = said["config"]
+    assert (settings["task"], settings["horizon"], settings["seed"]) == ("direction", 3, 9)
+    assert settings["training"]["max_epochs"] == 1
+    assert said["run_id"].startswith("0.02M-daily-direction-h3-s9-")
+
+
+def test_a_tuned_batch_size_is_used_and_lets_strict_training_begin(home: Path) -> None:
+    with pytest.raises(MlxtsError, match="batch-size"):
+        _call("train", "small.yaml", "--set", "mode=strict", "--budget", "2M", "--dry-run")
+    record = json.loads(
+        _call("batch-size", "small.yaml", "--set", "training.batch_size=16", "--json").stdout
+    )
+    assert record["micro_batch"] in (16, 8, 4, 2)
+    said = json.loads(
+        _call(
+            "train", "small.yaml", "--set", "training.batch_size=16", "--dry-run", "--json"
+        ).stdout
+    )
+    assert said["micro_batch"] == record["micro_batch"]
+
+
+def test_predicting_says_a_probability_in_words(home: Path) -> None:
+    _call("train", "small.yaml", "--quiet")
+    said = _call("predict", "0.02M").stdout
+    assert said.startswith("SPY, close of 2025-03-31")
+    assert "probability of a high at least 1% above the close" in said
+    value = json.loads(_call("predict", "0.02M", "--json").stdout)["probability"]
+    assert f"{value:.3f}" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["train", "absent.yaml"], "no configuration at absent.yaml"),
+        (["train", "small.yaml", "--set", "data.splits=sample"], "train split"),
+        (["predict", "nothing"], "no run nothing"),
+        (["data", "import", "absent.csv"], "absent.csv"),
+    ],
+)
+def test_a_mistake_is_one_line_on_standard_error_and_exit_code_2(
+    home: Path, arguments: list[str], says: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mlxts", *arguments],
+        cwd=home, env=os.environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (home / "outputs").exists()
+
+
+def test_help_does_not_load_what_only_commands_need() -> None:
+    code = (
+        "import sys; from mlxts.cli.app import app\n"
+        "heavy = {'mlx.core', 'polars', 'numpy', 'optuna', 'matplotlib', 'scipy', 'rich'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_command_explains_itself() -> None:
+    listed = _call("--help").stdout
+    for name in ("train", "predict", "batch-size", "evaluate", "baselines", "runs", "thermal"):
+        assert name in listed
+        assert _call(name, "--help").exit_code == 0

@@ -1,0 +1,32 @@
+"""Workspaces with simulated bars, for tests that go from the data to a trained model."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlxts import config, files
+from mlxts.data import store
+from mlxts.data.sources.simulated import SimulatedSource
+
+SETTINGS: dict[str, Any] = {
+    "name": "small",
+    "mode": "exploratory",
+    "budget": "0.02M",
+    "data": {"source": "simulated"},
+    "training": {"max_epochs": 2, "validations_per_epoch": 3, "batch_size": 128},
+    "thermal": {"sensor": "off"},
+    "checkpoint": {"every_seconds": 0},
+}
+
+
+def simulated(home: Path, patch: pytest.MonkeyPatch) -> Path:
+    """Make `home` the workspace and the working folder, with bars of SPY and small.yaml."""
+    patch.setenv("MLXTS_HOME", str(home))
+    patch.chdir(home)
+    source = SimulatedSource("sv", first=date(2018, 1, 2), last=date(2025, 3, 31))
+    bars = source.fetch("SPY")
+    store.register_raw(bars.frame, source="simulated", symbol="SPY", parameters=bars.parameters)
+    files.write_text(home / "small.yaml", config.build(SETTINGS).to_yaml())
+    return home

@@ -1,0 +1,154 @@
+"""From a plan to a summary: scored once, repeated to the byte, stopped by heat."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mlxts import config, experiment
+from mlxts.errors import DataError
+from mlxts.evaluation import predictions, runs
+from mlxts.training import run
+from mlxts.training.events import Event, PauseEvent, ResumeEvent, StepEvent
+from tests import homes
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        return homes.simulated(tmp_path_factory.mktemp("home"), patch)
+
+
+@pytest.fixture(autouse=True)
+def _inside(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLXTS_HOME", str(workspace))
+    monkeypatch.chdir(workspace)
+
+
+def _plan(**overrides) -> run.Plan:
+    return run.plan(config.load(Path("small.yaml"), overrides))
+
+
+@pytest.fixture(scope="module")
+def finished(workspace: Path) -> tuple[run.Plan, dict]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLXTS_HOME", str(workspace))
+        plan = run.plan(config.load(workspace / "small.yaml"))
+        return plan, experiment.execute(plan, emit=lambda event: None)
+
+
+def test_the_summary_holds_scores_heat_and_a_verdict(finished) -> None:
+    plan, summary = finished
+    assert summary["status"] in experiment.FINISHED
+    assert set(summary["scores"]["validation"]) >= {runs.MODEL, "har", "climatology", "volatility"}
+    assert summary["scores"]["validation"][runs.MODEL]["log_loss"] == pytest.approx(
+        summary["best_loss"], rel=1e-9
+    )
+    assert "HAR" in summary["verdict"] or "Not estimable" in summary["verdict"]
+    assert summary["thermal"]["suspect"] in (False, True)
+    assert json.loads((plan.folder / "summary.json").read_text()) == json.loads(
+        json.dumps(summary, default=str)
+    )
+
+
+def test_predictions_cover_train_and_validation_and_never_test(finished) -> None:
+    plan, _ = finished
+    table = predictions.read(plan.folder / predictions.FILE_NAME)
+    counts = dict(table.group_by("split").len().iter_rows())
+    sizes = {name: len(samples) for name, samples in plan.dataset.samples.items()}
+    assert counts == {"train": sizes["train"], "validation": sizes["validation"]}
+    assert sizes["test"] > 0
+
+
+def test_a_finished_run_is_not_done_again(finished) -> None:
+    plan, summary = finished
+    seen: list[Event] = []
+    again = experiment.execute(plan, emit=seen.append)
+    assert seen == []
+    assert again["run_id"] == summary["run_id"]
+    assert again["best_loss"] == summary["best_loss"]
+
+
+def test_the_test_split_is_predicted_from_the_best_weights(finished) -> None:
+    plan, _ = finished
+    table = experiment.predict_split(plan.folder, "test")
+    again = experiment.predict_split(plan.folder, "validation")
+    stored = predictions.read(plan.folder / predictions.FILE_NAME).filter(split="validation")
+    assert table["date"].min() >= date(2025, 1, 1)
+    assert again.sort("date").equals(stored.sort("date"))
+
+
+def test_a_forecast_is_the_models_output_at_that_bar(finished) -> None:
+    plan, _ = finished
+    stored = predictions.read(plan.folder / predictions.FILE_NAME).filter(split="validation")
+    day, logit = stored["date"][-1], stored["logit"][-1]
+    said = experiment.forecast(plan.folder, day)
+    assert said["date"] == day.isoformat()
+    assert said["probability"] == pytest.approx(1 / (1 + np.exp(-logit)), rel=1e-5)
+    latest = experiment.forecast(plan.folder)
+    assert latest["date"] == str(plan.dataset.bars["date"].max())
+
+
+def test_a_day_without_a_bar_has_no_forecast(finished) -> None:
+    plan, _ = finished
+    with pytest.raises(DataError, match="choose a trading day"):
+        experiment.forecast(plan.folder, date(2024, 12, 25))
+
+
+def test_a_return_comes_with_a_price_and_an_interval_around_it() -> None:
+    plan = _plan(task="regression", **{"training.max_epochs": 1})
+    experiment.execute(plan, emit=lambda event: None)
+    said = experiment.forecast(plan.folder)
+    low, high = said["price_interval"]
+    assert low < said["price"] < high
+    assert said["price"] == pytest.approx(said["close"] * np.exp(said["log_return"]))
+    assert abs(said["log_return"]) < 0.05
+    table = predictions.read(plan.folder / predictions.FILE_NAME)
+    assert table["logit"].std() < table["target"].std()
+
+
+def _trace(folder: Path, temperatures: list[float]) -> str:
+    (folder / "trace.yaml").write_text("".join(f"- {value}\n" for value in temperatures))
+    return f"scripted:{folder / 'trace.yaml'}"
+
+
+def test_a_critical_temperature_stops_the_run_and_it_can_go_on(tmp_path: Path) -> None:
+    overrides = {"seed": 5, "training.max_epochs": 40, "training.patience": 1000}
+    hot = {"thermal.sensor": _trace(tmp_path, [60, 60, 99, 99, 99, 99]), **overrides}
+    plan = _plan(**hot, **{"thermal.poll_seconds": 0.02})
+    summary = experiment.execute(plan, emit=lambda event: None)
+    assert summary["status"] == "overheated"
+    assert not (plan.folder / "summary.json").exists()
+    state = json.loads((plan.folder / "checkpoint" / "last" / "state.json").read_text())
+    assert 0 < state["step"] < plan.total_steps
+
+
+def test_a_pause_for_heat_changes_no_loss(finished, tmp_path: Path) -> None:
+    plan, _ = finished
+    losses = [r["loss"] for r in _metrics(plan.folder) if r["split"] == "train"]
+    plan.folder.rename(plan.folder.with_name("kept"))
+    try:
+        trace = [60.0, 60.0, 60.0, *[88.0] * 6, *[70.0] * 30]
+        sensor = _trace(tmp_path, trace)
+        paused = _plan(
+            **{"thermal.sensor": sensor, "thermal.pause": True, "thermal.poll_seconds": 0.02}
+        )
+        assert paused.run_id == plan.run_id
+        seen: list[Event] = []
+        experiment.execute(paused, emit=seen.append)
+        kinds = [type(event) for event in seen]
+        assert PauseEvent in kinds
+        assert ResumeEvent in kinds
+        assert [e.loss for e in seen if isinstance(e, StepEvent)] == losses
+    finally:
+        import shutil
+
+        shutil.rmtree(plan.folder, ignore_errors=True)
+        plan.folder.with_name("kept").rename(plan.folder)
+
+
+def _metrics(folder: Path) -> list[dict]:
+    return pl.read_ndjson(folder / "metrics.jsonl", infer_schema_length=None).to_dicts()
