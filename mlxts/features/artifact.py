@@ -70,7 +70,7 @@ def definitions_hash(names: tuple[str, ...]) -> str:
     return canonical_hash(
         {
             "revision": engine.REVISION,
-            "features": [(feature.name, feature.formula) for feature in features],
+            "features": [(feature.name, feature.quantity.formula) for feature in features],
             "columns": sorted((column.name, column.quantity.formula) for column in columns),
         }
     )

@@ -1,4 +1,4 @@
-"""Which features say the same: pairwise correlation, linear and of ranks."""
+"""Which features say the same, or nothing: correlations, linear and of ranks, and standstill."""
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,13 @@ def complete_rows(features: pl.DataFrame) -> np.ndarray:
     columns = features.drop("date", "symbol")
     begin = max(column.null_count() for column in columns)
     return columns.slice(begin).to_numpy().astype(np.float64)
+
+
+def most_common(column: pl.Series) -> float:
+    """Share of a feature's values that the most common one has."""
+    known = column.drop_nulls()
+    counts = known.value_counts()["count"].to_numpy()
+    return float(counts.max(initial=0)) / max(1, len(known))
 
 
 def _absolute_pearson(matrix: np.ndarray) -> np.ndarray:

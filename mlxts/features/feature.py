@@ -34,6 +34,10 @@ class Feature:
 
     @property
     def formula(self) -> str:
+        """What it computes; where it is a named column as it stands, that column's formula."""
+        for column in self.quantity.columns:
+            if column.name == self.quantity.formula:
+                return column.quantity.formula
         return self.quantity.formula
 
     def parts(self) -> list[Column]:

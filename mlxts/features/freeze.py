@@ -1,7 +1,8 @@
 """How the frozen order of the tiers was made, so that anyone can make it again.
 
 Candidates join in turn, one family after the other in the catalog's order, each family giving its
-next candidate that is no near-duplicate of what has joined; the hand-chosen head comes first.
+next candidate that is no near-duplicate of what has joined and does not stand still; the
+hand-chosen head comes first.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,14 +16,15 @@ from mlxts import protocol
 from mlxts.config import DataConfig
 from mlxts.data import panel
 from mlxts.errors import DataError
-from mlxts.features import catalog, engine
-from mlxts.features.duplicates import THRESHOLD, complete_rows, correlation
+from mlxts.features import catalog, engine, tiers
+from mlxts.features.duplicates import THRESHOLD, complete_rows, correlation, most_common
 from mlxts.features.feature import Family
 from mlxts.files import canonical_hash
 
 # Index funds, sectors and large companies of different kinds; others are left to check it on.
 SYMBOLS = ("AAPL", "DIA", "JNJ", "JPM", "QQQ", "SPY", "WMT", "XLE", "XLF", "XOM")
 SIZE = max(protocol.TIERS)
+STEADY = 0.95  # a candidate with one value on more of the bars than this says too little
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,9 @@ class Order:
 
     @property
     def origin(self) -> str:
-        """Hash of everything that decided the order."""
+        """Hash of the order and of everything that decided it."""
         return canonical_hash(
-            [self.symbols, str(self.until), self.candidates, self.threshold, len(self.names)]
+            [self.symbols, str(self.until), self.candidates, self.threshold, STEADY, self.names]
         )
 
     def text(self) -> str:
@@ -61,13 +63,10 @@ class Order:
         return "\n".join([*header, *self.names]) + "\n"
 
 
-def freeze(
-    data: DataConfig, head: tuple[str, ...], progress: Callable[[str], None] = lambda symbol: None
-) -> Order:
+def freeze(data: DataConfig, progress: Callable[[str], None] = lambda symbol: None) -> Order:
     """Compute the order on the training years of registered artifacts.
 
     Args:
-        head: joins first, unconditionally.
         progress: told each symbol before its turn.
 
     Raises:
@@ -78,10 +77,13 @@ def freeze(
     bars = loaded.frame.filter(pl.col("date") <= until).collect(engine="in-memory")
     names = list(catalog.by_name())
     same = np.zeros((len(names), len(names)), dtype=bool)
+    steady: set[str] = set()
     for one in bars.partition_by("symbol"):
         progress(one["symbol"][0])
-        same |= correlation(complete_rows(engine.build(one.lazy(), names))) > THRESHOLD
-    chosen = pick(catalog.FAMILIES, head, dict(zip(names, same, strict=True)), SIZE)
+        table = engine.build(one.lazy(), names)
+        steady |= {name for name in names if most_common(table[name]) > STEADY}
+        same |= correlation(complete_rows(table)) > THRESHOLD
+    chosen = pick(catalog.FAMILIES, tiers.HEAD, dict(zip(names, same, strict=True)), steady, SIZE)
     if len(chosen) < SIZE:
         raise DataError(
             f"only {len(chosen)} of {len(names)} candidates differ enough on these symbols, and "
@@ -97,13 +99,19 @@ def freeze(
 
 
 def pick(
-    families: tuple[Family, ...], head: tuple[str, ...], same: dict[str, np.ndarray], size: int
+    families: tuple[Family, ...],
+    head: tuple[str, ...],
+    same: dict[str, np.ndarray],
+    steady: set[str],
+    size: int,
 ) -> list[str]:
     """Take from the families in turn what is no near-duplicate of anything taken before.
 
     Args:
+        head: joins first, unconditionally.
         same: name -> (F,) bool, whether the feature and the one in that place are
             near-duplicates; places are in the order of the keys.
+        steady: never taken from a family.
     """
     place = {name: index for index, name in enumerate(same)}
     taken = np.zeros(len(same), dtype=bool)
@@ -119,7 +127,7 @@ def pick(
     for name in head:
         taken[place[name]] = True
         chosen.append(name)
-    queues = [_names(family, skip=set(head)) for family in families]
+    queues = [_names(family, skip=steady.union(head)) for family in families]
     while queues and len(chosen) < size:
         for queue in list(queues):
             if len(chosen) == size:
@@ -137,7 +145,7 @@ def candidates_hash() -> str:
     """SHA-256 of the names and formulas that the order is chosen from, in the catalog's order."""
     return canonical_hash(
         [
-            (family.name, [(one.name, one.formula) for one in family.features])
+            (family.name, [(one.name, one.quantity.formula) for one in family.features])
             for family in catalog.FAMILIES
         ]
     )

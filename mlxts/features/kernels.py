@@ -19,7 +19,7 @@ Kernel = Callable[..., Array]
 
 MAX_AGE = 250  # bars; durations and recencies saturate here, so that their memory is bounded
 MIN_HISTORY = 60  # bars; a longer window starts with these and grows to its full length
-_DECIMALS = 9  # dimensionless values nearer than this are ties, whatever the price unit
+_DECIMALS = 7  # dimensionless values nearer than this are ties, whatever the price unit
 
 
 def on_series(kernel: Kernel, series: Sequence[pl.Series]) -> pl.Series:

@@ -6,7 +6,7 @@ stand in the warm-up and nowhere else.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -152,6 +152,10 @@ class Quantity:
         if column.quantity.formula != self.formula:
             raise ValueError(f"{name} is {column.quantity.formula}, and now {self.formula}")
         return Quantity(pl.col(name), name, self.warmup, frozenset({column}))
+
+    def described(self, formula: str) -> "Quantity":
+        """This quantity under a shorter formula; the same text must always mean the same."""
+        return replace(self, formula=formula)
 
     def staged(self) -> "Quantity":
         """`named`, by its own formula."""

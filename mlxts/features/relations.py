@@ -86,7 +86,9 @@ def relative(value: Quantity, norm: Quantity, floor: Quantity | float = _NOTHING
     0 where the norm itself is nothing (at most `floor`): there is no other level to compare with.
     """
     scale = inverse(norm, floor).staged()
-    return (value * scale + (1.0 - norm * scale)).clip(_LEAST_SHARE).log()
+    ratio = (value * scale + (1.0 - norm * scale)).clip(_LEAST_SHARE).log()
+    least = floor.formula if isinstance(floor, Quantity) else f"{floor:g}"
+    return ratio.described(f"log_ratio({value.formula}, {norm.formula}; {least})")
 
 
 def share(part: Quantity, whole: Quantity, floor: Quantity | float = _NOTHING) -> Quantity:

@@ -11,7 +11,7 @@ _STILL = 1e-7  # a deviation of log returns below it is none
 
 TYPICAL = ((HIGH + LOW + CLOSE) / 3.0).named("typical_price")
 LOG_CLOSE = CLOSE.log().named("log_close")
-RETURN = LOG_CLOSE.change(1).named("log_return")
+RETURN = (CLOSE / CLOSE.lag(1)).log().named("log_return")
 TRUE_RANGE = talib("TRANGE", HIGH, LOW, CLOSE).named("true_range")
 LOG_RANGE = (HIGH / LOW).log().clip(0.0).named("log_range")
 FLAT = (CLOSE * _FLAT).named("flat_price")  # floor of what is measured in price units
@@ -79,3 +79,12 @@ def mean_volume(bars: int) -> Quantity:
 def close_location() -> Quantity:
     """Where the close stands in its bar: -1 at the low, 1 at the high, 0 in a flat bar."""
     return ((2.0 * CLOSE - HIGH - LOW) * inverse(HIGH - LOW, FLAT)).named("close_location")
+
+
+# Returns as counts of deviations, which extremes cannot dominate, and what else is shared.
+RETURN_SIGN = RETURN.sign().named("return_sign")
+ABSOLUTE_RETURN = RETURN.abs().named("absolute_return")
+SCALED_RETURN = (RETURN * per_return_sigma(60)).named("scaled_return")
+TEMPERED_RETURN = SCALED_RETURN.clip(-3.0, 3.0).named("tempered_return")
+SIGN_TURN = (0.0 - RETURN_SIGN * RETURN_SIGN.lag(1)).clip(0.0).named("sign_turn")
+TURNOVER = (VOLUME * inverse(mean_volume(60), UNTRADED)).named("turnover")  # 1 is usual

@@ -1,7 +1,12 @@
 """The tiers: nested lists of features, 20 ⊂ 50 ⊂ … ⊂ 2,000, in one frozen order."""
 
+from functools import cache
+from pathlib import Path
+
 from mlxts import protocol
 from mlxts.errors import ConfigError
+
+ORDER = Path(__file__).with_name("order.txt")  # frozen; written by `mlxts features freeze`
 
 # The first tier, chosen by hand: relational, short warm-ups, spread over what is known to matter.
 # Volatility leads because how far tomorrow's high may reach is mostly a matter of range.
@@ -22,7 +27,7 @@ HEAD = (
     "sma_200_distance_pct",
     "macd_12_26_9_histogram_level",
     "rsi_14_level",
-    "volume_1_relative_250",
+    "volume_oscillator_1_60_level",
     "obv_flow_20_level",
     "drawdown_250_pct",
     "close_run",
@@ -37,6 +42,27 @@ def tier(size: int) -> tuple[str, ...]:
     return order()[:size]
 
 
+def smallest(name: str) -> int | None:
+    """The first tier that holds a feature; None if no tier does."""
+    place = _places().get(name)
+    return None if place is None else next(size for size in protocol.TIERS if place < size)
+
+
+@cache
 def order() -> tuple[str, ...]:
     """Every feature of the tiers, in the order in which they join."""
-    return HEAD
+    lines = ORDER.read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if not line.startswith("#"))
+
+
+@cache
+def header() -> dict[str, str]:
+    """What the packaged order says of its origin: `origin`, `candidates`, symbols, ..."""
+    lines = ORDER.read_text(encoding="utf-8").splitlines()
+    pairs = (line[1:].split(":", 1) for line in lines if line.startswith("#") and ": " in line)
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+@cache
+def _places() -> dict[str, int]:
+    return {name: place for place, name in enumerate(order())}

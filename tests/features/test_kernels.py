@@ -4,6 +4,7 @@ from itertools import permutations
 from math import log
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -104,9 +105,12 @@ def test_permutation_entropy_counts_order_patterns(
 
 
 @quick
-@given(values, st.integers(0, 30))
-def test_a_kernel_starts_where_its_inputs_do(path: list[float], lead: int) -> None:
-    padded = np.concatenate([np.full(lead, np.nan), np.array(path)])
-    result = kernels.after_warmup(kernels.percentile_rank(10))(padded)
-    expected = kernels.percentile_rank(10)(np.array(path))
-    np.testing.assert_array_equal(result, np.concatenate([np.full(lead, np.nan), expected]))
+@given(values, st.integers(0, 30), st.integers(0, 30))
+def test_a_kernel_starts_where_the_last_of_its_inputs_does(
+    path: list[float], first: int, second: int
+) -> None:
+    lead = max(first, second)
+    inputs = [pl.Series([None] * n + path + [0.0] * (lead - n)) for n in (first, second)]
+    result = kernels.on_series(lambda one, other: one + other, inputs)
+    expected = [None] * lead + (inputs[0] + inputs[1]).to_list()[lead:]
+    assert result.to_list() == expected

@@ -27,30 +27,36 @@ _GAP = (OPEN - CLOSE.lag(1)).named("price_gap")
 _INSIDE_HIGH = (HIGH.lag(1) - HIGH).named("below_high")
 _INSIDE_LOW = (LOW - LOW.lag(1)).named("above_low")
 
-# By priority: (name, value of one bar, what counts as extreme).
-_SHAPES: tuple[tuple[str, Quantity, float], ...] = (
-    ("true_range_atr", TRUE_RANGE * _PAST_ATR - 1.0, 0.5),
-    ("close_location", close_location(), 0.8),
-    ("gap_atr", _GAP * _PAST_ATR, 0.4),
-    ("body_atr", _BODY * _PAST_ATR, 0.7),
-    ("upper_wick", (HIGH - _TOP) * _PER_RANGE - 0.25, 0.3),
-    ("lower_wick", (_BOTTOM - LOW) * _PER_RANGE - 0.25, 0.3),
-    ("body_share", _BODY * _PER_RANGE, 0.8),
-    ("body_size", _BODY.abs() * _PER_RANGE - 0.45, 0.4),
-    ("high_change_atr", HIGH.change(1) * _PAST_ATR, 0.8),
-    ("low_change_atr", LOW.change(1) * _PAST_ATR, 0.8),
-    ("wick_balance", ((_BOTTOM - LOW) - (HIGH - _TOP)) * _PER_RANGE, 0.4),
-    ("overlap", (minimum(HIGH, HIGH.lag(1)) - maximum(LOW, LOW.lag(1))) * _PAST_ATR - 0.5, 0.4),
-    ("open_location", (2.0 * OPEN - HIGH - LOW) * _PER_RANGE, 0.8),
+# By priority: (name, value of one bar).
+_SHAPES: tuple[tuple[str, Quantity], ...] = (
+    ("true_range_atr", TRUE_RANGE * _PAST_ATR - 1.0),
+    ("close_location", close_location()),
+    ("gap_atr", _GAP * _PAST_ATR),
+    ("body_atr", _BODY * _PAST_ATR),
+    ("upper_wick", (HIGH - _TOP) * _PER_RANGE - 0.25),
+    ("lower_wick", (_BOTTOM - LOW) * _PER_RANGE - 0.25),
+    ("body_share", _BODY * _PER_RANGE),
+    ("body_size", _BODY.abs() * _PER_RANGE - 0.45),
+    ("high_change_atr", HIGH.change(1) * _PAST_ATR),
+    ("low_change_atr", LOW.change(1) * _PAST_ATR),
+    ("wick_balance", ((_BOTTOM - LOW) - (HIGH - _TOP)) * _PER_RANGE),
+    ("overlap", (minimum(HIGH, HIGH.lag(1)) - maximum(LOW, LOW.lag(1))) * _PAST_ATR - 0.5),
+    ("open_location", (2.0 * OPEN - HIGH - LOW) * _PER_RANGE),
     ("gap_closed", to.share(CLOSE - OPEN, _GAP.abs() + _BODY.abs(), FLAT)
-     * (_GAP * PERCENT).sign(), 0.8),
+     * (_GAP * PERCENT).sign()),
 )  # fmt: skip
+_IN_ATR = {"true_range_atr", "gap_atr", "body_atr", "high_change_atr", "low_change_atr", "overlap"}
 _SPANS = (1, 5, 20, 3, 10)
 
 SWINGS = tuple(
-    swing(f"{name}_{bars}", value.named(f"{name}_bar").mean(bars) if bars > 1 else value, bound)
+    swing(
+        f"{name}_{bars}",
+        value.named(f"{name}_bar").mean(bars) if bars > 1 else value,
+        0.0,
+        "ATR" if name in _IN_ATR else "ratio",
+    )
     for bars in _SPANS
-    for name, value, bound in _SHAPES
+    for name, value in _SHAPES
 )
 
 

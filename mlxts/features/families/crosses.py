@@ -37,17 +37,12 @@ PAIRS = tuple(
         ("hma_21", "ema_20"), ("sma_100", "sma_200"), ("ema_5", "ema_20"),
         ("linreg_20", "sma_20"), ("middle_26", "middle_52"), ("wma_20", "wma_50"),
         ("sma_10", "sma_100"), ("dema_20", "ema_50"), ("vwap_50", "sma_50"),
-        ("tema_20", "dema_20"), ("sma_20", "sma_200"), ("kama_10", "kama_50"),
+        ("tema_20", "dema_20"), ("sma_20", "sma_200"), ("kama_20", "kama_50"),
         ("ema_50", "ema_100"), ("linreg_50", "sma_50"), ("median_20", "sma_20"),
         ("hma_50", "sma_50"), ("sma_10", "sma_30"), ("t3_10", "ema_20"),
-        ("vwap_100", "sma_100"), ("zlema_20", "ema_20"), ("middle_52", "middle_100"),
-        ("wma_10", "sma_20"), ("ema_10", "ema_30"), ("trima_20", "sma_20"),
-        ("linreg_100", "sma_100"), ("hma_9", "hma_21"), ("kama_20", "ema_20"),
-        ("dema_50", "sma_100"), ("vwap_10", "vwap_50"), ("middle_26", "sma_50"),
-        ("sma_5", "sma_50"), ("tema_50", "ema_50"), ("linreg_20", "linreg_50"),
-        ("sma_30", "sma_150"), ("ema_5", "ema_10"),
-        ("middle_9", "sma_10"), ("zlema_50", "ema_50"), ("t3_20", "sma_50"),
-        ("wma_50", "sma_100"), ("vwap_20", "vwap_100"), ("sma_12", "sma_50"), ("sar", "sma_20"),
+        ("vwap_100", "sma_100"), ("zlema_20", "ema_20"), ("wma_20", "sma_20"),
+        ("kama_20", "ema_20"), ("dema_50", "sma_100"), ("middle_26", "sma_50"), ("sma_5", "sma_50"),
+        ("linreg_20", "linreg_50"), ("sma_12", "sma_50"), ("sar", "sma_20"),
     )
 )  # fmt: skip
 

@@ -17,22 +17,19 @@ from mlxts.features.shared import (
     LOG_CLOSE,
     LOW,
     RETURN,
+    RETURN_SIGN,
+    SCALED_RETURN,
+    SIGN_TURN,
+    TEMPERED_RETURN,
     TRUE_RANGE,
-    UNTRADED,
-    VOLUME,
+    TURNOVER,
     close_location,
     highest_high,
     lowest_low,
-    mean_volume,
-    per_return_sigma,
     sigma,
 )
 
-_SCALED = (RETURN * per_return_sigma(60)).named("scaled_return")
-_TEMPERED = _SCALED.clip(-3.0, 3.0).named("tempered_return")
-_SIGN = RETURN.sign().named("return_sign")
 _LOG_RANGE = log_range(1)
-_TURNOVER = to.share(VOLUME, mean_volume(60), UNTRADED).named("turnover")
 
 
 def ordinal(value: Quantity, order: int, bars: int) -> Quantity:
@@ -58,7 +55,7 @@ def roughness(bars: int) -> Quantity:
 @cache
 def _moment(power: int, bars: int) -> Quantity:
     """Mean power of the scaled returns, none beyond five deviations."""
-    base = _SCALED.clip(-5.0, 5.0).named("bounded_return")
+    base = SCALED_RETURN.clip(-5.0, 5.0).named("bounded_return")
     term = base
     for _ in range(power - 1):
         term = term * base
@@ -79,39 +76,38 @@ def kurtosis(bars: int) -> Quantity:
 
 def sign_entropy(bars: int) -> Quantity:
     """Entropy of up and down, bits."""
-    up = (0.5 + 0.5 * _SIGN.mean(bars)).clip(1e-6, 1.0 - 1e-6).staged()
+    up = (0.5 + 0.5 * RETURN_SIGN.mean(bars)).clip(1e-6, 1.0 - 1e-6).staged()
     down = (1.0 - up).staged()
     return (up * up.log() + down * down.log()) * (-1.0 / log(2))
 
 
 def transition_entropy(bars: int) -> Quantity:
     """Entropy of turning or going on, bits."""
-    turn = (0.0 - _SIGN * _SIGN.lag(1)).clip(0.0).named("sign_turn")
-    share = turn.mean(bars).clip(1e-6, 1.0 - 1e-6).staged()
+    share = SIGN_TURN.mean(bars).clip(1e-6, 1.0 - 1e-6).staged()
     rest = (1.0 - share).staged()
     return (share * share.log() + rest * rest.log()) * (-1.0 / log(2))
 
 
 def leverage(bars: int) -> Quantity:
     """Correlation of a return with the change of the log range: the leverage effect."""
-    return to.correlation(_TEMPERED, _LOG_RANGE.change(1).named("range_change"), bars)
+    return to.correlation(TEMPERED_RETURN, _LOG_RANGE.change(1).named("range_change"), bars)
 
 
 def asymmetry(bars: int) -> Quantity:
     """Correlation of the last return with the present absolute one."""
-    return to.correlation(_TEMPERED.lag(1).staged(), _TEMPERED.abs().staged(), bars)
+    return to.correlation(TEMPERED_RETURN.lag(1).staged(), TEMPERED_RETURN.abs().staged(), bars)
 
 
 def tail_share(bars: int) -> Quantity:
     """Share of the variance that the returns beyond two deviations made."""
-    square = (_SCALED * _SCALED).named("squared_scaled")
-    beyond = ((_SCALED.abs() - 2.0).positive() * square).named("squared_tail")
+    square = (SCALED_RETURN * SCALED_RETURN).named("squared_scaled")
+    beyond = ((SCALED_RETURN.abs() - 2.0).positive() * square).named("squared_tail")
     return to.share(beyond.mean(bars), square.mean(bars).staged())
 
 
 def breaches(bars: int) -> Quantity:
     """Share of returns below -1.65 deviations less share above 1.65."""
-    zone = (_SCALED - 1.65).positive() - (-1.65 - _SCALED).positive()
+    zone = (SCALED_RETURN - 1.65).positive() - (-1.65 - SCALED_RETURN).positive()
     return zone.named("tail_side").mean(bars)
 
 
@@ -143,64 +139,61 @@ def fear(bars: int) -> Quantity:
 
 def closing_order(bars: int) -> Quantity:
     """Correlation of the close location with the return."""
-    return to.correlation(close_location(), _TEMPERED, bars)
+    return to.correlation(close_location(), TEMPERED_RETURN, bars)
 
 
 def reversal(bars: int) -> Quantity:
     """Correlation of the overnight with the intraday part of the returns."""
     overnight = ((CLOSE.lag(1) - LOW) / CLOSE).named("dip") - ((HIGH - CLOSE.lag(1)) / CLOSE)
-    return to.correlation(overnight.named("reach_balance"), _TEMPERED, bars)
+    return to.correlation(overnight.named("reach_balance"), TEMPERED_RETURN, bars)
 
 
 # By priority: (name, value, what counts as extreme).
-SWINGS = tuple(
-    swing(*row)
-    for row in (
-        ("entropy_3_60", ordinal(LOG_CLOSE, 3, 60) - 0.95, 0.04),
-        ("choppiness_14", choppiness(14) - 50.0, 12.0),
-        ("skewness_60", skewness(60), 0.7),
-        ("leverage_60", leverage(60), 0.3),
-        ("kurtosis_60", kurtosis(60), 0.4),
-        ("roughness_20", roughness(20) - 0.5, 0.15),
-        ("sign_entropy_20", sign_entropy(20) - 0.95, 0.04),
-        ("fear_20", fear(20), 0.15),
-        ("persistence_60", persistence(60), 0.1),
-        ("tail_share_60", tail_share(60) - 0.3, 0.2),
-        ("entropy_3_20", ordinal(LOG_CLOSE, 3, 20) - 0.9, 0.08),
-        ("gain_loss_20", gain_loss(20), 0.3),
-        ("choppiness_28", choppiness(28) - 48.0, 8.0),
-        ("leverage_20", leverage(20), 0.4),
-        ("quiet_trend_20", quiet_trend(20), 0.4),
-        ("breaches_60", breaches(60), 0.05),
-        ("skewness_20", skewness(20), 0.8),
-        ("entropy_4_120", ordinal(LOG_CLOSE, 4, 120) - 0.93, 0.03),
-        ("range_entropy_3_60", ordinal(_LOG_RANGE, 3, 60) - 0.95, 0.03),
-        ("asymmetry_60", asymmetry(60), 0.2),
-        ("transition_entropy_20", transition_entropy(20) - 0.95, 0.05),
-        ("time_order_30", time_correlation(30), 0.8),
-        ("closing_order_60", closing_order(60) - 0.7, 0.1),
-        ("roughness_60", roughness(60) - 0.55, 0.12),
-        ("reversal_60", reversal(60) + 0.7, 0.1),
-        ("volume_entropy_3_60", ordinal(_TURNOVER, 3, 60) - 0.95, 0.03),
-        ("kurtosis_120", kurtosis(120), 0.4),
-        ("gain_loss_60", gain_loss(60), 0.2),
-        ("persistence_20", persistence(20), 0.12),
-        ("fear_60", fear(60), 0.1),
-        ("sign_entropy_60", sign_entropy(60) - 0.98, 0.015),
-        ("skewness_120", skewness(120), 0.5),
-        ("choppiness_60", choppiness(60) - 48.0, 6.0),
-        ("tail_share_20", tail_share(20) - 0.3, 0.3),
-        ("quiet_trend_60", quiet_trend(60), 0.25),
-        ("asymmetry_120", asymmetry(120), 0.15),
-        ("leverage_120", leverage(120), 0.25),
-        ("kurtosis_20", kurtosis(20), 0.4),
-        ("closing_order_20", closing_order(20) - 0.7, 0.15),
-        ("breaches_20", breaches(20), 0.1),
-        ("roughness_120", roughness(120) - 0.57, 0.1),
-        ("entropy_4_60", ordinal(LOG_CLOSE, 4, 60) - 0.87, 0.05),
-        ("reversal_20", reversal(20) + 0.7, 0.15),
-        ("persistence_120", persistence(120), 0.08),
-    )
+SWINGS = (
+    swing("entropy_3_60", ordinal(LOG_CLOSE, 3, 60) - 0.95, 0.04),
+    swing("choppiness_14", choppiness(14) - 50.0, 12.0, "percent"),
+    swing("skewness_60", skewness(60), 0.7),
+    swing("leverage_60", leverage(60), 0.3),
+    swing("kurtosis_60", kurtosis(60) - 0.16, 0.3),
+    swing("roughness_20", roughness(20) - 0.34, 0.1),
+    swing("sign_entropy_20", sign_entropy(20) - 0.95, 0.04),
+    swing("fear_20", fear(20), 0.15),
+    swing("persistence_60", persistence(60) - 0.08, 0.08),
+    swing("tail_share_60", tail_share(60) - 0.3, 0.2),
+    swing("entropy_3_20", ordinal(LOG_CLOSE, 3, 20) - 0.9, 0.08),
+    swing("gain_loss_20", gain_loss(20), 0.3),
+    swing("choppiness_28", choppiness(28) - 48.0, 8.0, "percent"),
+    swing("leverage_20", leverage(20), 0.4),
+    swing("quiet_trend_20", quiet_trend(20), 0.4),
+    swing("breaches_60", breaches(60), 0.05),
+    swing("skewness_20", skewness(20), 0.8),
+    swing("entropy_4_120", ordinal(LOG_CLOSE, 4, 120) - 0.93, 0.03),
+    swing("range_entropy_3_60", ordinal(_LOG_RANGE, 3, 60) - 0.986, 0.01),
+    swing("asymmetry_60", asymmetry(60), 0.2),
+    swing("transition_entropy_20", transition_entropy(20) - 0.96, 0.03),
+    swing("time_order_30", time_correlation(30), 0.8),
+    swing("closing_order_60", closing_order(60) - 0.7, 0.1),
+    swing("roughness_60", roughness(60) - 0.36, 0.08),
+    swing("reversal_60", reversal(60) + 0.9, 0.04),
+    swing("volume_entropy_3_60", ordinal(TURNOVER, 3, 60) - 0.982, 0.01),
+    swing("kurtosis_120", kurtosis(120) - 0.25, 0.3),
+    swing("gain_loss_60", gain_loss(60), 0.2),
+    swing("persistence_20", persistence(20), 0.12),
+    swing("fear_60", fear(60), 0.1),
+    swing("sign_entropy_60", sign_entropy(60) - 0.98, 0.015),
+    swing("skewness_120", skewness(120), 0.5),
+    swing("choppiness_60", choppiness(60) - 48.0, 6.0, "percent"),
+    swing("tail_share_20", tail_share(20) - 0.3, 0.3),
+    swing("quiet_trend_60", quiet_trend(60), 0.25),
+    swing("asymmetry_120", asymmetry(120), 0.15),
+    swing("leverage_120", leverage(120), 0.25),
+    swing("kurtosis_20", kurtosis(20), 0.4),
+    swing("closing_order_20", closing_order(20) - 0.7, 0.15),
+    swing("breaches_20", breaches(20), 0.1),
+    swing("roughness_120", roughness(120) - 0.37, 0.07),
+    swing("entropy_4_60", ordinal(LOG_CLOSE, 4, 60) - 0.87, 0.05),
+    swing("reversal_20", reversal(20) + 0.91, 0.06),
+    swing("persistence_120", persistence(120) - 0.07, 0.06),
 )
 
 _SLOW = SWINGS[::2]

@@ -6,6 +6,7 @@ from mlxts.features.families.swing import DURATION, LEVEL, PERCENTILE, SLOPE, Z_
 from mlxts.features.feature import Family, Feature, merge, product
 from mlxts.features.quantity import Quantity, inverse
 from mlxts.features.shared import (
+    ABSOLUTE_RETURN,
     CLOSE,
     HIGH,
     LOG_CLOSE,
@@ -14,6 +15,10 @@ from mlxts.features.shared import (
     OPEN,
     PERCENT,
     RETURN,
+    RETURN_SIGN,
+    SCALED_RETURN,
+    SIGN_TURN,
+    TEMPERED_RETURN,
     TRUE_RANGE,
     VOLUME,
     mean_volume,
@@ -21,16 +26,11 @@ from mlxts.features.shared import (
     sigma,
 )
 
-_SIGN = RETURN.sign().named("return_sign")
-_ABSOLUTE = RETURN.abs().named("absolute_return")
-_SCALED = (RETURN * per_return_sigma(60)).named("scaled_return")
-_TEMPERED = _SCALED.clip(-3.0, 3.0).named("tempered_return")
-_RUN = _SIGN.through(kernels.run_length, "run_length").named("return_run")
-_TURN = (0.0 - _SIGN * _SIGN.lag(1)).clip(0.0).named("sign_turn")
+_RUN = RETURN_SIGN.through(kernels.run_length, "run_length").named("return_run")
 
 
 def _share_up(bars: int) -> Quantity:
-    return _SIGN.mean(bars)
+    return RETURN_SIGN.mean(bars)
 
 
 def _longest(bars: int) -> Quantity:
@@ -47,51 +47,48 @@ def _variance_ratio(step: int, bars: int) -> Quantity:
 
 def _after(sign: int, bars: int) -> Quantity:
     """Mean return after an up (down) bar, in deviations of a return."""
-    follows = (_SIGN * float(sign)).clip(0.0).lag(1).staged()
+    follows = (RETURN_SIGN * float(sign)).clip(0.0).lag(1).staged()
     total = (RETURN * follows).staged().total(bars)
     return to.share(total, follows.total(bars).staged(), 0.5) * per_return_sigma(60)
 
 
 # By priority: (name, value, what counts as extreme).
-SWINGS = tuple(
-    swing(*row)
-    for row in (
-        ("return_1", RETURN * per_return_sigma(20), 1.5),
-        ("sign_share_20", _share_up(20), 0.3),
-        ("autocorrelation_1_60", to.autocorrelation(_TEMPERED, 1, 60), 0.2),
-        ("sign_share_5", _share_up(5), 0.6),
-        ("variance_ratio_5_60", _variance_ratio(5, 60), 0.3),
-        ("longest_run_20", _longest(20), 3.0),
-        ("turn_share_20", _TURN.mean(20) - 0.5, 0.15),
-        ("absolute_autocorrelation_1_60", to.autocorrelation(_ABSOLUTE, 1, 60), 0.2),
-        ("sign_share_60", _share_up(60), 0.15),
-        ("autocorrelation_1_20", to.autocorrelation(_TEMPERED, 1, 20), 0.3),
-        ("after_up_60", _after(1, 60), 0.2),
-        ("after_down_60", _after(-1, 60), 0.2),
-        ("variance_ratio_10_120", _variance_ratio(10, 120), 0.3),
-        ("range_autocorrelation_1_60", to.autocorrelation(LOG_RANGE, 1, 60), 0.4),
-        ("autocorrelation_2_60", to.autocorrelation(_TEMPERED, 2, 60), 0.2),
-        ("sign_share_10", _share_up(10), 0.4),
-        ("turn_share_60", _TURN.mean(60) - 0.5, 0.1),
-        ("longest_run_60", _longest(60), 3.0),
-        ("autocorrelation_5_60", to.autocorrelation(_TEMPERED, 5, 60), 0.2),
-        ("variance_ratio_2_60", _variance_ratio(2, 60), 0.15),
-        ("autocorrelation_1_120", to.autocorrelation(_TEMPERED, 1, 120), 0.15),
-        ("absolute_autocorrelation_5_60", to.autocorrelation(_ABSOLUTE, 5, 60), 0.2),
-        ("after_up_20", _after(1, 20), 0.3),
-        ("after_down_20", _after(-1, 20), 0.3),
-        ("variance_ratio_5_20", _variance_ratio(5, 20), 0.4),
-        ("sign_share_120", _share_up(120), 0.12),
-        ("autocorrelation_3_60", to.autocorrelation(_TEMPERED, 3, 60), 0.2),
-        ("absolute_autocorrelation_1_120", to.autocorrelation(_ABSOLUTE, 1, 120), 0.2),
-        ("variance_ratio_20_120", _variance_ratio(20, 120), 0.4),
-        ("turn_share_10", _TURN.mean(10) - 0.5, 0.25),
-        ("autocorrelation_2_120", to.autocorrelation(_TEMPERED, 2, 120), 0.15),
-        ("range_autocorrelation_5_60", to.autocorrelation(LOG_RANGE, 5, 60), 0.3),
-        ("longest_run_120", _longest(120), 3.0),
-        ("autocorrelation_5_120", to.autocorrelation(_TEMPERED, 5, 120), 0.15),
-        ("variance_ratio_2_20", _variance_ratio(2, 20), 0.25),
-    )
+SWINGS = (
+    swing("return_1", RETURN * per_return_sigma(20), 1.5, "sigma"),
+    swing("sign_share_20", _share_up(20), 0.3),
+    swing("autocorrelation_1_60", to.autocorrelation(TEMPERED_RETURN, 1, 60), 0.2),
+    swing("sign_share_5", _share_up(5), 0.6),
+    swing("variance_ratio_5_60", _variance_ratio(5, 60), 0.3),
+    swing("longest_run_20", _longest(20), 3.0),
+    swing("turn_share_20", SIGN_TURN.mean(20) - 0.5, 0.15),
+    swing("absolute_autocorrelation_1_60", to.autocorrelation(ABSOLUTE_RETURN, 1, 60), 0.2),
+    swing("sign_share_60", _share_up(60), 0.15),
+    swing("autocorrelation_1_20", to.autocorrelation(TEMPERED_RETURN, 1, 20), 0.3),
+    swing("after_up_60", _after(1, 60), 0.2, "sigma"),
+    swing("after_down_60", _after(-1, 60), 0.2, "sigma"),
+    swing("variance_ratio_10_120", _variance_ratio(10, 120), 0.3),
+    swing("range_autocorrelation_1_60", to.autocorrelation(LOG_RANGE, 1, 60), 0.4),
+    swing("autocorrelation_2_60", to.autocorrelation(TEMPERED_RETURN, 2, 60), 0.2),
+    swing("sign_share_10", _share_up(10), 0.4),
+    swing("turn_share_60", SIGN_TURN.mean(60) - 0.5, 0.1),
+    swing("longest_run_60", _longest(60), 3.0),
+    swing("autocorrelation_5_60", to.autocorrelation(TEMPERED_RETURN, 5, 60), 0.2),
+    swing("variance_ratio_2_60", _variance_ratio(2, 60), 0.15),
+    swing("autocorrelation_1_120", to.autocorrelation(TEMPERED_RETURN, 1, 120), 0.15),
+    swing("absolute_autocorrelation_5_60", to.autocorrelation(ABSOLUTE_RETURN, 5, 60), 0.2),
+    swing("after_up_20", _after(1, 20), 0.3, "sigma"),
+    swing("after_down_20", _after(-1, 20), 0.3, "sigma"),
+    swing("variance_ratio_5_20", _variance_ratio(5, 20), 0.4),
+    swing("sign_share_120", _share_up(120), 0.12),
+    swing("autocorrelation_3_60", to.autocorrelation(TEMPERED_RETURN, 3, 60), 0.2),
+    swing("absolute_autocorrelation_1_120", to.autocorrelation(ABSOLUTE_RETURN, 1, 120), 0.2),
+    swing("variance_ratio_20_120", _variance_ratio(20, 120), 0.4),
+    swing("turn_share_10", SIGN_TURN.mean(10) - 0.5, 0.25),
+    swing("autocorrelation_2_120", to.autocorrelation(TEMPERED_RETURN, 2, 120), 0.15),
+    swing("range_autocorrelation_5_60", to.autocorrelation(LOG_RANGE, 5, 60), 0.3),
+    swing("longest_run_120", _longest(120), 3.0),
+    swing("autocorrelation_5_120", to.autocorrelation(TEMPERED_RETURN, 5, 120), 0.15),
+    swing("variance_ratio_2_20", _variance_ratio(2, 20), 0.25),
 )
 
 # By priority: what runs.
@@ -103,9 +100,9 @@ _RUNS: tuple[tuple[str, Quantity], ...] = (
     ("range", TRUE_RANGE.change(1) * PERCENT),
     ("volume", to.share(VOLUME.change(1), mean_volume(60), 0.0)),
     ("open", OPEN.change(1) * PERCENT),
-    ("size", _ABSOLUTE.change(1)),
+    ("size", ABSOLUTE_RETURN.change(1)),
     ("week", LOG_CLOSE.change(5)),
-    ("calm", _ABSOLUTE - sigma(60)),
+    ("calm", ABSOLUTE_RETURN - sigma(60)),
     ("month", LOG_CLOSE.change(21)),
     ("gap", (OPEN - CLOSE.lag(1)) * PERCENT),
     ("day_over_day_before", LOG_CLOSE.change(2)),
@@ -115,7 +112,7 @@ _RUNS: tuple[tuple[str, Quantity], ...] = (
 
 def _run_return() -> Quantity:
     """Return since the present run of closes began (at most 20 bars of it), in deviations."""
-    total = _SCALED.running_total().named("scaled_total")
+    total = SCALED_RETURN.running_total().named("scaled_total")
     kept = total.lag(1).staged()
     steps = [kept.lag(bars - 1) if bars > 1 else kept for bars in (1, 2, 3, 4, 5)]
     return total - _nearest(steps)
@@ -140,14 +137,14 @@ def _runs() -> tuple[Feature, ...]:
         Feature("return_acceleration", "streaks", "acceleration", "sigma",
                 RETURN.change(1) * per_return_sigma(20)),
         Feature("outlier_recency", "streaks", "recency", "bars",
-                to.zone_recency(_SCALED, -2.0, 2.0)),
+                to.zone_recency(SCALED_RETURN, -2.0, 2.0)),
         Feature("jump_recency", "streaks", "recency", "bars",
                 to.zone_recency(RETURN * inverse(sigma(20).lag(1), 1e-7), -2.5, 2.5)),
         Feature("calm_recency", "streaks", "recency", "bars",
-                (0.1 - _SCALED.abs()).positive().through(kernels.age, "age")),
+                (0.1 - SCALED_RETURN.abs()).positive().through(kernels.age, "age")),
     ]  # fmt: skip
     made += [
-        Feature(f"return_lag_{lag}", "streaks", "position", "sigma", _SCALED.lag(lag))
+        Feature(f"return_lag_{lag}", "streaks", "position", "sigma", SCALED_RETURN.lag(lag))
         for lag in (1, 2, 3, 4, 5)
     ]
     return tuple(made)

@@ -14,17 +14,19 @@ class Swing:
 
     Attributes:
         value: centred on its neutral value.
-        bound: beyond plus or minus this it counts as extreme.
+        bound: beyond plus or minus this it counts as extreme, for the relations that ask.
+        unit: of the value, its changes and means.
     """
 
     name: str
     value: Quantity
     bound: float
+    unit: Unit = "ratio"
 
 
-def swing(name: str, value: Quantity, bound: float) -> Swing:
+def swing(name: str, value: Quantity, bound: float, unit: Unit = "ratio") -> Swing:
     """A row of a table: the value becomes a column under the row's name."""
-    return Swing(name, value.named(name), bound)
+    return Swing(name, value.named(name), bound, unit)
 
 
 def _signal(x: Swing) -> Quantity:
@@ -36,33 +38,35 @@ def _divergence(x: Swing) -> Quantity:
     return x.value.percentile(20) - price
 
 
-def _relation(name: str, kind: str, unit: Unit, build) -> Relation[Swing]:
-    return Relation(name, kind, unit, build)
+def _own(x: Swing) -> Unit:
+    return x.unit
 
 
-LEVEL = _relation("level", "position", "ratio", lambda x: x.value)
-PERCENTILE = _relation("percentile_60", "position", "percent", lambda x: x.value.percentile(60))
-SLOPE = _relation("slope_5", "slope", "ratio", lambda x: x.value.change(5).staged())
-DURATION = _relation("duration", "duration", "bars", lambda x: to.duration(x.value))
-Z_SCORE = _relation("z_60", "position", "sigma", lambda x: to.zscore(x.value, 60))
+LEVEL: Relation[Swing] = Relation("level", "position", _own, lambda x: x.value)
+PERCENTILE: Relation[Swing] = Relation(
+    "percentile_60", "position", "percent", lambda x: x.value.percentile(60)
+)
+SLOPE: Relation[Swing] = Relation("slope_5", "slope", _own, lambda x: x.value.change(5).staged())
+DURATION: Relation[Swing] = Relation("duration", "duration", "bars", lambda x: to.duration(x.value))
+Z_SCORE: Relation[Swing] = Relation("z_60", "position", "sigma", lambda x: to.zscore(x.value, 60))
 
 # By priority.
 ALL: tuple[Relation[Swing], ...] = (
     LEVEL,
     SLOPE,
     DURATION,
-    _relation("zone_recency", "recency", "bars",
+    Relation("zone_recency", "recency", "bars",
               lambda x: to.zone_recency(x.value, -x.bound, x.bound)),
     PERCENTILE,
-    _relation("signal", "distance", "ratio", _signal),
-    _relation("acceleration_5", "acceleration", "ratio",
+    Relation("signal", "distance", _own, _signal),
+    Relation("acceleration_5", "acceleration", _own,
               lambda x: x.value.change(5).staged().change(5)),
-    _relation("divergence_20", "position", "percent", _divergence),
-    _relation("signal_duration", "duration", "bars", lambda x: to.duration(_signal(x))),
-    _relation("zone_duration", "duration", "bars",
+    Relation("divergence_20", "position", "percent", _divergence),
+    Relation("signal_duration", "duration", "bars", lambda x: to.duration(_signal(x))),
+    Relation("zone_duration", "duration", "bars",
               lambda x: to.zone_duration(x.value, -x.bound, x.bound)),
-    _relation("slope_1", "slope", "ratio", lambda x: x.value.change(1)),
-    _relation("mean_20", "position", "ratio", lambda x: x.value.mean(20)),
+    Relation("slope_1", "slope", _own, lambda x: x.value.change(1)),
+    Relation("mean_20", "position", _own, lambda x: x.value.mean(20)),
 )  # fmt: skip
 
 FEW = (LEVEL, SLOPE, DURATION, PERCENTILE, Z_SCORE)

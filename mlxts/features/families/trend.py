@@ -99,11 +99,6 @@ LEVELS = tuple(
         sma(150), wma(50), _recursive("KAMA", 50), linear_regression(100), volume_weighted(100),
         _mean_of("high", 20), _mean_of("low", 20), _zero_lag(20), _recursive("DEMA", 50),
         _median(20), ema(5), wma(100), volume_weighted(10), _recursive("T3", 10), sma(30),
-        _recursive("TRIMA", 20), _recursive("TEMA", 50), _hull(9), wma(10), _zero_lag(50),
-        linear_regression(10), _recursive("KAMA", 10), _recursive("T3", 20),
-        _mean_of("high", 5), _mean_of("low", 5), _recursive("TRIMA", 50), ema(30),
-        _recursive("DEMA", 10), _mean_of("high", 50), _mean_of("low", 50),
-        _recursive("TEMA", 10), _zero_lag(10), middle(100), volume_weighted(200),
     )
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ from mlxts.features.families.magnitude import RATIO_RELATIONS, RELATIONS, Magnit
 from mlxts.features.feature import Family, Feature, merge, product
 from mlxts.features.quantity import Quantity, inverse, maximum, minimum, talib
 from mlxts.features.shared import (
+    ABSOLUTE_RETURN,
     CLOSE,
     FLAT,
     HIGH,
@@ -35,7 +36,6 @@ _GK_TERM = (0.5 * LOG_RANGE * LOG_RANGE - (2 * log(2) - 1) * _BODY * _BODY).name
 _RS_TERM = (_UP * (_UP - _BODY) + _DOWN * (_DOWN - _BODY)).named("rogers_satchell_term")
 _LOSS = minimum(RETURN, RETURN * 0.0).named("log_loss_part")
 _GAIN = maximum(RETURN, RETURN * 0.0).named("log_gain_part")
-_ABSOLUTE = RETURN.abs().named("absolute_return")
 
 
 @cache
@@ -81,13 +81,13 @@ def upside(bars: int) -> Quantity:
 
 @cache
 def mean_absolute(bars: int) -> Quantity:
-    return _ABSOLUTE.mean(bars).named(f"absolute_return_{bars}")
+    return ABSOLUTE_RETURN.mean(bars).named(f"absolute_return_{bars}")
 
 
 @cache
 def bipower(bars: int) -> Quantity:
     """Bipower variation: jumps count little in it (Barndorff-Nielsen and Shephard 2004)."""
-    term = (_ABSOLUTE * _ABSOLUTE.lag(1)).named("bipower_term")
+    term = (ABSOLUTE_RETURN * ABSOLUTE_RETURN.lag(1)).named("bipower_term")
     return term.mean(bars).sqrt().named(f"bipower_{bars}")
 
 
@@ -132,7 +132,7 @@ def volatility_of_volatility(bars: int) -> Quantity:
 
 @cache
 def largest_move(bars: int) -> Quantity:
-    return _ABSOLUTE.highest(bars).named(f"largest_return_{bars}")
+    return ABSOLUTE_RETURN.highest(bars).named(f"largest_return_{bars}")
 
 
 # By priority.
@@ -144,13 +144,7 @@ ESTIMATES = tuple(
         atr_share(5), log_range(10), rogers_satchell(20), overnight(20), intraday(10),
         sigma(60), channel_width(20), exponential(20), upside(20), bipower(20), log_range(3),
         volatility_of_volatility(20), largest_move(20), atr_share(28), sigma(5), downside(60),
-        band_width(50), channel_width(50), garman_klass(5), yang_zhang(60), mean_absolute(10),
-        overnight(60), upside(60), parkinson(66), exponential(60), atr_share(50),
-        channel_width(10), band_width(10), intraday(60), downside(10), rogers_satchell(5),
-        largest_move(60), bipower(60), sigma(100), log_range(2), log_range(130), upside(10),
-        yang_zhang(10), mean_absolute(40), volatility_of_volatility(60), garman_klass(60),
-        channel_width(100), band_width(100), overnight(5), rogers_satchell(60), largest_move(10),
-        intraday(5), mean_absolute(5), exponential(10), overnight(10), parkinson(3),
+        band_width(50), channel_width(50), garman_klass(5), yang_zhang(60), overnight(60),
     )
 )  # fmt: skip
 

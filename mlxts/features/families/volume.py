@@ -18,6 +18,8 @@ from mlxts.features.shared import (
     LOG_RANGE,
     LOW,
     RETURN,
+    RETURN_SIGN,
+    TURNOVER,
     TYPICAL,
     UNTRADED,
     VOLUME,
@@ -27,9 +29,7 @@ from mlxts.features.shared import (
     per_return_sigma,
 )
 
-_TURNOVER = to.share(VOLUME, mean_volume(60), UNTRADED).named("turnover")  # 1 is usual
-_DIRECTION = RETURN.sign().named("return_sign")
-_SIGNED = (_DIRECTION * VOLUME).named("signed_volume")
+_SIGNED = (RETURN_SIGN * VOLUME).named("signed_volume")
 _TYPICAL_MOVE = (TYPICAL.change(1) / CLOSE).named("typical_move")
 _TRADED = (TYPICAL * VOLUME).named("traded_value")
 _LIGHT = 0.1  # of the usual volume: less counts as that, where one divides by volume
@@ -37,26 +37,26 @@ _LIGHT = 0.1  # of the usual volume: less counts as that, where one divides by v
 
 @cache
 def _turnover(bars: int) -> Quantity:
-    return (_TURNOVER if bars == 1 else _TURNOVER.mean(bars)).named(f"volume_{bars}")
+    return (TURNOVER if bars == 1 else TURNOVER.mean(bars)).named(f"volume_{bars}")
 
 
 @cache
 def _illiquidity(bars: int) -> Quantity:
     """Amihud 2002: absolute return a unit of (usual) volume."""
-    term = (RETURN.abs() / _TURNOVER.clip(_LIGHT)).named("illiquidity_term")
+    term = (RETURN.abs() / TURNOVER.clip(_LIGHT)).named("illiquidity_term")
     return (term if bars == 1 else term.mean(bars)).named(f"illiquidity_{bars}")
 
 
 @cache
 def _effort(bars: int) -> Quantity:
     """Range a unit of (usual) volume."""
-    term = (LOG_RANGE / _TURNOVER.clip(_LIGHT)).named("effort_term")
+    term = (LOG_RANGE / TURNOVER.clip(_LIGHT)).named("effort_term")
     return (term if bars == 1 else term.mean(bars)).named(f"effort_{bars}")
 
 
 @cache
 def _turnover_deviation(bars: int) -> Quantity:
-    return _TURNOVER.std(bars).named(f"volume_deviation_{bars}")
+    return TURNOVER.std(bars).named(f"volume_deviation_{bars}")
 
 
 def money_flow_index(bars: int) -> Quantity:
@@ -87,7 +87,7 @@ def volume_price_trend(bars: int) -> Quantity:
 
 def force(bars: int) -> Quantity:
     """Elder's force index in deviations of a return times usual volume."""
-    term = (RETURN * _TURNOVER).named("force_term")
+    term = (RETURN * TURNOVER).named("force_term")
     return talib("EMA", term, timeperiod=bars) * per_return_sigma(20)
 
 
@@ -106,7 +106,7 @@ _AD = (close_location() * VOLUME).named("accumulation").running_total().named("a
 
 def klinger() -> Quantity:
     """Klinger's oscillator on signed usual volume."""
-    term = (_TYPICAL_MOVE.sign().named("typical_sign") * _TURNOVER).named("klinger_term")
+    term = (_TYPICAL_MOVE.sign().named("typical_sign") * TURNOVER).named("klinger_term")
     return talib("EMA", term, timeperiod=34) - talib("EMA", term, timeperiod=55)
 
 
@@ -114,7 +114,7 @@ def ease_of_movement(bars: int) -> Quantity:
     """Arms' ease of movement, move and range in ATR, volume in usual volumes."""
     middle = ((HIGH + LOW) * 0.5).named("bar_middle")
     move = (middle.change(1) * per_atr()).staged()
-    term = move * ((HIGH - LOW) * per_atr()) / _TURNOVER.clip(_LIGHT)
+    term = move * ((HIGH - LOW) * per_atr()) / TURNOVER.clip(_LIGHT)
     return term.named("ease_term").mean(bars)
 
 
@@ -131,82 +131,63 @@ def quiet_flow(bars: int, *, loud: bool = False) -> Quantity:
 
 
 def agreement(bars: int) -> Quantity:
-    return to.correlation(RETURN, _TURNOVER.change(1).named("volume_change"), bars)
+    return to.correlation(RETURN, TURNOVER.change(1).named("volume_change"), bars)
 
 
 def range_agreement(bars: int) -> Quantity:
-    return to.correlation(LOG_RANGE, _TURNOVER, bars)
+    return to.correlation(LOG_RANGE, TURNOVER, bars)
 
 
 def trend(bars: int) -> Quantity:
-    weighted = talib("WMA", _TURNOVER, timeperiod=bars)
-    return to.trend(_TURNOVER, weighted, bars)
+    weighted = talib("WMA", TURNOVER, timeperiod=bars)
+    return to.trend(TURNOVER, weighted, bars)
 
 
 def relative_strength(bars: int) -> Quantity:
     """RSI of volume - 50."""
-    return talib("CMO", _TURNOVER, timeperiod=bars) * 0.5
+    return talib("CMO", TURNOVER, timeperiod=bars) * 0.5
 
 
 def body_flow(bars: int) -> Quantity:
     """Volume of up days over that of down days, as log."""
-    up = (_DIRECTION.clip(0.0) * VOLUME).named("up_volume").total(bars).staged()
-    down = ((0.0 - _DIRECTION).clip(0.0) * VOLUME).named("down_volume").total(bars).staged()
-    days_up = _DIRECTION.clip(0.0).staged().total(bars).staged()
-    days_down = (0.0 - _DIRECTION).clip(0.0).staged().total(bars).staged()
+    up = (RETURN_SIGN.clip(0.0) * VOLUME).named("up_volume").total(bars).staged()
+    down = ((0.0 - RETURN_SIGN).clip(0.0) * VOLUME).named("down_volume").total(bars).staged()
+    days_up = RETURN_SIGN.clip(0.0).staged().total(bars).staged()
+    days_down = (0.0 - RETURN_SIGN).clip(0.0).staged().total(bars).staged()
     mean_up = to.share(up, days_up, 0.5).staged()
     mean_down = to.share(down, days_down, 0.5).staged()
     return to.share(mean_up - mean_down, mean_up + mean_down, UNTRADED)
 
 
 # By priority.
-SWINGS = tuple(
-    swing(*row)
-    for row in (
-        ("mfi_14", money_flow_index(14), 20.0),
-        ("obv_flow_20", balance(20), 0.25),
-        ("chaikin_flow_20", chaikin(20), 0.15),
-        ("volume_oscillator_5_20", oscillator(5, 20), 0.25),
-        ("volume_price_trend_20", volume_price_trend(20), 1.5),
-        ("force_13", force(13), 0.5),
-        ("agreement_20", agreement(20), 0.3),
-        ("chaikin_oscillator", chaikin_oscillator(), 1.0),
-        ("obv_standing_20", _standing(_OBV, 20), 1.5),
-        ("klinger", klinger(), 0.15),
-        ("volume_trend_20", trend(20), 0.6),
-        ("ease_14", ease_of_movement(14), 0.2),
-        ("volume_oscillator_12_50", oscillator(12, 50), 0.2),
-        ("quiet_flow_20", quiet_flow(20), 0.8),
-        ("up_down_volume_20", body_flow(20), 0.15),
-        ("range_agreement_20", range_agreement(20), 0.6),
-        ("obv_flow_5", balance(5), 0.6),
-        ("mfi_7", money_flow_index(7), 28.0),
-        ("ad_standing_20", _standing(_AD, 20), 1.5),
-        ("obv_flow_50", balance(50), 0.15),
-        ("volume_rsi_14", relative_strength(14), 5.0),
-        ("force_2", force(2), 1.0),
-        ("chaikin_flow_50", chaikin(50), 0.1),
-        ("loud_flow_20", quiet_flow(20, loud=True), 0.8),
-        ("agreement_60", agreement(60), 0.2),
-        ("volume_trend_50", trend(50), 0.5),
-        ("mfi_28", money_flow_index(28), 14.0),
-        ("obv_standing_50", _standing(_OBV, 50), 1.5),
-        ("volume_price_trend_5", volume_price_trend(5), 1.5),
-        ("quiet_flow_50", quiet_flow(50), 0.8),
-        ("ease_5", ease_of_movement(5), 0.35),
-        ("chaikin_flow_10", chaikin(10), 0.2),
-        ("up_down_volume_50", body_flow(50), 0.1),
-        ("obv_flow_10", balance(10), 0.4),
-        ("volume_trend_10", trend(10), 0.6),
-        ("range_agreement_60", range_agreement(60), 0.5),
-        ("ad_standing_50", _standing(_AD, 50), 1.5),
-        ("volume_oscillator_3_10", oscillator(3, 10), 0.25),
-        ("volume_price_trend_50", volume_price_trend(50), 1.5),
-        ("force_34", force(34), 0.3),
-        ("loud_flow_50", quiet_flow(50, loud=True), 0.8),
-        ("agreement_10", agreement(10), 0.4),
-        ("volume_rsi_7", relative_strength(7), 8.0),
-    )
+SWINGS = (
+    swing("mfi_14", money_flow_index(14), 20.0, "percent"),
+    swing("obv_flow_20", balance(20), 0.25),
+    swing("volume_oscillator_1_60", oscillator(1, 60), 0.5),
+    swing("chaikin_flow_20", chaikin(20), 0.15),
+    swing("volume_oscillator_5_20", oscillator(5, 20), 0.25),
+    swing("volume_price_trend_20", volume_price_trend(20), 1.5, "sigma"),
+    swing("force_13", force(13), 0.5, "sigma"),
+    swing("agreement_20", agreement(20), 0.3),
+    swing("chaikin_oscillator", chaikin_oscillator(), 1.0),
+    swing("obv_standing_20", _standing(_OBV, 20), 1.5, "sigma"),
+    swing("klinger", klinger(), 0.15),
+    swing("volume_trend_20", trend(20), 0.6),
+    swing("ease_14", ease_of_movement(14), 0.2),
+    swing("volume_oscillator_12_50", oscillator(12, 50), 0.2),
+    swing("quiet_flow_20", quiet_flow(20), 0.8, "sigma"),
+    swing("up_down_volume_20", body_flow(20), 0.15),
+    swing("range_agreement_20", range_agreement(20) - 0.6, 0.2),
+    swing("obv_flow_5", balance(5), 0.6),
+    swing("mfi_7", money_flow_index(7), 28.0, "percent"),
+    swing("ad_standing_20", _standing(_AD, 20), 1.5, "sigma"),
+    swing("obv_flow_50", balance(50), 0.15),
+    swing("volume_rsi_14", relative_strength(14), 5.0, "percent"),
+    swing("force_2", force(2), 1.0, "sigma"),
+    swing("chaikin_flow_50", chaikin(50), 0.1),
+    swing("loud_flow_20", quiet_flow(20, loud=True), 0.8, "sigma"),
+    swing("agreement_60", agreement(60), 0.2),
+    swing("volume_trend_50", trend(50), 0.5),
 )
 
 MAGNITUDES = tuple(

@@ -1,0 +1,291 @@
+"""`mlxts features`: build, list, describe, audit, plot and freeze the feature catalog."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlxts.cli.output import JsonOption, emit, note, table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from mlxts.config import DataConfig
+    from mlxts.features.audit import Audit
+    from mlxts.features.feature import Feature
+
+features = typer.Typer(help="Build and inspect the feature catalog.", no_args_is_help=True)
+
+Symbols = Annotated[list[str] | None, typer.Argument(help="Registered symbols; default: SPY.")]
+SymbolOption = Annotated[str, typer.Option("--symbol", help="A registered symbol.")]
+SourceOption = Annotated[
+    str, typer.Option("--source", help="auto (yahoo or files), yahoo, files, sample or simulated.")
+]
+TierOption = Annotated[int, typer.Option("--tier", help="20, 50, 100, 200, 500, 1000 or 2000.")]
+NameArgument = Annotated[str, typer.Argument(help="As `mlxts features list` shows it.")]
+
+_SHOWN = 15
+
+
+@features.command()
+def build(
+    symbols: Symbols = None,
+    tier: TierOption = 20,
+    timescale: Annotated[str, typer.Option(help="As a configuration names it.")] = "daily",
+    source: SourceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Compute a tier's features of some symbols and register them; unchanged, they are read."""
+    from time import perf_counter
+
+    from mlxts.data import panel
+    from mlxts.features import artifact
+
+    began = perf_counter()
+    frame, built = artifact.load(panel.load(_data(symbols, source)), tier, timescale)
+    assert built is not None  # it is registered unless asked not to be
+    seconds = perf_counter() - began
+    warmup = frame.height - frame.drop_nulls().height
+    if as_json:
+        emit(built.record() | {"seconds": seconds, "rows_in_warmup": warmup})
+        return
+    print(
+        f"{built.dataset} version {built.version}: {frame.width - 2} features x {frame.height} "
+        f"bars ({warmup} in warm-up), {built.first} to {built.last}, {seconds:.2f} s"
+    )
+    print(built.path)
+
+
+@features.command(name="list")
+def list_(
+    tier: Annotated[
+        int | None, typer.Option("--tier", help="Only what it holds; default: every candidate.")
+    ] = None,
+    family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
+    relation: Annotated[str | None, typer.Option(help="Only this relation.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List features with family, relation, unit, warm-up and the first tier that holds them."""
+    from mlxts.features import catalog, tiers
+
+    names = tiers.tier(tier) if tier else tuple(catalog.by_name())
+    chosen = [catalog.get(name) for name in names]
+    chosen = [f for f in chosen if family in (None, f.family) and relation in (None, f.relation)]
+    rows = [
+        (f.name, f.family, f.relation, f.unit, f.warmup, tiers.smallest(f.name)) for f in chosen
+    ]
+    columns = ("feature", "family", "relation", "unit", "warm-up", "tier")
+    if as_json:
+        emit({"features": [dict(zip(columns, row, strict=True)) for row in rows]})
+    else:
+        table(f"{len(rows)} features", columns, rows)
+
+
+@features.command()
+def describe(
+    name: NameArgument,
+    symbol: SymbolOption = "SPY",
+    source: SourceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a feature is: formula, unit, warm-up, and its distribution on a symbol."""
+    from mlxts.errors import DataError
+    from mlxts.features import catalog, tiers
+
+    feature = catalog.get(name)
+    facts: dict[str, Any] = {
+        "name": feature.name,
+        "family": feature.family,
+        "relation": feature.relation,
+        "unit": feature.unit,
+        "warmup": feature.warmup,
+        "tier": tiers.smallest(name),
+        "formula": feature.formula,
+        "columns": {part.name: part.quantity.formula for part in feature.parts()},
+    }
+    try:
+        facts["distribution"] = _distribution(feature, _bars(symbol, source))
+        facts["symbol"] = symbol
+    except DataError as error:
+        facts["distribution"] = None
+        note(f"no distribution: {error}")
+    if as_json:
+        emit(facts)
+        return
+    print(f"{name}: {feature.relation}, in {feature.unit}, family {feature.family}")
+    print(f"  {feature.formula}")
+    for part in feature.parts():
+        if part.name != part.quantity.formula:
+            print(f"    {part.name} = {part.quantity.formula}")
+    tier = f"from tier {facts['tier']} on" if facts["tier"] else "in no tier"
+    print(f"  no value on the first {feature.warmup} bars; {tier}")
+    if facts["distribution"]:
+        table(f"On {symbol}", ("statistic", "value"), list(facts["distribution"].items()))
+
+
+@features.command()
+def audit(
+    symbols: Symbols = None,
+    tier: TierOption = 20,
+    source: SourceOption = "auto",
+    splits: Annotated[str, typer.Option(help="protocol or sample: the years compared.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Check a tier on real bars: constants, duplicates, nulls, dimension, drift, look-ahead."""
+    from mlxts import protocol
+    from mlxts.errors import ConfigError, DataError
+    from mlxts.features import audit as room
+    from mlxts.features import freeze, tiers
+
+    which = splits or ("sample" if source == "sample" else "protocol")
+    if which not in protocol.SPLITS:
+        raise ConfigError(f"splits: {which} is none of {', '.join(protocol.SPLITS)}")
+    names = tiers.tier(tier)
+    found = []
+    for symbol in symbols or ["SPY"]:
+        bars = _bars(symbol, source)
+        cuts = [bars.height * share // 10 for share in (3, 6, 9)] + [bars.height - 1]
+        found.append(room.audit(bars, names, protocol.SPLITS[which], cuts))
+    current = freeze.candidates_hash() == tiers.header()["candidates"]
+    if as_json:
+        emit(
+            {
+                "tier": tier,
+                "splits": which,
+                "order_is_of_this_catalog": current,
+                "symbols": {one.symbol: _audit_record(one) for one in found},
+            }
+        )
+    else:
+        _show_audit(found, tier)
+        if not current:
+            note("the frozen order was chosen from another catalog; run `mlxts features freeze`")
+    wrong = [one.symbol for one in found if not one.ok]
+    if wrong:
+        raise DataError(f"features break a promise on {', '.join(wrong)}; see the audit's findings")
+
+
+@features.command()
+def plot(
+    name: NameArgument,
+    symbol: SymbolOption = "SPY",
+    source: SourceOption = "auto",
+    bars: Annotated[int, typer.Option(min=2, help="The last so many.")] = 750,
+    output: Annotated[Path | None, typer.Option(help="A .png or .svg file.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a feature under the price."""
+    from mlxts import files
+    from mlxts.features import catalog, engine
+    from mlxts.report.feature_figure import draw
+
+    feature = catalog.get(name)
+    history = _bars(symbol, source)
+    values = engine.build(history.lazy(), [name])
+    target = output or files.outputs_folder() / "figures" / f"{symbol}_{name}.png"
+    draw(history.tail(bars), values[name].tail(bars), feature.unit, target)
+    if as_json:
+        emit({"feature": name, "symbol": symbol, "path": str(target)})
+    else:
+        print(target)
+
+
+@features.command(name="freeze")
+def freeze_(
+    output: Annotated[
+        Path | None, typer.Option(help="Where to write; default: the package's own order.")
+    ] = None,
+    source: SourceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Choose the tiers' order anew on the training years of a fixed set of symbols.
+
+    It takes minutes, and changes what every tier means.
+    """
+    from mlxts.features import freeze, tiers
+    from mlxts.files import write_text
+
+    order = freeze.freeze(_data(list(freeze.SYMBOLS), source), note)
+    write_text(output or tiers.ORDER, order.text())
+    if as_json:
+        emit({"path": str(output or tiers.ORDER), "origin": order.origin, "names": order.names})
+    else:
+        print(
+            f"{len(order.names)} features in {output or tiers.ORDER} (origin {order.origin[:16]})"
+        )
+
+
+@features.command()
+def docs(
+    output: Annotated[Path, typer.Option(help="Where to write.")] = Path("docs/feature_catalog.md"),
+    as_json: JsonOption = False,
+) -> None:
+    """Render the catalog as Markdown."""
+    from mlxts.features import document
+    from mlxts.files import write_text
+
+    write_text(output, document.render())
+    if as_json:
+        emit({"path": str(output)})
+    else:
+        print(output)
+
+
+def _data(symbols: list[str] | None, source: str) -> "DataConfig":
+    from mlxts import config
+
+    chosen = tuple(symbol.upper() for symbol in symbols or ["SPY"])
+    values = {"source": source, "symbols": chosen, "score_on": chosen[0]}
+    return config.build({"name": "features", "data": values}, origin="features").data
+
+
+def _bars(symbol: str, source: str) -> "pl.DataFrame":
+    from mlxts.data import panel
+
+    return panel.load(_data([symbol], source)).frame.collect(engine="in-memory")
+
+
+def _distribution(feature: "Feature", bars: "pl.DataFrame") -> dict[str, float | int | None]:
+    from mlxts.features import engine
+
+    values = engine.build(bars.lazy(), [feature.name])[feature.name]
+    quantiles = {f"{share:.0%}": values.quantile(share) for share in (0.01, 0.25, 0.5, 0.75, 0.99)}
+    return {
+        "bars": len(values) - values.null_count(),
+        "mean": values.mean(),
+        "deviation": values.std(),
+        "lowest": values.min(),
+        **quantiles,
+        "highest": values.max(),
+    }  # ty: ignore[invalid-explicit-return]
+
+
+def _audit_record(one: "Audit") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(one) | {
+        "ok": one.ok,
+        "components": {str(k): v for k, v in one.components.items()},
+    }
+
+
+def _show_audit(found: list["Audit"], tier: int) -> None:
+    findings = {
+        "bars": [one.bars for one in found],
+        "constant": [len(one.constant) for one in found],
+        "over 99 % one value": [len(one.one_value) for one in found],
+        "not finite": [len(one.infinite) for one in found],
+        "nulls off the warm-up": [len(one.late_nulls) for one in found],
+        "look-ahead": [len(one.look_ahead) for one in found],
+        "null share": [one.null_share for one in found],
+        "pairs over 0.99": [len(one.near_duplicates) for one in found],
+    }
+    for share in found[0].components:
+        findings[f"components for {share:.0%}"] = [one.components[share] for one in found]
+    rows = [(what, *values) for what, values in findings.items()]
+    table(f"Tier {tier}", ("finding", *(one.symbol for one in found)), rows)
+    for one in found:
+        if one.shifts:
+            moved = [(s.feature, s.mean, s.scale, s.distance) for s in one.shifts[:_SHOWN]]
+            shown = ("feature", "mean, deviations", "log scale", "KS distance")
+            table(f"{one.symbol}: largest shifts from training to test years", shown, moved)

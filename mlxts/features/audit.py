@@ -1,0 +1,144 @@
+"""What a tier's features are like on real bars: drift, duplicates, dimension, causality."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from mlxts.features import catalog, engine
+from mlxts.features.causality import LookAhead, look_ahead
+from mlxts.features.duplicates import THRESHOLD, complete_rows, correlation, most_common
+from mlxts.protocol import Splits
+
+ONE_VALUE = 0.99  # share of the bars with one and the same value: as good as constant
+VARIANCE = (0.90, 0.95, 0.99)  # of which principal components explain
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How a feature moved from the training years to the test years.
+
+    Attributes:
+        mean: change of the mean, in deviations of the training years.
+        scale: log of the ratio of the deviations.
+        distance: largest difference of the two distribution functions (Kolmogorov–Smirnov).
+    """
+
+    feature: str
+    mean: float
+    scale: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Findings on one symbol.
+
+    Attributes:
+        constant: features with one value.
+        one_value: features with one value on more than 99 % of the bars.
+        infinite: features with a value that is not finite.
+        late_nulls: features with a null after their declared warm-up, or a value inside it.
+        null_share: nulls among all values.
+        near_duplicates: pairs above the threshold, with their correlation.
+        components: share of variance -> principal components that explain it.
+        shifts: from training to test years, largest distance first; empty without both.
+        look_ahead: what saw the future.
+    """
+
+    symbol: str
+    bars: int
+    constant: tuple[str, ...]
+    one_value: tuple[str, ...]
+    infinite: tuple[str, ...]
+    late_nulls: tuple[str, ...]
+    null_share: float
+    near_duplicates: tuple[tuple[str, str, float], ...]
+    components: dict[float, int]
+    shifts: tuple[Shift, ...]
+    look_ahead: tuple[LookAhead, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Nothing that breaks a promise (near-duplicates and shifts are reported, no promise)."""
+        wrong = (self.constant, self.one_value, self.infinite, self.late_nulls, self.look_ahead)
+        return not any(wrong)
+
+
+def audit(bars: pl.DataFrame, names: Sequence[str], splits: Splits, cuts: Sequence[int]) -> Audit:
+    """Look at features of one symbol's bars.
+
+    Args:
+        splits: where the training years end and the test years begin.
+        cuts: histories (in bars) that the look-ahead check compares with the whole.
+    """
+    table = engine.build(bars.lazy(), names)
+    features = [catalog.get(name) for name in names]
+    columns = [table[name] for name in names]
+    known = [column.drop_nulls() for column in columns]
+    matrix = complete_rows(table)
+    correlations = correlation(matrix)
+    rows, others = np.nonzero(np.triu(correlations > THRESHOLD, k=1))
+    pairs = [
+        (names[a], names[b], float(correlations[a, b])) for a, b in zip(rows, others, strict=True)
+    ]
+    return Audit(
+        symbol=bars["symbol"][0],
+        bars=bars.height,
+        constant=_those(names, [one.n_unique() < 2 for one in known]),
+        one_value=_those(names, [most_common(one) > ONE_VALUE for one in known]),
+        infinite=_those(names, [not one.is_finite().all() for one in known]),
+        late_nulls=_those(
+            names,
+            [
+                column.null_count() != min(feature.warmup, len(column))
+                or column.head(feature.warmup).null_count() != column.null_count()
+                for feature, column in zip(features, columns, strict=True)
+            ],
+        ),
+        null_share=sum(column.null_count() for column in columns) / max(1, table.height)
+        / len(names),
+        near_duplicates=tuple(sorted(pairs, key=lambda pair: -pair[2])),
+        components=dimension(matrix),
+        shifts=shifts(table, names, splits),
+        look_ahead=tuple(look_ahead(bars, features, cuts)),
+    )  # fmt: skip
+
+
+def dimension(matrix: np.ndarray) -> dict[float, int]:
+    """Share of the variance of the standardised columns -> principal components for it."""
+    deviation = matrix.std(axis=0)
+    varying = deviation > 0
+    scaled = (matrix[:, varying] - matrix[:, varying].mean(axis=0)) / deviation[varying]
+    small = scaled @ scaled.T if len(scaled) < scaled.shape[1] else scaled.T @ scaled
+    eigenvalues = np.linalg.eigvalsh(small)[::-1].clip(min=0.0)
+    explained = np.cumsum(eigenvalues) / eigenvalues.sum()
+    return {share: int(np.searchsorted(explained, share)) + 1 for share in VARIANCE}
+
+
+def shifts(table: pl.DataFrame, names: Sequence[str], splits: Splits) -> tuple[Shift, ...]:
+    """How each feature moved from the training to the test years, largest distance first."""
+    first, last = splits.test
+    train = table.filter(pl.col("date") <= splits.train[1])
+    test = table.filter(pl.col("date").is_between(first, last or pl.col("date").max()))
+    found = []
+    for name in names:
+        before, after = (one[name].drop_nulls().to_numpy() for one in (train, test))
+        if len(before) and len(after) and (spread := float(before.std())) > 0:
+            mean = float(after.mean() - before.mean()) / spread
+            scale = float(np.log(max(after.std(), 1e-6 * spread) / spread))
+            found.append(Shift(name, mean, scale, _distance(before, after)))
+    return tuple(sorted(found, key=lambda shift: -shift.distance))
+
+
+def _distance(first: np.ndarray, second: np.ndarray) -> float:
+    points = np.concatenate([first, second])
+    shares = [
+        np.searchsorted(np.sort(one), points, side="right") / len(one) for one in (first, second)
+    ]
+    return float(np.abs(shares[0] - shares[1]).max())
+
+
+def _those(names: Sequence[str], found: Sequence[bool]) -> tuple[str, ...]:
+    return tuple(name for name, hit in zip(names, found, strict=True) if hit)
