@@ -57,11 +57,10 @@ def atomic_path(target: Path, *, mode: int = 0o644) -> Generator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
+        flush(temporary)
         temporary.chmod(mode)
         temporary.replace(target)
-        sync_folder(target.parent)
+        flush(target.parent)
     except OSError as error:
         raise StorageError(
             f"could not write {target}: {error.strerror or error}; "
@@ -72,9 +71,9 @@ def atomic_path(target: Path, *, mode: int = 0o644) -> Generator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's own entries, so that a rename survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Send a file, or a folder's own entries, to the disk, so that it survives a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

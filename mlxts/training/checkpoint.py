@@ -6,7 +6,6 @@ renames, or a torn file, costs one interval and not the run.
 """
 
 import json
-import os
 import shutil
 import tempfile
 import zlib
@@ -19,7 +18,7 @@ import mlx.optimizers as optim
 from mlx.utils import tree_unflatten
 
 from mlxts.errors import CheckpointError, StorageError
-from mlxts.files import sync_folder
+from mlxts.files import flush
 from mlxts.model.patchtst import PatchTST, flat_arrays
 from mlxts.training.early_stopping import EarlyStopping
 
@@ -67,10 +66,10 @@ def save(
             stream.write(text)
             stream.flush()
         for path in temporary.iterdir():
-            _flush(path)
-        sync_folder(temporary)
+            flush(path)
+        flush(temporary)
         _swap(temporary, target)
-        sync_folder(folder)
+        flush(folder)
     except (OSError, RuntimeError) as error:
         # MLX reports a failed write as RuntimeError.
         reason = getattr(error, "strerror", None) or error
@@ -157,14 +156,6 @@ def _fingerprint(path: Path) -> dict[str, Any]:
         while chunk := stream.read(1 << 22):
             checksum = zlib.crc32(chunk, checksum)
     return {"bytes": path.stat().st_size, "crc32": checksum}
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _swap(temporary: Path, target: Path) -> None:
