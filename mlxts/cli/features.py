@@ -236,7 +236,8 @@ def _data(symbols: list[str] | None, source: str) -> "DataConfig":
 
     chosen = tuple(symbol.upper() for symbol in symbols or ["SPY"])
     values = {"source": source, "symbols": chosen, "score_on": chosen[0]}
-    return config.build({"name": "features", "data": values}, origin="features").data
+    experiment = {"name": "features", "mode": "exploratory", "data": values}
+    return config.build(experiment, origin="features").data
 
 
 def _bars(symbol: str, source: str) -> "pl.DataFrame":
