@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mlxts import protocol
+from mlxts import protocol, universe
 from mlxts.errors import ConfigError
 from mlxts.files import canonical_hash
 
@@ -30,20 +30,51 @@ class DataConfig(_Section):
     source: Literal["auto", "yahoo", "files", "sample", "simulated"] = Field(
         "auto", description="`auto`: the newest registered artifact from yahoo or files"
     )
+    cell: str | None = Field(
+        None, description="of the dataset matrix, e.g. Cb; decides symbols and exogenous"
+    )
     symbols: tuple[str, ...] = Field(("SPY",), min_length=1, description="pooled as one data set")
+    exogenous: tuple[str, ...] = Field(
+        (), description="series joined to every symbol as of their release"
+    )
     score_on: str = Field(protocol.SCORED_ON, description="the symbol whose rows are scored")
     splits: Literal["protocol", "sample"] = Field("protocol", description="which split dates hold")
     pinned: dict[str, str] = Field(
         default_factory=dict, description="symbol -> sha256 of the artifact that must be used"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _contents_from_cell(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("cell"), str):
+            return values
+        try:
+            cell = universe.cell(values["cell"])
+        except ConfigError as error:
+            raise ValueError(f"cell: {error}") from error
+        contents = {"symbols": cell.symbols, "exogenous": cell.exogenous}
+        for key, members in contents.items():
+            default = cls.model_fields[key].default
+            if tuple(values.get(key, default)) not in (default, members):
+                raise ValueError(
+                    f"{key}: cell {cell.name} holds {', '.join(members) or 'none'}; leave {key} "
+                    "out, or leave cell out"
+                )
+        return {**values, **contents}
+
     @model_validator(mode="after")
     def _scores_what_it_reads(self) -> Self:
         if self.score_on not in self.symbols:
             raise ValueError(f"score_on: {self.score_on} is not among symbols; add it there")
-        if len(set(self.symbols)) != len(self.symbols):
-            raise ValueError("symbols: a symbol is named twice")
+        for key, names in (("symbols", self.symbols), ("exogenous", self.exogenous)):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{key}: one is named twice")
         return self
+
+    @property
+    def title(self) -> str:
+        """What is read, in a few words: the cell, or else its contents."""
+        return self.cell or ", ".join((*self.symbols, *self.exogenous))
 
 
 class FeaturesConfig(_Section):
@@ -187,6 +218,7 @@ class ExperimentConfig(_Section):
         stated = {
             "horizon": (self.horizon, scale.horizons),
             "data.splits": (self.data.splits, ("protocol",)),
+            "data.score_on": (self.data.score_on, (protocol.SCORED_ON,)),
             "model.dropout": (self.model.dropout, (fixed.dropout,)),
             "model.head_dropout": (self.model.head_dropout, (fixed.head_dropout,)),
             "model.context": (self.model.context, (fixed.context,)),
@@ -202,12 +234,29 @@ class ExperimentConfig(_Section):
                     f"{key}: {value} is fixed at {', '.join(map(str, allowed))} in strict mode; "
                     "remove it, or set mode: exploratory"
                 )
+        only = universe.cell("Aa")
+        if self.data.cell is None and (self.data.symbols, self.data.exogenous) != (
+            only.symbols,
+            only.exogenous,
+        ):
+            raise ValueError(
+                "data.symbols and data.exogenous follow from a cell of the dataset matrix in "
+                "strict mode; give data.cell instead, or set mode: exploratory"
+            )
 
     @property
     def hash(self) -> str:
-        """SHA-256 of everything that decides the numbers (name, heat, checkpoints do not)."""
-        excluded = {"name", "thermal", "checkpoint"}
-        return canonical_hash(self.model_dump(mode="json", exclude=excluded))
+        """SHA-256 of everything that decides the numbers (name, heat, checkpoints do not).
+
+        A cell is a name for its contents: they count, it does not.
+        """
+        values = self.model_dump(
+            mode="json", exclude={"name": True, "thermal": True, "checkpoint": True}
+        )
+        del values["data"]["cell"]
+        if not self.data.exogenous:
+            del values["data"]["exogenous"]
+        return canonical_hash(values)
 
     def to_yaml(self) -> str:
         """The resolved configuration, every default written out."""

@@ -192,6 +192,9 @@ DATASET_COLUMNS = MappingProxyType(
         )
     }
 )
+# What the names in `adds` stand for: symbols are themselves, groups are lists in configs/.
+ASSET_GROUPS = ("sector_etfs", "large_stocks")
+SERIES_GROUPS = ("economic_series", "news_sentiment", "vix", "search_trends")
 SCORED_ON = "SPY"  # every cell of the matrix is scored on this symbol
 
 TIERS = (20, 50, 100, 200, 500, 1000, 2000)

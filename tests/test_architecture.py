@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mlxts"
 STAIRCASE = [
-    "protocol", "errors", "files", "config", "kernels", "gemm", "backend", "data", "features",
+    "protocol", "errors", "files", "universe", "config", "kernels", "gemm", "backend", "data", "features",
     "targets", "splits", "dataset", "model", "training", "thermal", "console", "tracking",
     "evaluation", "report", "experiment", "search", "scaling", "workspace", "cli", "__main__",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlxts import config, protocol
+from mlxts import config, protocol, universe
 from mlxts.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -18,7 +18,10 @@ def _write(tmp_path: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda p: p.name)
+SHIPPED = sorted(set((ROOT / "configs").rglob("*.yaml")) - {universe.FILE})
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.name)
 def test_every_shipped_configuration_is_valid_and_named_after_its_file(path: Path) -> None:
     assert config.load(path).name == path.stem
 
@@ -95,7 +98,7 @@ def test_overrides_reach_any_depth_and_keep_their_type(tmp_path: Path) -> None:
     overrides = dict(
         map(config.parse_override, ["seed=3", "model.depth=6", "data.symbols=[SPY, QQQ]"])
     )
-    loaded = config.load(_write(tmp_path, "model: {ffn_ratio: 2}"), overrides)
+    loaded = config.load(_write(tmp_path, "{mode: exploratory, model: {ffn_ratio: 2}}"), overrides)
     assert (loaded.seed, loaded.model.depth, loaded.model.ffn_ratio) == (3, 6, 2.0)
     assert loaded.data.symbols == ("SPY", "QQQ")
 
@@ -131,3 +134,67 @@ def test_the_hash_knows_what_decides_the_numbers_and_nothing_else() -> None:
     reference = config.build(base).hash
     assert {config.build(values).hash for values in same} == {reference}
     assert reference not in {config.build({**base, **values}).hash for values in other}
+
+
+def _data(**values: object) -> config.DataConfig:
+    return config.build({"name": "x", "mode": "exploratory", "data": values}).data
+
+
+def test_a_cell_holds_all_that_the_rows_and_columns_before_it_hold() -> None:
+    rows, columns = "ABCDE", "abcd"
+    cells = {r + c: universe.cell(r + c) for r in rows for c in columns}
+    assert cells["Aa"] == universe.Cell("Aa", ("SPY",), ())
+    assert cells["Cb"] == universe.Cell("Cb", ("SPY", "DIA", "QQQ"), ("SFFED_NEWS_SENTIMENT",))
+    for row, column in ((r, c) for r in rows for c in columns):
+        for before in (rows[max(rows.index(row) - 1, 0)] + column,
+                       row + columns[max(columns.index(column) - 1, 0)]):  # fmt: skip
+            assert set(cells[before].symbols) <= set(cells[row + column].symbols)
+            assert set(cells[before].exogenous) <= set(cells[row + column].exogenous)
+    assert cells["Da"].symbols == cells["Ea"].symbols
+    assert not cells["Da"].exogenous
+    assert len(cells["Ea"].exogenous) == 14
+
+
+def test_a_cell_decides_symbols_and_series_and_survives_a_round_trip(tmp_path: Path) -> None:
+    loaded = config.build({"name": "x", "data": {"cell": "Dc", "symbols": ["SPY"]}})
+    assert loaded.data.symbols == universe.cell("Dc").symbols
+    assert loaded.data.exogenous == ("SFFED_NEWS_SENTIMENT", "VIX")
+    assert config.load(_write(tmp_path, loaded.to_yaml())) == loaded
+    assert loaded.data.title == "Dc"
+
+
+def test_a_cell_and_other_contents_contradict_each_other() -> None:
+    with pytest.raises(ConfigError, match=r"symbols: cell Cb holds SPY, DIA, QQQ; leave symbols"):
+        _data(cell="Cb", symbols=["SPY", "AAPL"])
+    with pytest.raises(ConfigError, match="exogenous: cell Ca holds none"):
+        _data(cell="Ca", exogenous=["VIX"])
+
+
+@pytest.mark.parametrize("cell", ["", "A", "Fa", "Ae", "aA", "Cb "])
+def test_what_is_no_cell_is_refused(cell: str) -> None:
+    with pytest.raises(ConfigError, match="no cell of the dataset matrix"):
+        _data(cell=cell)
+
+
+def test_strict_mode_reads_cells_only() -> None:
+    strict = {"name": "x", "mode": "strict"}
+    for values in ({"symbols": ["SPY", "QQQ"]}, {"exogenous": ["VIX"]}):
+        with pytest.raises(ConfigError, match=r"give data\.cell instead"):
+            config.build({**strict, "data": values})
+    assert config.build({**strict, "data": {"cell": "Ec"}}).data.cell == "Ec"
+    with pytest.raises(ConfigError, match=r"data\.score_on: QQQ is fixed at SPY"):
+        config.build({**strict, "data": {"cell": "Cb", "score_on": "QQQ"}})
+
+
+def test_the_hash_is_that_of_a_cells_contents() -> None:
+    def hash_of(**data: object) -> str:
+        return config.build({"name": "x", "mode": "exploratory", "data": data}).hash
+
+    assert hash_of(cell="Aa") == hash_of() == hash_of(symbols=["SPY"], exogenous=[])
+    assert hash_of(cell="Ac") == hash_of(exogenous=["SFFED_NEWS_SENTIMENT", "VIX"])
+    assert len({hash_of(cell=cell) for cell in ("Aa", "Ba", "Ab", "Bb")}) == 4
+
+
+def test_without_a_cell_the_hash_is_what_it_was_before_there_were_cells() -> None:
+    loaded = config.load(ROOT / "configs" / "phase1" / "2M-daily-direction.yaml")
+    assert loaded.hash == "7cc1cc0a272fb0cf8942a854fa94a3f6f73658d05484e7e7148384c68fde02d9"

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from mlxts.config import DataConfig
-from mlxts.data import store
+from mlxts.data import exogenous, series, store
 from mlxts.data.artifacts import Artifact
+from mlxts.data.exogenous import Releases
 from mlxts.data.sources.base import ORACLE_PREFIX, is_bars
 from mlxts.errors import ConfigError, DataError
 
@@ -20,33 +21,63 @@ class Panel:
 
     Attributes:
         frame: sorted by (symbol, date): date, symbol, open, high, low, close, volume (adjusted),
-            raw_open, raw_high, raw_low, raw_close, raw_volume, then oracle columns, if any.
-        artifacts: the raw files that were read, each verified against its hash.
+            raw_open, raw_high, raw_low, raw_close, raw_volume, then oracle columns, if any, then
+            a column for each exogenous series, as of its release.
+        artifacts: the raw files that were read, each verified against its hash; bars, then series.
+        releases: the exogenous series, in the order of their columns.
     """
 
     frame: pl.LazyFrame
     artifacts: tuple[Artifact, ...]
+    releases: tuple[Releases, ...] = ()
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Whose bars these are, sorted."""
+        return tuple(a.symbol for a in self.artifacts[: len(self.artifacts) - len(self.releases)])
 
 
 def load(data: DataConfig) -> Panel:
-    """Read the newest (or pinned) artifact of each symbol and adjust its prices.
+    """Read the newest (or pinned) artifact of each symbol and series, and adjust the prices.
 
     Raises:
-        ConfigError: a symbol is pinned that is not read.
-        DataError: no artifact of a symbol, or it holds values instead of bars.
+        ConfigError: a symbol is pinned that is not read, or a series whose lag is not known.
+        DataError: no artifact of a symbol or series, values where bars are needed or the other
+            way round, or a series that ended long ago.
         IntegrityError: an artifact is missing or was changed.
     """
-    unread = sorted(set(data.pinned) - set(data.symbols))
+    unread = sorted(set(data.pinned) - {*data.symbols, *data.exogenous})
     if unread:
         raise ConfigError(f"data.pinned: {unread[0]} is not among data.symbols; add it there")
     artifacts = tuple(choose(symbol, data) for symbol in sorted(data.symbols))
     frames = [adjust(_bars(artifact)).lazy() for artifact in artifacts]
-    return Panel(pl.concat(frames, how="diagonal"), artifacts)
+    frame = pl.concat(frames, how="diagonal")
+    outside = [(series.get(id_), choose_series(id_, data)) for id_ in data.exogenous]
+    releases = tuple(exogenous.releases(one, _values(artifact)) for one, artifact in outside)
+    exogenous.require_alive(releases, max(artifact.last for artifact in artifacts))
+    if releases:
+        dates = frame.select("date").collect(engine="in-memory").to_series()
+        seen = exogenous.as_of(dates, releases).lazy()
+        frame = frame.join(seen, on="date", how="left", maintain_order="left")
+    return Panel(frame, (*artifacts, *(artifact for _, artifact in outside)), releases)
 
 
 def choose(symbol: str, data: DataConfig) -> Artifact:
-    """The artifact that a configuration means. Raises DataError."""
-    sources = REAL if data.source == "auto" else (data.source,)
+    """The bars that a configuration means. Raises DataError."""
+    return _choose(symbol, data, REAL if data.source == "auto" else (data.source,))
+
+
+def choose_series(id_: str, data: DataConfig) -> Artifact:
+    """The values that a configuration means: from the series' own source or a file.
+
+    Raises:
+        ConfigError: nothing is known of the series.
+        DataError: there is no artifact of it.
+    """
+    return _choose(id_, data, (series.get(id_).source, "files"))
+
+
+def _choose(symbol: str, data: DataConfig, sources: tuple[str, ...]) -> Artifact:
     pinned = data.pinned.get(symbol)
     if pinned is None:
         return store.find(symbol, sources)
@@ -91,3 +122,13 @@ def _bars(artifact: Artifact) -> pl.DataFrame:
             f"low, close and volume of {artifact.symbol}"
         )
     return frame.with_columns(pl.lit(artifact.symbol).alias("symbol"))
+
+
+def _values(artifact: Artifact) -> pl.DataFrame:
+    frame = store.load(artifact)
+    if is_bars(frame):
+        raise DataError(
+            f"{artifact.path} holds bars, not a series of values; import {artifact.symbol} with "
+            "--values"
+        )
+    return frame.sort("date")

@@ -226,6 +226,12 @@ def _how_to_get(symbol: str, source: str) -> str:
         "sample": f"run `mlxts data download --source sample {symbol}`",
         "simulated": f"run `mlxts data simulate sv --symbol {symbol}`",
         "files": f"run `mlxts data import FILE --symbol {symbol}`",
+        "trends_csv": f"run `mlxts data import FILE --trends --symbol {symbol}`",
+        **{
+            online: f"run `mlxts data download --source {online} {symbol}` or `mlxts data import "
+            f"FILE --values --symbol {symbol}`"
+            for online in ("fred", "sffed", "cboe_vix")
+        },
     }
     download = f"run `mlxts data download {symbol}` or `mlxts data import FILE --symbol {symbol}`"
     return ways.get(source, download)

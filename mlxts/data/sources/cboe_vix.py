@@ -1,0 +1,68 @@
+"""Cboe's own history of the VIX. Only its closes are taken.
+
+Opens, highs and lows of the older years are unreliable (a low above the close, zeros), and the
+file has rows on holidays; neither matters for a closing level that is joined as of its date.
+"""
+
+from datetime import date
+
+import polars as pl
+
+from mlxts.data.sources import spellings
+from mlxts.data.sources.base import Fetched, asked_range, within, without_gaps
+from mlxts.data.sources.web import Web, require_no_page
+from mlxts.errors import SourceError
+
+ADDRESS = "https://cdn.cboe.com/api/global/us_indices/daily_prices/VIX_History.csv"
+SYMBOL = "VIX"
+
+
+class CboeVixSource:
+    """One file with the one series VIX.
+
+    Args:
+        web: how requests are made.
+        address: of the file.
+    """
+
+    name = "cboe_vix"
+
+    def __init__(self, web: Web | None = None, *, address: str = ADDRESS) -> None:
+        self._web = web or Web()
+        self._address = address
+
+    def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
+        """Closing levels.
+
+        Raises:
+            SourceError: no network, another symbol than VIX, or an answer that is no such CSV.
+        """
+        if symbol != SYMBOL:
+            raise SourceError(f"Cboe's file holds {SYMBOL}, not {symbol}; ask for {SYMBOL}")
+        what = "Cboe's VIX"
+        body = self._web.get(self._address, what=what)
+        require_no_page(body, what=what)
+        frame, notes = without_gaps(parse(body, what=what))
+        asked = {"address": self._address, "column": "close"}
+        return Fetched(within(frame, start, end, what=what), asked | asked_range(start, end), notes)
+
+
+def parse(body: bytes, *, what: str) -> pl.DataFrame:
+    """The CSV as date, value (the close). Lines before the header are skipped.
+
+    Raises:
+        SourceError: no header with a date and a close, or a cell that is no date or number.
+    """
+    lines = body.decode("utf-8-sig", errors="replace").splitlines()
+    starts = (n for n, line in enumerate(lines) if line.strip().lower().startswith("date,"))
+    header = next(starts, None)
+    if header is None:
+        raise SourceError(f"{what}: the answer has no header DATE,…,CLOSE; try again later")
+    try:
+        table = pl.read_csv("\n".join(lines[header:]).encode(), infer_schema=False)
+        columns = spellings.match(table.columns, values=True)
+        days = spellings.dates(table[columns["date"]])
+        values = spellings.numbers(table[columns["value"]])
+    except (SourceError, pl.exceptions.PolarsError) as error:
+        raise SourceError(f"{what}: {' '.join(str(error).split())[:200]}") from error
+    return pl.DataFrame({"date": days, "value": values})

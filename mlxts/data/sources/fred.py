@@ -1,0 +1,70 @@
+"""FRED, the St. Louis Fed's database: the CSV behind its graphs, which needs no key.
+
+Only the latest vintage is there: revised figures carry what was known later.
+"""
+
+from datetime import date
+from urllib.parse import urlencode
+
+import polars as pl
+
+from mlxts.data.sources import spellings
+from mlxts.data.sources.base import Fetched, asked_range, within, without_gaps
+from mlxts.data.sources.web import Web, require_no_page
+from mlxts.errors import SourceError
+
+ADDRESS = "https://fred.stlouisfed.org/graph/fredgraph.csv"
+
+
+class FredSource:
+    """One series at a time, by FRED's own id.
+
+    Args:
+        web: how requests are made.
+        address: of the CSV, without the query.
+    """
+
+    name = "fred"
+
+    def __init__(self, web: Web | None = None, *, address: str = ADDRESS) -> None:
+        self._web = web or Web()
+        self._address = address
+
+    def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
+        """Dates without a value (written `.` or left empty) are left out, and a note says so.
+
+        Raises:
+            SourceError: no network, an unknown id, or an answer that is no such CSV.
+        """
+        what = f"FRED's {symbol}"
+        body = self._web.get(f"{self._address}?{urlencode({'id': symbol})}", what=what)
+        require_no_page(body, what=what)
+        frame, notes = without_gaps(parse(body, what=what))
+        asked = {"id": symbol, "address": self._address}
+        return Fetched(within(frame, start, end, what=what), asked | asked_range(start, end), notes)
+
+
+def parse(body: bytes, *, what: str) -> pl.DataFrame:
+    """The CSV as date, value. Its header is read by position: its names have changed before.
+
+    Raises:
+        SourceError: not two columns, or a cell that is no date or number.
+    """
+    try:
+        table = pl.read_csv(body, has_header=True, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise SourceError(f"{what}: {_not_csv(error)}") from error
+    if table.width != 2 or table.is_empty():
+        shown = ", ".join(table.columns[:5])
+        raise SourceError(
+            f"{what}: expected a table of dates and values, found {table.height} rows of {shown}"
+        )
+    try:
+        days, values = spellings.dates(table.to_series(0)), spellings.numbers(table.to_series(1))
+    except SourceError as error:
+        raise SourceError(f"{what}: {error}") from error
+    return pl.DataFrame({"date": days, "value": values})
+
+
+def _not_csv(error: Exception) -> str:
+    return f"the answer is no CSV ({' '.join(str(error).split())[:120]}); try again later"

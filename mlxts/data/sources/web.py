@@ -1,0 +1,137 @@
+"""Fetching one file over HTTP: with a time limit, patiently, and never half of it."""
+
+import random
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.message import Message
+from http.client import HTTPException, HTTPResponse
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from mlxts.errors import SourceError
+
+ATTEMPTS = 5  # requests for one address, the first included
+FIRST_WAIT = 1.0  # seconds; doubled after each attempt, times a random 0.5 .. 1.5
+LONGEST_WAIT = 30.0  # seconds, also where the server asks for more
+TIMEOUT = 20.0  # seconds without a byte
+DEADLINE = 120.0  # seconds for a whole answer, however steadily it drips
+LARGEST = 64 * 2**20  # bytes; none of these files is near it
+
+_PASSING = (408, 425, 429)  # and 5xx: worth asking again
+_CHUNK = 2**16
+_AGENT = "mlxts (research; one request a series)"
+
+
+class Passing(Exception):
+    """Something that may be gone at the next attempt."""
+
+    def __init__(self, trouble: str, wait: float | None = None) -> None:
+        super().__init__(trouble)
+        self.wait = wait  # seconds that the server asks for
+
+
+@dataclass(frozen=True)
+class Web:
+    """How files are asked for.
+
+    Attributes:
+        timeout, deadline: seconds, between two bytes and for a whole answer.
+        sleep: waits that many seconds.
+        uniform: a random number in [0, 1), spreads the waits of parallel users.
+        clock: seconds, from anywhere, never backwards.
+        tell: is given a sentence before each wait.
+    """
+
+    timeout: float = TIMEOUT
+    deadline: float = DEADLINE
+    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+    uniform: Callable[[], float] = field(default=random.random, repr=False)
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
+    tell: Callable[[str], None] = field(default=lambda message: None, repr=False)
+
+    def get(self, address: str, *, what: str) -> bytes:
+        """The body of the answer, whole.
+
+        Args:
+            what: the subject of messages, e.g. `FRED's DGS10`.
+
+        Raises:
+            SourceError: the server does not have it, refuses, sends too much, or gives no whole
+                answer in ATTEMPTS requests.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._ask(address, what)
+            except Passing as error:
+                trouble = error
+            if attempt < ATTEMPTS:
+                jittered = FIRST_WAIT * 2 ** (attempt - 1) * (0.5 + self.uniform())
+                wait = min(jittered if trouble.wait is None else trouble.wait, LONGEST_WAIT)
+                self.tell(f"{what}: {trouble}; asking again in {wait:.0f} s")
+                self.sleep(wait)
+        raise SourceError(
+            f"{what}: {trouble}, {ATTEMPTS} times in a row; try again later, or "
+            "`mlxts data import` a file"
+        ) from trouble
+
+    def _ask(self, address: str, what: str) -> bytes:
+        request = Request(address, headers={"User-Agent": _AGENT})
+        try:
+            with urlopen(request, timeout=self.timeout) as response:
+                return self._body(response, what)
+        except HTTPError as error:
+            error.close()
+            if error.code in _PASSING or error.code >= 500:
+                wait = _asked_wait(error.headers)
+                raise Passing(f"the server answers {error.code} {error.reason}", wait) from error
+            if error.code == 404:
+                raise SourceError(f"{what} does not exist (404); check the name") from error
+            raise SourceError(
+                f"{what}: the server refuses ({error.code} {error.reason}); download the file "
+                "with a browser and `mlxts data import` it"
+            ) from error
+        except TimeoutError as error:
+            raise Passing(f"no answer within {self.timeout:g} s") from error
+        except URLError as error:
+            if isinstance(error.reason, TimeoutError | socket.timeout):
+                raise Passing(f"no answer within {self.timeout:g} s") from error
+            raise Passing(f"cannot be reached ({_line(error.reason)})") from error
+        except (HTTPException, OSError) as error:
+            raise Passing(f"the connection broke ({_line(error)})") from error
+
+    def _body(self, response: HTTPResponse, what: str) -> bytes:
+        """Read to the end. A body that is shorter than announced is no answer."""
+        ends = self.clock() + self.deadline
+        announced = response.headers.get("Content-Length")
+        body = bytearray()
+        while chunk := response.read1(_CHUNK):
+            body += chunk
+            if len(body) > LARGEST:
+                raise SourceError(f"{what} is larger than {LARGEST >> 20} MiB; this is no series")
+            if self.clock() > ends:
+                raise Passing(f"the answer was not complete after {self.deadline:g} s")
+        if announced and announced.isdigit() and len(body) < int(announced):
+            raise Passing(f"the answer broke off after {len(body):,} of {int(announced):,} bytes")
+        return bytes(body)
+
+
+def require_no_page(body: bytes, *, what: str) -> None:
+    """Raises SourceError when a web page came instead of a file (a login, an outage, a block)."""
+    start = body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<script", b"<!--")):
+        raise SourceError(
+            f"{what}: a web page came instead of data; try again later, or download the file with "
+            "a browser and `mlxts data import` it"
+        )
+
+
+def _asked_wait(headers: Message) -> float | None:
+    """Retry-After, where it is a number of seconds."""
+    value = headers.get("Retry-After", "")
+    return float(value) if value.isdigit() else None
+
+
+def _line(error: object) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,72 @@
+"""What a cell of the dataset matrix holds: the protocol's groups, spelled out in universe.yaml."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from mlxts import protocol
+from mlxts.errors import ConfigError
+
+FILE = Path(__file__).parents[1] / "configs" / "universe.yaml"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the dataset matrix.
+
+    Attributes:
+        name: row and column, e.g. `Cb`.
+        symbols: whose bars are pooled, in the order in which rows add them.
+        exogenous: series that are joined to every symbol as of their release.
+    """
+
+    name: str
+    symbols: tuple[str, ...]
+    exogenous: tuple[str, ...]
+
+
+def cell(name: str) -> Cell:
+    """The cell of a row and a column, with everything that the ones before it hold.
+
+    Raises:
+        ConfigError: no such cell, or universe.yaml lacks one of its groups.
+    """
+    rows, columns = tuple(protocol.DATASET_ROWS), tuple(protocol.DATASET_COLUMNS)
+    if len(name) != 2 or name[0] not in rows or name[1] not in columns:
+        raise ConfigError(
+            f"{name} is no cell of the dataset matrix; write a row ({', '.join(rows)}) and a "
+            f"column ({', '.join(columns)}), e.g. Cb"
+        )
+    axes = (
+        *(protocol.DATASET_ROWS[row] for row in rows[: rows.index(name[0]) + 1]),
+        *(protocol.DATASET_COLUMNS[column] for column in columns[: columns.index(name[1]) + 1]),
+    )
+    symbols: list[str] = []
+    exogenous: list[str] = []
+    for group in (group for axis in axes for group in axis.adds):
+        if group in protocol.SERIES_GROUPS:
+            exogenous += _members(group)
+        elif group in protocol.ASSET_GROUPS:
+            symbols += _members(group)
+        else:
+            symbols.append(group)
+    return Cell(name, tuple(symbols), tuple(exogenous))
+
+
+def _members(group: str) -> tuple[str, ...]:
+    members = _groups(FILE).get(group)
+    if not members:
+        raise ConfigError(f"{FILE} lists nothing under {group}; restore that list")
+    return members
+
+
+@cache
+def _groups(file: Path) -> dict[str, tuple[str, ...]]:
+    try:
+        groups = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return {group: tuple(map(str, members)) for group, members in groups.items()}
+    except (OSError, yaml.YAMLError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{file} holds no lists of the universe: {reason}") from error
