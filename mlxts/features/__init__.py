@@ -1,1 +1,1 @@
-
+"""Relational features: a declarative catalog, nested tiers, and one lazy plan to build them."""

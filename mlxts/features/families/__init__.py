@@ -1,1 +1,1 @@
-
+"""The families of the catalog, one table each."""
