@@ -7,9 +7,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mlxts"
 STAIRCASE = [
-    "protocol", "errors", "files", "universe", "config", "kernels", "gemm", "backend", "data", "features",
-    "targets", "splits", "dataset", "model", "training", "thermal", "console", "tracking",
-    "evaluation", "report", "experiment", "search", "scaling", "workspace", "cli", "__main__",
+    "protocol", "errors", "files", "universe", "config", "kernels", "gemm", "backend", "data",
+    "features", "targets", "splits", "dataset", "model", "training", "thermal", "console",
+    "tracking", "evaluation", "report", "experiment", "search", "scaling", "workspace", "cli",
+    "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 
