@@ -46,20 +46,23 @@ def cell(name: str) -> Cell:
     symbols: list[str] = []
     exogenous: list[str] = []
     for group in (group for axis in axes for group in axis.adds):
-        if group in protocol.SERIES_GROUPS:
-            exogenous += _members(group)
-        elif group in protocol.ASSET_GROUPS:
-            symbols += _members(group)
-        else:
-            symbols.append(group)
+        chosen = exogenous if group in protocol.SERIES_GROUPS else symbols
+        chosen += members(group)
     return Cell(name, tuple(symbols), tuple(exogenous))
 
 
-def _members(group: str) -> tuple[str, ...]:
-    members = _groups(FILE).get(group)
-    if not members:
+def members(group: str) -> tuple[str, ...]:
+    """What a name in the protocol's `adds` stands for: a group its list, a symbol itself.
+
+    Raises:
+        ConfigError: universe.yaml lacks that list.
+    """
+    if group not in (*protocol.ASSET_GROUPS, *protocol.SERIES_GROUPS):
+        return (group,)
+    listed = _groups(FILE).get(group)
+    if not listed:
         raise ConfigError(f"{FILE} lists nothing under {group}; restore that list")
-    return members
+    return listed
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlxts.cli import cells
 from mlxts.cli.output import JsonOption, emit, note, table
 
 if TYPE_CHECKING:
@@ -15,11 +16,16 @@ if TYPE_CHECKING:
     from mlxts.data.sources.base import Source
 
 data = typer.Typer(help="Fetch, import, simulate, list and verify data.", no_args_is_help=True)
+data.command()(cells.cell)
+data.command()(cells.sources)
 
 
 class Online(StrEnum):
     yahoo = "yahoo"
     sample = "sample"
+    fred = "fred"
+    cboe_vix = "cboe_vix"
+    sffed = "sffed"
 
 
 class Model(StrEnum):
@@ -44,18 +50,38 @@ _WARNINGS_SHOWN = 5
 
 @data.command()
 def download(
-    symbols: Annotated[list[str], typer.Argument(help="e.g. SPY QQQ; of the sample: SP500 NASDAQ")],
+    symbols: Annotated[
+        list[str] | None,
+        typer.Argument(help="e.g. SPY QQQ; of the sample: SP500 NASDAQ; of FRED: DGS10"),
+    ] = None,
     source: Annotated[Online, typer.Option(help="Where from.")] = Online.yahoo,
+    cell: Annotated[
+        str | None,
+        typer.Option(metavar="CELL", help="Instead: what a cell (e.g. Cb) needs and is not here."),
+    ] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="With --cell: also what is here already.")
+    ] = False,
     start: Start = None,
     end: End = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Download daily bars, check them and store them."""
-    from mlxts.data.sources.sample import SampleSource
-    from mlxts.data.sources.yahoo import YahooSource
+    """Download daily bars or series, check them and store them."""
+    from mlxts.errors import DataError
 
-    chosen: Source = SampleSource() if source is Online.sample else YahooSource(tell=note)
-    jobs = [(symbol.upper(), chosen) for symbol in symbols]
+    if bool(symbols) == bool(cell):
+        raise DataError("name symbols, or a cell of the dataset matrix with --cell")
+    if cell:
+        from mlxts.data import inventory
+
+        needs = [n for n in inventory.of(cell) if refresh or n.artifact is None]
+        jobs = [(need.id, _online(need.source)) for need in needs]
+        if not jobs and not as_json:
+            print(f"all that {cell} needs is here; --refresh fetches it again")
+            return
+    else:
+        chosen = _online(source.value)
+        jobs = [(symbol.upper(), chosen) for symbol in symbols or ()]
     _store_all(jobs, _day(start), _day(end), as_json)
 
 
@@ -66,15 +92,24 @@ def import_(
     values: Annotated[
         bool, typer.Option("--values", help="A date and one value (or close) a row, not bars.")
     ] = False,
+    trends: Annotated[
+        bool, typer.Option("--trends", help="Exports of Google Trends; each term is a series.")
+    ] = False,
     start: Start = None,
     end: End = None,
     as_json: JsonOption = False,
 ) -> None:
     """Import files of your own, check them and store them."""
     from mlxts.data.sources.files import FilesSource
+    from mlxts.data.sources.trends_csv import TrendsSource
     from mlxts.errors import DataError
 
     found = _files(paths)
+    if trends:
+        exports = [TrendsSource(path) for path in found]
+        named = [(name, e) for e in exports for name in ([symbol] if symbol else e.symbols())]
+        _store_all(named, _day(start), _day(end), as_json)
+        return
     if symbol and len(found) > 1:
         raise DataError("--symbol names one file; leave it out to name each after its file")
     jobs = [(symbol or path.stem).upper() for path in found]
@@ -183,6 +218,28 @@ def sample(
         print(path)
     if not written:
         print("nothing is registered, so there is nothing to sample")
+
+
+def _online(source: str) -> "Source":
+    """A source by its name. Google Trends cannot be asked: it says how to get the file."""
+    from mlxts.data.sources.cboe_vix import CboeVixSource
+    from mlxts.data.sources.fred import FredSource
+    from mlxts.data.sources.sample import SampleSource
+    from mlxts.data.sources.sffed import SFFedSource
+    from mlxts.data.sources.trends_csv import TrendsByHand
+    from mlxts.data.sources.web import Web
+    from mlxts.data.sources.yahoo import YahooSource
+
+    web = Web(tell=note)
+    sources: tuple[Source, ...] = (
+        YahooSource(tell=note),
+        SampleSource(),
+        FredSource(web),
+        CboeVixSource(web),
+        SFFedSource(web),
+        TrendsByHand(),
+    )
+    return {one.name: one for one in sources}[source]
 
 
 def _store_all(

@@ -71,8 +71,8 @@ def disk_full_after(size: int) -> Iterator[None]:
 def test_the_group_names_every_command() -> None:
     command = typer.main.get_command(data)
     assert sorted(command.commands) == [  # ty: ignore[unresolved-attribute]
-        "download", "import", "list", "register-processed", "register-raw", "sample", "simulate",
-        "verify",
+        "cell", "download", "import", "list", "register-processed", "register-raw", "sample",
+        "simulate", "sources", "verify",
     ]  # fmt: skip
 
 

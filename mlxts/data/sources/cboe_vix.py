@@ -22,14 +22,14 @@ class CboeVixSource:
 
     Args:
         web: how requests are made.
-        address: of the file.
+        address: of the file; None: ADDRESS.
     """
 
     name = "cboe_vix"
 
-    def __init__(self, web: Web | None = None, *, address: str = ADDRESS) -> None:
+    def __init__(self, web: Web | None = None, *, address: str | None = None) -> None:
         self._web = web or Web()
-        self._address = address
+        self._address = address or ADDRESS
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
         """Closing levels.

@@ -21,14 +21,14 @@ class FredSource:
 
     Args:
         web: how requests are made.
-        address: of the CSV, without the query.
+        address: of the CSV, without the query; None: ADDRESS.
     """
 
     name = "fred"
 
-    def __init__(self, web: Web | None = None, *, address: str = ADDRESS) -> None:
+    def __init__(self, web: Web | None = None, *, address: str | None = None) -> None:
         self._web = web or Web()
-        self._address = address
+        self._address = address or ADDRESS
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
         """Dates without a value (written `.` or left empty) are left out, and a note says so.

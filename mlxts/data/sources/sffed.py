@@ -25,14 +25,14 @@ class SFFedSource:
 
     Args:
         web: how requests are made.
-        address: of the workbook.
+        address: of the workbook; None: ADDRESS.
     """
 
     name = "sffed"
 
-    def __init__(self, web: Web | None = None, *, address: str = ADDRESS) -> None:
+    def __init__(self, web: Web | None = None, *, address: str | None = None) -> None:
         self._web = web or Web()
-        self._address = address
+        self._address = address or ADDRESS
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
         """A value for every day, weekends included.

@@ -101,6 +101,19 @@ class TrendsSource:
         )
 
 
+class TrendsByHand:
+    """Stands for Google Trends where a source is to be asked: says how to get the file."""
+
+    name = "trends_csv"
+
+    def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
+        """Raises SourceError, always."""
+        raise SourceError(
+            f"{symbol} cannot be downloaded; export its Interest over time from Google Trends "
+            f"and run `mlxts data import FILE --trends --symbol {symbol}`"
+        )
+
+
 def _first_of_month(column: pl.Series) -> pl.Series:
     """Monthly exports write 2024-01."""
     return column.str.strip_chars().str.replace(r"^(\d{4}-\d{2})$", "$1-01")
