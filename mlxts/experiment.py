@@ -189,6 +189,7 @@ def _decision_row(data: datasets.Dataset, symbol: str, day: date | None) -> int:
     bars = data.bars.with_row_index("row").filter(
         pl.Series(data.eligible) & (pl.col("symbol") == symbol)
     )
+    bars = bars.sort("date")  # whichever phase has the latest
     if day is not None:
         bars = bars.filter(pl.col("date") == day)
     if not bars.height:

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxts import config, dataset, targets
-from mlxts.data import store
+from mlxts.data import bars as timescale_bars
+from mlxts.data import calendar, store
 from mlxts.data.sources.files import FilesSource
 from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.dataset import Dataset
-from mlxts.errors import ConfigError, EmptySplitError
+from mlxts.errors import EmptySplitError
 from mlxts.features import engine, tiers
-from mlxts.protocol import SPLIT_NAMES, SPLITS, TASKS
+from mlxts.protocol import SPLIT_NAMES, SPLITS, TASKS, TIMESCALES
 
 modest = settings(max_examples=60, deadline=None)
 
@@ -160,10 +161,60 @@ def test_an_empty_test_split_is_no_error(tmp_path, monkeypatch):
     assert len(samples["test"]) == 0 < len(samples["validation"])
 
 
-def test_a_timescale_without_bars_is_refused():
-    weekly = config.build({"name": "t", "timescale": "weekly"})
-    with pytest.raises(ConfigError, match="use timescale: daily"):
-        dataset.build(weekly)
+@pytest.fixture(scope="module", params=[name for name in TIMESCALES if name != "daily"])
+def scaled(request, tmp_path_factory) -> Dataset:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLXTS_HOME", str(tmp_path_factory.mktemp("home")))
+        register("SPY", first=date(2004, 1, 2), last=date(2025, 6, 30))
+        register("DIA", first=date(2005, 3, 9), last=date(2025, 6, 30))
+        values = {"name": "t", "mode": "exploratory", "timescale": request.param}
+        data = {"source": "simulated", "symbols": ["SPY", "DIA"]}
+        return dataset.build(config.build(values | {"data": data}))
+
+
+def test_a_sample_is_a_day_with_that_days_target(scaled):
+    assert scaled.horizon == scaled.timescale.horizon
+    labels = targets.compute(scaled.daily, scaled.task, scaled.horizon)
+    for samples in scaled.samples.values():
+        days, bars = labels[samples.daily_rows.tolist()], scaled.bars[samples.rows.tolist()]
+        for table in (days, bars):
+            assert (table["date"].to_numpy() == samples.dates).all()
+            assert table["symbol"].to_list() == samples.symbols.tolist()
+        assert (days["target"].to_numpy() == samples.targets).all()
+        assert (days["label_end"].to_numpy() == samples.label_end).all()
+        assert (bars["phase"].to_numpy() == samples.phases).all()
+        closes = scaled.daily["close"].to_numpy()[samples.daily_rows]
+        assert (bars["close"].to_numpy() == closes).all()
+
+
+def test_no_day_is_sampled_twice_and_no_window_leaves_its_phase(scaled):
+    used = np.concatenate([scaled.samples[name].daily_rows for name in SPLIT_NAMES])
+    assert len(np.unique(used)) == len(used)
+    series = scaled.bars.select(pl.struct("symbol", "phase").rank("dense")).to_series().to_numpy()
+    assert scaled.eligible.any()
+    for row in np.flatnonzero(scaled.eligible):
+        assert len(set(series[row - scaled.context + 1 : row + 1])) == 1
+
+
+def test_where_no_one_traded_no_one_decides(scaled):
+    traded = scaled.bars.join(scaled.daily, on=["date", "symbol"], how="semi")
+    untraded = scaled.bars.join(scaled.daily, on=["date", "symbol"], how="anti")["date"].to_list()
+    assert traded.height + len(untraded) == scaled.bars.height
+    assert not any(calendar.is_session(day) for day in untraded)
+    assert (date(2004, 6, 11) in untraded) == (scaled.timescale.unit != "session")
+    decided = scaled.bars.filter(pl.Series(scaled.eligible))["date"].to_list()
+    assert all(calendar.is_session(day) for day in decided)
+
+
+def test_validation_decides_on_every_day_but_the_purged_and_the_rarest_phases(scaled):
+    samples = scaled.samples["validation"]
+    days = calendar.sessions(date(2023, 1, 1), date(2024, 12, 31))
+    wanted = set(days[: len(days) - scaled.horizon])
+    found = set(samples.dates[samples.symbols == "SPY"].tolist())
+    assert found <= wanted
+    ends, phases = timescale_bars.schedule(scaled.timescale, date(2024, 12, 31))
+    rare = {day for day, phase in zip(ends.tolist(), phases, strict=True) if phase >= 19}
+    assert wanted - found <= (rare if scaled.timescale.unit == "month" else set())
 
 
 @pytest.mark.realdata

@@ -66,7 +66,7 @@ def baselines(
     configuration = configurations.load(config)
     dataset = datasets.build(configuration)
     models = forecasters.predictions(dataset, dict.fromkeys(("train", split)))
-    scores = score.score(models, dataset.task, dataset.horizon, dataset.score_on, splits=(split,))
+    scores = score.score_models(models, dataset, (split,))
     if as_json:
         emit(scores)
         return
@@ -109,11 +109,12 @@ def _two_lines(row: dict[str, Any]) -> list[str]:
 
 def _open_test(folder: Path, dataset: "Dataset") -> "pl.DataFrame":
     """Record the look, then predict the test split and keep its rows with the run."""
+    from mlxts import dataset as datasets
     from mlxts import experiment
     from mlxts.errors import EmptySplitError
     from mlxts.evaluation import looks, predictions
 
-    if not (dataset.samples["test"].symbols == dataset.score_on).any():
+    if not datasets.scored(dataset.samples["test"], dataset.score_on).any():
         raise EmptySplitError(
             f"the test split of this run's data holds no sample of {dataset.score_on}; "
             "train on data that reaches into it"

@@ -21,7 +21,8 @@ def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
     har = protocol.BASELINE.upper()
     for split, models in scores.items():
         any_model = next(iter(models.values()))
-        title = f"{name}: {dataset.task.name}, H = {dataset.horizon}, {dataset.score_on}, {split}"
+        title = f"{name}: {dataset.task.name}, H = {dataset.horizon}, {dataset.score_on}, "
+        title += split.replace("_", " ")
         # Every model is scored on the same rows, so their number stands above, not in each row.
         title += f" ({dataset.splits_name} splits)\nn = {any_model['n']:,}"
         if dataset.task.kind == "regression":

@@ -142,12 +142,22 @@ def _show_plan(record: dict[str, Any]) -> None:
         ("run", record["run_id"]),
         *((name, record[name]) for name in ("n_total", "n_body", "n_embed", "n_head")),
         *((f"{split} samples", count) for split, count in record["samples"].items()),
+        *_phases(record),
         ("features", record["features"]),
+        *((f"of {bars} bars", count) for bars, count in record["joined_features"].items()),
         ("micro-batch", record["micro_batch"]),
         ("GFLOP a step", f"{record['flops_per_step'] / 1e9:,.1f}"),
         ("planned memory", f"{record['memory_bytes'] / 2**20:,.0f} MiB"),
     ]
     table("Plan", ["", "value"], [(name, number(value)) for name, value in rows])
+
+
+def _phases(record: dict[str, Any]) -> list[tuple[str, int]]:
+    """How many samples are of the canonical phase, where there are others."""
+    canonical = record["canonical_samples"]
+    if canonical == record["samples"]:
+        return []
+    return [(f"canonical {split} samples", count) for split, count in canonical.items()]
 
 
 def _train(plan: "Plan", resume: bool, quiet: bool, as_json: bool) -> None:

@@ -2,11 +2,14 @@
 
 A baseline is fitted on the training samples and then speaks about rows. It is never shown the
 targets of another split: `predictions` takes them from the data set itself, after the fit.
+
+At every timescale a baseline reads daily bars: what it asks is H days ahead, and the last days
+say more about them than the same days summed up to a week or a month.
 """
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -34,7 +37,7 @@ class Baseline(Protocol):
         """Learn from the training samples.
 
         Args:
-            bars: date, symbol, open, high, low, close, volume; sorted by (symbol, date).
+            bars: daily: date, symbol, open, high, low, close, volume; sorted by (symbol, date).
             train: whose `rows` point into `bars`.
             task: decides what is predicted, a logit or a log return.
 
@@ -129,10 +132,12 @@ def predictions(
         For each baseline a table as in `predictions.py`.
     """
     splits, tables = tuple(splits), {}
+    train = dataset.samples["train"]
+    train = replace(train, rows=train.daily_rows)
     for name in names:
-        fitted = BASELINES[name].fit(dataset.bars, dataset.samples["train"], dataset.task)
+        fitted = BASELINES[name].fit(dataset.daily, train, dataset.task)
         tables[name] = pl.concat(
-            predictions_file.table(samples, split, fitted(samples.rows))
+            predictions_file.table(samples, split, fitted(samples.daily_rows))
             for split, samples in ((split, dataset.samples[split]) for split in splits)
         )
     return tables

@@ -5,20 +5,23 @@ import numpy as np
 from mlxts.protocol import MIN_CLASS_SAMPLES, MIN_POSITIVE_CLUSTERS
 
 
-def positive_clusters(dates: np.ndarray, targets: np.ndarray, horizon: int) -> int:
-    """Runs of dates with a positive, separated by more than H dates.
+def positive_clusters(
+    dates: np.ndarray, targets: np.ndarray, horizon: int, spacing: int = 1
+) -> int:
+    """Runs of dates with a positive, separated by more than H days.
 
     Labels of H days overlap, so positives closer than that may all be one move of the market.
 
     Args:
         dates: (n,) the date of each sample; targets: (n,) 0 or 1; horizon: H, trading days.
+        spacing: trading days from one date to the next.
     """
     _, date_of = np.unique(dates, return_inverse=True)
     positions = np.unique(date_of[targets > 0.5])
-    return int(len(positions) > 0) + int((np.diff(positions) > horizon).sum())
+    return int(len(positions) > 0) + int((np.diff(positions) * spacing > horizon).sum())
 
 
-def obstacle(dates: np.ndarray, targets: np.ndarray, horizon: int) -> str | None:
+def obstacle(dates: np.ndarray, targets: np.ndarray, horizon: int, spacing: int = 1) -> str | None:
     """Why the cell is not estimable, or None when it is."""
     positives = int((targets > 0.5).sum())
     negatives = len(targets) - positives
@@ -27,7 +30,7 @@ def obstacle(dates: np.ndarray, targets: np.ndarray, horizon: int) -> str | None
             f"{positives} positives and {negatives} negatives, "
             f"at least {MIN_CLASS_SAMPLES} of each are needed"
         )
-    clusters = positive_clusters(dates, targets, horizon)
+    clusters = positive_clusters(dates, targets, horizon, spacing)
     if clusters < MIN_POSITIVE_CLUSTERS:
         return f"{clusters} separate clusters of positives, {MIN_POSITIVE_CLUSTERS} are needed"
     return None

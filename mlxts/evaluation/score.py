@@ -2,6 +2,9 @@
 
 Every comparison is paired: all models are scored on the same rows with the same bootstrap draws.
 A difference is model minus HAR, so less than zero is better; a skill is 1 - loss / HAR's loss.
+
+Where a timescale has phases, a split's own figures are those of the canonical phase, and those of
+every phase stand beside them under the split's name with `ALL_PHASES` behind it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mlxts import dataset as datasets
+from mlxts.data import bars
 from mlxts.dataset import Dataset
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import (
@@ -26,6 +31,8 @@ from mlxts.protocol import BASELINE, Task
 Figures = dict[str, Any]
 Scores = dict[str, dict[str, Figures]]  # split -> model -> figures
 
+ALL_PHASES = "_all_phases"
+
 
 def score(
     models: Mapping[str, pl.DataFrame],
@@ -34,6 +41,8 @@ def score(
     score_on: str,
     *,
     splits: Sequence[str] = ("validation",),
+    dates: np.ndarray | None = None,
+    spacing: int = 1,
     draws: int = uncertainty.DRAWS,
     seed: int = 0,
 ) -> Scores:
@@ -45,6 +54,8 @@ def score(
         task, horizon: what was predicted, H in trading days.
         score_on: the symbol whose rows are scored.
         splits: which splits.
+        dates: datetime64[D], score these alone; None: all. Training rows are never left out.
+        spacing: trading days from one scored date to the next.
         draws, seed: of the block bootstrap.
 
     Returns:
@@ -60,7 +71,8 @@ def score(
         DataError: models that do not speak about the same rows.
     """
     return {
-        split: _score_split(models, task, horizon, score_on, split, draws, seed) for split in splits
+        split: _score_split(models, task, horizon, score_on, split, dates, spacing, draws, seed)
+        for split in splits
     }
 
 
@@ -73,7 +85,23 @@ def score_run(
     """Score a run's predictions beside every baseline, fitted here on the run's own data set."""
     wanted = dict.fromkeys(("train", *splits))
     models = {name: predictions, **baselines.predictions(dataset, wanted)}
-    return score(models, dataset.task, dataset.horizon, dataset.score_on, splits=splits)
+    return score_models(models, dataset, splits)
+
+
+def score_models(
+    models: Mapping[str, pl.DataFrame], dataset: Dataset, splits: Sequence[str]
+) -> Scores:
+    """Score models of a data set, where it has phases on the canonical one and on all of them."""
+    asked = (models, dataset.task, dataset.horizon, dataset.score_on)
+    spacing = bars.spacing(dataset.timescale)
+    scores: Scores = {}
+    for split in splits:
+        samples = dataset.samples[split]
+        dates = samples.dates[datasets.scored(samples, dataset.score_on)]
+        scores |= score(*asked, splits=(split,), dates=dates, spacing=spacing)
+        if spacing > 1:
+            scores[split + ALL_PHASES] = score(*asked, splits=(split,))[split]
+    return scores
 
 
 def _score_split(
@@ -82,17 +110,19 @@ def _score_split(
     horizon: int,
     score_on: str,
     split: str,
+    dates: np.ndarray | None,
+    spacing: int,
     draws: int,
     seed: int,
 ) -> dict[str, Figures]:
-    scored = {name: _rows(table, split, score_on) for name, table in models.items()}
+    scored = {name: _rows(table, split, score_on, dates) for name, table in models.items()}
     trained = {name: _train_rows(table, score_on) for name, table in models.items()}
     reference = _common_rows(scored, split, score_on)
-    dates, targets = reference["date"].to_numpy(), reference["target"].to_numpy()
-    block = uncertainty.block_length(horizon)
+    days, targets = reference["date"].to_numpy(), reference["target"].to_numpy()
+    block = uncertainty.block_length(horizon, spacing)
     # Column 0 counts every sample once: the figure itself is one more draw.
     weights = np.column_stack(
-        [np.ones(len(dates)), uncertainty.date_weights(dates, block, draws=draws, seed=seed)]
+        [np.ones(len(days)), uncertainty.date_weights(days, block, draws=draws, seed=seed)]
     )
     compute = _regression_figures if task.kind == "regression" else _classifier_figures
     order = sorted(models, key=lambda name: name != BASELINE)  # HAR first, the others need it
@@ -100,12 +130,15 @@ def _score_split(
     for name in order:
         against = computed[BASELINE][1] if BASELINE in computed else None
         computed[name] = compute(scored[name], trained[name], weights, against)
-    common = _evidence(dates, targets, horizon, task)
+    common = _evidence(days, targets, horizon, spacing, task)
     return {name: _with_verdict(common | _with_intervals(*computed[name]), task) for name in models}
 
 
-def _rows(table: pl.DataFrame, split: str, symbol: str) -> pl.DataFrame:
-    return table.filter(split=split, symbol=symbol).sort("date")
+def _rows(
+    table: pl.DataFrame, split: str, symbol: str, dates: np.ndarray | None = None
+) -> pl.DataFrame:
+    rows = table.filter(split=split, symbol=symbol).sort("date")
+    return rows if dates is None else rows.filter(np.isin(rows["date"].to_numpy(), dates))
 
 
 def _train_rows(table: pl.DataFrame, symbol: str) -> pl.DataFrame:
@@ -131,10 +164,12 @@ def _common_rows(scored: Mapping[str, pl.DataFrame], split: str, symbol: str) ->
     return reference
 
 
-def _evidence(dates: np.ndarray, targets: np.ndarray, horizon: int, task: Task) -> Figures:
+def _evidence(
+    dates: np.ndarray, targets: np.ndarray, horizon: int, spacing: int, task: Task
+) -> Figures:
     if task.kind == "regression":
         return {"n": len(targets)}
-    obstacle = estimability.obstacle(dates, targets, horizon)
+    obstacle = estimability.obstacle(dates, targets, horizon, spacing)
     return {
         "n": len(targets),
         "n_pos": int(targets.sum()),

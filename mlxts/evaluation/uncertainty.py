@@ -6,6 +6,8 @@ symbols of a date together. The draws depend on the dates alone, so two models s
 dates share them: every comparison is paired.
 """
 
+import math
+
 import numpy as np
 from arch.bootstrap import StationaryBootstrap
 
@@ -15,9 +17,9 @@ DRAWS = 2000
 LEVEL = 0.95
 
 
-def block_length(horizon: int) -> int:
-    """Mean block length in trading days."""
-    return max(horizon, MIN_BLOCK_DAYS)
+def block_length(horizon: int, spacing: int = 1) -> int:
+    """Mean block length in dates `spacing` trading days apart: max(H, 22) days, rounded up."""
+    return math.ceil(max(horizon, MIN_BLOCK_DAYS) / spacing)
 
 
 def date_weights(dates: np.ndarray, block: int, *, draws: int = DRAWS, seed: int = 0) -> np.ndarray:

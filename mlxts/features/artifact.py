@@ -7,8 +7,7 @@ import polars as pl
 from mlxts.data import store
 from mlxts.data.panel import Panel
 from mlxts.data.store import ProcessedArtifact
-from mlxts.errors import ConfigError
-from mlxts.features import catalog, engine, tiers
+from mlxts.features import catalog, engine, tiers, timescales
 from mlxts.features.feature import closure
 from mlxts.files import canonical_hash
 
@@ -22,23 +21,21 @@ def load(
         register: keep what had to be computed; without it nothing is written.
 
     Returns:
-        date, symbol and the tier's features (Float32, null in warm-up), in the panel's order of
-        rows; and the artifact that they stand in, None where they stand in none.
+        date, symbol and the features (Float32, null in warm-up; see `timescales.build` for how
+        many), a row for each row of `bars.build`, in its order; and the artifact that they stand
+        in, None where they stand in none.
 
     Raises:
-        ConfigError: no such tier, or a timescale whose bars cannot be made.
+        ConfigError: no such tier.
         IntegrityError: the registered file was changed or is missing.
         StorageError: the file could not be written.
     """
-    if timescale != "daily":
-        raise ConfigError(f"timescale: features are made of daily bars only, not of {timescale}")
-    names = tiers.tier(tier)
     made = recipe(panel, tier, timescale)
     dataset = dataset_name(panel, tier, timescale)
     known = store.find_processed(dataset, sources=panel.artifacts, parameters=made)
     if known is not None:
         return store.load(known), known
-    frame = engine.build(panel.frame, names)
+    frame = timescales.build(panel.frame, tier, timescale)
     if not register:
         return frame, None
     registered = store.register_processed(
@@ -53,6 +50,7 @@ def recipe(panel: Panel, tier: int, timescale: str) -> dict[str, Any]:
         "timescale": timescale,
         "symbols": sorted(artifact.symbol for artifact in panel.artifacts),
         "definitions": definitions_hash(tiers.tier(tier)),
+        **timescales.recipe(panel, timescale),
     }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from mlxts.dataset import Dataset
-from mlxts.evaluation import baselines, predictions, runs
+from mlxts.evaluation import baselines, predictions, runs, score
 from mlxts.evaluation.verdict import primary
 from mlxts.protocol import BASELINE
 from mlxts.report.figures import run_picture
@@ -47,4 +47,6 @@ def _har_loss(folder: Path, split: str) -> float:
     import json
 
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    return summary["scores"][split][BASELINE]["log_loss"]
+    # The curve beside it is of every phase as well.
+    scores = summary["scores"].get(split + score.ALL_PHASES, summary["scores"][split])
+    return scores[BASELINE]["log_loss"]

@@ -22,8 +22,10 @@ from filelock import FileLock, Timeout
 
 from mlxts import backend, config, dataset
 from mlxts.config import ExperimentConfig
+from mlxts.data import bars
 from mlxts.dataset import Dataset
 from mlxts.errors import CheckpointError, RunError
+from mlxts.features import timescales
 from mlxts.files import canonical_hash, digest, runs_folder, write_json, write_text
 from mlxts.model import budget, cost
 from mlxts.model.patchtst import PatchTST, Shape
@@ -75,7 +77,12 @@ class Plan:
             "run_id": self.run_id,
             **budget.table(self.shape),
             "samples": {name: len(samples) for name, samples in self.dataset.samples.items()},
+            "canonical_samples": {
+                name: int((samples.phases == bars.CANONICAL).sum())
+                for name, samples in self.dataset.samples.items()
+            },
             "features": len(self.dataset.names),
+            "joined_features": timescales.joined(self.dataset.names),
             "micro_batch": self.micro_batch,
             "flops_per_step": cost.training_flops(self.shape, self.config.training.batch_size),
             "memory_bytes": self.memory_bytes(),

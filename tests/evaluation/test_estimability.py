@@ -42,3 +42,10 @@ def test_a_cell_says_why_it_is_not_estimable(positives, spacing, horizon, reason
     targets[: positives * spacing : spacing] = 1.0
     found = estimability.obstacle(np.arange(400), targets, horizon)
     assert found is None if reason is None else reason in (found or "")
+
+
+def test_dates_of_a_week_apart_are_as_many_days_apart():
+    dates, targets = np.arange(6), np.array([1, 1, 0, 1, 0, 0])
+    assert estimability.positive_clusters(dates, targets, 5, spacing=5) == 2
+    assert estimability.positive_clusters(dates, targets, 5, spacing=1) == 1
+    assert estimability.positive_clusters(dates, targets, 5, spacing=6) == 3

@@ -1,6 +1,6 @@
 """The evaluator: paired, complete, and silent where nothing can be said."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import polars as pl
@@ -9,7 +9,7 @@ from scipy.special import logit
 
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import baselines, metrics, regression, score
-from mlxts.protocol import TASKS
+from mlxts.protocol import TASKS, TIMESCALES
 from tests.evaluation import worlds
 
 DRAWS = 200
@@ -145,14 +145,45 @@ def test_a_symbol_that_was_never_trained_on_borrows_the_prior_of_the_others(worl
     train = world.samples["train"]
     others = train.symbols == "B"
     only_b = replace(
-        train,
-        **{
-            field: getattr(train, field)[others]
-            for field in ("rows", "dates", "symbols", "targets", "label_end")
-        },
+        train, **{field.name: getattr(train, field.name)[others] for field in fields(train)}
     )
     apart = replace(world, samples={**world.samples, "train": only_b})
     found = scored(baselines.predictions(apart, ("train", "validation")))
     happened = found["har"]["base_rate"]
     odds = logit(only_b.targets.mean(dtype=np.float64))
     assert found["har"]["log_loss_prior"] == pytest.approx(np.logaddexp(0, odds) - happened * odds)
+
+
+def test_a_timescale_with_phases_is_scored_on_the_canonical_one_and_on_all(world):
+    """Every second date is canonical; the prior is of all training rows."""
+
+    def in_two_phases(samples):
+        return replace(samples, phases=(np.arange(len(samples)) // 2 % 2).astype(np.int16))
+
+    phased = replace(
+        world,
+        timescale=TIMESCALES["2d"],
+        samples={name: in_two_phases(samples) for name, samples in world.samples.items()},
+    )
+    tables = baselines.predictions(phased, ("train", "validation"))
+    found = score.score_models(tables, phased, ("validation",))
+    asked = (tables, phased.task, phased.horizon, phased.score_on)
+    assert found["validation" + score.ALL_PHASES] == score.score(*asked)["validation"]
+    samples = phased.samples["validation"]
+    chosen = (samples.phases == 0) & (samples.symbols == phased.score_on)
+    har = found["validation"]["har"]
+    assert har["n"] == chosen.sum() < found["validation_all_phases"]["har"]["n"]
+    assert har["base_rate"] == pytest.approx(samples.targets[chosen].mean())
+    apart = found["validation_all_phases"]["har"]
+    assert har["log_loss_prior"] != apart["log_loss_prior"]
+    alone = score.score(*asked, dates=samples.dates[chosen], spacing=2)["validation"]
+    assert alone == found["validation"]
+
+
+def test_a_timescale_of_one_phase_is_scored_once(world):
+    tables = baselines.predictions(world, ("train", "validation"))
+    assert score.score_models(tables, world, ("validation",)) == scored_splits(tables, world)
+
+
+def scored_splits(tables, world):
+    return score.score(tables, world.task, world.horizon, world.score_on)

@@ -72,3 +72,8 @@ def test_overlapping_labels_are_covered_by_blocks_and_not_by_single_days():
             covered[days] += low <= 0.5 <= high
     assert covered[1] / trials < 0.7
     assert covered[block] / trials > 0.85
+
+
+@pytest.mark.parametrize(("horizon", "spacing", "blocks"), [(1, 1, 22), (5, 5, 5), (21, 21, 2)])
+def test_a_block_spans_its_days_whatever_lies_between_two_dates(horizon, spacing, blocks):
+    assert uncertainty.block_length(horizon, spacing) == blocks

@@ -5,9 +5,9 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from mlxts import dataset, targets
+from mlxts import dataset
 from mlxts.dataset import Dataset
-from mlxts.protocol import TASKS, Splits
+from mlxts.protocol import TASKS, TIMESCALES, Splits
 
 
 def market(days: int, seed: int, symbols: tuple[str, ...] = ("A",)) -> pl.DataFrame:
@@ -56,13 +56,16 @@ def world(bars: pl.DataFrame, task: str = "threshold_1pct", horizon: int = 1) ->
     context = 30
     symbols = bars["symbol"].to_numpy()
     fits = dataset.eligible(symbols, np.full(bars.height, True), context)
-    labels = targets.compute(bars, TASKS[task], horizon)
+    bars = bars.with_columns(phase=pl.lit(0, dtype=pl.Int16))
+    labels = dataset.label(bars, bars, TASKS[task], horizon)
     return Dataset(
         features=np.zeros((bars.height, 1), dtype=np.float32),
         names=("zero",),
         bars=bars,
+        daily=bars,
         eligible=fits,
         samples=dataset.divide(labels, fits, splits(days)),
+        timescale=TIMESCALES["daily"],
         task=TASKS[task],
         horizon=horizon,
         context=context,

@@ -52,7 +52,8 @@ def dataset(task: str = "threshold_1pct", seed: int = 0) -> Dataset:
     def split(first: int, last: int) -> Samples:
         rows = np.arange(first, last, dtype=np.int32)
         names = np.full(len(rows), "TEST")
-        return Samples(rows, days[rows], names, targets[rows], days[rows] + 1)
+        phases = np.zeros(len(rows), dtype=np.int16)
+        return Samples(rows, days[rows], names, targets[rows], days[rows] + 1, phases, rows)
 
     price = 100 * np.exp(np.cumsum(0.01 * rng.normal(size=ROWS)))
     bars = pl.DataFrame(
@@ -70,12 +71,14 @@ def dataset(task: str = "threshold_1pct", seed: int = 0) -> Dataset:
         features=features,
         names=tuple(f"f{i}" for i in range(FEATURES)),
         bars=bars,
+        daily=bars,
         eligible=np.arange(ROWS) >= CONTEXT - 1,
         samples={
             "train": split(CONTEXT, 250),
             "validation": split(250, 350),
             "test": split(350, 399),
         },
+        timescale=protocol.TIMESCALES["daily"],
         task=protocol.TASKS[task],
         horizon=1,
         context=CONTEXT,
