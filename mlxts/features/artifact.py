@@ -7,7 +7,7 @@ import polars as pl
 from mlxts.data import store
 from mlxts.data.panel import Panel
 from mlxts.data.store import ProcessedArtifact
-from mlxts.features import catalog, engine, tiers, timescales
+from mlxts.features import catalog, engine, exogenous, tiers, timescales
 from mlxts.features.feature import closure
 from mlxts.files import canonical_hash
 
@@ -22,8 +22,8 @@ def load(
 
     Returns:
         date, symbol and the features (Float32, null in warm-up; see `timescales.build` for how
-        many), a row for each row of `bars.build`, in its order; and the artifact that they stand
-        in, None where they stand in none.
+        many), then those of the exogenous series; a row for each row of `bars.build`, in its
+        order. And the artifact that they stand in, None where they stand in none.
 
     Raises:
         ConfigError: no such tier.
@@ -36,6 +36,7 @@ def load(
     if known is not None:
         return store.load(known), known
     frame = timescales.build(panel.frame, tier, timescale)
+    frame = exogenous.append(frame, panel.releases)
     if not register:
         return frame, None
     registered = store.register_processed(
@@ -48,17 +49,19 @@ def recipe(panel: Panel, tier: int, timescale: str) -> dict[str, Any]:
     """What decides the features besides the bars; the same recipe on the same bars is one file."""
     return {
         "timescale": timescale,
-        "symbols": sorted(artifact.symbol for artifact in panel.artifacts),
+        "symbols": sorted(panel.symbols),
         "definitions": definitions_hash(tiers.tier(tier)),
         **timescales.recipe(panel, timescale),
+        **exogenous.recipe(panel.releases),
     }
 
 
 def dataset_name(panel: Panel, tier: int, timescale: str) -> str:
-    """`SPY_t20_daily`; more than three symbols are counted, not named."""
-    symbols = sorted(artifact.symbol for artifact in panel.artifacts)
+    """`SPY_t20_daily`, `SPY_t20x2_daily` with two series; four symbols or more are counted."""
+    symbols = sorted(panel.symbols)
     who = "-".join(symbols) if len(symbols) <= 3 else f"{len(symbols)}symbols"
-    return f"{who}_t{tier}_{timescale}"
+    outside = f"x{len(panel.releases)}" if panel.releases else ""
+    return f"{who}_t{tier}{outside}_{timescale}"
 
 
 def definitions_hash(names: tuple[str, ...]) -> str:
