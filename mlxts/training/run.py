@@ -342,7 +342,7 @@ def _start_event(plan: Plan, step: int, refused: list[str]) -> StartEvent:
             "mode": f"{plan.config.mode}, {data.splits_name} splits",
             "model": f"PatchTST {plan.shape.channels}, {counts.total:,} parameters "
             f"({counts.body:,} encoder)",
-            "data": f"{', '.join(plan.config.data.symbols)}, {len(data.names)} features, "
+            "data": f"{plan.config.data.title}, {len(data.names)} features, "
             f"{len(data.samples['train']):,} + {len(data.samples['validation']):,} samples, "
             f"{data.data_hash[:8]}",
             "device": f"{backend.device()} ({backend.device_name()}), seed {plan.config.seed}",
