@@ -110,6 +110,20 @@ def test_a_return_comes_with_a_price_and_an_interval_around_it() -> None:
     assert table["logit"].std() < table["target"].std()
 
 
+def test_a_weekly_run_is_scored_in_its_canonical_phase_and_in_all_and_speaks_of_today() -> None:
+    plan = _plan(timescale="weekly", horizon=None, **{"training.max_epochs": 1})
+    summary = experiment.execute(plan, emit=lambda event: None)
+    scores = summary["scores"]
+    assert list(scores) == ["validation", "validation_all_phases"]
+    canonical, every = (scores[split][runs.MODEL] for split in scores)
+    assert every["n"] == len(plan.dataset.samples["validation"]) > 4 * canonical["n"]
+    assert every["log_loss"] == pytest.approx(summary["best_loss"], rel=1e-6)
+    assert summary["canonical_samples"]["validation"] == canonical["n"]
+    said = experiment.forecast(plan.folder)
+    assert said["date"] == str(plan.dataset.daily["date"].max())
+    assert said["close"] == plan.dataset.daily["close"][-1]
+
+
 def _trace(folder: Path, temperatures: list[float]) -> str:
     (folder / "trace.yaml").write_text("".join(f"- {value}\n" for value in temperatures))
     return f"scripted:{folder / 'trace.yaml'}"

@@ -1,0 +1,114 @@
+"""`mlxts targets table`: what there is to predict, at every timescale."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlxts.cli.output import JsonOption, emit, note, table
+
+if TYPE_CHECKING:
+    from mlxts.dataset import Dataset
+    from mlxts.evaluation.base_rates import Rate
+
+targets = typer.Typer(name="targets", help="What is predicted.", no_args_is_help=True)
+
+
+@targets.callback()
+def root() -> None:
+    pass  # a group of one command would otherwise be that command
+
+
+@targets.command(name="table")
+def table_(
+    symbol: Annotated[str, typer.Option(help="Whose days.")] = "SPY",
+    source: Annotated[str, typer.Option(help="auto, yahoo, files, sample or simulated.")] = "auto",
+    tier: Annotated[int, typer.Option(help="Its features' warm-up delays the first sample.")] = 20,
+    splits: Annotated[str, typer.Option(help="protocol or sample.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Base rates of the tasks and counts of samples at every timescale, with the marks.
+
+    An asterisk: not estimable, too few of a class or too few separate moves; part of no claim.
+    """
+    from mlxts import protocol
+    from mlxts.errors import EmptySplitError
+    from mlxts.evaluation import base_rates
+
+    found: dict[str, tuple[Dataset, list[Rate]]] = {}
+    empty: dict[str, str] = {}
+    for timescale in protocol.TIMESCALES:
+        try:
+            data = _dataset(timescale, symbol.upper(), source, tier, splits)
+        except EmptySplitError as error:
+            empty[timescale] = str(error)
+        else:
+            found[timescale] = (data, base_rates.rates(data))
+    if as_json:
+        emit({"timescales": {n: _record(*found[n]) for n in found}, "without_samples": empty})
+        return
+    if found:
+        _show(found, symbol.upper())
+    for timescale, why in empty.items():
+        note(f"{timescale}: {why}")
+
+
+def _dataset(timescale: str, symbol: str, source: str, tier: int, splits: str) -> "Dataset":
+    from mlxts import config, dataset
+
+    data = {"source": source, "symbols": [symbol], "score_on": symbol}
+    data["splits"] = splits or ("sample" if source == "sample" else "protocol")
+    values = {"name": "targets", "mode": "exploratory", "timescale": timescale, "data": data}
+    configuration = config.build({**values, "features": {"tier": tier}}, origin="targets table")
+    return dataset.build(configuration, register=False)
+
+
+def _record(data: "Dataset", rates: "list[Rate]") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from mlxts.evaluation import base_rates
+
+    return {
+        "horizon": data.horizon,
+        "rates": [asdict(rate) for rate in rates],
+        "samples": base_rates.counts(data),
+    }
+
+
+def _show(found: "dict[str, tuple[Dataset, list[Rate]]]", symbol: str) -> None:
+    from mlxts import protocol
+    from mlxts.evaluation import base_rates
+
+    short = {"direction": "up", "regression": "return"}  # a terminal has 80 columns
+    heads = [short.get(name, name.replace("threshold_", ">")) for name in protocol.TASKS]
+    sections = {
+        "training samples, all phases": ("train", False),
+        "validation, canonical phase": ("validation", True),
+        "validation, all phases": ("validation", False),
+    }
+    for title, (split, canonical) in sections.items():
+        rows = []
+        for timescale, (data, rates) in found.items():
+            # Where there is one phase, all phases are the canonical one.
+            chosen = {r.task: r for r in rates if r.split == split and r.canonical == canonical}
+            chosen = chosen or {r.task: r for r in rates if r.split == split}
+            cells = [_cell(chosen[task]) for task in protocol.TASKS]
+            rows.append([timescale, data.horizon, next(iter(chosen.values())).n, *cells])
+        table(f"{symbol}: {title}", ["bars", "H", "n", *heads], rows)
+    splits = protocol.SPLIT_NAMES
+    counts = [
+        [timescale, row["phase"], *(row[split] for split in splits)]
+        for timescale, (data, _) in found.items()
+        for row in base_rates.counts(data)
+    ]
+    table("Samples in each phase", ["bars", "phase", *splits], counts)
+    note(
+        "Share of samples that come true (up: direction); return: deviation of the log returns "
+        "that regression predicts. *: not estimable, part of no claim."
+    )
+
+
+def _cell(rate: "Rate") -> str:
+    value = rate.deviation if rate.rate is None else rate.rate
+    if value is None:
+        return "–"
+    return f"{value:.3f}" + ("*" if rate.not_estimable else "")

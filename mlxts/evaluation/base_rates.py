@@ -1,0 +1,90 @@
+"""How often what is predicted comes true, and whether a split holds enough of it to be scored.
+
+Decided before there is any model, from the samples that one would be trained and scored on. What
+happened in the test years stays closed: of them only the number of samples is told.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlxts import dataset as datasets
+from mlxts.data import bars
+from mlxts.dataset import Dataset, Samples
+from mlxts.evaluation import estimability
+from mlxts.protocol import SPLIT_NAMES, SPLITS, TASKS, Task
+
+OPEN = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One task on the samples of one split: all of them, or those of the canonical phase.
+
+    Attributes:
+        n: samples. n_pos: with a positive target; None for regression.
+        rate: n_pos / n; None for regression and where there is no sample.
+        deviation: of the targets of regression, log return; None for the others.
+        not_estimable: why the cell takes part in no claim, or None.
+    """
+
+    task: str
+    split: str
+    canonical: bool
+    n: int
+    n_pos: int | None
+    rate: float | None
+    deviation: float | None
+    not_estimable: str | None
+
+
+def rates(data: Dataset) -> list[Rate]:
+    """All six tasks on the symbol that is scored, at the data set's own timescale and horizon.
+
+    Returns:
+        For each task and each split of `OPEN` one rate over all phases, and where there are
+        several phases one over the canonical phase before it.
+    """
+    spacing = bars.spacing(data.timescale)
+    found = []
+    for task in TASKS.values():
+        labels = datasets.label(data.bars, data.daily, task, data.horizon)
+        samples = datasets.divide(labels, data.eligible, SPLITS[data.splits_name])
+        for split in OPEN:
+            own = samples[split]
+            main = datasets.scored(own, data.score_on)
+            if spacing > 1:
+                found.append(_rate(task, split, own, main, data.horizon, spacing))
+            every = own.symbols == data.score_on
+            found.append(_rate(task, split, own, every, data.horizon, 1))
+    return found
+
+
+def counts(data: Dataset) -> list[dict[str, int]]:
+    """Samples of the scored symbol in each phase: phase, then one number for each split."""
+    own = {
+        split: samples.phases[samples.symbols == data.score_on]
+        for split, samples in data.samples.items()
+    }
+    last = max(phases.max(initial=0) for phases in own.values())
+    per_phase = {split: np.bincount(phases, minlength=last + 1) for split, phases in own.items()}
+    return [
+        {"phase": phase} | {split: int(per_phase[split][phase]) for split in SPLIT_NAMES}
+        for phase in range(last + 1)
+    ]
+
+
+def _rate(
+    task: Task, split: str, samples: Samples, chosen: np.ndarray, horizon: int, spacing: int
+) -> Rate:
+    """The rate of the `chosen` (n,) bool samples, whose dates are `spacing` trading days apart."""
+    dates, targets = samples.dates[chosen], samples.targets[chosen].astype(np.float64)
+    canonical = bool((samples.phases[chosen] == bars.CANONICAL).all())
+    n = len(targets)
+    if task.kind == "regression":
+        deviation = float(targets.std()) if n else None
+        return Rate(task.name, split, canonical, n, None, None, deviation, None)
+    positives = int(targets.sum())
+    obstacle = estimability.obstacle(dates, targets, horizon, spacing)
+    rate = positives / n if n else None
+    return Rate(task.name, split, canonical, n, positives, rate, None, obstacle)

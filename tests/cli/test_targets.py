@@ -1,0 +1,109 @@
+"""`mlxts targets table` on simulated days: its figures are those of the samples."""
+
+import json
+from datetime import date
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from mlxts import config, dataset
+from mlxts.cli.targets import targets
+from mlxts.data import calendar, store
+from mlxts.data.sources.simulated import SimulatedSource
+from mlxts.protocol import TASKS, TIMESCALES
+
+
+def call(*arguments: str):
+    return CliRunner().invoke(targets, list(arguments), catch_exceptions=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def workspace(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLXTS_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("COLUMNS", "80")
+        for symbol, first in (("SPY", date(2002, 1, 2)), ("NEW", date(2019, 1, 2))):
+            fetched = SimulatedSource("sv", first=first, last=date(2025, 6, 30)).fetch(symbol)
+            store.register_raw(
+                fetched.frame, source="simulated", symbol=symbol, parameters=fetched.parameters
+            )
+        yield
+
+
+@pytest.fixture(scope="module")
+def found(workspace) -> dict:
+    return json.loads(call("table", "--source", "simulated", "--json").stdout)
+
+
+def test_every_task_and_timescale_has_its_rates(found):
+    assert list(found["timescales"]) == list(TIMESCALES)
+    assert found["without_samples"] == {}
+    for name, entry in found["timescales"].items():
+        phased = name not in ("daily", "daily_multi")
+        cells = {(r["task"], r["split"], r["canonical"]) for r in entry["rates"]}
+        assert len(cells) == len(entry["rates"]) == 6 * 2 * (2 if phased else 1)
+        assert entry["horizon"] == TIMESCALES[name].horizon
+
+
+@pytest.mark.parametrize("timescale", ["daily", "3d", "weekly", "monthly"])
+def test_rates_and_counts_are_those_of_the_samples_trained_on(found, timescale):
+    entry = found["timescales"][timescale]
+    for task in ("direction", "threshold_2pct", "regression"):
+        values = {"name": "t", "task": task, "timescale": timescale}
+        data = dataset.build(config.build(values | {"data": {"source": "simulated"}}))
+        for rate in (one for one in entry["rates"] if one["task"] == task):
+            samples = data.samples[rate["split"]]
+            chosen = samples.phases >= 0
+            if rate["canonical"]:
+                chosen = samples.phases == 0
+            own = samples.targets[chosen].astype(np.float64)
+            assert rate["n"] == len(own)
+            if task == "regression":
+                assert rate["deviation"] == pytest.approx(own.std())
+                assert rate["n_pos"] is rate["rate"] is None
+            else:
+                assert rate["rate"] == pytest.approx(own.mean())
+                assert rate["n_pos"] == own.sum()
+    for split, samples in data.samples.items():
+        expected = np.bincount(samples.phases, minlength=len(entry["samples"])).tolist()
+        assert [row[split] for row in entry["samples"]] == expected
+
+
+def test_cells_with_too_little_evidence_are_marked(found):
+    for entry in found["timescales"].values():
+        for rate in entry["rates"]:
+            if rate["task"] == "regression":
+                assert rate["not_estimable"] is None
+            elif min(rate["n_pos"], rate["n"] - rate["n_pos"]) < 30:
+                assert "at least 30" in rate["not_estimable"]
+    canonical = [
+        r for r in found["timescales"]["monthly"]["rates"] if r["canonical"] and r["n"] < 60
+    ]
+    assert canonical
+    assert all(r["not_estimable"] for r in canonical if r["task"] != "regression")
+
+
+def test_the_test_years_keep_their_outcomes(found):
+    splits = {r["split"] for entry in found["timescales"].values() for r in entry["rates"]}
+    assert splits == {"train", "validation"}
+    days = calendar.sessions(date(2025, 1, 1), date(2025, 6, 30))
+    assert found["timescales"]["daily"]["samples"][0]["test"] == len(days) - 1
+
+
+def test_the_tables_fit_a_terminal_and_say_what_the_mark_means():
+    shown = call("table", "--source", "simulated")
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    assert "daily_multi" in shown.stdout
+    for task in TASKS.values():
+        if task.threshold:
+            assert f">{task.threshold:.0%}".replace("%", "pct") in shown.stdout
+    assert "*" in shown.stdout
+    assert "not estimable" in shown.stderr
+
+
+def test_a_timescale_without_samples_is_named_not_fatal():
+    said = json.loads(call("table", "--symbol", "new", "--source", "simulated", "--json").stdout)
+    assert "monthly" in said["without_samples"]
+    assert "80 monthly bars of context" in said["without_samples"]["monthly"]
+    assert "daily" in said["timescales"]
