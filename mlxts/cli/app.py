@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mlxts.cli import data, doctor, evaluate, features, thermal, train
+from mlxts.cli import data, doctor, evaluate, features, targets, thermal, train
 
 app = typer.Typer(
     name="mlxts",
@@ -41,6 +41,7 @@ app.command()(evaluate.baselines)
 app.command()(evaluate.runs)
 app.add_typer(data.data, name="data")
 app.add_typer(features.features, name="features")
+app.add_typer(targets.targets, name="targets")
 app.command()(thermal.thermal)
 app.command()(doctor.doctor)
 app.command()(doctor.verify)

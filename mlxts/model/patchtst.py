@@ -162,8 +162,9 @@ class PatchTST(nn.Module):
 
 
 def flat_arrays(tree: Any) -> dict[str, mx.array]:
-    """A parameter or optimizer tree as {dotted name: array}."""
-    return {name: value for name, value in tree_flatten(tree) if isinstance(value, mx.array)}
+    """A parameter or optimizer tree as {dotted name: array}, sorted by name."""
+    pairs = sorted(tree_flatten(tree), key=lambda pair: pair[0])
+    return {name: value for name, value in pairs if isinstance(value, mx.array)}
 
 
 _PARTS = {
