@@ -5,10 +5,13 @@ counts, and simulated bars stand for a symbol of 33 years. Below it, twelve comm
 this engine, by TA-Lib called directly and by pandas-ta where it is installed.
 """
 
+import contextlib
+import importlib
 import json
 import subprocess
 import sys
 from time import perf_counter
+from typing import Any
 
 from mlxts.cli.output import table
 
@@ -104,9 +107,8 @@ def twelve() -> dict[str, float]:
         "this engine": min(timed(lambda: build_symbol(bars, features)) for _ in range(30)),
         "TA-Lib, direct": min(timed(direct) for _ in range(30)),
     }
-    try:
-        import pandas_ta  # ty: ignore
-    except ImportError:
+    pandas_ta = _pandas_ta()
+    if pandas_ta is None:
         return found
     table = bars.to_pandas()
 
@@ -120,6 +122,14 @@ def twelve() -> dict[str, float]:
         table["close"].rolling(20).max()
 
     return found | {"pandas-ta": min(timed(pandas) for _ in range(10))}
+
+
+def _pandas_ta() -> Any:
+    """pandas-ta, or the continuation of it that has wheels for every Python; None without."""
+    for name in ("pandas_ta", "pandas_ta_classic"):
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(name)
+    return None
 
 
 def main() -> None:
