@@ -1,3 +1,17 @@
 """Imported before any test module: MLX must find the fast BLAS that mlxts loads."""
 
+import os
+from pathlib import Path
+
+import pytest
+
 import mlxts.backend  # noqa: F401
+
+
+@pytest.fixture
+def realdata() -> Path:
+    """The folder of real daily data; a test that asks for it is skipped where there is none."""
+    folder = Path(os.environ.get("MLXTS_REALDATA", "../shared/data")).resolve()
+    if not folder.is_dir():
+        pytest.skip("no folder of real data; MLXTS_REALDATA names one")
+    return folder

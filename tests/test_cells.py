@@ -1,6 +1,5 @@
 """Cells of the dataset matrix as data sets: what a row adds, what a column adds, what stays."""
 
-import os
 from datetime import date
 from pathlib import Path
 
@@ -86,15 +85,12 @@ def test_each_cell_has_a_hash_of_its_own(cells: dict[str, Dataset]) -> None:
 
 @pytest.mark.realdata
 def test_the_largest_cell_is_built_of_real_series(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, realdata: Path
 ) -> None:
     """Ec: 19 assets, 14 economic series, news sentiment and the VIX."""
-    folder = Path(os.environ.get("MLXTS_REALDATA", "../shared/data")).resolve()
-    if not folder.is_dir():
-        pytest.skip("no folder of real data")
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
     contents = universe.cell("Ec")
-    for path in folder.rglob("*.parquet"):
+    for path in realdata.rglob("*.parquet"):
         if path.stem in (*contents.symbols, *contents.exogenous):
             series = path.stem in contents.exogenous
             fetched = FilesSource(path, values=series).fetch(path.stem)

@@ -1,8 +1,6 @@
 """From a configuration to arrays: aligned, causal, purged, and complete."""
 
-import os
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -218,12 +216,9 @@ def test_validation_decides_on_every_day_but_the_purged_and_the_rarest_phases(sc
 
 
 @pytest.mark.realdata
-def test_spy_has_every_validation_day_but_the_purged(tmp_path, monkeypatch):
-    path = Path(os.environ.get("MLXTS_REALDATA", "../shared/data")) / "etf" / "SPY.parquet"
-    if not path.exists():
-        pytest.skip(f"no real data at {path}")
+def test_spy_has_every_validation_day_but_the_purged(tmp_path, monkeypatch, realdata):
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
-    fetched = FilesSource(path.resolve()).fetch("SPY")
+    fetched = FilesSource(realdata / "etf" / "SPY.parquet").fetch("SPY")
     store.register_raw(fetched.frame, source="files", symbol="SPY", parameters=fetched.parameters)
     counts = {
         horizon: len(

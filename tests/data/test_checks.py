@@ -1,4 +1,3 @@
-import os
 from datetime import date
 from pathlib import Path
 
@@ -122,12 +121,9 @@ def test_the_message_is_one_line_and_counts_the_rest(bars: pl.DataFrame) -> None
 
 
 @pytest.mark.realdata
-def test_real_series_have_only_the_anomalies_that_are_known() -> None:
-    folder = Path(os.environ.get("MLXTS_REALDATA", "../shared/data"))
-    if not folder.is_dir():
-        pytest.skip("no folder of real data")
+def test_real_series_have_only_the_anomalies_that_are_known(realdata: Path) -> None:
     found: dict[str, str] = {}
-    for path in sorted(folder.glob("*/*.parquet")):
+    for path in sorted(realdata.glob("*/*.parquet")):
         frame = pl.read_parquet(path)
         frame = as_bars(frame) if "open" in frame.columns else frame
         found[path.stem] = checks.summary(checks.check(frame))

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import numpy as np
@@ -125,14 +124,11 @@ def test_a_series_of_values_is_no_panel(workspace: Path, bars: pl.DataFrame) -> 
 
 
 @pytest.mark.realdata
-def test_two_vendors_copies_of_spy_agree_after_adjustment() -> None:
+def test_two_vendors_copies_of_spy_agree_after_adjustment(realdata: Path) -> None:
     """One copy is adjusted already, the other is raw with adjusted closes."""
-    folder = Path(os.environ.get("MLXTS_REALDATA", "../shared/data"))
-    if not folder.is_dir():
-        pytest.skip("no folder of real data")
 
     def read(name: str) -> pl.DataFrame:
-        frame = FilesSource(folder / "etf" / f"{name}.parquet").fetch("SPY").frame
+        frame = FilesSource(realdata / "etf" / f"{name}.parquet").fetch("SPY").frame
         adjusted = panel.adjust(frame.with_columns(symbol=pl.lit("SPY")))
         returns, reach = pl.col("close").log().diff(), pl.col("high") / pl.col("close")
         return adjusted.select("date", r=returns, reach=reach)

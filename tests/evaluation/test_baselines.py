@@ -1,8 +1,6 @@
 """One suite for every baseline: causal, fitted on train alone, and on exactly the samples."""
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -137,10 +135,8 @@ HAR_ON_SPY = {1: (501, 0.682, 0.4736), 2: (500, 0.644, 0.6232), 3: (499, 0.629, 
 
 @pytest.mark.realdata
 @pytest.mark.parametrize("horizon", HAR_ON_SPY)
-def test_har_on_real_bars_reaches_the_known_figures(horizon, monkeypatch):
-    path = Path(os.environ.get("MLXTS_REALDATA", "../shared/data")) / "etf" / "SPY.parquet"
-    if not path.exists():
-        pytest.skip(f"no real data at {path}")
+def test_har_on_real_bars_reaches_the_known_figures(horizon, monkeypatch, realdata):
+    path = realdata / "etf" / "SPY.parquet"
     columns = ("date", "open", "high", "low", "close", "volume")
     bars = pl.read_parquet(path, columns=list(columns)).with_columns(symbol=pl.lit("SPY"))
     monkeypatch.setattr(worlds, "splits", lambda days: SPLITS["protocol"])

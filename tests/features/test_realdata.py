@@ -1,6 +1,5 @@
 """What the features promise, on real bars: those of the demo, and of a folder that may be there."""
 
-import os
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +10,6 @@ from mlxts.features import audit, catalog, engine, tiers
 from mlxts.features.duplicates import most_common
 from mlxts.protocol import SPLITS
 
-FOLDER = Path(os.environ.get("MLXTS_REALDATA", "../shared/data"))
 FILES = [
     *(f"etf/{name}" for name in ("SPY", "DIA", "QQQ")),
     *(
@@ -39,10 +37,9 @@ def test_the_demo_bars_keep_every_promise(symbol: str) -> None:
 
 
 @pytest.mark.realdata
-@pytest.mark.skipif(not FOLDER.is_dir(), reason="no folder of real data; set MLXTS_REALDATA")
 @pytest.mark.parametrize("file", FILES)
-def test_real_bars_keep_every_promise(file: str) -> None:
-    bars = _bars(pl.read_parquet(FOLDER / f"{file}.parquet"), file)
+def test_real_bars_keep_every_promise(file: str, realdata: Path) -> None:
+    bars = _bars(pl.read_parquet(realdata / f"{file}.parquet"), file)
     names = tiers.tier(2000)
     table = engine.build(bars.lazy(), names)
     columns = [table[name] for name in names]

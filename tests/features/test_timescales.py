@@ -1,6 +1,5 @@
 """Features of every timescale: made of that timescale's bars, and of nothing that comes later."""
 
-import os
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -69,11 +68,8 @@ def test_no_border_of_the_calendar_lets_the_future_in(timescale: str) -> None:
 
 @every
 @pytest.mark.realdata
-def test_none_of_the_two_thousand_sees_the_future_of_spy(timescale: str) -> None:
-    path = Path(os.environ.get("MLXTS_REALDATA", "../shared/data")) / "etf" / "SPY.parquet"
-    if not path.exists():
-        pytest.skip(f"no real data at {path}")
-    raw = FilesSource(path.resolve()).fetch("SPY").frame
+def test_none_of_the_two_thousand_sees_the_future_of_spy(timescale: str, realdata: Path) -> None:
+    raw = FilesSource(realdata / "etf" / "SPY.parquet").fetch("SPY").frame
     daily = panel.adjust(raw.with_columns(pl.lit("SPY").alias("symbol")))
     whole = canonical(daily, timescale)
     for day in (date(2014, 12, 31), date(2023, 11, 15)):  # a year's end, the middle of a month
