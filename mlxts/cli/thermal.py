@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -58,6 +59,8 @@ def _watch(survey: "Survey", interval: float, note: Note, screen: "Console | Non
     """Read again and again until Ctrl-C; draw where there is a screen."""
     from rich.live import Live
 
+    # A shell starts background jobs with SIGINT ignored; a recording must still end by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     shown = Live(console=screen, auto_refresh=False) if screen else contextlib.nullcontext()
     with shown as drawing:
         while True:
