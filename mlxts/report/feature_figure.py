@@ -31,6 +31,8 @@ def draw(bars: pl.DataFrame, values: pl.Series, unit: str, target: Path) -> None
         dates = bars["date"].to_numpy()
         price.plot(dates, bars["close"].to_numpy(), linewidth=0.9)
         price.set_yscale("log")
+        for show_as in (price.yaxis.set_major_formatter, price.yaxis.set_minor_formatter):
+            show_as("{x:g}")  # prices as they are quoted, not powers of ten
         price.set_ylabel(f"{bars['symbol'][0]}, close")
         below.plot(dates, values.to_numpy(), linewidth=0.9)
         below.axhline(0.0, color="grey", linewidth=0.6)
