@@ -72,9 +72,10 @@ def test_none_of_the_two_thousand_sees_the_future_of_spy(timescale: str, realdat
     raw = FilesSource(realdata / "etf" / "SPY.parquet").fetch("SPY").frame
     daily = panel.adjust(raw.with_columns(pl.lit("SPY").alias("symbol")))
     whole = canonical(daily, timescale)
-    for day in (date(2014, 12, 31), date(2023, 11, 15)):  # a year's end, the middle of a month
-        known = daily.head(cut_after(daily, day))
-        assert_same_bits(canonical(known, timescale), known_by(whole, day))
+    # A year's end or the middle of a month, in turn: two thousand features take their time.
+    day = (date(2014, 12, 31), date(2023, 11, 15))[list(TIMESCALES).index(timescale) % 2]
+    known = daily.head(cut_after(daily, day))
+    assert_same_bits(canonical(known, timescale), known_by(whole, day))
 
 
 def canonical(daily: pl.DataFrame, timescale: str) -> pl.DataFrame:
