@@ -17,9 +17,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlxts import gemm, kernels
+from mlxts import memory as machine_memory
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+    import numpy as np
 
 Device = Literal["metal", "cuda", "cpu"]
 
@@ -27,6 +32,8 @@ Device = Literal["metal", "cuda", "cpu"]
 # not at once: waking them for each of attention's tiny products costs 100 times the product.
 _THREAD_POLICY = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "1"}
 
+_CPU_CACHE = 256 * 2**20  # bytes of free buffers that a run on the CPU backend keeps
+_CPU_CACHE_SHARE = 0.3  # of what a run plans to need
 
 _SLOW = (
     "no MKL or OpenBLAS found, so matrix products run 20 times slower: "
@@ -141,26 +148,117 @@ def device_name() -> str:
 
 
 def memory() -> dict[str, int]:
-    """Bytes: MLX's active, peak and cached memory, and what the process holds of the machine."""
+    """Bytes: MLX's active, peak and cached memory, and what the process takes of the machine."""
     import mlx.core as mx
-    import psutil
 
     return {
         "active": mx.get_active_memory(),
         "peak": mx.get_peak_memory(),
         "cache": mx.get_cache_memory(),
-        "process": psutil.Process().memory_info().rss,
+        "process": machine_memory.footprint(),
     }
 
 
 def usable_memory() -> int:
-    """Bytes that one run may plan with: the working set of a GPU, 80 % of the RAM elsewhere."""
+    """Bytes that one run may ever plan with on this machine; does not change with its load.
+
+    A GPU's recommended working set (Metal) or its memory (CUDA, 95 % of it); elsewhere 80 % of the
+    RAM, or of what a container was granted of it.
+    """
     import mlx.core as mx
-    import psutil
 
     info = mx.device_info()
-    recommended = info.get("max_recommended_working_set_size") or info.get("memory_size")
-    return int(recommended) if recommended else int(0.8 * psutil.virtual_memory().total)
+    if recommended := info.get("max_recommended_working_set_size"):
+        return int(recommended)
+    if of_device := info.get("total_memory") or info.get("memory_size"):
+        return int(0.95 * int(of_device))
+    return int(0.8 * machine_memory.total())
+
+
+def available_memory() -> int:
+    """Bytes of `usable_memory` that this process can have now, with what it holds already.
+
+    Metal says nothing of other processes there; CUDA and the operating system do.
+    """
+    import mlx.core as mx
+
+    usable, info = usable_memory(), mx.device_info()
+    if "max_recommended_working_set_size" in info:
+        return usable
+    if "free_memory" in info:
+        held = mx.get_active_memory() + mx.get_cache_memory()
+        return min(usable, int(info["free_memory"]) + held)
+    if device() != "cpu":
+        return usable
+    free = int(0.9 * machine_memory.available())  # the rest is left to others
+    return min(usable, free + machine_memory.footprint())
+
+
+def memory_outside_mlx() -> int:
+    """Bytes of `available_memory` that this process holds besides MLX's arrays.
+
+    Code, tables, and the buffers that MLX's allocator keeps. A GPU's memory holds none of them.
+    """
+    import mlx.core as mx
+
+    if device() != "cpu":
+        return 0
+    return max(0, machine_memory.footprint() - mx.get_active_memory())
+
+
+def limit_memory(planned: int) -> None:
+    """Tell MLX what a run of `planned` bytes may keep. Where a GPU shares the machine's memory:
+
+    - Buffers that are free stay in a cache for the next step. Its limit is by default as large as
+      the memory, and a process that trains for hours then grows while MLX's own peak stays flat;
+      a step never reuses more than a step needs.
+    - What the run needs is wired (macOS 15), so that an idle night does not page the weights out.
+      Not all that could be wired: the rest belongs to whoever uses the laptop meanwhile.
+
+    The CPU backend's cache is small by default (32 MiB), so that most of a 2M step's activations
+    go back to the system and come back page by page. One that holds a part of them takes 5 to 8 %
+    off such a step, one that holds them all another 2 %; but what is kept adds to this process's
+    memory, which is to stay near the plan. At 20M and 200M its size makes no difference.
+    """
+    import mlx.core as mx
+
+    if device() == "cpu":
+        mx.set_cache_limit(min(int(_CPU_CACHE_SHARE * planned), _CPU_CACHE))
+        return
+    mx.set_cache_limit(planned)
+    if device() == "metal" and _macos() >= 15:
+        mx.set_wired_limit(min(planned, usable_memory()))
+
+
+def _macos() -> int:
+    """The major version of macOS; 0 elsewhere."""
+    return int(platform.mac_ver()[0].split(".")[0] or 0)
+
+
+def host_array(rows: int, columns: int) -> "np.ndarray":
+    """Zeros, (rows, columns) float32, C-contiguous, that `on_device` need not copy.
+
+    Where host and device share memory the array is a view of one that MLX owns. With a GPU of its
+    own memory the two are apart anyway.
+    """
+    import mlx.core as mx
+    import numpy as np
+
+    if device() == "cuda":
+        return np.zeros((rows, columns), dtype=np.float32)
+    return np.asarray(mx.zeros((rows, columns), dtype=mx.float32))
+
+
+def on_device(array: "np.ndarray") -> "mx.array":
+    """The array as MLX's: the very memory if it is a whole `host_array`, a copy otherwise."""
+    import mlx.core as mx
+    import numpy as np
+
+    owner = getattr(array.base, "obj", None)  # the base of such a view is a buffer of the owner's
+    same = isinstance(owner, mx.array) and owner.shape == array.shape
+    if same and array.flags.c_contiguous and array.dtype == np.float32:
+        return owner
+    return mx.array(array)
 
 
 def matmul_gflops(size: int = 2048, repeats: int = 5) -> float:
@@ -193,3 +291,13 @@ def describe() -> dict[str, Any]:
         "kernels": "vector" if kernels.enable(probe=False) else "stock",
         "memory_bytes": usable_memory(),
     }
+
+
+def changes_since(began: dict[str, Any]) -> str:
+    """What differs from a machine that `describe` told of, of all that decides the last bits."""
+    now = describe()
+    return ", ".join(
+        f"{name.replace('_', ' ')} {now[name]} instead of {began[name]}"
+        for name in ("device", "device_name", "mlx", "blas", "threads", "small_products", "kernels")
+        if name in began and began[name] != now[name]
+    )

@@ -4,27 +4,36 @@ A *strict* configuration picks only from `protocol.py`; an *exploratory* one may
 and everything it reaches is marked so. Unknown keys and wrong types are errors that name the key.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mlxts import protocol, universe
 from mlxts.errors import ConfigError
 from mlxts.files import canonical_hash
+from mlxts.yamltext import overridden, parse_yaml
 
 Mode = Literal["strict", "exploratory"]
+Precision = Literal["float32", "bfloat16"]
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+_CAME_LATER = (
+    ("data", "exogenous"), ("data", "train_fraction"), ("data", "label_shift_years"),
+    ("data", "origin"),
+    ("features", "source"), ("model", "offset"), ("model", "norm"), ("model", "res_attention"),
+    ("model", "head"), ("training", "precision"), ("training", "gradient_checkpointing"),
+)  # fmt: skip
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of a configuration: frozen, and unknown keys are errors."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """Which bars are read, and where the splits lie."""
 
     source: Literal["auto", "yahoo", "files", "sample", "simulated"] = Field(
@@ -39,6 +48,18 @@ class DataConfig(_Section):
     )
     score_on: str = Field(protocol.SCORED_ON, description="the symbol whose rows are scored")
     splits: Literal["protocol", "sample"] = Field("protocol", description="which split dates hold")
+    origin: Positive | None = Field(
+        None, description="walk-forward: score the validation years (1) or so many windows before"
+    )
+    train_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="of the dates to train on; smaller ones lie inside larger ones"
+    )
+    train_blocks_seed: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="None: the latest dates; else blocks of dates, drawn with this seed"
+    )
+    label_shift_years: Annotated[int, Field(ge=0)] = Field(
+        0, description="a null control: labels of so many years later, rotated within a split"
+    )
     pinned: dict[str, str] = Field(
         default_factory=dict, description="symbol -> sha256 of the artifact that must be used"
     )
@@ -77,9 +98,12 @@ class DataConfig(_Section):
         return self.cell or ", ".join((*self.symbols, *self.exogenous))
 
 
-class FeaturesConfig(_Section):
+class FeaturesConfig(Section):
     """Which inputs the model reads."""
 
+    source: Literal["indicators", "planted"] = Field(
+        "indicators", description="`planted`: those that a simulated market shows beside its bars"
+    )
     tier: int = Field(20, description="how many relational features, nested tiers")
 
     @model_validator(mode="after")
@@ -89,7 +113,7 @@ class FeaturesConfig(_Section):
         return self
 
 
-class RevINConfig(_Section):
+class RevINConfig(Section):
     """Reversible instance normalisation (Kim et al. 2022)."""
 
     enabled: bool = True
@@ -100,7 +124,7 @@ class RevINConfig(_Section):
     )
 
 
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """PatchTST. Widths are solved from the budget; depth, heads and ffn_ratio may be fixed."""
 
     channels: Literal["mixing", "independent"] = "mixing"
@@ -113,6 +137,15 @@ class ModelConfig(_Section):
     heads: Positive | None = Field(None, description="attention heads; None: solved")
     ffn_ratio: Annotated[float, Field(gt=0)] = Field(4.0, description="hidden / model width")
     revin: RevINConfig = RevINConfig()
+    offset: Literal["har"] | None = Field(
+        None, description="learn what is left after a forecast that is fitted first: har"
+    )
+
+    norm: Literal["layer", "batch"] = Field("layer", description="of the encoder's tokens")
+    res_attention: bool = Field(False, description="scores start from those a layer before")
+    head: Literal["flatten", "mean", "max"] = Field(
+        "flatten", description="mean, max: over patches, with no closing norm (as transformers)"
+    )
 
     @model_validator(mode="after")
     def _patch_fits(self) -> Self:
@@ -123,7 +156,7 @@ class ModelConfig(_Section):
         return self
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """The optimizer and the loop."""
 
     learning_rate: Annotated[float, Field(gt=0)] = protocol.FIXED.learning_rate
@@ -135,6 +168,12 @@ class TrainingConfig(_Section):
     batch_size: Positive = Field(64, description="samples an optimizer step")
     micro_batch: Positive | None = Field(
         None, description="samples a forward pass; None: from the tuning record, else batch_size"
+    )
+    precision: Precision = Field(
+        "float32", description="bfloat16: for speed on Metal and CUDA; on a CPU it is slower"
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="compute encoder layers twice, to need less memory"
     )
     max_epochs: Positive = 20
     validations_per_epoch: Positive = Field(4, description="early stopping looks this often")
@@ -153,7 +192,7 @@ class TrainingConfig(_Section):
         return self
 
 
-class ThermalConfig(_Section):
+class ThermalConfig(Section):
     """Which sensor rules, and what happens when there is none."""
 
     sensor: str = Field(
@@ -163,8 +202,14 @@ class ThermalConfig(_Section):
     pause: bool = Field(False, description="at a warning, wait until it has cooled down")
     poll_seconds: Annotated[float, Field(gt=0)] = Field(1.0, description="between two readings")
 
+    @field_validator("sensor", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: Any) -> Any:
+        # YAML 1.1 reads a bare `off` as false.
+        return "off" if value is False else value
 
-class CheckpointConfig(_Section):
+
+class CheckpointConfig(Section):
     """How often the run can be resumed from. Has no influence on any number."""
 
     every_seconds: Annotated[float, Field(ge=0)] = Field(
@@ -172,7 +217,7 @@ class CheckpointConfig(_Section):
     )
 
 
-class ExperimentConfig(_Section):
+class ExperimentConfig(Section):
     """One experiment: everything that decides its numbers, and nothing that does not."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
@@ -188,6 +233,9 @@ class ExperimentConfig(_Section):
     training: TrainingConfig = TrainingConfig()
     thermal: ThermalConfig = ThermalConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    search: dict[str, Any] | None = Field(
+        None, exclude=True, description="what `mlxts hpo` varies; a single run does not read it"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -203,6 +251,15 @@ class ExperimentConfig(_Section):
         _one_of("task", self.task, protocol.TASKS)
         _one_of("timescale", self.timescale, protocol.TIMESCALES)
         _one_of("budget", self.budget, protocol.BUDGETS)
+        planted = self.features.source == "planted"
+        if planted and (self.timescale != "daily" or self.data.exogenous):
+            raise ValueError(
+                "features.source: planted features need timescale: daily and no data.exogenous"
+            )
+        if self.model.norm == "batch" and self.training.gradient_checkpointing:
+            raise ValueError(
+                "training.gradient_checkpointing: cannot go with model.norm: batch; leave one out"
+            )
         if self.mode == "strict":
             self._is_strict()
         return self
@@ -218,7 +275,11 @@ class ExperimentConfig(_Section):
         stated = {
             "horizon": (self.horizon, scale.horizons),
             "data.splits": (self.data.splits, ("protocol",)),
+            "data.origin": (self.data.origin, (None,)),
             "data.score_on": (self.data.score_on, (protocol.SCORED_ON,)),
+            "data.train_fraction": (self.data.train_fraction, (1.0,)),
+            "data.label_shift_years": (self.data.label_shift_years, (0,)),
+            "features.source": (self.features.source, ("indicators",)),
             "model.dropout": (self.model.dropout, (fixed.dropout,)),
             "model.head_dropout": (self.model.head_dropout, (fixed.head_dropout,)),
             "model.context": (self.model.context, (fixed.context,)),
@@ -226,6 +287,10 @@ class ExperimentConfig(_Section):
             "model.stride": (self.model.stride, (fixed.stride,)),
             "model.revin.enabled": (self.model.revin.enabled, (True,)),
             "model.revin.statistics_to_head": (self.model.revin.statistics_to_head, (False,)),
+            "model.offset": (self.model.offset, (None,)),
+            "model.norm": (self.model.norm, ("layer",)),
+            "model.res_attention": (self.model.res_attention, (False,)),
+            "model.head": (self.model.head, ("flatten",)),
             "training.learning_rate": (self.training.learning_rate, (fixed.learning_rate,)),
         }
         for key, (value, allowed) in stated.items():
@@ -248,14 +313,21 @@ class ExperimentConfig(_Section):
     def hash(self) -> str:
         """SHA-256 of everything that decides the numbers (name, heat, checkpoints do not).
 
-        A cell is a name for its contents: they count, it does not.
+        A cell is a name for its contents: they count, it does not. Pinned bytes count as much as
+        any others, in the hash of the data.
         """
         values = self.model_dump(
             mode="json", exclude={"name": True, "thermal": True, "checkpoint": True}
         )
         del values["data"]["cell"]
-        if not self.data.exogenous:
-            del values["data"]["exogenous"]
+        values["data"]["pinned"] = {}
+        # What came later is left out where it is not made use of: old runs keep their names.
+        for name, key in _CAME_LATER:
+            section = getattr(self, name)
+            if getattr(section, key) == type(section).model_fields[key].default:
+                del values[name][key]
+        if self.data.train_fraction == 1.0 or self.data.train_blocks_seed is None:
+            del values["data"]["train_blocks_seed"]
         return canonical_hash(values)
 
     def to_yaml(self) -> str:
@@ -268,25 +340,6 @@ def _one_of(key: str, value: str, allowed: Any) -> None:
         raise ValueError(f"{key}: {value} is none of {', '.join(allowed)}")
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads `1e-4` as a number: YAML 1.1 wants a dot there, people do not."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    key: list(resolvers) for key, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
-
-
-def parse_yaml(text: str) -> Any:
-    """YAML as people write it: safe tags only, and `1e-4` is a number."""
-    return yaml.load(text, Loader=_Loader)
-
-
 def load(path: Path, overrides: dict[str, Any] | None = None) -> ExperimentConfig:
     """Read a configuration file and apply overrides (`{"model.depth": 6}`).
 
@@ -294,6 +347,13 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> ExperimentConfi
         ConfigError: no such file, not YAML, an unknown key, a wrong type, or not allowed in strict
             mode.
     """
+    values = read_mapping(path)
+    values.setdefault("name", path.stem)
+    return build(overridden(values, overrides or {}), origin=str(path))
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping. Raises ConfigError."""
     try:
         values = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -304,10 +364,7 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> ExperimentConfi
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds no mapping; start it with `name: ...`")
-    values.setdefault("name", path.stem)
-    for key, value in (overrides or {}).items():
-        _put(values, key, value)
-    return build(values, origin=str(path))
+    return values
 
 
 def build(values: dict[str, Any], *, origin: str = "configuration") -> ExperimentConfig:
@@ -315,7 +372,7 @@ def build(values: dict[str, Any], *, origin: str = "configuration") -> Experimen
     try:
         return ExperimentConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {_first_problem(error)}") from error
+        raise ConfigError(f"{origin}: {first_problem(error)}") from error
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -329,18 +386,8 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise ConfigError(f"--set {text}: the value is not YAML") from error
 
 
-def _put(values: dict[str, Any], key: str, value: Any) -> None:
-    *parents, last = key.split(".")
-    for parent in parents:
-        inner = values.get(parent)
-        if inner is not None and not isinstance(inner, dict):
-            raise ConfigError(f"--set {key}: {parent} is a value, not a section")
-        values[parent] = dict(inner or {})
-        values = values[parent]
-    values[last] = value
-
-
-def _first_problem(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
+    """One line that names the offending key."""
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":

@@ -8,12 +8,14 @@ own, which no window leaves. What is predicted is always a matter of days: targe
 are computed from the daily bars, at the day on which the decision bar ends.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import polars as pl
 
-from mlxts import protocol, splits, targets
+from mlxts import backend, protocol, splits, targets
 from mlxts.config import ExperimentConfig
 from mlxts.data import bars as timescale_bars
 from mlxts.data import panel
@@ -22,8 +24,13 @@ from mlxts.data.series import COLUMN_PREFIX
 from mlxts.data.sources.base import ORACLE_PREFIX
 from mlxts.errors import EmptySplitError
 from mlxts.features import artifact as feature_artifact
+from mlxts.features import planted
 from mlxts.files import canonical_hash
 from mlxts.protocol import Task, Timescale
+
+_BLOCK = 63  # trading dates, a quarter of a year
+_SESSIONS_A_YEAR = 252
+_COLUMNS_AT_A_TIME = 64
 
 BAR_COLUMNS = ("date", "symbol", "open", "high", "low", "close", "volume")
 
@@ -48,7 +55,7 @@ class Samples:
 class Dataset:
     """Everything one experiment reads."""
 
-    features: np.ndarray  # (rows, F) float32, C-contiguous; rows in warm-up hold 0
+    features: np.ndarray  # (rows, F) float32, C-contiguous; 0 in warm-up; once in memory
     names: tuple[str, ...]  # of the F features
     bars: pl.DataFrame  # aligned with features: BAR_COLUMNS, phase, then oracles if simulated
     daily: pl.DataFrame  # the days that the bars are made of, likewise: what baselines read
@@ -62,6 +69,13 @@ class Dataset:
     score_on: str  # the symbol whose rows are scored
     artifacts: tuple[Artifact, ...]  # raw ones, then the processed one
     data_hash: str  # of the raw bytes and of the features made from them
+    origin: int | None = None  # of a walk-forward evaluation, see `splits.borders`
+
+    @property
+    def splits_title(self) -> str:
+        if self.origin is None:
+            return self.splits_name
+        return splits.borders(self.splits_name, self.origin).name
 
 
 def build(config: ExperimentConfig, *, register: bool = True) -> Dataset:
@@ -78,10 +92,16 @@ def build(config: ExperimentConfig, *, register: bool = True) -> Dataset:
     """
     loaded = panel.load(config.data)
     tier, timescale = config.features.tier, config.timescale
-    table, processed = feature_artifact.load(loaded, tier, timescale, register=register)
+    if config.features.source == "planted":
+        table, processed, made = planted.load(loaded, tier), None, planted.recipe(tier)
+    else:
+        table, processed = feature_artifact.load(loaded, tier, timescale, register=register)
+        made = feature_artifact.recipe(loaded, tier, timescale)
     names = tuple(column for column in table.columns if column not in ("date", "symbol"))
     days = loaded.frame.collect(engine="in-memory")
-    days = days.select(*BAR_COLUMNS, *(c for c in days.columns if c.startswith(ORACLE_PREFIX)))
+    # What is exact about a day's own label says nothing about a label from elsewhere.
+    exact = () if config.data.label_shift_years else (ORACLE_PREFIX,)
+    days = days.select(*BAR_COLUMNS, *(c for c in days.columns if c.startswith(exact)))
     scale = protocol.TIMESCALES[timescale]
     bars = timescale_bars.build(days, scale)
     assert bars.select("date", "symbol").equals(table.select("date", "symbol"))
@@ -97,12 +117,16 @@ def build(config: ExperimentConfig, *, register: bool = True) -> Dataset:
     # Where an exchange cancelled the session that ends a bar, nobody could decide anything.
     traded = labels["daily_row"].is_not_null().to_numpy()
     may_end = traded & eligible(series, complete.to_series().to_numpy(), config.model.context)
-    samples = divide(labels, may_end, protocol.SPLITS[config.data.splits])
-    _not_empty(samples, config)
+    borders = splits.borders(config.data.splits, config.data.origin)
+    samples = divide(labels, may_end, borders)
+    if config.data.label_shift_years:
+        samples = {n: shifted(s, config.data.label_shift_years, scale) for n, s in samples.items()}
+    samples["train"] = fraction(
+        samples["train"], config.data.train_fraction, config.data.train_blocks_seed
+    )
+    _not_empty(samples, config, borders)
     return Dataset(
-        features=np.ascontiguousarray(
-            table.select(pl.col(names).fill_nan(0.0).fill_null(0.0)).to_numpy(), dtype=np.float32
-        ),
+        features=feature_array(table, names),
         names=names,
         bars=bars,
         daily=days,
@@ -119,10 +143,26 @@ def build(config: ExperimentConfig, *, register: bool = True) -> Dataset:
             {
                 "raw": [(artifact.symbol, artifact.sha256) for artifact in loaded.artifacts],
                 "features": names,
-                "made": feature_artifact.recipe(loaded, tier, timescale),
+                "made": made,
             }
         ),
+        origin=config.data.origin,
     )
+
+
+def feature_array(table: pl.DataFrame, names: Sequence[str]) -> np.ndarray:
+    """The columns `names` as (rows, F) float32, 0 where they are null or NaN; read-only.
+
+    Filled a few columns at a time, in memory that `backend.on_device` need not copy: thousands of
+    features would otherwise stand there four times over.
+    """
+    array = backend.host_array(table.height, len(names))
+    for first in range(0, len(names), _COLUMNS_AT_A_TIME):
+        columns = names[first : first + _COLUMNS_AT_A_TIME]
+        block = table.select(pl.col(columns).fill_nan(0.0).fill_null(0.0))
+        array[:, first : first + len(columns)] = block.to_numpy()
+    array.flags.writeable = False
+    return array
 
 
 def label(bars: pl.DataFrame, days: pl.DataFrame, task: Task, horizon: int) -> pl.DataFrame:
@@ -186,12 +226,56 @@ def divide(
     return {name: of(index) for index, name in enumerate(protocol.SPLIT_NAMES)}
 
 
+def shifted(samples: Samples, years: int, timescale: Timescale) -> Samples:
+    """Each sample with the target of the sample `years` later, the last ones with the first's.
+
+    A null control: base rate, seasons and the dependence of one label on the next stay, and what
+    a label has to do with its window is gone. Targets stay within their split and series, so the
+    purge holds as before, whatever the shift. A split (or an asset) of fewer than twice as many
+    years is rotated by half of its length, so that no sample gets a label of its own neighbourhood.
+    """
+    rotated = samples.targets.copy()
+    series = np.char.add(np.char.add(samples.symbols, "/"), samples.phases.astype(str))
+    for one in np.unique(series):
+        rows = np.flatnonzero(series == one)
+        later = years * _SESSIONS_A_YEAR // timescale_bars.spacing(timescale)
+        rotated[rows] = np.roll(samples.targets[rows], -min(later, len(rows) // 2))
+    return replace(samples, targets=rotated)
+
+
+def fraction(samples: Samples, share: float, blocks_seed: int | None = None) -> Samples:
+    """The samples of a share of their dates, rounded up; a smaller share lies in a larger one.
+
+    By default the latest dates: a shorter history that ends at the same border, so that what is
+    left is purged as before and as near to validation as before. With a seed, whole blocks of
+    `_BLOCK` successive dates in a random order instead, which keeps the span of regimes (the
+    ablation of the other). Every sample of a chosen date is kept, so that assets stay together.
+
+    Args:
+        share: above 0, at most 1.
+        blocks_seed: None for the latest dates.
+    """
+    days = np.unique(samples.dates)
+    if share == 1.0 or not len(days):
+        return samples
+    if blocks_seed is None:
+        ordered = days[::-1]
+    else:
+        blocks = [days[first : first + _BLOCK] for first in range(0, len(days), _BLOCK)]
+        order = np.random.default_rng(blocks_seed).permutation(len(blocks))
+        ordered = np.concatenate([blocks[index] for index in order])
+    kept = np.isin(samples.dates, ordered[: math.ceil(share * len(days))])
+    return Samples(**{f.name: getattr(samples, f.name)[kept] for f in fields(Samples)})
+
+
 def scored(samples: Samples, symbol: str) -> np.ndarray:
     """(n,) bool: the samples that the main figures speak of, a symbol's of the canonical phase."""
     return (samples.symbols == symbol) & (samples.phases == timescale_bars.CANONICAL)
 
 
-def _not_empty(samples: dict[str, Samples], config: ExperimentConfig) -> None:
+def _not_empty(
+    samples: dict[str, Samples], config: ExperimentConfig, borders: protocol.Splits
+) -> None:
     """Test may be empty: it is opened only on demand, perhaps before its data exists."""
     counts = {
         "train": len(samples["train"]),
@@ -199,7 +283,7 @@ def _not_empty(samples: dict[str, Samples], config: ExperimentConfig) -> None:
     }
     for name, count in counts.items():
         if not count:
-            first, last = getattr(protocol.SPLITS[config.data.splits], name)
+            first, last = getattr(borders, name)
             raise EmptySplitError(
                 f"the {name} split ({first or 'start'} to {last}) holds no sample of "
                 f"{', '.join(config.data.symbols)} with {config.model.context} "

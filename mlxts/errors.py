@@ -43,5 +43,17 @@ class StorageError(MlxtsError):
     """A file that could not be written: disk full, no permission."""
 
 
+class InteropError(MlxtsError):
+    """A model that has no counterpart in another library, or a file of one that cannot be read."""
+
+
 class DivergedError(MlxtsError):
     """Training that left the finite numbers."""
+
+
+class SearchError(MlxtsError):
+    """A study, a sweep or a worker that cannot go on."""
+
+
+class WorkspaceError(MlxtsError):
+    """A record of the workspace that cannot be read, or an action that another's claim forbids."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mlxts.errors import StorageError
+
+TEMPORARY = ".tmp"  # in every temporary name, which begins with a dot
 
 
 def home() -> Path:
@@ -52,7 +55,7 @@ def atomic_path(target: Path, *, mode: int = 0o644) -> Generator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         # The suffix is kept last because some writers (safetensors) append their own otherwise.
         handle, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.stem}.", suffix=f".tmp{target.suffix}"
+            dir=target.parent, prefix=f".{target.stem}.", suffix=f"{TEMPORARY}{target.suffix}"
         )
         os.close(handle)
         temporary = Path(name)
@@ -69,6 +72,18 @@ def atomic_path(target: Path, *, mode: int = 0o644) -> Generator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove, from `folder` and below, what a killed process left half-written.
+
+    Only for whoever holds the folder's lock: another process's temporary files look the same.
+    """
+    for path in sorted(folder.rglob(f".*{TEMPORARY}*")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def flush(path: Path) -> None:

@@ -1,10 +1,12 @@
-"""Small matrix products on one thread, large ones on all: a few lines in front of MKL.
+"""Small matrix products at small cost, large ones on all threads: a library in front of MKL.
 
 MLX's CPU backend calls `cblas_sgemm` once for every item of a batch, so attention over 9 patches
 is thousands of 9 x 32 products a step. MKL spreads each over its threads on some processors, and
 waking them takes far longer than the product: five times the whole step when another process
-wants a core too. MKL can be told the number of threads call by call; this library, compiled once
-for a machine with the compiler that MLX's kernels need anyway, does that.
+wants a core too. MKL can be told the number of threads call by call. And on one thread its fixed
+cost for a call is several times the arithmetic of the smallest, so those are computed by a kernel
+of our own. `small_gemm.cpp` is compiled once for a machine with the compiler that MLX's kernels
+need anyway.
 """
 
 import ctypes
@@ -14,29 +16,9 @@ import subprocess
 from pathlib import Path
 
 _SERIAL_BELOW = 2_000_000  # multiply-adds: about 30 microseconds on one core
-
-_SOURCE = """
-using Gemm = void (*)(int, int, int, int, int, int, float, const float*, int, const float*, int,
-                      float, float*, int);
-using Threads = int (*)(int);
-
-static Gemm gemm;
-static Threads threads;
-
-extern "C" void mlxts_connect(void* gemm_, void* threads_) {
-  gemm = reinterpret_cast<Gemm>(gemm_);
-  threads = reinterpret_cast<Threads>(threads_);
-}
-
-extern "C" void cblas_sgemm(int layout, int ta, int tb, int m, int n, int k, float alpha,
-                            const float* a, int lda, const float* b, int ldb, float beta, float* c,
-                            int ldc) {
-  const bool serial = 1L * m * n * k < SERIAL_BELOW;
-  const int before = serial ? threads(1) : 0;
-  gemm(layout, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-  if (serial) threads(before);
-}
-"""
+_OWN_BELOW = 32_768  # from here on MKL is as fast, its fixed cost included
+_SOURCE = Path(__file__).with_name("small_gemm.cpp")
+_FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
 
 
 def put_before(mkl: ctypes.CDLL, compiler: Path, folder: Path) -> bool:
@@ -50,11 +32,8 @@ def put_before(mkl: ctypes.CDLL, compiler: Path, folder: Path) -> bool:
     Returns:
         Whether it is in place; without a compiler that works nothing changes.
     """
-    key = hashlib.sha256(f"{_SOURCE}{_SERIAL_BELOW}".encode()).hexdigest()[:12]
-    path = folder / f"small_gemm_{key}.so"
     try:
-        if not path.exists():
-            _build(compiler, path)
+        path = build(compiler, folder)
         library = ctypes.CDLL(str(path))
         addresses = (mkl.cblas_sgemm, mkl.MKL_Set_Num_Threads_Local)
         library.mlxts_connect(*(ctypes.cast(address, ctypes.c_void_p) for address in addresses))
@@ -64,16 +43,19 @@ def put_before(mkl: ctypes.CDLL, compiler: Path, folder: Path) -> bool:
     return True
 
 
-def _build(compiler: Path, library: Path) -> None:
-    library.parent.mkdir(parents=True, exist_ok=True)
-    temporary = library.with_name(f".{library.stem}.{os.getpid()}.so")
-    flags = ["-x", "c++", "-O2", "-shared", "-fPIC", f"-DSERIAL_BELOW={_SERIAL_BELOW}L", "-"]
-    subprocess.run(
-        [str(compiler), *flags, "-o", str(temporary)],
-        input=_SOURCE,
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
-    temporary.replace(library)
+def build(compiler: Path, folder: Path) -> Path:
+    """The library for this machine, compiled unless `folder` has it.
+
+    Raises:
+        OSError, SubprocessError: there is no compiler that works, or no room.
+    """
+    flags = [*_FLAGS, f"-DSERIAL_BELOW={_SERIAL_BELOW}L", f"-DOWN_BELOW={_OWN_BELOW}L"]
+    key = hashlib.sha256(repr(flags).encode() + _SOURCE.read_bytes()).hexdigest()[:12]
+    library = folder / f"small_gemm_{key}.so"
+    if not library.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = library.with_name(f".{library.stem}.{os.getpid()}.so")
+        command = [str(compiler), *flags, "-o", str(temporary), str(_SOURCE)]
+        subprocess.run(command, capture_output=True, timeout=60, check=True)
+        temporary.replace(library)
+    return library

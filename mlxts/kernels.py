@@ -24,8 +24,13 @@ _FLAGS = (
     "-march=native -fno-math-errno -fno-trapping-math -fno-signed-zeros "
     "--param max-inline-insns-single=4000 --param max-inline-insns-auto=400 "
     "--param large-function-growth=4000 --param large-stack-frame-growth=4000 "
-    "--param inline-unit-growth=400"
+    "--param inline-unit-growth=400 "
+    # A kernel checks at run time whether its arrays overlap. Above ten such checks GCC gives up
+    # and computes one element at a time; AdamW's kernel, of seven arrays, needs more.
+    "--param vect-max-version-for-alias-checks=200"
 )
+# What a process that turned them on tells its children.
+_FOLDER, _OUTER = "MLXTS_KERNEL_FOLDER", "MLXTS_OUTER_TMPDIR"
 # A kernel with the operations that matter: if this compiles and is right, the others do too.
 _PROBE = """
 import math, mlx.core as mx
@@ -103,7 +108,33 @@ def machine_folder(compiler: Path) -> Path:
 
 def _environment(folder: Path) -> dict[str, str]:
     path = os.environ.get("PATH", os.defpath)
-    return {"PATH": f"{folder / 'bin'}{os.pathsep}{path}", "TMPDIR": str(folder / "tmp")}
+    return {
+        "PATH": f"{folder / 'bin'}{os.pathsep}{path}",
+        "TMPDIR": str(folder / "tmp"),
+        _FOLDER: str(folder),
+        _OUTER: os.environ.get("TMPDIR", ""),
+    }
+
+
+def _leave_what_was_inherited() -> None:
+    """Begin from the environment that a parent process had before it turned its kernels on.
+
+    Otherwise the compiler found here would be the parent's wrapper, with a cache of its own to
+    fill, and temporary files would land among the parent's kernels.
+    """
+    folder = os.environ.pop(_FOLDER, None)
+    outer = os.environ.pop(_OUTER, "")
+    if folder is None:
+        return
+    wrapper, kernels = str(Path(folder, "bin")), str(Path(folder, "tmp"))
+    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join(part for part in path if part != wrapper)
+    if os.environ.get("TMPDIR") == kernels:
+        os.environ.pop("TMPDIR")
+        if outer:
+            os.environ["TMPDIR"] = outer
+        if tempfile.tempdir == kernels:
+            tempfile.tempdir = None  # asked for before this module was imported
 
 
 def _try(compiler: Path, folder: Path, environment: dict[str, str]) -> bool:
@@ -128,3 +159,6 @@ def _try(compiler: Path, folder: Path, environment: dict[str, str]) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return works
+
+
+_leave_what_was_inherited()

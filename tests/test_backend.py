@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from mlxts import backend, kernels
+from mlxts import backend, kernels, memory
+
+GIB = 2**30
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the CPU backend's BLAS is Linux's")
 mkl = pytest.mark.skipif(
@@ -93,6 +96,103 @@ def test_memory_is_reported_in_bytes() -> None:
     assert backend.memory()["process"] > 10 * 2**20
 
 
+def test_a_run_plans_with_less_than_the_machine_has() -> None:
+    assert 0 < backend.available_memory() <= backend.usable_memory()
+    if backend.device() == "cpu":
+        assert backend.usable_memory() < memory.total()
+
+
+@pytest.mark.parametrize(
+    ("said", "usable", "available"),
+    [
+        ({"max_recommended_working_set_size": 11 * GIB, "memory_size": 16 * GIB}, 11.0, 11.0),
+        ({"total_memory": 80 * GIB, "free_memory": 20 * GIB}, 76.0, 20.0),
+        ({"total_memory": 80 * GIB, "free_memory": 80 * GIB}, 76.0, 76.0),
+    ],
+)
+def test_a_gpu_is_asked_for_its_own_memory(
+    monkeypatch: pytest.MonkeyPatch, said: dict[str, int], usable: float, available: float
+) -> None:
+    import mlx.core as mx
+
+    monkeypatch.setattr(mx, "device_info", lambda: said)
+    assert backend.usable_memory() / GIB == pytest.approx(usable)
+    assert backend.available_memory() / GIB == pytest.approx(available, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("device", "macos", "limits"),
+    [
+        ("metal", 15, {"cache": 2 * GIB, "wired": 2 * GIB}),
+        ("metal", 14, {"cache": 2 * GIB}),
+        ("cuda", 0, {"cache": 2 * GIB}),
+        ("cpu", 0, {"cache": GIB // 4}),
+    ],
+)
+def test_what_mlx_may_keep_is_limited(
+    monkeypatch: pytest.MonkeyPatch, device: str, macos: int, limits: dict[str, int]
+) -> None:
+    import mlx.core as mx
+
+    told: dict[str, int] = {}
+    monkeypatch.setattr(backend, "device", lambda: device)
+    monkeypatch.setattr(backend, "_macos", lambda: macos)
+    monkeypatch.setattr(mx, "set_cache_limit", lambda limit: told.update(cache=limit))
+    monkeypatch.setattr(mx, "set_wired_limit", lambda limit: told.update(wired=limit))
+    backend.limit_memory(2 * GIB)
+    assert told == limits
+
+
+def test_the_version_of_macos_is_a_number_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert backend._macos() >= 0
+    monkeypatch.setattr("platform.mac_ver", lambda: ("15.3.1", ("", "", ""), "arm64"))
+    assert backend._macos() == 15
+
+
+def test_no_more_is_wired_than_the_system_lets_a_process_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import mlx.core as mx
+
+    told: list[int] = []
+    monkeypatch.setattr(backend, "device", lambda: "metal")
+    monkeypatch.setattr(backend, "_macos", lambda: 26)
+    monkeypatch.setattr(mx, "device_info", lambda: {"max_recommended_working_set_size": GIB})
+    monkeypatch.setattr(mx, "set_cache_limit", lambda limit: None)
+    monkeypatch.setattr(mx, "set_wired_limit", told.append)
+    backend.limit_memory(2 * GIB)
+    assert told == [GIB]
+
+
+def test_host_and_device_share_one_array() -> None:
+    import mlx.core as mx
+    import numpy as np
+
+    if backend.device() == "cuda":
+        pytest.skip("the memory of this device is its own")
+    before = mx.get_active_memory()
+    host = backend.host_array(500, 300)
+    host[:] = np.arange(150_000).reshape(500, 300)
+    one, other = backend.on_device(host), backend.on_device(host)
+    assert mx.get_active_memory() - before == host.nbytes
+    assert mx.sum(one[3]).item() == host[3].sum()
+    host[3] = 0
+    assert mx.all(other[3] == 0).item()
+    assert np.shares_memory(np.asarray(one), host)
+
+
+def test_an_array_from_elsewhere_is_copied_to_the_device() -> None:
+    import mlx.core as mx
+    import numpy as np
+
+    for host in (np.ones((3, 4), dtype=np.float32), backend.host_array(6, 4)[:3] + 1):
+        copied = backend.on_device(host)
+        host[:] = 0
+        assert mx.all(copied == 1).item()
+    part = backend.host_array(6, 4)[1:4]
+    assert backend.on_device(part).shape == (3, 4)
+
+
 @linux
 def test_compiled_kernels_agree_with_python_and_stay_out_of_the_temporary_folder(
     tmp_path: Path,
@@ -105,11 +205,10 @@ def test_compiled_kernels_agree_with_python_and_stay_out_of_the_temporary_folder
         "print(all(abs(a - (3 * math.erf(x) + math.exp(-x))) < 1e-5"
         " for a, x in zip(y, [0.3, 1.7])))"
     )
-    before = _python("import tempfile; print(tempfile.gettempdir())")
     said = _python(code, XDG_CACHE_HOME=str(tmp_path)).split()
     if said[0] == "False":
         pytest.skip("no compiler here that MLX can use")
-    assert said[1] == before.strip()
+    assert said[1] == tempfile.gettempdir()
     assert said[2] == "True"
     assert list(tmp_path.rglob("mlx/*/cpu/*.so"))
 
@@ -161,7 +260,7 @@ def test_small_products_take_one_thread_and_large_ones_all(tmp_path: Path) -> No
     code = (
         "import mlxts.backend as b; print(b.prepare().small_serial)\n"
         "import mlx.core as mx\n"
-        "for n in (16, 400): mx.eval(mx.ones((n, n)) @ mx.ones((n, n)))"
+        "for n in (40, 400): mx.eval(mx.ones((n, n)) @ mx.ones((n, n)))"
     )
     environment = {"MKL_VERBOSE": "1", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     said = _python(code, XDG_CACHE_HOME=str(tmp_path), **environment)
@@ -172,3 +271,43 @@ def test_small_products_take_one_thread_and_large_ones_all(tmp_path: Path) -> No
         word.removeprefix("NThr:") for line in calls for word in line.split() if "NThr" in word
     ]
     assert threads == ["1", "2"]
+
+
+def test_a_child_process_shares_the_kernels_and_has_its_own_temporary_folder(
+    tmp_path: Path,
+) -> None:
+    tell = "print(os.environ['TMPDIR'], tempfile.gettempdir(), kernels.compiler(), flush=True);"
+    ask = (
+        f"import mlxts, os, tempfile; from mlxts import kernels; kernels.enable(probe=True); {tell}"
+    )
+    code = (
+        f"{ask} import subprocess, sys; subprocess.run([sys.executable, '-c', {ask!r}], check=True)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    parent, child = done.stdout.splitlines()
+    assert parent == child
+    if kernels.compiler():
+        assert str(tmp_path / "cache") in parent.split()[0]
+        assert parent.split()[1] == str(tmp_path)
+        assert len(list((tmp_path / "cache" / "mlxts" / "kernels").iterdir())) == 1
+
+
+def test_a_child_process_may_leave_the_kernels_of_its_parent() -> None:
+    ask = "import mlxts, os; print(os.environ['PATH'], os.environ.get('TMPDIR'), flush=True)"
+    code = (
+        "import mlxts, os, subprocess, sys; from mlxts import kernels; kernels.enable(probe=True);"
+        "os.environ['MLXTS_KERNELS'] = 'stock';"
+        f"subprocess.run([sys.executable, '-c', {ask!r}], check=True)"
+    )
+    outside = {k: v for k, v in os.environ.items() if not k.startswith("MLXTS_KERNEL")}
+    outside |= {"PATH": os.defpath, "TMPDIR": "/tmp"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=outside, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [os.defpath, "/tmp"]

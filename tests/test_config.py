@@ -18,7 +18,11 @@ def _write(tmp_path: Path, text: str) -> Path:
     return path
 
 
-SHIPPED = sorted(set((ROOT / "configs").rglob("*.yaml")) - {universe.FILE})
+SHIPPED = sorted(
+    set((ROOT / "configs").rglob("*.yaml"))
+    - {universe.FILE}
+    - set((ROOT / "configs" / "sweeps").iterdir())
+)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.name)
@@ -195,6 +199,36 @@ def test_the_hash_is_that_of_a_cells_contents() -> None:
     assert len({hash_of(cell=cell) for cell in ("Aa", "Ba", "Ab", "Bb")}) == 4
 
 
+def test_switches_that_came_later_count_where_they_are_on() -> None:
+    def hash_of(**training: object) -> str:
+        return config.build({"name": "x", "training": training}).hash
+
+    assert hash_of(precision="float32", gradient_checkpointing=False) == hash_of()
+    assert (
+        len({hash_of(), hash_of(precision="bfloat16"), hash_of(gradient_checkpointing=True)}) == 3
+    )
+    with pytest.raises(ConfigError, match=r"training\.precision"):
+        hash_of(precision="float16")
+
+
 def test_without_a_cell_the_hash_is_what_it_was_before_there_were_cells() -> None:
     loaded = config.load(ROOT / "configs" / "phase1" / "2M-daily-direction.yaml")
     assert loaded.hash == "7cc1cc0a272fb0cf8942a854fa94a3f6f73658d05484e7e7148384c68fde02d9"
+
+
+def test_a_share_of_the_training_dates_is_another_experiment_and_pinned_bytes_are_not() -> None:
+    def hash_of(**data: object) -> str:
+        return config.build({"name": "x", "mode": "exploratory", "data": data}).hash
+
+    same = [hash_of(train_fraction=1), hash_of(train_blocks_seed=3), hash_of(pinned={"SPY": "a"})]
+    assert set(same) == {hash_of()}
+    other = [hash_of(train_fraction=0.5), hash_of(train_fraction=0.5, train_blocks_seed=3)]
+    assert len({hash_of(), *other}) == 3
+    with pytest.raises(ConfigError, match="train_fraction"):
+        config.build({"name": "x", "data": {"train_fraction": 0.5}})
+
+
+def test_a_bare_off_in_yaml_turns_the_sensor_off(tmp_path: Path) -> None:
+    path = tmp_path / "quiet.yaml"
+    path.write_text("thermal: {sensor: off}\n")
+    assert config.load(path).thermal.sensor == "off"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlxts import config, dataset, targets
+from mlxts import backend, config, dataset, targets
 from mlxts.data import bars as timescale_bars
 from mlxts.data import calendar, store
 from mlxts.data.sources.files import FilesSource
@@ -85,9 +85,22 @@ def test_features_and_bars_share_their_rows(built):
     assert built.names == tiers.tier(20)
     assert built.features.dtype == np.float32
     assert built.features.flags.c_contiguous
+    assert not built.features.flags.writeable
     assert (built.features == raw.select(built.names).fill_null(0.0).to_numpy()).all()
     assert built.bars.columns[:7] == list(dataset.BAR_COLUMNS)
     assert "oracle_threshold_1pct_h3" in built.bars.columns
+
+
+def test_the_features_stand_once_for_host_and_device(built):
+    import mlx.core as mx
+
+    if backend.device() == "cuda":
+        pytest.skip("the memory of this device is its own")
+    mx.clear_cache()  # a buffer from there may be larger than what it is used for
+    before = mx.get_active_memory()
+    array = dataset.feature_array(engine.build(built.bars.lazy(), built.names), built.names)
+    assert mx.sum(backend.on_device(array)).item() != 0
+    assert mx.get_active_memory() - before == array.nbytes
 
 
 def test_samples_carry_the_dates_symbols_and_targets_of_their_rows(built):
@@ -227,3 +240,89 @@ def test_spy_has_every_validation_day_but_the_purged(tmp_path, monkeypatch, real
         for horizon in (1, 2, 3, 5)
     }
     assert counts == {1: 501, 2: 500, 3: 499, 5: 497}
+
+
+shares = st.floats(0.01, 1.0)
+
+
+@modest
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=60), shares, shares, st.booleans())
+def test_a_smaller_share_of_the_training_dates_lies_in_a_larger_one(days, one, other, blocks):
+    dates = np.datetime64("2015-01-01") + np.sort(days)
+    everything = dataset.Samples(
+        np.arange(len(dates), dtype=np.int32), dates, np.full(len(dates), "A"),
+        np.zeros(len(dates)), dates + 1, np.zeros(len(dates), np.int16), np.arange(len(dates)),
+    )  # fmt: skip
+    seed = 7 if blocks else None
+    less, more = (dataset.fraction(everything, share, seed) for share in sorted((one, other)))
+    assert set(less.rows) <= set(more.rows) <= set(everything.rows)
+    for share, kept in zip(sorted((one, other)), (less, more), strict=True):
+        wanted = np.ceil(share * len(np.unique(dates)))
+        assert len(np.unique(kept.dates)) == wanted
+        assert len(kept) == np.isin(dates, kept.dates).sum()  # whole dates, in their old order
+        assert (np.diff(kept.rows) > 0).all()
+        if not blocks:
+            assert set(kept.dates) == set(np.unique(dates)[-int(wanted) :])
+
+
+def test_a_share_of_the_training_dates_is_the_latest_and_changes_no_other_split(built, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLXTS_HOME", str(tmp_path))
+        register("SPY", "DIA", first=date(2019, 1, 2), last=date(2025, 6, 30))
+        less = dataset.build(settings_of(train_fraction=0.25))
+    whole, kept = built.samples["train"], less.samples["train"]
+    assert kept.dates.max() == whole.dates.max()
+    assert kept.label_end.max() < np.datetime64("2023-01-01")
+    first = np.unique(whole.dates)[-len(np.unique(kept.dates))]
+    assert kept.dates.min() == first
+    assert set(kept.symbols) == {"SPY", "DIA"}
+    assert kept.rows.tolist() == whole.rows[whole.dates >= first].tolist()
+    for split in ("validation", "test"):
+        assert less.samples[split].rows.tolist() == built.samples[split].rows.tolist()
+    assert (less.features == built.features).all()
+
+
+def drawn_samples(sizes: dict[str, int], seed: int) -> dataset.Samples:
+    """Samples of several symbols with random targets, sorted by (date, symbol)."""
+    rng = np.random.default_rng(seed)
+    days = np.concatenate([np.arange(n) for n in sizes.values()]).astype("datetime64[D]")
+    symbols = np.repeat(list(sizes), list(sizes.values())).astype(str)
+    order = np.lexsort((symbols, days))
+    n = len(order)
+    return dataset.Samples(
+        rows=order.astype(np.int32),
+        dates=days[order],
+        symbols=symbols[order],
+        targets=rng.random(n).astype(np.float32),
+        label_end=days[order] + 1,
+        phases=np.zeros(n, dtype=np.int16),
+        daily_rows=order.astype(np.int32),
+    )
+
+
+@modest
+@given(st.integers(1, 3), st.integers(1, 2500), st.integers(1, 2500), st.integers(0, 99))
+def test_shifted_labels_are_those_of_a_year_later_of_the_same_asset(years, a, b, seed):
+    samples = drawn_samples({"A": a, "B": b}, seed)
+    moved = dataset.shifted(samples, years, TIMESCALES["daily"])
+    for symbol, n in (("A", a), ("B", b)):
+        of = samples.symbols == symbol
+        later = min(252 * years, n // 2)
+        expected = [samples.targets[of][(t + later) % n] for t in range(n)]
+        assert moved.targets[of].tolist() == expected
+    for name in ("rows", "dates", "symbols", "label_end", "daily_rows"):
+        assert getattr(moved, name) is getattr(samples, name)
+
+
+def test_a_label_shift_keeps_all_but_the_signal(built, tmp_path, monkeypatch):
+    """The very samples of before, with other targets, in every split."""
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    register("SPY", "DIA", first=date(2019, 1, 2), last=date(2025, 6, 30))
+    moved = dataset.build(settings_of(label_shift_years=1))
+    for name in SPLIT_NAMES:
+        before, after = built.samples[name], moved.samples[name]
+        assert (before.rows == after.rows).all()
+        assert (before.label_end == after.label_end).all()
+        assert before.targets.mean() == pytest.approx(after.targets.mean())
+    train = built.samples["train"], moved.samples["train"]
+    assert 0.3 < (train[0].targets != train[1].targets).mean() < 0.7

@@ -83,3 +83,20 @@ def test_digests_are_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert files.digest(tmp_path / "a", "md5") == "900150983cd24fb0d6963f7d28e17f72"
     assert os.path.getsize(tmp_path / "a") == 3  # noqa: PTH202
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "kept.json", "{}")
+    files.write_text(tmp_path / "deep" / "a.tmp", "kept")
+    (tmp_path / ".lock").touch()
+    if os.fork() == 0:
+        with files.atomic_path(tmp_path / "deep" / "torn.json") as temporary:
+            temporary.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.wait()
+    (tmp_path / "deep" / f".last.1{files.TEMPORARY}").mkdir()
+    (tmp_path / "deep" / f".last.1{files.TEMPORARY}" / "weights").write_text("half")
+    assert len(list(tmp_path.rglob("*"))) == 7
+    files.sweep(tmp_path)
+    left = sorted(path.name for path in tmp_path.rglob("*"))
+    assert left == [".lock", "a.tmp", "deep", "kept.json"]

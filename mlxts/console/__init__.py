@@ -54,7 +54,7 @@ def make(stream: TextIO | None = None, *, quiet: bool = False, json: bool = Fals
 
     # Rich decides about colour and reads NO_COLOR, TERM, TTY_COMPATIBLE and TTY_INTERACTIVE.
     screen = Console(file=stream, highlight=False)
-    if _can_redraw(screen, stream):
+    if can_redraw(screen, stream):
         from mlxts.console.live import Live
 
         return Live(screen)
@@ -63,7 +63,7 @@ def make(stream: TextIO | None = None, *, quiet: bool = False, json: bool = Fals
     return Plain(stream)
 
 
-def _can_redraw(screen: "Console", stream: TextIO) -> bool:
+def can_redraw(screen: "Console", stream: TextIO) -> bool:
     """FORCE_COLOR makes rich take a pipe for a terminal; redrawing wants a real one, or a word."""
     asked_for = os.environ.get("TTY_INTERACTIVE") == "1"
     return (

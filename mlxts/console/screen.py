@@ -48,12 +48,16 @@ def draw(state: RunState, width: int, height: int) -> RenderableType:
 
 def _header(header: dict[str, str], width: int, rows: int) -> RenderableType:
     inside, gap = width - 4, 2
-    columns = max(1, inside // CELL)
-    pairs = list(header.items())[: rows * columns]
-    shown = [pairs[column::columns] for column in range(columns)]
-    keys = [min(CELL // 3, max((len(key) for key, _ in some), default=0)) for some in shown]
-    values = [max((cell_len(value) for _, value in some), default=0) for some in shown]
-    room = inside - sum(keys) - gap * (2 * columns - 1)
+    most = max(1, inside // CELL)
+    pairs = list(header.items())[: rows * most]
+    # As many columns as show every value whole, as long as there are rows for the others.
+    for columns in range(most, max(1, math.ceil(len(pairs) / rows)) - 1, -1):
+        shown = [pairs[column::columns] for column in range(columns)]
+        keys = [min(CELL // 3, max((len(key) for key, _ in some), default=0)) for some in shown]
+        values = [max((cell_len(value) for _, value in some), default=0) for some in shown]
+        room = inside - sum(keys) - gap * (2 * columns - 1)
+        if sum(values) <= room:
+            break
     while sum(values) > room and max(values) > 1:  # values give way, the longest first
         values[values.index(max(values))] -= 1
     grid = Table.grid(padding=(0, gap, 0, 0))

@@ -40,8 +40,8 @@ def describe(event: Event) -> Line | None:
             return Line("compiling kernels (once)")
         case ValidationEvent():
             return _validation(event)
-        case CheckpointEvent(best=best, path=path):
-            return Line(f"{'best ' if best else ''}checkpoint: {path}", "good" if best else "plain")
+        case CheckpointEvent(best=best):  # always in the run's folder, which the header names
+            return Line("best checkpoint saved", "good") if best else Line("checkpoint saved")
         case ThermalEvent(message=message, band=band):
             return Line(message, BANDS.get(band, "plain")) if message else None
         case PauseEvent(reason=reason):

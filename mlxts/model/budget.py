@@ -27,17 +27,17 @@ _FACTOR_SHARE = 8  # the factor is D / 8 at the widest tier
 def count(shape: Shape) -> Counts:
     """Trainable parameters of `shape`, in closed form (the built model agrees, see its tests)."""
     D, F, K = shape.width, shape.features, shape.factor
-    flat = shape.patches * D
     attention = 4 * D * D + 4 * D
     feed_forward = 2 * D * shape.hidden + shape.hidden + D
-    body = shape.depth * (attention + feed_forward + 4 * D) + 2 * D
-    embed = flat + (2 * F if shape.revin_affine else 0) + D
+    closing = 2 * D if shape.head == "flatten" else 0
+    body = shape.depth * (attention + feed_forward + 4 * D) + closing
+    embed = shape.patches * D + (2 * F if shape.revin_affine else 0) + D
     if shape.channels == "mixing":
         embed += F * K + K + K * shape.patch_length * D
-        head = flat + 1
+        head = shape.pooled + 1
     else:
         embed += shape.patch_length * D
-        head = flat * K + K + F * K + 1
+        head = shape.pooled * K + K + F * K + 1
     return Counts(body, embed, head + (2 * F if shape.statistics_to_head else 0))
 
 
@@ -115,6 +115,9 @@ def _at_width(
         revin_affine=model.revin.affine,
         revin_subtract_last=model.revin.subtract_last,
         statistics_to_head=model.revin.statistics_to_head,
+        norm=model.norm,
+        res_attention=model.res_attention,
+        head=model.head,
     )
     # The encoder is fixed at the widest tier, whatever `features` is.
     per_unit = depth * (2 * width + 1)

@@ -1,15 +1,16 @@
 """The Transformer encoder: pre-norm, fused QKV, exact GELU.
 
-Shapes: S sequences, P patches, D model width, H heads.
+Shapes: B batch, S sequences (a multiple of B), P patches, D model width, H heads.
 """
 
 import math
+from functools import partial
 
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
-from mlxts.model.layers import Dense, LayerNorm, dropout
+from mlxts.model.layers import Dense, LayerNorm, dropout, split_keys
 
 
 class Attention(nn.Module):
@@ -24,11 +25,19 @@ class Attention(nn.Module):
     def __call__(self, x: mx.array) -> mx.array:
         """(S, P, D) -> (S, P, D)."""
         S, P, D = x.shape
-        qkv = self.qkv(x).reshape(S, P, 3, self._heads, D // self._heads).transpose(2, 0, 3, 1, 4)
+        q, k, v = self._queries_keys_values(x)
         mixed = mx.fast.scaled_dot_product_attention(
-            qkv[0], qkv[1], qkv[2], scale=1.0 / math.sqrt(D // self._heads)
+            q, k, v, scale=1.0 / math.sqrt(D // self._heads)
         )
         return self.out(mixed.transpose(0, 2, 1, 3).reshape(S, P, D))
+
+    def _queries_keys_values(self, x: mx.array) -> tuple[mx.array, ...]:
+        """(S, P, D) -> three of (S, H, P, D / H)."""
+        S, P, D = x.shape
+        qkv = self.qkv(x).reshape(S, P, 3, self._heads, D // self._heads)
+        # Indexing with 0, 1, 2 would gather, and add the gradients up by scattering: `split` is a
+        # view, and its gradient a concatenation.
+        return tuple(part.squeeze(0) for part in mx.split(qkv.transpose(2, 0, 3, 1, 4), 3))
 
 
 class EncoderLayer(nn.Module):
@@ -55,7 +64,7 @@ class EncoderLayer(nn.Module):
         self.contract = Dense(hidden, width, rng, gain=out_gain)
 
     def __call__(self, x: mx.array, keys: mx.array | None) -> mx.array:
-        """(S, P, D) -> (S, P, D); `keys` is (3, 2) uint32 in training, None in evaluation."""
+        """(S, P, D) -> (S, P, D); `keys` is (3, B, 2) uint32 in training, None in evaluation."""
         k = (None, None, None) if keys is None else (keys[0], keys[1], keys[2])
         x = x + dropout(self.attention(self.norm1(x)), self._rate, k[0])
         hidden = dropout(nn.gelu(self.expand(self.norm2(x))), self._rate, k[1])
@@ -85,9 +94,19 @@ class Encoder(nn.Module):
         ]
         self.norm = LayerNorm(width)
 
-    def __call__(self, x: mx.array, key: mx.array | None) -> mx.array:
-        """(S, P, D) -> (S, P, D)."""
-        keys = None if key is None else mx.random.split(key, 3 * len(self.layers))
+    def __call__(
+        self, x: mx.array, keys: mx.array | None, *, checkpointing: bool = False
+    ) -> mx.array:
+        """(S, P, D) -> (S, P, D).
+
+        Args:
+            keys: (B, 2) uint32 in training, None in evaluation.
+            checkpointing: keep only each layer's input for the backward pass and compute the
+                layer again there (Chen et al. 2016).
+        """
+        sites = None if keys is None else split_keys(keys, 3 * len(self.layers))
         for index, layer in enumerate(self.layers):
-            x = layer(x, None if keys is None else keys[3 * index : 3 * index + 3])
+            # Keys are closed over: drawn inside, the second pass would see another mask.
+            run = partial(layer, keys=None if sites is None else sites[3 * index : 3 * index + 3])
+            x = nn.utils.checkpoint(layer, run)(x) if checkpointing else run(x)
         return self.norm(x)

@@ -10,6 +10,10 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
+from mlxts import backend
+
+_EPSILON = 1e-5
+
 
 class Dense(nn.Module):
     """y = x W + b with W stored (in, out).
@@ -32,7 +36,13 @@ class Dense(nn.Module):
 
 
 class LayerNorm(nn.Module):
-    """Layer normalisation over the last axis (Ba et al. 2016), eps 1e-5 as in PyTorch."""
+    """Layer normalisation over the last axis (Ba et al. 2016), eps 1e-5 as in PyTorch.
+
+    On a CPU its sums are matrix products with a column of 1/D: MLX sums a row number by number,
+    the BLAS with vector instructions. A whole compiled step needs 5 to 10 % less time by it at 2M
+    with independent channels, 3 to 4 % less at 2M and 20M with mixed ones. A GPU has a fused
+    kernel, which also keeps its sums in float32 when `x` is bfloat16.
+    """
 
     def __init__(self, width: int):
         super().__init__()
@@ -40,26 +50,45 @@ class LayerNorm(nn.Module):
         self.bias = mx.zeros((width,))
 
     def __call__(self, x: mx.array) -> mx.array:
-        return mx.fast.layer_norm(x, self.weight, self.bias, 1e-5)
+        """(..., D) -> (..., D)."""
+        if x.dtype != mx.float32 or backend.device() != "cpu":
+            return mx.fast.layer_norm(x, self.weight, self.bias, _EPSILON)
+        mean = mx.full((x.shape[-1], 1), 1.0 / x.shape[-1])
+        centred = x - x @ mean
+        variance = mx.square(centred) @ mean
+        return centred * mx.rsqrt(variance + _EPSILON) * self.weight + self.bias
 
 
-def dropout(x: mx.array, rate: float, key: mx.array | None) -> mx.array:
+def split_keys(keys: mx.array, count: int) -> mx.array:
+    """(B, 2) -> (count, B, 2): `count` independent keys from each sample's own one."""
+    return mx.vmap(lambda key: mx.random.split(key, count), out_axes=1)(keys)
+
+
+def dropout(x: mx.array, rate: float, keys: mx.array | None) -> mx.array:
     """Inverted dropout: zero each element with probability `rate`, scale the rest by 1/(1-rate).
 
-    `key` is explicit, so a recomputed forward pass (gradient checkpointing) draws the same mask,
-    and no generator state has to be saved. None means evaluation: x unchanged. At rate 1/2 one
+    The mask of a sample follows from that sample's key alone, so it is the same however a batch
+    is cut into micro-batches. Keys are explicit: a recomputed forward pass (gradient
+    checkpointing) draws the same mask, and no generator state has to be saved. At rate 1/2 one
     random bit an element is enough, and the generator is asked for 32 times fewer words.
+
+    Args:
+        x: (S, ...) where S is a multiple of B; a sample's sequences stand together.
+        rate: in [0, 1).
+        keys: (B, 2) uint32, one a sample. None means evaluation: x unchanged.
     """
-    if key is None or rate == 0.0:
+    if keys is None or rate == 0.0:
         return x
+    each = x.size // keys.shape[0]
     if rate == 0.5:
-        return x * (_random_bits(x.size, key).reshape(x.shape).astype(x.dtype) * 2)
-    keep = mx.random.bernoulli(1.0 - rate, x.shape, key=key)
-    return x * keep.astype(x.dtype) * (1.0 / (1.0 - rate))
+        return x * (_random_bits(each, keys).reshape(x.shape).astype(x.dtype) * 2)
+    keep = mx.vmap(lambda key: mx.random.bernoulli(1.0 - rate, (each,), key=key))(keys)
+    return x * keep.reshape(x.shape).astype(x.dtype) * (1.0 / (1.0 - rate))
 
 
-def _random_bits(count: int, key: mx.array) -> mx.array:
-    """(count,) of 0 and 1, uint32, from the raw words that splitting a key yields (two each)."""
-    words = mx.random.split(key, -(-count // 64)).reshape(-1, 1)
-    bits = (words >> mx.arange(32, dtype=mx.uint32)) & 1
-    return bits.reshape(-1)[:count]
+def _random_bits(count: int, keys: mx.array) -> mx.array:
+    """(B, count) of 0 and 1, uint32, from the raw words that splitting a key yields (two each)."""
+    pairs = -(-count // 64)
+    words = mx.vmap(lambda key: mx.random.split(key, pairs))(keys)
+    bits = (words.reshape(-1, 2 * pairs, 1) >> mx.arange(32, dtype=mx.uint32)) & 1
+    return bits.reshape(-1, 64 * pairs)[:, :count]

@@ -8,6 +8,9 @@ mixing       RevIN -> features F to R, shared over time -> patches of R*L values
 independent  RevIN -> each feature's patches of L values to D, shared over features -> encoder
              -> flatten P*D to K, shared over features -> F*K to 1. F sequences a window.
 
+With a pooled head (`head`: mean, max) the mean or the largest over patches takes the place of
+flattening, and no normalisation closes the encoder, as in the `transformers` library.
+
 The factors R and K keep 2,000 features from eating a 2M budget.
 """
 
@@ -15,19 +18,24 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 import mlx.core as mx
-import mlx.nn as nn
 import numpy as np
 from mlx.utils import tree_flatten
 
-from mlxts.model.encoder import Encoder
-from mlxts.model.layers import Dense, dropout
+from mlxts.model import variants
+from mlxts.model.layers import Dense, dropout, split_keys
+from mlxts.model.network import Network
+from mlxts.model.normalisation import Norm
 from mlxts.model.patching import patch_count, patch_rows, patches
 from mlxts.model.revin import RevIN
+from mlxts.model.variants import Head
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Everything that decides the built model."""
+    """Everything that decides the built model; lengths in bars, sizes in units.
+
+    `budget.solve` finds the one that meets a parameter budget.
+    """
 
     channels: Literal["mixing", "independent"]
     features: int  # F
@@ -45,10 +53,18 @@ class Shape:
     revin_affine: bool = False
     revin_subtract_last: bool = False
     statistics_to_head: bool = False
+    norm: Norm = "layer"
+    res_attention: bool = False
+    head: Head = "flatten"
 
     @property
     def patches(self) -> int:
         return patch_count(self.context, self.patch_length, self.stride)
+
+    @property
+    def pooled(self) -> int:
+        """What is left of a sequence for the head: P*D flattened, else D."""
+        return self.width * (self.patches if self.head == "flatten" else 1)
 
     @property
     def sequences(self) -> int:
@@ -71,7 +87,7 @@ class Counts(NamedTuple):
         return self.body + self.embed + self.head
 
 
-class PatchTST(nn.Module):
+class PatchTST(Network):
     """One logit (or one predicted log return) a window.
 
     Args:
@@ -81,6 +97,9 @@ class PatchTST(nn.Module):
         statistics: (2, F) mean and deviation of the features on the training rows. They put the
             window statistics that RevIN removed on one scale before the head sees them; only
             used with `statistics_to_head`.
+
+    Source:
+        Nie, Nguyen, Sinthong, Kalagnanam: A Time Series is Worth 64 Words, ICLR 2023.
     """
 
     def __init__(
@@ -106,13 +125,13 @@ class PatchTST(nn.Module):
         self.position = mx.array(
             rng.uniform(-0.02, 0.02, (shape.patches, shape.width)).astype(np.float32)
         )
-        self.encoder = Encoder(
-            shape.width, shape.depth, shape.heads, shape.hidden, shape.dropout, rng
-        )
-        flat = shape.patches * shape.width
-        inputs = flat
+        self.encoder = variants.encoder(
+            shape.width, shape.depth, shape.heads, shape.hidden, shape.dropout, rng,
+            norm=shape.norm, res_attention=shape.res_attention, closing=shape.head == "flatten",
+        )  # fmt: skip
+        inputs = shape.pooled
         if shape.channels == "independent":
-            self.summarise = Dense(flat, shape.factor, rng)
+            self.summarise = Dense(shape.pooled, shape.factor, rng)
             inputs = shape.features * shape.factor
         inputs += 2 * shape.features if shape.statistics_to_head else 0
         # An output layer that starts near zero makes the first prediction the bias itself.
@@ -128,13 +147,24 @@ class PatchTST(nn.Module):
     def shape(self) -> Shape:
         return self._shape
 
-    def __call__(self, x: mx.array, key: mx.array | None = None) -> mx.array:
-        """(B, T, F) -> (B,). `key` turns dropout on."""
+    def __call__(
+        self, x: mx.array, keys: mx.array | None = None, *, checkpointing: bool = False
+    ) -> mx.array:
+        """(B, T, F) -> (B,), float32.
+
+        Statistics are taken and the head is computed in float32, everything between in the
+        precision of the weights that are there.
+
+        Args:
+            keys: (B, 2) uint32, one a sample; they turn dropout on.
+            checkpointing: see `Encoder`.
+        """
         shape = self._shape
-        keys = (None, None, None) if key is None else mx.random.split(key, 3)
+        sites = (None, None, None) if keys is None else split_keys(keys, 3)
         normalised = self.revin(x)
         if shape.revin:
             x = normalised.x
+        x = x.astype(self.embed.weight.dtype)
         B = x.shape[0]
         if shape.channels == "mixing":
             tokens = patches(self.project(x), self._rows)  # (B, P, L, R)
@@ -142,16 +172,17 @@ class PatchTST(nn.Module):
         else:
             tokens = patches(x, self._rows).transpose(0, 3, 1, 2)  # (B, F, P, L)
             tokens = tokens.reshape(B * shape.features, shape.patches, -1)
-        tokens = dropout(self.embed(tokens) + self.position, shape.dropout, keys[0])
-        tokens = self.encoder(tokens, keys[1])
-        flat = tokens.reshape(tokens.shape[0], -1)
+        tokens = dropout(self.embed(tokens) + self.position, shape.dropout, sites[0])
+        tokens = self.encoder(tokens, sites[1], checkpointing=checkpointing)
+        flat = variants.pool(tokens, shape.head)
         if shape.channels == "independent":
             flat = self.summarise(flat).reshape(B, -1)
+        flat = flat.astype(mx.float32)
         if shape.statistics_to_head:
             location = (normalised.location - self._center) / self._spread
             scale = mx.log(normalised.scale / self._spread)
             flat = mx.concatenate([flat, location, scale], axis=1)
-        return self.head(dropout(flat, shape.head_dropout, keys[2])).squeeze(-1)
+        return self.head(dropout(flat, shape.head_dropout, sites[2])).squeeze(-1)
 
     def counts(self) -> Counts:
         """Trainable parameters of the built model, counted on its arrays."""

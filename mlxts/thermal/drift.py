@@ -5,6 +5,7 @@ whose step time drifts is marked, and its wall times take no part in scaling fig
 """
 
 from statistics import median
+from typing import Any
 
 TOLERANCE = 0.15  # relative
 WINDOW = 50  # steps under one median
@@ -20,7 +21,20 @@ class StepDrift:
         self._seconds: list[float] = []
         self._first: list[float] = []  # medians of the first windows
         self.ratio = 1.0  # last full window's median / the run's own pace
+        self.highest = 1.0  # ratio so far
         self.suspect = False
+
+    @property
+    def reason(self) -> str:
+        return f"steps took up to {self.highest - 1:.0%} longer than this run's own first ones"
+
+    def record(self) -> dict[str, Any]:
+        """For the run's summary; `suspect_reason` is None for a run above suspicion."""
+        return {
+            "suspect": self.suspect,
+            "suspect_reason": self.reason if self.suspect else None,
+            "step_time_ratio": self.ratio,
+        }
 
     def add(self, seconds: float) -> bool:
         """Count one step. True exactly when it makes the run suspect."""
@@ -36,6 +50,7 @@ class StepDrift:
             self._first.append(middle)
             return False
         self.ratio = middle / median(self._first)
+        self.highest = max(self.highest, self.ratio)
         if self.suspect or self.ratio <= 1 + TOLERANCE:
             return False
         self.suspect = True

@@ -2,7 +2,9 @@
 
 The samples of an optimizer step are the experiment's business (`training.batch_size`); how they
 are cut into micro-batches is the machine's. Running out of memory cannot be tried out (on the CPU
-backend it is a segmentation fault), so what would not fit is never started.
+backend it is a segmentation fault), so what would not fit is never started: small steps are
+measured in a process of their own, larger ones are planned from them, and each one that is timed
+is planned first.
 """
 
 import json
@@ -12,142 +14,245 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
-import numpy as np
 
 from mlxts import backend
 from mlxts.config import ExperimentConfig
+from mlxts.data.series import COLUMN_PREFIX
 from mlxts.dataset import Dataset
 from mlxts.errors import BudgetError, RunError
 from mlxts.files import canonical_hash, outputs_folder, write_json
-from mlxts.model import cost
 from mlxts.model.patchtst import PatchTST, Shape
+from mlxts.training import memory_plan
 from mlxts.training.batches import Batches
+from mlxts.training.memory_plan import MemoryPlan
 from mlxts.training.step import Step, make_optimizer
+from mlxts.training.trial import Bench, Request
 
 _CANDIDATES = 4  # the largest that fits and its halves
+_MARGIN = 1.5  # of the formula, for steps that were never measured
+_RULES = 4  # sets of gradients; activations that take as much decide the memory of the passes
+_TIMED = 3  # steps of a trial, after the one that compiles
+_TIE = 0.02  # of the fastest: within it the smaller micro-batch is as good
 
 
 @dataclass(frozen=True)
 class Trial:
+    """A step of the whole batch, cut into micro-batches."""
+
     micro_batch: int
+    planned_bytes: int  # MLX's peak without features, as planned before it was tried
+    measured_bytes: int
+    process_bytes: int  # the largest footprint of the process that tried it
     seconds_per_step: float
-    memory_bytes: int  # planned
 
 
 @dataclass(frozen=True)
 class TuningRecord:
-    """The outcome of `mlxts batch-size` for a budget on a machine; strict training needs one."""
+    """The outcome of `mlxts batch-size` on a machine; strict training needs one of the same key."""
 
     budget: str
     channels: str
-    features: int
+    features: int  # of the tier; exogenous series beside them do not count
+    precision: str
+    gradient_checkpointing: bool
     batch_size: int
     device: str
     symbols: tuple[str, ...]
-    micro_batch: int
+    shape: str  # digest: depth, heads and the like decide the memory too
+    formula: MemoryPlan
+    memory: MemoryPlan  # calibrated
+    room_bytes: int  # that steps could take
     trials: tuple[Trial, ...]
+    micro_batch: int
+    reason: str
     timestamp: str
 
 
-def micro_batch(config: ExperimentConfig, shape: Shape) -> int:
-    """The configured micro-batch, else the tuned one, else (exploratory) the whole batch.
+def micro_batch(config: ExperimentConfig, shape: Shape, data: Dataset) -> int:
+    """The configured micro-batch, else the tuned one, else (exploratory) the largest that fits.
+
+    A record of another feature count serves too, as far as what it says fits by the formula:
+    tuning again is optional when features change, and due when the budget does.
 
     Raises:
         RunError: strict mode, and this budget was never tuned on this machine.
+        BudgetError: not even one window fits by the formula.
     """
     if config.training.micro_batch:
         return config.training.micro_batch
-    record = find(config, shape.features)
+    record = find(config, data)
     if record is not None:
         return record.micro_batch
-    if config.mode == "strict":
+    near = nearest(config, data)
+    if near is None and config.mode == "strict":
         raise RunError(
-            f"the batch size was not tuned for {config.budget} ({config.model.channels}, batch "
-            f"{config.training.batch_size}) on this machine; run `mlxts batch-size CONFIG` first"
+            f"the batch size was not tuned on this machine for {_described(config, data)}; run "
+            f"`mlxts batch-size CONFIG --budget {config.budget} --set "
+            f"features.tier={config.features.tier}` with this configuration first"
         )
-    return config.training.batch_size
+    room = memory_plan.room_ever(data.features.nbytes)
+    fitting = MemoryPlan.counted(config, shape).fitting(config.training.batch_size, room)
+    if not fitting:
+        raise memory_plan.nothing_fits(config, shape, data.features.nbytes, room)
+    if near is None:
+        return fitting[0]
+    return next((size for size in fitting if size <= near.micro_batch), fitting[-1])
 
 
-def find(config: ExperimentConfig, features: int) -> TuningRecord | None:
-    """The record for this budget and machine: of these features if there is one, else any."""
-    training = config.training
-    wanted = (config.budget, config.model.channels, training.batch_size, machine())
+def planned_bytes(config: ExperimentConfig, shape: Shape, data: Dataset, micro_batch: int) -> int:
+    """Peak memory of a step without the features: calibrated where it was tuned, else counted."""
+    record = find(config, data)
+    known = record is not None and record.shape == _digest(shape)
+    plan = record.memory if record and known else MemoryPlan.counted(config, shape)
+    return plan.peak(micro_batch, config.training.batch_size // micro_batch)
+
+
+def find(config: ExperimentConfig, data: Dataset) -> TuningRecord | None:
+    """The record of exactly this key, or None."""
+    return _read(_path(_key(config, data)))
+
+
+def nearest(config: ExperimentConfig, data: Dataset) -> TuningRecord | None:
+    """The record that differs in the number of features at most, and there the least."""
+    key = _key(config, data)
+    features = key.pop("features")
     records = [
         record
-        for path in sorted(_folder().glob("*.json"))
+        for path in sorted(_folder().glob(f"{key['budget']}-{key['channels']}-*.json"))
         if (record := _read(path)) is not None
-        and (record.budget, record.channels, record.batch_size, record.device) == wanted
+        and all(getattr(record, name) == value for name, value in key.items())
     ]
     return min(records, key=lambda record: abs(record.features - features), default=None)
+
+
+def is_of_other_data(record: TuningRecord, config: ExperimentConfig) -> bool:
+    """Whether tuning again is recommended: the record was made with other symbols."""
+    return record.symbols != config.data.symbols
 
 
 def tune(
     config: ExperimentConfig,
     shape: Shape,
-    dataset: Dataset,
-    progress: Callable[[Trial], None] = lambda trial: None,
+    data: Dataset,
+    progress: Callable[[str], None] = lambda message: None,
 ) -> TuningRecord:
-    """Time the micro-batches that fit and record the fastest.
+    """Calibrate the memory, time the micro-batches that fit, and record the fastest.
+
+    Args:
+        progress: told what is about to be tried.
 
     Raises:
-        BudgetError: not even one sample fits this machine's memory.
+        BudgetError: not even one window fits this machine's memory; it says what would.
         StorageError: the record could not be written.
     """
-    trials = []
-    for candidate in candidates(config.training.batch_size, shape, dataset.features.nbytes):
-        trial = Trial(
-            candidate,
-            time_steps(config, shape, dataset, candidate),
-            cost.step_bytes(shape, candidate, dataset.features.nbytes),
-        )
-        trials.append(trial)
-        progress(trial)
-    best = min(trials, key=lambda trial: trial.seconds_per_step)
+    batch, feature_bytes = config.training.batch_size, data.features.nbytes
+    room = memory_plan.room_now(feature_bytes)
+    formula = MemoryPlan.counted(config, shape)
+    if formula.peak(1, batch) > room:
+        raise memory_plan.nothing_fits(config, shape, feature_bytes, room)
+    with Bench(config, shape) as bench:
+        progress("measuring the memory of two small steps")
+        memory = calibrate(bench, formula, batch, shape, room)
+        trials = _timed(bench, memory, batch, room, progress)
+    best, reason = choose(trials)
     record = TuningRecord(
-        budget=config.budget,
-        channels=config.model.channels,
-        features=shape.features,
-        batch_size=config.training.batch_size,
-        device=machine(),
+        **_key(config, data),
         symbols=config.data.symbols,
-        micro_batch=best.micro_batch,
+        shape=_digest(shape),
+        formula=formula,
+        memory=memory,
+        room_bytes=room,
         trials=tuple(trials),
+        micro_batch=best.micro_batch,
+        reason=reason,
         timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    key = canonical_hash([record.channels, record.batch_size, record.device])
-    write_json(_folder() / f"{config.budget}-{shape.features}-{key[:8]}.json", asdict(record))
+    write_json(_path(_key(config, data)), asdict(record))
     return record
 
 
-def candidates(batch_size: int, shape: Shape, feature_bytes: int) -> list[int]:
-    """Divisors of `batch_size` that fit in memory, largest first.
+def calibrate(
+    bench: Bench, formula: MemoryPlan, batch_size: int, shape: Shape, room: float
+) -> MemoryPlan:
+    """The memory of a step at any micro-batch, from the passes over few windows, twice.
 
-    Raises:
-        BudgetError: none fits.
+    Few, but so many that they and not the gradients rule the memory, or the whole batch: below,
+    the line would be too flat. Both sizes fit by the formula with a margin; where only a single
+    window does, the formula gives the slope, with the margin.
     """
-    usable = backend.usable_memory()
-    fitting = [
-        size
-        for size in range(batch_size, 0, -1)
-        if batch_size % size == 0 and cost.step_bytes(shape, size, feature_bytes) <= usable
-    ]
-    if not fitting:
-        needed = cost.step_bytes(shape, 1, feature_bytes)
-        raise BudgetError(
-            f"one sample needs {needed / 2**30:.1f} GiB and this machine has "
-            f"{usable / 2**30:.1f} GiB; choose a smaller budget, fewer features or "
-            "model.channels: mixing"
-        )
+    doubled = [2**power for power in range(max(batch_size, 2).bit_length())]
+    sizes = [size for size in doubled if _MARGIN * formula.peak(size) <= room]
+    update = bench.measure(Request(1)).mlx_bytes
+    if len(sizes) < 2:
+        small = bench.measure(Request(1, update=False)).mlx_bytes
+        two = round(small + _MARGIN * formula.slope)
+        return MemoryPlan.fitted((1, small), (2, two), update, shape)
+    ruling = [size for size in sizes[1:] if size * formula.slope >= _RULES * formula.another]
+    large = ruling[0] if ruling else sizes[-1]
+    small, more = (
+        bench.measure(Request(size, update=False)).mlx_bytes for size in (large // 2, large)
+    )
+    return MemoryPlan.fitted((large // 2, small), (large, more), update, shape)
+
+
+def candidates(memory: MemoryPlan, batch_size: int, room: float) -> list[int]:
+    """The largest micro-batch that fits and its halves, largest first; at least 1 is there."""
+    fitting = memory.fitting(batch_size, room) or [1]
     halves = [size for size in fitting if (fitting[0] // size) & (fitting[0] // size - 1) == 0]
     return halves[:_CANDIDATES]
+
+
+def _timed(
+    bench: Bench, memory: MemoryPlan, batch_size: int, room: float, progress: Callable[[str], None]
+) -> list[Trial]:
+    """Time the candidates, the smallest first: each bears out the plan of the next."""
+    trials: list[Trial] = []
+    wrong = 1.0  # by what factor a plan fell short
+    for size in reversed(candidates(memory, batch_size, room)):
+        planned = memory.peak(size, batch_size // size)
+        if trials and wrong * planned > room:
+            progress(f"{size} left out: smaller ones took {wrong:.2f} times what was planned")
+            break
+        progress(f"timing micro-batches of {size}, {planned / 2**20:,.0f} MiB planned")
+        try:
+            measured = bench.measure(Request(size, batch_size // size, steps=_TIMED))
+        except BudgetError as error:
+            if not trials:
+                raise
+            progress(f"{size} left out: {error}")
+            break
+        seconds = statistics.median(measured.seconds)
+        taken = measured.mlx_bytes
+        trials.append(Trial(size, planned, taken, measured.process_bytes, seconds))
+        wrong = max(wrong, taken / planned)
+    return trials
+
+
+def choose(trials: list[Trial]) -> tuple[Trial, str]:
+    """The fastest trial, and why in a sentence; of those that are as fast, the smallest."""
+    fastest = min(trials, key=lambda trial: trial.seconds_per_step)
+    close = [t for t in trials if t.seconds_per_step <= (1 + _TIE) * fastest.seconds_per_step]
+    best = min(close, key=lambda trial: trial.micro_batch)
+    reason = f"fastest, {fastest.seconds_per_step:.3f} s a step"
+    if best is not fastest:
+        seconds = fastest.seconds_per_step
+        reason = f"as fast as {fastest.micro_batch} ({seconds:.3f} s a step) and smaller"
+    return best, reason
 
 
 def time_steps(
     config: ExperimentConfig, shape: Shape, dataset: Dataset, micro_batch: int, count: int = 3
 ) -> float:
-    """Median seconds of an update over `count` real ones, after one that compiles."""
+    """Median seconds of an update over `count` real ones, after one that compiles.
+
+    Raises:
+        BudgetError: it does not fit into memory.
+    """
+    planned = planned_bytes(config, shape, dataset, micro_batch)
+    memory_plan.check(planned, dataset.features.nbytes)
     split = dataset.samples["train"]
     model, optimizer = PatchTST(shape, seed=config.seed), make_optimizer(config.training)
     binary = dataset.task.kind != "regression"
@@ -155,7 +260,7 @@ def time_steps(
     batches = Batches(
         split.rows, split.targets, config.training.batch_size, micro_batch, config.seed
     )
-    features = mx.array(np.asarray(dataset.features))
+    features = backend.on_device(dataset.features)
     seconds = []
     for index in range(count + 1):
         batch = batches.at(index)
@@ -173,16 +278,54 @@ def machine() -> str:
     return f"{described['device']}, {described['device_name']}, {gib} GiB, {described['threads']}"
 
 
+def _key(config: ExperimentConfig, data: Dataset) -> dict[str, Any]:
+    training = config.training
+    return {
+        "budget": config.budget,
+        "channels": config.model.channels,
+        "features": _own_features(data),
+        "precision": training.precision,
+        "gradient_checkpointing": training.gradient_checkpointing,
+        "batch_size": training.batch_size,
+        "device": machine(),
+    }
+
+
+def _own_features(data: Dataset) -> int:
+    """Features of the assets themselves: a series from outside asks for no tuning of its own."""
+    return sum(not name.startswith(COLUMN_PREFIX) for name in data.names)
+
+
+def _described(config: ExperimentConfig, data: Dataset) -> str:
+    key = _key(config, data)
+    checkpointing = ", gradient checkpointing" if key["gradient_checkpointing"] else ""
+    return (
+        f"{key['budget']} {key['channels']}, {key['features']} features, {key['precision']}, "
+        f"batch {key['batch_size']}{checkpointing}"
+    )
+
+
+def _path(key: dict[str, Any]) -> Path:
+    name = f"{key['budget']}-{key['channels']}-{key['features']}-{canonical_hash(key)[:8]}.json"
+    return _folder() / name
+
+
 def _folder() -> Path:
     return outputs_folder() / "results" / "batch_size"
 
 
+def _digest(shape: Shape) -> str:
+    return canonical_hash(shape.record())[:16]
+
+
 def _read(path: Path) -> TuningRecord | None:
-    """A record, or None for a file of another version."""
+    """A record, or None where there is none, or one of another version."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         values["trials"] = tuple(Trial(**trial) for trial in values["trials"])
         values["symbols"] = tuple(values["symbols"])
+        for name in ("formula", "memory"):
+            values[name] = MemoryPlan(**values[name])
         return TuningRecord(**values)
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -1,7 +1,8 @@
 """Which samples each update sees: a function of seed and step alone, so a run can start anywhere.
 
 Nothing here holds state. The order of an epoch and the dropout keys of a step are drawn from
-(seed, epoch) and (seed, step), which makes resuming exact without saving any generator.
+(seed, epoch) and (seed, step), which makes resuming exact without saving any generator. A sample's
+key belongs to its place in the whole batch, so how the batch is cut changes no dropout mask.
 """
 
 import math
@@ -10,14 +11,16 @@ from typing import NamedTuple
 import mlx.core as mx
 import numpy as np
 
+from mlxts.errors import ConfigError
+
 _ORDER, _DROPOUT = 1, 2  # streams of one seed
 
 
 class Batch(NamedTuple):
     rows: mx.array  # (A, M) int32
     targets: mx.array  # (A, M) float32
-    weights: mx.array  # (A, M) float32, sum 1; padding has weight 0
-    keys: mx.array  # (A, 2) uint32
+    weights: mx.array  # (A, M) float32, sum 1 (their mean over ranks); padding has weight 0
+    keys: mx.array  # (A, M, 2) uint32, of each sample's dropout
     samples: int  # that count
 
 
@@ -29,15 +32,36 @@ class Batches:
         targets: (n,) float32, in the loss's units.
         batch_size: samples an update. micro_batch: samples a forward pass; divides batch_size.
         seed: of order and dropout.
+        share: (rank, size) where several processes train one model: which part of every batch is
+            this one's. Weights then average over the whole batch once they are averaged over
+            ranks.
+
+    Raises:
+        ConfigError: the batch cannot be shared out evenly.
     """
 
     def __init__(
-        self, rows: np.ndarray, targets: np.ndarray, batch_size: int, micro_batch: int, seed: int
+        self,
+        rows: np.ndarray,
+        targets: np.ndarray,
+        batch_size: int,
+        micro_batch: int,
+        seed: int,
+        share: tuple[int, int] = (0, 1),
     ):
         self._rows = rows.astype(np.int32)
         self._targets = targets.astype(np.float32)
         self._batch_size = batch_size
-        self._shape = (batch_size // micro_batch, micro_batch)
+        rank, size = share
+        own = batch_size // size
+        micro_batch = min(micro_batch, own)
+        if own * size != batch_size or own % max(micro_batch, 1):
+            raise ConfigError(
+                f"training.batch_size {batch_size} cannot be cut into {size} ranks of whole "
+                f"micro-batches of {micro_batch}; choose a multiple of their product"
+            )
+        self._shape = (own // micro_batch, micro_batch)
+        self._own, self._ranks = slice(rank * own, (rank + 1) * own), size
         self._seed = seed
         self._epoch = -1
         self._order = np.zeros(0, dtype=np.int64)
@@ -56,14 +80,15 @@ class Batches:
         # The last batch of an epoch is filled up with samples of weight 0: one shape, one trace.
         filled = np.resize(chosen, self._batch_size)
         weights = np.zeros(self._batch_size, dtype=np.float32)
-        weights[: len(chosen)] = 1.0 / len(chosen)
+        weights[: len(chosen)] = self._ranks / len(chosen)
         keys = np.random.default_rng([self._seed, _DROPOUT, step]).integers(
-            0, 2**32, size=(self._shape[0], 2), dtype=np.uint32
+            0, 2**32, size=(self._batch_size, 2), dtype=np.uint32
         )
+        own = self._own
         return Batch(
-            mx.array(self._rows[filled].reshape(self._shape)),
-            mx.array(self._targets[filled].reshape(self._shape)),
-            mx.array(weights.reshape(self._shape)),
-            mx.array(keys),
+            mx.array(self._rows[filled[own]].reshape(self._shape)),
+            mx.array(self._targets[filled[own]].reshape(self._shape)),
+            mx.array(weights[own].reshape(self._shape)),
+            mx.array(keys[own].reshape(*self._shape, 2)),
             len(chosen),
         )

@@ -11,15 +11,16 @@ import tempfile
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import mlx.core as mx
 import mlx.optimizers as optim
 from mlx.utils import tree_unflatten
 
 from mlxts.errors import CheckpointError, StorageError
-from mlxts.files import flush
-from mlxts.model.patchtst import PatchTST, flat_arrays
+from mlxts.files import TEMPORARY, flush
+from mlxts.model.network import Network
+from mlxts.model.patchtst import flat_arrays
 from mlxts.training.early_stopping import EarlyStopping
 
 _WEIGHTS, _OPTIMIZER, _STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
@@ -38,11 +39,18 @@ class LoopState:
     first_loss: float | None
     train_seconds: float
 
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> Self:
+        """From what `asdict` makes of one."""
+        values = dict(record)
+        stopping = EarlyStopping(**values.pop("stopping"))
+        return cls(stopping=stopping, **values)
+
 
 def save(
     folder: Path,
     name: str,
-    model: PatchTST,
+    model: Network,
     state: LoopState,
     optimizer: optim.MultiOptimizer | None = None,
 ) -> Path:
@@ -55,8 +63,8 @@ def save(
     temporary: Path | None = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}."))
-        _write_arrays(temporary / _WEIGHTS, flat_arrays(model.trainable_parameters()))
+        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}.", suffix=TEMPORARY))
+        _write_arrays(temporary / _WEIGHTS, flat_arrays(model.parameters()))
         if optimizer is not None:
             _write_arrays(temporary / _OPTIMIZER, flat_arrays(optimizer.state))
         files = {path.name: _fingerprint(path) for path in sorted(temporary.iterdir())}
@@ -87,7 +95,7 @@ def restore(
     folder: Path,
     name: str,
     run_id: str,
-    model: PatchTST,
+    model: Network,
     optimizer: optim.MultiOptimizer | None = None,
 ) -> tuple[LoopState, list[str]]:
     """Load the newest whole checkpoint of that name into model and optimizer.
@@ -116,13 +124,12 @@ def exists(folder: Path, name: str) -> bool:
 
 
 def _load(
-    path: Path, run_id: str, model: PatchTST, optimizer: optim.MultiOptimizer | None
+    path: Path, run_id: str, model: Network, optimizer: optim.MultiOptimizer | None
 ) -> LoopState:
     try:
         record = json.loads((path / _STATE).read_text(encoding="utf-8"))
         files = record.pop("files")
-        record["stopping"] = EarlyStopping(**record["stopping"])
-        state = LoopState(**record)
+        state = LoopState.of(record)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"checkpoint {path} has no readable {_STATE}") from error
     if state.run_id != run_id:

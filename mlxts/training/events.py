@@ -113,3 +113,16 @@ class StopEvent(Event):
 
 
 Listener = Callable[[Event], None]
+
+
+class Relay:
+    """A listener that passes events on to one that is named, or changed, later."""
+
+    def __init__(self, target: Listener) -> None:
+        self._target = target
+
+    def connect(self, target: Listener) -> None:
+        self._target = target
+
+    def __call__(self, event: Event) -> None:
+        self._target(event)

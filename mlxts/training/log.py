@@ -79,6 +79,11 @@ def metric_row(event: Event) -> dict[str, Any]:
     return {"step": event.step, "split": split, **record}
 
 
+def step_seconds(folder: Path) -> list[float]:
+    """How long every step of a run took, over all the processes that it ran in."""
+    return [row["seconds"] for row in read(folder / METRICS) if row["split"] == "train"]
+
+
 def read(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a JSONL file; a torn last line is left out."""
     if not path.exists():

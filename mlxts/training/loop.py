@@ -19,7 +19,7 @@ from scipy.special import expit
 from mlxts import backend, protocol
 from mlxts.config import ExperimentConfig
 from mlxts.errors import DivergedError
-from mlxts.model.patchtst import PatchTST
+from mlxts.model.network import Network
 from mlxts.training import checkpoint
 from mlxts.training.batches import Batches
 from mlxts.training.checkpoint import LoopState
@@ -34,6 +34,7 @@ from mlxts.training.events import (
     StopEvent,
     ValidationEvent,
 )
+from mlxts.training.ranks import ALONE, Ranks
 from mlxts.training.step import Forward, Step, learning_rate
 
 _DIVERGED = 50.0  # times the first loss
@@ -66,7 +67,7 @@ class Outcome:
 def train(
     config: ExperimentConfig,
     arrays: Arrays,
-    model: PatchTST,
+    model: Network,
     optimizer: optim.MultiOptimizer,
     start: LoopState,
     *,
@@ -75,11 +76,16 @@ def train(
     folder: Path,
     emit: Listener,
     gate: Gate,
+    ranks: Ranks = ALONE,
+    evaluation_batch: int | None = None,
 ) -> Outcome:
     """Train from `start` until early stopping, the last epoch, or the gate says stop.
 
     Checkpoints go to `folder`: `best` whenever the validation loss improves, `last` at
     validations (at most every `checkpoint.every_seconds`) and when training stops.
+
+    Of several `ranks` each trains on its part of every batch; rank 0 writes the checkpoints.
+    Validation scores `evaluation_batch` windows at once, or else a micro-batch.
 
     Raises:
         DivergedError: a loss that is not finite, or 50 times the first one.
@@ -87,16 +93,23 @@ def train(
     """
     settings = config.training
     batches = Batches(
-        arrays.train_rows, arrays.train_targets, settings.batch_size, micro_batch, config.seed
+        arrays.train_rows,
+        arrays.train_targets,
+        settings.batch_size,
+        micro_batch,
+        config.seed,
+        share=(ranks.rank, ranks.size),
     )
-    step = Step(model, optimizer, settings, binary=binary)
-    forward = Forward(model, max(micro_batch, 32))
+    step = Step(model, optimizer, settings, binary=binary, ranks=ranks)
+    forward = Forward(model, evaluation_batch or micro_batch)
     per_epoch = batches.steps_per_epoch
     looks = validation_steps(per_epoch, settings.validations_per_epoch)
     total = per_epoch * settings.max_epochs
     state, saved_at, epoch_began = start, time.monotonic(), time.monotonic()
 
     def save_last() -> None:
+        if not ranks.leads:
+            return
         path = checkpoint.save(folder, "last", model, state, optimizer)
         emit(CheckpointEvent(state.step, str(path), best=False))
 
@@ -132,7 +145,7 @@ def train(
         emit(StepEvent(state.step, epoch, loss, used, norm, samples, seconds, backend.memory()))
         if position + 1 in looks:
             state = _look(state, epoch, arrays, forward, binary, emit, settings.huber_delta)
-            if state.stopping.improved:
+            if state.stopping.improved and ranks.leads:
                 path = checkpoint.save(folder, "best", model, state)
                 emit(CheckpointEvent(state.step, str(path), best=True))
         if position + 1 == per_epoch:

@@ -9,16 +9,18 @@
 
 import json
 import math
-import subprocess
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import mlx.core as mx
+import mlx.optimizers as optim
 import numpy as np
 from filelock import FileLock, Timeout
+from mlx.utils import tree_unflatten
 
 from mlxts import backend, config, dataset
 from mlxts.config import ExperimentConfig
@@ -26,20 +28,23 @@ from mlxts.data import bars
 from mlxts.dataset import Dataset
 from mlxts.errors import CheckpointError, RunError
 from mlxts.features import timescales
-from mlxts.files import canonical_hash, digest, runs_folder, write_json, write_text
+from mlxts.files import canonical_hash, runs_folder, sweep, write_json, write_text
 from mlxts.model import budget, cost
-from mlxts.model.patchtst import PatchTST, Shape
-from mlxts.training import batch_size, checkpoint
-from mlxts.training.events import Event, Listener, StartEvent
+from mlxts.model.offset import OffsetPatchTST
+from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
+from mlxts.model.scale import ScaleModel
+from mlxts.training import batch_size, checkpoint, memory_plan, offset
+from mlxts.training.checkpoint import LoopState
+from mlxts.training.events import Event, Listener
+from mlxts.training.header import start_event
 from mlxts.training.log import RunLog
 from mlxts.training.loop import Arrays, Gate, Outcome, fresh_state
 from mlxts.training.loop import train as train_loop
+from mlxts.training.provenance import code_version, git_commit
+from mlxts.training.ranks import ALONE, Ranks
 from mlxts.training.step import Forward, TargetScale, make_optimizer
 
-# What decides the numbers of a run, besides its data: a change here makes it another run.
-_DECISIVE = (
-    "protocol.py", "targets.py", "splits.py", "dataset.py", "features", "model", "training",
-)  # fmt: skip
+_FEATURES_AT_A_TIME = 64
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class Plan:
     shape: Shape
     micro_batch: int
     run_id: str
+    ranks: int = 1
 
     @property
     def folder(self) -> Path:
@@ -67,9 +73,15 @@ class Plan:
             training.max_epochs
         )
 
+    @property
+    def evaluation_batch(self) -> int:
+        return cost.evaluation_batch(self.shape, self.micro_batch)
+
     def memory_bytes(self) -> int:
-        """Peak memory by the model of `cost.py`."""
-        return cost.step_bytes(self.shape, self.micro_batch, self.dataset.features.nbytes)
+        """Planned peak of MLX's memory: calibrated where this was tuned, else counted."""
+        return self.dataset.features.nbytes + batch_size.planned_bytes(
+            self.config, self.shape, self.dataset, self.micro_batch
+        )
 
     def record(self) -> dict[str, Any]:
         """The figures that are shown before training and kept in run.json."""
@@ -84,6 +96,7 @@ class Plan:
             "features": len(self.dataset.names),
             "joined_features": timescales.joined(self.dataset.names),
             "micro_batch": self.micro_batch,
+            "ranks": self.ranks,
             "flops_per_step": cost.training_flops(self.shape, self.config.training.batch_size),
             "memory_bytes": self.memory_bytes(),
             "total_steps": self.total_steps,
@@ -98,35 +111,47 @@ class Trained:
     model: PatchTST
     scale: TargetScale
     outcome: Outcome | None = None
+    offset: ScaleModel | None = None  # what the model's output is added to
 
     def outputs(self, split: str) -> np.ndarray:
         """(n,) float64 of a split, in the order of its samples: logits, or log returns."""
-        return self.on(self.plan.dataset.features, self.plan.dataset.samples[split].rows)
+        return self.on(self.plan.dataset, self.plan.dataset.samples[split].rows)
 
-    def on(self, features: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """(n,) float64 for windows that end at `rows` of a (N, F) feature array."""
-        forward = Forward(self.model, max(self.plan.micro_batch, 32))
-        return forward(mx.array(features), rows) * self.scale.scale + self.scale.center
+    def on(self, data: Dataset, rows: np.ndarray) -> np.ndarray:
+        """(n,) float64 for windows that end at `rows` of a data set's bars."""
+        forward = Forward(self.model, self.plan.evaluation_batch)
+        inputs = backend.on_device(offset.inputs(data, self.offset, *self.scale))
+        return forward(inputs, rows) * self.scale.scale + self.scale.center
 
 
-def plan(configuration: ExperimentConfig, *, register: bool = True) -> Plan:
+def plan(
+    configuration: ExperimentConfig,
+    *,
+    register: bool = True,
+    data: Dataset | None = None,
+    ranks: int = 1,
+) -> Plan:
     """Load the data and solve the shape.
 
     Args:
         register: keep features that had to be computed; without it nothing is written.
+        data: what `dataset.build` made of this configuration, where it is there already.
+        ranks: how many processes will train it; their sums differ in the last bits, so each
+            number is a run of its own.
 
     Raises:
-        DataError, BudgetError: see `dataset.build` and `budget.solve`.
+        DataError, BudgetError: see `dataset.build`, `budget.solve`, `batch_size.micro_batch`.
         RunError: strict mode without a batch-size record for this budget and machine.
     """
-    data = dataset.build(configuration, register=register)
+    data = data or dataset.build(configuration, register=register)
     shape = budget.solve(configuration.budget, len(data.names), configuration.model)
-    micro_batch = batch_size.micro_batch(configuration, shape)
+    micro_batch = batch_size.micro_batch(configuration, shape, data)
     identity = {
         "config": configuration.hash,
         "data": data.data_hash,
         "code": code_version(),
         "micro_batch": micro_batch,
+        **({"ranks": ranks} if ranks > 1 else {}),
     }
     run_id = "-".join(
         (
@@ -138,7 +163,7 @@ def plan(configuration: ExperimentConfig, *, register: bool = True) -> Plan:
             canonical_hash(identity)[:10],
         )
     )
-    return Plan(configuration, data, shape, micro_batch, run_id)
+    return Plan(configuration, data, shape, micro_batch, run_id, ranks)
 
 
 def train(
@@ -148,6 +173,8 @@ def train(
     gate: Gate,
     resume: bool = False,
     sensor: dict[str, Any] | None = None,
+    connect: Callable[[Listener], None] = lambda tell: None,
+    ranks: Ranks = ALONE,
 ) -> Trained:
     """Train to the end (or until the gate stops it) and restore the best weights.
 
@@ -156,12 +183,19 @@ def train(
         gate: asked after every step.
         resume: continue an unfinished run of the same id.
         sensor: which one watches the heat, for run.json.
+        connect: is given, once the run's record is open, the listener that writes it, for whoever
+            else has events to tell.
+        ranks: the processes that train this model together; rank 0 alone touches the folder.
 
     Raises:
         RunError: the run exists and `resume` is off, or another process is training it.
         CheckpointError: nothing whole to resume from.
+        BudgetError: it does not fit into the memory that can be had now.
         DivergedError, StorageError: see `loop.train`.
     """
+    ranks.same("the run", plan.run_id)
+    if not ranks.leads:
+        return _train(plan, emit, gate, {}, connect, ranks)
     if (plan.folder / "run.json").exists() and not resume:
         raise RunError(
             f"run {plan.run_id} exists and is not finished; continue it with --resume, "
@@ -171,38 +205,54 @@ def train(
     lock = FileLock(plan.folder / ".lock")
     try:
         with lock.acquire(timeout=0):
-            return _train(plan, emit, gate, sensor or {})
+            sweep(plan.folder)
+            return _train(plan, emit, gate, sensor or {}, connect, ranks)
     except Timeout as error:
         raise RunError(f"another process is training {plan.run_id}; wait for it to end") from error
 
 
-def _train(plan: Plan, emit: Listener, gate: Gate, sensor: dict[str, Any]) -> Trained:
+def _train(
+    plan: Plan,
+    emit: Listener,
+    gate: Gate,
+    sensor: dict[str, Any],
+    connect: Callable[[Listener], None],
+    ranks: Ranks,
+) -> Trained:
     configuration, data = plan.config, plan.dataset
+    memory_plan.check(plan.memory_bytes() - data.features.nbytes, data.features.nbytes)
+    backend.limit_memory(plan.memory_bytes())
     scale = target_scale(data)
-    model = _model(plan, scale)
+    model = _model(plan)
     optimizer = make_optimizer(configuration.training)
     checkpoints = plan.folder / "checkpoint"
+    optimizer.init(model.trainable_parameters())
     state, refused = fresh_state(configuration, plan.run_id), []
-    if checkpoint.exists(checkpoints, "last"):
-        optimizer.init(model.trainable_parameters())
+    if ranks.leads and checkpoint.exists(checkpoints, "last"):
         state, refused = checkpoint.restore(checkpoints, "last", plan.run_id, model, optimizer)
-    else:
+    elif ranks.leads:
         _begin(plan, sensor)
+    state = _shared(state, model, optimizer, ranks)
+    beneath = offset.fitted(plan.folder, configuration.model.offset, data, ranks)
     train_split, validation = data.samples["train"], data.samples["validation"]
     arrays = Arrays(
-        features=mx.array(data.features),
+        features=backend.on_device(offset.inputs(data, beneath, *scale)),
         train_rows=train_split.rows,
         train_targets=(train_split.targets - scale.center) / scale.scale,
         validation_rows=validation.rows,
         validation_targets=(validation.targets - scale.center) / scale.scale,
     )
-    with RunLog(plan.folder, state.step) as log:
+    with ExitStack() as stack:
+        listeners = [emit]
+        if ranks.leads:
+            listeners.insert(0, stack.enter_context(RunLog(plan.folder, state.step)))
 
         def tell(event: Event) -> None:
-            log(event)
-            emit(event)
+            for listener in listeners:
+                listener(event)
 
-        tell(_start_event(plan, state.step, refused))
+        connect(tell)
+        tell(start_event(plan, state.step, refused))
         outcome = train_loop(
             configuration,
             arrays,
@@ -214,10 +264,25 @@ def _train(plan: Plan, emit: Listener, gate: Gate, sensor: dict[str, Any]) -> Tr
             folder=checkpoints,
             emit=tell,
             gate=gate,
+            ranks=ranks,
+            evaluation_batch=plan.evaluation_batch,
         )
-    if outcome.stop.reason in ("finished", "early_stop"):
+    if ranks.leads and outcome.stop.reason in ("finished", "early_stop"):
         checkpoint.restore(checkpoints, "best", plan.run_id, model)
-    return Trained(plan, model, scale, outcome)
+    return Trained(plan, model, scale, outcome, beneath)
+
+
+def _shared(
+    state: LoopState, model: PatchTST, optimizer: optim.MultiOptimizer, ranks: Ranks
+) -> LoopState:
+    """Rank 0's place in the run, and its weights where that is not the beginning."""
+    state = LoopState.of(ranks.record_from_leader(asdict(state)))
+    if state.step:
+        weights = ranks.from_leader(flat_arrays(model.trainable_parameters()))
+        model.update(tree_unflatten(list(weights.items())))
+        moments = ranks.from_leader(flat_arrays(optimizer.state))
+        optimizer.state = tree_unflatten(list(moments.items()))
+    return state
 
 
 def load(folder: Path) -> Trained:
@@ -228,37 +293,25 @@ def load(folder: Path) -> Trained:
         IntegrityError, DataError: its data is gone or was changed.
         CheckpointError: its best checkpoint is gone or damaged.
     """
-    record = _record(folder)
-    shape = Shape(**record["shape"])
+    said = record(folder)
+    shape = Shape(**said["shape"])
     configuration = pinned_configuration(folder)
     data = dataset.build(configuration)
-    if data.data_hash != record["data_hash"]:
+    if data.data_hash != said["data_hash"]:
         raise CheckpointError(
-            f"run {record['run_id']} was trained on other features than this version makes; "
+            f"run {said['run_id']} was trained on other features than this version makes; "
             f"train {folder / 'config.yaml'} again"
         )
-    plan = Plan(configuration, data, shape, record["micro_batch"], record["run_id"])
-    scale = target_scale(data)
-    model = _model(plan, scale)
+    plan = Plan(configuration, data, shape, said["micro_batch"], said["run_id"])
+    model = _model(plan)
     checkpoint.restore(folder / "checkpoint", "best", plan.run_id, model)
-    return Trained(plan, model, scale)
+    beneath = offset.known(folder, configuration.model.offset)
+    return Trained(plan, model, target_scale(data), offset=beneath)
 
 
 def time_steps(plan: Plan, count: int = 3) -> float:
     """Median seconds of one update, over `count` real ones after the first (which compiles)."""
     return batch_size.time_steps(plan.config, plan.shape, plan.dataset, plan.micro_batch, count)
-
-
-def code_version() -> str:
-    """Digest of the source files that decide a run's numbers."""
-    package = Path(__file__).parents[1]
-    files = sorted(
-        path
-        for name in _DECISIVE
-        for path in ([package / name] if name.endswith(".py") else (package / name).rglob("*"))
-        if path.suffix in (".py", ".txt", ".csv")
-    )
-    return canonical_hash({str(path.relative_to(package)): digest(path) for path in files})
 
 
 def target_scale(data: Dataset) -> TargetScale:
@@ -269,18 +322,35 @@ def target_scale(data: Dataset) -> TargetScale:
     return TargetScale(float(targets.mean()), float(targets.std()) or 1.0)
 
 
-def _model(plan: Plan, scale: TargetScale) -> PatchTST:
-    """A fresh model whose first prediction is the base rate (or the mean return)."""
-    data = plan.dataset
-    bias = 0.0
-    if plan.binary:
-        # One of each class more than was seen: the logit stays finite if one class is missing.
-        positives, total = data.samples["train"].targets.sum(), len(data.samples["train"])
-        rate = (float(positives) + 1) / (total + 2)
-        bias = math.log(rate / (1 - rate))
-    rows = data.features[data.samples["train"].rows]
-    statistics = np.stack([rows.mean(axis=0), rows.std(axis=0)])
-    return PatchTST(plan.shape, seed=plan.config.seed, bias=bias, statistics=statistics)
+def first_bias(data: Dataset) -> float:
+    """The output that says the base rate, or the mean return, of whatever is asked."""
+    if data.task.kind == "regression":
+        return 0.0
+    # One of each class more than was seen: the logit stays finite if one class is missing.
+    positives, total = data.samples["train"].targets.sum(), len(data.samples["train"])
+    rate = (float(positives) + 1) / (total + 2)
+    return math.log(rate / (1 - rate))
+
+
+def _model(plan: Plan) -> PatchTST:
+    """A fresh model whose first prediction is the base rate (or mean return), or the offset's."""
+    seed = plan.config.seed
+    statistics = feature_statistics(plan.dataset) if plan.shape.statistics_to_head else None
+    if plan.config.model.offset:
+        return OffsetPatchTST(plan.shape, seed=seed, statistics=statistics)
+    bias = first_bias(plan.dataset)
+    return PatchTST(plan.shape, seed=seed, bias=bias, statistics=statistics)
+
+
+def feature_statistics(data: Dataset) -> np.ndarray:
+    """(2, F): mean and deviation of each feature over the training rows, a few at a time."""
+    rows, count = data.samples["train"].rows, data.features.shape[1]
+    found = np.empty((2, count), dtype=np.float32)
+    for first in range(0, count, _FEATURES_AT_A_TIME):
+        some = slice(first, first + _FEATURES_AT_A_TIME)
+        values = data.features[rows, some]
+        found[:, some] = values.mean(axis=0), values.std(axis=0)
+    return found
 
 
 def _begin(plan: Plan, sensor: dict[str, Any]) -> None:
@@ -294,7 +364,7 @@ def _begin(plan: Plan, sensor: dict[str, Any]) -> None:
             "config_hash": plan.config.hash,
             "data_hash": plan.dataset.data_hash,
             "code_version": code_version(),
-            "git_commit": _git_commit(),
+            "git_commit": git_commit(),
             "splits": plan.dataset.splits_name,
             "artifacts": [asdict(artifact) for artifact in plan.dataset.artifacts],
             "shape": plan.shape.record(),
@@ -315,47 +385,16 @@ def pinned_configuration(folder: Path) -> ExperimentConfig:
         RunError: the folder holds no run.
         ConfigError: its configuration is not one of this version.
     """
-    record = _record(folder)
+    said = record(folder)
     configuration = config.load(folder / "config.yaml")
-    raw = {a["symbol"]: a["sha256"] for a in record["artifacts"] if "tier" not in a}
+    raw = {a["symbol"]: a["sha256"] for a in said["artifacts"] if "tier" not in a}
     data = configuration.data.model_copy(update={"pinned": raw})
     return configuration.model_copy(update={"data": data})
 
 
-def _record(folder: Path) -> dict[str, Any]:
+def record(folder: Path) -> dict[str, Any]:
+    """A run's run.json. Raises RunError where the folder holds no run."""
     try:
         return json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"{folder} holds no readable run.json; `mlxts runs` lists runs") from error
-
-
-def _start_event(plan: Plan, step: int, refused: list[str]) -> StartEvent:
-    counts = budget.count(plan.shape)
-    data = plan.dataset
-    return StartEvent(
-        step=step,
-        total_steps=plan.total_steps,
-        epochs=plan.config.training.max_epochs,
-        resumed=step > 0,
-        header={
-            "run": plan.run_id,
-            "mode": f"{plan.config.mode}, {data.splits_name} splits",
-            "model": f"PatchTST {plan.shape.channels}, {counts.total:,} parameters "
-            f"({counts.body:,} encoder)",
-            "data": f"{plan.config.data.title}, {len(data.names)} features, "
-            f"{len(data.samples['train']):,} + {len(data.samples['validation']):,} samples, "
-            f"{data.data_hash[:8]}",
-            "device": f"{backend.device()} ({backend.device_name()}), seed {plan.config.seed}",
-            **({"refused": "; ".join(refused)} if refused else {}),
-        },
-    )
-
-
-def _git_commit() -> str | None:
-    done = subprocess.run(
-        ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip() or None

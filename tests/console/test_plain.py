@@ -68,7 +68,7 @@ def test_validations_checkpoints_alarms_and_the_end_are_told_at_once() -> None:
     ends = [line.split(" · ", 1)[1] for line in lines]
     assert ends[1:6] == [
         "validation loss 0.4800 · best 0.4800 · predictions 0.100 to 0.600 · improved",
-        "best checkpoint: here/best",
+        "best checkpoint saved",
         "warning: 88 °C",
         "pausing: 88 °C; waiting for 75 °C",
         "going on after 1:33",

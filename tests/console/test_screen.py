@@ -85,7 +85,7 @@ def test_everything_asked_for_is_there() -> None:
 
 @pytest.mark.parametrize("width", [56, 80, 120, 160])
 def test_where_room_is_short_the_values_give_way_not_the_keys(width: int) -> None:
-    header = {key: value * 60 for key, value in HEADER.items()}
+    header = {key: value * 200 for key, value in HEADER.items()}
     lines = shown(busy(header), width)
     box = lines[1 : lines.index(next(line for line in lines if line.startswith("╰")))]
     columns = (width - 4) // 38
@@ -95,6 +95,15 @@ def test_where_room_is_short_the_values_give_way_not_the_keys(width: int) -> Non
     assert all(line.startswith("│ ") and line.endswith(" │") for line in box)
     facts = [line.split()[0] for line in lines[-9:] if line.strip()]
     assert {"speed", "memory", "heat"} <= set(facts)
+
+
+def test_where_there_are_rows_for_it_no_value_is_cut() -> None:
+    long = {"run": "200M-daily_multi-threshold_1pct-h1-s0-0123456789", "data": "x" * 60}
+    header = HEADER | long
+    lines = shown(busy(header), 160, 50)
+    box = "".join(lines[1 : lines.index(next(line for line in lines if line.startswith("╰")))])
+    assert all(value in box for value in header.values())
+    assert len(lines) <= 48
 
 
 def test_an_empty_run_can_be_drawn() -> None:

@@ -70,7 +70,7 @@ def test_what_happened_is_kept_with_its_time_and_not_repeated() -> None:
         state.update(event)
     assert [(at, line.text) for at, line in state.recent] == [
         ("12:00:00", "odd"),
-        ("12:00:02", "best checkpoint: best"),
+        ("12:00:02", "best checkpoint saved"),
     ]
 
 

@@ -22,8 +22,18 @@ def test_independent_channels_cost_one_encoder_pass_each() -> None:
     assert cost.forward_flops(many) / cost.forward_flops(few) == pytest.approx(100, rel=0.01)
 
 
-def test_memory_grows_with_the_micro_batch_and_never_below_the_model() -> None:
+def test_activations_grow_with_the_micro_batch_and_shrink_with_checkpoints_and_halves() -> None:
+    for channels in ("mixing", "independent"):
+        shape = budget.solve("20M", 20, ModelConfig.model_validate({"channels": channels}))
+        one = cost.activation_bytes(shape, 1)
+        assert cost.activation_bytes(shape, 64) == 64 * one
+        assert cost.activation_bytes(shape, 1, precision="bfloat16") == one // 2
+        assert cost.activation_bytes(shape, 1, checkpointing=True) < one
+
+
+def test_a_resting_model_is_weights_and_two_moments() -> None:
     shape = budget.solve("2M", 20, ModelConfig())
-    sizes = [cost.step_bytes(shape, n, 0) for n in (1, 8, 64)]
-    assert sizes == sorted(sizes)
-    assert sizes[0] > 16 * budget.count(shape).total
+    weights = 4 * budget.count(shape).total
+    assert cost.resting_bytes(shape) == 3 * weights
+    assert cost.resting_bytes(shape, "bfloat16") == 4 * weights
+    assert cost.update_bytes(shape) == 7 * weights

@@ -53,3 +53,8 @@ def test_a_run_stays_suspect_after_it_recovered() -> None:
     feed(drift, 0.05, 500)
     assert drift.suspect
     assert drift.ratio == 1.0
+    assert drift.record() == {
+        "suspect": True,
+        "suspect_reason": "steps took up to 80% longer than this run's own first ones",
+        "step_time_ratio": 1.0,
+    }

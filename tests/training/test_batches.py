@@ -43,6 +43,10 @@ def test_epochs_seeds_and_steps_differ() -> None:
     assert len(keys) == 20
 
 
-def test_the_layout_of_a_batch_does_not_change_its_samples() -> None:
-    one, four = _batches(128, 128, 128), _batches(128, 128, 32)
-    assert np.array_equal(np.array(one.at(0).rows).ravel(), np.array(four.at(0).rows).ravel())
+@given(parts=st.sampled_from([1, 2, 4, 16]), step=st.integers(0, 9), n=st.integers(1, 128))
+def test_the_layout_of_a_batch_changes_neither_its_samples_nor_their_keys(parts, step, n) -> None:
+    one, cut = _batches(n, 32, 32).at(step), _batches(n, 32, 32 // parts).at(step)
+    for whole, pieces in zip(one[:-1], cut[:-1], strict=True):
+        assert pieces.shape[:2] == (parts, 32 // parts)
+        assert np.array_equal(np.array(whole).ravel(), np.array(pieces).ravel())
+    assert len({tuple(key) for key in np.array(cut.keys).reshape(-1, 2).tolist()}) == 32

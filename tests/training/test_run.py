@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,9 @@ import pytest
 
 from mlxts import config, files
 from mlxts.errors import CheckpointError, EmptySplitError, IntegrityError, RunError
-from mlxts.training import batch_size, log, run
+from mlxts.training import log, run
 from mlxts.training.events import Event, StopEvent
 from tests import homes
-from tests.training import worlds
 
 # Another number of threads may sum in another order: children count as this process does.
 THREADS = os.environ.get("OMP_NUM_THREADS", "")
@@ -92,8 +90,9 @@ def test_an_unfinished_run_is_not_started_over_by_accident(home: Path) -> None:
         _train(_plan(home))
 
 
-def test_a_run_that_stopped_goes_on_to_the_same_bytes(home: Path) -> None:
-    plan = _plan(home)
+@pytest.mark.parametrize("flags", [{}, {"model.norm": "batch", "training.micro_batch": 64}])
+def test_a_run_that_stopped_goes_on_to_the_same_bytes(home: Path, flags: dict) -> None:
+    plan = _plan(home, **flags)
     _train(plan, stop_at=5)
     _train(plan, resume=True)
     stopped = {name: _weights(plan.folder, name) for name in ("best", "last")}
@@ -115,33 +114,6 @@ def test_two_processes_cannot_train_one_run(home: Path) -> None:
     plan.folder.mkdir(parents=True)
     with FileLock(plan.folder / ".lock"), pytest.raises(RunError, match="another process"):
         _train(plan)
-
-
-def test_a_process_killed_again_and_again_ends_in_the_same_bytes(home: Path) -> None:
-    longer = {"training.max_epochs": 6}
-    files.write_text(home / "small.yaml", config.load(home / "small.yaml", longer).to_yaml())
-    plan = _plan(home)
-    _train(plan)
-    want = {name: _weights(plan.folder, name) for name in ("best", "last")}
-    plan.folder.rename(home / "straight")
-    environment = {**os.environ, "MLXTS_HOME": str(home), "OMP_NUM_THREADS": THREADS}
-    for updates in (4, 25):
-        process = subprocess.Popen(
-            [*TRAIN, "--resume"],
-            cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        while process.poll() is None:
-            rows = log.read(plan.folder / log.METRICS)
-            if rows and rows[-1]["step"] >= updates:
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.01)
-        assert process.wait() == -signal.SIGKILL, log.read(plan.folder / log.METRICS)[-1:]
-    _train(plan, resume=True)
-    assert {name: _weights(plan.folder, name) for name in ("best", "last")} == want
-    steps = [r["step"] for r in log.read(plan.folder / log.METRICS) if r["split"] == "train"]
-    assert steps == list(range(1, plan.total_steps + 1))
-    assert not [p for p in (plan.folder / "checkpoint").iterdir() if p.name.startswith(".")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -193,47 +165,6 @@ def test_weights_that_are_gone_are_an_error(home: Path) -> None:
 def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no readable run\.json"):
         run.load(tmp_path)
-
-
-def test_strict_training_asks_for_a_tuned_batch_size(home: Path) -> None:
-    strict = worlds.configuration()
-    strict = config.build({"name": "strict", "training": {"batch_size": 64}})
-    from mlxts.model import budget
-
-    shape = budget.solve("2M", 20, strict.model)
-    with pytest.raises(RunError, match="run `mlxts batch-size CONFIG` first"):
-        batch_size.micro_batch(strict, shape)
-
-
-def test_tuning_records_the_fastest_micro_batch_for_this_machine(home: Path) -> None:
-    small = worlds.configuration(training__micro_batch=None)
-    data = worlds.dataset()
-    from mlxts.model import budget
-
-    shape = budget.solve(small.budget, worlds.FEATURES, small.model)
-    assert batch_size.micro_batch(small, shape) == small.training.batch_size
-    tried: list[batch_size.Trial] = []
-    record = batch_size.tune(small, shape, data, tried.append)
-    assert [t.micro_batch for t in tried] == [32, 16, 8, 4]
-    assert record.micro_batch == min(tried, key=lambda t: t.seconds_per_step).micro_batch
-    assert batch_size.micro_batch(small, shape) == record.micro_batch
-    assert batch_size.micro_batch(small, replace(shape, features=7)) == record.micro_batch
-    other = worlds.configuration(training__micro_batch=None, training__batch_size=64)
-    assert batch_size.micro_batch(other, shape) == 64
-
-
-def test_what_cannot_fit_is_never_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlxts import backend
-    from mlxts.errors import BudgetError
-    from mlxts.model import budget, cost
-
-    shape = budget.solve("2M", 20, worlds.configuration().model)
-    room = cost.step_bytes(shape, 16, 0)
-    monkeypatch.setattr(backend, "usable_memory", lambda: room)
-    assert batch_size.candidates(64, shape, 0)[0] == 16
-    monkeypatch.setattr(backend, "usable_memory", lambda: 1000)
-    with pytest.raises(BudgetError, match="one sample needs"):
-        batch_size.candidates(64, shape, 0)
 
 
 def test_events_reach_the_listener_and_the_log(home: Path) -> None:

@@ -1,17 +1,19 @@
 """The compiled update against plain ones."""
 
 import math
+from dataclasses import replace
 
 import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxts.config import TrainingConfig
+from mlxts.config import Precision, TrainingConfig
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
 from mlxts.training.batches import Batches
 from mlxts.training.step import (
     Forward,
     Step,
+    clip,
     learning_rate,
     make_optimizer,
     sample_losses,
@@ -22,13 +24,24 @@ SHAPE = Shape("mixing", 3, 12, 4, 4, 8, 1, 2, 12, 3, dropout=0.0)
 FEATURES = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
 
 
+Arrays = dict[str, np.ndarray]
+
+
 def _after(
-    steps: int, micro: int, training: TrainingConfig, n: int = 64, binary: bool = True
-) -> tuple[dict[str, np.ndarray], list[tuple[float, float]]]:
-    model = PatchTST(SHAPE, seed=0)
-    step = Step(model, make_optimizer(training), training, binary=binary)
+    steps: int, micro: int, training: TrainingConfig, n: int = 64
+) -> tuple[Arrays, list[tuple[float, float]]]:
+    weights, _, seen = _trained(SHAPE, steps, micro, training, n, 32)
+    return weights, seen
+
+
+def _trained(
+    shape: Shape, steps: int, micro: int, training: TrainingConfig, n: int, batch_size: int
+) -> tuple[Arrays, Arrays, list[tuple[float, float]]]:
+    """Weights, optimizer state, and (loss, gradient norm) of every step."""
+    model, optimizer = PatchTST(shape, seed=0), make_optimizer(training)
+    step = Step(model, optimizer, training, binary=True)
     targets = (FEATURES[20 : 20 + n, 0] > 0).astype(np.float32)
-    batches = Batches(np.arange(20, 20 + n), targets, 32, micro, seed=0)
+    batches = Batches(np.arange(20, 20 + n), targets, batch_size, micro, seed=0)
     seen = []
     for index in range(steps):
         batch = batches.at(index)
@@ -36,7 +49,11 @@ def _after(
             index, mx.array(FEATURES), batch.rows, batch.targets, batch.weights, batch.keys
         )
         seen.append((float(update.loss), float(update.grad_norm)))
-    return {k: np.array(v) for k, v in flat_arrays(model.parameters()).items()}, seen
+    weights, state = (
+        {k: np.array(v) for k, v in flat_arrays(tree).items()}
+        for tree in (model.parameters(), optimizer.state)
+    )
+    return weights, state, seen
 
 
 def _reference_adamw(training: TrainingConfig, steps: int) -> dict[str, np.ndarray]:
@@ -86,8 +103,112 @@ def test_accumulating_over_micro_batches_is_one_large_batch(micro: int) -> None:
     one, seen = _after(1, 32, training)
     several, seen_too = _after(1, micro, training)
     np.testing.assert_allclose(seen, seen_too, rtol=1e-5)
-    for name, value in one.items():
+    several = _without_key_bias(several)
+    for name, value in _without_key_bias(one).items():
         np.testing.assert_allclose(several[name], value, atol=2e-5, err_msg=name)
+
+
+def _distance(a: Arrays, b: Arrays) -> float:
+    """Norm of the difference of all arrays together, relative to the norm of `a`."""
+    apart = math.sqrt(sum(float(np.sum((a[k] - b[k]) ** 2, dtype=np.float64)) for k in a))
+    return apart / math.sqrt(sum(float(np.sum(a[k] ** 2, dtype=np.float64)) for k in a))
+
+
+def _without_key_bias(weights: Arrays) -> Arrays:
+    """Softmax ignores what the keys' bias adds, so its gradient is zero but for rounding.
+
+    AdamW divides that rounding by its own size; it reaches no output.
+    """
+    kept = dict(weights)
+    for name, value in weights.items():
+        if name.endswith("qkv.bias"):
+            kept[name] = np.delete(value, np.s_[len(value) // 3 : 2 * len(value) // 3])
+    return kept
+
+
+@pytest.mark.parametrize("channels", ["mixing", "independent"])
+def test_with_dropout_the_layout_changes_nothing_either(channels) -> None:
+    shape = replace(SHAPE, channels=channels, depth=2, dropout=0.5, head_dropout=0.3)
+    training = TrainingConfig(learning_rate=1e-3)
+    whole, moments, seen = _trained(shape, 4, 128, training, 180, 128)
+    gradients = {name: value for name, value in moments.items() if name.endswith(".m")}
+    for micro in (64, 32, 1):
+        weights, state, also = _trained(shape, 4, micro, training, 180, 128)
+        np.testing.assert_allclose(also, seen, rtol=1e-6, err_msg=str(micro))
+        assert _distance(gradients, {name: state[name] for name in gradients}) < 1e-6
+        assert _distance(_without_key_bias(whole), _without_key_bias(weights)) < 1e-6
+
+
+def _peak(shape: Shape, training: TrainingConfig, batch_size: int, micro: int) -> int:
+    """Bytes that an update takes on top of model, optimizer and features."""
+    model, optimizer = PatchTST(shape), make_optimizer(training)
+    step = Step(model, optimizer, training, binary=True)
+    batches = Batches(np.arange(20, 180), FEATURES[20:180, 0], batch_size, micro, seed=0)
+    features, held = mx.array(FEATURES), 0
+    for index in range(2):
+        batch = batches.at(index)
+        mx.reset_peak_memory()
+        held = mx.get_active_memory()
+        step(index, features, batch.rows, batch.targets, batch.weights, batch.keys)
+        mx.eval(model.state, optimizer.state)
+    return mx.get_peak_memory() - held
+
+
+def test_memory_does_not_grow_with_the_number_of_micro_batches() -> None:
+    shape = replace(SHAPE, channels="independent", width=64, hidden=256, dropout=0.5)
+    few, many = (_peak(shape, TrainingConfig(), 8 * parts, 8) for parts in (3, 24))
+    assert many < 2 * few  # unrolled it would be eight times as much
+
+
+def _learns(precision: Precision) -> tuple[np.ndarray, Arrays, Arrays]:
+    """Losses, weights and optimizer state over 50 updates on something that can be learned."""
+    shape = replace(SHAPE, width=16, heads=2, hidden=32, dropout=0.1)
+    training = TrainingConfig(learning_rate=3e-3, precision=precision)
+    weights, state, seen = _trained(shape, 50, 64, training, 160, 64)
+    return np.array(seen)[:, 0], weights, state
+
+
+def test_bfloat16_learns_what_float32_learns() -> None:
+    (full, _, _), (half, weights, state) = _learns("float32"), _learns("bfloat16")
+    assert full[-6:].mean() < 0.6 * full[:6].mean()
+    assert not np.array_equal(full, half)
+    np.testing.assert_allclose(half[:6], full[:6], rtol=0.01)
+    assert half[-6:].mean() == pytest.approx(full[-6:].mean(), rel=0.05)
+    assert {value.dtype for value in weights.values()} == {np.dtype(np.float32)}
+    moments = {v.dtype for name, v in state.items() if name.endswith((".m", ".v"))}
+    assert moments == {np.dtype(np.float32)}
+
+
+def test_bfloat16_keeps_updates_that_are_smaller_than_its_own_resolution() -> None:
+    training = TrainingConfig(learning_rate=1e-6, weight_decay=0.0, precision="bfloat16")
+    before = flat_arrays(PatchTST(SHAPE, seed=0).parameters())
+    after, _ = _after(1, 32, training)
+    for name in ("encoder.layers.0.expand.weight", "embed.weight", "head.weight"):
+        moved = np.abs(after[name] - np.array(before[name]))
+        assert (moved > 0).mean() > 0.9, name
+        assert moved.max() < 2e-6, name
+
+
+@pytest.mark.parametrize("channels", ["mixing", "independent"])
+def test_gradient_checkpointing_changes_no_gradient(channels) -> None:
+    shape = replace(SHAPE, channels=channels, depth=3, dropout=0.5, head_dropout=0.3)
+    kept, recomputed = (
+        _trained(shape, 3, 32, TrainingConfig(gradient_checkpointing=on), 64, 64)
+        for on in (False, True)
+    )
+    np.testing.assert_allclose(recomputed[2], kept[2], rtol=1e-6)
+    gradients = {name: value for name, value in kept[1].items() if name.endswith(".m")}
+    assert all(np.abs(gradient).max() > 0 for gradient in gradients.values())
+    assert _distance(gradients, {name: recomputed[1][name] for name in gradients}) < 1e-6
+    assert _distance(_without_key_bias(kept[0]), _without_key_bias(recomputed[0])) < 1e-6
+
+
+def test_gradient_checkpointing_needs_less_memory() -> None:
+    shape = replace(SHAPE, channels="independent", width=32, depth=8, hidden=128, dropout=0.5)
+    kept, recomputed = (
+        _peak(shape, TrainingConfig(gradient_checkpointing=on), 64, 64) for on in (False, True)
+    )
+    assert recomputed < 0.6 * kept
 
 
 def test_padding_a_short_batch_changes_nothing() -> None:
@@ -139,3 +260,14 @@ def test_warm_up_rises_linearly_to_the_learning_rate() -> None:
     assert [learning_rate(training, s) for s in range(6)] == pytest.approx(
         [0.1, 0.2, 0.3, 0.4, 0.4, 0.4]
     )
+
+
+def test_gradients_are_clipped_by_their_common_norm() -> None:
+    drawn = np.random.default_rng(5).normal(size=(2, 1000, 1500)) * 1e-3
+    gradients = {"a": mx.array(drawn[0].astype("f4")), "b": [mx.array(drawn[1, 0].astype("f4"))]}
+    want = math.sqrt((drawn[0] ** 2).sum() + (drawn[1, 0] ** 2).sum())
+    clipped, norm = clip(gradients, 0.5)
+    assert float(norm) == pytest.approx(want, rel=1e-5)
+    np.testing.assert_allclose(np.array(clipped["a"]), drawn[0] * 0.5 / want, rtol=1e-4, atol=1e-9)
+    untouched, _ = clip(gradients, 10.0)
+    assert mx.array_equal(untouched["b"][0], gradients["b"][0])

@@ -1,0 +1,159 @@
+"""Encoders by flags: batch normalisation, residual attention, no closing normalisation.
+
+They are apart so that the encoder that the protocol trains stays as short and as fast as it is.
+
+Shapes: B batch, S sequences (a multiple of B), P patches, D model width, H heads.
+"""
+
+import math
+from functools import partial
+from typing import Literal
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+
+from mlxts.model.encoder import Attention, Encoder
+from mlxts.model.layers import Dense, dropout, split_keys
+from mlxts.model.normalisation import Norm, make, normalised
+
+Head = Literal["flatten", "mean", "max"]
+
+
+class ResidualAttention(Attention):
+    """Attention whose scores start from those of the layer before (He et al. 2021, RealFormer)."""
+
+    def scored(self, x: mx.array, before: mx.array | None) -> tuple[mx.array, mx.array]:
+        """(S, P, D), (S, H, P, P) -> the same two: outputs, and scores before the softmax."""
+        S, P, D = x.shape
+        q, k, v = self._queries_keys_values(x)
+        scores = (q * (1.0 / math.sqrt(D // self._heads))) @ k.transpose(0, 1, 3, 2)
+        if before is not None:
+            scores = scores + before
+        mixed = mx.softmax(scores, axis=-1, precise=True) @ v
+        return self.out(mixed.transpose(0, 2, 1, 3).reshape(S, P, D)), scores
+
+
+class VariantLayer(nn.Module):
+    """`encoder.EncoderLayer` with a choice of normalisation and attention."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        rate: float,
+        out_gain: float,
+        rng: np.random.Generator,
+        *,
+        norm: Norm,
+        res_attention: bool,
+    ):
+        super().__init__()
+        self._rate = rate
+        self.norm1 = make(norm, width)
+        kind = ResidualAttention if res_attention else Attention
+        self.attention = kind(width, heads, out_gain, rng)
+        self.norm2 = make(norm, width)
+        self.expand = Dense(width, hidden, rng)
+        self.contract = Dense(hidden, width, rng, gain=out_gain)
+
+    def __call__(
+        self, x: mx.array, before: mx.array | None, keys: mx.array | None
+    ) -> tuple[mx.array, mx.array | None]:
+        """(S, P, D) and the scores of the layer before -> the same; `keys` as in EncoderLayer."""
+        k = (None, None, None) if keys is None else (keys[0], keys[1], keys[2])
+        training = keys is not None
+        inputs, scores = normalised(self.norm1, x, training=training), None
+        if isinstance(self.attention, ResidualAttention):
+            attended, scores = self.attention.scored(inputs, before)
+        else:
+            attended = self.attention(inputs)
+        x = x + dropout(attended, self._rate, k[0])
+        inputs = normalised(self.norm2, x, training=training)
+        hidden = dropout(nn.gelu(self.expand(inputs)), self._rate, k[1])
+        return x + dropout(self.contract(hidden), self._rate, k[2]), scores
+
+
+class VariantEncoder(nn.Module):
+    """`depth` such layers; parameters are drawn and named as in `encoder.Encoder`.
+
+    Args:
+        closing: whether a normalisation closes it.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        heads: int,
+        hidden: int,
+        rate: float,
+        rng: np.random.Generator,
+        *,
+        norm: Norm,
+        res_attention: bool,
+        closing: bool,
+    ):
+        super().__init__()
+        out_gain = 1.0 / math.sqrt(2 * depth)
+        self.layers = [
+            VariantLayer(
+                width, heads, hidden, rate, out_gain, rng, norm=norm, res_attention=res_attention
+            )
+            for _ in range(depth)
+        ]
+        self._closing = closing
+        if closing:
+            self.norm = make(norm, width)
+
+    def __call__(
+        self, x: mx.array, keys: mx.array | None, *, checkpointing: bool = False
+    ) -> mx.array:
+        """As `encoder.Encoder`; batch statistics and `checkpointing` exclude each other."""
+        sites = None if keys is None else split_keys(keys, 3 * len(self.layers))
+        scores = None
+        for index, layer in enumerate(self.layers):
+            own = None if sites is None else sites[3 * index : 3 * index + 3]
+            if checkpointing:
+                # An absent array is closed over: the checkpoint takes arrays alone.
+                run = partial(_first, layer, own) if scores is None else partial(layer, keys=own)
+                given = (x,) if scores is None else (x, scores)
+                x, scores = nn.utils.checkpoint(layer, run)(*given)
+            else:
+                x, scores = layer(x, scores, own)
+        return normalised(self.norm, x, training=keys is not None) if self._closing else x
+
+
+def _first(
+    layer: VariantLayer, keys: mx.array | None, x: mx.array
+) -> tuple[mx.array, mx.array | None]:
+    return layer(x, None, keys)
+
+
+def encoder(
+    width: int,
+    depth: int,
+    heads: int,
+    hidden: int,
+    rate: float,
+    rng: np.random.Generator,
+    *,
+    norm: Norm = "layer",
+    res_attention: bool = False,
+    closing: bool = True,
+) -> Encoder | VariantEncoder:
+    """The encoder of these flags: ours where none is set."""
+    if norm == "layer" and closing and not res_attention:
+        return Encoder(width, depth, heads, hidden, rate, rng)
+    return VariantEncoder(
+        width, depth, heads, hidden, rate, rng,
+        norm=norm, res_attention=res_attention, closing=closing,
+    )  # fmt: skip
+
+
+def pool(tokens: mx.array, head: Head) -> mx.array:
+    """(S, P, D) -> (S, P*D) flattened, or (S, D): the mean or the largest over patches."""
+    if head == "flatten":
+        return tokens.reshape(tokens.shape[0], -1)
+    return mx.mean(tokens, axis=1) if head == "mean" else mx.max(tokens, axis=1)

@@ -1,0 +1,173 @@
+"""The choice of a micro-batch: what fits, what is fastest, and what is remembered of it."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from mlxts import backend, config, protocol
+from mlxts.dataset import Dataset
+from mlxts.errors import BudgetError, RunError
+from mlxts.files import write_json
+from mlxts.model import budget
+from mlxts.training import batch_size, memory_plan
+from mlxts.training.batch_size import Trial
+from mlxts.training.memory_plan import MemoryPlan
+from mlxts.training.trial import Bench, Request
+from tests.training import worlds
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    return tmp_path
+
+
+def _shape(settings: config.ExperimentConfig, features: int = worlds.FEATURES):
+    return budget.solve(settings.budget, features, settings.model)
+
+
+def _with_features(data: Dataset, count: int, outside: int = 0) -> Dataset:
+    names = (*(f"f{i}" for i in range(count)), *(f"exog_{i}" for i in range(outside)))
+    return replace(data, names=names)
+
+
+def test_tuning_records_the_fastest_micro_batch_and_training_takes_it(home: Path) -> None:
+    small = worlds.configuration(training__micro_batch=None)
+    data, shape = worlds.dataset(), _shape(small)
+    assert batch_size.micro_batch(small, shape, data) == small.training.batch_size
+    said: list[str] = []
+    record = batch_size.tune(small, shape, data, said.append)
+    assert [trial.micro_batch for trial in record.trials] == [4, 8, 16, 32]
+    fastest = min(trial.seconds_per_step for trial in record.trials)
+    chosen = next(t for t in record.trials if t.micro_batch == record.micro_batch)
+    assert chosen.seconds_per_step <= 1.02 * fastest
+    for trial in record.trials:
+        assert trial.measured_bytes <= 1.1 * trial.planned_bytes
+        assert trial.process_bytes > trial.measured_bytes
+    assert batch_size.find(small, data) == record
+    assert batch_size.micro_batch(small, shape, data) == record.micro_batch
+    assert batch_size.planned_bytes(small, shape, data, 8) == record.memory.peak(8, 4)
+    assert [line.split(",")[0] for line in said][1:] == [
+        f"timing micro-batches of {size}" for size in (4, 8, 16, 32)
+    ]
+    _assert_only_the_same_key_finds(small, data)
+    assert not batch_size.is_of_other_data(record, small)
+    pooled = worlds.configuration(data__symbols=("SPY", "DIA"))
+    assert batch_size.is_of_other_data(record, pooled)
+
+
+def _assert_only_the_same_key_finds(small: config.ExperimentConfig, data: Dataset) -> None:
+    found = batch_size.find(small, data)
+    same = [
+        (worlds.configuration(seed=9), data),
+        (small, _with_features(data, worlds.FEATURES, outside=2)),
+    ]
+    assert [batch_size.find(*pair) for pair in same] == [found, found]
+    others = [
+        (worlds.configuration(training__batch_size=64), data),
+        (worlds.configuration(training__precision="bfloat16"), data),
+        (worlds.configuration(training__gradient_checkpointing=True), data),
+        (worlds.configuration(model__channels="independent"), data),
+        (worlds.configuration(budget="0.06M"), data),
+        (small, _with_features(data, worlds.FEATURES + 1)),
+    ]
+    assert [batch_size.find(*pair) for pair in others] == [None] * len(others)
+
+
+def test_a_record_of_another_version_is_none(home: Path) -> None:
+    small, data = worlds.configuration(), worlds.dataset()
+    path = batch_size._path(batch_size._key(small, data))
+    path.parent.mkdir(parents=True)
+    for text in ("{", '{"micro_batch": 3}', "[]"):
+        path.write_text(text)
+        assert batch_size.find(small, data) is None
+
+
+def test_strict_training_asks_for_the_tuning_of_its_own_key(home: Path) -> None:
+    strict = config.build({"name": "strict", "budget": "20M", "features": {"tier": 50}})
+    data = _with_features(worlds.dataset(), 50)
+    with pytest.raises(RunError) as raised:
+        batch_size.micro_batch(strict, _shape(strict, 50), data)
+    said = str(raised.value)
+    assert "20M mixing, 50 features, float32, batch 64" in said
+    assert "mlxts batch-size CONFIG --budget 20M --set features.tier=50" in said
+
+
+def test_a_record_of_other_features_serves_as_far_as_it_fits(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict = config.build({"name": "strict", "budget": "2M", "features": {"tier": 50}})
+    data = _with_features(worlds.dataset(), 50)
+    plan = MemoryPlan.counted(strict, _shape(strict, 50))
+    for features, size in ((20, 64), (200, 8)):
+        key = batch_size._key(strict, _with_features(data, features))
+        record = batch_size.TuningRecord(
+            **key, symbols=("SPY",), shape="", formula=plan, memory=plan, room_bytes=0, trials=(),
+            micro_batch=size, reason="fastest", timestamp="",
+        )  # fmt: skip
+        write_json(batch_size._path(key), asdict(record))
+    assert batch_size.micro_batch(strict, _shape(strict, 50), data) == 64
+    assert plan.peak(32, 2) < plan.peak(64)
+    monkeypatch.setattr(memory_plan, "room_ever", lambda feature_bytes: plan.peak(32, 2))
+    assert batch_size.micro_batch(strict, _shape(strict, 50), data) == 32
+    other = config.build({"name": "strict", "budget": "20M", "features": {"tier": 50}})
+    with pytest.raises(RunError, match="was not tuned"):
+        batch_size.micro_batch(other, _shape(other, 50), data)
+
+
+def test_exploratory_training_plans_by_the_formula(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = worlds.configuration(model__channels="independent", training__micro_batch=None)
+    data, shape = worlds.dataset(), _shape(settings)
+    plan = MemoryPlan.counted(settings, shape)
+    room = plan.peak(16, 2) + data.features.nbytes
+    monkeypatch.setattr(backend, "usable_memory", lambda: room)
+    assert plan.peak(32) > room
+    assert batch_size.micro_batch(settings, shape, data) == 16
+    monkeypatch.setattr(backend, "usable_memory", lambda: 1000)
+    with pytest.raises(BudgetError, match="one window needs"):
+        batch_size.micro_batch(settings, shape, data)
+
+
+def test_what_cannot_fit_is_never_tried(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = worlds.configuration(budget="2M")
+    monkeypatch.setattr(memory_plan, "room_now", lambda feature_bytes: 2**20)
+    monkeypatch.setattr(batch_size, "Bench", lambda *_: pytest.fail("a process was started"))
+    with pytest.raises(BudgetError, match="what would fit"):
+        batch_size.tune(settings, _shape(settings), worlds.dataset())
+
+
+def test_the_candidates_are_the_largest_that_fits_and_its_halves() -> None:
+    plan = MemoryPlan(update=0, fixed=0, slope=10, another=0)
+    assert batch_size.candidates(plan, 64, 1000) == [64, 32, 16, 8]
+    assert batch_size.candidates(plan, 64, 100) == [8, 4, 2, 1]
+    assert batch_size.candidates(plan, 60, 1000) == [60, 30, 15]
+    assert batch_size.candidates(plan, 7, 1) == [1]
+
+
+def test_of_those_that_are_as_fast_the_smallest_is_chosen() -> None:
+    def trial(size: int, seconds: float) -> Trial:
+        return Trial(size, 0, 0, 0, seconds)
+
+    best, reason = batch_size.choose([trial(8, 1.0), trial(16, 0.51), trial(32, 0.505)])
+    assert (best.micro_batch, "as fast as 32" in reason) == (16, True)
+    best, reason = batch_size.choose([trial(8, 1.0), trial(16, 0.7), trial(32, 0.505)])
+    assert (best.micro_batch, "fastest" in reason) == (32, True)
+
+
+def test_a_trial_that_dies_is_an_error_and_not_a_crash() -> None:
+    settings = worlds.configuration()
+    with Bench(settings, _shape(settings)) as bench:
+        with pytest.raises(BudgetError, match="a trial of 0 samples ended with status"):
+            bench.measure(Request(0))
+        with pytest.raises(BudgetError):
+            bench.measure(Request(1))
+
+
+def test_every_budget_has_a_plan_on_this_kind_of_machine() -> None:
+    for name in protocol.BUDGETS:
+        settings = worlds.configuration(budget=name)
+        plan = MemoryPlan.counted(settings, _shape(settings, 20))
+        assert 0 < plan.slope < plan.peak(64)

@@ -1,0 +1,37 @@
+"""What a training process takes of the machine, seen from outside, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+STEPS, ROWS, FEATURES = 300, 60_000, 400  # features of 92 MiB
+
+
+@pytest.fixture(scope="module")
+def taken() -> dict[str, float]:
+    case = {"size": "0.06M", "features": FEATURES, "rows": ROWS, "batch": 8, "steps": STEPS}
+    done = subprocess.run(
+        [sys.executable, "benchmarks/memory.py", "--case", json.dumps(case)],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_training_holds_the_features_once(taken: dict[str, float]) -> None:
+    assert taken["features_mib"] == pytest.approx(4 * ROWS * FEATURES / 2**20)
+    assert taken["built_mib"] - taken["libraries_mib"] < 1.4 * taken["features_mib"]
+    assert taken["training_peak_mib"] - taken["built_mib"] < 0.7 * taken["features_mib"]
+
+
+def test_training_does_not_grow(taken: dict[str, float]) -> None:
+    assert taken["steps"] == STEPS
+    assert taken["growth_mib"] < 4

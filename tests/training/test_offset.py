@@ -1,0 +1,94 @@
+"""A network on top of HAR: the same HAR in training, scoring, loading and forecasting."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mlxts import config, experiment
+from mlxts.errors import CheckpointError, ConfigError
+from mlxts.evaluation import baselines, predictions
+from mlxts.model import offset as columns
+from mlxts.model.scale import ScaleModel
+from mlxts.training import offset, run
+from tests import homes
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    return homes.simulated(tmp_path, monkeypatch)
+
+
+def plan(home, **changes) -> run.Plan:
+    return run.plan(config.load(home / "small.yaml", {"model.offset": "har"} | changes))
+
+
+def execute(plan: run.Plan, **options) -> dict:
+    return experiment.execute(plan, emit=lambda event: None, **options)
+
+
+def test_before_its_first_step_it_says_what_har_says(home):
+    untrained = plan(home)
+    data = untrained.dataset
+    har = baselines.BASELINES["har"].fit(data)(data.samples["validation"])
+    beneath = offset.fitted(home, "har", data, run.ALONE)
+    trained = run.Trained(untrained, run._model(untrained), run.target_scale(data), offset=beneath)
+    # An output layer that starts near zero, on a bias of zero.
+    assert np.abs(trained.outputs("validation") - har).max() < 0.6
+    assert np.corrcoef(trained.outputs("validation"), har)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("task", ["threshold_1pct", "regression"])
+def test_a_finished_run_is_loaded_and_forecasts_on_the_same_offset(home, task):
+    planned = plan(home, task=task)
+    assert execute(planned)["status"] in experiment.FINISHED
+    written = predictions.read(planned.folder / predictions.FILE_NAME)
+    again = experiment.predict_split(planned.folder, "validation")
+    assert again["logit"].equals(written.filter(split="validation")["logit"])
+    day = written.filter(split="validation")["date"][-1]
+    said = experiment.forecast(planned.folder, day)
+    logit = written.filter(split="validation", date=day)["logit"][0]
+    if task == "regression":
+        assert said["log_return"] == pytest.approx(logit, rel=1e-4)
+    else:
+        assert said["probability"] == pytest.approx(1 / (1 + np.exp(-logit)), rel=1e-4)
+    stored = json.loads((planned.folder / offset.FILE_NAME).read_text())
+    data = planned.dataset
+    assert ScaleModel.of(stored)(data.daily) == pytest.approx(
+        ScaleModel.of(offset.scale.fit(data, "har").record())(data.daily)
+    )
+
+
+def test_loading_reads_the_stored_offset_and_does_not_fit_it_again(home):
+    planned = plan(home)
+    execute(planned)
+    before = run.load(planned.folder).outputs("validation")
+    path = planned.folder / offset.FILE_NAME
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps({**stored, "bias": stored["bias"] + 1.0}))
+    moved = run.load(planned.folder).outputs("validation")
+    np.testing.assert_allclose(moved - before, 1.0, atol=1e-5)
+    path.unlink()
+    with pytest.raises(CheckpointError, match="train the run again"):
+        run.load(planned.folder)
+
+
+def test_an_offset_names_another_run_and_no_offset_names_the_old_one(home):
+    plain = config.load(home / "small.yaml")
+    with_it = config.load(home / "small.yaml", {"model.offset": "har"})
+    assert plain.hash != with_it.hash
+    assert plain.hash == config.load(home / "small.yaml", {"model.offset": None}).hash
+    with pytest.raises(ConfigError, match=r"model\.offset"):
+        config.build({"name": "a", "model": {"offset": "har"}})
+
+
+def test_every_bar_stands_on_the_offset_of_its_day(home):
+    data = plan(home, timescale="weekly").dataset
+    days = np.arange(data.daily.height, dtype=np.float64)
+    beside = columns.beside(data, days)
+    assert (beside[:, :-1] == data.features).all()
+    for samples in data.samples.values():
+        assert (beside[samples.rows, -1] == samples.daily_rows).all()
+    dates = data.daily["date"].gather(data.samples["train"].daily_rows)
+    assert dates.equals(pl.Series("date", data.samples["train"].dates))
