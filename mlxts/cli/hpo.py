@@ -1,0 +1,337 @@
+"""`hpo`: search hyperparameters within a budget, look at what was found, take the winner."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from mlxts.cli.output import JsonOption, emit, note, number, table
+
+if TYPE_CHECKING:
+    import optuna
+
+    from mlxts.search.insight import Optimism
+
+
+class _SearchByDefault(TyperGroup):
+    """`mlxts hpo CONFIG` is short for `mlxts hpo run CONFIG`."""
+
+    default_command = "run"
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        first = args[0] if args else ""
+        if first and first not in self.commands and first not in ctx.help_option_names:
+            args = [self.default_command, *args]
+        return super().parse_args(ctx, args)
+
+
+hpo = typer.Typer(
+    cls=_SearchByDefault,
+    help="Search hyperparameters within the budget: mlxts hpo CONFIG; then show, best.",
+    no_args_is_help=True,
+)
+
+StudyArgument = Annotated[str, typer.Argument(help="A study's name, or the beginning of one.")]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="postgresql+psycopg://user@host/db for several machines; default: a journal file.",
+    ),
+]
+
+
+@hpo.command("run")
+def run_(
+    config: Annotated[Path, typer.Argument(help="An experiment with a section `search:`.")],
+    trials: Annotated[int | None, typer.Option(min=1, help="In all, earlier ones counted.")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.0, help="Seconds, this session.")] = None,
+    storage: StorageOption = None,
+    study: Annotated[
+        str | None, typer.Option(help="Default: follows from the configuration.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Continue a study that exists.")
+    ] = True,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. search.seed=1."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Search; Ctrl-C ends it cleanly and the same command goes on."""
+    from mlxts import config as configurations
+    from mlxts import protocol
+    from mlxts.search import screen, space
+    from mlxts.search import storage as storages
+    from mlxts.search import study as studies
+
+    values = dict(configurations.parse_override(text) for text in overrides or [])
+    if trials is not None:
+        values["search.trials"] = trials
+    if timeout is not None:
+        values["search.timeout"] = timeout
+    experiment = configurations.load(config, values)
+    search = space.read(experiment)
+    store = storages.open(storage)
+    one = studies.create(store, experiment, search, name=study, resume=resume)
+    with screen.make(quiet=quiet, json=as_json) as report:
+        reason = studies.run_all(one, store, watcher=report, timeout=search.timeout)
+    if as_json:
+        emit({"study": one.study_name, "ended": reason, **_result(one)})
+    else:
+        print(f"{one.study_name}: {reason}")
+        _show_winner(one)
+    codes = {
+        "interrupted": protocol.EXIT_INTERRUPTED,
+        "overheated": protocol.EXIT_OVERHEATED,
+    }
+    if reason in codes:
+        raise typer.Exit(codes[reason])
+
+
+@hpo.command("list")
+def list_(storage: StorageOption = None, as_json: JsonOption = False) -> None:
+    """Every study of the storage."""
+    from mlxts.search import progress
+    from mlxts.search import storage as storages
+    from mlxts.search import study as studies
+
+    store = storages.open(storage)
+    rows = []
+    for name in storages.study_names(store, studies.KIND):
+        one = studies.load(store, name)
+        seen = progress.Progress()
+        seen.ended(one)
+        leader = seen.best
+        rows.append(
+            {
+                "study": name,
+                "ended": seen.counts.ended,
+                "trials": seen.target,
+                "best": leader.value if leader else None,
+                "trial": leader.number if leader else None,
+            }
+        )
+    if as_json:
+        emit({"studies": rows})
+        return
+    if not rows:
+        note("No study yet; `mlxts hpo CONFIG` begins one.")
+        return
+    table("Studies", list(rows[0]), [list(row.values()) for row in rows])
+
+
+@hpo.command()
+def show(
+    study: StudyArgument,
+    storage: StorageOption = None,
+    top: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 10,
+    rerun_seeds: Annotated[
+        int, typer.Option(min=0, metavar="K", help="Train the winner with K other seeds first.")
+    ] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Importance, the best trials side by side, why others ended, and selection optimism."""
+    from mlxts import console, protocol
+    from mlxts.search import insight, objective
+    from mlxts.search import storage as storages
+    from mlxts.search import study as studies
+
+    store = storages.open(storage)
+    one = studies.load(store, study)
+    if rerun_seeds:
+        try:
+            with console.make(json=as_json) as report:
+                insight.rerun(one, rerun_seeds, emit=report)
+        except objective.Halted as halted:
+            note(f"{halted.status}: {halted.message}")
+            overheated = halted.status == "overheated"
+            raise typer.Exit(
+                protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED
+            ) from halted
+    if as_json:
+        emit({"study": one.study_name, **_result(one), **_insight(one, top)})
+        return
+    _show_top(one, top)
+    _show_importance(one)
+    _show_reasons(one)
+    _show_optimism(insight.optimism(one), one.study_name)
+
+
+@hpo.command()
+def best(
+    study: StudyArgument,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the configuration there.")
+    ] = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The winner's parameters, and a configuration that trains exactly it."""
+    from mlxts.errors import ConfigError
+    from mlxts.files import write_text
+    from mlxts.search import progress
+    from mlxts.search import storage as storages
+    from mlxts.search import study as studies
+
+    one = studies.load(storages.open(storage), study)
+    leader, configuration = studies.winner(one)
+    if write is not None:
+        if write.exists():
+            raise ConfigError(f"{write} exists; choose another name, or remove it")
+        named = configuration.model_copy(update={"name": write.stem})
+        heading = (
+            f"# The winner of {one.study_name}: trial {leader.number}, validation loss "
+            f"{leader.value:.6f}.\n# {progress.parameters(leader.params)}\n"
+        )
+        write_text(write, heading + named.to_yaml())
+    if as_json:
+        emit({**_result(one), "config": configuration.model_dump(mode="json"), "written": write})
+        return
+    _show_winner(one)
+    if write is not None:
+        print(f"written to {write}; train it with: mlxts train {write}")
+
+
+def _result(one: "optuna.Study") -> dict[str, Any]:
+    from mlxts.search import objective
+    from mlxts.search import study as studies
+
+    leader = studies.best(one)
+    trials = [objective.describe(trial) for trial in one.get_trials(deepcopy=False)]
+    return {"best": objective.describe(leader) if leader else None, "trials": trials}
+
+
+def _insight(one: "optuna.Study", count: int) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from mlxts.search import insight
+
+    optimism = insight.optimism(one)
+    return {
+        "top": [trial.number for trial in insight.top(one, count)],
+        "importance": [asdict(row) for row in insight.importance(one)],
+        "spread": insight.spread(one),
+        "optimism": optimism
+        and {
+            **asdict(optimism),
+            "mean": optimism.mean,
+            "error": optimism.error,
+            "optimism": optimism.optimism,
+            "against_baseline": optimism.against_baseline,
+            "better": optimism.better,
+        },
+    }
+
+
+def _show_winner(one: "optuna.Study") -> None:
+    from mlxts.search import progress
+    from mlxts.search import study as studies
+
+    leader = studies.best(one)
+    if leader is None:
+        print(f"no trial is complete yet; the reasons: mlxts hpo show {one.study_name}")
+        return
+    print(f"best: trial {leader.number}, validation loss {leader.value:.4f}")
+    print(f"      {progress.parameters(leader.params)}")
+    print(f"      run {leader.user_attrs.get('run_id')}")
+
+
+def _show_top(one: "optuna.Study", count: int) -> None:
+    """The best trials side by side, one column each dimension, and below how they lie."""
+    from mlxts.search import insight
+
+    leaders = insight.top(one, count)
+    if not leaders:
+        note("No trial is complete.")
+        return
+    names = list(leaders[0].params)
+    rows = [
+        [trial.number, trial.value, *(_short(trial.params[name]) for name in names)]
+        for trial in leaders
+    ]
+    table(f"{one.study_name}: the best {len(rows)}", ["trial", "value", *names], rows)
+    shown = [
+        [name, *(f"{_short(low)} to {_short(high)}" for low, high in ends.values())]
+        for name, ends in insight.spread(one).items()
+    ]
+    table("Where the best quarter lies", ["dimension", "tried", "best quarter"], shown)
+
+
+def _show_importance(one: "optuna.Study") -> None:
+    from mlxts.search import insight
+
+    rows = insight.importance(one)
+    if not rows:
+        note(f"Importance needs {insight.ENOUGH} complete trials with different values.")
+        return
+    table(
+        "Importance (fANOVA), share of variance",
+        ["dimension", "share", "over seeds", ""],
+        [
+            [row.name, f"{row.mean:.1%}", f"{row.low:.1%} to {row.high:.1%}", _stroke(row.mean)]
+            for row in rows
+        ],
+    )
+    note(
+        f"Over {insight.IMPORTANCE_SEEDS} seeds of the forest; how few trials there are is not "
+        "in that range."
+    )
+
+
+def _show_reasons(one: "optuna.Study") -> None:
+    """Why trials were not trained to their end, as often as it happened."""
+    from collections import Counter
+
+    from mlxts.search import objective
+
+    trials = [objective.describe(trial) for trial in one.get_trials(deepcopy=False)]
+    reasons = Counter(
+        (row[objective.REASON] or "not said").split(":")[0]
+        for row in trials
+        if row["state"] == "pruned"
+    )
+    twins = sum(row[objective.DUPLICATE] is not None for row in trials)
+    if reasons:
+        rows = [[reason, count] for reason, count in sorted(reasons.items())]
+        table("Not trained to the end", ["reason", "trials"], rows)
+    if twins:
+        note(f"{twins} suggestion(s) had been made before and were not trained again.")
+
+
+def _show_optimism(found: "Optimism | None", name: str) -> None:
+    if found is None:
+        note(
+            "The best of many values is too good: it was chosen for its luck as well. "
+            f"See by how much: mlxts hpo show {name} --rerun-seeds 5"
+        )
+        return
+    rows: list[list[Any]] = [["as selected", found.selected, None, None, None]]
+    rows += [
+        [f"seed {one.seed}", one.value, one.loss, one.baseline, one.verdict] for one in found.reruns
+    ]
+    rows.append(["mean of re-runs", found.mean, None, None, None])
+    table(
+        "Selection optimism: the winner trained again with other seeds",
+        ["run", "value", "scored rows", "best baseline", "HAR"],
+        rows,
+    )
+    error = "" if found.error != found.error else f" (standard error {found.error:.4f})"
+    print(f"optimism {found.optimism:+.4f}{error}: how much the selected value flatters")
+    if found.against_baseline is not None:
+        words = [one.verdict for one in found.reruns]
+        counted = ", ".join(f"{word} {words.count(word)}" for word in dict.fromkeys(words) if word)
+        print(f"re-runs against the best baseline: {found.against_baseline:+.4f}")
+        said = "better than" if found.better else "not better than"
+        print(f"by their 95 % intervals {said} HAR ({counted})")
+
+
+def _short(value: float) -> str:
+    return number(value) if isinstance(value, int) else f"{value:.3g}"
+
+
+def _stroke(share: float, width: int = 20) -> str:
+    return "█" * round(share * width)

@@ -1,0 +1,229 @@
+"""`sweep plan`, `run`, `status`: many runs over axes, each trained once."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlxts.cli.output import JsonOption, emit, note, number, table
+from mlxts.cli.worker import (
+    GraceOption,
+    HeartbeatOption,
+    PerDeviceOption,
+    QuietOption,
+    StorageOption,
+    work,
+)
+
+if TYPE_CHECKING:
+    import optuna
+
+    from mlxts.search.matrix import Sweep
+    from mlxts.search.projection import Projection
+    from mlxts.search.sweep import Entry
+
+sweep = typer.Typer(
+    help="Train every combination of budgets, tasks, horizons, cells, tiers and seeds, once.",
+    no_args_is_help=True,
+)
+
+ConfigArgument = Annotated[
+    Path, typer.Argument(help="A YAML file with axes, e.g. configs/sweeps/phase6a.yaml.")
+]
+RetryOption = Annotated[
+    bool, typer.Option("--retry-failed", help="Queue the runs that failed once more.")
+]
+
+
+@sweep.command()
+def plan(
+    config: ConfigArgument,
+    storage: StorageOption = None,
+    timed: Annotated[
+        bool, typer.Option("--timing/--no-timing", help="Time a few steps of each shape.")
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Every run: parameters, operations, memory, time, and whether it is done. Writes nothing."""
+    from mlxts.search import matrix, projection, readiness
+
+    wanted = matrix.load(config)
+    points = wanted.points()
+    states = _states(wanted, storage)
+    projections = projection.project(
+        points,
+        _hashes(wanted, storage) or readiness.pins(point.config for point in points),
+        timed=timed,
+        progress=lambda text: None if as_json else note(f"{text} ..."),
+    )
+    rows = [_planned(one, states.get(one.point.label)) for one in projections]
+    if as_json:
+        emit({"sweep": wanted.name, "runs": rows})
+        return
+    _show_plan(wanted, rows)
+
+
+@sweep.command()
+def run(
+    config: ConfigArgument,
+    storage: StorageOption = None,
+    retry_failed: RetryOption = False,
+    queue_only: Annotated[
+        bool, typer.Option("--queue-only", help="Queue the runs for workers; train nothing here.")
+    ] = False,
+    per_device: PerDeviceOption = 1,
+    heartbeat: HeartbeatOption = 60,
+    grace: GraceOption = 120,
+    quiet: QuietOption = False,
+) -> None:
+    """Train what is missing. Killed at any moment it can be started again and goes on."""
+    from mlxts.search import matrix
+    from mlxts.search import storage as storages
+    from mlxts.search import sweep as sweeps
+
+    wanted = matrix.load(config)
+    store = storages.open(storage, storages.Heartbeat(heartbeat, grace))
+    study = sweeps.create(wanted, store)
+    if retry_failed:
+        note(f"{sweeps.retry_failed(study, store)} failed run(s) wait again")
+    if not queue_only:
+        work(store, only=study.study_name, per_device=per_device, quiet=quiet, idle_exit=True)
+    _show_status(study, sweeps.ledger(study))
+
+
+@sweep.command()
+def status(
+    config: ConfigArgument,
+    storage: StorageOption = None,
+    retry_failed: RetryOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """What is done, running, waiting, or has failed, and why."""
+    from mlxts.errors import SearchError
+    from mlxts.search import matrix
+    from mlxts.search import storage as storages
+    from mlxts.search import sweep as sweeps
+
+    wanted = matrix.load(config)
+    store = storages.open(storage)
+    study = sweeps.find(wanted, store)
+    if study is None:
+        alike = [n for n in storages.study_names(store) if n.startswith(f"sweep-{wanted.name}-")]
+        other = f" ({', '.join(alike)}: begun with other axes or other code)" if alike else ""
+        raise SearchError(
+            f"{sweeps.name_of(wanted)} is not in this storage{other}; `mlxts sweep run {config}` "
+            "begins it"
+        )
+    if retry_failed:
+        note(f"{sweeps.retry_failed(study, store)} failed run(s) wait again")
+    entries = sweeps.ledger(study)
+    if as_json:
+        emit({"study": study.study_name, "runs": [_entry(entry) for entry in entries]})
+        return
+    _show_status(study, entries)
+
+
+def _states(wanted: "Sweep", url: str | None) -> dict[str, str]:
+    """The state of each point in the ledger, by its label; empty where the sweep was not begun."""
+    from mlxts.search import sweep as sweeps
+
+    study = _begun(wanted, url)
+    return {e.point.label: e.state for e in sweeps.ledger(study)} if study else {}
+
+
+def _hashes(wanted: "Sweep", url: str | None) -> dict[str, str]:
+    study = _begun(wanted, url)
+    return study.user_attrs["data"] if study else {}
+
+
+def _begun(wanted: "Sweep", url: str | None) -> "optuna.Study | None":
+    """The sweep's study, without making a journal where there is none."""
+    from mlxts.search import storage as storages
+    from mlxts.search import sweep as sweeps
+
+    if url is None and not storages.journal_path().exists():
+        return None
+    return sweeps.find(wanted, storages.open(url))
+
+
+def _planned(one: "Projection", state: str | None) -> dict[str, Any]:
+    record = one.plan.record() if one.plan else {}
+    return {
+        "run": one.point.label,
+        "run_id": record.get("run_id"),
+        "state": "done" if one.done else state or "missing",
+        "n_total": record.get("n_total"),
+        "total_steps": record.get("total_steps"),
+        "flops": one.flops,
+        "memory_bytes": one.memory_bytes,
+        "seconds_per_step": one.seconds_per_step,
+        "seconds": one.seconds,
+        "problem": one.problem,
+    }
+
+
+def _show_plan(wanted: "Sweep", rows: list[dict[str, Any]]) -> None:
+    from mlxts.console import words
+
+    table(
+        f"{wanted.name}: {len(rows)} runs",
+        ["run", "parameters", "TFLOP", "memory", "at most", "state"],
+        [
+            (
+                row["run"],
+                None if row["n_total"] is None else f"{row['n_total'] / 1e6:.3f}M",
+                None if row["flops"] is None else _three_digits(row["flops"] / 1e12),
+                None if row["memory_bytes"] is None else words.size(row["memory_bytes"]),
+                None if row["seconds"] is None else words.duration(row["seconds"]),
+                "blocked" if row["problem"] and row["state"] == "missing" else row["state"],
+            )
+            for row in rows
+        ],
+    )
+    for problem in dict.fromkeys(row["problem"] for row in rows if row["problem"]):
+        count = sum(row["problem"] == problem for row in rows)
+        print(f"{count} run(s) cannot begin on this machine: {problem}")
+    left = [row for row in rows if row["state"] != "done"]
+    seconds = [row["seconds"] for row in left if row["seconds"] is not None]
+    sentence = f"{len(rows) - len(left)} done, {len(left)} left"
+    if seconds:
+        sentence += f"; {len(seconds)} of them take at most {words.duration(sum(seconds))} here"
+    print(f"{sentence}. Nothing was written.")
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _entry(entry: "Entry") -> dict[str, Any]:
+    from mlxts import protocol
+
+    owner, verdict = entry.attribute("owner") or {}, entry.attribute("verdict")
+    value = entry.trial.value if entry.trial and entry.state == "done" else None
+    return {
+        "run": entry.point.label,
+        "state": entry.state,
+        "loss": value,
+        "verdict": f"{verdict} {protocol.BASELINE.upper()}" if verdict else None,
+        "run_id": entry.attribute("run_id"),
+        "machine": owner.get("host") if entry.state in ("done", "running", "failed") else None,
+        "failures": entry.tries,
+        "why": entry.why,
+    }
+
+
+def _show_status(study: "optuna.Study", entries: "list[Entry]") -> None:
+    from mlxts.search.sweep import STATES
+
+    rows = [_entry(entry) for entry in entries]
+    shown = ["run", "state", "loss", "verdict", "machine", "why"]
+    columns = [name for name in shown if any(row[name] is not None for row in rows)]
+    table(
+        study.study_name,
+        columns,
+        [[number(row[name]) if name != "run" else row[name] for name in columns] for row in rows],
+    )
+    counts = {state: sum(row["state"] == state for row in rows) for state in STATES}
+    print(", ".join(f"{count} {state}" for state, count in counts.items() if count) + ".")
+    if counts["failed"]:
+        print("--retry-failed queues the failed ones again.")

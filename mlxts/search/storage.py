@@ -1,0 +1,267 @@
+"""Where studies live: a journal file on one machine, PostgreSQL for several.
+
+Optuna's storage is the queue. It hands out a waiting trial to one worker only, and trials whose
+worker has died are failed and queued again, up to `MAX_RETRY` times:
+
+- A database sees the dead by their heartbeat, which Optuna sends from inside `Study.optimize`.
+- The journal has no heartbeat, but one machine can look at its own processes. Every trial
+  therefore says who runs it, and a trial is claimed under a lock, so that whoever holds the lock
+  knows: a running trial without a living owner has been abandoned.
+"""
+
+import contextlib
+import logging
+import os
+import socket
+import warnings
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+from filelock import FileLock
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from mlxts.errors import SearchError
+from mlxts.files import canonical_hash, outputs_folder
+
+MAX_RETRY = 3
+OWNER = "owner"  # the user attribute of a trial that says which process runs it
+_INSTALL = 'pip install "mlxts[postgres]"'
+
+Objective = Callable[[optuna.Trial], float]
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """Seconds between two signs of life, and after how many a silent worker counts as dead."""
+
+    interval: int = 60
+    grace: int = 120
+
+
+class Journal(JournalStorage):
+    """Studies in one file, for the processes of one machine."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        super().__init__(JournalFileBackend(str(path), lock_obj=_Lock(path)))
+
+    def claim_lock(self) -> FileLock:
+        """Held from before a trial is claimed until its owner is written down."""
+        return FileLock(self.path.with_suffix(".claim.lock"))
+
+
+class _Lock(JournalFileOpenLock):
+    """A lock that the kernel releases when its holder is killed; Optuna's own outlives it by 30 s.
+
+    A killed writer can also leave half a line, which would make the whole journal unreadable as
+    soon as another is appended; it is cut off before anybody writes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._path = path
+        self._lock = FileLock(path.with_suffix(".lock"))
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        _cut_torn_line(self._path)
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def open(url: str | None = None, heartbeat: Heartbeat | None = None) -> BaseStorage:
+    """The storage at `url`.
+
+    Args:
+        url: None for the journal of this workspace (outputs/search/journal.log),
+            `postgresql+psycopg://user@host/database`, or `sqlite:///file` (one machine).
+        heartbeat: of a database; the journal has none.
+
+    Raises:
+        SearchError: not a URL of these, the database cannot be reached, or psycopg is missing.
+    """
+    # Failures are told by our own tables; Optuna would print a traceback for each.
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    logging.getLogger("optuna").propagate = False
+    if url is None:
+        return Journal(journal_path())
+    address = _address(url)
+    heartbeat = heartbeat or Heartbeat()
+    try:
+        with _experimental_is_fine():
+            return RDBStorage(
+                address.render_as_string(hide_password=False),
+                # After a laptop has slept its connections are gone: ask before using one.
+                engine_kwargs={"pool_pre_ping": True},
+                heartbeat_interval=heartbeat.interval,
+                grace_period=heartbeat.grace,
+                heartbeat_stale_trial_callback=_retry,
+            )
+    except ImportError as error:
+        raise SearchError(f"{address.drivername} needs psycopg; run: {_INSTALL}") from error
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise SearchError(
+            f"{address} cannot be opened: {reason}; is the server running, and does it let "
+            "this machine in?"
+        ) from error
+
+
+def close(storage: BaseStorage) -> None:
+    """Give a database its connections back; a journal has nothing open between two calls."""
+    if isinstance(storage, RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def journal_path() -> Path:
+    """Where this workspace's journal is, if it has one."""
+    return outputs_folder() / "search" / "journal.log"
+
+
+def study_name(kind: str, name: str, identity: Any) -> str:
+    """`<kind>-<name>-<hash10>`: the same work gets the same study on every machine."""
+    return f"{kind}-{name}-{canonical_hash(identity)[:10]}"
+
+
+def study_names(storage: BaseStorage, kind: str | None = None) -> list[str]:
+    """The studies in a storage whose user attribute `kind` is that one; all kinds of ours if None.
+
+    Returns:
+        Names, oldest study first.
+    """
+    return [
+        study.study_name
+        for study in storage.get_all_studies()
+        if (study.user_attrs.get("kind") == kind if kind else "kind" in study.user_attrs)
+    ]
+
+
+def one_trial(
+    study: optuna.Study,
+    storage: BaseStorage,
+    objective: Objective,
+    catch: tuple[type[Exception], ...] = (),
+) -> None:
+    """Run exactly one trial, a waiting one first, and write down who runs it.
+
+    Args:
+        study: made with `storage`.
+        catch: errors that fail the trial and not the caller; any other is raised again.
+    """
+    with contextlib.ExitStack() as claiming:
+        if isinstance(storage, Journal):
+            claiming.enter_context(storage.claim_lock())
+
+        def owned(trial: optuna.Trial) -> float:
+            trial.set_user_attr(OWNER, owner())
+            claiming.close()
+            return objective(trial)
+
+        study.optimize(owned, n_trials=1, catch=catch)
+
+
+def recover(study: optuna.Study, storage: BaseStorage) -> None:
+    """Fail the trials whose worker has died and queue them again, at most `MAX_RETRY` times."""
+    with _experimental_is_fine():
+        if not isinstance(storage, Journal):
+            optuna.storages.fail_stale_trials(study)
+            return
+        with storage.claim_lock():
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                if _abandoned(trial):
+                    study.tell(trial.number, state=TrialState.FAIL)
+                    _retry(study, study.trials[trial.number])
+
+
+def retries(trial: FrozenTrial) -> list[int]:
+    """The numbers of the trials that this one repeats because their worker died, oldest first."""
+    with _experimental_is_fine():
+        return optuna.storages.RetryHeartbeatStaleTrialCallback.retry_history(trial)
+
+
+def owner() -> dict[str, Any]:
+    """This process: host, pid, and when it started (pids are used again)."""
+    process = psutil.Process()
+    return {
+        "host": socket.gethostname(),
+        "pid": process.pid,
+        "started": process.create_time(),
+    }
+
+
+def _abandoned(trial: FrozenTrial) -> bool:
+    """Whether a running trial, looked at under the claim lock, has no living owner.
+
+    A journal that was copied from elsewhere may hold trials of another host: they are left alone.
+    """
+    running = trial.user_attrs.get(OWNER)
+    if running is None:
+        return True
+    if running["host"] != socket.gethostname():
+        return False
+    try:
+        process = psutil.Process(running["pid"])
+        zombie = process.status() == psutil.STATUS_ZOMBIE  # dead, though nobody has asked after it
+        return zombie or process.create_time() != running["started"]
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _retry(study: optuna.Study, trial: FrozenTrial) -> None:
+    with _experimental_is_fine():
+        again = optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRY)
+        # The next try has another owner, and none yet.
+        trial.user_attrs = {key: v for key, v in trial.user_attrs.items() if key != OWNER}
+        again(study, trial)
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        raise SearchError(
+            f"{url} is no storage; write postgresql+psycopg://user@host/database, "
+            "sqlite:///file, or leave it out for a journal file"
+        ) from error
+    # What people paste, and what SQLAlchemy would look for another driver for.
+    if address.drivername in ("postgres", "postgresql"):
+        address = address.set(drivername="postgresql+psycopg")
+    if address.drivername not in ("postgresql+psycopg", "sqlite"):
+        raise SearchError(
+            f"{address.drivername} is no storage that is known here; use postgresql+psycopg:// "
+            "for several machines, or leave it out for a journal file on one"
+        )
+    return address
+
+
+def _cut_torn_line(path: Path) -> None:
+    with path.open("rb+") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        if not size:
+            return
+        stream.seek(size - 1)
+        if stream.read(1) == b"\n":
+            return
+        stream.seek(0)
+        stream.truncate(stream.read().rfind(b"\n") + 1)
+
+
+@contextlib.contextmanager
+def _experimental_is_fine() -> Generator[None]:
+    """Optuna calls heartbeats and retries experimental; what they do is pinned by tests here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield

@@ -1,0 +1,337 @@
+"""A study: one search over one configuration, kept in a storage until it is done.
+
+It holds all that its trials need besides the data, so that any process that can open the storage
+can work on it. User attributes of a study:
+
+    kind           "hpo"
+    config         the resolved experiment, with the hashes of the data it reads
+    search         its `search:` section
+    target_trials  how many trials in all
+    sampler_seed   of every draw, together with the study's name and the trial's ordinal
+    code_version   of the files that decide a run's numbers
+
+    store = storage.open(url)
+    search = study.create(store, config, settings)       # or study.load(store, name)
+    while study.work(search, store, emit=...):           # exactly one trial each time
+        ...
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from mlxts import config
+from mlxts.config import ExperimentConfig
+from mlxts.errors import MlxtsError, SearchError
+from mlxts.search import blind, sampling, space, storage
+from mlxts.search.objective import Halted, Objective
+from mlxts.search.space import SearchConfig, Values
+from mlxts.training import run
+from mlxts.training.events import Event, Listener
+from mlxts.training.interrupt import Interrupt
+from mlxts.training.run import Plan
+
+KIND = "hpo"
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+class Watcher:
+    """What wants to know how a study goes: a console. This one does not."""
+
+    def __call__(self, event: Event) -> None:
+        """An event of the training of this process."""
+
+    def began(self, trial: optuna.Trial, values: Values, plan: Plan | None) -> None:
+        """A trial of this process is about to train; without a plan if it is infeasible."""
+
+    def ended(self, study: optuna.Study) -> None:
+        """A trial of this process is over, or another process may have changed the study."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A study's attributes, read back."""
+
+    experiment: ExperimentConfig
+    search: SearchConfig
+    target_trials: int
+
+
+def name_of(experiment: ExperimentConfig, search: SearchConfig) -> str:
+    """hpo-<config>-<hash>: how long to search does not matter, all else makes another study."""
+    return storage.study_name(KIND, experiment.name, [experiment.hash, search.identity()])
+
+
+def create(
+    store: BaseStorage,
+    experiment: ExperimentConfig,
+    search: SearchConfig,
+    *,
+    name: str | None = None,
+    resume: bool = True,
+) -> optuna.Study:
+    """The study of a configuration: the one that exists, or a new one.
+
+    Args:
+        name: None: follows from the configuration.
+        resume: whether one that exists may be continued.
+
+    Raises:
+        SearchError: it exists and `resume` is off, it is another configuration's, or it was begun
+            by another version of this program.
+        DataError, BudgetError, RunError: see `run.plan`.
+    """
+    name = name or name_of(experiment, search)
+    if name in storage.study_names(store):
+        if not resume:
+            raise SearchError(
+                f"study {name} exists; leave --no-resume out to continue it, or give another "
+                "--study name"
+            )
+        study = load(store, name)
+        known = settings(study)
+        asked = (experiment.hash, search.identity())
+        if (known.experiment.hash, known.search.identity()) != asked:
+            raise SearchError(
+                f"study {name} searches another configuration; give another --study name"
+            )
+        if known.target_trials != search.trials:
+            study.set_user_attr("target_trials", search.trials)
+        return study
+    plan = run.plan(experiment, data=blind.load(experiment).dataset)
+    artifacts = [artifact for artifact in plan.dataset.artifacts if not hasattr(artifact, "tier")]
+    pinned = {artifact.symbol: artifact.sha256 for artifact in artifacts}
+    data = experiment.data.model_copy(update={"pinned": pinned})
+    experiment = experiment.model_copy(update={"data": data})
+    study = optuna.create_study(study_name=name, storage=store, direction="minimize")
+    attributes = {
+        "config": experiment.model_dump(mode="json"),
+        "search": search.model_dump(mode="json"),
+        "target_trials": search.trials,
+        "sampler_seed": search.seed,
+        "code_version": run.code_version(),
+        "kind": KIND,  # last: a study without it is not a whole one
+    }
+    for key, value in attributes.items():
+        study.set_user_attr(key, value)
+    return load(store, name)
+
+
+def load(store: BaseStorage, name: str) -> optuna.Study:
+    """A study by its name, with its own sampler and pruner.
+
+    Raises:
+        SearchError: there is none of that name, or it is no search.
+    """
+    known = storage.study_names(store, KIND)
+    matches = [one for one in known if one == name] or [o for o in known if o.startswith(name)]
+    if len(matches) != 1:
+        listed = ", ".join(matches or known) or "none yet"
+        raise SearchError(f"{len(matches) or 'no'} study {name}; there are: {listed}")
+    study = optuna.load_study(study_name=matches[0], storage=store)
+    found = settings(study)
+    study.sampler = sampling.make_sampler(found.search)
+    study.pruner = sampling.make_pruner(found.search, found.experiment.training.max_epochs)
+    return study
+
+
+def settings(study: optuna.Study) -> Settings:
+    """What the study's attributes say.
+
+    Raises:
+        ConfigError: they are of another version of this program.
+    """
+    attributes = study.user_attrs
+    experiment = config.build(
+        {**attributes["config"], "search": attributes["search"]}, origin=study.study_name
+    )
+    return Settings(experiment, space.read(experiment), attributes["target_trials"])
+
+
+def work(
+    study: optuna.Study,
+    store: BaseStorage,
+    *,
+    watcher: Watcher | None = None,
+    emit: Listener | None = None,
+    out_of_time: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Run exactly one trial, if one is left, inside `Study.optimize`.
+
+    Args:
+        study: from `create` or `load`.
+        store: what it lives in.
+        watcher, emit: told of what happens; either or both.
+        out_of_time: asked after every step; true halts the trial.
+
+    Returns:
+        Whether more is left to begin; another process may still be at its own trial.
+
+    Raises:
+        Halted: a signal, heat, or the time halted the trial. It waits to be gone on with.
+        SearchError: the study was begun by another version of this program.
+        MlxtsError: see `experiment.execute`; the trial is queued again, at most three times.
+    """
+    watcher = watcher or Watcher()
+    found = settings(study)
+    if study.user_attrs["code_version"] != run.code_version():
+        raise SearchError(
+            f"study {study.study_name} was begun by another version of this program, whose "
+            "values cannot be compared; give another --study name"
+        )
+    storage.recover(study, store)
+    if end(study):
+        return False
+
+    def listen(event: Event) -> None:
+        watcher(event)
+        if emit:
+            emit(event)
+
+    objective = Objective(
+        found.experiment,
+        found.search.space,
+        emit=listen,
+        began=watcher.began,
+        out_of_time=out_of_time,
+    )
+    claimed: list[optuna.Trial] = []
+
+    def wanted(trial: optuna.Trial) -> float:
+        if sampling.ordinal(study, _frozen(study, trial.number)) >= found.target_trials:
+            trial.set_user_attr(sampling.SURPLUS, True)
+            raise _Surplus
+        claimed.append(trial)
+        return objective(trial)
+
+    try:
+        storage.one_trial(study, store, wanted, catch=(_Surplus,))
+    except Halted:
+        requeue(study, _frozen(study, claimed[-1].number), counted=False)
+        raise
+    except MlxtsError:
+        if claimed:
+            requeue(study, _frozen(study, claimed[-1].number), counted=True)
+        raise
+    finally:
+        watcher.ended(study)
+    return end(study) is None
+
+
+def run_all(
+    study: optuna.Study,
+    store: BaseStorage,
+    *,
+    watcher: Watcher | None = None,
+    timeout: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> str:
+    """Work on a study until it is done, or stopped.
+
+    Args:
+        timeout: seconds. The trial in progress is halted then, and gone on with next time.
+
+    Returns:
+        Why it ended: `end`'s reason, or interrupted, overheated or timeout.
+
+    Raises:
+        MlxtsError: see `work`.
+    """
+    deadline = None if timeout is None else clock() + timeout
+    watcher = watcher or Watcher()
+    watcher.ended(study)
+
+    def out_of_time() -> bool:
+        return deadline is not None and clock() >= deadline
+
+    with Interrupt() as interrupt:
+        while True:
+            if interrupt.requested:
+                return "interrupted"
+            if out_of_time():
+                return "timeout"
+            try:
+                if not work(study, store, watcher=watcher, out_of_time=out_of_time):
+                    return end(study) or "done"
+            except Halted as halted:
+                return halted.status
+
+
+def end(study: optuna.Study) -> str | None:
+    """Why nothing is left to begin; None while something is."""
+    found = settings(study)
+    if study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        return None
+    begun = sampling.suggestions(study)
+    if len(begun) >= found.target_trials:
+        return f"all {found.target_trials} trials are done"
+    leader, patience = best(study), found.search.patience
+    if leader is None or patience is None:
+        return None
+    finished = study.get_trials(deepcopy=False, states=FINISHED)
+    lead = sampling.ordinal(study, leader)
+    since = sum(sampling.ordinal(study, trial) > lead for trial in finished)
+    return f"no better one in {since} trials" if since >= patience else None
+
+
+def best(study: optuna.Study) -> FrozenTrial | None:
+    """The complete trial with the lowest value, the earliest of equals; None before the first."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return min(complete, key=lambda trial: (trial.value, trial.number), default=None)
+
+
+def winner(study: optuna.Study) -> tuple[FrozenTrial, ExperimentConfig]:
+    """The best trial and the configuration that trains exactly it.
+
+    Raises:
+        SearchError: no trial is complete.
+    """
+    leader = best(study)
+    if leader is None:
+        raise SearchError(
+            f"no trial of {study.study_name} is complete; go on with it, or read the reasons in "
+            f"`mlxts hpo show {study.study_name}`"
+        )
+    return leader, configuration_of(study, leader)
+
+
+def configuration_of(study: optuna.Study, trial: FrozenTrial) -> ExperimentConfig:
+    """What a trial trained, as an ordinary experiment."""
+    return space.configure(settings(study).experiment, trial.params)
+
+
+def requeue(study: optuna.Study, trial: FrozenTrial, *, counted: bool) -> None:
+    """Queue a failed trial again, as the same suggestion.
+
+    Args:
+        counted: whether it counts among the `storage.MAX_RETRY` tries of a trial that fails.
+    """
+    history = storage.retries(trial)
+    if counted:
+        history = [*history, trial.number]
+        if len(history) > storage.MAX_RETRY:
+            return
+    origin = trial.system_attrs.get(sampling.ORIGIN, trial.number)
+    again = {**trial.system_attrs, sampling.ORIGIN: origin, "retry_history": history}
+    attributes = {key: v for key, v in trial.user_attrs.items() if key != storage.OWNER}
+    study.add_trial(
+        optuna.create_trial(
+            state=TrialState.WAITING,
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs=attributes,
+            system_attrs=again,
+        )
+    )
+
+
+class _Surplus(Exception):
+    """Another process took the last trial in between."""
+
+
+def _frozen(study: optuna.Study, number: int) -> FrozenTrial:
+    return study.get_trials(deepcopy=False)[number]

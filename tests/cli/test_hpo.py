@@ -1,0 +1,123 @@
+"""`mlxts hpo` as a person calls it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from mlxts import config, files
+from mlxts.cli.app import app
+from mlxts.errors import ConfigError, SearchError
+from mlxts.model import budget
+from mlxts.search import blind, space
+from mlxts.training import run
+from tests import homes
+from tests.search import studies
+
+SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "hpo").glob("*.yaml"))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    homes.simulated(tmp_path, monkeypatch)
+    blind._kept.clear()
+    declared = {**homes.SETTINGS, "name": "searched", "thermal": {"sensor": "off"}}
+    declared["training"] = {**homes.SETTINGS["training"], **studies.TRAINING}
+    declared["search"] = {"trials": 2, "pruner": "none", "space": studies.SPACE}
+    (tmp_path / "searched.yaml").write_text(yaml.safe_dump(declared))
+    return tmp_path
+
+
+def _call(*arguments: str, code: int = 0):
+    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert done.exit_code == code, done.output
+    return done
+
+
+def test_a_search_is_run_shown_continued_and_its_winner_written(home: Path) -> None:
+    said = json.loads(_call("hpo", "searched.yaml", "--json").stdout)
+    assert said["ended"] == "all 2 trials are done"
+    name, best = said["study"], said["best"]
+    assert name.startswith("hpo-searched-")
+    assert best["value"] == min(trial["value"] for trial in said["trials"])
+    assert set(best["params"]) == set(studies.SPACE)
+
+    again = json.loads(_call("hpo", "searched.yaml", "--trials", "3", "--json").stdout)
+    assert (again["study"], len(again["trials"])) == (name, 3)
+    best = again["best"]
+
+    shown = _call("hpo", "show", "hpo-searched", "--rerun-seeds", "1").stdout
+    for part in (
+        name,
+        "weight_decay",
+        "Selection optimism",
+        "optimism",
+        "against the best baseline",
+    ):
+        assert part in shown
+    figures = json.loads(_call("hpo", "show", name, "--json").stdout)
+    assert figures["top"][0] == best["trial"]
+    assert len(figures["optimism"]["reruns"]) == 1
+    listed = json.loads(_call("hpo", "list", "--json").stdout)["studies"]
+    assert listed == [
+        {"study": name, "ended": 3, "trials": 3, "best": best["value"], "trial": best["trial"]}
+    ]
+
+    written = _call("hpo", "best", name, "--write", "configs/winner.yaml").stdout
+    assert "mlxts train configs/winner.yaml" in written
+    winner = config.load(Path("configs/winner.yaml"))
+    assert winner.name == "winner"
+    assert run.plan(winner).run_id == best["run_id"]
+    trained = json.loads(_call("train", "configs/winner.yaml", "--json").stdout)
+    assert trained["run_id"] == best["run_id"]
+    assert trained["best_loss"] == best["value"]
+    with pytest.raises(ConfigError, match="exists; choose another name"):
+        _call("hpo", "best", name, "--write", "configs/winner.yaml")
+
+
+def test_a_pipe_reads_one_line_a_trial(home: Path) -> None:
+    said = _call("hpo", "run", "searched.yaml", "--trials", "1", "--set", "search.seed=3").stdout
+    assert "trial 0 begins: weight_decay" in said
+    assert "the best so far · 1/1 trials" in said
+    assert "best: trial 0, validation loss" in said
+
+
+def test_mistakes_name_what_to_do(home: Path) -> None:
+    with pytest.raises(ConfigError, match="add a section `search:`"):
+        _call("hpo", "small.yaml")
+    with pytest.raises(ConfigError, match="no configuration at absent"):
+        _call("hpo", "absent.yaml")
+    with pytest.raises(SearchError, match="no study nothing; there are: none yet"):
+        _call("hpo", "show", "nothing")
+    assert not files.runs_folder().exists()
+
+
+def test_the_command_explains_itself() -> None:
+    listed = _call("hpo", "--help").stdout
+    for name in ("run", "show", "best", "list"):
+        assert name in listed
+        assert _call("hpo", name, "--help").stdout
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_shipped_searches_are_strict_and_every_shape_meets_the_budget(path: Path) -> None:
+    from itertools import product
+
+    loaded = config.load(path)
+    assert loaded.mode == "strict"
+    searched = space.read(loaded).space.dimensions
+    shapes = {
+        name: range(d.low, d.high + 1, d.step or 1) if isinstance(d, space.Integers) else d
+        for name, d in searched.items()
+        if name in ("depth", "heads")
+    }
+    for values in product(*shapes.values()):
+        chosen = space.configure(loaded, dict(zip(shapes, values, strict=True)))
+        shape = budget.solve(chosen.budget, chosen.features.tier, chosen.model)
+        assert shape.width % shape.heads == 0
+
+
+def test_a_search_is_shipped() -> None:
+    assert SHIPPED

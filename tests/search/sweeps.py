@@ -1,0 +1,119 @@
+"""Small sweeps over simulated bars, and workers as processes of their own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+from optuna.trial import FrozenTrial, TrialState
+
+from mlxts import config, files
+from mlxts.search import matrix, storage
+from mlxts.search import sweep as sweep_ledger
+from mlxts.search.matrix import Sweep
+from tests import homes
+
+
+def sweep(axes: dict[str, list[Any]], **changes: Any) -> Sweep:
+    """A sweep of 0.02M models that train in a fraction of a second; `changes` are dotted keys."""
+    base = {key: value for key, value in homes.SETTINGS.items() if key != "name"}
+    base["training"] = {"max_epochs": 1, "validations_per_epoch": 2, "batch_size": 256}
+    changed = {key.replace("__", "."): value for key, value in changes.items()}
+    return matrix.build({"name": "tiny", "base": config.overridden(base, changed), "axes": axes})
+
+
+def write(home: Path, wanted: Sweep) -> Path:
+    path = home / f"{wanted.name}.yaml"
+    files.write_text(path, yaml.safe_dump(wanted.model_dump(mode="json"), sort_keys=False))
+    return path
+
+
+@contextmanager
+def workers(count: int, *arguments: str) -> Generator[list[subprocess.Popen[str]]]:
+    """`mlxts worker` processes in this workspace; those still there at the end are killed."""
+    command = [sys.executable, "-m", "mlxts", "worker", "--quiet", "--idle-exit"]
+    command += ["--per-device", str(count), *arguments]
+    started = [
+        subprocess.Popen(
+            command, env={**os.environ, "MLXTS_THREADS": "1"}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for _ in range(count)
+    ]  # fmt: skip
+    try:
+        yield started
+    finally:
+        for process in started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+def until(holds: Callable[[], Any], seconds: float = 300.0) -> Any:
+    """The first true answer of `holds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answer := holds():
+            return answer
+        time.sleep(0.02)
+    raise AssertionError("it never happened")
+
+
+def kill_mid_run(study: optuna.Study, started: list[subprocess.Popen[str]]) -> FrozenTrial:
+    """SIGKILL the first worker that is seen to have a checkpoint of a run it still trains.
+
+    Returns:
+        The trial that it was at.
+    """
+    own = {process.pid: process for process in started}
+
+    def in_the_middle() -> FrozenTrial | None:
+        for trial in study.get_trials(states=(TrialState.RUNNING,)):
+            owner, run_id = trial.user_attrs.get(storage.OWNER), trial.user_attrs.get("run_id")
+            folder = files.runs_folder() / str(run_id)
+            if owner is None or not (folder / "checkpoint" / "last").is_dir():
+                continue
+            own[owner["pid"]].send_signal(signal.SIGSTOP)  # it must not finish while we look
+            if not (folder / "summary.json").exists():
+                own[owner["pid"]].send_signal(signal.SIGKILL)
+                return trial
+            own[owner["pid"]].send_signal(signal.SIGCONT)
+        return None
+
+    return until(in_the_middle)
+
+
+def check_ledger(study: optuna.Study, runs: int, killed: FrozenTrial) -> None:
+    """Every run is done exactly once, the killed one from its checkpoint, and nothing is left."""
+    trials = study.get_trials()
+    by_state = {state: [t for t in trials if t.state == state] for state in TrialState}
+    assert not by_state[TrialState.RUNNING]
+    assert not by_state[TrialState.WAITING]
+    assert len(by_state[TrialState.COMPLETE]) == runs
+    assert [t.number for t in by_state[TrialState.FAIL]] == [killed.number]
+    assert len(trials) == runs + 1  # nothing was invented, nothing was done twice
+    entries = sweep_ledger.ledger(study)
+    assert [entry.state for entry in entries] == ["done"] * runs
+    done = {entry.attribute("run_id") for entry in entries}
+    assert done == {folder.name for folder in files.runs_folder().iterdir()}
+    assert len(done) == runs
+    (again,) = [t for t in by_state[TrialState.COMPLETE] if t.params == killed.params]
+    assert storage.retries(again) == [killed.number]
+    assert again.user_attrs["run_id"] == killed.user_attrs["run_id"]
+    assert again.user_attrs["resumed_at_step"] > 0
+    starts = [
+        json.loads(line)
+        for line in (files.runs_folder() / again.user_attrs["run_id"] / "events.jsonl")
+        .read_text()
+        .splitlines()
+        if '"start"' in line
+    ]
+    assert [start["resumed"] for start in starts] == [False, True]

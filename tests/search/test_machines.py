@@ -1,0 +1,114 @@
+"""Several workers, real processes, one of them killed: on a journal file, and on PostgreSQL."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import BaseStorage
+
+from mlxts.search import storage, sweep
+from tests import homes
+from tests.search import postgres, sweeps
+
+# Seconds on two idle cores, minutes where they are shared with a dozen other processes.
+pytestmark = pytest.mark.timeout(900)
+
+RUNS = {"seed": list(range(6)), "horizon": [1, 2, 3, 5]}
+HEARTBEAT = ("--heartbeat", "1", "--grace", "8")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # A quarter of validation is enough: what is scored does not matter here.
+    return homes.simulated(tmp_path, monkeypatch, date(2019, 6, 3), date(2023, 3, 31))
+
+
+@contextmanager
+def closing(store: BaseStorage) -> Generator[BaseStorage]:
+    try:
+        yield store
+    finally:
+        storage.close(store)
+
+
+@pytest.fixture(scope="module")
+def server() -> Generator[str]:
+    with postgres.server() as url:
+        yield url
+
+
+def _kill_one_of(home: Path, url: str | None, workers: int) -> None:
+    wanted = sweeps.sweep(RUNS, training__max_epochs=2, training__batch_size=128)
+    with closing(storage.open(url, storage.Heartbeat(1, 8))) as store:
+        _kill_one(sweep.create(wanted, store), url, workers)
+
+
+def _kill_one(study: optuna.Study, url: str | None, workers: int) -> None:
+    where = ("--storage", url, *HEARTBEAT) if url else ()
+    with sweeps.workers(workers, *where) as started:
+        killed = sweeps.kill_mid_run(study, started)
+        for process in started:
+            process.wait(timeout=600)
+        said = [process.communicate() for process in started]
+    codes = sorted(process.returncode for process in started)
+    assert codes == [-signal.SIGKILL, *[0] * (workers - 1)], said
+    sweeps.check_ledger(study, 24, killed)
+
+
+def test_two_processes_share_a_journal_and_the_killed_ones_run_is_taken_up(home: Path) -> None:
+    _kill_one_of(home, None, 2)
+
+
+def test_three_workers_share_postgres_and_the_killed_ones_run_is_taken_up(
+    home: Path, server: str
+) -> None:
+    _kill_one_of(home, server, 3)
+
+
+@pytest.mark.parametrize("kind", ["journal", "postgres"])
+def test_the_dashboard_opens_the_storage(
+    home: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    program = Path(sys.executable).with_name("optuna-dashboard")
+    if not program.exists():
+        pytest.skip("optuna-dashboard is not installed")
+    url = None if kind == "journal" else request.getfixturevalue("server")
+    with closing(storage.open(url)) as store:
+        name = sweep.create(sweeps.sweep({"seed": [7, 8, 9]}), store).study_name
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    where = url or str(storage.journal_path())
+    process = subprocess.Popen(
+        [str(program), where, "--port", str(port), "--host", "127.0.0.1"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+
+        def answers() -> list | None:
+            assert process.poll() is None, process.stderr.read()
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies") as reply:
+                    return json.load(reply)["study_summaries"]
+            except urllib.error.URLError:
+                return None
+
+        listed = sweeps.until(answers)
+        assert name in {one["study_name"] for one in listed}
+        (number,) = [o["study_id"] for o in listed if o["study_name"] == name]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies/{number}") as reply:
+            trials = json.load(reply)["trials"]
+        assert [trial["state"] for trial in trials] == ["Waiting"] * 3
+    finally:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,255 @@
+"""A study is continued, halted, killed and ended without losing a trial."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from mlxts.errors import SearchError, StorageError
+from mlxts.search import blind, sampling, space, storage, study
+from mlxts.search.objective import RUN
+from mlxts.training import events
+from mlxts.training.events import Event, StepEvent
+from tests import homes
+from tests.search import studies
+
+EPOCHS = {"training": {"max_epochs": 2}}
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        return homes.simulated(tmp_path_factory.mktemp("home"), patch)
+
+
+@pytest.fixture
+def home(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace of its own with the same data."""
+    shutil.copytree(workspace / "data", tmp_path / "data")
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    blind._kept.clear()
+    return tmp_path
+
+
+def _told(one: optuna.Study) -> list[tuple[Any, ...]]:
+    """What came of every suggestion, in the order of suggestion."""
+    ended = [t for t in one.get_trials() if t.state in study.FINISHED]
+    ended.sort(key=lambda trial: sampling.ordinal(one, trial))
+    return [(t.params, t.state, t.value, t.intermediate_values) for t in ended]
+
+
+class _At(study.Watcher):
+    """Does something at the n-th event of a kind."""
+
+    def __init__(self, kind: type[Event], count: int, action: Any) -> None:
+        self._kind, self._left, self._action = kind, count, action
+
+    def __call__(self, event: Event) -> None:
+        self._left -= isinstance(event, self._kind)
+        if isinstance(event, self._kind) and self._left == 0:
+            self._action()
+
+
+# A server imports everything once; each life is a fork of it, before MLX has computed anything.
+LIVES = multiprocessing.get_context("forkserver")
+LIVES.set_forkserver_preload(["mlxts.search.study", "tests.search.test_study"])
+
+
+def _live(home: str, kind: str, count: int) -> None:
+    """Work on the study until the n-th event of a kind, then die as by a power cut."""
+    os.environ["MLXTS_HOME"] = home
+    configuration, store = killed(), storage.open()
+    one = study.create(store, configuration, space.read(configuration))
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    study.run_all(one, store, watcher=_At(getattr(events, kind), count, die))
+
+
+DEATHS = [
+    ("StepEvent", 7),  # in the first epoch of the first trial, before any report
+    ("EpochEvent", 2),  # the epoch is over, its checkpoint is not written
+    ("CheckpointEvent", 4),
+    ("StartEvent", 2),  # between two trials
+    ("StopEvent", 1),  # trained, but neither scored nor told
+]
+
+
+def killed():
+    return studies.experiment(trials=5, startup_trials=2, pruner="hyperband", settings=EPOCHS)
+
+
+def test_five_kills_change_no_trial_and_no_value(home: Path) -> None:
+    for kind, count in DEATHS:
+        life = LIVES.Process(target=_live, args=(str(home), kind, count))
+        life.start()
+        life.join()
+        assert life.exitcode == -signal.SIGKILL
+    store = storage.open()
+    broken = study.load(store, "hpo-small")
+    assert study.run_all(broken, store) == "all 5 trials are done"
+    states = [trial.state for trial in broken.trials]
+    assert states.count(TrialState.FAIL) == len(DEATHS)
+    assert TrialState.RUNNING not in states
+    assert TrialState.WAITING not in states
+    told = _told(broken)
+    shutil.rmtree(home / "outputs")
+    straight, unbroken = studies.begin(killed())
+    assert straight.study_name == broken.study_name
+    study.run_all(straight, unbroken)
+    assert len(told) == 5
+    assert told == _told(straight)
+
+
+def _interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_ends_cleanly_and_the_trial_goes_on_where_it_stopped(home: Path) -> None:
+    configuration = studies.experiment(trials=1, settings=EPOCHS)
+    one, store = studies.begin(configuration)
+    seen: list[Event] = []
+    assert study.run_all(one, store, watcher=_At(StepEvent, 5, _interrupt)) == "interrupted"
+    halted, waiting = one.trials
+    assert (halted.state, waiting.state) == (TrialState.FAIL, TrialState.WAITING)
+    assert waiting.params == halted.params
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert study.work(one, store, emit=seen.append) is False
+    steps = [event.step for event in seen if isinstance(event, StepEvent)]
+    assert steps[0] == 6
+    assert one.trials[1].state == TrialState.COMPLETE
+    assert one.trials[1].user_attrs[RUN] == halted.user_attrs[RUN]
+
+
+def test_interruptions_do_not_use_up_the_tries_of_a_trial(home: Path) -> None:
+    one, store = studies.begin(studies.experiment(trials=1))
+    for _ in range(storage.MAX_RETRY + 2):
+        assert study.run_all(one, store, watcher=_At(StepEvent, 1, _interrupt)) == "interrupted"
+    assert study.run_all(one, store) == "all 1 trials are done"
+    assert study.best(one) is not None
+
+
+def test_a_trial_that_fails_is_told_and_tried_again_three_times(home: Path) -> None:
+    one, store = studies.begin(studies.experiment(trials=1))
+
+    def fail() -> None:
+        raise StorageError("no space left; free some")
+
+    for _ in range(storage.MAX_RETRY + 1):
+        with pytest.raises(StorageError):
+            study.work(one, store, watcher=_At(StepEvent, 1, fail))
+    assert study.work(one, store) is False
+    assert [trial.state for trial in one.trials] == [TrialState.FAIL] * (storage.MAX_RETRY + 1)
+    assert study.best(one) is None
+
+
+def test_the_time_limit_halts_the_trial_in_progress_and_it_goes_on_next_time(home: Path) -> None:
+    one, store = studies.begin(studies.experiment(trials=2))
+    now = [0.0]
+
+    def later() -> None:
+        now[0] = 100.0
+
+    reason = study.run_all(
+        one, store, watcher=_At(StepEvent, 4, later), timeout=50.0, clock=lambda: now[0]
+    )
+    assert reason == "timeout"
+    assert [t.state.name for t in one.trials] == ["FAIL", "WAITING"]
+    assert study.run_all(one, store) == "all 2 trials are done"
+    assert len(_told(one)) == 2
+
+
+def test_more_trials_continue_the_study_and_it_says_when_it_is_done(home: Path) -> None:
+    store = storage.open()
+
+    def begun(trials: int, **more: Any) -> optuna.Study:
+        configuration = studies.experiment({"weight_decay": [0.1, 0.2]}, trials=trials)
+        return study.create(store, configuration, space.read(configuration), **more)
+
+    assert study.run_all(begun(2), store) == "all 2 trials are done"
+    seen: list[Event] = []
+    assert study.work(begun(2), store, emit=seen.append) is False
+    assert seen == []
+    one = begun(3)
+    assert study.run_all(one, store) == "all 3 trials are done"
+    assert len(one.trials) == 3
+    with pytest.raises(SearchError, match="exists; leave --no-resume out"):
+        begun(3, resume=False)
+    assert begun(1, name="mine", resume=False).study_name == "mine"
+
+
+def test_a_study_ends_when_nothing_got_better(home: Path) -> None:
+    values = [0.5, 0.4, 0.6, 0.6, 0.4, 0.3]
+    one, _ = studies.begin(studies.experiment(trials=100, patience=3))
+    reasons = []
+    for value in values:
+        one.optimize(lambda trial, told=value: told, n_trials=1)
+        reasons.append(study.end(one))
+    assert reasons == [None, None, None, None, "no better one in 3 trials", None]
+
+
+def test_a_name_belongs_to_one_configuration(home: Path) -> None:
+    one, store = studies.begin(studies.experiment())
+    other = studies.experiment(settings={"seed": 4})
+    with pytest.raises(SearchError, match="searches another configuration"):
+        study.create(store, other, space.read(other), name=one.study_name)
+    assert study.name_of(other, space.read(other)) != one.study_name
+    with pytest.raises(SearchError, match=f"no study nothing; there are: {one.study_name}"):
+        study.load(store, "nothing")
+    assert study.load(store, "hpo-small").study_name == one.study_name
+
+
+def test_values_of_another_version_are_not_mixed_in(home: Path) -> None:
+    one, store = studies.begin(studies.experiment())
+    one.set_user_attr("code_version", "older")
+    with pytest.raises(SearchError, match="another version"):
+        study.work(one, store)
+    assert one.trials == []
+
+
+def test_a_worker_needs_nothing_but_the_storage_and_the_data(home: Path) -> None:
+    configuration = studies.experiment(trials=3, pruner="median")
+    study.create(storage.open(), configuration, space.read(configuration))
+    store = storage.open()
+    one = study.load(store, storage.study_names(store, "hpo")[0])
+    found = study.settings(one)
+    assert found.experiment.hash == configuration.hash
+    assert found.search == space.read(configuration)
+    assert found.target_trials == 3
+    assert list(found.experiment.data.pinned) == ["SPY"]
+    assert json.dumps(one.user_attrs)
+    assert study.work(one, store)
+    owner = one.trials[0].user_attrs[storage.OWNER]
+    assert owner["pid"] == os.getpid()
+
+
+def test_a_trial_beyond_the_last_is_given_back(home: Path) -> None:
+    """Two processes may both find one trial left; the second to claim finds none."""
+    one, store = studies.begin(studies.experiment({"weight_decay": [0.1, 0.2]}, trials=1))
+    other = study.load(store, one.study_name)
+    real, raced = study.end, []
+
+    def end(asked: optuna.Study) -> str | None:
+        reason = real(asked)
+        if not raced:
+            raced.append(True)
+            study.work(other, store)
+        return reason
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "end", end)
+        assert study.work(one, store) is False
+    assert [trial.state.name for trial in one.trials] == ["COMPLETE", "FAIL"]
+    assert one.trials[1].user_attrs[sampling.SURPLUS] is True
+    one.set_user_attr("target_trials", 2)
+    study.run_all(one, store)
+    ended = [sampling.ordinal(one, t) for t in one.trials if t.state in study.FINISHED]
+    assert ended == [0, 1]

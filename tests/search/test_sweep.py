@@ -1,0 +1,200 @@
+"""A sweep on one machine: each run once, resumed where it was cut short, failures told."""
+
+import contextlib
+import json
+import os
+import signal
+from datetime import date
+from pathlib import Path
+
+import optuna
+import polars as pl
+import pytest
+from optuna.trial import TrialState
+
+from mlxts import files
+from mlxts.data import store
+from mlxts.errors import SearchError
+from mlxts.search import one_run, readiness, storage, sweep, worker
+from mlxts.search.matrix import Sweep
+from mlxts.training.events import CheckpointEvent, Event
+from tests import homes
+from tests.search import sweeps
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return homes.simulated(tmp_path, monkeypatch, date(2019, 6, 3), date(2023, 3, 31))
+
+
+def _begin(wanted: Sweep) -> tuple[optuna.Study, optuna.storages.BaseStorage]:
+    journal = storage.open()
+    return sweep.create(wanted, journal), journal
+
+
+def _unwatched(plan):
+    return contextlib.nullcontext(lambda event: None)
+
+
+def _loop(journal: optuna.storages.BaseStorage, **options) -> worker.Tally:
+    options = {"listen": _unwatched, "tell": lambda line: None, "idle_exit": True} | options
+    return worker.loop(journal, **options)
+
+
+def _states(study: optuna.Study) -> list[str]:
+    return [entry.state for entry in sweep.ledger(study)]
+
+
+def test_every_run_is_trained_once_and_recorded(home: Path) -> None:
+    study, journal = _begin(sweeps.sweep({"seed": [0, 1], "horizon": [1, 2]}))
+    assert _states(study) == ["waiting"] * 4
+    tally = _loop(journal)
+    assert [outcome.state for outcome in tally.outcomes] == ["done"] * 4
+    for entry in sweep.ledger(study):
+        assert entry.trial is not None
+        folder = files.runs_folder() / entry.attribute("run_id")
+        summary = json.loads((folder / "summary.json").read_text())
+        assert entry.state == "done"
+        assert entry.trial.value == summary["best_loss"]
+        assert entry.trial.params == entry.point.values
+    assert len(list(files.runs_folder().iterdir())) == 4
+    # Begun again, there is nothing to do, and no sampler has invented anything.
+    again, _ = _begin(sweeps.sweep({"seed": [0, 1], "horizon": [1, 2]}))
+    assert again.study_name == study.study_name
+    assert _loop(journal).outcomes == []
+    assert one_run.work(sweep.load(study.study_name, journal), journal, _unwatched) is None
+    assert len(study.trials) == 4
+
+
+def test_a_worker_that_lost_the_race_for_the_last_trial_invents_none(home: Path) -> None:
+    study, journal = _begin(sweeps.sweep({"seed": [0]}))
+    other = sweep.load(study.study_name, storage.open())
+    assert other.ask().number == 0
+    with pytest.raises(sweep.NothingWaitingError):
+        storage.one_trial(study, journal, lambda trial: 0.0)
+    assert len(study.trials) == 1
+
+
+def test_the_runs_are_those_of_the_same_configuration_trained_alone(home: Path) -> None:
+    from mlxts.training import run
+
+    wanted = sweeps.sweep({"seed": [3]})
+    _, journal = _begin(wanted)
+    (outcome,) = _loop(journal).outcomes
+    assert run.plan(wanted.points()[0].config).run_id == outcome.run_id
+
+
+def test_a_run_that_fails_says_why_and_is_retried_on_demand(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, journal = _begin(sweeps.sweep({"seed": [0, 1]}))
+    monkeypatch.setattr(readiness.backend, "usable_memory", lambda: 1)
+    tally = _loop(journal)
+    assert [outcome.state for outcome in tally.outcomes] == ["failed"] * 2
+    assert all("GiB" in str(entry.why) for entry in sweep.ledger(study))
+    monkeypatch.undo()
+    monkeypatch.setenv("MLXTS_HOME", str(home))
+    sweep.create(sweeps.sweep({"seed": [0, 1]}), journal)
+    assert _states(study) == ["failed"] * 2  # not by itself
+    assert sweep.retry_failed(study, journal) == 2
+    _loop(journal)
+    assert _states(study) == ["done"] * 2
+
+
+def test_an_interrupted_run_waits_again_and_goes_on_from_its_checkpoint(home: Path) -> None:
+    study, journal = _begin(sweeps.sweep({"seed": [0]}, training__max_epochs=3))
+
+    def interrupting(plan):
+        def listen(event: Event) -> None:
+            if isinstance(event, CheckpointEvent):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        return contextlib.nullcontext(listen)
+
+    tally = _loop(journal, listen=interrupting)
+    assert (tally.outcomes[0].state, tally.stopped_by) == ("put back", "interrupted")
+    assert _states(study) == ["waiting"]
+    (outcome,) = _loop(journal).outcomes
+    assert outcome.state == "done"
+    assert [t.state for t in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
+    assert study.trials[1].user_attrs["resumed_at_step"] > 0
+
+
+def test_a_run_that_was_taken_over_while_the_machine_slept_is_given_up(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_run, "_LOOKS", 0.0)
+    study, journal = _begin(sweeps.sweep({"seed": [0]}, training__max_epochs=3))
+
+    def taking_over(plan):
+        def listen(event: Event) -> None:
+            if isinstance(event, CheckpointEvent):
+                running = study.get_trials(states=(TrialState.RUNNING,))
+                for trial in running:  # what another machine does after the grace period
+                    study.tell(trial.number, state=TrialState.FAIL)
+
+        return contextlib.nullcontext(listen)
+
+    outcome = one_run.work(study, journal, taking_over)
+    assert outcome is not None
+    assert outcome.state == "lost"
+    assert [t.state for t in study.trials] == [TrialState.FAIL]
+    summary = files.runs_folder() / str(outcome.run_id) / "summary.json"
+    assert not summary.exists()
+
+
+def test_the_same_point_queued_twice_is_done_once(home: Path) -> None:
+    study, journal = _begin(sweeps.sweep({"seed": [0]}))
+    study.enqueue_trial({"seed": 0})  # as two machines that queue at the same moment may do
+    states = [outcome.state for outcome in _loop(journal).outcomes]
+    assert states == ["done", "duplicate"]
+    assert _states(study) == ["done"]
+    assert [t.state for t in study.trials] == [TrialState.COMPLETE, TrialState.PRUNED]
+
+
+def test_a_sweep_keeps_the_bytes_that_it_was_planned_with(home: Path) -> None:
+    study, journal = _begin(sweeps.sweep({"seed": [0]}))
+    first = store.find("SPY", ("simulated",))
+    frame = store.load(first).head(-1)
+    store.register_raw(frame, source="simulated", symbol="SPY", parameters={})
+    (outcome,) = _loop(journal).outcomes
+    record = json.loads((files.runs_folder() / str(outcome.run_id) / "run.json").read_text())
+    assert first.sha256 in {artifact["sha256"] for artifact in record["artifacts"]}
+    assert study.user_attrs["data"] == {"SPY": first.sha256}
+
+
+@pytest.mark.parametrize("harm", ["changed", "missing", "unregistered", "code"])
+def test_a_machine_with_other_data_or_code_claims_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    study, journal = _begin(sweeps.sweep({"seed": [0]}))
+    artifact = store.find("SPY", ("simulated",))
+    if harm == "changed":
+        artifact.file.chmod(0o644)
+        frame = pl.read_parquet(artifact.file)
+        frame.with_columns(pl.col("close") * 1.01).write_parquet(artifact.file)
+    if harm == "missing":
+        artifact.file.unlink()
+    if harm == "unregistered":
+        (home / "data" / "raw" / "manifest.json").unlink()
+    if harm == "code":
+        study.set_user_attr("code", "0" * 64)
+    told: list[str] = []
+    tally = _loop(journal, tell=told.append)
+    assert tally.outcomes == []
+    assert _states(study) == ["waiting"]
+    assert len(told) == 1
+    assert ("commit" if harm == "code" else "data/raw") in told[0]
+
+
+def test_only_so_many_train_on_a_device_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness.tempfile, "gettempdir", lambda: str(tmp_path))
+    with readiness.device_to_itself():
+        with pytest.raises(SearchError, match="--per-device"), readiness.device_to_itself():
+            pass
+        with readiness.device_to_itself(2):
+            pass
+    with readiness.device_to_itself():
+        pass

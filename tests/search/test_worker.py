@@ -1,0 +1,85 @@
+"""A worker does both kinds of work, the oldest study first, and leaves alone what it must."""
+
+import contextlib
+from datetime import date
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+from mlxts.data import store
+from mlxts.errors import DivergedError
+from mlxts.search import blind, space, storage, study, sweep, worker
+from mlxts.training.events import Event
+from mlxts.training.run import Plan
+from tests import homes
+from tests.search import studies, sweeps
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    blind._kept.clear()
+    return homes.simulated(tmp_path, monkeypatch, date(2019, 6, 3), date(2023, 3, 31))
+
+
+def test_runs_of_a_sweep_and_trials_of_a_search_are_done_by_the_same_worker(home: Path) -> None:
+    journal = storage.open()
+    experiment = studies.experiment(trials=2)
+    search = study.create(journal, experiment, space.read(experiment))
+    runs = sweep.create(sweeps.sweep({"seed": [0]}), journal)
+    seen: list[str] = []
+    heard: list[Event] = []
+
+    def listen(plan: Plan):
+        seen.append(plan.run_id)
+        return contextlib.nullcontext(heard.append)
+
+    tally = worker.loop(journal, listen=listen, tell=lambda line: None, idle_exit=True)
+    assert [outcome.state for outcome in tally.outcomes] == ["done"] * 3
+    assert [outcome.run_id for outcome in tally.outcomes] == seen
+    assert {event.kind for event in heard} >= {"start", "step", "stop"}
+    assert [o.label for o in tally.outcomes] == ["trial 0", "trial 1", "s0"]
+    assert [t.value for t in search.trials] == [o.value for o in tally.outcomes[:2]]
+    assert worker.standing(search.study_name, journal) == "2 done"
+    assert worker.standing(runs.study_name, journal) == "1 done"
+
+
+def test_one_piece_of_work_and_no_more(home: Path) -> None:
+    journal = storage.open()
+    name = sweep.create(sweeps.sweep({"seed": [0, 1]}), journal).study_name
+    quiet = {"listen": lambda plan: contextlib.nullcontext(lambda event: None)}
+    tally = worker.loop(journal, tell=lambda line: None, once=True, **quiet)
+    assert len(tally.outcomes) == 1
+    assert worker.standing(name, journal) == "1 done, 1 waiting"
+
+
+def test_a_search_planned_with_other_bytes_is_left_alone(home: Path) -> None:
+    journal = storage.open()
+    experiment = studies.experiment(trials=2)
+    search = study.create(journal, experiment, space.read(experiment))
+    store.find("SPY", ("simulated",)).file.unlink()
+    told: list[str] = []
+    tally = worker.loop(
+        journal, listen=lambda plan: contextlib.nullcontext(lambda event: None),
+        tell=told.append, idle_exit=True,
+    )  # fmt: skip
+    assert (tally.outcomes, search.trials) == ([], [])
+    assert "data/raw" in told[0]
+
+
+def test_a_run_that_diverges_fails_and_the_next_one_is_trained(home: Path) -> None:
+    wanted = sweeps.sweep({"seed": [0, 1]})
+    journal = storage.open()
+    runs = sweep.create(wanted, journal)
+
+    def listen(plan: Plan):
+        def emit(event: Event) -> None:
+            if plan.config.seed == 0 and event.kind == "step":
+                raise DivergedError("the loss is not finite")
+
+        return contextlib.nullcontext(emit)
+
+    tally = worker.loop(journal, listen=listen, tell=lambda line: None, idle_exit=True)
+    assert [outcome.state for outcome in tally.outcomes] == ["failed", "done"]
+    assert [entry.why for entry in sweep.ledger(runs)] == ["the loss is not finite", None]
+    assert [t.state for t in runs.trials] == [TrialState.FAIL, TrialState.COMPLETE]
