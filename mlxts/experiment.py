@@ -6,63 +6,129 @@ search and every other caller go through it.
 
 import json
 import math
-from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from filelock import FileLock, Timeout
 
-from mlxts import config
+from mlxts import backend, config
 from mlxts import dataset as datasets
-from mlxts.errors import DataError
+from mlxts.errors import ConfigError, DataError
 from mlxts.evaluation import conformal, metrics, predictions, runs, score, verdict
-from mlxts.files import write_json
+from mlxts.files import sweep, write_json
 from mlxts.thermal.awake import keep_awake
 from mlxts.thermal.drift import StepDrift
 from mlxts.thermal.guard import Guard
-from mlxts.training import run
-from mlxts.training.events import Event, Listener, StepEvent, StopEvent
+from mlxts.training import log, run
+from mlxts.training.events import (
+    Event,
+    Listener,
+    NoticeEvent,
+    Relay,
+    StartEvent,
+    StepEvent,
+    StopEvent,
+)
 from mlxts.training.interrupt import Interrupt
+from mlxts.training.loop import Gate
+from mlxts.training.ranks import ALONE, STALL_SECONDS, Ranks, StallWatch, agreed
 from mlxts.training.run import Plan, Trained
 
 FINISHED = ("finished", "early_stop")
 
 
-def execute(plan: Plan, *, emit: Listener, resume: bool = False) -> dict[str, Any]:
+def execute(
+    plan: Plan,
+    *,
+    emit: Listener,
+    resume: bool = False,
+    gate: Gate | None = None,
+    ranks: Ranks = ALONE,
+    stall_seconds: float = STALL_SECONDS,
+) -> dict[str, Any]:
     """Run `plan` to its end and return its summary; a finished run is not done again.
 
     The summary's `status` is finished or early_stop, or, where training was cut short and can be
-    continued with `resume`: interrupted, overheated.
+    continued with `resume`: interrupted, overheated, or the reason that `gate` gave.
+
+    Args:
+        gate: asked after every step, behind signals and heat, whether to go on.
+        ranks: the processes that train this one model together. Rank 0 predicts, scores and
+            writes; the others return when training has ended.
+        stall_seconds: with several ranks, how long a step may take before the process ends.
 
     Raises:
         MlxtsError: see `run.train` and `score.score_run`.
+        ConfigError: several ranks, and heat should pause them, or batches be normalised.
     """
+    if ranks.size > 1 and plan.config.thermal.pause:
+        raise ConfigError(
+            "thermal.pause would leave the other ranks waiting; set it to false: with several "
+            "ranks a hot one stops them all, and --resume continues"
+        )
+    if ranks.size > 1 and plan.config.model.norm == "batch":
+        raise ConfigError(
+            "model.norm: batch takes its statistics from one process; set it to layer, or train "
+            "without --distributed"
+        )
     path = plan.folder / "summary.json"
-    if path.exists():
+    if ranks.highest(int(ranks.leads and path.exists())):
+        if not ranks.leads:
+            return _left(plan, "finished", "rank 0 has the result")
+        _tidy(plan.folder)
         return json.loads(path.read_text(encoding="utf-8"))
     drift = StepDrift()
+    heat = Relay(emit)  # to the console, and to the run's record as soon as there is one
 
     def listen(event: Event) -> None:
-        if isinstance(event, StepEvent):
-            drift.add(event.seconds)
         emit(event)
+        if isinstance(event, StartEvent) and event.resumed and ranks.leads:
+            for seconds in log.step_seconds(plan.folder):
+                drift.add(seconds)
+            if changes := backend.changes_since(run.record(plan.folder)["machine"]):
+                heat(NoticeEvent(event.step, f"{changes}: the last bits may differ from here on"))
+        elif isinstance(event, StepEvent) and drift.add(event.seconds):
+            heat(NoticeEvent(event.step, f"{drift.reason}: no wall times of this run are compared"))
 
     with ExitStack() as stack:
         stack.enter_context(keep_awake())
         interrupt = stack.enter_context(Interrupt())
-        guard = stack.enter_context(Guard(plan.config.thermal, listen))
-        gate = _gate(interrupt, guard)
-        trained = run.train(plan, emit=listen, gate=gate, resume=resume, sensor=guard.record())
-        thermal = {**guard.summary(), "suspect": drift.suspect, "step_time_ratio": drift.ratio}
+        guard = stack.enter_context(Guard(plan.config.thermal, heat))
+        passes = _gate(interrupt, guard, gate)
+        if ranks.size > 1:
+            watch = stack.enter_context(StallWatch(stall_seconds))
+            passes = agreed(passes, ranks, watch)
+        trained = run.train(
+            plan,
+            emit=listen,
+            gate=passes,
+            resume=resume,
+            sensor=guard.record(),
+            connect=heat.connect,
+            ranks=ranks,
+        )
+        thermal = {**guard.summary(), **drift.record()}
     outcome = trained.outcome
     assert outcome is not None
-    if outcome.stop.reason not in FINISHED:
-        stop = outcome.stop
-        return {"run_id": plan.run_id, "status": stop.reason, "message": stop.message}
+    stop = outcome.stop
+    if stop.reason not in FINISHED or not ranks.leads:
+        return _left(plan, stop.reason, stop.message)
     return _conclude(trained, thermal)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a killed process left half-written, unless another one is at work there."""
+    with suppress(Timeout), FileLock(folder / ".lock").acquire(timeout=0):
+        sweep(folder)
+
+
+def _left(plan: Plan, status: str, message: str) -> dict[str, Any]:
+    """What a process says that ends without scoring."""
+    return {"run_id": plan.run_id, "status": status, "message": message}
 
 
 def predict_split(folder: Path, split: str) -> pl.DataFrame:
@@ -118,8 +184,8 @@ def _throughput(plan: Plan, steps: int, seconds: float) -> float | None:
     return epochs * len(plan.dataset.samples["train"]) / seconds if seconds else None
 
 
-def _gate(interrupt: Interrupt, guard: Guard) -> Callable[[int], StopEvent | None]:
-    """Signals first, then heat; a pause is waited out here, between two steps."""
+def _gate(interrupt: Interrupt, guard: Guard, more: Gate | None) -> Gate:
+    """Signals first, then heat; a pause is waited out here, between two steps. Then the caller."""
 
     def gate(step: int) -> StopEvent | None:
         action = guard.check(step)
@@ -129,7 +195,7 @@ def _gate(interrupt: Interrupt, guard: Guard) -> Callable[[int], StopEvent | Non
             return StopEvent(step, "interrupted", f"{interrupt.requested}; go on with --resume")
         if action.kind == "stop":
             return StopEvent(step, "overheated", f"{action.reason}; go on with --resume")
-        return None
+        return more(step) if more else None
 
     return gate
 
@@ -152,7 +218,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
         raise DataError(f"{folder.name} reads other features than this version makes; train again")
     symbol = symbol or newest.score_on
     row = _decision_row(newest, symbol, day)
-    output = float(trained.on(newest.features, np.array([row]))[0])
+    output = float(trained.on(newest, np.array([row]))[0])
     bar = newest.bars.row(row, named=True)
     said: dict[str, Any] = {
         "run_id": folder.name,

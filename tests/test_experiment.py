@@ -11,8 +11,9 @@ import pytest
 from mlxts import config, experiment
 from mlxts.errors import DataError
 from mlxts.evaluation import predictions, runs
-from mlxts.training import run
-from mlxts.training.events import Event, PauseEvent, ResumeEvent, StepEvent
+from mlxts.thermal.drift import StepDrift
+from mlxts.training import log, run
+from mlxts.training.events import Event, PauseEvent, ResumeEvent, StepEvent, StopEvent
 from tests import homes
 
 
@@ -145,7 +146,7 @@ def test_a_pause_for_heat_changes_no_loss(finished, tmp_path: Path) -> None:
     losses = [r["loss"] for r in _metrics(plan.folder) if r["split"] == "train"]
     plan.folder.rename(plan.folder.with_name("kept"))
     try:
-        trace = [60.0, 60.0, 60.0, *[88.0] * 6, *[70.0] * 30]
+        trace = [60.0, *[88.0] * 50, *[70.0] * 30]  # hot by the end of the first step
         sensor = _trace(tmp_path, trace)
         paused = _plan(
             **{"thermal.sensor": sensor, "thermal.pause": True, "thermal.poll_seconds": 0.02}
@@ -166,3 +167,61 @@ def test_a_pause_for_heat_changes_no_loss(finished, tmp_path: Path) -> None:
 
 def _metrics(folder: Path) -> list[dict]:
     return pl.read_ndjson(folder / "metrics.jsonl", infer_schema_length=None).to_dicts()
+
+
+def _recorded(folder: Path, kind: str) -> list[dict]:
+    return [row for row in log.read(folder / log.EVENTS) if row["event"] == kind]
+
+
+def test_heat_is_in_the_runs_own_record(tmp_path: Path) -> None:
+    sensor = _trace(tmp_path, [60.0, *[88.0] * 50, *[70.0] * 30])
+    hot = {"thermal.sensor": sensor, "thermal.pause": True, "thermal.poll_seconds": 0.02}
+    plan = _plan(seed=6, **hot)
+    experiment.execute(plan, emit=lambda event: None)
+    bands = [row["band"] for row in _recorded(plan.folder, "thermal")]
+    assert "warning" in bands
+    assert len(_recorded(plan.folder, "pause")) == len(_recorded(plan.folder, "resume")) >= 1
+
+
+def _slow_after(seconds: float, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the step timer of the loop see a machine that slows down after so many steps."""
+    add = StepDrift.add
+    seen = [0]
+
+    def later(self: StepDrift, took: float) -> bool:
+        seen[0] += 1
+        return add(self, seconds * (1.5 if seen[0] > steps else 1.0))
+
+    monkeypatch.setattr(StepDrift, "add", later)
+
+
+def test_a_run_that_slows_down_says_so_once_and_keeps_its_wall_time_to_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _slow_after(0.01, 200, monkeypatch)
+    long = {"training.max_epochs": 30, "training.validations_per_epoch": 1}
+    plan = _plan(seed=8, **long, **{"training.patience": 1000})
+    summary = experiment.execute(plan, emit=lambda event: None)
+    assert summary["thermal"]["suspect"] is True
+    assert "50% longer" in summary["thermal"]["suspect_reason"]
+    notices = [row["message"] for row in _recorded(plan.folder, "notice")]
+    assert len([text for text in notices if "no wall times" in text]) == 1
+    assert summary["train_seconds"] > 0
+    assert runs.describe(plan.folder)["train_seconds"] is None
+
+
+def test_going_on_with_other_threads_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = _plan(seed=9)
+    stop = experiment.execute(
+        plan,
+        emit=lambda event: None,
+        gate=lambda step: StopEvent(step, "interrupted", "asked") if step == 3 else None,
+    )
+    assert stop["status"] == "interrupted"
+    path = plan.folder / "run.json"
+    record = json.loads(path.read_text())
+    record["machine"]["threads"] += 1
+    path.write_text(json.dumps(record))
+    experiment.execute(plan, emit=lambda event: None, resume=True)
+    (notice,) = [row["message"] for row in _recorded(plan.folder, "notice")]
+    assert notice.startswith(f"threads {record['machine']['threads'] - 1} instead of")

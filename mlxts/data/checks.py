@@ -12,10 +12,11 @@ from datetime import date
 from itertools import pairwise
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from mlxts.data import calendar
-from mlxts.data.sources.base import ORACLE_PREFIX, is_bars
+from mlxts.data.sources.base import ORACLE_PREFIX, PLANTED, is_bars
 from mlxts.errors import DataError
 
 TOLERANCE = 1e-6  # relative, for high >= max(open, close) and low <= min(open, close)
@@ -133,6 +134,8 @@ def _bars(rows: pl.DataFrame) -> Iterator[Finding]:
     oracles = [name for name in rows.columns if name.startswith(ORACLE_PREFIX)]
     for name in (*numbers, *oracles):
         yield from _numbers(rows, name)
+    if PLANTED in rows.columns:
+        yield from _planted(rows)
     for name in (*prices, *(("adj_close",) if adjusted else ())):
         yield from _flag(
             rows,
@@ -152,6 +155,13 @@ def _bars(rows: pl.DataFrame) -> Iterator[Finding]:
     )
     yield from _jumps(rows)
     yield from _gaps(rows)
+
+
+def _planted(rows: pl.DataFrame) -> Iterator[Finding]:
+    wrong = pl.Series("wrong", ~np.isfinite(rows[PLANTED].to_numpy()).min(axis=1))
+    message = pl.lit("a planted feature is missing or not finite")
+    told = rows.select("row", "date").hstack([wrong])
+    yield from _flag(told, pl.col("wrong"), "finite", message)
 
 
 def _ranges(rows: pl.DataFrame) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from mlxts.config import DataConfig
 from mlxts.data import exogenous, series, store
 from mlxts.data.artifacts import Artifact
 from mlxts.data.exogenous import Releases
-from mlxts.data.sources.base import ORACLE_PREFIX, is_bars
+from mlxts.data.sources.base import ORACLE_PREFIX, PLANTED, is_bars
 from mlxts.errors import ConfigError, DataError
 
 PRICES = ("open", "high", "low", "close")
@@ -21,8 +21,8 @@ class Panel:
 
     Attributes:
         frame: sorted by (symbol, date): date, symbol, open, high, low, close, volume (adjusted),
-            raw_open, raw_high, raw_low, raw_close, raw_volume, then oracle columns, if any, then
-            a column for each exogenous series, as of its release.
+            raw_open, raw_high, raw_low, raw_close, raw_volume, then oracle columns and the array of
+            planted features, if any, then a column for each exogenous series, as of its release.
         artifacts: the raw files that were read, each verified against its hash; bars, then series.
         releases: the exogenous series, in the order of their columns.
     """
@@ -111,6 +111,7 @@ def adjust(bars: pl.DataFrame) -> pl.DataFrame:
         (pl.col("volume") * later).alias("volume"),
         *(pl.col(name).alias(f"raw_{name}") for name in (*PRICES, "volume")),
         *oracles,
+        *([PLANTED] if PLANTED in bars.columns else []),
     )
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from mlxts import files
 from mlxts.data import store
 from mlxts.data.artifacts import Artifact, ProcessedArtifact
-from mlxts.data.sources.base import BAR_SCHEMA, ORACLE_PREFIX, VALUE_SCHEMA
+from mlxts.data.sources.base import BAR_SCHEMA, ORACLE_PREFIX, PLANTED, VALUE_SCHEMA
 from mlxts.errors import DataError
 
 
@@ -24,7 +24,8 @@ def raw(path: Path, *, source: str, symbol: str) -> Artifact:
         DataError: no such file, another schema, or bars that break a rule.
     """
     frame = _read(path)
-    schema = {n: t for n, t in frame.schema.items() if not n.startswith(ORACLE_PREFIX)}
+    simulated = (ORACLE_PREFIX, PLANTED)
+    schema = {n: t for n, t in frame.schema.items() if not n.startswith(simulated)}
     if schema not in (dict(BAR_SCHEMA), dict(VALUE_SCHEMA)):
         raise DataError(
             f"{path} has columns {', '.join(frame.columns)}, not exactly those of a raw artifact "

@@ -6,6 +6,7 @@ import polars as pl
 
 from mlxts import files
 from mlxts.data import store
+from mlxts.data.sources.base import PLANTED
 
 
 def write(rows: int) -> list[Path]:
@@ -18,7 +19,8 @@ def write(rows: int) -> list[Path]:
     newest = {a.dataset: a for a in [*store.raw_artifacts(), *store.processed_artifacts()]}
     written = []
     for dataset, artifact in sorted(newest.items()):
-        frame = store.load(artifact)
+        # CSV has no place for an array; planted features stay in the Parquet file.
+        frame = store.load(artifact).drop(PLANTED, strict=False)
         if frame.height > 2 * rows:
             frame = pl.concat([frame.head(rows), frame.tail(rows)])
         path = files.samples_folder() / f"{dataset.replace('/', '_')}.csv"

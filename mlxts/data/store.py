@@ -201,11 +201,19 @@ def verify(progress: Callable[[str], None] = lambda path: None) -> Verification:
             artifact.md5,
         ):
             changed.append(path)
+    return Verification(len(artifacts), tuple(changed), tuple(missing), unregistered())
+
+
+def unregistered() -> tuple[str, ...]:
+    """Parquet files under data/ that no manifest lists, relative paths, sorted.
+
+    Raises:
+        IntegrityError: a manifest is unreadable.
+    """
+    listed = {artifact.path for artifact in (*raw_artifacts(), *processed_artifacts())}
     folders = (files.raw_folder(), files.processed_folder())
     present = {_relative(p) for folder in folders for p in folder.rglob("[!.]*.parquet")}
-    return Verification(
-        len(artifacts), tuple(changed), tuple(missing), tuple(sorted(present - set(artifacts)))
-    )
+    return tuple(sorted(present - listed))
 
 
 def _origin(sources: Sequence[Artifact]) -> dict[str, Any]:

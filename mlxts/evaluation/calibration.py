@@ -32,14 +32,19 @@ def expected_error(
 
 
 def reliability(
-    predictions: np.ndarray, targets: np.ndarray, weights: np.ndarray, bins: int = BINS
+    predictions: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray,
+    bins: int = BINS,
+    level: float = 0.95,
 ) -> Reliability:
-    """A reliability diagram over bins of equal size, with 95 % bootstrap intervals.
+    """A reliability diagram over bins of equal size, with bootstrap intervals.
 
     Args:
         predictions: (n,) probabilities, or returns; targets: (n,) labels, or returns.
         weights: (n, D) counts a bootstrap draw.
         bins: at most so many; equal predictions are never parted, so there may be fewer.
+        level: of the percentile intervals, see `uncertainty.expanded`.
     """
     edges = np.unique(np.quantile(predictions, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
     _, bin_of = np.unique(np.searchsorted(edges, predictions), return_inverse=True)
@@ -47,7 +52,7 @@ def reliability(
     drawn = _by_bin(bin_of, len(counts), weights)
     sums = _by_bin(bin_of, len(counts), targets[:, None] * weights)
     means = np.divide(sums, drawn, out=np.full(drawn.shape, np.nan), where=drawn > 0.0)
-    low, high = np.nanpercentile(means, (2.5, 97.5), axis=1)
+    low, high = np.nanquantile(means, (0.5 - 0.5 * level, 0.5 + 0.5 * level), axis=1)
     return Reliability(
         predicted=np.bincount(bin_of, predictions) / counts,
         observed=np.bincount(bin_of, targets) / counts,

@@ -49,6 +49,25 @@ def describe(folder: Path) -> dict[str, Any]:
         "auc": scores.get("auc"),
         "skill": scores.get("log_loss_skill", scores.get("mse_skill")),
         "verdict": scores.get("verdict"),
+        **wall_time(summary),
+    }
+
+
+def wall_time(summary: dict[str, Any]) -> dict[str, Any]:
+    """How long training took, as far as it may be compared with other runs.
+
+    Returns:
+        `train_seconds` and `samples_per_second`, both None where the run's steps slowed down (heat
+        that no sensor shows) and for an unfinished run; `wall_time_omitted` says why, or is None.
+    """
+    thermal = summary.get("thermal", {})
+    if thermal.get("suspect"):
+        reason = thermal.get("suspect_reason") or "steps slowed down"
+        return {"train_seconds": None, "samples_per_second": None, "wall_time_omitted": reason}
+    return {
+        "train_seconds": summary.get("train_seconds"),
+        "samples_per_second": summary.get("samples_per_second"),
+        "wall_time_omitted": None,
     }
 
 

@@ -19,6 +19,7 @@ from mlxts.dataset import Dataset
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import (
     baselines,
+    bayes,
     conformal,
     estimability,
     metrics,
@@ -62,7 +63,8 @@ def score(
         {split: {model: figures}}. Figures of a classifier: n, n_pos, base_rate, estimable,
         not_estimable (why, or None), prediction_range, collapsed, log_loss_prior (of the training
         base rate), the metrics of `metrics.METRICS`, interval: {metric: [low, high]} at 95 %, and
-        against HAR log_loss_difference, log_loss_skill and verdict. Regression: those of
+        against HAR log_loss_difference, log_loss_skill and verdict; on a simulated market also
+        log_loss_over_bayes and impossible (better than can be). Regression: those of
         `regression.METRICS`, width, rmse_difference, mse_skill and verdict. A figure that is not
         defined (precision where nothing was called positive) is None, and so are its ends.
 
@@ -91,7 +93,11 @@ def score_run(
 def score_models(
     models: Mapping[str, pl.DataFrame], dataset: Dataset, splits: Sequence[str]
 ) -> Scores:
-    """Score models of a data set, where it has phases on the canonical one and on all of them."""
+    """Score models of a data set, where it has phases on the canonical one and on all of them.
+
+    On a simulated market the best possible forecast stands among them, as `bayes.NAME`.
+    """
+    models = {**models, **bayes.forecast(dataset, dict.fromkeys(("train", *splits)))}
     asked = (models, dataset.task, dataset.horizon, dataset.score_on)
     spacing = bars.spacing(dataset.timescale)
     scores: Scores = {}
@@ -130,8 +136,16 @@ def _score_split(
     for name in order:
         against = computed[BASELINE][1] if BASELINE in computed else None
         computed[name] = compute(scored[name], trained[name], weights, against)
+    if bayes.NAME in computed:
+        best = computed[bayes.NAME][1]["log_loss"]
+        for name in models.keys() - {bayes.NAME}:
+            computed[name][1][bayes.EXCESS] = computed[name][1]["log_loss"] - best
     common = _evidence(days, targets, horizon, spacing, task)
-    return {name: _with_verdict(common | _with_intervals(*computed[name]), task) for name in models}
+    level = uncertainty.expanded(len(np.unique(days)), block, uncertainty.overlap(horizon, spacing))
+    figures = {name: common | _with_intervals(*computed[name], level) for name in models}
+    if bayes.NAME in models:
+        figures = {n: f | {"impossible": bayes.impossible(f)} for n, f in figures.items()}
+    return {name: _with_verdict(one, task) for name, one in figures.items()}
 
 
 def _rows(
@@ -226,13 +240,13 @@ def _regression_figures(
     return figures, drawn
 
 
-def _with_intervals(figures: Figures, drawn: dict[str, np.ndarray]) -> Figures:
+def _with_intervals(figures: Figures, drawn: dict[str, np.ndarray], level: float) -> Figures:
     return (
         figures
         | {name: _defined(values[0]) for name, values in drawn.items()}
         | {
             "interval": {
-                name: [_defined(end) for end in uncertainty.interval(values[1:])]
+                name: [_defined(end) for end in uncertainty.interval(values[1:], level)]
                 for name, values in drawn.items()
             }
         }

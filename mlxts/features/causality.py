@@ -1,4 +1,7 @@
-"""Does a feature see the future? It does if adding bars changes what it said before them."""
+"""Does a feature see the future? It does if adding bars changes what it said before them.
+
+`CANARY` does, on purpose: a check that does not find it is no check.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,6 +12,12 @@ import polars as pl
 
 from mlxts.features import engine
 from mlxts.features.feature import Feature
+from mlxts.features.quantity import Quantity
+
+CANARY = Feature(
+    "canary_tomorrow", "canary", "distance", "percent",
+    Quantity((pl.col("close").shift(-1) / pl.col("close") - 1.0) * 100.0, "tomorrow's return"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,11 +46,22 @@ def look_ahead(
     found = []
     for cut in cuts:
         prefix = engine.build_symbol(bars.head(cut), chosen)
-        for feature in chosen:
-            differs = ~_same_bits(whole[feature.name].head(cut), prefix[feature.name])
-            if differs.any():
-                day = prefix["date"][int(differs.argmax())]
-                found.append(LookAhead(feature.name, cut, day))
+        found += rewritten(whole, prefix, [feature.name for feature in chosen])
+    return found
+
+
+def rewritten(whole: pl.DataFrame, prefix: pl.DataFrame, names: Iterable[str]) -> list[LookAhead]:
+    """Which columns say something else about a day once later days are known.
+
+    Args:
+        whole: date and the Float32 columns `names`, made from all bars.
+        prefix: the same, made from its first bars alone.
+    """
+    cut, found = prefix.height, []
+    for name in names:
+        differs = ~_same_bits(whole[name].head(cut), prefix[name])
+        if differs.any():
+            found.append(LookAhead(name, cut, prefix["date"][int(differs.argmax())]))
     return found
 
 

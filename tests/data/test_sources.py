@@ -10,10 +10,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from mlxts.data import checks, store
-from mlxts.data.sources.base import BAR_SCHEMA, VALUE_SCHEMA, Source, is_bars
+from mlxts.data.sources.base import BAR_SCHEMA, PLANTED, VALUE_SCHEMA, Source, is_bars
 from mlxts.data.sources.files import FilesSource
 from mlxts.data.sources.sample import SampleSource
-from mlxts.data.sources.simulated import SimulatedSource
+from mlxts.data.sources.simulated import MARKETS, SimulatedSource
 from mlxts.data.sources.yahoo import YahooSource
 from mlxts.errors import SourceError
 from tests.data.yahoo_chart import Transport
@@ -53,8 +53,10 @@ def online(bars: pl.DataFrame, folder: Path) -> Source:
 SOURCES: dict[str, tuple[Make, str]] = {
     "sample-bars": (lambda bars, folder: SampleSource(), "SP500"),
     "sample-values": (lambda bars, folder: SampleSource(), "VIX"),
-    "simulated-gbm": (lambda bars, folder: SimulatedSource("gbm", **YEAR), "GBM"),
-    "simulated-sv": (lambda bars, folder: SimulatedSource("sv", **YEAR), "SV"),
+    **{
+        f"simulated-{kind}": (lambda bars, folder, kind=kind: SimulatedSource(kind, **YEAR), "SIM")
+        for kind in MARKETS
+    },
     "files-bars": (csv, "SPY"),
     "files-values": (values, "VIX"),
     "yahoo": (online, "SPY"),
@@ -71,7 +73,7 @@ def test_the_schema_is_that_of_bars_or_of_values(given: tuple[Source, str]) -> N
     source, symbol = given
     frame = source.fetch(symbol).frame
     schema = dict(BAR_SCHEMA if is_bars(frame) else VALUE_SCHEMA)
-    extra = {n: t for n, t in frame.schema.items() if n.startswith("oracle_")}
+    extra = {n: t for n, t in frame.schema.items() if n.startswith(("oracle_", PLANTED))}
     assert dict(frame.schema) == schema | extra
     assert list(frame.columns)[: len(schema)] == list(schema)
 

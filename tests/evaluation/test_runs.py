@@ -45,7 +45,8 @@ def test_no_run_and_several_runs_are_one_line_errors(folder):
 
 def test_the_listing_shows_scores_and_the_unfinished(folder):
     figures = {"log_loss": 0.48, "auc": 0.7, "log_loss_skill": -0.01, "verdict": "matches"}
-    make(folder, "b", {"status": "finished", "scores": {"validation": {"patchtst": figures}}})
+    scores, seconds = {"validation": {"patchtst": figures}}, {"train_seconds": 61.5}
+    make(folder, "b", {"status": "finished", "scores": scores, **seconds})
     make(folder, "a")
     unfinished, finished = runs.listing()
     assert (unfinished["run_id"], unfinished["status"]) == ("a", "unfinished")
@@ -65,7 +66,21 @@ def test_the_listing_shows_scores_and_the_unfinished(folder):
         "auc": 0.7,
         "skill": -0.01,
         "verdict": "matches",
+        "train_seconds": 61.5,
+        "samples_per_second": None,
+        "wall_time_omitted": None,
     }
+
+
+def test_a_run_whose_steps_slowed_down_gives_no_wall_time_but_a_reason(folder):
+    thermal = {"suspect": True, "suspect_reason": "steps took up to 20% longer"}
+    times = {"train_seconds": 61.5, "samples_per_second": 80.0}
+    scores = {"validation": {"patchtst": {"log_loss": 0.48}}}
+    make(folder, "a", {"status": "finished", "scores": scores, "thermal": thermal, **times})
+    (row,) = runs.listing()
+    assert (row["train_seconds"], row["samples_per_second"]) == (None, None)
+    assert row["wall_time_omitted"] == "steps took up to 20% longer"
+    assert row["log_loss"] == 0.48
 
 
 def test_a_run_on_returns_is_listed_with_its_rmse(folder):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from mlxts.evaluation import metrics, uncertainty
@@ -50,6 +51,16 @@ def test_the_auc_of_every_draw_equals_scikit_learns():
     np.testing.assert_allclose(metrics.auc(forecast, weights), expected)
 
 
+def test_many_samples_and_few_give_the_auc_to_the_same_bytes(monkeypatch):
+    rng = np.random.default_rng(6)
+    targets = (rng.random(300) < 0.3).astype(float)
+    forecast = Forecast(np.round(rng.normal(size=300) + targets, 1), targets)
+    weights = uncertainty.date_weights(np.arange(300), 22, draws=100)
+    by_pairs = metrics.auc(forecast, weights)
+    monkeypatch.setattr(metrics, "_PAIRS", 0)
+    assert metrics.auc(forecast, weights).tobytes() == by_pairs.tobytes()
+
+
 def test_an_interval_ignores_draws_without_a_figure():
     values = np.r_[np.linspace(0.0, 1.0, 101), np.full(50, np.nan)]
     assert uncertainty.interval(values) == pytest.approx((0.025, 0.975))
@@ -72,6 +83,31 @@ def test_overlapping_labels_are_covered_by_blocks_and_not_by_single_days():
             covered[days] += low <= 0.5 <= high
     assert covered[1] / trials < 0.7
     assert covered[block] / trials > 0.85
+
+
+def test_many_dates_without_overlap_need_no_wider_interval():
+    assert uncertainty.expanded(10**7, 1, 1) == pytest.approx(0.95, abs=1e-6)
+
+
+def test_few_blocks_and_overlap_make_intervals_wider():
+    # Student's t with 19 degrees of freedom, times sqrt(20 / 19).
+    assert uncertainty.expanded(440, 22, 1) == pytest.approx(0.96823, abs=1e-4)
+    levels = [uncertainty.expanded(440, 22, overlap) for overlap in (1, 5, 21)]
+    assert levels == sorted(levels)
+    # Of a single block nothing can be said but what all draws span.
+    assert uncertainty.expanded(440, 44, 21) < uncertainty.expanded(44, 44, 21) == 1.0
+
+
+def test_what_overlap_costs_is_the_ratio_of_the_deviations_of_a_mean():
+    """Means of moving sums of 21: the draws' deviation falls short by the factor said."""
+    rng, n, block = np.random.default_rng(1), 20_000, 22
+    values = np.convolve(rng.normal(size=n + 20), np.ones(21), mode="valid")
+    weights = uncertainty.date_weights(np.arange(n), block, draws=300)
+    drawn = (values @ weights / n).std()
+    widened, plain = (
+        stats.norm.ppf(0.5 + 0.5 * uncertainty.expanded(n, block, k)) for k in (21, 1)
+    )
+    assert widened / plain == pytest.approx(21 / np.sqrt(n) / drawn, rel=0.1)
 
 
 @pytest.mark.parametrize(("horizon", "spacing", "blocks"), [(1, 1, 22), (5, 5, 5), (21, 21, 2)])

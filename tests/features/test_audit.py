@@ -33,6 +33,8 @@ def _plant(monkeypatch: pytest.MonkeyPatch, **exprs: pl.Expr) -> list[str]:
 def test_a_clean_tier_is_fine() -> None:
     found = audit.audit(BARS, tiers.tier(20), SPLITS, [300, 650])
     assert found.ok
+    assert found.canary_caught
+    assert found.look_ahead == ()
     assert found.near_duplicates == ()
     assert 0.0 < found.null_share < 0.2
     assert len(found.shifts) == 20

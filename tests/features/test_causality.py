@@ -1,14 +1,17 @@
 """Adding future bars never changes a past value, and the checker that says so can be trusted."""
 
 from collections.abc import Sequence
+from datetime import date
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlxts.features import catalog, tiers
-from mlxts.features.causality import look_ahead
+from mlxts.data.sources.base import PLANTED
+from mlxts.data.sources.simulated import SimulatedSource
+from mlxts.features import catalog, planted, tiers
+from mlxts.features.causality import CANARY, look_ahead, rewritten
 from mlxts.features.feature import Feature
 from mlxts.features.quantity import Quantity
 from mlxts.features.shared import CLOSE, PERCENT, sma
@@ -73,3 +76,25 @@ def test_a_look_ahead_behind_a_named_column_is_caught() -> None:
     honest = Feature("honest", "test", "distance", "percent", (CLOSE - sma(20)) * PERCENT)
     found = look_ahead(path(100, seed=3), [planted, honest], [60])
     assert {one.feature for one in found} == {"planted"}
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), cut=st.integers(1, ROWS - 1))
+def test_the_canary_is_always_caught_and_alone(seed: int, cut: int) -> None:
+    bars = path(ROWS, seed, flat=0.0)
+    found = look_ahead(bars, [*_features(tiers.tier(20)), CANARY], [cut])
+    assert [(one.feature, one.day) for one in found] == [(CANARY.name, bars["date"][cut - 1])]
+
+
+@pytest.mark.parametrize(("kind", "leaks"), [("canary", True), ("zipf", False), ("teacher", False)])
+def test_planted_features_that_know_tomorrow_are_caught(kind: str, leaks: bool) -> None:
+    """The same market, simulated until an earlier day, showed other features on its last bar."""
+    names = planted.names(20)
+    histories = []
+    for last in (date(1994, 6, 30), date(1993, 12, 31)):
+        frame = SimulatedSource(kind, last=last).fetch("A").frame
+        values = pl.from_numpy(frame[PLANTED].to_numpy()[:, :20], schema=names)
+        histories.append(frame.select("date").hstack(values))
+    found = rewritten(*histories, names)
+    expected = [("planted_1", date(1993, 12, 31))] if leaks else []
+    assert [(one.feature, one.day) for one in found] == expected

@@ -29,6 +29,7 @@ VALUE_SCHEMA: Mapping[str, pl.DataType] = MappingProxyType(
     {"date": pl.Date(), "value": pl.Float64()}
 )
 ORACLE_PREFIX = "oracle_"  # exact probabilities that a simulation stores beside its bars
+PLANTED = "planted"  # Array(Float32, F): features that a simulation shows beside its bars
 
 
 def oracle_column(task: str, horizon: int) -> str:
@@ -41,7 +42,8 @@ class Fetched:
     """A series as a source delivered it.
 
     Attributes:
-        frame: columns of BAR_SCHEMA (plus oracle columns) or of VALUE_SCHEMA, oldest row first.
+        frame: columns of BAR_SCHEMA (plus oracle columns and PLANTED) or of VALUE_SCHEMA, oldest
+            row first.
         parameters: JSON-serialisable; what was asked for, enough to ask again.
         notes: what the source did to the data on its way, a sentence each.
     """

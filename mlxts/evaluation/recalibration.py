@@ -1,0 +1,72 @@
+"""Three ways to mend a forecast's probabilities, fitted on validation and reported on test.
+
+A network that ranks days well may still say 30 % where 20 % is true. Each map below keeps the
+order of the logits (isotonic regression may tie some), so what changes is log loss, Brier score
+and calibration error. Nothing mended is the score of a run: it says how much of a run's loss is
+a matter of scale.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import expit, logit
+
+Map = Callable[[np.ndarray], np.ndarray]  # (n,) logits -> (n,) logits
+
+_TEMPERATURES = (-4.0, 4.0)  # logs of the lowest and highest
+
+
+def platt(logits: np.ndarray, targets: np.ndarray) -> Map:
+    """slope * z + offset by maximum likelihood, the slope not below 0 (Platt 1999).
+
+    The targets are Platt's: half-counts short of 0 and 1, so that separable classes stay finite.
+    """
+    positives = targets.sum()
+    high, low = (positives + 1) / (positives + 2), 1 / (len(targets) - positives + 2)
+    soft = np.where(targets > 0.5, high, low)
+    spread = float(logits.std()) or 1.0
+    standard = (logits - logits.mean()) / spread
+
+    def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
+        z = line[0] * standard + line[1]
+        error = expit(z) - soft
+        value = np.mean(np.logaddexp(0.0, z) - soft * z)
+        return float(value), np.array([np.mean(error * standard), np.mean(error)])
+
+    start = np.array([0.0, logit(soft.mean())])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None), (None, None)])
+    slope = found.x[0] / spread
+    offset = found.x[1] - slope * logits.mean()
+    return lambda z: slope * z + offset
+
+
+def temperature(logits: np.ndarray, targets: np.ndarray) -> Map:
+    """z / T by maximum likelihood (Guo et al. 2017); T from e^-4 to e^4."""
+
+    def loss(log_temperature: float) -> float:
+        z = logits * np.exp(-log_temperature)
+        return float(np.mean(np.logaddexp(0.0, z) - targets * z))
+
+    found = minimize_scalar(loss, bounds=_TEMPERATURES, method="bounded")
+    scale = float(np.exp(-found.x))
+    return lambda z: scale * z
+
+
+def isotonic(logits: np.ndarray, targets: np.ndarray) -> Map:
+    """The best non-decreasing step function (Zadrozny, Elkan 2002).
+
+    Steps of 0 and 1 are moved half a sample inwards: one surprise would cost an infinite loss.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    half = 0.5 / len(targets)
+    steps = IsotonicRegression(y_min=half, y_max=1.0 - half, out_of_bounds="clip")
+    steps.fit(logits, targets)
+    return lambda z: logit(steps.predict(z))
+
+
+METHODS: Mapping[str, Callable[[np.ndarray, np.ndarray], Map]] = MappingProxyType(
+    {"isotonic": isotonic, "platt": platt, "temperature": temperature}
+)

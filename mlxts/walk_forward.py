@@ -1,0 +1,144 @@
+"""Walk-forward: the same experiment at several moments of the past, each scored on what came next.
+
+One window of validation years is one regime or two; how much figures differ between such windows
+is what a single split cannot show. At each origin (`splits.borders`) a model is trained on all
+that is older, stopped early on one window, and scored on the next, which nothing has looked at;
+baselines are fitted on the same training samples. Each is a run of its own, with a folder, so
+that an evaluation which was cut short goes on where it was.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlxts import config as configurations
+from mlxts import dataset as datasets
+from mlxts import experiment, splits
+from mlxts.config import ExperimentConfig
+from mlxts.data import bars
+from mlxts.dataset import Dataset
+from mlxts.errors import EmptySplitError
+from mlxts.evaluation import baselines, bayes, predictions, runs, score
+from mlxts.training import run
+from mlxts.training.events import Listener
+from mlxts.training.run import Plan
+
+SCORED = "test"  # the place that the scored window takes among an origin's splits
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A moment of the past from which the next window was foreseen."""
+
+    plan: Plan
+    tables: dict[str, pl.DataFrame]  # by model: its training rows and those of the scored window
+    figures: dict[str, score.Figures]  # by model, on the scored window, canonical phase
+
+    @property
+    def scored(self) -> str:
+        """The years that were scored."""
+        return years(self.plan.config)
+
+    def record(self) -> dict[str, Any]:
+        data = self.plan.config.data
+        borders = splits.borders(data.splits, data.origin)
+        return {
+            "run_id": self.plan.run_id,
+            "trained_until": borders.train[1].isoformat(),
+            "scored": [day.isoformat() for day in borders.test if day],
+            "samples": len(self.plan.dataset.samples["train"]),
+            "scores": self.figures,
+        }
+
+
+def years(configuration: ExperimentConfig) -> str:
+    """Those that an origin scores, in words."""
+    data = configuration.data
+    first, last = splits.borders(data.splits, data.origin).test
+    assert last is not None
+    return f"{first.year}-{last.year}" if last.year > first.year else str(first.year)
+
+
+def origins(configuration: ExperimentConfig, count: int) -> list[ExperimentConfig]:
+    """A configuration at `count` origins, the oldest first."""
+    values = configuration.model_dump(mode="json")
+    return [
+        configurations.build(
+            {
+                **values,
+                "name": f"{configuration.name}-origin-{number}",
+                "mode": "exploratory",
+                "data": {**values["data"], "origin": number},
+            }
+        )
+        for number in range(count, 0, -1)
+    ]
+
+
+def plan(configuration: ExperimentConfig) -> Plan:
+    """The run of an origin.
+
+    Raises:
+        EmptySplitError: the data do not reach back far enough.
+        DataError, BudgetError: see `run.plan`.
+    """
+    try:
+        planned = run.plan(configuration)
+        if datasets.scored(planned.dataset.samples[SCORED], planned.dataset.score_on).any():
+            return planned
+        reason = f"nothing of {planned.dataset.score_on} to score"
+    except EmptySplitError as error:
+        reason = str(error)
+    raise EmptySplitError(
+        f"the origin before {years(configuration)} has too few data: {reason}; "
+        "ask for fewer --origins"
+    )
+
+
+def execute(planned: Plan, emit: Listener) -> dict[str, Any]:
+    """Train the run of an origin, or go on with it; returns its summary."""
+    begun = (planned.folder / "run.json").exists()
+    return experiment.execute(planned, emit=emit, resume=begun)
+
+
+def look(planned: Plan) -> Origin:
+    """Score the finished run of an origin on its window, and keep its predictions there."""
+    data, folder = planned.dataset, planned.folder
+    rows = experiment.predict_split(folder, SCORED)
+    own = predictions.replace_split(folder / predictions.FILE_NAME, rows)
+    asked = ("train", SCORED)
+    tables = {
+        runs.MODEL: own,
+        **baselines.predictions(data, asked),
+        **bayes.forecast(data, asked),
+    }
+    tables = {name: table.filter(pl.col("split").is_in(asked)) for name, table in tables.items()}
+    figures = score.score_models(tables, data, (SCORED,))[SCORED]
+    return Origin(planned, tables, figures)
+
+
+def pooled(found: list[Origin]) -> dict[str, score.Figures]:
+    """All scored windows as one, each row foreseen by the model of its own origin.
+
+    The training rows, which only say what a forecast without any model would be, are those of all
+    origins together.
+    """
+    data: Dataset = found[-1].plan.dataset
+    tables = {
+        name: pl.concat([origin.tables[name] for origin in found]) for name in found[0].tables
+    }
+    dates = [
+        samples.dates[datasets.scored(samples, data.score_on)]
+        for samples in (origin.plan.dataset.samples[SCORED] for origin in found)
+    ]
+    return score.score(
+        tables,
+        data.task,
+        data.horizon,
+        data.score_on,
+        splits=(SCORED,),
+        dates=np.concatenate(dates),
+        spacing=bars.spacing(data.timescale),
+    )[SCORED]

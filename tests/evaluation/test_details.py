@@ -1,0 +1,100 @@
+"""What stands behind a score, against the plain reading of its definition."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit
+from sklearn.metrics import f1_score, precision_score, recall_score
+
+from mlxts.evaluation import baselines, conformal, details, score
+from tests.evaluation import worlds
+
+SPLITS = ("train", "validation", "test")
+
+
+@pytest.fixture(scope="module")
+def labels():
+    data = worlds.world(worlds.market(1500, seed=21, symbols=("A", "B")))
+    return data, baselines.predictions(data, SPLITS, ["har"])["har"]
+
+
+@pytest.fixture(scope="module")
+def returns():
+    data = worlds.world(worlds.market(1500, seed=22), "regression", horizon=5)
+    return data, baselines.predictions(data, SPLITS, ["har"])["har"]
+
+
+def test_operating_points_are_cut_on_training_rows_and_count_scored_ones(labels):
+    data, table = labels
+    found = details.details(table, data, "validation")
+    train = table.filter(split="train", symbol="A")
+    rows = table.filter(split="validation", symbol="A")
+    y, p = rows["target"].to_numpy(), expit(rows["logit"].to_numpy())
+    points = {point["name"]: point for point in found["operating_points"]}
+    assert points["even odds"]["threshold"] == 0.5
+    assert points["base rate"]["threshold"] == pytest.approx(train["target"].mean())
+    tenth = (expit(train["logit"].to_numpy()) > points["top 10 %"]["threshold"]).mean()
+    assert tenth == pytest.approx(0.1, abs=0.01)
+    for point in points.values():
+        called = p > point["threshold"]
+        assert point["called"] == pytest.approx(called.mean())
+        assert point["recall"] == pytest.approx(recall_score(y, called))
+        if called.any():
+            assert point["precision"] == pytest.approx(precision_score(y, called))
+        low, high = point["interval"]["recall"]
+        assert low <= point["recall"] <= high
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=30))
+def test_no_cut_has_a_better_f1(samples):
+    z = np.array([float(logit) for logit, _ in samples])
+    y = np.array([float(up) for _, up in samples])
+    y[0] = 1.0
+    best = max(f1_score(y, z > cut) for cut in (-10.0, *(np.unique(z) - 0.5)))
+    assert f1_score(y, z > details.best_f1(z, y)) == pytest.approx(best)
+
+
+def test_groups_hold_every_row_once(labels):
+    data, table = labels
+    groups = details.details(table, data, "validation")["reliability"]
+    rows = table.filter(split="validation", symbol="A")
+    assert sum(group["n"] for group in groups) == rows.height
+    happened = sum(group["n"] * group["happened"] for group in groups)
+    assert happened == pytest.approx(rows["target"].sum())
+    said = [group["said"] for group in groups]
+    assert said == sorted(said)
+
+
+def test_what_is_fitted_on_validation_is_reported_on_test_alone(labels):
+    data, table = labels
+    assert "recalibrated" not in details.details(table, data, "validation")
+    assert "recalibrated" not in details.details(table, data, "train")
+    mended = details.details(table, data, "test")["recalibrated"]
+    scored = score.score({"har": table}, data.task, 1, "A", splits=("test",))["test"]["har"]
+    for metric in ("log_loss", "brier", "ece"):
+        assert mended["as it is"][metric] == pytest.approx(scored[metric])
+        assert mended["as it is"]["interval"][metric] == pytest.approx(scored["interval"][metric])
+    for name in ("isotonic", "platt", "temperature"):
+        change = mended[name]["log_loss"] - mended["as it is"]["log_loss"]
+        assert mended[name]["difference"] == pytest.approx(change)
+        low, high = mended[name]["interval"]["difference"]
+        assert low <= change <= high
+
+
+def test_coverage_of_a_year_is_the_share_inside(returns):
+    data, table = returns
+    found = details.details(table, data, "test")
+    rows = table.filter(split="test", symbol="A")
+    years = rows["date"].dt.year().to_numpy()
+    for key, split in (("years", "train"), ("years_by_validation", "validation")):
+        learned = table.filter(split=split, symbol="A")
+        half = conformal.half_width((learned["logit"] - learned["target"]).to_numpy())
+        inside = ((rows["logit"] - rows["target"]).abs() <= half).to_numpy()
+        assert [row["year"] for row in found[key]] == np.unique(years).tolist()
+        assert sum(row["n"] for row in found[key]) == rows.height
+        for row in found[key]:
+            assert row["coverage"] == pytest.approx(inside[years == row["year"]].mean())
+            assert row["width"] == pytest.approx(2 * half)
+    assert set(details.details(table, data, "validation")) == {"years"}

@@ -1,0 +1,54 @@
+"""Networks as baselines: trained by the loop, on the configuration's terms."""
+
+import numpy as np
+import pytest
+
+from mlxts.errors import ConfigError
+from mlxts.evaluation import baselines, lineup
+from mlxts.evaluation.rivals import NETWORKS, TrainedRival
+from tests.training import worlds
+
+networks = pytest.mark.parametrize("name", NETWORKS)
+
+
+def loss(table, split: str) -> float:
+    rows = table.filter(split=split)
+    z, y = rows["logit"].to_numpy(), rows["target"].to_numpy()
+    return float(np.mean(np.logaddexp(0.0, z) - y * z))
+
+
+@networks
+def test_it_learns_what_there_is_to_learn_and_says_how_it_goes(name):
+    data, said = worlds.dataset(), []
+    config = worlds.configuration(training__max_epochs=20, training__learning_rate=0.02)
+    known = {name: TrainedRival(name, config, said.append)}
+    table = baselines.predictions(data, ("train", "validation"), [name], known)[name]
+    rate = data.samples["train"].targets.mean()
+    prior = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
+    assert loss(table, "validation") < prior - 0.1
+    assert "validation loss" in said[0]
+    assert "best validation loss" in said[-1]
+    again = baselines.predictions(data, ("train", "validation"), [name], known)[name]
+    assert again.equals(table)
+
+
+@networks
+def test_returns_are_spoken_in_their_own_units(name):
+    data = worlds.dataset("regression")
+    config = worlds.configuration(task="regression", training__max_epochs=10)
+    fitted = TrainedRival(name, config).fit(data)(data.samples["validation"])
+    assert fitted.std() < 2 * data.samples["train"].targets.std()
+
+
+def test_the_default_is_what_is_cheap():
+    config = worlds.configuration()
+    small = lineup.choose(config, 7_000, 20)
+    assert tuple(small.chosen) == (*lineup.FREE, *lineup.LEARNED)
+    assert small.left_out == tuple(NETWORKS)
+    large = lineup.choose(config, 7_000, 2_000)
+    assert tuple(large.chosen) == lineup.FREE
+    assert tuple(lineup.choose(config, 7_000, 2_000, everything=True).chosen) == lineup.NAMES
+    asked = lineup.choose(config, 7_000, 2_000, names=["boosting"])
+    assert set(asked.chosen) == {*baselines.BASELINES, "boosting"}
+    with pytest.raises(ConfigError, match="baseline magic is none of climatology"):
+        lineup.choose(config, 1, 1, names=["magic"])

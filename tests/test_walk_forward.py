@@ -1,0 +1,123 @@
+"""Walk-forward: every origin is purged, foresees, and stands beside the fixed split."""
+
+import itertools
+import json
+from datetime import date
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from mlxts import config, experiment, protocol, splits, walk_forward
+from mlxts.cli import evaluate
+from mlxts.errors import ConfigError, EmptySplitError
+from mlxts.evaluation import looks, predictions, runs
+from mlxts.training import run
+from tests import homes
+
+app = typer.Typer()
+app.command()(evaluate.evaluate)
+app.command()(evaluate.baselines)
+
+
+def call(*arguments: str):
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+@pytest.mark.parametrize("name", protocol.SPLITS)
+def test_windows_join_and_the_latest_is_the_validation_split(name):
+    fixed = protocol.SPLITS[name]
+    found = [splits.borders(name, origin) for origin in (1, 2, 3)]
+    assert found[0].test == fixed.validation
+    for later, earlier in itertools.pairwise(found):
+        assert later.validation == earlier.test
+    for one in found:
+        assert one.test[1] < fixed.test[0]
+        assert (one.validation[0] - one.train[1]).days == 1
+        assert (one.test[0] - one.validation[1]).days == 1
+    assert splits.borders(name) is fixed
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """A workspace in which two origins and the fixed split have been walked through."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        homes.simulated(home, patch, first=date(2014, 1, 2))
+        shown = call("evaluate", "small.yaml", "--origins", "2", "--json")
+    return home, json.loads(shown.stdout), shown.stderr
+
+
+@pytest.fixture(autouse=True)
+def inside(workspace, monkeypatch):
+    monkeypatch.setenv("MLXTS_HOME", str(workspace[0]))
+    monkeypatch.chdir(workspace[0])
+
+
+def test_each_origin_is_scored_on_what_followed(workspace):
+    _, found, said = workspace
+    assert [o["scored"] for o in found["origins"]] == [
+        ["2021-01-01", "2022-12-31"],
+        ["2023-01-01", "2024-12-31"],
+    ]
+    assert [o["trained_until"] for o in found["origins"]] == ["2018-12-31", "2020-12-31"]
+    assert found["origins"][0]["samples"] < found["origins"][1]["samples"]
+    for origin in found["origins"]:
+        figures = origin["scores"]["patchtst"]
+        low, high = figures["interval"]["log_loss_difference"]
+        assert low <= figures["log_loss_difference"] <= high
+        assert not figures["impossible"]
+    assert "origin 2 of 2: 2023-2024 is foreseen" in said
+
+
+def test_all_windows_together_weigh_every_day_alike(workspace):
+    _, found, _ = workspace
+    each, pooled = [o["scores"] for o in found["origins"]], found["pooled"]
+    for name, figures in pooled.items():
+        counts = [scores[name]["n"] for scores in each]
+        losses = [scores[name]["log_loss"] for scores in each]
+        assert figures["n"] == sum(counts)
+        assert figures["log_loss"] == pytest.approx(np.average(losses, weights=counts))
+
+
+def test_nothing_scored_was_trained_on_and_labels_end_inside_their_window(workspace):
+    for one in walk_forward.origins(config.load(workspace[0] / "small.yaml"), 2):
+        data = walk_forward.plan(one).dataset
+        parts = [data.samples[name] for name in protocol.SPLIT_NAMES]
+        for before, after in itertools.pairwise(parts):
+            assert before.label_end.max() < after.dates.min()
+
+
+def test_a_run_of_an_origin_keeps_what_it_foresaw_and_is_not_trained_again(workspace):
+    home, found, _ = workspace
+    folders = sorted(path.name for path in (home / "outputs" / "runs").iterdir())
+    for origin in found["origins"]:
+        folder = runs.find(origin["run_id"])
+        rows = predictions.read(folder / predictions.FILE_NAME).filter(split="test")
+        assert rows.height == origin["scores"]["patchtst"]["n"]
+        assert rows["logit"].equals(experiment.predict_split(folder, "test")["logit"])
+    again = call("evaluate", found["fixed"]["run_id"], "--origins", "2", "--json")
+    assert json.loads(again.stdout) == found
+    assert sorted(path.name for path in (home / "outputs" / "runs").iterdir()) == folders
+    assert looks.history() == []
+
+
+def test_the_fixed_split_stands_beside_them(workspace):
+    _, found, _ = workspace
+    summary = json.loads((runs.find(found["fixed"]["run_id"]) / "summary.json").read_text())
+    assert found["fixed"]["scores"] == summary["scores"]["validation"]
+    shown = call("evaluate", "small.yaml", "--origins", "2")
+    for heading in ("2021-2022", "2023-2024", "all origins", "fixed split", "(exploratory)"):
+        assert heading in shown.stdout
+    assert "windows of the past" in shown.stdout.splitlines()[-1]
+    assert run.record(runs.find(found["origins"][0]["run_id"]))["config"]["data"]["origin"] == 2
+
+
+def test_what_cannot_be_done_is_said(workspace):
+    with pytest.raises(EmptySplitError, match="ask for fewer --origins"):
+        call("evaluate", "small.yaml", "--origins", "5")
+    with pytest.raises(ConfigError, match="leave --split out"):
+        call("evaluate", "small.yaml", "--origins", "2", "--split", "test")
+    with pytest.raises(ConfigError, match=r"data\.origin"):
+        config.build({"name": "a", "data": {"origin": 1}})
