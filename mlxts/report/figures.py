@@ -17,7 +17,11 @@ from mlxts.protocol import Task
 
 STYLE = Path(__file__).with_name("style.mplstyle")
 GROUPS = 6  # of samples in a reliability diagram, of equal size
-UNSTAMPED = {".svg": {"Date": None}, ".png": {"Software": None}}
+UNSTAMPED = {
+    ".svg": {"Date": None},
+    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None},
+}
 
 
 def run_picture(
@@ -51,6 +55,8 @@ def run_picture(
         draw_losses(left, losses, references or {}, task)
         diagrams = {name: _reliability(table, task, horizon) for name, table in models.items()}
         draw_reliability(right, diagrams, task)
+        right.set_title("Reliability")
+        right.legend(loc="upper left")
         with atomic_path(path) as temporary:
             figure.savefig(temporary, metadata=UNSTAMPED[path.suffix])
 
@@ -95,7 +101,7 @@ def draw_reliability(axes: Axes, diagrams: Mapping[str, Reliability], task: Task
             diagram.observed,
             # A percentile interval may lie beside its figure; a bar cannot have negative length.
             yerr=np.maximum(errors, 0.0),
-            fmt="o-",
+            fmt=f"{'osD^v'[index % 5]}-",
             color=f"C{index}",
             markersize=4,
             capsize=2,
@@ -105,8 +111,7 @@ def draw_reliability(axes: Axes, diagrams: Mapping[str, Reliability], task: Task
     labels = {"xlabel": "predicted probability", "ylabel": "observed frequency"}
     if task.kind == "regression":
         labels = {"xlabel": "predicted log return", "ylabel": "mean log return that followed"}
-    axes.set(title="Reliability", xlim=limits, ylim=limits, **labels)
-    axes.legend(loc="upper left")
+    axes.set(xlim=limits, ylim=limits, **labels)
 
 
 def _reliability(predictions: pl.DataFrame, task: Task, horizon: int) -> Reliability:

@@ -27,7 +27,7 @@ def draw(folder: Path, dataset: Dataset, split: str = "validation") -> Path:
     run_picture(
         path,
         f"{dataset.task.name}, H = {dataset.horizon}, {dataset.score_on}, {split} "
-        f"({dataset.splits_name} splits)",
+        f"({dataset.splits_title} splits)",
         rows,
         {name: _scored(table, split, dataset.score_on) for name, table in models.items()},
         dataset.task,

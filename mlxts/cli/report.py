@@ -1,0 +1,61 @@
+"""`mlxts report`: everything that runs have shown, on one page and in files for a paper."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlxts.cli.hpo import StorageOption
+from mlxts.cli.output import JsonOption, emit, note
+from mlxts.cli.scaling import DrawsOption, SeedOption, SplitName, SplitOption, TunedOption
+
+
+def report(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Run ids or their beginnings, folders, patterns, sweeps or studies; "
+            "without any, all finished runs."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; default: outputs/results/report.")
+    ] = None,
+    split: SplitOption = SplitName.validation,
+    tuned: TunedOption = None,
+    draws: DrawsOption = 2000,
+    seed: SeedOption = 0,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the report: one HTML page, every figure as SVG, PDF and CSV, tables as CSV, LaTeX."""
+    from mlxts.evaluation import looks
+    from mlxts.report import material, page, pick, sections
+    from mlxts.scaling import results
+
+    picked = pick.pick(runs or (), storage)
+    if picked.unfinished:
+        note(f"left out, not finished: {', '.join(run.name for run in picked.unfinished)}")
+    if split is SplitName.test:
+        # On record before anything is read; without a record there is no look.
+        count = max(looks.record(*look) for look in material.scored_symbols(picked.finished))
+        note(f"look number {count} at the test split, recorded in {looks.path()}")
+    gathered = material.gather(
+        picked.finished,
+        split=split,
+        tuned=tuned or (),
+        draws=draws,
+        seed=seed,
+        unfinished=picked.unfinished,
+        progress=lambda text: note(f"{text} ..."),
+    )
+    folder = out or results.folder("report")
+    written = page.write(
+        gathered, folder, storage_url=storage, progress=lambda text: note(f"{text} ...")
+    )
+    answer = sections.answer(gathered)
+    if as_json:
+        emit({"page": str(written), "runs": [run.id for run in gathered.runs], "answer": answer})
+        return
+    note(f"written: {written}")
+    print(answer)

@@ -1,0 +1,314 @@
+"""`mlxts scaling`: the ledger of runs, laws fitted to it, and the pre-registered verdict."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlxts.cli.output import JsonOption, emit, note, table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from mlxts.scaling.mixed import Mixed
+    from mlxts.scaling.table import LossTable
+    from mlxts.scaling.verdict import Judged, Verdict
+
+scaling = typer.Typer(
+    name="scaling", help="Do losses fall with size? Ledger, laws, verdicts.", no_args_is_help=True
+)
+
+
+class AxisName(StrEnum):
+    parameters = "parameters"
+    samples = "samples"
+    features = "features"
+
+
+class FitAxis(StrEnum):
+    parameters = "parameters"
+    samples = "samples"
+    features = "features"
+    surface = "surface"
+
+
+class Count(StrEnum):
+    total = "total"
+    body = "body"
+    no_embedding = "no_embedding"
+
+
+class SplitName(StrEnum):
+    validation = "validation"
+    test = "test"
+
+
+Runs = Annotated[
+    list[str] | None, typer.Argument(help="Run ids or folders; without any, all finished runs.")
+]
+CountOption = Annotated[
+    Count, typer.Option("--parameters", help="What N counts: a law is to be told under each.")
+]
+TunedOption = Annotated[
+    list[str] | None,
+    typer.Option("--tuned", help="A setting tuned at each size, e.g. training.weight_decay."),
+]
+NameOption = Annotated[str, typer.Option("--name", help="Folder under outputs/results.")]
+DrawsOption = Annotated[int, typer.Option("--draws", min=50, help="Bootstrap draws.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Of the draws.")]
+PhasesOption = Annotated[
+    bool, typer.Option("--all-phases", help="Every phase of a timescale, not the canonical alone.")
+]
+SplitOption = Annotated[
+    SplitName, typer.Option("--split", help="test: rows that `evaluate` has opened, on record.")
+]
+
+
+@scaling.command()
+def ledger(
+    runs: Runs = None,
+    split: SplitOption = SplitName.validation,
+    tuned: TunedOption = None,
+    name: NameOption = "scaling",
+    columns: Annotated[bool, typer.Option("--columns", help="Explain the columns.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Collect runs into one table, a row for each run and date, and write it as Parquet."""
+    from mlxts.scaling import ledger as ledgers
+    from mlxts.scaling import results
+
+    if columns:
+        table(
+            "Columns of the ledger",
+            ["column", "type", "meaning"],
+            [[c.name, str(c.dtype), c.meaning] for c in ledgers.COLUMNS],
+        )
+        return
+    built = _ledger(runs, split, tuned)
+    path = results.folder(name) / "ledger.parquet"
+    ledgers.write(path, built)
+    rows = ledgers.runs(built)
+    if as_json:
+        emit({"ledger": str(path), "rows": built.height, "runs": rows.to_dicts()})
+        return
+    table(
+        f"{rows.height} runs, {split}",
+        ["run\ndata", "N\nD", "F\nseed", "loss\nHAR", "epochs\nFLOPs"],
+        [
+            [
+                f"{row['run']}\n{row['data']} ({row['mode']})",
+                f"{row['n_total']:,}\n{row['samples']:,}",
+                f"{row['features']:,}\n{row['seed']}",
+                f"{row['loss']:.5f}\n{row['loss_har']:.5f}",
+                f"{row['epochs']:.1f}\n{row['flops']:.2g}",
+            ]
+            for row in rows.iter_rows(named=True)
+        ],
+    )
+    note(f"{built.height:,} rows in {path}; `mlxts scaling ledger --columns` explains them")
+
+
+@scaling.command()
+def fit(
+    runs: Runs = None,
+    axis: Annotated[FitAxis, typer.Option(help="Along which size.")] = FitAxis.parameters,
+    parameters: CountOption = Count.total,
+    split: SplitOption = SplitName.validation,
+    tuned: TunedOption = None,
+    all_phases: PhasesOption = False,
+    draws: DrawsOption = 2000,
+    seed: SeedOption = 0,
+    name: NameOption = "scaling",
+    as_json: JsonOption = False,
+) -> None:
+    """Fit every family of laws to each cell, choose one by extrapolation, draw it."""
+    from mlxts.files import write_json
+    from mlxts.report import law_figure
+    from mlxts.report import laws as pictures
+    from mlxts.scaling import axes, bootstrap, results, select, verdict
+
+    built = _ledger(runs, split, tuned)
+    found = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
+    weights = bootstrap.date_weights(found, draws=draws, seed=seed)
+    folder = results.folder(name)
+    rows: list[dict[str, Any]] = []
+    for index, (cell, counts) in enumerate(zip(found, weights, strict=True)):
+        drawn = bootstrap.draw(cell, counts, seed=seed + 1 + index)
+        chosen = select.select(cell, drawn)
+        rows += results.laws(cell, chosen)
+        path = folder / f"{axis}-{results.file_name(cell.name)}.png"
+        if axis is FitAxis.surface:
+            law_figure.draw_surface(path, pictures.surface(cell, drawn, split, chosen))
+        else:
+            gain = verdict.gains(cell.rungs[:, 0], drawn.rungs)[0]
+            subtitle = f"{gain:+.4f} nats per decade of {axis}, {split}"
+            unit = axes.AXES[axis].unit
+            law_figure.draw(path, pictures.panel(cell, drawn, chosen, subtitle, unit))
+        note(f"picture: {path}")
+    write_json(folder / f"laws-{axis}.json", results.finite(rows))
+    results.write_csv(folder / f"laws-{axis}.csv", results.flat_laws(rows))
+    if as_json:
+        emit({"axis": axis, "parameters": parameters, "split": split, "laws": rows})
+        return
+    for cell in found:
+        _show_laws(cell, [row for row in rows if row["cell"] == cell.name], axis)
+    note(
+        "Coefficients are parts of the loss at the reference size; in brackets 95 % intervals. "
+        "Error: of ln L at the largest size, left out. Chosen in: share of the draws."
+    )
+
+
+@scaling.command(name="verdict")
+def verdict_(
+    runs: Runs = None,
+    axis: Annotated[AxisName, typer.Option(help="Along which size.")] = AxisName.parameters,
+    parameters: CountOption = Count.total,
+    tuned: TunedOption = None,
+    all_phases: PhasesOption = False,
+    replicate: Annotated[
+        bool, typer.Option(help="Ask for the same sign on the test split; recorded as a look.")
+    ] = False,
+    draws: DrawsOption = 2000,
+    seed: SeedOption = 0,
+    name: NameOption = "scaling",
+    as_json: JsonOption = False,
+) -> None:
+    """Scaling, inverse, flat, inconclusive or not estimable: for each cell, and pooled."""
+    from dataclasses import asdict
+
+    from mlxts.files import write_json
+    from mlxts.scaling import axes, compare, results, verdict
+    from mlxts.scaling import mixed as mixed_model
+
+    built = _ledger(runs, SplitName.validation, tuned)
+    found = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
+    test = None
+    if replicate:
+        opened = _ledger(runs, SplitName.test, tuned)
+        cells = axes.tables(opened, axis, parameters=parameters, all_phases=all_phases)
+        test = {cell.name: cell for cell in cells}
+    judged = verdict.judge(found, test=test, draws=draws, seed=seed)
+    usable = [cell for cell in found if cell.name in judged.draws]
+    compared = {cell.name: compare.compare(cell, draws=draws, seed=seed) for cell in usable}
+    mixed = None
+    if axis == "parameters":
+        mixed = mixed_model.over(built, found, judged, parameters=parameters, seed=seed)
+    record = {
+        "axis": axis,
+        "parameters": parameters,
+        "draws": draws,
+        "seed": seed,
+        "pooled": asdict(judged.pooled),
+        "cells": [asdict(cell) for cell in judged.cells],
+        "comparisons": {key: asdict(value) for key, value in compared.items()},
+        "mixed": mixed and asdict(mixed),
+    }
+    folder = results.folder(name)
+    write_json(folder / f"verdict-{axis}.json", results.finite(record))
+    rows = results.flat_verdicts([*judged.cells, judged.pooled])
+    results.write_csv(folder / f"verdict-{axis}.csv", rows)
+    if as_json:
+        emit(record)
+        return
+    _show_verdicts(judged, axis)
+    sizes = {cell.name: [f"{size:,.0f}" for size in cell.rungs[:, 0]] for cell in usable}
+    table(
+        "Against HAR, and against each other",
+        ["cell", "p: none beats HAR", "beat HAR", "may be the best"],
+        [
+            [
+                key,
+                value.p_superior,
+                ", ".join(sizes[key][index] for index in value.superior) or "none",
+                ", ".join(sizes[key][index] for index in value.confidence_set),
+            ]
+            for key, value in compared.items()
+        ],
+    )
+    if mixed is not None:
+        _show_mixed(mixed)
+    note(f"written to {folder}")
+    print(_sentence(judged.pooled, axis))
+
+
+def _ledger(runs: list[str] | None, split: SplitName, tuned: list[str] | None) -> "pl.DataFrame":
+    """Of the runs asked for, or of all finished ones; what it reads of test goes on record."""
+    from mlxts import files
+    from mlxts.evaluation import looks
+    from mlxts.evaluation import runs as folders
+    from mlxts.scaling import ledger as ledgers
+
+    if runs:
+        chosen = [folders.find(run) for run in runs]
+    else:
+        chosen = ledgers.finished(
+            path.parent for path in sorted(files.runs_folder().glob("*/run.json"))
+        )
+    built = ledgers.build(chosen, split=split, tuned=tuned or ())
+    if split is SplitName.test:
+        # On record before anything is computed or shown; without a record there is no look.
+        looked = built.select("run", "symbol").unique().sort("run")
+        count = max(looks.record(run, symbol) for run, symbol in looked.iter_rows())
+        note(f"look number {count} at the test split, recorded in {looks.path()}")
+    return built
+
+
+def _show_laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> None:
+    reference = ", ".join(f"{size:,.0f}" for size in rows[0]["reference"])
+    table(
+        f"{cell.name}: loss along {axis}\n"
+        f"{len(cell.rungs)} sizes, {len(cell.sizes)} runs, {len(cell.dates)} dates; "
+        f"reference {reference}",
+        ["law", "parameters", "error", "chosen in"],
+        [
+            [
+                f"{'* ' if row['chosen'] else ''}{row['family']}\n{row['formula']}",
+                "\n".join(
+                    f"{key} {value:.4g} {_ends(row['intervals'][key], '.3g')}"
+                    for key, value in row["parameters"].items()
+                ),
+                row["extrapolation_error"],
+                f"{row['selection_frequency']:.0%}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _show_verdicts(judged: "Judged", axis: str) -> None:
+    table(
+        f"Verdicts along {axis}",
+        ["cell", "gain per decade", "margin", "p\nq", "verdict"],
+        [
+            [
+                f"{v.name}\n{v.sizes} sizes, {v.seeds}+ seeds, {v.dates} dates",
+                f"{v.gain:+.4f} {v.unit}\n{_ends(v.interval, '+.4f')}",
+                v.margin,
+                f"{v.p:.4f}\n{v.q:.4f}",
+                f"{v.word}\n{v.reason}",
+            ]
+            for v in (*judged.cells, judged.pooled)
+        ],
+    )
+
+
+def _show_mixed(mixed: "Mixed") -> None:
+    table(
+        f"Mixed model over {mixed.runs} runs in {mixed.cells} cells",
+        ["other sizes at", "skill per decade of N", "95 % interval"],
+        [[s.at, f"{s.slope:+.4f}", _ends(s.interval, "+.4f")] for s in mixed.slopes],
+    )
+
+
+def _sentence(pooled: "Verdict", axis: str) -> str:
+    if pooled.word == "not estimable":
+        return f"Not estimable along {axis}: {pooled.reason}."
+    return (
+        f"Pooled along {axis}: {pooled.word} ({pooled.gain:+.4f} skill per decade, 95 % interval "
+        f"{_ends(pooled.interval, '+.4f')}, margin {pooled.margin:.4f}): {pooled.reason}."
+    )
+
+
+def _ends(interval: Any, form: str) -> str:
+    low, high = interval
+    return f"[{low:{form}}, {high:{form}}]"

@@ -1,0 +1,194 @@
+"""Loss over size: what was measured, and the laws that were fitted to it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from mlxts.errors import ConfigError
+from mlxts.files import atomic_path
+from mlxts.report.figures import STYLE, UNSTAMPED
+
+# Ordered sizes: one hue from light to dark.
+SHADES = ("#6aaed6", "#4a90c4", "#2f73ad", "#1f5a93", "#123f70", "#0a2547")
+MARKERS = ("s", "o", "^", "D", "v", "P")
+
+
+@dataclass(frozen=True)
+class Law:
+    """A fitted curve: its name, and over shared sizes its loss with a 95 % band."""
+
+    name: str
+    loss: np.ndarray  # (m,)
+    low: np.ndarray
+    high: np.ndarray
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Everything in one picture.
+
+    Attributes:
+        title: the cell. subtitle: the verdict.
+        unit: of the sizes.
+        sizes, losses, low, high: (K,) of the rungs, with 95 % intervals of the *paired* kind: what
+            all sizes share is taken out.
+        run_sizes, run_losses: (R,) of the single runs.
+        grid: (m,) sizes at which the laws are drawn; beyond the last rung dashed, a forecast.
+        chosen: the law to believe, with its band. others: drawn thin.
+        levels: losses of forecasts without a network, by name.
+    """
+
+    title: str
+    subtitle: str
+    unit: str
+    sizes: np.ndarray
+    losses: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    run_sizes: np.ndarray
+    run_losses: np.ndarray
+    grid: np.ndarray
+    chosen: Law
+    others: Sequence[Law]
+    levels: Mapping[str, float]
+    loss_unit: str = "nats"
+
+
+def draw(path: Path, panel: Panel) -> None:
+    """Write one picture; the suffix decides the format.
+
+    Raises:
+        ConfigError: a format that is not drawn.
+        StorageError: it could not be written.
+    """
+    if path.suffix not in UNSTAMPED:
+        raise ConfigError(f"{path}: a figure is written as {' or '.join(UNSTAMPED)}")
+    with mpl.rc_context(fname=STYLE):
+        figure = Figure(figsize=(7.6, 4.8), layout="constrained")
+        axes = figure.subplots()
+        figure.suptitle(panel.title, x=0.01, ha="left", fontweight="bold")
+        axes.set_title(panel.subtitle, fontweight="normal")
+        draw_laws(axes, panel)
+        _legend(axes)
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, metadata=UNSTAMPED[path.suffix])
+
+
+def draw_laws(axes: Axes, panel: Panel) -> None:
+    """Runs as dots, rungs with their intervals, laws as curves, baselines as levels."""
+    axes.set_xscale("log")
+    law = panel.chosen
+    seen = panel.grid <= panel.sizes.max() * (1 + 1e-9)
+    beyond = panel.grid >= panel.sizes.max() * (1 - 1e-9)
+    axes.fill_between(panel.grid, law.low, law.high, color="C0", alpha=0.15, linewidth=0)
+    axes.plot(panel.grid[seen], law.loss[seen], color="C0", label=f"chosen: {law.name}")
+    axes.plot(panel.grid[beyond], law.loss[beyond], color="C0", linestyle="--")
+    for style, other in zip(
+        (":", "-.", (0, (1, 3)), (0, (5, 3, 1, 3))), panel.others, strict=False
+    ):
+        axes.plot(
+            panel.grid, other.loss, color="C2", linestyle=style, linewidth=1.1, label=other.name
+        )
+    axes.plot(
+        panel.run_sizes, panel.run_losses, "o", color="C0", alpha=0.7, markersize=3,
+        markeredgewidth=0, label="runs", zorder=5,
+    )  # fmt: skip
+    errors = np.maximum(np.vstack([panel.losses - panel.low, panel.high - panel.losses]), 0.0)
+    axes.errorbar(
+        panel.sizes, panel.losses, yerr=errors, fmt="s", color="black", markersize=4.5, capsize=3,
+        elinewidth=1.1, label="mean over seeds,\n95 % against HAR", zorder=4,
+    )  # fmt: skip
+    for (name, level), style in zip(panel.levels.items(), ("-", "--", ":"), strict=False):
+        axes.axhline(level, color="C1", linestyle=style, linewidth=1.2, label=f"{name} {level:.4g}")
+    _axes_of_sizes(axes, panel.unit, panel.loss_unit)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A law over two sizes: one curve over N for each D.
+
+    Attributes:
+        sizes: (K, 2) N and D of the rungs. losses, low, high: (K,) with 95 % paired intervals.
+        grid: (m,) N. curves: for each distinct D, ascending, the law's (m,) losses; empty where no
+            law was fitted, then neighbouring rungs are joined.
+        steps: the label of each distinct D.
+    """
+
+    title: str
+    subtitle: str
+    sizes: np.ndarray
+    losses: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    grid: np.ndarray
+    curves: Sequence[np.ndarray]
+    steps: Sequence[str]
+    levels: Mapping[str, float]
+    loss_unit: str = "nats"
+
+
+def draw_surface(path: Path, surface: Surface) -> None:
+    """Write one picture of a surface. Raises StorageError."""
+    with mpl.rc_context(fname=STYLE):
+        figure = Figure(figsize=(7.6, 4.8), layout="constrained")
+        axes = figure.subplots()
+        figure.suptitle(surface.title, x=0.01, ha="left", fontweight="bold")
+        axes.set_title(surface.subtitle, fontweight="normal")
+        draw_curves(axes, surface)
+        _legend(axes)
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, metadata=UNSTAMPED[path.suffix])
+
+
+def draw_curves(axes: Axes, surface: Surface) -> None:
+    """One curve over the first size for each of the second, light to dark: an order that can be
+    read without telling hues apart; markers differ as well."""
+    axes.set_xscale("log")
+    seconds = np.unique(surface.sizes[:, 1])
+    for index, (second, step) in enumerate(zip(seconds, surface.steps, strict=True)):
+        own = surface.sizes[:, 1] == second
+        shade, losses = shade_of(index, len(seconds)), surface.losses[own]
+        errors = np.vstack([losses - surface.low[own], surface.high[own] - losses])
+        if surface.curves:
+            axes.plot(surface.grid, surface.curves[index], color=shade)
+        axes.errorbar(
+            surface.sizes[own, 0], losses, yerr=np.maximum(errors, 0.0), color=shade,
+            fmt=MARKERS[index % len(MARKERS)] + ("" if surface.curves else "-"),
+            markersize=4.5, capsize=3, elinewidth=1.0, label=step,
+        )  # fmt: skip
+    for (name, level), style in zip(surface.levels.items(), ("-", "--"), strict=False):
+        axes.axhline(level, color="C1", linestyle=style, linewidth=1.2, label=f"{name} {level:.4g}")
+    _axes_of_sizes(axes, "parameters", surface.loss_unit)
+
+
+def shade_of(index: int, count: int) -> str:
+    """The colour of the `index`-th of `count` ordered things."""
+    last = len(SHADES) - 1
+    return SHADES[last if count < 2 else round(index * last / (count - 1))]
+
+
+def _legend(axes: Axes) -> None:
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+
+
+def _axes_of_sizes(axes: Axes, unit: str, loss_unit: str) -> None:
+    first, last = axes.get_xlim()
+    few = last < 100 * first  # decades alone would leave a tick or none
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=8))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: size_text(size)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(xlabel=unit, ylabel=f"loss, {loss_unit}")
+
+
+def size_text(size: float) -> str:
+    """200000 -> 200K, 2e6 -> 2M, 1e9 -> 1B."""
+    for unit, value in (("B", 1e9), ("M", 1e6), ("K", 1e3)):
+        if size >= value * (1 - 1e-9):
+            return f"{size / value:g}{unit}"
+    return f"{size:g}"

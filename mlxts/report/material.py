@@ -1,0 +1,192 @@
+"""All that a report is made of, computed once: the ledger, what was scored, laws, verdicts."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlxts.errors import RunError
+from mlxts.files import canonical_hash
+from mlxts.report.scored import Scored, scored
+from mlxts.scaling import axes, bootstrap, compare, ledger, mixed, select, verdict
+from mlxts.scaling.bootstrap import Draws
+from mlxts.scaling.compare import Comparison
+from mlxts.scaling.mixed import Mixed
+from mlxts.scaling.select import Selection
+from mlxts.scaling.table import LossTable
+from mlxts.scaling.verdict import Judged
+
+AXES = ("parameters", "samples", "features")  # the three questions, in their order
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run folder says of itself."""
+
+    record: dict[str, Any]  # run.json
+    summary: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return self.record["run_id"]
+
+
+@dataclass(frozen=True)
+class Along:
+    """Cells along one axis, judged; or why there are none."""
+
+    axis: str
+    tables: Sequence[LossTable]
+    judged: Judged | None
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class OverTwo:
+    """A cell over two sizes; without a law where none is defined for the pair."""
+
+    table: LossTable
+    drawn: Draws
+    selection: Selection | None
+
+
+@dataclass(frozen=True)
+class Material:
+    """Attributes:
+    runs: sorted by run id. ledger: see `scaling/ledger.py`.
+    split: whose rows. draws, seed: of the bootstrap. tuned: settings left out of recipes.
+    scored: every configuration. along: by axis. surfaces: N×D, N×F.
+    comparisons: of sizes along N, by cell. mixed: over all cells along N, or None.
+    unfinished: ids of runs that were asked for but have no summary yet.
+    """
+
+    runs: Sequence[Run]
+    ledger: pl.DataFrame
+    split: str
+    draws: int
+    seed: int
+    tuned: Sequence[str]
+    scored: Sequence[Scored]
+    along: Mapping[str, Along]
+    surfaces: Mapping[str, Sequence[OverTwo]]
+    comparisons: Mapping[str, Comparison]
+    mixed: Mixed | None
+    unfinished: Sequence[str]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of everything that decides the figures: losses, configurations, data, code, settings."""
+        return canonical_hash(
+            {
+                "runs": [
+                    [run.record.get(name) for name in ("run_id", "config", "data_hash")]
+                    for run in self.runs
+                ],
+                "losses": sha256(self.ledger["loss"].to_numpy().tobytes()).hexdigest(),
+                "har": sha256(self.ledger["loss_har"].to_numpy().tobytes()).hexdigest(),
+                "asked": [self.split, self.draws, self.seed, list(self.tuned)],
+            }
+        )
+
+
+def gather(
+    folders: Sequence[Path],
+    *,
+    split: str = "validation",
+    tuned: Sequence[str] = (),
+    draws: int = bootstrap.DRAWS,
+    seed: int = 0,
+    unfinished: Sequence[Path] = (),
+    progress: Callable[[str], None] = lambda text: None,
+) -> Material:
+    """Compute it from finished runs.
+
+    Args:
+        split, tuned: see `ledger.build`. draws, seed: of the bootstrap.
+        progress: told what is at work.
+
+    Raises:
+        RunError, DataError: see `ledger.build` and `axes.tables`.
+    """
+    progress(f"{len(folders)} runs into the ledger")
+    built = ledger.build(folders, split=split, tuned=tuned)
+    runs = sorted((_run(folder) for folder in folders), key=lambda run: run.id)
+    progress("skill of every configuration")
+    found = scored(built, draws=draws, seed=seed)
+    along = {}
+    for axis in AXES:
+        progress(f"laws and verdicts along {axis}")
+        along[axis] = _along(built, axis, draws, seed)
+    return Material(
+        runs=runs,
+        ledger=built,
+        split=split,
+        draws=draws,
+        seed=seed,
+        tuned=tuple(tuned),
+        scored=found,
+        along=along,
+        surfaces={
+            axis: _over_two(built, axis, draws, seed) for axis in ("surface", "features_surface")
+        },
+        comparisons=_compared(along["parameters"], draws, seed),
+        mixed=_mixed(built, along["parameters"], seed),
+        unfinished=[folder.name for folder in unfinished],
+    )
+
+
+def scored_symbols(folders: Sequence[Path]) -> list[tuple[str, str]]:
+    """(run id, symbol that is scored) of each run."""
+    runs = map(_run, folders)
+    return [(run.id, run.record["config"]["data"]["score_on"]) for run in runs]
+
+
+def _run(folder: Path) -> Run:
+    files = (folder / name for name in ("run.json", "summary.json"))
+    return Run(*(json.loads(path.read_text(encoding="utf-8")) for path in files))
+
+
+def _along(built: pl.DataFrame, axis: str, draws: int, seed: int) -> Along:
+    try:
+        tables = axes.tables(built, axis)
+    except RunError as nothing:
+        return Along(axis, (), None, str(nothing))
+    return Along(axis, tables, verdict.judge(tables, draws=draws, seed=seed))
+
+
+def _over_two(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[OverTwo]:
+    """Cells that hold at least two of each size and are estimable."""
+    try:
+        tables = axes.tables(built, axis)
+    except RunError:
+        return []
+    whole = [
+        table
+        for table in tables
+        if not table.obstacle and all(len(np.unique(sizes)) > 1 for sizes in table.sizes.T)
+    ]
+    found = []
+    if whole:
+        all_weights = bootstrap.date_weights(whole, draws=draws, seed=seed)
+        for index, (table, weights) in enumerate(zip(whole, all_weights, strict=True)):
+            drawn = bootstrap.draw(table, weights, seed=seed + 1 + index)
+            # The laws over two sizes speak of parameters and samples alone.
+            law = select.select(table, drawn) if axis == "surface" else None
+            found.append(OverTwo(table, drawn, law))
+    return found
+
+
+def _compared(along: Along, draws: int, seed: int) -> dict[str, Comparison]:
+    if along.judged is None:
+        return {}
+    usable = [table for table in along.tables if table.name in along.judged.draws]
+    return {table.name: compare.compare(table, draws=draws, seed=seed) for table in usable}
+
+
+def _mixed(built: pl.DataFrame, along: Along, seed: int) -> Mixed | None:
+    return mixed.over(built, along.tables, along.judged, seed=seed) if along.judged else None

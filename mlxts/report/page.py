@@ -1,0 +1,141 @@
+"""The report: one self-contained page, and beside it every figure and table in files.
+
+    <out>/report.html
+    <out>/figures/<name>.svg, .pdf, .csv
+    <out>/tables/<name>.csv, .tex
+    <out>/report.json        which runs, settings and files; what a later report replaces
+
+The same runs give the same bytes: nothing tells when or where the report was made.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
+
+from mlxts.files import digest, write_json, write_text
+from mlxts.report import palette, words
+from mlxts.report.material import Material
+from mlxts.report.picture import Picture
+from mlxts.report.sections import Section, answer, question, sections
+
+PAGE, RECORD = "report.html", "report.json"
+OPEN = 6  # pictures of a section that are shown at once; more are folded away
+_TEMPLATES = Path(__file__).with_name("templates")
+_SOFTWARE = ("mlxts", "matplotlib", "numpy", "polars", "arch", "scipy", "statsmodels")
+
+
+def write(
+    material: Material,
+    out: Path,
+    *,
+    storage_url: str | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Path:
+    """Write the report into `out` and return the page's path.
+
+    Files of an earlier report in the same folder that this one does not have are removed; nothing
+    else in the folder is touched.
+
+    Raises:
+        StorageError: something cannot be written.
+    """
+    parts = sections(material, storage_url=storage_url)
+    drawn: dict[str, Markup] = {}
+    kept: list[str] = []
+    for part in parts:
+        for table in part.tables:
+            table.write(out / "tables")
+            kept += [f"tables/{table.name}.{kind}" for kind in ("csv", "tex")]
+        if part.pictures:
+            progress(f"{len(part.pictures)} figures: {part.title}")
+        for picture in part.pictures:
+            drawn[picture.name] = _inline(picture, out / "figures")
+            kept += [f"figures/{picture.name}.{kind}" for kind in ("svg", "pdf", "csv")]
+    software = {name: version(name) for name in _SOFTWARE}
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            question=question(),
+            answer=answer(material),
+            exploratory=any(one.mode != "strict" for one in material.scored),
+            sections=parts,
+            drawn=drawn,
+            open=OPEN,
+            absent=words.ABSENT,
+            light=Markup(palette.variables(0)),
+            dark=Markup(palette.variables(1)),
+            fingerprint=material.fingerprint,
+            material=material,
+            software=software,
+        )
+    )
+    write_text(out / PAGE, page)
+    _forget(out, kept)
+    write_json(out / RECORD, _record(material, parts, out, kept, software))
+    return out / PAGE
+
+
+def _inline(picture: Picture, folder: Path) -> Markup:
+    svg = picture.write(folder)
+    return Markup(palette.inline(svg, picture.name, f"{picture.title}. {picture.caption}"))
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters["prose"] = prose
+    return made
+
+
+def prose(text: str) -> Markup:
+    """A sentence whose `code` becomes code, and whose percent signs stay with their number."""
+    parts = text.replace(" %", "\N{NO-BREAK SPACE}%").split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
+        for index, part in enumerate(parts)
+    )
+
+
+def _forget(out: Path, kept: Sequence[str]) -> None:
+    """Remove what the report before this one had written and this one has not."""
+    try:
+        before = json.loads((out / RECORD).read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError):
+        return
+    for name in set(before) - {*kept, PAGE}:
+        kind, _, file = name.partition("/")
+        if kind in ("figures", "tables") and file:
+            (out / kind / Path(file).name).unlink(missing_ok=True)
+
+
+def _record(
+    material: Material, parts: Sequence[Section], out: Path, kept: Sequence[str], software: Any
+) -> dict[str, Any]:
+    return {
+        "question": question(),
+        "answer": answer(material),
+        "fingerprint": material.fingerprint,
+        "split": material.split,
+        "draws": material.draws,
+        "seed": material.seed,
+        "tuned": list(material.tuned),
+        "software": software,
+        "runs": {
+            run.id: {key: run.record.get(key) for key in ("config_hash", "data_hash")}
+            for run in material.runs
+        },
+        "missing": {part.key: list(part.missing) for part in parts if part.missing},
+        "files": {name: digest(out / name) for name in [PAGE, *kept]},
+    }

@@ -1,0 +1,234 @@
+"""What stands behind the figures: what was tried, the data, the software, the heat."""
+
+from collections import Counter
+from typing import Any
+
+from mlxts import files
+from mlxts.evaluation import looks
+from mlxts.report import pick
+from mlxts.report.material import Material, Run
+from mlxts.report.table import Column, Table
+
+_STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
+
+
+def studies(storage_url: str | None = None) -> Table:
+    """Every search and sweep of a storage, and how many trials it took."""
+    rows = []
+    for study in pick.studies(storage_url):
+        counts = Counter(trial.state.name for trial in study.trials)
+        rows.append(
+            {
+                "study": study.study_name,
+                "kind": study.user_attrs["kind"],
+                "mode": _mode(study.user_attrs["config"]),
+                "trials": len(study.trials),
+                **{state.lower(): counts[state] for state in _STATES},
+            }
+        )
+    rows.sort(key=lambda row: row["study"])
+    return Table(
+        name="studies",
+        title="Searches and sweeps",
+        columns=(
+            Column("study", "study"),
+            Column("kind", "kind"),
+            Column("mode", "mode"),
+            Column("trials", "trials"),
+            Column("complete", "complete"),
+            Column("pruned", "pruned"),
+            Column("fail", "failed"),
+            Column("running", "running"),
+            Column("waiting", "waiting"),
+        ),
+        rows=rows,
+        note="The best of many trials was chosen for its luck too: `mlxts hpo show --rerun-seeds`.",
+    )
+
+
+def _mode(config: dict[str, Any]) -> str:
+    """Of an experiment, or of the base of a sweep."""
+    settings = config.get("base", config)
+    return settings.get("mode", "strict") if isinstance(settings, dict) else "strict"
+
+
+def test_looks() -> Table:
+    """Every time the test split was opened in this workspace."""
+    return Table(
+        name="test_looks",
+        title="Looks at the test split",
+        columns=(
+            Column("when", "when, UTC"),
+            Column("who", "who"),
+            Column("run", "run"),
+            Column("score_on", "symbol"),
+        ),
+        rows=looks.history(),
+    )
+
+
+def tried(material: Material, searched: Table) -> str:
+    """How much was tried, in a few sentences."""
+    here = sum(1 for _ in files.runs_folder().glob("*/run.json"))
+    modes = Counter(run.record["config"]["mode"] for run in material.runs)
+    told = [
+        f"This report is about {_count(len(material.runs), 'finished run')} "
+        f"({modes['strict']} strict, {modes['exploratory']} exploratory)"
+        + (
+            f"; {len(material.unfinished)} of those asked for are not finished"
+            * bool(material.unfinished)
+        )
+        + f". The workspace holds {_count(here, 'run')} in all."
+    ]
+    trials = sum(row["trials"] for row in searched.rows)
+    told.append(
+        f"Its storage holds {_count(len(searched.rows), 'search or sweep', 'searches and sweeps')} "
+        f"with {_count(trials, 'trial')}."
+        if searched.rows
+        else "Its storage holds no search and no sweep."
+    )
+    count = len(looks.history())
+    told.append(
+        f"The test split was looked at {_count(count, 'time')}."
+        if count
+        else "The test split has never been opened."
+    )
+    return " ".join(told)
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def data(material: Material) -> Table:
+    """Every artifact that a run read."""
+    found: dict[str, dict[str, Any]] = {}
+    readers: Counter[str] = Counter()
+    strict: Counter[str] = Counter()
+    for run in material.runs:
+        for artifact in run.record["artifacts"]:
+            found[artifact["sha256"]] = artifact
+            readers[artifact["sha256"]] += 1
+            strict[artifact["sha256"]] += run.record["config"]["mode"] == "strict"
+    rows = [
+        {
+            "dataset": a["dataset"],
+            "source": a["source"],
+            "rows": a["rows"],
+            "first": a["first"],
+            "last": a["last"],
+            "runs": readers[digest],
+            "strict_runs": strict[digest],
+            "registered": a["timestamp"],
+            "sha256": digest,
+            "path": a["path"],
+        }
+        for digest, a in found.items()
+    ]
+    return Table(
+        name="data",
+        title="Data manifest",
+        columns=(
+            Column("dataset", "dataset"),
+            Column("source", "source"),
+            Column("rows", "rows"),
+            Column("first", "first"),
+            Column("last", "last"),
+            Column("runs", "read by runs"),
+            Column("strict_runs", "of them strict"),
+            Column("sha256", "SHA-256", lambda digest: digest[:16]),
+        ),
+        rows=sorted(rows, key=lambda row: (row["dataset"], row["sha256"])),
+        note="Whole digests are in the CSV; `mlxts verify` compares them with the files.",
+    )
+
+
+def machines(material: Material) -> Table:
+    """Software and machines, with how many runs each made."""
+    rows: dict[tuple, dict[str, Any]] = {}
+    for run in material.runs:
+        row = _machine(run)
+        rows.setdefault(tuple(row.values()), row | {"runs": 0})["runs"] += 1
+    return Table(
+        name="machines",
+        title="Machines and versions",
+        columns=(
+            Column("device_name", "device"),
+            Column("device", "kind"),
+            Column("mlx", "MLX"),
+            Column("blas", "BLAS"),
+            Column("threads", "threads"),
+            Column("versions", "versions"),
+            Column("splits", "splits"),
+            Column("code_version", "code", lambda digest: digest[:12]),
+            Column("git_commit", "commit", lambda digest: digest[:10]),
+            Column("runs", "runs"),
+        ),
+        rows=[rows[key] for key in sorted(rows, key=str)],
+        note="Code: digest of the files that decide a run's numbers. Runs of different code, "
+        "machines or versions are different runs.",
+    )
+
+
+def _machine(run: Run) -> dict[str, Any]:
+    machine = run.record.get("machine", {})
+    versions = run.record.get("versions", {})
+    return {
+        **{key: machine.get(key) for key in ("device_name", "device", "platform", "python")},
+        **{key: machine.get(key) for key in ("mlx", "blas", "threads", "kernels")},
+        "versions": ", ".join(f"{name} {number}" for name, number in sorted(versions.items())),
+        "splits": run.record.get("splits"),
+        "code_version": run.record.get("code_version"),
+        "git_commit": run.record.get("git_commit"),
+    }
+
+
+def heat(material: Material) -> Table:
+    """What the temperature sensors saw, and which runs slowed down."""
+    rows = []
+    for run in material.runs:
+        seen = run.summary.get("thermal", {})
+        bands = seen.get("readings_in_band", {})
+        rows.append(
+            {
+                "run": run.id,
+                "mode": run.record["config"]["mode"],
+                "sensor": seen.get("source"),
+                "highest": seen.get("highest"),
+                "hottest": seen.get("hottest"),
+                "warning": bands.get("warning"),
+                "critical": bands.get("critical"),
+                "paused_seconds": seen.get("paused_seconds"),
+                "step_time_ratio": seen.get("step_time_ratio"),
+                "suspect": bool(seen.get("suspect")),
+                "why": seen.get("suspect_reason") or "",
+            }
+        )
+    return Table(
+        name="heat",
+        title="Heat",
+        columns=(
+            Column("run", "run"),
+            Column("mode", "mode"),
+            Column("sensor", "sensor"),
+            Column("highest", "highest, °C", ".0f"),
+            Column("warning", "readings in warning"),
+            Column("critical", "in critical"),
+            Column("paused_seconds", "paused, s", ".0f"),
+            Column("step_time_ratio", "last / first steps", ".2f"),
+            Column("suspect", "suspect"),
+            Column("why", "why"),
+        ),
+        rows=rows,
+        note="A suspect run's steps slowed down, which is heat that a sensor may not show: its "
+        "losses count, its wall time is compared with nothing.",
+    )
+
+
+def flags(material: Material) -> str:
+    """One sentence on heat."""
+    suspect = sum(bool(run.summary.get("thermal", {}).get("suspect")) for run in material.runs)
+    blind = sum(not run.summary.get("thermal", {}).get("readings") for run in material.runs)
+    told = f"{_count(suspect, 'run')} of {len(material.runs)} slowed down while training"
+    told += " and lost the wall time; " if suspect else "; "
+    return told + f"of {_count(blind, 'run')} no temperature was read."

@@ -1,0 +1,198 @@
+"""Configurations as they scored: one entry for each, its seeds taken together.
+
+The figures are those of the evaluator: the same losses, and with one seed the same bootstrap draws
+and intervals. With several seeds a draw picks dates and then seeds, as everywhere in `scaling/`.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from mlxts import protocol
+from mlxts.data import bars
+from mlxts.evaluation import estimability, uncertainty
+from mlxts.scaling import bootstrap
+from mlxts.scaling.bootstrap import Draws
+from mlxts.scaling.table import LossTable
+
+# What is asked, of which data; and of a configuration besides.
+CELL = ("task", "timescale", "horizon", "symbol")
+CONFIGURATION = ("data", "features", "fraction", "recipe", "budget")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One configuration in one cell.
+
+    Attributes:
+        key: values of `CELL` and `CONFIGURATION` by name.
+        mode: strict where all its runs are.
+        runs: run ids, by seed.
+        n_total, samples, flops: parameters, training samples, mean operations of a training.
+        table: losses of its runs, (T, R).
+        targets: (T,) what happened.
+        weights: (T, B + 1) of the dates, column 0 counts each once.
+        seed: of the draws of seeds.
+    """
+
+    key: dict
+    mode: str
+    runs: tuple[str, ...]
+    n_total: float
+    samples: int
+    flops: float
+    table: LossTable
+    targets: np.ndarray
+    weights: np.ndarray
+    seed: int
+
+    @cached_property
+    def drawn(self) -> Draws:
+        return bootstrap.draw(self.table, self.weights, seed=self.seed)
+
+    @property
+    def cell(self) -> tuple:
+        return tuple(self.key[name] for name in CELL)
+
+    @property
+    def obstacle(self) -> str | None:
+        return self.table.obstacle
+
+    @property
+    def regression(self) -> bool:
+        return protocol.TASKS[self.key["task"]].kind == "regression"
+
+    @property
+    def spacing(self) -> int:
+        return self.table.spacing
+
+    def row(self) -> dict:
+        """Its figures: key, runs, loss, HAR's, the difference and the skill with their ends."""
+        found = figures(self.table, self.drawn)
+        return {
+            **self.key,
+            "mode": self.mode,
+            "seeds": len(self.runs),
+            "n_total": round(self.n_total),
+            "samples": self.samples,
+            "flops": self.flops,
+            **found,
+            "verdict": "not estimable" if self.obstacle else said(found),
+        }
+
+    def years(self) -> list[dict]:
+        """`row` for the dates of each year apart, over the very same draws."""
+        years = self.table.dates.astype("datetime64[Y]").astype(int) + 1970
+        rows = []
+        for year in np.unique(years):
+            own = years == year
+            part = replace(
+                self.table,
+                dates=self.table.dates[own],
+                losses=self.table.losses[own],
+                har=self.table.har[own],
+                prior=self.table.prior[own],
+            )
+            weights = self.weights[own]
+            # A draw of few blocks may hold no date of a year: it says nothing of that year.
+            weights = weights[:, weights.sum(axis=0) > 0]
+            drawn = bootstrap.draw(part, weights, seed=self.seed)
+            rows.append(
+                {**self.key, "mode": self.mode, "seeds": len(self.runs), "year": int(year)}
+                | figures(part, drawn)
+            )
+        return rows
+
+
+def figures(table: LossTable, drawn: Draws) -> dict:
+    """n, loss, loss_har, difference and skill, the last two with _low and _high at 95 %."""
+    losses = drawn.rungs[:, 0]
+    overlap = uncertainty.overlap(table.horizon, table.spacing)
+    level = uncertainty.expanded(len(table.dates), table.block, overlap)
+    found: dict = {"n": len(table.dates), "loss": float(losses[0]), "loss_har": float(drawn.har[0])}
+    for name, values in (("difference", losses - drawn.har), ("skill", 1.0 - losses / drawn.har)):
+        low, high = uncertainty.interval(values[1:], level)
+        found |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
+    return found
+
+
+def said(found: dict) -> str:
+    """beats, matches or loses to HAR, as `evaluation/verdict.py` says it of one run."""
+    if found["difference_high"] < 0.0:
+        return "beats"
+    return "loses to" if found["difference_low"] > 0.0 else "matches"
+
+
+def scored(ledger: pl.DataFrame, *, draws: int, seed: int = 0) -> list[Scored]:
+    """Every configuration of a ledger, on canonical rows.
+
+    Of several runs of one seed the one that was started last counts, as in `scaling/axes.py`.
+    """
+    newest = (
+        ledger.select("run", "started", "seed", *CELL, *CONFIGURATION)
+        .unique()
+        .sort("started", "run")
+        .unique(("seed", *CELL, *CONFIGURATION), keep="last")
+    )
+    rows = ledger.filter(pl.col("canonical"), pl.col("run").is_in(newest["run"].implode()))
+    groups = rows.sort(*CELL, *CONFIGURATION, "seed", "run").partition_by(
+        [*CELL, *CONFIGURATION], as_dict=True, maintain_order=True
+    )
+    drawn: dict[tuple, np.ndarray] = {}
+    found = [
+        _one(dict(zip((*CELL, *CONFIGURATION), key, strict=True)), group, drawn, draws, seed)
+        for key, group in groups.items()
+    ]
+    return sorted(found, key=_order)
+
+
+def _order(one: Scored) -> tuple:
+    key = one.key
+    return (
+        list(protocol.TASKS).index(key["task"]),
+        list(protocol.TIMESCALES).index(key["timescale"]),
+        key["horizon"], key["symbol"], key["data"], key["features"], key["recipe"],
+        -key["fraction"], one.n_total,
+    )  # fmt: skip
+
+
+def _one(
+    key: dict, group: pl.DataFrame, drawn: dict[tuple, np.ndarray], draws: int, seed: int
+) -> Scored:
+    runs = tuple(group["run"].unique(maintain_order=True))
+    wide = group.pivot("run", index="date", values="loss").drop_nulls().sort("date")
+    rows = wide.select("date").join(
+        group.filter(run=runs[0]), on="date", how="left", maintain_order="left"
+    )
+    dates, targets = rows["date"].to_numpy(), rows["target"].to_numpy()
+    horizon, spacing = key["horizon"], bars.spacing(protocol.TIMESCALES[key["timescale"]])
+    regression = protocol.TASKS[key["task"]].kind == "regression"
+    table = LossTable(
+        name=key["task"],
+        dates=dates,
+        losses=wide.select(runs).to_numpy(),
+        har=rows["loss_har"].to_numpy(),
+        prior=rows["loss_prior"].to_numpy(),
+        sizes=np.ones((len(runs), 1)),
+        runs=runs,
+        horizon=horizon,
+        spacing=spacing,
+        obstacle=None if regression else estimability.obstacle(dates, targets, horizon, spacing),
+    )
+    same = (dates.tobytes(), table.block)
+    if same not in drawn:
+        (drawn[same],) = bootstrap.date_weights([table], draws=draws, seed=seed)
+    return Scored(
+        key=key,
+        mode="strict" if (group["mode"] == "strict").all() else "exploratory",
+        runs=runs,
+        n_total=float(group.unique("run")["n_total"].mean()),  # ty: ignore[invalid-argument-type]
+        samples=int(group["samples"][0]),
+        flops=float(group.unique("run")["flops"].mean()),  # ty: ignore[invalid-argument-type]
+        table=table,
+        targets=targets,
+        weights=drawn[same],
+        seed=seed,
+    )

@@ -1,0 +1,357 @@
+"""The sections of the report, in order: what each holds, or what to run so that it holds something.
+
+A section without data says in one line how to get them; it is never left out.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from mlxts import protocol
+from mlxts.protocol import BASELINE
+from mlxts.report import (
+    frontier,
+    law_figure,
+    laws,
+    provenance,
+    reliability,
+    sensitivity,
+    skill,
+    words,
+)
+from mlxts.report import tables as results_tables
+from mlxts.report.material import Along, Material, OverTwo
+from mlxts.report.picture import Picture, legend_below
+from mlxts.report.table import Table
+from mlxts.scaling import axes
+from mlxts.scaling.verdict import NOT_ESTIMABLE, Verdict
+
+HAR = BASELINE.upper()
+_LETTER = {"parameters": "N", "samples": "D", "features": "F"}
+_MORE = {"parameters": "a bigger model", "samples": "more data", "features": "more features"}
+_SWEEP = {
+    "parameters": "`mlxts sweep run configs/sweeps/phase6a.yaml` trains several budgets",
+    "samples": "`mlxts sweep run configs/sweeps/data_scaling.yaml` trains on parts of the history",
+    "features": "`mlxts sweep run configs/sweeps/feature_scaling.yaml` trains several tiers",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the page.
+
+    Attributes:
+        key: its anchor. title: its heading.
+        text: paragraphs. missing: what to run, where there is nothing to show.
+    """
+
+    key: str
+    title: str
+    text: Sequence[str] = ()
+    pictures: Sequence[Picture] = ()
+    tables: Sequence[Table] = field(default=())
+    missing: Sequence[str] = ()
+
+
+def question() -> str:
+    return "Does a bigger model, do more features, does more data buy anything here?"
+
+
+def answer(material: Material) -> str:
+    """The verdicts along the three axes, pooled over cells, in one sentence."""
+    parts = [_part(axis, material.along[axis]) for axis in ("parameters", "features", "samples")]
+    mode = {one.mode for one in material.scored}
+    mark = "" if mode == {"strict"} else " (with exploratory runs)" * (len(mode) > 1)
+    if mode == {"exploratory"}:
+        mark = " (exploratory)"
+    return f"On {material.split}{mark}: {'; '.join(parts)}."
+
+
+def _part(axis: str, along: Along) -> str:
+    if along.judged is None:
+        return f"{_MORE[axis]}: not tried"
+    pooled = along.judged.pooled
+    if pooled.word == NOT_ESTIMABLE:
+        return f"{_MORE[axis]}: not estimable ({pooled.reason})"
+    return (
+        f"{_MORE[axis]}: {pooled.word} ({_percent(pooled.gain)} skill per tenfold {axis}, 95 % "
+        f"interval {_percent(pooled.interval[0])} to {_percent(pooled.interval[1])})"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:+.1f} %".replace("-", "−")
+
+
+def sections(material: Material, *, storage_url: str | None = None) -> list[Section]:
+    """All of them, in the order of the page."""
+    makers: Sequence[Callable[[Material], Section]] = (
+        _verdicts,
+        *(partial(_along, axis=axis) for axis in _LETTER),
+        _skill,
+        _sensitivity,
+        _reliability,
+        _years,
+        _surfaces,
+        _frontier,
+        _evidence,
+        partial(_tried, storage_url=storage_url),
+        _runs,
+        _provenance,
+    )
+    return [make(material) for make in makers]
+
+
+def _verdicts(material: Material) -> Section:
+    judged = [axis for axis in _LETTER if material.along[axis].judged]
+    found = [results_tables.verdict(material, axis) for axis in judged]
+    if material.comparisons:
+        found.append(results_tables.comparisons(material))
+    return Section(
+        "verdicts",
+        "Verdicts",
+        text=(
+            "Rules fixed beforehand. Scaling: the gain's 95 % interval lies above 0 and a power "
+            "law foresees the largest size better than a constant. Inverse: the mirror image. "
+            "Flat: the 90 % interval lies inside the margin. Else inconclusive, or not estimable.",
+        ),
+        tables=found,
+        missing=[
+            f"Along {axis}: {_missing(material, axis)}" for axis in _LETTER if axis not in judged
+        ],
+    )
+
+
+def _missing(material: Material, axis: str) -> str:
+    return f"{material.along[axis].missing}; {_SWEEP[axis]}."
+
+
+def _along(material: Material, axis: str) -> Section:
+    along, title = material.along[axis], f"Loss against {axis} ({_LETTER[axis]})"
+    if along.judged is None:
+        return Section(axis, title, missing=[f"Nothing to draw: {_missing(material, axis)}"])
+    words_of = {cell.name: cell for cell in along.judged.cells}
+    pictures = [
+        _law_picture(along, index, words_of[table.name], material.split)
+        for index, table in enumerate(along.tables)
+        if table.name in along.judged.draws
+    ]
+    skipped = [cell for cell in along.judged.cells if cell.word == NOT_ESTIMABLE]
+    return Section(
+        axis,
+        title,
+        pictures=pictures,
+        tables=[results_tables.laws(material, axis)] if pictures else (),
+        missing=[
+            f"Not estimable and not drawn: {len(skipped)} of {len(along.tables)} cells; their "
+            "reasons stand in the verdicts above."
+        ]
+        if skipped
+        else (),
+    )
+
+
+def _law_picture(along: Along, index: int, found: Verdict, split: str) -> Picture:
+    table, judged = along.tables[index], along.judged
+    assert judged is not None
+    subtitle = f"{found.word}: {found.gain:+.3g} per decade, {split}".replace("-", "−")
+    shown = laws.panel(
+        table,
+        judged.draws[table.name],
+        judged.selections[table.name],
+        subtitle,
+        axes.AXES[along.axis].unit,
+        _unit(table.name),
+    )
+
+    def draw(onto) -> None:
+        onto.set_title(shown.subtitle, fontweight="normal", fontsize=9)
+        law_figure.draw_laws(onto, shown)
+        legend_below(onto)
+
+    return Picture(
+        name=words.slug("loss", along.axis, table.name),
+        title=table.name,
+        caption=(
+            "Squares: mean over seeds with 95 % intervals of what differs from HAR; dots: runs. "
+            "Blue: the law chosen by extrapolation, with its band; dashed beyond the largest "
+            "size. In brackets how often each law is chosen over bootstrap draws."
+        ),
+        data=laws.panel_data(shown),
+        draw=draw,
+        size=(4.8, 4.2),
+    )
+
+
+def _unit(cell: str) -> str:
+    task = protocol.TASKS[cell.split()[0]]
+    return "squared log return" if task.kind == "regression" else "nats"
+
+
+def _skill(material: Material) -> Section:
+    return Section(
+        "skill",
+        f"Skill over {HAR}, cell by cell",
+        text=(
+            f"{HAR} is a logistic (for returns a linear) regression on three log ranges. A model "
+            "that does not beat volatility has learned nothing new.",
+        ),
+        pictures=skill.maps(material.scored),
+        tables=[results_tables.skill(material)],
+    )
+
+
+def _sensitivity(material: Material) -> Section:
+    record = sensitivity.newest()
+    title = "What would have been seen"
+    if record is None:
+        return Section(
+            "sensitivity",
+            title,
+            missing=[
+                "Nothing measured in this workspace: `python benchmarks/run.py sensitivity` finds "
+                "the smallest effect that the verdict calls scaling."
+            ],
+        )
+    return Section(
+        "sensitivity",
+        title,
+        text=[*record.get("notes", ())],
+        pictures=[sensitivity.picture(record)],
+        tables=[sensitivity.table(record)],
+    )
+
+
+def _reliability(material: Material) -> Section:
+    pictures = reliability.diagrams(material.scored)
+    return Section(
+        "reliability",
+        "Reliability",
+        pictures=pictures,
+        missing=()
+        if pictures
+        else [
+            "No binary cell is estimable here: train one with more of both classes, e.g. "
+            "`mlxts train CONFIG --set task=threshold_1pct`."
+        ],
+    )
+
+
+def _years(material: Material) -> Section:
+    pictures = skill.by_year(material.scored)
+    return Section(
+        "years",
+        "Skill by year",
+        pictures=pictures,
+        tables=[results_tables.years(material)] if pictures else (),
+        missing=()
+        if pictures
+        else ["No cell is estimable: more years of data are needed (`mlxts data download`)."],
+    )
+
+
+def _surfaces(material: Material) -> Section:
+    samples, features = (material.surfaces[name] for name in ("surface", "features_surface"))
+    missing = []
+    if not samples:
+        missing.append(
+            "Parameters × samples: no cell has two sizes of each; add `train_fraction: [0.25, "
+            "0.5, 1.0]` to the axes of a sweep over budgets."
+        )
+    if not features:
+        missing.append(
+            "Parameters × features: no cell has two sizes of each; add `tier: [20, 100, 500]` to "
+            "the axes of a sweep over budgets."
+        )
+    found = [results_tables.mixed(material)]
+    if samples:
+        found.append(results_tables.surface_laws(material))
+    return Section(
+        "surfaces",
+        "Parameters with data, parameters with features",
+        pictures=[
+            *(_surface_picture(one, material.split, "samples") for one in samples),
+            *(_surface_picture(one, material.split, "features") for one in features),
+        ],
+        tables=[table for table in found if table],
+        missing=missing,
+    )
+
+
+def _surface_picture(one: OverTwo, split: str, second: str) -> Picture:
+    shown = laws.surface(
+        one.table,
+        one.drawn,
+        split,
+        one.selection,
+        steps=lambda size: f"{size:,.0f} {second}",
+        loss_unit=_unit(one.table.name),
+    )
+
+    def draw(onto) -> None:
+        onto.set_title(shown.subtitle, fontweight="normal", fontsize=9)
+        law_figure.draw_curves(onto, shown)
+        legend_below(onto)
+
+    drawn_as = (
+        "curves: the law chosen by extrapolation"
+        if one.selection
+        else "lines join what was measured, no law is fitted"
+    )
+    return Picture(
+        name=words.slug("surface", second, one.table.name),
+        title=one.table.name,
+        caption=f"Means over seeds with 95 % intervals of what differs from HAR; {drawn_as}.",
+        data=laws.surface_data(shown, second),
+        draw=draw,
+        size=(4.8, 4.0),
+    )
+
+
+def _frontier(material: Material) -> Section:
+    pictures = frontier.frontiers(material.scored)
+    return Section(
+        "frontier",
+        "Compute frontier",
+        text=(
+            "Operations are counted from the shapes (matrix products and attention), never timed: "
+            "a machine that throttles does not move a point.",
+        ),
+        pictures=pictures,
+        missing=() if pictures else ["No cell is estimable, so no loss is compared."],
+    )
+
+
+def _evidence(material: Material) -> Section:
+    return Section(
+        "evidence",
+        "Base rates and estimability",
+        tables=[results_tables.evidence(material)],
+    )
+
+
+def _tried(material: Material, storage_url: str | None) -> Section:
+    searched, looked = provenance.studies(storage_url), provenance.test_looks()
+    return Section(
+        "tried",
+        "What was tried",
+        text=[provenance.tried(material, searched)],
+        tables=[table for table in (searched, looked) if table.rows],
+    )
+
+
+def _runs(material: Material) -> Section:
+    return Section("runs", "Every run", tables=[results_tables.every_run(material)])
+
+
+def _provenance(material: Material) -> Section:
+    return Section(
+        "provenance",
+        "Data, versions, heat",
+        text=[provenance.flags(material)],
+        tables=[
+            provenance.data(material),
+            provenance.machines(material),
+            provenance.heat(material),
+        ],
+    )

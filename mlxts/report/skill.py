@@ -1,0 +1,147 @@
+"""Skill over the volatility baseline: the map of the 48 cells, and year by year."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from mlxts import protocol
+from mlxts.report import palette, words
+from mlxts.report.law_figure import MARKERS, shade_of
+from mlxts.report.picture import Picture, legend_below
+from mlxts.report.scored import Scored
+
+STEPS = (0.005, 0.01, 0.02, 0.05)  # of skill, where the fill of a cell gets one darker
+
+
+def maps(scored: Sequence[Scored]) -> list[Picture]:
+    """One map for each configuration, the one with most cells first."""
+    leave_out = words.ambiguous([one.key for one in scored])
+    groups: dict[tuple, list[Scored]] = {}
+    for one in scored:
+        groups.setdefault(words.of_configuration(one.key), []).append(one)
+    ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].n_total))
+    return [_map(group, leave_out) for group in ordered]
+
+
+def _map(group: list[Scored], leave_out: set[str]) -> Picture:
+    rows = [one.row() for one in group]
+    shown = {
+        (row["task"], row["timescale"]): row
+        for row in rows
+        if row["horizon"] == protocol.TIMESCALES[row["timescale"]].horizon
+    }
+    mode = "strict" if all(one.mode == "strict" for one in group) else "exploratory"
+    said = words.configuration(group[0].key, leave_out)
+    return Picture(
+        name=words.slug("skill", *words.of_configuration(group[0].key)),
+        title=words.marked(said, mode),
+        caption=(
+            "Skill over HAR in percent (1 − loss / HAR's loss; regression: squared error), mean "
+            "over seeds. Blue is better than HAR, orange worse; * where the 95 % interval excludes "
+            "0; n.e. not estimable; – not trained. Each timescale at its own horizon."
+        ),
+        data=pl.DataFrame(rows, infer_schema_length=None),
+        draw=lambda axes: draw_map(axes, shown),
+        size=(4.8, 3.1),
+    )
+
+
+def draw_map(axes: Axes, shown: dict[tuple[str, str], dict]) -> None:
+    """Tasks down, timescales across; `shown` holds a row of `Scored.row` by (task, timescale)."""
+    tasks, scales = list(protocol.TASKS), list(protocol.TIMESCALES)
+    for y, task in enumerate(tasks):
+        for x, scale in enumerate(scales):
+            row = shown.get((task, scale))
+            fill, text, color = _square(row)
+            missing = row is not None and row["verdict"] == "not estimable"
+            axes.add_patch(
+                Rectangle(
+                    (x - 0.5, y - 0.5), 1, 1, facecolor=fill or "none", edgecolor="#e3e3e3",
+                    linewidth=0.8, hatch="////" if missing else None,
+                )
+            )  # fmt: skip
+            axes.text(x, y, text, ha="center", va="center", fontsize=7.5, color=color)
+    names = [f"{s}\nH {protocol.TIMESCALES[s].horizon}" for s in scales]
+    names = [name.replace("daily_multi", "daily\nmulti") for name in names]
+    axes.set_xticks(range(len(scales)), names, fontsize=7.5)
+    axes.set_yticks(range(len(tasks)), tasks, fontsize=8)
+    axes.set(xlim=(-0.5, len(scales) - 0.5), ylim=(len(tasks) - 0.5, -0.5))
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _square(row: dict | None) -> tuple[str | None, str, str]:
+    """Fill, text and the text's colour of a cell."""
+    if row is None:
+        return None, "–", "#999999"
+    if row["verdict"] == "not estimable":
+        return None, "n.e.", "#000000"
+    skill = row["skill"]
+    shades = palette.BETTER if skill >= 0 else palette.WORSE
+    fill = shades[int(np.searchsorted(STEPS, abs(skill), side="right"))]
+    percent = f"{100 * skill:+.1f}" if abs(skill) < 0.0995 else f"{100 * skill:+.0f}"
+    percent = "0.0" if percent in ("+0.0", "-0.0") else percent
+    star = "" if row["verdict"] == "matches" else "*"
+    on = palette.ON_DARK if fill in palette.DARK_FILLS else palette.ON_LIGHT
+    return fill, percent.replace("-", "−") + star, on
+
+
+def by_year(scored: Sequence[Scored]) -> list[Picture]:
+    """For each cell and kind of configuration: skill of each budget in each year."""
+    leave_out = words.ambiguous([one.key for one in scored]) | {"budget"}
+
+    def kind(one: Scored) -> tuple:
+        return (*one.cell, *words.of_configuration(one.key)[:-1])
+
+    pictures = []
+    for key, group in groupby((one for one in scored if not one.obstacle), kind):
+        own = list(group)
+        rows = [row for one in own for row in one.years()]
+        pictures.append(
+            Picture(
+                name=words.slug("years", *key),
+                title=words.marked(
+                    f"{words.cell(own[0].key)}: {words.configuration(own[0].key, leave_out)}",
+                    _mode(own),
+                ),
+                caption=(
+                    "Skill over HAR in the years of the decision dates, mean over seeds, with 95 % "
+                    "block-bootstrap intervals, paired by date. Above 0 better than HAR."
+                ),
+                data=pl.DataFrame(rows, infer_schema_length=None),
+                draw=lambda axes, rows=rows: draw_years(axes, rows),
+                size=(4.8, 3.2),
+            )
+        )
+    return pictures
+
+
+def draw_years(axes: Axes, rows: Sequence[dict]) -> None:
+    """Dots with intervals, budgets side by side within a year."""
+    years = sorted({row["year"] for row in rows})
+    budgets = list(dict.fromkeys(row["budget"] for row in rows))
+    for index, budget in enumerate(budgets):
+        own = [row for row in rows if row["budget"] == budget]
+        offset = (index - (len(budgets) - 1) / 2) * min(0.16, 0.7 / len(budgets))
+        x = [years.index(row["year"]) + offset for row in own]
+        skill = np.array([row["skill"] for row in own])
+        ends = np.array([[row["skill_low"], row["skill_high"]] for row in own])
+        errors = np.maximum([skill - ends[:, 0], ends[:, 1] - skill], 0.0)
+        axes.errorbar(
+            x, 100 * skill, yerr=100 * errors, fmt=MARKERS[index % len(MARKERS)], markersize=4.5,
+            color=shade_of(index, len(budgets)), capsize=2.5, elinewidth=1.1, label=budget,
+        )  # fmt: skip
+    axes.axhline(0.0, color="C1", linewidth=1.2, label="HAR")
+    axes.set_xticks(range(len(years)), [str(year) for year in years])
+    axes.set(xlim=(-0.6, len(years) - 0.4), xlabel="year", ylabel="skill over HAR, %")
+    legend_below(axes, columns=4)
+
+
+def _mode(group: Sequence[Scored]) -> str:
+    return "strict" if all(one.mode == "strict" for one in group) else "exploratory"

@@ -1,0 +1,67 @@
+"""How the report says things: cells, configurations, numbers. One place, so that all agree."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from mlxts import protocol
+from mlxts.report.scored import CONFIGURATION
+from mlxts.scaling.results import file_name
+
+ABSENT = "–"
+
+
+def cell(key: Mapping[str, Any]) -> str:
+    """`threshold_1pct H1 daily`, as in `scaling/`; the symbol where it is not the usual one."""
+    name = f"{key['task']} H{key['horizon']} {key['timescale']}"
+    return name if key["symbol"] == protocol.SCORED_ON else f"{name} {key['symbol']}"
+
+
+def configuration(key: Mapping[str, Any], leave_out: Collection[str] = ()) -> str:
+    """What a model was and read: `2M, Aa, 20 features`; settings off the beaten track as well."""
+    said = {
+        "budget": key.get("budget"),
+        "data": key["data"],
+        "features": f"{key['features']:,} features",
+        "fraction": "" if key["fraction"] == 1.0 else f"{key['fraction']:g} of the history",
+        "recipe": f"recipe {key['recipe']}",
+    }
+    return ", ".join(text for name, text in said.items() if name not in leave_out and text)
+
+
+def marked(name: str, mode: str) -> str:
+    """What an exploratory configuration reaches says so."""
+    return name if mode == "strict" else f"{name} (exploratory)"
+
+
+def ambiguous(keys: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Of `CONFIGURATION` those that say nothing, because all keys agree: the recipe alone.
+
+    A recipe is a hash, which is worth its place only where it tells two things apart.
+    """
+    return {"recipe"} if len({key["recipe"] for key in keys}) < 2 else set()
+
+
+def slug(*parts: Any) -> str:
+    """A file's name."""
+    return file_name("-".join(str(part) for part in parts))
+
+
+def of_configuration(key: Mapping[str, Any]) -> tuple:
+    return tuple(key[name] for name in CONFIGURATION)
+
+
+def loss(value: float) -> str:
+    """A loss: nats have four decimals, squared log returns are small."""
+    told = f"{value:.4f}" if abs(value) >= 0.01 or value == 0.0 else f"{value:.3g}"
+    return told.replace("-", "−")
+
+
+def difference(value: float) -> str:
+    """A difference of losses, with its sign."""
+    told = f"{value:+.4f}" if abs(value) >= 0.001 or value == 0.0 else f"{value:+.2g}"
+    return told.replace("-", "−")
+
+
+def known(value: Any) -> bool:
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value))

@@ -1,0 +1,1 @@
+"""Scaling laws: run folders in, fitted laws and pre-registered verdicts out."""

@@ -1,0 +1,115 @@
+"""The hierarchical bootstrap: dates first, the same for all runs, then seeds within a rung.
+
+Dates come in blocks (`evaluation/uncertainty.py`); one draw of dates serves every run, baseline and
+cell, so that every comparison stays paired. Seeds are drawn with replacement within a rung. Of five
+seeds such a draw varies less than five seeds do, by (S - 1) / S: deviations are stretched by
+sqrt(S / (S - 1)) (Rao, Wu 1988). A rung of one seed borrows the deviation of a run of another.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlxts.evaluation import uncertainty
+from mlxts.scaling.table import LossTable
+
+DRAWS = uncertainty.DRAWS
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Means over dates and seeds; row 0 is the table itself, the others are B bootstrap draws.
+
+    Attributes:
+        runs: (B + 1, R) mean loss of each run, seeds not drawn.
+        rungs: (B + 1, K) mean loss of each rung.
+        har, prior: (B + 1,).
+        seed_noise: whether any rung has several seeds; else intervals know of dates alone.
+    """
+
+    runs: np.ndarray
+    rungs: np.ndarray
+    har: np.ndarray
+    prior: np.ndarray
+    seed_noise: bool
+
+
+def date_weights(tables: Sequence[LossTable], *, draws: int = DRAWS, seed: int = 0):
+    """For each table the (T, B + 1) counts of its dates, drawn once for all tables.
+
+    Blocks are drawn on the union of the dates, the longest block of any table for all.
+    """
+    union = np.unique(np.concatenate([table.dates for table in tables]))
+    spacing = min(table.spacing for table in tables)
+    block = uncertainty.block_length(max(table.horizon for table in tables), spacing)
+    drawn = uncertainty.date_weights(union, block, draws=draws, seed=seed)
+    weights = np.column_stack([np.ones(len(union)), drawn])
+    return [weights[np.searchsorted(union, table.dates)] for table in tables]
+
+
+def draw(table: LossTable, weights: np.ndarray, *, seed: int = 0) -> Draws:
+    """Draw seeds under given draws of dates.
+
+    Args:
+        weights: (T, B + 1) of `date_weights`; column 0 counts every date once.
+        seed: of the seeds' draws.
+    """
+    total = weights.sum(axis=0)
+    runs = (weights.T @ table.losses) / total[:, None]
+    shares = seed_shares(table.rung_of_run, len(total) - 1, np.random.default_rng(seed))
+    return Draws(
+        runs=runs,
+        rungs=np.einsum("bkr,br->bk", shares, runs),
+        har=(table.har @ weights) / total,
+        prior=(table.prior @ weights) / total,
+        seed_noise=bool((table.seeds > 1).any()),
+    )
+
+
+def seed_shares(rung_of_run: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """(B + 1, K, R): how much each run counts in the mean of each rung in each draw.
+
+    The shares of a rung sum to one. Row 0 is the plain mean.
+    """
+    count = int(rung_of_run.max()) + 1
+    members = [np.flatnonzero(rung_of_run == rung) for rung in range(count)]
+    shares = np.zeros((draws + 1, count, len(rung_of_run)))
+    # Run minus its rung's mean, stretched, for every run of a rung with several.
+    lenders = [(run, group) for group in members if len(group) > 1 for run in group]
+    for rung, group in enumerate(members):
+        size = len(group)
+        shares[:, rung, group] = 1.0 / size
+        if size > 1:
+            counts = rng.multinomial(size, np.full(size, 1.0 / size), size=draws)
+            shares[1:, rung, group] += (counts - 1.0) / size * np.sqrt(size / (size - 1))
+        elif lenders:
+            for number, chosen in enumerate(rng.integers(len(lenders), size=draws), start=1):
+                run, others = lenders[chosen]
+                stretch = np.sqrt(len(others) / (len(others) - 1))
+                shares[number, rung, run] += stretch
+                shares[number, rung, others] -= stretch / len(others)
+    return shares
+
+
+def redraw_seeds(runs: np.ndarray, rung_of_run: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Run by run what `draw` does to rungs: each draw gives a run the luck of one of its rung.
+
+    Args:
+        runs: (B + 1, R) of `Draws.runs`; row 0 stays. A rung of one seed keeps its own luck.
+
+    Returns:
+        (B + 1, R).
+    """
+    rng, drawn = np.random.default_rng(seed), runs.copy()
+    for rung in np.unique(rung_of_run):
+        group = np.flatnonzero(rung_of_run == rung)
+        size = len(group)
+        if size < 2:
+            continue
+        own = runs[1:, group]
+        mean = own.mean(axis=1, keepdims=True)
+        picks = rng.integers(size, size=own.shape)
+        lucky = np.take_along_axis(own, picks, axis=1)
+        drawn[1:, group] = mean + (lucky - mean) * np.sqrt(size / (size - 1))
+    return drawn

@@ -1,0 +1,244 @@
+"""The ledger: run folders in, one Polars table out, a row for each run and date.
+
+Losses come from `predictions.parquet` through `evaluation/`, those of the volatility baselines for
+the very same rows beside them; what a run was comes from its `run.json` and `summary.json`. Every
+fit, verdict and figure of scaling starts from this table and from nothing else.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlxts import experiment
+from mlxts.dataset import Dataset
+from mlxts.errors import DataError, RunError
+from mlxts.evaluation import baselines, metrics, predictions
+from mlxts.files import atomic_path, canonical_hash
+from mlxts.model.patchtst import Shape
+from mlxts.protocol import BASELINE, TASKS, Task
+
+BASELINES = (BASELINE, "climatology")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the ledger."""
+
+    name: str
+    dtype: Any
+    meaning: str
+
+
+COLUMNS = (
+    Column("run", pl.String, "run id"),
+    Column("started", pl.String, "when training began, ISO 8601, UTC"),
+    Column("name", pl.String, "of the configuration"),
+    Column("mode", pl.String, "strict or exploratory"),
+    Column("task", pl.String, "what is predicted"),
+    Column("timescale", pl.String, "of the bars"),
+    Column("horizon", pl.Int64, "H, trading days"),
+    Column("data", pl.String, "cell of the dataset matrix, or symbols and series"),
+    Column("symbol", pl.String, "whose rows are scored"),
+    Column("recipe", pl.String, "hash of every setting that is no axis, no size and no seed"),
+    Column("seed", pl.Int64, "of initialisation, order and dropout"),
+    Column("budget", pl.String, "parameter budget"),
+    Column("n_body", pl.Int64, "trainable parameters of the encoder"),
+    Column("n_head", pl.Int64, "of the head"),
+    Column("n_total", pl.Int64, "all"),
+    Column("features", pl.Int64, "inputs of the model"),
+    Column("samples", pl.Int64, "unique training samples"),
+    Column("fraction", pl.Float64, "of the training dates that were used"),
+    Column("tokens", pl.Int64, "patches seen in training, repeats counted"),
+    Column("epochs", pl.Float64, "how often each training sample was seen"),
+    Column("flops", pl.Float64, "of the whole training, matrix products counted"),
+    Column("suspect", pl.Boolean, "step times drifted: the machine was throttled"),
+    Column("seconds", pl.Float64, "training time without pauses; null where suspect"),
+    Column("split", pl.String, "of the row"),
+    Column("date", pl.Date, "of the decision bar"),
+    Column("canonical", pl.Boolean, "whether the bar is of the timescale's canonical phase"),
+    Column("target", pl.Float64, "what happened: 0 or 1, for regression the log return"),
+    Column("loss", pl.Float64, "of the run: nats, for regression the squared error"),
+    Column("loss_har", pl.Float64, "of HAR on the same row"),
+    Column("loss_climatology", pl.Float64, "of the base rate of the volatility tercile"),
+    Column("loss_prior", pl.Float64, "of the training base rate, for regression the mean"),
+)
+SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
+
+# Settings that do not tell two recipes apart: axes, sizes that follow from the budget, and what
+# has no influence on the numbers.
+_NO_RECIPE = (
+    "name", "mode", "seed", "budget", "task", "timescale", "horizon", "thermal", "checkpoint",
+    "tracking", "data.cell", "data.symbols", "data.exogenous", "data.pinned",
+    "data.train_fraction", "data.train_blocks_seed", "features.tier", "model.depth", "model.heads",
+    "model.ffn_ratio", "training.micro_batch",
+)  # fmt: skip
+
+
+def build(
+    folders: Iterable[Path], *, split: str = "validation", tuned: Sequence[str] = ()
+) -> pl.DataFrame:
+    """The ledger of finished runs, sorted by run and date; see `COLUMNS`.
+
+    Args:
+        folders: run folders.
+        split: whose rows. Those of the test split are there only where `evaluate --split test` has
+            opened it.
+        tuned: settings as dotted keys that may differ within a recipe, because they were tuned at
+            each size (say training.weight_decay).
+
+    Raises:
+        RunError: a run that is not finished, or one without rows of that split.
+        DataError: predictions about other rows than the run's data hold now.
+    """
+    references: dict[str, pl.DataFrame] = {}
+    parts = [_rows(Path(folder), split, tuned, references) for folder in folders]
+    if not parts:
+        raise RunError("no finished run to make a ledger of; `mlxts train` or `mlxts sweep` first")
+    return pl.concat(parts).sort("run", "date")
+
+
+def finished(folders: Iterable[Path]) -> list[Path]:
+    """Those that have come to their summary, in the order given."""
+    return [Path(f) for f in folders if (Path(f) / "summary.json").exists()]
+
+
+def write(path: Path, ledger: pl.DataFrame) -> None:
+    """Replace `path` by the ledger as Parquet, atomically. Raises StorageError."""
+    with atomic_path(path) as temporary:
+        ledger.write_parquet(temporary)
+
+
+def runs(ledger: pl.DataFrame) -> pl.DataFrame:
+    """One row a run: what it was, and its mean losses over the canonical rows."""
+    own = [c.name for c in COLUMNS if c.name not in _OF_DATES]
+    losses = [name for name in SCHEMA.names() if name.startswith("loss")]
+    return (
+        ledger.filter("canonical")
+        .group_by(own, maintain_order=True)
+        .agg(pl.len().alias("dates"), pl.col(losses).mean())
+    )
+
+
+_OF_DATES = (
+    "date", "canonical", "target", "loss", "loss_har", "loss_climatology", "loss_prior",
+)  # fmt: skip
+
+
+def _rows(
+    folder: Path, split: str, tuned: Sequence[str], references: dict[str, pl.DataFrame]
+) -> pl.DataFrame:
+    record, summary = _json(folder / "run.json"), _json(folder / "summary.json")
+    settings = record["config"]
+    task = TASKS[settings["task"]]
+    scored_on = settings["data"]["score_on"]
+    said = predictions.read(folder / predictions.FILE_NAME)
+    said = said.filter(split=split, symbol=scored_on).sort("date")
+    if not said.height:
+        how = f"`mlxts evaluate {folder.name} --split test` opens it, on record"
+        how = how if split == "test" else "train the run again"
+        raise RunError(f"{folder.name} holds no {split} row of {scored_on}; {how}")
+    key = canonical_hash(
+        {name: settings[name] for name in ("data", "features", "task", "timescale", "horizon")}
+        | {"context": settings["model"]["context"], "data_hash": record["data_hash"]}
+    )
+    if key not in references:
+        references[key] = _reference(experiment.dataset_of(folder), split)
+    beside = references[key]
+    if not beside.select("date", "target").equals(said.select("date", "target")):
+        raise DataError(
+            f"{folder.name} predicts other {split} rows of {scored_on} than its data hold now; "
+            "train it again"
+        )
+    described = _described(record, summary, tuned)
+    losses = pl.Series("loss", _losses(said, task))
+    return beside.with_columns(
+        losses, split=pl.lit(split), **{name: pl.lit(value) for name, value in described.items()}
+    ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+
+
+def _described(
+    record: dict[str, Any], summary: dict[str, Any], tuned: Sequence[str]
+) -> dict[str, Any]:
+    """What a run was."""
+    settings, shape = record["config"], Shape(**record["shape"])
+    data = settings["data"]
+    samples = record["samples"]["train"]
+    suspect = bool(summary["thermal"]["suspect"])
+    epochs = summary["steps"] / record["total_steps"] * settings["training"]["max_epochs"]
+    return {
+        "run": record["run_id"],
+        "started": record["started"],
+        **{name: settings[name] for name in ("name", "mode", "task", "timescale", "horizon")},
+        "data": data.get("cell") or ", ".join((*data["symbols"], *data.get("exogenous", ()))),
+        "symbol": data["score_on"],
+        "recipe": recipe(settings, tuned),
+        "seed": settings["seed"],
+        "budget": settings["budget"],
+        **{name: record[name] for name in ("n_body", "n_head", "n_total", "features")},
+        "samples": samples,
+        "fraction": data.get("train_fraction", 1.0),
+        "tokens": round(epochs * samples) * shape.patches * shape.sequences,
+        "epochs": epochs,
+        "flops": float(record["flops_per_step"]) * summary["steps"],
+        "suspect": suspect,
+        "seconds": None if suspect else summary["train_seconds"],
+    }
+
+
+def recipe(settings: dict[str, Any], tuned: Sequence[str] = ()) -> str:
+    """Eight hexadecimal digits: equal where two runs differ in axes, sizes and seeds alone."""
+    values = json.loads(json.dumps(settings))
+    for key in (*_NO_RECIPE, *tuned):
+        *parents, last = key.split(".")
+        section = values
+        for parent in parents:
+            section = section.get(parent, {})
+        section.pop(last, None)
+    return canonical_hash(values)[:8]
+
+
+def _reference(data: Dataset, split: str) -> pl.DataFrame:
+    """Of the scored symbol's rows: date, canonical, target, and the losses of the baselines."""
+    tables = baselines.predictions(data, (split,), BASELINES)
+    rows = {
+        name: table.filter(split=split, symbol=data.score_on).sort("date")
+        for name, table in tables.items()
+    }
+    samples = data.samples[split]
+    phases = pl.DataFrame(
+        {"date": samples.dates, "symbol": samples.symbols, "phase": samples.phases}
+    ).filter(symbol=data.score_on)
+    train = data.samples["train"]
+    own = train.targets[train.symbols == data.score_on]
+    own = (own if len(own) else train.targets).astype(np.float64)
+    regression = data.task.kind == "regression"
+    said = float(own.mean()) if regression else baselines.prior_logit(own)
+    har = rows[BASELINE]
+    return har.select("date", "target").with_columns(
+        canonical=phases.sort("date")["phase"] == 0,
+        loss_har=pl.Series(_losses(har, data.task)),
+        loss_climatology=pl.Series(_losses(rows["climatology"], data.task)),
+        loss_prior=pl.Series(_losses(har.with_columns(logit=pl.lit(said)), data.task)),
+    )
+
+
+def _losses(table: pl.DataFrame, task: Task) -> np.ndarray:
+    """(n,) nats, for regression squared errors, of a table of predictions."""
+    said, happened = table["logit"].to_numpy(), table["target"].to_numpy()
+    if task.kind == "regression":
+        return (said - happened) ** 2
+    return metrics.Forecast(said, happened).losses
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{path} is not there or cannot be read; train the run to its end first"
+        ) from error

@@ -1,0 +1,65 @@
+"""How small an effect the verdict sees: tables with a planted gain, judged like real ones.
+
+What is planted is the loss per date; markets that plant it in prices, and train models on them, are
+the other half of the answer. Samples of 10 and 100 times SPY's validation years show what more
+dates (years, or independent markets) would buy: with them date noise falls, the luck of a seed
+does not, and only more seeds or more sizes help.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlxts.scaling import synthetic, verdict
+from mlxts.scaling.synthetic import DAYS, LOSS, SEEDS, SIZES, Noise
+
+POWER = 0.8  # share of samples in which an effect must be called
+
+
+@dataclass(frozen=True)
+class Power:
+    """How often each word is said at one planted gain."""
+
+    times: int  # sample size, in units of SPY's validation days
+    gain: float  # nats per decade
+    tables: int
+    shares: dict[str, float]
+
+
+def power(
+    gain: float,
+    *,
+    times: int = 1,
+    tables: int = 100,
+    draws: int = 200,
+    seeds: int = SEEDS,
+    noise: Noise | None = None,
+    seed: int = 0,
+) -> Power:
+    """Judge `tables` samples of `times` SPY's days whose loss falls by `gain` per decade."""
+    x = np.log10(SIZES) - np.log10(SIZES).mean()
+    rng = np.random.default_rng([seed, times, round(gain * 1e7)])
+    said = []
+    for number in range(tables):
+        table = synthetic.table(
+            LOSS - gain * x, rng, seeds=seeds, days=DAYS * times, noise=noise, group=times
+        )
+        judged = verdict.judge([table], draws=draws, seed=number, only=("flat", "power"))
+        said.append(judged.cells[0].word)
+    words = (verdict.SCALING, verdict.INVERSE, verdict.FLAT, verdict.INCONCLUSIVE)
+    return Power(times, gain, tables, {word: said.count(word) / tables for word in words})
+
+
+def smallest(found: Sequence[Power], share: float = POWER) -> float | None:
+    """The smallest gain from which on *scaling* is said in `share` of the samples, by linear
+    interpolation between the gains that were tried; None where none of them reaches it."""
+    curve = sorted((p.gain, p.shares[verdict.SCALING]) for p in found)
+    gains, shares = np.array(curve).T
+    below = np.flatnonzero(shares < share)
+    if not len(below):
+        return float(gains[0])
+    last = below[-1]
+    if last + 1 == len(gains):
+        return None
+    return float(np.interp(share, shares[last : last + 2], gains[last : last + 2]))

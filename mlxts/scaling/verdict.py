@@ -1,0 +1,265 @@
+"""The pre-registered verdict: scaling, inverse, flat, inconclusive or not estimable.
+
+The estimand is the gain: how many nats the loss falls per decade of size, minus the least-squares
+slope of the rungs' mean losses on log10 of their sizes. It is defined whatever the true law is.
+
+scaling        the gain's 95 % interval lies above 0, a power law foresees the largest size better
+               than a constant, and the test split, where it has been opened, has the same sign
+inverse        the mirror image
+flat           two one-sided tests at 5 %: the 90 % interval lies inside ± margin, which is 20 % of
+               what HAR gains over the base rate (Schuirmann 1987; where HAR gains nothing there is
+               no scale to call small by, and flat is out of reach)
+inconclusive   none of these
+not estimable  too few of a class, or too few sizes
+
+Over several cells both families of p-values are adjusted by Benjamini, Hochberg (1995) before they
+are read. Pooled over the estimable cells, gains count in units of each cell's HAR loss (skill per
+decade), and one test is made, unadjusted: the primary claim.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import false_discovery_control
+
+from mlxts.evaluation import uncertainty
+from mlxts.scaling import bootstrap, families
+from mlxts.scaling.bootstrap import Draws
+from mlxts.scaling.select import Selection, select, skill
+from mlxts.scaling.table import LossTable
+
+MARGIN = 0.2  # of HAR's gain over the base rate
+SIGNIFICANCE = 0.05
+SCALING, INVERSE, FLAT = "scaling", "inverse", "flat"
+INCONCLUSIVE, NOT_ESTIMABLE = "inconclusive", "not estimable"
+POOLED = "pooled"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one cell along one axis.
+
+    Attributes:
+        name: of the cell, or `POOLED`.
+        word: one of the five.
+        reason: why, in a sentence.
+        unit: of gain, margin and intervals: nats or skill, per decade.
+        gain: how much the loss falls per decade of size; above 0 bigger is better.
+        interval, interval90: of the gain.
+        margin: what counts as no more than flat.
+        p, p_equivalence: of gain = 0 (two-sided) and of |gain| >= margin. q, q_equivalence: the
+            same, adjusted over the cells that were judged together.
+        skill: gain in units of HAR's loss, per decade.
+        extrapolation: 1 - error of a power law / of a constant at the largest size left out.
+        replicated: whether the test split's gain has the same sign; None: not opened.
+        sizes, seeds, dates: how many there were; for seeds the fewest at any size.
+    """
+
+    name: str
+    word: str
+    reason: str
+    unit: str = "nats"
+    gain: float = math.nan
+    interval: tuple[float, float] = (math.nan, math.nan)
+    interval90: tuple[float, float] = (math.nan, math.nan)
+    margin: float = math.nan
+    p: float = math.nan
+    p_equivalence: float = math.nan
+    q: float = math.nan
+    q_equivalence: float = math.nan
+    skill: float = math.nan
+    extrapolation: float = math.nan
+    replicated: bool | None = None
+    sizes: int = 0
+    seeds: int = 0
+    dates: int = 0
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Verdicts of cells judged together, the pooled one, and what they were made from."""
+
+    cells: tuple[Verdict, ...]
+    pooled: Verdict
+    draws: Mapping[str, Draws]  # by cell, of the estimable ones
+    selections: Mapping[str, Selection]
+
+
+def gains(sizes: np.ndarray, losses: np.ndarray) -> np.ndarray:
+    """(B,) nats per decade that (B, K) losses fall over (K,) sizes."""
+    x = np.log10(sizes)
+    x = x - x.mean()
+    return -(losses @ x) / (x @ x)
+
+
+def judge(
+    tables: Sequence[LossTable],
+    *,
+    test: Mapping[str, LossTable] | None = None,
+    draws: int = bootstrap.DRAWS,
+    seed: int = 0,
+    only: Collection[str] = families.FAMILIES,
+) -> Judged:
+    """Judge cells along one axis.
+
+    Args:
+        tables: of one size axis each; names must differ.
+        test: the same cells on the test split, where that has been opened.
+        draws: B, of dates and seeds. seed: of all of them.
+        only: families to fit; flat and power are all that a verdict reads.
+    """
+    usable = [table for table in tables if _obstacle(table) is None]
+    drawn, chosen, evidence = {}, {}, {}
+    if usable:
+        all_weights = bootstrap.date_weights(usable, draws=draws, seed=seed)
+        for index, (table, weights) in enumerate(zip(usable, all_weights, strict=True)):
+            cell = bootstrap.draw(table, weights, seed=seed + 1 + index)
+            drawn[table.name], chosen[table.name] = cell, select(table, cell, only=only)
+            evidence[table.name] = _evidence(table, cell, chosen[table.name], test or {})
+    adjusted = _adjust(list(evidence.values()))
+    cells = {v.name: _with_word(v, drawn[v.name].seed_noise) for v in adjusted}
+    verdicts = tuple(
+        cells.get(table.name) or Verdict(table.name, NOT_ESTIMABLE, _obstacle(table) or "")
+        for table in tables
+    )
+    pooled = _pool(usable, drawn, chosen, [cells[table.name] for table in usable])
+    return Judged(verdicts, pooled, drawn, chosen)
+
+
+def _obstacle(table: LossTable) -> str | None:
+    if table.obstacle:
+        return table.obstacle
+    if len(table.rungs) < 2:
+        return "runs of one size alone"
+    return None
+
+
+def _evidence(
+    table: LossTable, drawn: Draws, selection: Selection, test: Mapping[str, LossTable]
+) -> Verdict:
+    """All the figures of a cell's verdict, without its word."""
+    gain = gains(table.rungs[:, 0], drawn.rungs)
+    margin = MARGIN * float(drawn.prior[0] - drawn.har[0])
+    replicated = None
+    if table.name in test:
+        other = test[table.name]
+        means = np.array(
+            [other.losses[:, other.rung_of_run == k].mean() for k in range(len(other.rungs))]
+        )
+        replicated = bool(np.sign(gains(other.rungs[:, 0], means)) == np.sign(gain[0]))
+    return replace(
+        _tested(table.name, gain, margin),
+        skill=float(gain[0] / drawn.har[0]),
+        extrapolation=selection.skill,
+        replicated=replicated,
+        sizes=len(table.rungs),
+        seeds=int(table.seeds.min()),
+        dates=len(table.dates),
+    )
+
+
+def _tested(name: str, gain: np.ndarray, margin: float) -> Verdict:
+    """Intervals and p-values of a gain, from its draws (row 0 is the figure)."""
+    drawn = gain[1:]
+    above, below = _share(drawn <= 0.0), _share(drawn >= 0.0)
+    equivalence = 1.0 if margin <= 0 else max(_share(drawn <= -margin), _share(drawn >= margin))
+    return Verdict(
+        name=name,
+        word="",
+        reason="",
+        gain=float(gain[0]),
+        interval=uncertainty.interval(drawn),
+        interval90=uncertainty.interval(drawn, 0.9),
+        margin=margin,
+        p=min(1.0, 2.0 * min(above, below)),
+        p_equivalence=equivalence,
+    )
+
+
+def _share(true: np.ndarray) -> float:
+    """Of draws, never exactly 0: a bootstrap of B draws knows no p below 1 / (B + 1)."""
+    return float((true.sum() + 1.0) / (len(true) + 1.0))
+
+
+def _adjust(cells: list[Verdict]) -> list[Verdict]:
+    if not cells:
+        return []
+    q = false_discovery_control([cell.p for cell in cells])
+    q_equivalence = false_discovery_control([cell.p_equivalence for cell in cells])
+    return [
+        replace(cell, q=float(a), q_equivalence=float(b))
+        for cell, a, b in zip(cells, q, q_equivalence, strict=True)
+    ]
+
+
+def _with_word(found: Verdict, seed_noise: bool) -> Verdict:
+    """The rules, in their order."""
+
+    def says(word: str, reason: str) -> Verdict:
+        return replace(found, word=word, reason=reason)
+
+    if not seed_noise:
+        return says(INCONCLUSIVE, "one seed at every size: chance and size cannot be told apart")
+    missing = _missing(found)
+    if missing is None:
+        small = abs(found.gain) < found.margin
+        return says(
+            SCALING if found.gain > 0.0 else INVERSE,
+            "the 95 % interval excludes 0 and a power law foresees the largest size"
+            + (", though the slope is smaller than the margin" if small else "")
+            + ("" if found.replicated else "; the test split is not opened"),
+        )
+    if found.q_equivalence <= SIGNIFICANCE:
+        return says(FLAT, f"the 90 % interval lies inside the margin; {missing}")
+    if not found.margin > 0.0:
+        return says(INCONCLUSIVE, f"{missing}; HAR gains nothing that a margin could follow from")
+    return says(INCONCLUSIVE, f"{missing}; the 90 % interval reaches beyond the margin")
+
+
+def _missing(found: Verdict) -> str | None:
+    """What a claim of scaling (or its inverse) lacks, or None."""
+    if found.q > SIGNIFICANCE:
+        return (
+            "the 95 % interval holds 0"
+            if found.p > SIGNIFICANCE
+            else ("the slope differs from 0, but not after allowing for the number of cells")
+        )
+    if math.isnan(found.extrapolation):
+        return "the slope differs from 0, but three sizes are needed to foresee one"
+    if not found.extrapolation > 0.0:
+        return "the slope differs from 0, but a constant foresees the largest size better"
+    if found.replicated is False:
+        return "the slope differs from 0, but has the other sign on the test split"
+    return None
+
+
+def _pool(
+    tables: list[LossTable],
+    drawn: Mapping[str, Draws],
+    chosen: Mapping[str, Selection],
+    cells: list[Verdict],
+) -> Verdict:
+    if not tables:
+        return Verdict(POOLED, NOT_ESTIMABLE, "no cell is estimable")
+    own = [drawn[table.name] for table in tables]
+    per_cell = [gains(t.rungs[:, 0], d.rungs) / d.har for t, d in zip(tables, own, strict=True)]
+    gain = np.mean(per_cell, axis=0)
+    margin = MARGIN * float(np.mean([(d.prior[0] - d.har[0]) / d.har[0] for d in own]))
+    known = [v.replicated for v in cells if v.replicated is not None]
+    found = _tested(POOLED, gain, margin)
+    pooled = replace(
+        found,
+        unit="skill",
+        q=found.p,
+        q_equivalence=found.p_equivalence,
+        skill=found.gain,
+        extrapolation=skill(list(chosen.values())),
+        # On test the sign of most cells decides.
+        replicated=(sum(known) > len(known) / 2) if known else None,
+        sizes=min(v.sizes for v in cells),
+        seeds=min(v.seeds for v in cells),
+        dates=max(v.dates for v in cells),
+    )
+    return _with_word(pooled, any(d.seed_noise for d in own))

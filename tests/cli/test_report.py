@@ -1,0 +1,54 @@
+"""`mlxts report` as it is called."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from mlxts.cli.app import app
+from mlxts.errors import RunError
+from mlxts.evaluation import looks
+from tests import homes
+from tests.report import worlds as reports
+from tests.scaling import worlds
+
+
+def call(*arguments: str):
+    return CliRunner().invoke(app, ["report", *arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    homes.simulated(tmp_path, monkeypatch)
+    splits = ("train", "validation", "test")
+    (folder,) = worlds.ladder({"0.02M": 0.5}, seeds=1, splits=splits)
+    return folder
+
+
+def test_a_report_lands_where_it_is_asked_for_and_says_its_answer(run, tmp_path):
+    out = tmp_path / "elsewhere"
+    reports.unfinished()
+    called = call(run.name, "--out", str(out), "--draws", "50")
+    assert (out / "report.html").is_file()
+    assert called.stdout.startswith("On validation (exploratory): a bigger model: not tried")
+    assert looks.history() == []
+
+
+def test_without_names_it_is_about_all_and_leaves_out_what_is_not_finished(run, tmp_path):
+    left = reports.unfinished()
+    called = call("--draws", "50", "--json")
+    said = json.loads(called.stdout)
+    assert said["runs"] == [run.name]
+    assert (tmp_path / "outputs" / "results" / "report" / "report.html").is_file()
+    assert left.name in called.stderr
+
+
+def test_a_report_of_the_test_split_is_a_look_on_record(run, tmp_path):
+    call(run.name, "--split", "test", "--draws", "50", "--out", str(tmp_path / "out"))
+    assert [(look["run"], look["score_on"]) for look in looks.history()] == [(run.name, "SPY")]
+    assert "looked at 1 time" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_run_that_is_not_there_is_an_error(run):
+    with pytest.raises(RunError, match="no run, no folder of runs and no study"):
+        call("nobody")

@@ -1,0 +1,213 @@
+"""The report: everything is there, is what the evaluator says, and is the same bytes again."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import polars as pl
+import pytest
+
+from mlxts.evaluation import uncertainty
+from mlxts.files import digest
+from mlxts.report import material, page, scored, sections
+from mlxts.scaling import axes, ledger, verdict
+from tests import homes
+from tests.report import worlds
+
+DRAWS = 50
+
+
+class Page(HTMLParser):
+    """Tags as they are nested, and what they say."""
+
+    VOID = ("meta", "link", "br", "img", "input", "hr")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.stack: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.headings: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if "id" in given:
+            self.ids.append(given["id"])
+        self.links += [given[name] for name in ("href", "src") if given.get(name)]
+        if tag not in self.VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.stack.pop()
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data):
+        if self.stack and self.stack[-1] in ("h2", "caption"):
+            self.headings.append(data.strip())
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        home = homes.simulated(tmp_path_factory.mktemp("home"), patch)
+        folders = worlds.fill()
+        worlds.look(folders[0].name)
+        gathered = material.gather(folders, draws=DRAWS)
+        out = home / "outputs" / "results" / "one"
+        page.write(gathered, out)
+        yield home, folders, gathered, out
+
+
+@pytest.fixture(autouse=True)
+def home(world, monkeypatch):
+    monkeypatch.setenv("MLXTS_HOME", str(world[0]))
+
+
+@pytest.fixture(scope="module")
+def text(world):
+    return (world[3] / page.PAGE).read_text(encoding="utf-8")
+
+
+def test_the_page_is_whole_html_that_needs_nothing_else(text, world):
+    parsed = Page(text)
+    assert parsed.stack == []
+    assert len(parsed.ids) == len(set(parsed.ids))
+    for link in parsed.links:
+        if link.startswith("#"):
+            assert link[1:] in parsed.ids, link
+        else:
+            assert (world[3] / link).is_file(), link
+    assert not re.search(r'(src|href)="(https?:)?//', text)
+    assert "url(http" not in text
+
+
+def test_every_section_is_there_or_says_what_to_run(text, world):
+    parsed = Page(text)
+    for key in (
+        "verdicts", "parameters", "samples", "features", "skill", "sensitivity", "reliability",
+        "years", "surfaces", "frontier", "evidence", "tried", "runs", "provenance",
+    ):  # fmt: skip
+        assert key in parsed.ids
+    record = json.loads((world[3] / page.RECORD).read_text())
+    assert set(record["missing"]) == {"verdicts", "features", "sensitivity", "surfaces"}
+    assert all(any("`" in line for line in lines) for lines in record["missing"].values())
+    assert "Does a bigger model" in text
+    assert sections.answer(world[2]).startswith("On validation (exploratory): a bigger model: ")
+    assert "The test split was looked at 1 time." in text
+    assert worlds.read(world[1][0], "run.json")["data_hash"] in json.dumps(record)
+
+
+def test_every_figure_and_table_has_its_files(world):
+    out, parts = world[3], sections.sections(world[2])
+    pictures = [picture for part in parts for picture in part.pictures]
+    tables = [table for part in parts for table in part.tables]
+    assert {picture.name.split("-")[0] for picture in pictures} == {
+        "loss", "skill", "reliability", "years", "surface", "frontier",
+    }  # fmt: skip
+    for picture in pictures:
+        for kind, begin in (("svg", b"<?xml"), ("pdf", b"%PDF")):
+            assert (out / "figures" / f"{picture.name}.{kind}").read_bytes().startswith(begin)
+        kept = pl.read_csv(out / "figures" / f"{picture.name}.csv", infer_schema_length=None)
+        assert kept.height == picture.data.height > 0
+    for table in tables:
+        kept = pl.read_csv(out / "tables" / f"{table.name}.csv", infer_schema_length=None)
+        assert kept.height == len(table.rows)
+        said = (out / "tables" / f"{table.name}.tex").read_text()
+        assert said.count(r" \\") == len(table.rows) + 1
+    record = json.loads((out / page.RECORD).read_text())
+    assert all(digest(out / name) == known for name, known in record["files"].items())
+    files = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert files == {*record["files"], page.RECORD}
+
+
+def test_the_same_runs_give_the_same_bytes(world, tmp_path):
+    _, folders, _, out = world
+    page.write(material.gather(folders[::-1], draws=DRAWS), tmp_path)
+    once = json.loads((out / page.RECORD).read_text())
+    again = json.loads((tmp_path / page.RECORD).read_text())
+    assert once == again
+
+
+def test_what_an_earlier_report_left_is_removed_and_nothing_else(world, tmp_path):
+    stale, foreign = tmp_path / "figures" / "old.svg", tmp_path / "figures" / "mine.svg"
+    outside = tmp_path / "mine.txt"
+    stale.parent.mkdir()
+    for path in (stale, foreign, outside):
+        path.write_text("x")
+    names = {"figures/old.svg": "", "../mine.txt": "", "mine.txt": ""}
+    (tmp_path / page.RECORD).write_text(json.dumps({"files": names}))
+    page.write(material.gather(world[1][-1:], draws=DRAWS), tmp_path)
+    assert not stale.exists()
+    assert foreign.exists()
+    assert outside.exists()
+
+
+def test_the_metrics_of_a_run_are_those_of_the_evaluator(world):
+    rows = pl.read_csv(world[3] / "tables" / "runs.csv", infer_schema_length=None)
+    run = world[1][0]
+    row = rows.row(by_predicate=pl.col("run") == run.name, named=True)
+    figures = worlds.read(run, "summary.json")["scores"]["validation"]["patchtst"]
+    for name in ("log_loss", "auc", "brier", "ece", "log_loss_skill"):
+        assert row[name] == figures[name]
+        assert [row[f"{name}_low"], row[f"{name}_high"]] == figures["interval"][name]
+    assert row["verdict"] == figures["verdict"]
+    assert row["seconds"] is None  # its steps slowed down
+    assert rows["mode"].unique().to_list() == ["exploratory"]
+    others = rows.filter(pl.col("run") != run.name)
+    assert others["seconds"].null_count() == 0
+
+
+def test_the_skill_of_one_seed_is_the_evaluators_with_its_interval(world):
+    run = world[1][0]
+    (one,) = scored.scored(ledger.build([run]), draws=uncertainty.DRAWS)
+    row = one.row()
+    figures = worlds.read(run, "summary.json")["scores"]["validation"]["patchtst"]
+    assert row["loss"] == pytest.approx(figures["log_loss"], rel=1e-12)
+    assert row["skill"] == pytest.approx(figures["log_loss_skill"], rel=1e-9)
+    low, high = figures["interval"]["log_loss_skill"]
+    assert [row["skill_low"], row["skill_high"]] == pytest.approx([low, high], rel=1e-9)
+    assert row["verdict"] == figures["verdict"]
+
+
+def test_years_are_parts_of_the_whole(world):
+    one = world[2].scored[0]
+    rows, whole = one.years(), one.row()
+    assert [row["year"] for row in rows] == [2023, 2024]
+    assert sum(row["n"] for row in rows) == whole["n"]
+    mean = sum(row["n"] * row["loss"] for row in rows) / whole["n"]
+    assert mean == pytest.approx(whole["loss"], rel=1e-12)
+
+
+def test_verdicts_are_those_of_the_scaling_room(world):
+    cells = axes.tables(ledger.build(world[1]), "parameters")
+    judged = verdict.judge(cells, draws=DRAWS)
+    rows = pl.read_csv(world[3] / "tables" / "verdict_parameters.csv", infer_schema_length=None)
+    assert rows["name"].to_list() == ["pooled", *(cell.name for cell in judged.cells)]
+    assert rows["gain"].to_list() == [judged.pooled.gain, *(cell.gain for cell in judged.cells)]
+    assert rows["word"].to_list() == [judged.pooled.word, *(cell.word for cell in judged.cells)]
+
+
+def test_what_is_not_estimable_is_marked_and_not_drawn(world):
+    rows = pl.read_csv(world[3] / "tables" / "base_rates.csv", infer_schema_length=None)
+    rare = rows.row(by_predicate=pl.col("task") == "threshold_5pct", named=True)
+    assert rare["estimable"] is False
+    assert "positives" in rare["why"]
+    drawn = [path.name for path in (world[3] / "figures").glob("*5pct*")]
+    assert drawn == []
+    skill = pl.read_csv(world[3] / "tables" / "skill.csv", infer_schema_length=None)
+    assert skill.filter(task="threshold_5pct")["verdict"].to_list() == ["not estimable"]
+
+
+def test_the_compute_frontier_never_rises_and_knows_no_seconds(world):
+    (path,) = (world[3] / "figures").glob("frontier-threshold-1pct*.csv")
+    rows = pl.read_csv(path)
+    assert rows["flops"].is_sorted()
+    assert rows["frontier"].is_sorted(descending=True)
+    assert rows["frontier"].min() == rows["loss"].min()
+    assert "seconds" not in rows.columns

@@ -1,0 +1,55 @@
+"""A workspace with planted runs: two budgets and two histories, a rare event, a return."""
+
+import json
+from pathlib import Path
+
+from mlxts import config, experiment, files
+from mlxts import dataset as datasets
+from mlxts.evaluation import predictions, runs, score
+from tests import homes
+from tests.scaling import worlds
+
+BLURS = {"0.02M": 1.2, "0.06M": 0.3}
+
+
+def fill() -> list[Path]:
+    """Plant the runs in the current workspace, which holds simulated bars. Returns run folders."""
+    folders = worlds.ladder(BLURS)
+    half = {"data": homes.SETTINGS["data"] | {"train_fraction": 0.5}}
+    folders += worlds.ladder({name: blur + 0.3 for name, blur in BLURS.items()}, overrides=half)
+    for task, blur in (("threshold_5pct", 0.5), ("regression", 0.001)):
+        folders += worlds.ladder({"0.02M": blur}, seeds=1, overrides={"task": task})
+    worlds.change(folders[0], "summary.json", thermal={"suspect": True, "suspect_reason": "slow"})
+    give_scores(folders[0])
+    return folders
+
+
+def give_scores(folder: Path) -> None:
+    """What the evaluator says of a run, into its summary."""
+    data = experiment.dataset_of(folder)
+    scores = score.score_run(runs.MODEL, predictions.read(folder / predictions.FILE_NAME), data)
+    worlds.change(folder, "summary.json", scores=scores)
+
+
+def unfinished() -> Path:
+    """A run that was begun and has no summary."""
+    settings = homes.SETTINGS | {"budget": "0.2M"}
+    configuration = config.build(settings)
+    folder = worlds.run_folder(datasets.build(configuration), configuration, 1.0)
+    (folder / "summary.json").unlink()
+    return folder
+
+
+def read(folder: Path, name: str) -> dict:
+    return json.loads((folder / name).read_text(encoding="utf-8"))
+
+
+def runs_of(folders: list[Path]) -> list[str]:
+    return sorted(folder.name for folder in folders)
+
+
+def look(run: str) -> None:
+    """A line in the ledger of looks, as if somebody had opened the test split."""
+    path = files.outputs_folder() / "results" / "test_looks.jsonl"
+    line = {"who": "somebody", "when": "2026-02-01T00:00:00+00:00", "run": run, "score_on": "SPY"}
+    files.write_text(path, json.dumps(line) + "\n")

@@ -1,0 +1,149 @@
+"""The ledger says of every run and date what its predictions say, and nothing of its own."""
+
+import copy
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mlxts.errors import DataError, RunError
+from mlxts.evaluation import predictions
+from mlxts.evaluation.metrics import Forecast
+from mlxts.scaling import axes, ledger
+from tests import homes
+from tests.scaling import worlds
+
+BLURS = {"0.02M": 1.0, "0.06M": 0.6, "0.2M": 0.3}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    path = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        homes.simulated(path, patch)
+        yield path
+
+
+@pytest.fixture(scope="module")
+def folders(home):
+    return worlds.ladder(BLURS)
+
+
+@pytest.fixture(scope="module")
+def built(folders):
+    return ledger.build(folders)
+
+
+def test_every_column_is_there_and_explained(built):
+    assert built.schema == ledger.SCHEMA
+    assert all(column.meaning for column in ledger.COLUMNS)
+
+
+def test_losses_are_the_evaluators(built, folders):
+    own = built.filter(run=folders[0].name).sort("date")
+    said = predictions.read(folders[0] / predictions.FILE_NAME)
+    said = said.filter(split="validation", symbol="SPY").sort("date")
+    expected = Forecast(said["logit"].to_numpy(), said["target"].to_numpy()).losses
+    np.testing.assert_allclose(own["loss"], expected)
+    assert own["date"].to_list() == said["date"].to_list()
+
+
+def test_baselines_stand_on_the_same_rows(built):
+    assert built.null_count().drop("seconds").sum_horizontal().item() == 0
+    means = built.select(pl.col("^loss_.*$").mean()).row(0, named=True)
+    assert means["loss_har"] < means["loss_prior"]
+    assert built.group_by("date").agg(pl.col("loss_har").n_unique())["loss_har"].max() == 1
+
+
+def test_nothing_of_the_test_split_is_read_unless_it_was_opened(built, folders):
+    assert set(built["split"]) == {"validation"}
+    with pytest.raises(RunError, match="--split test"):
+        ledger.build(folders, split="test")
+
+
+def test_a_throttled_run_gives_no_wall_time(home):
+    (folder, *_) = worlds.ladder({"0.02M": 0.5}, seeds=1, suspect=True, started="2020")
+    (row,) = ledger.runs(ledger.build([folder])).to_dicts()
+    assert row["suspect"]
+    assert row["seconds"] is None
+
+
+def test_what_was_trained_is_counted(built):
+    row = ledger.runs(built).row(0, named=True)
+    assert row["epochs"] == pytest.approx(0.5 * homes.SETTINGS["training"]["max_epochs"])
+    assert row["tokens"] == round(row["epochs"] * row["samples"]) * 9
+    assert row["flops"] == 50e6
+    assert row["seconds"] == 3.0
+
+
+def test_an_unfinished_run_is_one_line(folders, tmp_path):
+    assert ledger.finished([folders[0], tmp_path]) == [folders[0]]
+    with pytest.raises(RunError, match="to its end"):
+        ledger.build([tmp_path])
+    with pytest.raises(RunError, match="no finished run"):
+        ledger.build([])
+
+
+def test_predictions_about_other_rows_are_refused(home):
+    (folder,) = worlds.ladder({"0.02M": 0.4}, seeds=1, started="2021")
+    path = folder / predictions.FILE_NAME
+    predictions.write(path, predictions.read(path).with_columns(target=1.0 - pl.col("target")))
+    with pytest.raises(DataError, match="train it again"):
+        ledger.build([folder])
+
+
+def test_a_recipe_is_what_is_neither_axis_nor_size_nor_seed():
+    base = {
+        "name": "a", "seed": 1, "budget": "2M", "task": "direction", "data": {"symbols": ["SPY"]},
+        "features": {"tier": 20, "source": "indicators"}, "model": {"depth": 3, "dropout": 0.5},
+        "training": {"weight_decay": 0.01},
+    }  # fmt: skip
+    other = copy.deepcopy(base)
+    other |= {"name": "b", "seed": 2, "budget": "20M"}
+    other["data"]["symbols"] = ["SPY", "DIA"]
+    other["model"]["depth"] = 6
+    assert ledger.recipe(base) == ledger.recipe(other)
+    other["training"]["weight_decay"] = 0.1
+    assert ledger.recipe(base) != ledger.recipe(other)
+    tuned = ("training.weight_decay",)
+    assert ledger.recipe(base, tuned) == ledger.recipe(other, tuned)
+
+
+def test_the_ledger_is_cut_along_parameters(built, folders):
+    (table,) = axes.tables(built, "parameters")
+    assert table.name == "threshold_1pct H1 daily (exploratory)"
+    np.testing.assert_allclose(table.rungs[:, 0], [2e4, 6e4, 2e5], rtol=0.01)
+    assert table.seeds.tolist() == [2, 2, 2]
+    for column, run in zip(table.losses.T, table.runs, strict=True):
+        np.testing.assert_allclose(column, built.filter(run=run).sort("date")["loss"])
+    assert 0.0 < table.bound < np.log(2)
+    assert table.losses.mean(axis=0)[:2].mean() > table.losses.mean(axis=0)[-2:].mean()
+
+
+def test_parameters_may_be_counted_in_three_ways(built):
+    sizes = {
+        count: axes.tables(built, "parameters", parameters=count)[0].rungs[-1, 0]
+        for count in axes.PARAMETERS
+    }
+    assert sizes["body"] < sizes["no_embedding"] < sizes["total"]
+
+
+def test_of_two_runs_alike_the_newer_counts(built, home):
+    again = worlds.ladder({"0.02M": 0.1}, seeds=2, started="2030")
+    both = pl.concat([built, ledger.build(again)])
+    (table,) = axes.tables(both, "parameters")
+    assert table.seeds.tolist() == [2, 2, 2]
+    assert {run.name for run in again} <= set(table.runs)
+
+
+def test_recipes_are_not_mixed(built, home):
+    model = {"model": {"revin": {"statistics_to_head": True}}}
+    other = worlds.ladder({"0.02M": 0.5, "0.2M": 0.5}, overrides=model, started="2022")
+    found = axes.tables(pl.concat([built, ledger.build(other)]), "parameters")
+    assert [len(table.rungs) for table in found] in ([2, 3], [3, 2])
+    assert all("recipe" in table.name for table in found)
+
+
+def test_one_size_is_no_axis(built):
+    with pytest.raises(RunError, match="differ in training samples"):
+        axes.tables(built, "samples")

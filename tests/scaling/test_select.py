@@ -1,0 +1,68 @@
+"""The law that foresees is chosen, and the simplest of those that do."""
+
+import numpy as np
+import pytest
+
+from mlxts.scaling import bootstrap, families, select, synthetic
+
+SIZES = synthetic.SIZES
+
+
+def selected(truth: np.ndarray, sizes: np.ndarray = SIZES) -> select.Selection:
+    table = synthetic.table(truth, np.random.default_rng(0), sizes=sizes)
+    (weights,) = bootstrap.date_weights([table], draws=60)
+    return select.select(table, bootstrap.draw(table, weights))
+
+
+def test_flat_is_chosen_where_nothing_changes() -> None:
+    found = selected(np.full(5, 0.45))
+    assert found.chosen == "flat"
+    assert sum(found.frequencies.values()) == pytest.approx(1.0)
+
+
+def test_a_steady_fall_is_a_power_law_and_foreseen() -> None:
+    found = selected(0.45 * (SIZES / SIZES.mean()) ** -0.04)
+    assert found.chosen == "power"
+    assert found.skill > 0.5
+    law = found.fits["power"]
+    low, high = np.percentile(law.parameters()["a"][1:], [0.5, 99.5])
+    assert low < 0.04 < high
+
+
+def test_a_turn_is_not_taken_for_a_power_law() -> None:
+    z = np.linspace(-0.5, 0.5, 5)
+    found = selected(0.43 + 0.15 * (z + 0.1) ** 2)
+    assert found.chosen == "broken"
+    assert found.frequencies["power"] < 0.1
+
+
+def test_the_errors_are_those_of_the_size_left_out() -> None:
+    found = selected(0.45 * (SIZES / SIZES.mean()) ** -0.04)
+    x, y = np.log(SIZES), np.log(found.losses[0])
+    assert found.errors["flat"][0] == pytest.approx(abs(y[-1] - y[:-1].mean()), rel=0.1)
+    slope, level = np.polyfit(x[:-1], y[:-1], 1)
+    assert found.errors["power"][0] == pytest.approx(abs(y[-1] - slope * x[-1] - level), abs=2e-3)
+
+
+def test_three_sizes_are_enough_for_a_power_law_and_two_are_not() -> None:
+    three, two = SIZES[::2], SIZES[:2]
+    assert set(selected(np.full(3, 0.45), three).fits) == {"flat", "power"}
+    found = selected(np.full(2, 0.45), two)
+    assert set(found.fits) == {"flat"}
+    assert np.isnan(found.skill)
+
+
+def test_every_family_is_summed_up() -> None:
+    rows = selected(np.full(5, 0.45)).summary()
+    assert [row["family"] for row in rows] == [f.name for f in families.available(1, 5)]
+    assert sum(row["chosen"] for row in rows) == 1
+    for row in rows:
+        assert set(row["intervals"]) == set(row["parameters"])
+
+
+def test_skill_of_several_tables_weighs_them_by_what_there_is_to_foresee() -> None:
+    falls, still = selected(0.45 * (SIZES / SIZES.mean()) ** -0.04), selected(np.full(5, 0.45))
+    both = select.skill([falls, still])
+    assert min(falls.skill, still.skill) <= both <= max(falls.skill, still.skill)
+    assert abs(both - falls.skill) < abs(both - still.skill)
+    assert np.isnan(select.skill([]))

@@ -1,0 +1,113 @@
+"""What is said follows from the rules that were written down before."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks import fitter_coverage
+from mlxts.scaling import synthetic, verdict
+from mlxts.scaling.synthetic import SIZES, Noise
+from mlxts.scaling.table import LossTable
+
+X = np.log10(SIZES) - np.log10(SIZES).mean()
+QUIET = Noise(seed=0.0005, paired=0.001)
+
+
+def table(gain: float, *, seed: int = 0, noise: Noise | None = None, **changes) -> LossTable:
+    return synthetic.table(0.45 - gain * X, np.random.default_rng(seed), noise=noise, **changes)
+
+
+def judged(*tables: LossTable, **changes) -> verdict.Judged:
+    return verdict.judge(tables, draws=100, only=("flat", "power"), **changes)
+
+
+def word(*tables: LossTable, **changes) -> str:
+    return judged(*tables, **changes).cells[0].word
+
+
+def test_the_gain_is_nats_per_decade() -> None:
+    losses = np.array([[0.5, 0.47, 0.44]])
+    assert verdict.gains(np.array([1e6, 1e7, 1e8]), losses)[0] == pytest.approx(0.03)
+
+
+def test_a_fall_is_scaling_and_a_rise_is_inverse() -> None:
+    assert word(table(0.03)) == verdict.SCALING
+    assert word(table(-0.03)) == verdict.INVERSE
+
+
+def test_no_change_is_flat_once_the_interval_lies_inside_the_margin() -> None:
+    found = judged(table(0.0, noise=QUIET)).cells[0]
+    assert found.word == verdict.FLAT
+    assert -found.margin < found.interval90[0] < found.interval90[1] < found.margin
+    assert found.margin == pytest.approx(0.2 * 0.076, rel=0.2)
+
+
+def test_too_much_noise_is_ignorance_and_not_flatness() -> None:
+    assert word(table(0.0, noise=Noise(paired=0.05))) == verdict.INCONCLUSIVE
+
+
+def test_where_har_gains_nothing_flat_is_out_of_reach() -> None:
+    no_gain = replace(table(0.0, noise=QUIET), prior=table(0.0, noise=QUIET).har)
+    found = judged(no_gain).cells[0]
+    assert found.word == verdict.INCONCLUSIVE
+    assert "HAR gains nothing" in found.reason
+
+
+def test_a_single_seed_at_every_size_claims_nothing() -> None:
+    found = judged(table(0.03, seeds=1)).cells[0]
+    assert found.word == verdict.INCONCLUSIVE
+    assert "one seed" in found.reason
+
+
+def test_a_slope_over_two_sizes_is_not_yet_scaling() -> None:
+    two = synthetic.table(np.array([0.5, 0.4]), np.random.default_rng(0), sizes=SIZES[[0, -1]])
+    found = judged(two).cells[0]
+    assert found.word == verdict.INCONCLUSIVE
+    assert "three sizes" in found.reason
+
+
+def test_a_sign_that_turns_on_test_takes_the_claim_away() -> None:
+    falls, rises = table(0.03), table(-0.03, seed=1)
+    again = table(0.03, seed=2)
+    confirmed = judged(falls, test={"synthetic": again}).cells[0]
+    assert (confirmed.word, confirmed.replicated) == (verdict.SCALING, True)
+    assert judged(falls, test={"synthetic": rises}).cells[0].word == verdict.INCONCLUSIVE
+    assert "not opened" in judged(falls).cells[0].reason
+
+
+def test_not_estimable_cells_are_named_and_left_out_of_the_pool() -> None:
+    sparse = replace(table(-0.2, name="sparse"), obstacle="3 positives and 498 negatives")
+    found = judged(table(0.03), sparse)
+    assert found.cells[1].word == verdict.NOT_ESTIMABLE
+    assert found.cells[1].reason == "3 positives and 498 negatives"
+    assert found.pooled.gain == pytest.approx(found.cells[0].skill)
+    assert judged(sparse).pooled.word == verdict.NOT_ESTIMABLE
+
+
+def test_many_cells_ask_for_more_evidence_each() -> None:
+    cells = [table(0.0, seed=seed, name=f"flat {seed}") for seed in range(4)]
+    weak = table(0.0045, seed=1, name="weak")
+    alone, many = judged(weak).cells[0], judged(weak, *cells).cells
+    assert alone.q == alone.p == many[0].p
+    assert all(cell.q >= cell.p for cell in many)
+
+
+def test_cells_that_agree_are_seen_together_before_they_are_seen_alone() -> None:
+    cells = [table(0.002, seed=seed, name=str(seed)) for seed in range(6)]
+    found = judged(*cells)
+    widths = [v.interval[1] - v.interval[0] for v in found.cells]
+    pooled = found.pooled.interval[1] - found.pooled.interval[0]
+    assert pooled * synthetic.LOSS < 0.6 * np.mean(widths)
+    assert found.pooled.unit == "skill"
+
+
+def test_the_same_seed_gives_the_same_verdict() -> None:
+    assert judged(table(0.01), seed=3).cells == judged(table(0.01), seed=3).cells
+
+
+@pytest.mark.parametrize("truth", ["flat", "broken"])
+def test_intervals_cover_and_flat_stays_flat(truth: str) -> None:
+    row = fitter_coverage.coverage(truth, 4, draws=60)
+    assert row["gain covered"] >= 2 / 4
+    assert row["scaling"] == {"flat": 0.0, "broken": 1.0}[truth]

@@ -1,0 +1,74 @@
+"""Run folders with planted predictions over simulated bars: no training, real everything else."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from mlxts import config, files
+from mlxts import dataset as datasets
+from mlxts.dataset import Dataset
+from mlxts.evaluation import baselines, predictions
+from mlxts.model import budget
+from tests import homes
+
+BUDGETS = ("0.02M", "0.06M", "0.2M", "0.6M")
+
+
+def run_folder(
+    data: Dataset,
+    configuration: config.ExperimentConfig,
+    blur: float,
+    *,
+    splits: tuple[str, ...] = ("train", "validation"),
+    suspect: bool = False,
+    started: str = "2026-01-01T00:00:00+00:00",
+) -> Path:
+    """A finished run whose logits are HAR's with noise of deviation `blur`."""
+    rng = np.random.default_rng([configuration.seed, int(1e6 * blur)])
+    har = baselines.predictions(data, splits, ("har",))["har"]
+    said = har.with_columns(pl.col("logit") + blur * rng.normal(size=har.height))
+    shape = budget.solve(configuration.budget, len(data.names), configuration.model)
+    run_id = f"{configuration.budget}-h{data.horizon}-s{configuration.seed}-{started[:4]}"
+    run_id += configuration.hash[:6]
+    folder = files.runs_folder() / run_id
+    counts = {name: len(samples) for name, samples in data.samples.items()}
+    record = {
+        "run_id": run_id,
+        **budget.table(shape),
+        "samples": counts,
+        "features": len(data.names),
+        "flops_per_step": 1e6,
+        "total_steps": 100,
+        "config": configuration.model_dump(mode="json"),
+        "data_hash": data.data_hash,
+        "shape": shape.record(),
+        "artifacts": [],
+        "started": started,
+    }
+    summary = {"status": "finished", "steps": 50, "train_seconds": 3.0}
+    files.write_json(folder / "run.json", record)
+    files.write_json(folder / "summary.json", summary | {"thermal": {"suspect": suspect}})
+    files.write_text(folder / "config.yaml", configuration.to_yaml())
+    predictions.write(folder / predictions.FILE_NAME, said)
+    return folder
+
+
+def ladder(
+    blurs: dict[str, float], *, seeds: int = 2, overrides: dict | None = None, **changes
+) -> list[Path]:
+    """Runs of several budgets and seeds in the current workspace."""
+    settings = homes.SETTINGS | (overrides or {})
+    data = datasets.build(config.build(settings))
+    return [
+        run_folder(data, config.build(settings | {"budget": name, "seed": seed}), blur, **changes)
+        for name, blur in blurs.items()
+        for seed in range(seeds)
+    ]
+
+
+def change(folder: Path, name: str, **values) -> None:
+    """Overwrite keys of a run's JSON file."""
+    path = folder / name
+    files.write_json(path, json.loads(path.read_text()) | values)
