@@ -1,5 +1,61 @@
-"""mlxts: do neural scaling laws hold for transformers on financial time series?"""
+"""mlxts: do neural scaling laws hold for transformers on financial time series?
+
+    import mlxts
+
+    run = mlxts.load_run("2M-daily-threshold_1pct")       # run.summary, run.metrics(), run.model()
+    rows = mlxts.load_predictions(run.folder, "validation")
+    table = mlxts.features.build(bars, tier=50)
+    model = mlxts.PatchTST(mlxts.Shape(channels="mixing", features=20, ...))
+
+Import it before `mlx`: it loads a fast BLAS in front of MLX on Linux. The names below are loaded
+when they are first used, so that `import mlxts` takes a moment and no more.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from mlxts import backend
 
+if TYPE_CHECKING:
+    from mlxts import features
+    from mlxts.errors import MlxtsError
+    from mlxts.interop.imported import load_model
+    from mlxts.interop.saved import Run, load_predictions, load_run
+    from mlxts.model.patchtst import PatchTST, Shape
+
+__all__ = [
+    "MlxtsError",
+    "PatchTST",
+    "Run",
+    "Shape",
+    "features",
+    "load_model",
+    "load_predictions",
+    "load_run",
+]
+
+_HOMES = {
+    "MlxtsError": "mlxts.errors",
+    "PatchTST": "mlxts.model.patchtst",
+    "Run": "mlxts.interop.saved",
+    "Shape": "mlxts.model.patchtst",
+    "load_model": "mlxts.interop.imported",
+    "load_predictions": "mlxts.interop.saved",
+    "load_run": "mlxts.interop.saved",
+}
+
 backend.prepare()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "features":
+        return import_module("mlxts.features")
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

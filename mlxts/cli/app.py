@@ -4,7 +4,23 @@ from typing import Annotated
 
 import typer
 
-from mlxts.cli import data, doctor, evaluate, features, targets, thermal, train
+from mlxts.cli import (
+    data,
+    docs,
+    doctor,
+    evaluate,
+    export,
+    features,
+    hpo,
+    report,
+    scaling,
+    sweep,
+    targets,
+    thermal,
+    train,
+    worker,
+    workspace,
+)
 
 app = typer.Typer(
     name="mlxts",
@@ -39,9 +55,18 @@ app.command("batch-size")(train.batch_size)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.baselines)
 app.command()(evaluate.runs)
+app.command()(export.export)
+app.add_typer(export.import_, name="import")
 app.add_typer(data.data, name="data")
 app.add_typer(features.features, name="features")
 app.add_typer(targets.targets, name="targets")
+app.add_typer(hpo.hpo, name="hpo")
+app.add_typer(sweep.sweep, name="sweep")
+app.command()(worker.worker)
+app.add_typer(scaling.scaling, name="scaling")
+app.command()(report.report)
 app.command()(thermal.thermal)
 app.command()(doctor.doctor)
 app.command()(doctor.verify)
+app.add_typer(docs.docs, name="docs")
+app.add_typer(workspace.workspace, name="workspace")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli import cells
+from mlxts.cli import cells, controls
 from mlxts.cli.output import JsonOption, emit, note, table
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 data = typer.Typer(help="Fetch, import, simulate, list and verify data.", no_args_is_help=True)
 data.command()(cells.cell)
 data.command()(cells.sources)
+data.command()(controls.controls)
 
 
 class Online(StrEnum):
@@ -28,9 +29,13 @@ class Online(StrEnum):
     sffed = "sffed"
 
 
-class Model(StrEnum):
+class Market(StrEnum):
     gbm = "gbm"
     sv = "sv"
+    canary = "canary"
+    regimes = "regimes"
+    zipf = "zipf"
+    teacher = "teacher"
 
 
 Start = Annotated[
@@ -122,19 +127,35 @@ def import_(
 
 @data.command()
 def simulate(
-    model: Annotated[Model, typer.Argument(help="Constant (gbm) or stochastic (sv) volatility.")],
+    market: Annotated[
+        Market, typer.Argument(help="A control; docs/controls.md says what each is.")
+    ],
     symbol: SymbolOption = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the path.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the market and its paths.")] = 0,
+    symbols: Annotated[
+        int, typer.Option(min=1, help="Paths of the same market: NAME, NAME2, NAME3 ...")
+    ] = 1,
+    dial: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="DIAL=VALUE", help="e.g. exponent=1; repeat."),
+    ] = None,
     start: Start = None,
     end: End = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate a martingale and store it with the exact probability of every binary target."""
-    from mlxts.data.sources.simulated import SimulatedSource
+    """Simulate a market and store it with the exact probability of every binary target."""
+    from mlxts import config
+    from mlxts.data.sources import simulated
 
+    dials = dict(config.parse_override(text) for text in dial or ())
+    simulated.make(market.value, dials)  # refused once, not once a symbol
     bounds = {"first": _day(start), "last": _day(end)}
-    chosen = SimulatedSource(model.value, seed, **{k: v for k, v in bounds.items() if v})
-    _store_all([((symbol or model.value).upper(), chosen)], None, None, as_json)
+    chosen = simulated.SimulatedSource(
+        market.value, seed, **{k: v for k, v in bounds.items() if v}, dials=dials
+    )
+    name = (symbol or market.value).upper()
+    names = [name, *(f"{name}{number}" for number in range(2, symbols + 1))]
+    _store_all([(one, chosen) for one in names], None, None, as_json)
 
 
 @data.command()

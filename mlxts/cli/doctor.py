@@ -1,10 +1,13 @@
 """`doctor` and `verify`: is this machine fit, and are the data what the manifests say?"""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from mlxts.cli.output import JsonOption, emit, note, table
+
+if TYPE_CHECKING:
+    from mlxts.workspace.project import Problem
 
 
 def doctor(as_json: JsonOption = False) -> None:
@@ -39,30 +42,47 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def verify(as_json: JsonOption = False) -> None:
-    """Check the environment and every registered file's hash; names what is wrong."""
+    """Check environment, registered files' hashes and, in the project, every document."""
     from mlxts import backend
     from mlxts.data import store
 
-    found = store.verify()
+    found, documents = store.verify(), _documents()
+    problems = documents or []
     if as_json:
         emit(
             {
-                "ok": found.ok,
+                "ok": found.ok and not problems,
                 "checked": found.checked,
                 "changed": found.changed,
                 "missing": found.missing,
                 "unregistered": found.unregistered,
                 "versions": _versions(),
                 "blas": backend.describe()["blas"],
+                "problems": None if documents is None else [vars(one) for one in problems],
             }
         )
-        if not found.ok:
+        if problems or not found.ok:
             raise typer.Exit(2)
         return
+    for problem in problems:
+        print(problem)
     found.require()
     for path in found.unregistered:
         note(f"{path} is not registered; `mlxts data register-raw` adds it")
     print(f"{found.checked} files are what the manifests say; {len(_versions())} packages found.")
+    if documents is not None:
+        print(f"documents and workspace: {len(problems) or 'no'} problem(s).")
+    if problems:
+        raise typer.Exit(2)
+
+
+def _documents() -> "list[Problem] | None":
+    """What is wrong with the project's documents; None outside of it."""
+    from mlxts.cli.docs import command_tree
+    from mlxts.workspace import documents, project
+
+    root = project.find()
+    return None if root is None else documents.check(root, command_tree())
 
 
 def _sensor() -> str:

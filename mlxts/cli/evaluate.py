@@ -1,4 +1,4 @@
-"""`evaluate`, `baselines`, `runs`: a model beside what volatility alone says."""
+"""`evaluate`, `baselines`, `runs`: a model beside what can be said without it."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlxts.cli.details import show_details
 from mlxts.cli.output import JsonOption, emit, note, number, table
 from mlxts.cli.scores import show_scores
 
@@ -22,17 +23,39 @@ class SplitName(StrEnum):
     test = "test"
 
 
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. horizon=5."),
+]
 SplitOption = Annotated[SplitName, typer.Option("--split", help="Which split is scored.")]
 
 
 def evaluate(
-    run: Annotated[str, typer.Argument(help="A run id, the beginning of one, or its folder.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="A run id, the beginning of one, or its folder; with --origins a configuration "
+            "as well."
+        ),
+    ],
     split: SplitOption = SplitName.validation,
+    origins: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Walk forward: train at so many moments of the past and score what followed.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score a run against the volatility baselines; `--split test` is recorded as a look."""
+    if origins is not None:
+        from mlxts.cli import walk_forward
+
+        walk_forward.show(run, origins, split, as_json)
+        return
     from mlxts import experiment
-    from mlxts.evaluation import predictions, runs, score
+    from mlxts.evaluation import details, predictions, runs, score
 
     folder = runs.find(run)
     predicted = predictions.read(folder / predictions.FILE_NAME)
@@ -40,37 +63,63 @@ def evaluate(
     if split is SplitName.test:
         predicted = _open_test(folder, dataset)
     scores = score.score_run(runs.MODEL, predicted, dataset, (split,))
+    behind = details.details(predicted, dataset, split)
     if as_json:
-        emit(scores)
+        emit({**scores, "details": behind})
         return
     show_scores(scores, dataset, _marked(folder.name, runs.describe(folder)["mode"]))
+    show_details(behind, runs.MODEL)
     _conclude(scores, dataset, runs.MODEL)
 
 
 def baselines(
     config: Annotated[Path, typer.Argument(help="A configuration, e.g. configs/demo.yaml.")],
     split: SplitOption = SplitName.validation,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="NAME", help="This one, besides HAR; may be repeated."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="The slow ones too: networks, learners of many features.")
+    ] = False,
+    overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fit the volatility baselines on the training split and score them: what has to be beaten."""
+    """Fit baselines on the training split and score them: what has to be beaten."""
     from mlxts import config as configurations
     from mlxts import dataset as datasets
     from mlxts.errors import ConfigError
     from mlxts.evaluation import baselines as forecasters
-    from mlxts.evaluation import score
+    from mlxts.evaluation import lineup, score
 
     if split is SplitName.test:
         raise ConfigError(
             "the test split is opened only by `mlxts evaluate RUN --split test`, which records it"
         )
-    configuration = configurations.load(config)
+    changes = dict(configurations.parse_override(text) for text in overrides or [])
+    configuration = configurations.load(config, changes)
+    tell = (lambda line: None) if as_json else note
     dataset = datasets.build(configuration)
-    models = forecasters.predictions(dataset, dict.fromkeys(("train", split)))
+    line = lineup.choose(
+        configuration,
+        len(dataset.samples["train"]),
+        len(dataset.names),
+        names=only or (),
+        everything=everything,
+        progress=tell,
+    )
+    models = {}
+    for place, name in enumerate(line.chosen, start=1):
+        tell(f"fitting {name} ({place} of {len(line.chosen)})")
+        splits = dict.fromkeys(("train", split))
+        models |= forecasters.predictions(dataset, splits, [name], line.chosen)
     scores = score.score_models(models, dataset, (split,))
     if as_json:
         emit(scores)
         return
     show_scores(scores, dataset, _marked(configuration.name, configuration.mode))
+    if line.left_out:
+        note(f"Not fitted, because they take longer: {', '.join(line.left_out)}; --all has them.")
 
 
 def runs(as_json: JsonOption = False) -> None:
@@ -101,10 +150,20 @@ def _two_lines(row: dict[str, Any]) -> list[str]:
     name, skill = _marked(row["name"], row["mode"]), row["skill"]
     loss = row["log_loss"] if row["rmse"] is None else row["rmse"]
     return [
-        f"{row['run_id']}\n{name}, {number(row['n_total'])}, {row['status']}",
+        f"{row['run_id']}\n{name}, {number(row['n_total'])}, {row['status']}{_took(row)}",
         f"{number(loss)}\n{number(row['auc'])}",
         f"{row['verdict'] or ''}\n{number(None) if skill is None else format(skill, '+.1%')}",
     ]
+
+
+def _took(row: dict[str, Any]) -> str:
+    """How long training took; where that may not be compared, a dash and why."""
+    from mlxts.console import words
+
+    if row["wall_time_omitted"]:
+        return f" in – ({row['wall_time_omitted']})"
+    seconds = row["train_seconds"]
+    return "" if seconds is None else f" in {words.duration(seconds)}"
 
 
 def _open_test(folder: Path, dataset: "Dataset") -> "pl.DataFrame":

@@ -278,6 +278,7 @@ def _show_audit(found: list["Audit"], tier: int) -> None:
         "not finite": [len(one.infinite) for one in found],
         "nulls off the warm-up": [len(one.late_nulls) for one in found],
         "look-ahead": [len(one.look_ahead) for one in found],
+        "planted look-ahead found": ["yes" if one.canary_caught else "no" for one in found],
         "null share": [one.null_share for one in found],
         "pairs over 0.99": [len(one.near_duplicates) for one in found],
     }

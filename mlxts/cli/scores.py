@@ -24,7 +24,7 @@ def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
         title = f"{name}: {dataset.task.name}, H = {dataset.horizon}, {dataset.score_on}, "
         title += split.replace("_", " ")
         # Every model is scored on the same rows, so their number stands above, not in each row.
-        title += f" ({dataset.splits_name} splits)\nn = {any_model['n']:,}"
+        title += f" ({dataset.splits_title} splits)\nn = {any_model['n']:,}"
         if dataset.task.kind == "regression":
             tables = _of_returns(title, har)
         else:
@@ -32,12 +32,19 @@ def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
         for heading, columns in tables.items():
             rows = [[model, *(cell(f) for cell in columns.values())] for model, f in models.items()]
             table(heading, ["model", *columns], rows)
+        for model, figures in models.items():
+            if figures.get("impossible"):
+                note(
+                    f"{model} is better than can be on this market: its log loss is below the "
+                    "Bayes forecast's by more than its interval, so something shows it the future."
+                )
         if any_model.get("not_estimable"):
             note(f"Not estimable, part of no claim: {any_model['not_estimable']}.")
     note(
         f"Against {har}: model minus {har}, below zero is better; skill: 1 - loss / {har}'s loss. "
         f"In brackets 95 % intervals from {uncertainty.DRAWS:,} block-bootstrap draws, mean block "
-        f"{uncertainty.block_length(dataset.horizon)} days, paired by date."
+        f"{uncertainty.block_length(dataset.horizon)} days, paired by date, widened for the few "
+        "blocks there are and for labels that overlap."
     )
 
 
@@ -46,15 +53,15 @@ def _of_labels(title: str, har: str, any_model: Figures) -> dict[str, Columns]:
     title += f"log loss of the training rate alone: {any_model['log_loss_prior']:.4f}"
     return {
         title: {
-            "AUC": _ranged("auc", ".4f", ".3f"),
-            "log loss": _ranged("log_loss", ".4f", ".3f"),
-            f"against {har}": _ranged("log_loss_difference", "+.4f", ".4f"),
+            "AUC": ranged("auc", ".4f", ".3f"),
+            "log loss": ranged("log_loss", ".4f", ".3f"),
+            f"against {har}": ranged("log_loss_difference", "+.4f", ".4f"),
         },
         "Probabilities": {
-            "skill": _ranged("log_loss_skill", "+.1%", ".1%"),
-            "AP": _ranged("average_precision", ".4f", ".3f"),
-            "Brier": _ranged("brier", ".4f", ".3f"),
-            "ECE": _ranged("ece", ".4f", ".3f"),
+            "skill": ranged("log_loss_skill", "+.1%", ".1%"),
+            "AP": ranged("average_precision", ".4f", ".3f"),
+            "Brier": ranged("brier", ".4f", ".3f"),
+            "ECE": ranged("ece", ".4f", ".3f"),
         },
         "Calls at probability 0.5": {
             "accuracy": _plain("accuracy"),
@@ -68,17 +75,17 @@ def _of_labels(title: str, har: str, any_model: Figures) -> dict[str, Columns]:
 def _of_returns(title: str, har: str) -> dict[str, Columns]:
     return {
         title: {
-            "RMSE": _ranged("rmse", ".5f", ".5f"),
-            f"against {har}": _ranged("rmse_difference", "+.6f", ".6f"),
+            "RMSE": ranged("rmse", ".5f", ".5f"),
+            f"against {har}": ranged("rmse_difference", "+.6f", ".6f"),
         },
         "Returns": {
-            "skill (MSE)": _ranged("mse_skill", "+.2%", ".2%"),
-            "R² out of sample": _ranged("r2", "+.4f", ".4f"),
-            "right direction": _ranged("directional_accuracy", ".4f", ".3f"),
+            "skill (MSE)": ranged("mse_skill", "+.2%", ".2%"),
+            "R² out of sample": ranged("r2", "+.4f", ".4f"),
+            "right direction": ranged("directional_accuracy", ".4f", ".3f"),
         },
         "Conformal intervals of 90 %, and the range of predictions (log returns)": {
             "MAE": _plain("mae"),
-            "coverage": _ranged("coverage", ".4f", ".3f"),
+            "coverage": ranged("coverage", ".4f", ".3f"),
             "width": _plain("width"),
             "predictions": _range("+.4f"),
         },
@@ -89,7 +96,7 @@ def _plain(key: str) -> Callable[[Figures], Any]:
     return lambda figures: figures.get(key)
 
 
-def _ranged(key: str, form: str, ends: str) -> Callable[[Figures], str]:
+def ranged(key: str, form: str, ends: str) -> Callable[[Figures], str]:
     """The figure over its interval; a dash where it is not defined."""
 
     def cell(figures: Figures) -> str:

@@ -1,6 +1,8 @@
 """`train`, `batch-size`, `predict`: one experiment, its preparation, and what it says of today."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,52 +36,70 @@ def train(
         bool, typer.Option("--dry-run", help="Show the plan and time three steps; write nothing.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an unfinished run.")] = False,
+    distributed: Annotated[
+        bool, typer.Option("--distributed", help="This process is one of several (mlx.launch).")
+    ] = False,
+    stall_seconds: Annotated[
+        float, typer.Option(help="With --distributed: a step that takes longer ends the process.")
+    ] = 600.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train one model, restore its best weights and score it against volatility."""
-    from mlxts.training import run
+    from mlxts import experiment
+    from mlxts.training import ranks, run
 
     named = {"budget": budget, "task": task, "timescale": timescale, "horizon": horizon}
     named |= {"seed": seed, "thermal.sensor": thermal}
     configuration = _load(config, named, overrides)
-    plan = run.plan(configuration, register=not dry_run)
+    together = ranks.join() if distributed else ranks.ALONE
+    plan = run.plan(configuration, register=not dry_run, ranks=together.size)
+    if together.leads and not (quiet or as_json):
+        _recommend_tuning(plan)
     if dry_run:
         _dry_run(plan, as_json)
         return
-    _train(plan, resume, quiet, as_json)
+    execute = partial(
+        experiment.execute, plan, resume=resume, ranks=together, stall_seconds=stall_seconds
+    )
+    if together.leads:
+        _train(plan, execute, quiet, as_json)
+    else:
+        leave_unless_finished(execute(emit=lambda event: None))
 
 
 def batch_size(
     config: ConfigArgument,
     budget: Annotated[str | None, typer.Option(help="2M, 20M, 200M.")] = None,
+    every_tier: Annotated[
+        bool, typer.Option("--every-tier", help="One record for each feature tier.")
+    ] = False,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the micro-batch that this machine trains fastest with; strict training asks for it."""
     from dataclasses import asdict
 
-    from mlxts import dataset
+    from mlxts import dataset, protocol
+    from mlxts.cli import tuning
     from mlxts.model import budget as budgets
-    from mlxts.training import batch_size as tuning
+    from mlxts.training import batch_size as tuner
 
-    configuration = _load(config, {"budget": budget}, overrides)
-    data = dataset.build(configuration)
-    shape = budgets.solve(configuration.budget, len(data.names), configuration.model)
-    samples = configuration.training.batch_size
-
-    def progress(trial: tuning.Trial) -> None:
+    configurations = [_load(config, {"budget": budget}, overrides)]
+    if every_tier:
+        changes = [[*(overrides or []), f"features.tier={tier}"] for tier in protocol.TIERS]
+        configurations = [_load(config, {"budget": budget}, change) for change in changes]
+    records = []
+    for configuration in configurations:
+        data = dataset.build(configuration)
+        shape = budgets.solve(configuration.budget, len(data.names), configuration.model)
+        progress = (lambda message: None) if as_json else note
+        record = tuner.tune(configuration, shape, data, progress)
+        records.append(record)
         if not as_json:
-            note(
-                f"micro-batch {trial.micro_batch}: {trial.seconds_per_step:.3f} s a step of "
-                f"{samples} samples, {trial.memory_bytes / 2**20:,.0f} MiB"
-            )
-
-    record = tuning.tune(configuration, shape, data, progress)
+            tuning.show(record, data.features.nbytes)
     if as_json:
-        emit(asdict(record))
-        return
-    print(f"{configuration.budget} on {record.device}: micro-batch {record.micro_batch}, recorded.")
+        emit([asdict(record) for record in records] if every_tier else asdict(records[0]))
 
 
 def predict(
@@ -111,6 +131,17 @@ def _load(path: Path, named: dict[str, Any], overrides: list[str] | None) -> "Ex
         values["horizon"] = None
     values |= dict(configurations.parse_override(text) for text in overrides or [])
     return configurations.load(path, values)
+
+
+def _recommend_tuning(plan: "Plan") -> None:
+    from mlxts.training import batch_size as tuner
+
+    record = tuner.find(plan.config, plan.dataset)
+    if record is not None and tuner.is_of_other_data(record, plan.config):
+        note(
+            f"the batch size was tuned on {', '.join(record.symbols)}; with other data another "
+            "`mlxts batch-size CONFIG` is recommended"
+        )
 
 
 def _dry_run(plan: "Plan", as_json: bool) -> None:
@@ -160,8 +191,19 @@ def _phases(record: dict[str, Any]) -> list[tuple[str, int]]:
     return [(f"canonical {split} samples", count) for split, count in canonical.items()]
 
 
-def _train(plan: "Plan", resume: bool, quiet: bool, as_json: bool) -> None:
-    from mlxts import console, experiment, protocol
+def leave_unless_finished(summary: dict[str, Any]) -> None:
+    """End with the exit code of what cut training short, if anything did."""
+    from mlxts import experiment, protocol
+
+    if summary["status"] not in experiment.FINISHED:
+        overheated = summary["status"] == "overheated"
+        raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)
+
+
+def _train(
+    plan: "Plan", execute: Callable[..., dict[str, Any]], quiet: bool, as_json: bool
+) -> None:
+    from mlxts import console, experiment
     from mlxts.cli.evaluate import show_scores
     from mlxts.report import run_page
 
@@ -169,14 +211,13 @@ def _train(plan: "Plan", resume: bool, quiet: bool, as_json: bool) -> None:
     if not (quiet or as_json or done_before):
         _show_plan(plan.record())
     with console.make(quiet=quiet or done_before, json=as_json) as report:
-        summary = experiment.execute(plan, emit=report, resume=resume)
+        summary = execute(emit=report)
     if summary["status"] not in experiment.FINISHED:
         if as_json:
             emit(summary)
         else:
             print(f"{summary['status']}: {summary['message']}")
-        overheated = summary["status"] == "overheated"
-        raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)
+        leave_unless_finished(summary)
     picture = run_page.draw(plan.folder, plan.dataset)
     if as_json:
         emit({**summary, "picture": str(picture)})

@@ -5,6 +5,7 @@ standard library only and is run as a file, not imported. It does nothing when w
 matches pyproject.toml and constraints.txt, and waits its turn when another one is at work.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import shutil
@@ -17,6 +18,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed.sha256"
 OLDEST = (3, 11)
+WARMING_SECONDS = 300
 CANDIDATES = ("python3.12", "python3.13", "python3.11", "python3")
 
 
@@ -33,6 +35,7 @@ def main() -> int:
         print(f"installing into .venv with {interpreter} (once)", flush=True)
         install(interpreter)
         STAMP.write_text(fingerprint())
+        warm()
     return 0
 
 
@@ -72,6 +75,19 @@ def install(interpreter: str) -> None:
         return
     run(interpreter, "-m", "venv", "--clear", str(VENV))
     run(str(PYTHON), "-m", "pip", "install", "--quiet", *wanted)
+
+
+def warm() -> None:
+    """Let MLX compile training's kernels now. Where it cannot, training does or goes without."""
+    print("compiling kernels (once, up to a minute)", flush=True)
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(
+            [str(PYTHON), "-m", "mlxts.workspace.warm"],
+            cwd=ROOT,
+            timeout=WARMING_SECONDS,
+            capture_output=True,
+            check=False,
+        )
 
 
 def run(*command: str) -> None:

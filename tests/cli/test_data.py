@@ -71,8 +71,8 @@ def disk_full_after(size: int) -> Iterator[None]:
 def test_the_group_names_every_command() -> None:
     command = typer.main.get_command(data)
     assert sorted(command.commands) == [  # ty: ignore[unresolved-attribute]
-        "cell", "download", "import", "list", "register-processed", "register-raw", "sample",
-        "simulate", "sources", "verify",
+        "cell", "controls", "download", "import", "list", "register-processed", "register-raw",
+        "sample", "simulate", "sources", "verify",
     ]  # fmt: skip
 
 
@@ -116,6 +116,33 @@ def test_simulate_stores_a_path_on_the_dates_asked_for() -> None:
     assert (artifact.dataset, artifact.first) == ("simulated/GBM", date(2019, 1, 2))
     assert artifact.parameters["seed"] == 3
     assert "oracle_threshold_1pct_h5" in artifact.schema
+
+
+def test_simulate_takes_dials_and_makes_many_symbols_of_one_market(tmp_path: Path) -> None:
+    span = ("--start", "2019-01-01", "--end", "2019-12-31")
+    out, _ = run(
+        "simulate", "zipf", "--set", "exponent=1", "--symbol", "spy", "--symbols", "3", *span
+    )
+    assert [line.split(":")[0] for line in out.splitlines()] == [
+        "simulated/SPY", "simulated/SPY2", "simulated/SPY3",
+    ]  # fmt: skip
+    artifacts = store.raw_artifacts()
+    assert len({a.sha256 for a in artifacts}) == 3
+    for artifact in artifacts:
+        said = artifact.parameters
+        assert (said["control"], said["dials"]["exponent"]) == ("P2", 1.0)
+        assert 0.6 < said["bayes"]["direction_h1"]["auc"] < 0.75
+    # The same command makes the same bytes, which are registered already.
+    run("simulate", "zipf", "--set", "exponent=1", "--symbol", "spy", *span)
+    assert len(store.raw_artifacts()) == 3
+    run("sample", "--rows", "20")
+    assert "no dial leak" in str(refused("simulate", "zipf", "--set", "leak=1"))
+
+
+def test_controls_lists_the_markets_and_their_dials() -> None:
+    out, _ = run("controls")
+    assert all(word in out for word in ("P2", "zipf", "exponent=0.5"))
+    assert json.loads(run("controls", "--json")[0])["markets"]["canary"]["leak"] == 1.0
 
 
 def test_warnings_are_told_and_nothing_is_dropped(bars: pl.DataFrame, tmp_path: Path) -> None:

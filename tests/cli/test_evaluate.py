@@ -14,7 +14,7 @@ from mlxts.cli import evaluate
 from mlxts.data import store
 from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.errors import ConfigError, DataError, EmptySplitError, RunError
-from mlxts.evaluation import looks, predictions
+from mlxts.evaluation import lineup, looks, predictions
 from mlxts.evaluation.baselines import BASELINES
 from mlxts.training import run as runs
 
@@ -66,7 +66,8 @@ def workspace(trained, monkeypatch) -> Path:
 def test_evaluate_repeats_what_the_training_concluded(trained):
     found = json.loads(call("evaluate", trained.name, "--json").stdout)
     summary = json.loads((trained / "summary.json").read_text())
-    assert set(found["validation"]) == {"patchtst", *BASELINES}
+    assert set(found["validation"]) == {"patchtst", "bayes", *BASELINES}
+    assert set(found.pop("details")) == {"reliability", "operating_points"}
     assert found == summary["scores"]
     low, high = found["validation"]["patchtst"]["interval"]["auc"]
     assert low <= found["validation"]["patchtst"]["auc"] <= high
@@ -75,6 +76,8 @@ def test_evaluate_repeats_what_the_training_concluded(trained):
 def test_evaluate_ends_in_the_verdict_and_says_that_it_is_exploratory(trained):
     shown = call("evaluate", trained.name[:12]).stdout
     assert "(exploratory)" in shown
+    assert "Reliability of patchtst" in shown
+    assert "Operating points of patchtst" in shown
     last = shown.strip().splitlines()[-1]
     summary = json.loads((trained / "summary.json").read_text())
     assert last == summary["verdict"]
@@ -92,7 +95,10 @@ def test_the_test_split_is_opened_on_record_only(trained):
     for count in (1, 2):
         shown = call("evaluate", trained.name, "--split", "test", "--json")
         assert f"look number {count}" in shown.stderr
-        assert set(json.loads(shown.stdout)["test"]) == {"patchtst", *BASELINES}
+        found = json.loads(shown.stdout)
+        assert set(found["test"]) == {"patchtst", "bayes", *BASELINES}
+        mended = found["details"]["recalibrated"]
+        assert mended["as it is"]["log_loss"] == found["test"]["patchtst"]["log_loss"]
     assert [look["run"] for look in looks.history()] == [trained.name] * 2
     after = predictions.read(trained / predictions.FILE_NAME)
     assert after.filter(pl.col("split") != "test").equals(before)
@@ -101,8 +107,22 @@ def test_the_test_split_is_opened_on_record_only(trained):
 
 def test_baselines_need_no_run(workspace):
     found = json.loads(call("baselines", str(workspace / "small.yaml"), "--json").stdout)
-    assert set(found["validation"]) == set(BASELINES)
+    assert set(found["validation"]) == {"bayes", *lineup.FREE, *lineup.LEARNED}
     assert found["validation"]["har"]["n"] == 501
+    for name, figures in found["validation"].items():
+        assert not figures["impossible"]
+        if name != "har":
+            low, high = figures["interval"]["log_loss_difference"]
+            assert low <= figures["log_loss_difference"] <= high
+
+
+def test_one_baseline_may_be_asked_for_and_the_slow_ones_are_named(workspace):
+    asked = ("baselines", str(workspace / "small.yaml"))
+    shown = call(*asked, "--only", "mlp", "--set", "horizon=2", "--json")
+    assert set(json.loads(shown.stdout)["validation"]) == {"bayes", "mlp", *BASELINES}
+    with pytest.raises(ConfigError, match="none of climatology"):
+        call(*asked, "--only", "patchtst")
+    assert "mlp, dlinear; --all" in call(*asked).stderr
 
 
 def test_baselines_never_open_the_test_split(workspace):

@@ -14,7 +14,7 @@ from mlxts.workspace import bootstrap
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder whose installer only notes that it was called."""
+    """A project folder whose Python is this one; its kernels are left as they are."""
     for name in ("pyproject.toml", "constraints.txt"):
         (tmp_path / name).write_text(name)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
@@ -22,6 +22,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(bootstrap, "PYTHON", Path(sys.executable))
     monkeypatch.setattr(bootstrap, "STAMP", tmp_path / ".venv" / "installed.sha256")
+    monkeypatch.setattr(bootstrap, "warm", lambda: None)
     return tmp_path
 
 
@@ -85,3 +86,26 @@ def test_two_at_once_install_once(project: Path, monkeypatch: pytest.MonkeyPatch
     for thread in threads:
         thread.join()
     assert len(calls) == 1
+
+
+def test_kernels_are_compiled_after_an_install_and_not_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(bootstrap, "install", lambda interpreter: order.append("install"))
+    monkeypatch.setattr(bootstrap, "warm", lambda: order.append("warm"))
+    assert bootstrap.main() == bootstrap.main() == 0
+    assert order == ["install", "warm"]
+
+
+@pytest.mark.parametrize("script", ["exit 1", "kill -SEGV $$", "sleep 5", None])
+def test_kernels_that_cannot_be_compiled_hold_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None
+) -> None:
+    if script:
+        _program(tmp_path, "python", script)
+    monkeypatch.setattr(bootstrap, "PYTHON", tmp_path / "python")
+    monkeypatch.setattr(bootstrap, "WARMING_SECONDS", 0.2)
+    began = time.perf_counter()
+    bootstrap.warm()
+    assert time.perf_counter() - began < 3

@@ -1,0 +1,51 @@
+"""`mlxts docs`: write what documents say about the protocol, and check that all of it is so."""
+
+from typing import Any
+
+import typer
+
+from mlxts.cli.output import JsonOption, emit
+
+docs = typer.Typer(
+    help="Write the marked blocks of documents, and check what documents say.",
+    no_args_is_help=True,
+)
+
+
+@docs.command()
+def render(as_json: JsonOption = False) -> None:
+    """Write the protocol's tables into the marked blocks of README, docs/ and .claude/."""
+    from mlxts.workspace import documents, project
+
+    changed = documents.render(project.root())
+    if as_json:
+        emit({"changed": changed})
+        return
+    for path in changed:
+        print(path)
+    print(f"{len(changed)} document(s) changed")
+
+
+@docs.command()
+def check(as_json: JsonOption = False) -> None:
+    """Check layout, rendered blocks, workspace headers, links, code blocks and commands."""
+    from mlxts.workspace import documents, project
+
+    root = project.root()
+    problems = documents.check(root, command_tree())
+    if as_json:
+        emit({"ok": not problems, "problems": [vars(problem) for problem in problems]})
+    else:
+        for problem in problems:
+            print(problem)
+        count = len(project.documents(root))
+        print(f"{count} documents checked, {len(problems)} problem(s)")
+    if problems:
+        raise typer.Exit(2)
+
+
+def command_tree() -> Any:
+    """The root command with all below it, as click sees it."""
+    from mlxts.cli.app import app
+
+    return typer.main.get_group(app)

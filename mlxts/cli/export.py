@@ -1,0 +1,68 @@
+"""`export`, `import`: runs and models for other libraries, and models of theirs."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlxts.cli.output import JsonOption, emit
+
+import_ = typer.Typer(help="Bring a model of another library here.", no_args_is_help=True)
+
+
+class FormatName(StrEnum):
+    huggingface = "huggingface"
+    safetensors = "safetensors"
+    npz = "npz"
+    parquet = "parquet"
+    csv = "csv"
+
+
+def export(
+    run: Annotated[
+        str, typer.Argument(help="A run id, the beginning of one, its folder; an imported model.")
+    ],
+    to: Annotated[
+        FormatName,
+        typer.Option("--to", help="A model, its weights (safetensors, npz), its predictions."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File or folder; default: under outputs/exports."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run for other libraries: a model, weights, or predictions."""
+    from mlxts.interop import export as exports
+
+    path = exports.export(run, to.value, output)
+    if as_json:
+        emit({"path": str(path), "format": to.value})
+        return
+    print(path)
+
+
+@import_.command()
+def huggingface(
+    path: Annotated[Path, typer.Argument(help="The folder that save_pretrained wrote.")],
+    name: Annotated[str | None, typer.Option(help="Of the model here; default: the folder's.")] = (
+        None
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """Import PatchTSTForClassification, -Regression or -Prediction of `transformers`."""
+    from mlxts.interop import imported
+
+    folder = imported.from_huggingface(path, name)
+    model = imported.load(folder)
+    parameters = sum(value.size for key, value in model.arrays.items() if ".running_" not in key)
+    if as_json:
+        emit({"path": str(folder), "parameters": parameters, "shape": model.shape.record()})
+        return
+    shape = model.shape
+    print(
+        f"{shape.task} of {shape.context_length} bars x {shape.num_input_channels} channels, "
+        f"{parameters:,} parameters; in Python: mlxts.load_model({folder.name!r})"
+    )
+    print(folder)

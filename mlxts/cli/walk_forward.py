@@ -1,0 +1,126 @@
+"""`evaluate --origins`: one row for each moment of the past, and all of them together."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlxts.cli.output import emit, note, table
+
+if TYPE_CHECKING:
+    from mlxts.config import ExperimentConfig
+    from mlxts.walk_forward import Origin
+
+Figures = dict[str, dict[str, Any]]  # by model
+
+
+def show(target: str, count: int, split: str, as_json: bool) -> None:
+    """Train and score a configuration, or a run's, at `count` origins beside the fixed split.
+
+    Raises:
+        ConfigError: the test split is asked for, which no origin reaches into.
+        RunError: no such run.
+    """
+    from mlxts import walk_forward
+    from mlxts.errors import ConfigError
+    from mlxts.evaluation import runs, verdict
+
+    if split != "validation":
+        raise ConfigError("--origins scores windows of the past; leave --split out")
+    fixed, configuration = _fixed(target, as_json)
+    found: list[Origin] = []
+    for one in walk_forward.origins(configuration, count):
+        planned = walk_forward.plan(one)
+        note(f"origin {len(found) + 1} of {count}: {walk_forward.years(one)} is foreseen")
+        _finish(planned, as_json)
+        found.append(walk_forward.look(planned))
+    together = walk_forward.pooled(found)
+    if as_json:
+        records = [origin.record() for origin in found]
+        emit({"origins": records, "pooled": together, "fixed": fixed})
+        return
+    rows = {f"{origin.scored}": origin.figures for origin in found}
+    rows |= {"all origins": together, "fixed split": fixed["scores"]}
+    data = found[-1].plan.dataset
+    title = f"{configuration.name} (exploratory): {data.task.name}, H = {data.horizon}, "
+    title += f"{data.score_on}, foreseen from {count} origins"
+    _table(title, rows, regression=data.task.kind == "regression")
+    note(
+        "Each origin is trained on all that is older than two windows, stops early on the window "
+        "before its own, and is scored on its own, which nothing has looked at. The fixed split "
+        "stops early on the years that it is scored on. In brackets 95 % block-bootstrap "
+        "intervals, behind n the positives; against HAR, fitted at the same origin, below zero is "
+        "better."
+    )
+    where = "windows of the past"
+    print(verdict.sentence(runs.MODEL, together[runs.MODEL], data.task, data.horizon, where))
+
+
+def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfig"]:
+    """The run on the fixed split, which is trained if it is not there, and its configuration."""
+    import json
+
+    from mlxts import config as configurations
+    from mlxts.evaluation import runs
+    from mlxts.training import run
+
+    if Path(target).is_file():
+        configuration = configurations.load(Path(target))
+        note("the fixed split")
+        summary = _finish(run.plan(configuration), as_json)
+    else:
+        folder = runs.find(target)
+        configuration = run.pinned_configuration(folder)
+        path = folder / "summary.json"
+        if not path.exists():
+            summary = _finish(run.plan(configuration), as_json)
+        else:
+            summary = json.loads(path.read_text(encoding="utf-8"))
+    return {"run_id": summary["run_id"], "scores": summary["scores"]["validation"]}, configuration
+
+
+def _finish(planned: Any, as_json: bool) -> dict[str, Any]:
+    """Train a run to its end, unless it is there; ends the command where training is cut short."""
+    from mlxts import console, walk_forward
+    from mlxts.cli.train import leave_unless_finished
+
+    done = (planned.folder / "summary.json").exists()
+    with console.make(quiet=done, json=as_json) as report:
+        summary = walk_forward.execute(planned, report)
+    leave_unless_finished(summary)
+    return summary
+
+
+def _table(title: str, rows: dict[str, Figures], *, regression: bool) -> None:
+    from mlxts.cli import scores
+    from mlxts.evaluation import runs
+    from mlxts.protocol import BASELINE
+
+    har = BASELINE.upper()
+    if regression:
+        columns = {
+            "RMSE": (runs.MODEL, scores.ranged("rmse", ".5f", ".5f")),
+            f"against {har}": (runs.MODEL, scores.ranged("rmse_difference", "+.6f", ".6f")),
+            "coverage": (runs.MODEL, scores.ranged("coverage", ".3f", ".3f")),
+        }
+    else:
+        columns = {
+            "AUC": (runs.MODEL, scores.ranged("auc", ".4f", ".3f")),
+            f"{har}'s": (BASELINE, scores.ranged("auc", ".4f", ".3f")),
+            "log loss": (runs.MODEL, scores.ranged("log_loss", ".4f", ".2f")),
+            f"against {har}": (runs.MODEL, scores.ranged("log_loss_difference", "+.4f", ".3f")),
+        }
+    cells = [
+        [_heading(name, models[runs.MODEL])]
+        + [cell(models[model]) for model, cell in columns.values()]
+        for name, models in rows.items()
+    ]
+    table(title, ["scored", *columns], cells)
+    for name, models in rows.items():
+        if reason := models[runs.MODEL].get("not_estimable"):
+            note(f"{name}: not estimable, part of no claim: {reason}.")
+
+
+def _heading(name: str, figures: dict[str, Any]) -> str:
+    """The window and how much there is in it."""
+    if "n_pos" not in figures:
+        return f"{name}\nn {figures['n']:,}"
+    return f"{name}\nn {figures['n']:,} ({figures['n_pos']:,})"

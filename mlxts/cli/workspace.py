@@ -1,0 +1,281 @@
+"""`mlxts workspace`: up to three workstreams side by side, handed off and picked up again."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from mlxts.cli.output import JsonOption, emit, note, table
+
+workspace = typer.Typer(
+    help="Workstreams, phases and decisions: who does what, and how to go on from it.",
+    no_args_is_help=True,
+)
+
+
+class Stream(StrEnum):
+    ws1 = "ws1"
+    ws2 = "ws2"
+    ws3 = "ws3"
+
+
+class Status(StrEnum):
+    planned = "planned"
+    active = "active"
+    paused = "paused"
+    done = "done"
+
+
+StreamArgument = Annotated[Stream, typer.Argument(help="ws1, ws2 or ws3.")]
+PathsArgument = Annotated[list[str] | None, typer.Argument(help="Files or folders.")]
+ResourceOption = Annotated[
+    list[str] | None,
+    typer.Option("--resource", help="What others use too, e.g. GPU; repeat."),
+]
+
+
+@workspace.command()
+def init(as_json: JsonOption = False) -> None:
+    """Make the records of a project that begins, in the working folder."""
+    from pathlib import Path
+
+    from mlxts.workspace import blank, project
+
+    here = Path.cwd()
+    written = [project.relative(path, here) for path in blank.write(here)]
+    if as_json:
+        emit({"written": written})
+    else:
+        print("\n".join(written))
+
+
+@workspace.command()
+def status(as_json: JsonOption = False) -> None:
+    """Show all workstreams, what they hold, and files changed by another than their owner."""
+    from mlxts.workspace import context, ownership, project
+
+    found = context.load(project.root())
+    changed = ownership.trespasses(found)
+    if as_json:
+        streams = [header.model_dump(mode="json") for header in found.headers]
+        emit({"workstreams": streams, "changed_by_another": [vars(one) for one in changed]})
+        return
+    table(
+        "Workstreams",
+        ("", "name", "status", "where it stands", "holds", "waits for"),
+        [
+            (
+                h.workstream,
+                h.name,
+                h.status,
+                h.focus,
+                "\n".join([*(f"{c.path} {c.mode}" for c in h.owns), *h.resources]) or None,
+                "\n".join(f"{b.by}: {b.why}" for b in h.blocked_by) or None,
+            )
+            for h in found.headers
+        ],
+    )
+    for one in changed:
+        note(f"warning: {one}")
+
+
+@workspace.command()
+def claim(
+    workstream: StreamArgument,
+    paths: PathsArgument = None,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="SHARED with others that claim it so, not PRIMARY.")
+    ] = False,
+    resource: ResourceOption = None,
+    name: Annotated[str | None, typer.Option(help="What to call the workstream.")] = None,
+    focus: Annotated[str | None, typer.Option(help="What it is about, in a sentence.")] = None,
+    keyword: Annotated[
+        list[str] | None, typer.Option("--keyword", help="By which `restore` knows it; repeat.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a workstream, and files that it alone (or with others) changes."""
+    from mlxts.workspace import ownership, project
+
+    record = ownership.claim(
+        project.root(),
+        workstream.value,
+        paths or [],
+        shared=shared,
+        resources=resource,
+        name=name,
+        focus=focus,
+        keywords=tuple(keyword or ()),
+    )
+    _show(record, as_json)
+
+
+@workspace.command()
+def release(
+    workstream: StreamArgument,
+    paths: PathsArgument = None,
+    resource: ResourceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give up files or resources; without any, all of them, and the workstream is idle."""
+    from mlxts.workspace import ownership, project
+
+    record = ownership.release(project.root(), workstream.value, paths or [], resource)
+    _show(record, as_json)
+
+
+@workspace.command()
+def handoff(
+    workstream: StreamArgument,
+    summary: Annotated[str, typer.Option(help="Where it stands, in one sentence.")],
+    done: Annotated[
+        list[str] | None, typer.Option("--done", help="A thing done since the last one; repeat.")
+    ] = None,
+    next_: Annotated[
+        list[str] | None, typer.Option("--next", help="What to do next, in order; repeat.")
+    ] = None,
+    blocked_by: Annotated[
+        list[str] | None,
+        typer.Option("--blocked-by", metavar="WS:WHY", help="Whom it waits for; repeat."),
+    ] = None,
+    finished: Annotated[
+        bool, typer.Option("--finished", help="The workstream has reached its end.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write down where a workstream stands; runs, data and git state are gathered."""
+    from mlxts.workspace import context, ownership, project
+    from mlxts.workspace.handoff import Told, write
+
+    told = Told(
+        summary,
+        tuple(done or ()),
+        tuple(next_ or ()),
+        tuple(_blocking(text) for text in blocked_by or ()),
+        finished,
+    )
+    root = project.root()
+    record = write(root, workstream.value, told)
+    if as_json:
+        emit(record.header.model_dump(mode="json") | {"path": str(record.path)})
+        return
+    where = (record.path, root / project.CONTEXT / context.GLOBAL)
+    print("\n".join(str(path.relative_to(root)) for path in where))
+    found = context.load(root)
+    for header in found.headers:
+        if header.workstream != workstream.value and header.status in ("active", "blocked"):
+            print(f"{header.workstream} ({header.name or 'no name'}): {header.focus or '–'}")
+    for one in ownership.trespasses(found):
+        note(f"warning: {one}")
+    note("commit both files, so that they survive this machine")
+
+
+@workspace.command()
+def restore(
+    words: Annotated[
+        list[str] | None, typer.Argument(help="What you are about to do; it names a workstream.")
+    ] = None,
+    workstream: Annotated[
+        Stream | None, typer.Option("--workstream", help="Instead of guessing.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what somebody new to a workstream needs, in the order to read it."""
+    from mlxts.workspace import project
+    from mlxts.workspace import restore as restoring
+
+    sections = restoring.sections(
+        project.root(), workstream.value if workstream else None, " ".join(words or ())
+    )
+    if as_json:
+        emit({"sections": [{"title": title, "text": text} for title, text in sections]})
+        return
+    for number, (title, text) in enumerate(sections, 1):
+        print(f"{'' if number == 1 else chr(10)}=== {number}. {title}\n\n{text}")
+
+
+@workspace.command()
+def decide(
+    title: Annotated[str, typer.Argument(help="What was decided, in one line.")],
+    why: Annotated[str, typer.Option(help="The reasons.")],
+    instead: Annotated[
+        list[str] | None, typer.Option("--instead", help="What was not chosen; repeat.")
+    ] = None,
+    evidence: Annotated[
+        list[str] | None, typer.Option("--evidence", help="A run, a document, a figure; repeat.")
+    ] = None,
+    workstream: Annotated[Stream | None, typer.Option(help="Which one decided.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a decision to the log; entries are added, never changed."""
+    from mlxts.workspace import log, project
+
+    number = log.decide(
+        project.root(),
+        title,
+        why=why,
+        instead=instead or (),
+        evidence=evidence or (),
+        workstream=workstream.value if workstream else None,
+    )
+    if as_json:
+        emit({"decision": number})
+    else:
+        print(f"{number}: {title}")
+
+
+@workspace.command()
+def phase(
+    name: Annotated[str | None, typer.Argument(help="e.g. 6A; leave it out to see all.")] = None,
+    status: Annotated[Status | None, typer.Option(help="How far it has come.")] = None,
+    title: Annotated[str | None, typer.Option("--name", help="Name it, or add a new one.")] = None,
+    stage: Annotated[str | None, typer.Option(help="A stage that begins.")] = None,
+    stage_done: Annotated[
+        bool, typer.Option("--stage-done", help="With --stage: it has ended.")
+    ] = False,
+    note_: Annotated[str | None, typer.Option("--note", help="One line beside it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the phases, or change one."""
+    from mlxts.workspace import context, log, project
+
+    root = project.root()
+    if name:
+        log.phase(
+            root,
+            name,
+            status=status.value if status else None,
+            title=title,
+            stage=stage,
+            stage_done=stage_done,
+            note=note_,
+        )
+    phases = context.load(root).phases.header.phases
+    if as_json:
+        emit({"phases": [one.model_dump(mode="json") for one in phases]})
+        return
+    rows = [
+        (p.id, p.name, p.status, "\n".join(f"{s.name} ({s.status})" for s in p.stages), p.note)
+        for p in phases
+    ]
+    table("Phases", ("phase", "name", "status", "stages", "note"), rows)
+
+
+def _blocking(text: str) -> Any:
+    from mlxts.errors import WorkspaceError
+    from mlxts.workspace.records import WORKSTREAMS, Blocking
+
+    by, _, why = text.partition(":")
+    if by.strip() not in WORKSTREAMS or not why.strip():
+        raise WorkspaceError(f"--blocked-by {text!r}: write it as 'ws2: why'")
+    return Blocking.model_validate({"by": by.strip(), "why": why.strip()})
+
+
+def _show(record: Any, as_json: bool) -> None:
+    header = record.header
+    if as_json:
+        emit(header.model_dump(mode="json"))
+        return
+    held = [*(f"{c.path} ({c.mode})" for c in header.owns), *header.resources]
+    name = f" ({header.name})" if header.name else ""
+    print(f"{header.workstream}{name} is {header.status} and holds {', '.join(held) or 'nothing'}")

@@ -1,0 +1,157 @@
+"""A model as a folder that `transformers` loads: config.json and model.safetensors.
+
+Neither that library nor PyTorch is needed to write or to read one.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mlx.core as mx
+import numpy as np
+
+from mlxts.errors import InteropError
+from mlxts.files import atomic_path, write_json
+from mlxts.interop import names
+from mlxts.model.patchtst import flat_arrays
+from mlxts.model.published import Published, PublishedPatchTST, Task
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CLASSES: dict[Task, str] = {
+    "classification": "PatchTSTForClassification",
+    "regression": "PatchTSTForRegression",
+    "prediction": "PatchTSTForPrediction",
+}
+# What a configuration may say and still be evaluated here; other values are refused by name.
+_POSSIBLE: dict[str, tuple[Any, ...]] = {
+    "norm_type": ("batchnorm", "layernorm"),
+    "activation_function": ("gelu", "relu"),
+    "scaling": ("std", "mean", None),
+    "pooling_type": ("mean", "max", None),
+    "positional_encoding_type": ("sincos", "random"),
+}
+
+
+class Model(NamedTuple):
+    """A published shape with its weights."""
+
+    shape: Published
+    arrays: names.Arrays  # of a `PublishedPatchTST`
+
+    def built(self) -> PublishedPatchTST:
+        model = PublishedPatchTST(self.shape)
+        model.load_weights([(name, mx.array(value)) for name, value in self.arrays.items()])
+        mx.eval(model.parameters())
+        return model
+
+
+def write(folder: Path, model: Model, extras: dict[str, Any] | None = None) -> Path:
+    """Write the folder that `from_pretrained` of the model's class reads.
+
+    Args:
+        extras: more keys of the configuration, e.g. the dropout that it was trained with.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written.
+    """
+    said = model.shape.record()
+    task = said.pop("task")
+    configuration = {
+        "architectures": [CLASSES[task]],
+        "model_type": "patchtst",
+        **said,
+        "loss": "mse",
+        "do_mask_input": False,
+        "share_projection": True,
+        "dtype": "float32",
+        **(extras or {}),
+    }
+    state = names.theirs(model.shape, model.arrays)
+    with atomic_path(folder / WEIGHTS) as temporary:
+        mx.save_safetensors(
+            str(temporary),
+            {name: mx.array(value) for name, value in state.items()},
+            metadata={"format": "pt"},
+        )
+    write_json(folder / CONFIG, configuration)
+    return folder
+
+
+def read(folder: Path) -> Model:
+    """What `save_pretrained` wrote, or `write`.
+
+    Raises:
+        InteropError: no such files, no PatchTST with one of the three heads, or an option that has
+            no counterpart here.
+    """
+    shape = _shape(_configuration(folder / CONFIG), folder / CONFIG)
+    return Model(shape, names.ours(shape, _tensors(folder)))
+
+
+def of(model: PublishedPatchTST) -> Model:
+    """A built model's shape and weights."""
+    arrays = {name: np.array(value) for name, value in flat_arrays(model.parameters()).items()}
+    return Model(model.shape, arrays)
+
+
+def _configuration(path: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InteropError(
+            f"{path} cannot be read; give the folder that save_pretrained wrote"
+        ) from error
+    if not isinstance(said, dict) or said.get("model_type") != "patchtst":
+        raise InteropError(
+            f"{path} describes no PatchTST (model_type: patchtst); give one's folder"
+        )
+    return said
+
+
+def _shape(said: dict[str, Any], path: Path) -> Published:
+    named = said.get("architectures") or [None]
+    tasks = {name: task for task, name in CLASSES.items()}
+    if named[0] not in tasks:
+        known = ", ".join(tasks)
+        raise InteropError(f"{path}: architectures names {named[0]}; only {known} can be read")
+    task = tasks[named[0]]
+    if task != "classification" and said.get("loss", "mse") != "mse":
+        raise InteropError(
+            f"{path}: loss: {said['loss']} ends in a distribution; only loss: mse can be read"
+        )
+    if task == "prediction" and not said.get("share_projection", True):
+        raise InteropError(
+            f"{path}: share_projection: false cannot be read; train it with one projection for all"
+        )
+    fields = set(Published.__dataclass_fields__) - {"task"}
+    values = {key: said[key] for key in fields if key in said}
+    if values.get("scaling") is True:
+        values["scaling"] = "mean"
+    elif values.get("scaling") is False:
+        values["scaling"] = None
+    for key, possible in _POSSIBLE.items():
+        if key in values and values[key] not in possible:
+            allowed = ", ".join(str(value) for value in possible)
+            raise InteropError(f"{path}: {key}: {values[key]} is none of {allowed}")
+    shape = Published.of({"task": task, **values})
+    if task != "prediction" and shape.pooling_type is None and not shape.use_cls_token:
+        raise InteropError(f"{path}: pooling_type: null has no {task} head; set mean or max")
+    return shape
+
+
+def _tensors(folder: Path) -> names.Arrays:
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise InteropError(
+            f"there is no {path}; save the model with save_pretrained, which writes safetensors"
+        )
+    try:
+        loaded = mx.load(str(path))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise InteropError(f"{path} cannot be read as safetensors ({reason})") from error
+    assert isinstance(loaded, dict)
+    return {
+        name: np.array(value.astype(mx.float32) if value.ndim else value)
+        for name, value in loaded.items()
+    }

@@ -1,0 +1,93 @@
+"""Models that came from elsewhere: kept under outputs/models, found again by name.
+
+A folder there holds model.json (the shape, and where it came from) and weights.safetensors (the
+parameters of a `PublishedPatchTST`, under our names).
+"""
+
+import json
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+
+from mlxts import files
+from mlxts.errors import InteropError
+from mlxts.interop import huggingface
+from mlxts.interop.huggingface import Model
+from mlxts.model.published import Published, PublishedPatchTST
+
+SHAPE, WEIGHTS = "model.json", "weights.safetensors"
+
+
+def models_folder() -> Path:
+    return files.outputs_folder() / "models"
+
+
+def from_huggingface(path: Path, name: str | None = None) -> Path:
+    """Import what `save_pretrained` wrote; returns the folder it is kept in.
+
+    Args:
+        path: the folder with config.json and model.safetensors.
+        name: of the model here; None: the folder's own.
+
+    Raises:
+        InteropError: it cannot be read (see `huggingface.read`), or another model has the name.
+        StorageError: the disk is full or the folder cannot be written.
+    """
+    model = huggingface.read(path)
+    folder = models_folder() / (name or path.resolve().name)
+    source = files.digest(path / huggingface.WEIGHTS)
+    if (folder / SHAPE).exists() and _record(folder)["source_sha256"] != source:
+        raise InteropError(f"another model is called {folder.name}; give this one a --name")
+    arrays = {key: mx.array(value) for key, value in model.arrays.items()}
+    with files.atomic_path(folder / WEIGHTS) as temporary:
+        mx.save_safetensors(str(temporary), arrays)
+    record = {"shape": model.shape.record(), "source": "huggingface", "source_sha256": source}
+    files.write_json(folder / SHAPE, record)  # last: a folder without it is no model yet
+    return folder
+
+
+def find(name: str) -> Path | None:
+    """The folder of an imported model, by its name or path; None where there is none."""
+    for folder in (Path(name), models_folder() / name):
+        if (folder / SHAPE).is_file():
+            return folder
+    return None
+
+
+def load(folder: Path) -> Model:
+    """An imported model's shape and weights. Raises InteropError where they cannot be read."""
+    shape = Published.of(_record(folder)["shape"])
+    try:
+        arrays = mx.load(str(folder / WEIGHTS))
+    except (OSError, RuntimeError) as error:
+        raise InteropError(f"{folder / WEIGHTS} cannot be read; import the model again") from error
+    assert isinstance(arrays, dict)
+    return Model(shape, {name: np.array(value) for name, value in arrays.items()})
+
+
+def load_model(name: str | Path) -> PublishedPatchTST:
+    """A model that `mlxts import` brought here, ready to evaluate windows.
+
+    Args:
+        name: of the model, or its folder.
+
+    Returns:
+        A model of (B, T, C) windows; `PublishedPatchTST` says what its outputs are.
+
+    Raises:
+        InteropError: there is no such model, or its files cannot be read.
+    """
+    folder = find(str(name))
+    if folder is None:
+        raise InteropError(
+            f"no model {name} in {models_folder()}; `mlxts import huggingface PATH` brings one"
+        )
+    return load(folder).built()
+
+
+def _record(folder: Path) -> dict:
+    try:
+        return json.loads((folder / SHAPE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InteropError(f"{folder / SHAPE} cannot be read; import the model again") from error

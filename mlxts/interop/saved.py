@@ -1,0 +1,131 @@
+"""A run as an object: what its folder holds, read when it is asked for."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mlxts import config
+from mlxts.config import ExperimentConfig
+from mlxts.errors import ConfigError, RunError
+from mlxts.evaluation import predictions as tables
+from mlxts.evaluation import runs
+from mlxts.model.offset import OffsetPatchTST
+from mlxts.model.patchtst import PatchTST, Shape
+from mlxts.protocol import SPLIT_NAMES
+from mlxts.training import checkpoint, log
+from mlxts.training import run as training
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained run.
+
+    Attributes:
+        folder: of the run, under outputs/runs.
+    """
+
+    folder: Path
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """run.json: what was known before the first step (parameters, samples, machine, hashes)."""
+        return training.record(self.folder)
+
+    @property
+    def id(self) -> str:
+        return self.record["run_id"]
+
+    @cached_property
+    def config(self) -> ExperimentConfig:
+        """The resolved configuration. Raises ConfigError where this version cannot read it."""
+        return config.load(self.folder / "config.yaml")
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What the built model is: widths, depth, patches, flags."""
+        return Shape(**self.record["shape"])
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """summary.json: scores beside the baselines, verdict, times.
+
+        Raises:
+            RunError: the run has not been trained to its end.
+        """
+        try:
+            return json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"run {self.id} has no summary yet; train it to its end with --resume"
+            ) from error
+
+    def predictions(self, split: str | None = None) -> pl.DataFrame:
+        """What the model said, row by row; see `load_predictions`."""
+        return load_predictions(self.folder, split)
+
+    def metrics(self) -> pl.DataFrame:
+        """The numbers of training, a row for each step, validation and epoch.
+
+        Returns:
+            step, split (train, validation, train_epoch), loss (nats; for regression Huber, in
+            units of the targets' deviation) and what else an event says, null where it does not.
+        """
+        return pl.DataFrame(log.read(self.folder / log.METRICS), infer_schema_length=None)
+
+    def model(self) -> PatchTST:
+        """The model with its best weights, in evaluation mode.
+
+        It maps windows (B, T, F), float32, features in the order of the catalog's tier, to (B,)
+        logits, or to log returns in units of the training targets' deviation around their mean.
+
+        Raises:
+            CheckpointError: the best checkpoint is gone or damaged.
+            DataError: the model needs its data's statistics (`statistics_to_head`), and they are
+                gone or were changed.
+        """
+        if self.shape.statistics_to_head:
+            return training.load(self.folder).model
+        kind = OffsetPatchTST if self.config.model.offset else PatchTST
+        model = kind(self.shape)
+        checkpoint.restore(self.folder / "checkpoint", "best", self.id, model)
+        return model
+
+
+def load_run(run: str | Path) -> Run:
+    """A run by its id, the beginning of one, or its folder.
+
+    Raises:
+        RunError: there is no such run, or several begin so.
+
+    Example:
+        >>> run = mlxts.load_run("2M-daily-threshold_1pct")
+        >>> run.summary["verdict"]
+    """
+    return Run(runs.find(str(run)))
+
+
+def load_predictions(run: str | Path, split: str | None = None) -> pl.DataFrame:
+    """What a run's model said of each row, beside what happened.
+
+    Args:
+        run: a run's id, the beginning of one, or its folder.
+        split: train, validation or test (which `mlxts evaluate RUN --split test` opens); None: all
+            that were predicted.
+
+    Returns:
+        date (of the decision bar), symbol, split, logit (for regression the predicted log return)
+        and target (0 or 1; the log return), sorted by split, date and symbol.
+
+    Raises:
+        RunError: there is no such run, or several begin so.
+        DataError: it has no predictions yet, or they cannot be read.
+        ConfigError: no split is called that.
+    """
+    if split is not None and split not in SPLIT_NAMES:
+        raise ConfigError(f"split: {split} is none of {', '.join(SPLIT_NAMES)}")
+    table = tables.read(runs.find(str(run)) / tables.FILE_NAME)
+    return table if split is None else table.filter(split=split)

@@ -1,0 +1,192 @@
+"""Commands that documents name: found in code, and parsed as the shell and `mlxts` would.
+
+A command is looked for in fenced `sh` blocks and in code spans that begin with `mlxts`, `make` or
+`python`. Its path, its options and the choices of their values must exist; words in capitals (RUN,
+CONFIG) stand for something of the reader's.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_args
+
+SHELLS = frozenset({"sh", "bash", "shell", "console", "zsh"})
+_PROGRAMS = frozenset({"mlxts", "make", "python", "pytest"})
+_WRAPPERS = frozenset({"sudo", "nohup", "time", "env", "caffeinate", "nice", "exec"})
+_VARIABLE = re.compile(r"[A-Za-z_]\w*=")
+_BREAKS = frozenset({"&&", "||", "|", ";", "&", "(", ")"})
+_REDIRECTS = re.compile(r"&?[<>]+&?")
+_FILE = re.compile(
+    r"(?:configs|docs|benchmarks|mlxts|tests|\.claude)/[\w./-]*\.(?:py|md|ya?ml|toml|json)"
+)
+_PLACEHOLDER = re.compile(r"[^a-z]*[A-Z][^a-z]*|.*[<>…{}$].*|\.\.\.")
+_WRITES = frozenset({"--write", "--output", "--out", "--record"})  # what they name is made
+
+
+def in_block(text: str) -> Iterator[tuple[int, list[str]]]:
+    """(line from 0, words) of every simple command of a shell block.
+
+    Raises:
+        ValueError: a quotation that is not closed.
+    """
+    pending, began = "", 0
+    for number, line in enumerate(text.split("\n")):
+        began = began if pending else number
+        pending += line.removeprefix("$ ").rstrip("\\")
+        if line.endswith("\\"):
+            continue
+        for words in simple(pending):
+            yield began, words
+        pending = ""
+
+
+def simple(line: str) -> Iterator[list[str]]:
+    """The simple commands of one line, comments left out. Raises ValueError."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="&|;()<>")
+    lexer.whitespace_split = True
+    words: list[str] = []
+    for word in lexer:
+        if _REDIRECTS.fullmatch(word):
+            next(lexer, None)
+            if words and words[-1].isdigit():  # the 2 of `2>&1`
+                words.pop()
+        elif word in _BREAKS:
+            yield words
+            words = []
+        else:
+            words.append(word)
+    yield words
+
+
+def in_span(text: str) -> list[str] | None:
+    """The words of a code span that is a command; None where it is something else."""
+    if text.split(" ", 1)[0].rsplit("/", 1)[-1] not in _PROGRAMS:
+        return None
+    try:
+        return next(simple(text))
+    except ValueError:
+        return None
+
+
+def wrong(words: Sequence[str], *, project: Path, tree: Any, targets: frozenset[str]) -> str | None:
+    """What is wrong with a simple command; None where nothing is, or it is none of ours.
+
+    Args:
+        words: as the shell splits them.
+        project: against whose files paths are checked.
+        tree: the root command of `mlxts`, with `commands` and `params` as click has them.
+        targets: of the Makefile.
+    """
+    words = _bare(words)
+    name, rest = (words[0].rsplit("/", 1)[-1], words[1:]) if words else ("", [])
+    if name not in _PROGRAMS:
+        return None
+    if name == "make":
+        return _wrong_target(rest, targets)
+    found = _wrong_call(rest, tree) if name == "mlxts" else None
+    return found or _missing_file(rest, project)
+
+
+def targets(project: Path) -> frozenset[str]:
+    """Of the Makefile; empty where there is none."""
+    path = project / "Makefile"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return frozenset(re.findall(r"^([a-z][\w-]*):(?!=)", text, re.M))
+
+
+def _bare(words: Sequence[str]) -> list[str]:
+    """Without what only prepares the command: variables, `nohup`, `mlx.launch -n 2 --`."""
+    left = list(words)
+    if "--" in left and left[0] not in _PROGRAMS:
+        left = left[left.index("--") + 1 :]
+    while left and (_VARIABLE.match(left[0]) or left[0] in _WRAPPERS):
+        wraps = left.pop(0) in _WRAPPERS
+        while wraps and left and left[0].startswith("-"):
+            left.pop(0)
+    return left
+
+
+def _wrong_target(rest: list[str], known: frozenset[str]) -> str | None:
+    words = iter(rest)
+    for word in words:
+        if word == "-C":
+            next(words, None)
+        elif not word.startswith("-") and "=" not in word and word not in known:
+            return None if _PLACEHOLDER.fullmatch(word) else f"make has no target {word}"
+    return None
+
+
+def _wrong_call(rest: list[str], tree: Any) -> str | None:
+    command, path = tree, "mlxts"
+    while rest and getattr(command, "commands", None):
+        if rest[0] in command.commands:
+            path, command = f"{path} {rest[0]}", command.commands[rest[0]]
+        elif rest[0].startswith("-"):
+            break
+        elif getattr(command, "default_command", None):  # `mlxts hpo CONFIG`
+            path = f"{path} {command.default_command}"
+            command = command.commands[command.default_command]
+            continue
+        elif _PLACEHOLDER.fullmatch(rest[0]):
+            break
+        else:
+            return f"{path} has no command {rest[0]}"
+        rest = rest[1:]
+    return _wrong_arguments(rest, command, path)
+
+
+def _wrong_arguments(rest: list[str], command: Any, path: str) -> str | None:
+    is_group = bool(getattr(command, "commands", None))
+    options = {name: p for p in command.params for name in (*p.opts, *p.secondary_opts)}
+    places = [p for p in command.params if p.param_type_name == "argument"]
+    words = iter(rest)
+    for word in words:
+        if word in ("--help", "-h"):
+            continue
+        if not word.startswith("-") or word == "-":
+            if is_group:  # a placeholder stood where its command would
+                return None
+            if not places:
+                return f"{path} takes no argument {word}"
+            place = places[0] if places[0].nargs < 0 else places.pop(0)
+            if not _fits(word, place):
+                return f"{path} takes {_known(place)}, not {word}"
+            continue
+        name, equals, value = word.partition("=")
+        option = options.get(name)
+        if option is None:
+            return f"{path} has no option {name}"
+        if not option.is_flag and not option.count:
+            value = value if equals else next(words, "")
+            if not _fits(value, option):
+                return f"{path} {name} takes {_known(option)}, not {value or 'nothing'}"
+    return None
+
+
+def _fits(value: str, parameter: Any) -> bool:
+    choices = _choices(parameter)
+    return not choices or value in choices or bool(_PLACEHOLDER.fullmatch(value))
+
+
+def _known(parameter: Any) -> str:
+    return ", ".join(sorted(_choices(parameter)))
+
+
+def _choices(parameter: Any) -> frozenset[str]:
+    """The values that a parameter can have; empty where any will do. Typer keeps an enumeration in
+    click's type or, since it no longer stands on click, in a descriptor of its own."""
+    choices = getattr(getattr(parameter, "type", None), "choices", None)
+    if choices is None:
+        annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+        kinds = (annotation, *get_args(annotation))
+        choices = next((k for k in kinds if isinstance(k, type) and issubclass(k, Enum)), ())
+    return frozenset(str(getattr(choice, "value", choice)) for choice in choices)
+
+
+def _missing_file(rest: list[str], project: Path) -> str | None:
+    for before, word in zip(["", *rest], rest, strict=False):
+        if before not in _WRITES and _FILE.fullmatch(word) and not (project / word).exists():
+            return f"there is no {word}"
+    return None

@@ -1,0 +1,195 @@
+""".claude/context as one thing: read whole, changed under a lock, written file by file.
+
+Headers are the truth. The tables that stand in `global_context.md` and `phase_tracker.md` follow
+from them and are rendered, so that a process killed between two writes leaves nothing wrong that
+the next write does not put right.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mlxts.errors import WorkspaceError
+from mlxts.files import sweep, write_text
+from mlxts.workspace import blocks, overview, project, records, tables
+from mlxts.workspace.project import CONTEXT, Problem
+from mlxts.workspace.records import WORKSTREAMS, H, Record
+
+GLOBAL, PHASES, DECISIONS = "global_context.md", "phase_tracker.md", "decision_log.md"
+LOCK = ".lock"
+LOCK_SECONDS = 60.0
+_MODELS = {GLOBAL: records.Overview, PHASES: records.Phases, DECISIONS: records.Decisions}
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything the records say."""
+
+    root: Path
+    overview: Record[records.Overview]
+    phases: Record[records.Phases]
+    decisions: Record[records.Decisions]
+    workstreams: dict[str, Record[records.Workstream]]
+
+    def with_workstream(self, record: Record[records.Workstream]) -> "Context":
+        name = record.header.workstream
+        return replace(self, workstreams={**self.workstreams, name: record})
+
+    @property
+    def headers(self) -> list[records.Workstream]:
+        return [self.workstreams[name].header for name in WORKSTREAMS]
+
+
+def load(root: Path) -> Context:
+    """Read and validate every record. Raises WorkspaceError, naming the file."""
+    folder = root / CONTEXT
+    context = Context(
+        root,
+        records.load(folder / GLOBAL, records.Overview),
+        records.load(folder / PHASES, records.Phases),
+        records.load(folder / DECISIONS, records.Decisions),
+        {
+            name: records.load(workstream_path(root, name), records.Workstream)
+            for name in WORKSTREAMS
+        },
+    )
+    for name, record in context.workstreams.items():
+        if record.header.workstream != name:
+            raise WorkspaceError(
+                f"{record.path}: workstream: it says {record.header.workstream}; correct it"
+            )
+    return context
+
+
+def workstream_path(root: Path, name: str) -> Path:
+    return root / CONTEXT / "workstreams" / f"{name}_context.md"
+
+
+@contextmanager
+def changing(root: Path) -> Generator[Context]:
+    """The records, while no other process can change them.
+
+    Raises:
+        WorkspaceError: a record that cannot be read (nothing is touched), or another process has
+            held the lock for a minute.
+    """
+    lock = FileLock(root / CONTEXT / LOCK, timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise WorkspaceError(
+            f"another process has been changing {CONTEXT} for {LOCK_SECONDS:g} s; end it and "
+            "try again"
+        ) from error
+    try:
+        sweep(root / CONTEXT)
+        yield load(root)
+    finally:
+        lock.release()
+
+
+def save(context: Context, *changed: Record) -> None:
+    """Write records, each atomically, and then the overview that follows from them.
+
+    Raises:
+        WorkspaceError: a block that should be rewritten is not there; nothing is written.
+        StorageError: a file cannot be written.
+    """
+    table = rewritten(context.overview, _of(context, GLOBAL))
+    for record in (*changed, table):
+        text = record.text()
+        if project.read(record.path) != text:
+            write_text(record.path, text)
+
+
+def rewritten(record: Record[H], render: Callable[[str], str]) -> Record[H]:
+    """With its blocks rendered anew. Raises WorkspaceError: marks that do not pair up."""
+    try:
+        return record.saying(blocks.rewrite(record.body, render))
+    except blocks.BlockError as error:
+        raise WorkspaceError(f"{record.path}: {error}; restore the file with git") from error
+
+
+def renderer(root: Path) -> Callable[[Path, str], Callable[[str], str]]:
+    """What renders the blocks of a document: protocol tables, or for records what headers say."""
+    context = load(root)
+    known = {context.overview.path: GLOBAL, context.phases.path: PHASES}
+
+    def choose(path: Path, text: str) -> Callable[[str], str]:
+        if path in known:
+            return _of(context, known[path])
+        if root / CONTEXT in path.parents:  # a snapshot: it stays as the handoff wrote it
+            return lambda name: blocks.body(text, name)
+        return tables.render
+
+    return choose
+
+
+def problems(root: Path) -> Iterator[Problem]:
+    """Headers that are not valid, tables that do not follow from them, claims that collide."""
+    paths: dict[Path, type[records.Header]] = {
+        root / CONTEXT / name: model for name, model in _MODELS.items()
+    }
+    paths |= {workstream_path(root, name): records.Workstream for name in WORKSTREAMS}
+    broken = False
+    for path, model in paths.items():
+        try:
+            records.load(path, model)
+        except WorkspaceError as error:
+            broken = True
+            what = str(error).removeprefix(f"{path}: ")
+            yield Problem(project.relative(path, root), 0, what)
+    if broken:
+        return
+    try:
+        context = load(root)
+    except WorkspaceError as error:
+        yield Problem(CONTEXT.as_posix(), 0, str(error))
+        return
+    yield from _stale(context)
+    yield from _counts(context)
+    for one, other, path in overview.collisions(context.headers):
+        where = project.relative(workstream_path(root, one), root)
+        yield Problem(where, 0, f"{path} is claimed by {other} as well; release one of them")
+
+
+def _stale(context: Context) -> Iterator[Problem]:
+    for name, record in ((GLOBAL, context.overview), (PHASES, context.phases)):
+        where = project.relative(record.path, context.root)
+        try:
+            for line, block in blocks.stale(project.read(record.path), _of(context, name)):
+                yield Problem(where, line, f"block {block} is stale; run `mlxts docs render`")
+        except blocks.BlockError as error:
+            yield Problem(where, error.line, error.what)
+
+
+def _counts(context: Context) -> Iterator[Problem]:
+    for record in context.workstreams.values():
+        where = project.relative(record.path, context.root)
+        try:
+            rows = overview.history(record.body)
+        except blocks.BlockError as error:
+            yield Problem(where, 0, error.what)
+            continue
+        if len(rows) != record.header.handoffs:
+            said = f"{record.header.handoffs} handoffs in the header, {len(rows)} in the table"
+            yield Problem(where, 0, f"{said}; restore the file with git")
+    count = overview.decision_count(context.decisions.body)
+    if count != context.decisions.header.decisions:
+        where = project.relative(context.decisions.path, context.root)
+        said = f"{context.decisions.header.decisions} decisions in the header, {count} below"
+        yield Problem(where, 0, f"{said}; restore the file with git")
+
+
+def _of(context: Context, name: str) -> Callable[[str], str]:
+    if name == GLOBAL:
+        rendered = {
+            "workstreams": lambda: overview.summary(context.headers),
+            "coordination": lambda: overview.coordination(context.headers),
+        }
+    else:
+        rendered = {"phases": lambda: overview.phases(context.phases.header)}
+    return lambda block: rendered[block]()

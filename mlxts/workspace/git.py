@@ -1,0 +1,78 @@
+"""What git says about the project's folder. Outside a repository there is nothing to say."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+TRAILER = "Workstream"  # git commit --trailer "Workstream: ws1"
+
+
+@dataclass(frozen=True)
+class State:
+    branch: str
+    commit: str  # abbreviated; empty before the first one
+    subject: str
+    changed: tuple[str, ...]  # paths, not committed yet
+
+
+@dataclass(frozen=True)
+class Commit:
+    hash: str
+    subject: str
+    workstream: str  # of its trailer; empty without one
+    files: tuple[str, ...]
+
+
+def state(root: Path) -> State | None:
+    """Branch, newest commit and what is not committed; None outside a repository."""
+    status = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--branch")
+    if status is None:
+        return None
+    head, *entries = status.rstrip("\0").split("\0")
+    branch = head.removeprefix("## ").removeprefix("No commits yet on ").split("...")[0]
+    log = _git(root, "log", "-1", "--format=%h%x00%s") or "\0"
+    commit, subject = log.strip("\n").split("\0", 1)
+    return State(branch, commit, subject, tuple(_paths(entries)))
+
+
+def commits(root: Path, since: str | None, paths: list[str] | None = None) -> list[Commit]:
+    """On any branch, newest first, those that `since` does not hold, touching any of `paths`."""
+    fields = f"%x01%h%x00%s%x00%(trailers:key={TRAILER},valueonly,separator=%x2C)%x00"
+    where = ["--branches", "HEAD", *(["--not", since] if since else [])]
+    only = ["--", *paths] if paths else []
+    log = _git(root, "log", f"--format={fields}", "--name-only", "-z", *where, *only)
+    found = []
+    for entry in (log or "").split("\x01")[1:]:
+        name, subject, trailer, files = entry.split("\0", 3)
+        listed = tuple(f for f in files.strip("\n\0").replace("\n", "").split("\0") if f)
+        found.append(Commit(name, subject, trailer.split(",")[0].strip(), listed))
+    return found
+
+
+def branches_with(root: Path, commit: str) -> set[str]:
+    """Local branches that hold a commit."""
+    listed = _git(root, "branch", "--contains", commit, "--format=%(refname:short)")
+    return set((listed or "").split())
+
+
+def _paths(entries: list[str]) -> list[str]:
+    """Of `git status -z`: a rename is followed by its old name, which is no entry of its own."""
+    paths, skip = [], False
+    for entry in entries:
+        if not skip and entry:
+            paths.append(entry[3:])
+        skip = not skip and entry[:1] in ("R", "C")
+    return paths
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "--no-optional-locks", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return None
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,119 @@
+"""Handing off: a workstream's state written down so that anybody can go on from it.
+
+A handoff states the whole situation anew: what is done, what comes next, what is waited for. Facts
+(runs, data, git) are gathered, not typed. What a person wrote under *Notes* stays, and each handoff
+leaves one line in the table at the end, for good.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mlxts.errors import WorkspaceError
+from mlxts.workspace import blocks, context, git, overview, ownership, snapshot
+from mlxts.workspace.records import Blocking, Record, Workstream
+from mlxts.workspace.tables import table
+
+_COLUMNS = ("#", "when", "commit", "where it stood")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What only the one who hands off knows. Each a line of text."""
+
+    summary: str
+    done: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+    blocked_by: tuple[Blocking, ...] = ()
+    finished: bool = False  # the workstream has reached its end
+
+
+def write(root: Path, name: str, told: Told) -> Record[Workstream]:
+    """Write the workstream's file and the summary rows that follow from it.
+
+    Raises:
+        WorkspaceError: a record cannot be read, or a text is no single line; nothing is touched.
+        StorageError: a file cannot be written.
+    """
+    for text in (told.summary, *told.done, *told.next):
+        if not text.strip() or len(text.splitlines()) != 1 or blocks.MARK in text:
+            raise WorkspaceError("a summary, a thing done or to do is one line of plain text")
+    if any(blocking.by == name for blocking in told.blocked_by):
+        raise WorkspaceError(f"{name} cannot wait for itself")
+    with context.changing(root) as before:
+        record = before.workstreams[name]
+        now, when = git.state(root), datetime.now(UTC).replace(microsecond=0)
+        changes: dict[str, Any] = {
+            "status": "done" if told.finished else "blocked" if told.blocked_by else "active",
+            "focus": told.summary,
+            "branch": now.branch if now else record.header.branch,
+            "blocked_by": told.blocked_by,
+            "handoffs": record.header.handoffs + 1,
+            "updated": when,
+            "commit": (now.commit or None) if now else None,
+        }
+        header = record.update(**changes).header
+        trespasses = ownership.trespasses(before)
+        try:
+            earlier = overview.history(record.body)
+        except blocks.BlockError as error:
+            raise WorkspaceError(f"{record.path}: {error}") from error
+        written = {
+            "handoff": _situation(root, record.header, header, told, now, trespasses),
+            overview.HISTORY: _history(earlier, header),
+        }
+        body = context.rewritten(record, lambda block: written[block]).body
+        after = record.update(**changes).saying(_titled(body, header))
+        context.save(before.with_workstream(after), after)
+    return after
+
+
+def _situation(
+    root: Path,
+    before: Workstream,
+    now: Workstream,
+    told: Told,
+    state: git.State | None,
+    trespasses: list[ownership.Trespass],
+) -> str:
+    waits = [f"- {b.by}: {b.why}" for b in told.blocked_by]
+    about = [t for t in trespasses if now.workstream in (t.owner, t.by)]
+    parts = [
+        ("Where it stands", told.summary),
+        ("Done since the last handoff", "\n".join(f"- {one}" for one in told.done) or "Not said."),
+        ("Next", "\n".join(f"{n}. {one}" for n, one in enumerate(told.next, 1)) or "Not said."),
+        ("Waits for", "\n".join(waits) or "Nobody."),
+        ("Runs since the last handoff", snapshot.runs_since(before.updated)),
+        ("Data", snapshot.data()),
+        ("Code", snapshot.code(state, before.commit, root)),
+    ]
+    if about:
+        parts.append(("Changed by somebody else", "\n".join(f"- {one}" for one in about)))
+    said = f"Handed off {overview.moment(now.updated)}."
+    return "\n\n".join([said, *(f"## {title}\n\n{text}" for title, text in parts)])
+
+
+def _history(earlier: list[str], now: Workstream) -> str:
+    newest = table(
+        _COLUMNS,
+        [
+            (
+                now.handoffs,
+                overview.moment(now.updated),
+                f"`{now.commit}`" if now.commit else "–",
+                now.focus,
+            )
+        ],
+    )
+    return "\n".join([newest, *earlier])
+
+
+def _titled(body: str, header: Workstream) -> str:
+    """The heading says the name that the workstream has now."""
+    title = f"# {header.workstream}" + (f": {header.name}" if header.name else "")
+    lines = body.split("\n")
+    place = next((i for i, line in enumerate(lines) if line.startswith("# ")), None)
+    if place is not None:
+        lines[place] = title
+    return "\n".join(lines)

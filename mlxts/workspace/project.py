@@ -1,0 +1,68 @@
+"""Where the project is: the folder with the rules, skills and records that people work by."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlxts.errors import WorkspaceError
+
+CLAUDE = Path(".claude")
+CONTEXT = CLAUDE / "context"
+DOCS = Path("docs")
+DOCS_FOLDERS = ("archive", "research_paper")  # the only ones below docs/
+CLAUDE_FOLDERS = ("context", "context/workstreams", "rules", "skills")
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """Something about a document that is not so.
+
+    Attributes:
+        path: relative to the project, with forward slashes.
+        line: from 1; 0 where the whole file is meant.
+        what: one line, what to do included.
+    """
+
+    path: str
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.what}" if self.line else f"{self.path}: {self.what}"
+
+
+def find(start: Path | None = None) -> Path | None:
+    """The nearest folder, from `start` (the working folder) upwards, that is the project."""
+    here = (start or Path.cwd()).resolve()
+    return next((f for f in (here, *here.parents) if (f / CONTEXT).is_dir()), None)
+
+
+def root() -> Path:
+    """As `find`. Raises WorkspaceError where there is none."""
+    found = find()
+    if found is None:
+        raise WorkspaceError(
+            f"no {CONTEXT} here or above; go to the project's folder, or `mlxts workspace init` "
+            "makes one here"
+        )
+    return found
+
+
+def documents(project: Path) -> list[Path]:
+    """Every Markdown file that people read: README, CHANGELOG, docs/ and .claude/, sorted."""
+    # A name that begins with a dot is being written.
+    below = [p for folder in (DOCS, CLAUDE) for p in (project / folder).rglob("[!.]*.md")]
+    return sorted([*project.glob("*.md"), *below])
+
+
+def relative(path: Path, project: Path) -> str:
+    return path.relative_to(project).as_posix()
+
+
+def read(path: Path) -> str:
+    """Raises WorkspaceError where it is missing or no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise WorkspaceError(f"{path} is missing; `git checkout` brings it back") from error
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(f"{path} cannot be read: {error}; restore it with git") from error

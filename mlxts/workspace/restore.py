@@ -1,0 +1,161 @@
+"""Picking up: which workstream is meant, and what somebody new to it has to know, in order."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlxts.workspace import blocks, context, git, overview, ownership, snapshot
+from mlxts.workspace.records import Workstream
+
+_WORD = re.compile(r"[a-z0-9]+")
+# Words of every request, which tell no workstream from another.
+_COMMON = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and at by can continue do for from go going how i in is it let me my next of on our "
+        "please resume session start that the this to want we what where with work workstream",
+    )
+)
+_WEIGHTS = {"keywords": 3, "name": 3, "branch": 2, "owns": 1, "focus": 1}
+
+
+@dataclass(frozen=True)
+class Guess:
+    """The workstream that some words point at; None where they point at none, or at several."""
+
+    workstream: str | None
+    words: tuple[str, ...]  # those that decided
+
+
+def guess(headers: list[Workstream], text: str) -> Guess:
+    """From the words of a request. An identifier (`ws2`) decides by itself; so does being alone."""
+    words = set(_stems(text))
+    named = [h.workstream for h in headers if h.workstream in words]
+    if len(named) == 1:
+        return Guess(named[0], (named[0],))
+    scores = {h.workstream: _score(h, words) for h in headers}
+    best = max(scores.values(), key=lambda s: s[0])
+    leaders = [name for name, score in scores.items() if score[0] == best[0]]
+    if best[0] and len(leaders) == 1:
+        return Guess(leaders[0], tuple(sorted(best[1])))
+    active = [h.workstream for h in headers if h.status in ("active", "blocked")]
+    if not words - _COMMON and len(active) == 1:
+        return Guess(active[0], ("the only active one",))
+    return Guess(None, ())
+
+
+def sections(root: Path, wanted: str | None, text: str) -> list[tuple[str, str]]:
+    """(title, Markdown) of what to read, in the order to read it.
+
+    Args:
+        wanted: a workstream's identifier; None: it is guessed from `text`.
+
+    Raises:
+        WorkspaceError: a record that cannot be read.
+    """
+    found = context.load(root)
+    chosen = Guess(wanted, ()) if wanted else guess(found.headers, text)
+    told = [
+        ("The project", f"{_prose(found.overview.body)}\n\n{overview.phases(found.phases.header)}"),
+        ("Workstreams", overview.summary(found.headers)),
+        ("Which one", _selection(found, chosen, given=wanted is not None)),
+        ("Confirm", _confirm(found, chosen.workstream)),
+    ]
+    if chosen.workstream:
+        record = found.workstreams[chosen.workstream]
+        told.append((f"{chosen.workstream} in detail", _read(record.body)))
+    told.append(("The environment", _environment(root, found, chosen.workstream)))
+    told.append(("Other workstreams", _others(found, chosen.workstream)))
+    told.append(("Priorities", _priorities(found, chosen.workstream)))
+    return told
+
+
+def _selection(found: context.Context, chosen: Guess, *, given: bool) -> str:
+    if chosen.workstream is None:
+        return "The words point at no single workstream."
+    name = found.workstreams[chosen.workstream].header.name or "no name yet"
+    if given:
+        return f"{chosen.workstream} ({name}), as asked."
+    return f"Detected {chosen.workstream} ({name}) by {', '.join(chosen.words)}."
+
+
+def _confirm(found: context.Context, name: str | None) -> str:
+    if name is None:
+        return "Ask which workstream is meant, then `mlxts workspace restore --workstream ws1`."
+    called = found.workstreams[name].header.name or "no name yet"
+    return f"Ask: workstream {name} ({called}), correct? Read on only after a yes."
+
+
+def _prose(body: str) -> str:
+    """What people wrote, without the headings whose table another section shows."""
+    lines = [line for line in blocks.without(body).split("\n") if line.strip()]
+    kept = [
+        line
+        for line, after in zip(lines, [*lines[1:], "#"], strict=True)
+        if not (line.startswith("# ") or (line.startswith("#") and after.startswith("#")))
+    ]
+    return "\n".join(f"\n{line}\n" if line.startswith("#") else line for line in kept).strip()
+
+
+def _read(body: str) -> str:
+    return re.sub(r"\n{3,}", "\n\n", blocks.unmarked(body)).strip()
+
+
+def _environment(root: Path, found: context.Context, name: str | None) -> str:
+    since = found.workstreams[name].header if name else None
+    lines = [snapshot.code(git.state(root), since.commit if since else None, root), ""]
+    wrong = list(context.problems(root))
+    lines += [f"- {problem}" for problem in wrong]
+    lines.append(
+        "Run `make verify` and `make test` before anything else; what fails now was failing before "
+        "you came."
+    )
+    lines += ["", snapshot.data()]
+    if since:
+        lines += ["", "Since the last handoff:", "", snapshot.runs_since(since.updated)]
+    return "\n".join(lines)
+
+
+def _others(found: context.Context, name: str | None) -> str:
+    said = [overview.coordination(found.headers)]
+    changed = ownership.trespasses(found)
+    if changed:
+        said.append("\n".join(f"- {one}" for one in changed))
+    if name:
+        waiting = [h.workstream for h in found.headers if name in {b.by for b in h.blocked_by}]
+        if waiting:
+            said.append(f"{', '.join(waiting)} waits for you.")
+    return "\n\n".join(said)
+
+
+def _priorities(found: context.Context, name: str | None) -> str:
+    if not name:
+        return "None until a workstream is chosen."
+    try:
+        written = blocks.body(found.workstreams[name].body, "handoff")
+    except blocks.BlockError:
+        written = ""
+    after = re.search(r"^## Next\n\n(.*?)(?:\n\n## |\Z)", written, re.S | re.M)
+    listed = after[1] if after else "Nothing was handed off yet."
+    return f"{listed}\n\nWait for a direction before anything is changed."
+
+
+def _score(header: Workstream, words: set[str]) -> tuple[int, set[str]]:
+    held = {
+        "keywords": " ".join(header.keywords),
+        "name": header.name or "",
+        "branch": header.branch or "",
+        "owns": " ".join(claim.path for claim in header.owns),
+        "focus": header.focus or "",
+    }
+    total, decisive = 0, set()
+    for part, text in held.items():
+        shared = words & set(_stems(text)) - _COMMON
+        total += _WEIGHTS[part] * len(shared)
+        decisive |= shared
+    return total, decisive
+
+
+def _stems(text: str) -> list[str]:
+    """Words in lower case without a plural's s, so that `features` finds `feature`."""
+    return [w[:-1] if len(w) > 3 and w.endswith("s") else w for w in _WORD.findall(text.lower())]

@@ -1,0 +1,102 @@
+"""What there is besides prose: newest data, what waits for registration, runs since a moment."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlxts import files
+from mlxts.data import store
+from mlxts.errors import MlxtsError
+from mlxts.evaluation import runs
+from mlxts.workspace import git
+from mlxts.workspace.tables import table
+
+NEWEST = 5  # manifest entries shown
+RUNS = 20  # of a sweep's hundreds
+CHANGED = 20
+
+
+def data() -> str:
+    """The newest manifest entries and what waits for registration, as Markdown.
+
+    An unreadable manifest is said, not raised: a handoff must not fail for it.
+    """
+    try:
+        raw, processed = store.raw_artifacts(), store.processed_artifacts()
+        pending = store.unregistered()
+    except MlxtsError as error:
+        return f"The manifests cannot be read: {error}"
+    entries = sorted((*raw, *processed), key=lambda a: a.timestamp, reverse=True)
+    rows = [(a.dataset, a.first, a.last, a.rows, a.timestamp[:10], a.md5) for a in entries[:NEWEST]]
+    parts = [
+        f"{len(raw)} raw and {len(processed)} processed artifacts; the newest:\n\n"
+        + table(("dataset", "first", "last", "rows", "registered", "md5"), rows)
+        if rows
+        else "Nothing is registered.",
+        "Pending registrations: " + (_listed(pending, CHANGED) if pending else "none."),
+    ]
+    return "\n\n".join(parts)
+
+
+def runs_since(moment: datetime | None) -> str:
+    """Runs that began after `moment` (None: all), newest first, as Markdown."""
+    began = [(started, folder) for started, folder in _begun() if not moment or started > moment]
+    if not began:
+        return "No run."
+    rows = []
+    for started, folder in sorted(began, reverse=True)[:RUNS]:
+        try:
+            one = runs.describe(folder)
+        except MlxtsError:
+            continue
+        skill = f"{one['skill']:+.4f}" if one["skill"] is not None else "–"
+        what = f"{one['name']}: {one['budget']} {one['task']} H = {one['horizon']}"
+        rows.append(
+            (
+                f"`{folder.name}`",
+                f"{what}, seed {one['seed']}",
+                one["mode"],
+                one["status"],
+                skill,
+                one["verdict"] or "–",
+                f"{started:%Y-%m-%d %H:%M}",
+            )
+        )
+    shown = table(("run", "what", "mode", "status", "skill", "verdict", "began"), rows)
+    left = len(began) - RUNS
+    return f"{shown}\n\nand {left} more; `mlxts runs` lists them." if left > 0 else shown
+
+
+def code(found: git.State | None, since: str | None, root: Path) -> str:
+    """Branch, commits since a commit, and what is not committed, as Markdown."""
+    if found is None:
+        return "No git repository."
+    made = git.commits(root, since) if since else []
+    changed = [path for path in found.changed if not path.startswith(".claude/context/")]
+    lines = [
+        f"- branch `{found.branch}` at `{found.commit or 'no commit'}` {found.subject}".rstrip(),
+        f"- not committed: {_listed(changed, CHANGED) if changed else 'nothing'}",
+    ]
+    if since:
+        said = [f"`{c.hash}` {c.subject}" for c in made[:CHANGED]]
+        more = f" and {len(made) - CHANGED} more" if len(made) > CHANGED else ""
+        lines.append(f"- since `{since}`: {'; '.join(said) + more if said else 'no commit'}")
+    return "\n".join(lines)
+
+
+def _begun() -> list[tuple[datetime, Path]]:
+    found = []
+    for path in files.runs_folder().glob("*/run.json"):
+        try:
+            started = json.loads(path.read_text(encoding="utf-8"))["started"]
+            when = datetime.fromisoformat(started)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # a run that is just beginning, or not one of ours
+        found.append((when if when.tzinfo else when.replace(tzinfo=UTC), path.parent))
+    return found
+
+
+def _listed(paths: Sequence[str], limit: int) -> str:
+    more = f" and {len(paths) - limit} more" if len(paths) > limit else ""
+    return ", ".join(f"`{path}`" for path in paths[:limit]) + more

@@ -1,0 +1,49 @@
+"""The one way to run the tests: all of them, one run at a time in a folder. `make test` calls it.
+
+Two runs at once would share two cores, miss their time limits and fail for nothing, so the second
+one waits. The lock is the operating system's (`flock`): it ends with the process that holds it,
+however that ends, and worker processes do not inherit it.
+"""
+
+import fcntl
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = ROOT / ".venv" / "tests.lock"
+ARGUMENTS = ("-q", "-n", "2", "--dist", "worksteal")
+
+
+@contextmanager
+def alone(path: Path) -> Generator[None]:
+    """Hold the lock at `path` for the length of the block; wait, and say so, where another does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "another process"
+            print(f"the tests are being run by {holder}; waiting for it", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} since {datetime.now():%H:%M}")
+        lock.flush()
+        yield
+
+
+def main() -> int:
+    """Run every test; the exit status is that of pytest."""
+    import pytest
+
+    os.chdir(ROOT)
+    with alone(LOCK):
+        return int(pytest.main(list(ARGUMENTS)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

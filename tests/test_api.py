@@ -1,0 +1,97 @@
+"""What `import mlxts` offers to a notebook."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.resources import files as resources
+
+import polars as pl
+import pytest
+
+import mlxts
+from mlxts.errors import ConfigError, DataError
+from mlxts.features import timescales
+from tests.features.bars import path
+
+
+def _python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_importing_the_package_imports_nothing_heavy_and_its_names_come_when_used() -> None:
+    code = (
+        "import sys, mlxts, json\n"
+        "heavy = ('mlx.core', 'polars', 'pydantic', 'sklearn', 'scipy', 'mlxts.interop')\n"
+        "before = [name for name in heavy if name in sys.modules]\n"
+        "mlxts.PatchTST, mlxts.features.build\n"
+        "print(json.dumps([before, 'mlx.core' in sys.modules, sorted(mlxts.__all__)]))"
+    )
+    before, after, names = json.loads(_python(code))
+    assert before == []
+    assert after
+    assert set(names) <= set(dir(mlxts))
+
+
+def test_the_fast_blas_is_there_before_mlx_whatever_is_used_first() -> None:
+    code = "import mlxts; mlxts.load_model; print(mlxts.backend.prepare().name)"
+    assert _python(code) == mlxts.backend.prepare().name
+    assert _python(code) != "late"
+
+
+@pytest.mark.parametrize("name", mlxts.__all__)
+def test_every_name_is_there_and_explains_itself(name: str) -> None:
+    value = getattr(mlxts, name)
+    assert len((value.__doc__ or "").strip()) > 20
+    assert getattr(mlxts, name) is value
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = mlxts.nothing
+
+
+def test_the_package_is_typed() -> None:
+    assert resources("mlxts").joinpath("py.typed").is_file()
+
+
+def test_features_of_own_bars_are_those_of_the_catalog() -> None:
+    bars = pl.concat([path(400, 1), path(300, 2, symbol="BBB")])
+    shuffled = bars.sample(fraction=1.0, shuffle=True, seed=3).with_columns(note=pl.lit("x"))
+    built = mlxts.features.build(shuffled, tier=20)
+    assert built.equals(timescales.build(bars.lazy(), 20, "daily"))
+    assert built.width == 22
+    weekly = mlxts.features.build(bars, tier=50, timescale="weekly")
+    assert weekly.width == 52
+
+
+def test_features_never_look_ahead() -> None:
+    bars = path(400, 5)
+    whole, prefix = (mlxts.features.build(some, tier=50) for some in (bars, bars.head(300)))
+    assert whole.head(300).equals(prefix)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        (lambda bars: bars.drop("volume"), DataError, "no column volume"),
+        (lambda bars: bars.with_columns(close=-pl.col("close")), DataError, "not positive"),
+        (lambda bars: bars.with_columns(high=pl.col("low") / 2), DataError, "below the open"),
+        (lambda bars: pl.concat([bars, bars.head(1)]), DataError, "already in row"),
+        (lambda bars: bars.with_columns(open=pl.lit("dear")), DataError, "another kind"),
+        (lambda bars: bars.with_columns(open=pl.lit(None)), DataError, "open is"),
+    ],
+)
+def test_bars_that_cannot_be_are_named(change, error, says) -> None:
+    with pytest.raises(error, match=says):
+        mlxts.features.build(change(path(120, 1)))
+
+
+def test_a_tier_or_timescale_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match="21"):
+        mlxts.features.build(path(120, 1), tier=21)
+    with pytest.raises(ConfigError, match="hourly is none of daily"):
+        mlxts.features.build(path(120, 1), timescale="hourly")

@@ -1,0 +1,21 @@
+"""Compiling the kernels of training ahead of the first run."""
+
+import pytest
+
+from mlxts import kernels
+from mlxts.workspace import warm
+
+
+@pytest.mark.parametrize("channels", ["mixing", "independent"])
+def test_two_steps_run_in_either_mode(channels: str) -> None:
+    for binary in (True, False):
+        seconds = warm.two_steps(channels, binary=binary, budget="0.02M")
+        assert seconds.first > 0
+        assert seconds.second > 0
+
+
+def test_stock_kernels_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "_enabled", None)
+    monkeypatch.setenv("MLXTS_KERNELS", "stock")
+    monkeypatch.setattr(warm, "two_steps", lambda *_, **__: pytest.fail("something was compiled"))
+    warm.main()
