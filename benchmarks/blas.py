@@ -7,7 +7,7 @@ two take turns, and the best of the turns counts.
 import subprocess
 import sys
 
-from mlxts.cli.output import table
+from benchmarks.harness import Benchmark, Picture, Row, main
 
 SIZES = (256, 512, 1024)
 TURNS = 3
@@ -23,26 +23,41 @@ for size in {sizes}:
 """
 
 
-def measure(prelude: str) -> list[float]:
+def speeds(prelude: str, sizes: tuple[int, ...]) -> list[float]:
     """GFLOP/s for each size, in a fresh process."""
-    code = prelude + MEASURE.format(sizes=SIZES)
+    code = prelude + MEASURE.format(sizes=sizes)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return [float(line) for line in done.stdout.split()]
 
 
-def main() -> None:
-    turns = [(measure("import mlxts"), measure("")) for _ in range(TURNS)]
+def measure(quick: bool) -> list[Row]:
+    sizes = SIZES[:2] if quick else SIZES
+    turns = [
+        (speeds("import mlxts", sizes), speeds("", sizes)) for _ in range(1 if quick else TURNS)
+    ]
     rows = []
-    for index, size in enumerate(SIZES):
+    for index, size in enumerate(sizes):
         fast = max(turn[0][index] for turn in turns)
-        slow = max(turn[1][index] for turn in turns)
-        rows.append([f"{size} x {size}", f"{slow:.1f}", f"{fast:.1f}", f"{fast / slow:.0f}"])
-    table(
-        "float32 matrix product, GFLOP/s",
-        ["size", "MLX's wheel", "with mlxts imported", "ratio"],
-        rows,
-    )
+        wheel = max(turn[1][index] for turn in turns)
+        rows.append(
+            {"size": f"{size} x {size}", "wheel": wheel, "fast": fast, "ratio": fast / wheel}
+        )
+    return rows
 
+
+BENCHMARK = Benchmark(
+    name="blas",
+    question="What is the fast BLAS worth in a matrix product?",
+    measure=measure,
+    columns={
+        "size": "float32 product",
+        "wheel": "GFLOP/s, MLX's wheel|.1f",
+        "fast": "GFLOP/s, mlxts imported|.1f",
+        "ratio": "ratio|.0f",
+    },
+    picture=Picture("bars", ("size",), "ratio", level=1.0),
+    notes=("Each in processes of its own, taking turns; the best turn counts.",),
+)
 
 if __name__ == "__main__":
-    main()
+    main(BENCHMARK)

@@ -1,0 +1,150 @@
+"""Does any model beat what is possible?
+
+On a simulated market the probability of every label is known exactly, and nobody who sees only the
+past has a lower expected log loss than that probability. Every baseline and a small PatchTST are
+trained on a history of SPY's length and scored on two years. A model is called impossible where
+the whole 95 % interval of its loss above the Bayes forecast's lies below zero: on an honest market
+that is a flaw of the market or of the evaluation, on the canary, which shows its features the
+future, it has to happen.
+"""
+
+import os
+import tempfile
+from collections import Counter
+from typing import Any
+
+from benchmarks.harness import Benchmark, Row, fresh, main
+
+# market, task, whether its features see the future
+MARKETS = (
+    ("gbm", "direction", False),
+    ("gbm", "threshold_1pct", False),
+    ("sv", "direction", False),
+    ("sv", "threshold_1pct", False),
+    ("regimes", "direction", False),
+    ("regimes", "threshold_1pct", False),
+    ("zipf", "direction", False),
+    ("teacher", "direction", False),
+    ("canary", "direction", True),
+)
+SEEDS = 3
+EPOCHS = 10
+THREADS = {"MLXTS_THREADS": "1"}
+
+
+def measure(quick: bool) -> list[Row]:
+    """A row for every market and task."""
+    markets = (*MARKETS[3:4], MARKETS[-1]) if quick else MARKETS
+    rows = []
+    for kind, task, leaks in markets:
+        found: list[Row] = []
+        for seed in range(1 if quick else SEEDS):
+            asked = {"kind": kind, "task": task, "seed": seed, "quick": quick}
+            found += fresh(__file__, asked, THREADS)
+        honest = [one for one in found if one["model"] not in SEEING] if leaks else found
+        nearest = min(honest, key=lambda one: one["excess"])
+        times = Counter(one["model"] for one in found if one["impossible"])
+        seeds = 1 if quick else SEEDS
+        impossible = sorted(name for name, count in times.items() if 2 * count > seeds)
+        rows.append(
+            {
+                "market": kind,
+                "task": task,
+                "models": len({one["model"] for one in found}),
+                "comparisons": len(found),
+                "nearest": nearest["model"],
+                "excess": nearest["excess"],
+                "low": nearest["low"],
+                "high": nearest["high"],
+                "impossible": ", ".join(impossible) or "none",
+                "times": times.total(),
+                "holds": set(impossible) == (SEEING if leaks else set()),
+            }
+        )
+    return rows
+
+
+SEEING = {"logistic", "boosting", "mlp", "dlinear", "patchtst"}  # those that read the features
+
+
+def case(kind: str, task: str, seed: int, quick: bool) -> list[Row]:
+    """What each model loses above the Bayes forecast on one market."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["MLXTS_HOME"] = home
+        return _case(kind, task, seed, quick)
+
+
+def _case(kind: str, task: str, seed: int, quick: bool) -> list[Row]:
+    from mlxts import config, experiment
+    from mlxts.data import store
+    from mlxts.data.sources.simulated import SimulatedSource
+    from mlxts.evaluation import baselines, bayes, lineup, predictions, runs, score
+    from mlxts.training import run
+
+    fetched = SimulatedSource(kind, seed=seed).fetch("A")
+    store.register_raw(fetched.frame, source="simulated", symbol="A", parameters=fetched.parameters)
+    inputs = "planted" if "planted" in fetched.frame.columns else "indicators"
+    values: dict[str, Any] = {
+        "name": "oracle",
+        "mode": "exploratory",
+        "budget": "0.02M",
+        "task": task,
+        "seed": seed,
+        "data": {"source": "simulated", "symbols": ["A"], "score_on": "A"},
+        "features": {"source": inputs},
+        "training": {
+            "learning_rate": 1e-3,
+            "max_epochs": 2 if quick else EPOCHS,
+            "batch_size": 128,
+        },
+        "thermal": {"sensor": "off"},
+    }
+    configuration = config.build(values)
+    plan = run.plan(configuration)
+    experiment.execute(plan, emit=lambda event: None)
+    data = plan.dataset
+    line = lineup.choose(configuration, 1, 1, everything=True)
+    tables = baselines.predictions(data, ("train", "validation"), line.chosen, line.chosen)
+    tables[runs.MODEL] = predictions.read(plan.folder / predictions.FILE_NAME)
+    scores = score.score_models(tables, data, ("validation",))["validation"]
+    return [
+        {
+            "model": name,
+            "excess": figures[bayes.EXCESS],
+            "low": figures["interval"][bayes.EXCESS][0],
+            "high": figures["interval"][bayes.EXCESS][1],
+            "impossible": figures["impossible"],
+        }
+        for name, figures in scores.items()
+        if name != bayes.NAME
+    ]
+
+
+BENCHMARK = Benchmark(
+    name="oracle_checks",
+    question="Does any model beat what is possible?",
+    measure=measure,
+    case=case,
+    columns={
+        "market": "market",
+        "task": "task",
+        "models": "models",
+        "comparisons": "models x seeds",
+        "nearest": "lowest honest loss",
+        "excess": "above Bayes, nats|+.4f",
+        "low": "from|+.4f",
+        "high": "to|+.4f",
+        "impossible": "impossible with most seeds",
+        "times": "single times",
+        "holds": "as it should be",
+    },
+    notes=(
+        f"{SEEDS} seeds, 0.02M parameters, two years of validation; the canary's features see the "
+        "next day, so that every model which reads features has to be found out there.",
+        "By chance a model that is as good as the Bayes forecast is impossible about once in forty "
+        "comparisons, and its likes are with it; with most of its seeds it is not.",
+    ),
+)
+
+if __name__ == "__main__":
+    main(BENCHMARK)

@@ -1,0 +1,182 @@
+"""Tables and pictures of benchmark records, and docs/performance.md.
+
+    python benchmarks/render.py [RESULTS.json]      # default: the newest of `make bench`
+
+The figures that the document shows are kept beside it, so anybody can render it again, and what
+was not measured this time stays as it was. The same figures give the same bytes.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.harness import Row, cells
+from mlxts.files import atomic_path, outputs_folder, write_json, write_text
+from mlxts.report.figures import STYLE, UNSTAMPED
+
+DOCS = Path(__file__).parents[1] / "docs"
+DOCUMENT, FIGURES = "performance.md", "performance.json"
+INTRODUCTION = """# Performance
+
+Measured, never typed in: `make bench` runs every file of `benchmarks/` and
+`python benchmarks/render.py` makes this page of the newest results
+([performance.json](performance.json)). Figures hold for the machine that is named with them; on a
+shared machine they swing by 15 to 30 %, ratios of interleaved pairs by less. Single benchmarks:
+`python benchmarks/throughput.py`, and with `--quick` in seconds.
+"""
+
+
+def document(results: dict[str, Row]) -> str:
+    """docs/performance.md for records by name, whose pictures lie beside it."""
+    sections = [
+        section(record, picture=f"performance_{name}.svg" if drawable(record) else None)
+        for name, record in sorted(results.items())
+    ]
+    return "\n".join([INTRODUCTION, *sections])
+
+
+def section(record: Row, *, picture: str | None) -> str:
+    """One question as Markdown: machine, table, picture, notes."""
+    lines = [f"## {record['question']}", ""]
+    if "skipped" in record or "failed" in record:
+        reason = record.get("skipped") or record.get("failed")
+        return "\n".join([*lines, f"Not measured here: {reason}.", ""])
+    titles, rows = cells(record)
+    lines += [_line(titles), _line(["---"] * len(titles)), *map(_line, rows), ""]
+    if picture and drawable(record):
+        lines += [f"![{record['question']}]({picture})", ""]
+    for paragraph in (*record.get("notes", ()), _machine(record)):
+        lines += [paragraph, ""]
+    return "\n".join([*lines, f"`benchmarks/{record['benchmark']}.py`"]) + "\n"
+
+
+def drawable(record: Row) -> bool:
+    return bool(record.get("picture") and record.get("rows"))
+
+
+def draw(record: Row, path: Path) -> None:
+    """The record's picture, where it has one. Raises StorageError."""
+    if not drawable(record):
+        return
+    asked = record["picture"]
+    where = asked.get("where") or {}
+    rows = [
+        row
+        for row in record["rows"]
+        if row.get(asked["y"]) is not None
+        and all(row.get(key) == value for key, value in where.items())
+    ]
+    with mpl.rc_context(fname=STYLE):
+        bars = asked["kind"] == "bars"
+        height = 1.2 + 0.28 * len(rows) if bars else 4.2
+        figure = Figure(figsize=(8.5, height), layout="constrained")
+        axes = figure.subplots()
+        (_bars if bars else _lines)(axes, rows, asked)
+        axes.set_title(record["question"])
+        title = _title(record, asked["y"])
+        if bars:
+            axes.set_xlabel(title)
+        else:
+            axes.set(xlabel=_title(record, asked["x"][0]), ylabel=title)
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, metadata=UNSTAMPED[path.suffix])
+
+
+def newest() -> Path | None:
+    """The last full results of `make bench` in this workspace."""
+    found = sorted((outputs_folder() / "results" / "benchmarks").glob("????-??-??.json"))
+    return found[-1] if found else None
+
+
+def main(arguments: list[str] | None = None, docs: Path = DOCS) -> int:
+    parser = argparse.ArgumentParser(description="Render docs/performance.md.")
+    parser.add_argument("results", nargs="?", type=Path, help="default: the newest")
+    path = parser.parse_args(arguments).results or newest()
+    if path is None:
+        print("error: there are no results; run `make bench` first", file=sys.stderr)
+        return 2
+    kept = docs / FIGURES
+    results = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    results = dict(sorted((results | json.loads(path.read_text(encoding="utf-8"))).items()))
+    for name, record in results.items():
+        draw(record, docs / f"performance_{name}.svg")
+    write_json(docs / FIGURES, results)
+    write_text(docs / DOCUMENT, document(results))
+    print(f"{docs / DOCUMENT} rendered from {path}")
+    return 0
+
+
+def _bars(axes: Axes, rows: list[Row], asked: dict[str, Any]) -> None:
+    """One horizontal bar a row, the first on top, its value written beside it."""
+    by = asked.get("by")
+    groups = list(dict.fromkeys(row.get(by) for row in rows))
+    places = range(len(rows))
+    values = [row[asked["y"]] for row in rows]
+    colors = [f"C{groups.index(row.get(by))}" for row in rows]
+    drawn = axes.barh(places, values, color=colors)
+    axes.bar_label(drawn, [_short(value) for value in values], padding=3, fontsize=8)
+    axes.set_yticks(places, [_name(row, asked["x"]) for row in rows])
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.margins(x=0.12)
+    if asked.get("log"):
+        axes.set_xscale("log")
+    if asked.get("level") is not None:
+        axes.axvline(asked["level"], color="0.3", linestyle="--", linewidth=1.0)
+
+
+def _lines(axes: Axes, rows: list[Row], asked: dict[str, Any]) -> None:
+    """A curve for each value of `by`."""
+    across, by = asked["x"][0], asked.get("by")
+    for group in dict.fromkeys(row.get(by) for row in rows):
+        own = sorted((row for row in rows if row.get(by) == group), key=lambda row: row[across])
+        label = None if by is None else f"{by.replace('_', ' ')} {group}"
+        axes.plot([r[across] for r in own], [r[asked["y"]] for r in own], "o-", label=label)
+    if asked.get("log"):
+        axes.set(xscale="log", yscale="log")
+        places = sorted({row[across] for row in rows})
+        axes.set_xticks(places, [_short(place) for place in places])
+        axes.minorticks_off()
+    if asked.get("level") is not None:
+        axes.axhline(asked["level"], color="0.3", linestyle="--", linewidth=1.0)
+    if by is not None:
+        axes.legend()
+
+
+def _short(value: float) -> str:
+    """Three digits, and no exponent for large numbers: 0.0123, 4.56, 12,345."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _name(row: Row, keys: list[str]) -> str:
+    return ", ".join(str(row[key]) for key in keys if row.get(key) is not None)
+
+
+def _title(record: Row, key: str) -> str:
+    return (record.get("columns") or {}).get(key, key).partition("|")[0]
+
+
+def _line(values: list[str]) -> str:
+    return f"| {' | '.join(value.replace('|', '/') for value in values)} |"
+
+
+def _machine(record: Row) -> str:
+    machine = record["machine"]
+    said = (
+        f"{machine['device_name']} ({machine['device']}), {machine['threads']} threads, "
+        f"{machine['blas']}, {machine['kernels']} kernels, MLX {machine['mlx']}, "
+        f"Python {machine['python']}"
+    )
+    said += f"; load {record['load']} when it began" if "load" in record else ""
+    said += "; quick, no claim to precision" if record.get("quick") else ""
+    return f"{record['date']}: {said}." if "date" in record else f"{said}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

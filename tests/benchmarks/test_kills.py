@@ -1,0 +1,18 @@
+"""A run that is killed at random moments; the full 100 kills are `benchmarks/kills.py`."""
+
+import pytest
+
+from benchmarks import kills
+
+
+def test_a_run_killed_again_and_again_ends_in_the_same_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLXTS_HOME", "")  # the benchmark sets its own, and this puts it back
+    rows = kills.survive(3, seed=0)
+    same = {row["what"]: row["same"] for row in rows if "same" in row}
+    counted = {row["what"]: row["kills"] for row in rows if "kills" in row}
+    assert counted["in all, of 3"] == 3
+    assert counted["of these before any checkpoint"] >= 1
+    assert len(same) == 7
+    assert all(same.values()), same
