@@ -17,19 +17,19 @@ demo: setup ## train a true 2M PatchTST on real S&P 500 bars and say whether it 
 	@$(BIN)/mlxts data download SP500 --source sample
 	@$(BIN)/mlxts train configs/demo.yaml --resume
 
-test: setup ## run every test
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
+test: setup ## run every test, one run at a time
+	@OMP_NUM_THREADS=1 $(BIN)/python -m mlxts.workspace.suite
 
 lint: setup ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ty check
 
-verify: setup ## environment and the hash of every registered file
+verify: setup ## environment, hash of every registered file, documents, workspace
 	@$(BIN)/mlxts verify
 
-bench: setup ## every benchmark, one after another
-	@for b in benchmarks/*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+bench: setup ## every benchmark, its table and picture (outputs/results/benchmarks)
+	@$(BIN)/python benchmarks/run.py
 
 clean: ## remove caches and .venv; data and outputs stay
 	rm -rf .venv .venv.lock .pytest_cache .ruff_cache .hypothesis

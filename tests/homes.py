@@ -21,11 +21,16 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def simulated(home: Path, patch: pytest.MonkeyPatch) -> Path:
+def simulated(
+    home: Path,
+    patch: pytest.MonkeyPatch,
+    first: date = date(2018, 1, 2),
+    last: date = date(2025, 3, 31),
+) -> Path:
     """Make `home` the workspace and the working folder, with bars of SPY and small.yaml."""
     patch.setenv("MLXTS_HOME", str(home))
     patch.chdir(home)
-    source = SimulatedSource("sv", first=date(2018, 1, 2), last=date(2025, 3, 31))
+    source = SimulatedSource("sv", first=first, last=last)
     bars = source.fetch("SPY")
     store.register_raw(bars.frame, source="simulated", symbol="SPY", parameters=bars.parameters)
     files.write_text(home / "small.yaml", config.build(SETTINGS).to_yaml())

@@ -7,10 +7,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mlxts"
 STAIRCASE = [
-    "protocol", "errors", "files", "universe", "config", "kernels", "gemm", "backend", "data",
-    "features", "targets", "splits", "dataset", "model", "training", "thermal", "console",
-    "tracking", "evaluation", "report", "experiment", "search", "scaling", "workspace", "cli",
-    "__main__",
+    "protocol", "errors", "files", "universe", "yamltext", "config", "kernels", "gemm", "memory",
+    "backend", "data", "features", "targets", "splits", "dataset", "model", "training", "thermal",
+    "console", "tracking", "evaluation", "experiment", "interop", "walk_forward",
+    "search", "scaling", "report", "workspace", "cli", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 
