@@ -13,6 +13,12 @@ settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
 
+@pytest.fixture(autouse=True)
+def own_device(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers share a machine's device by locks; those of one test are no other test's business."""
+    monkeypatch.setenv("MLXTS_LOCKS", str(tmp_path_factory.mktemp("locks")))
+
+
 @pytest.fixture
 def realdata() -> Path:
     """The folder of real daily data; a test that asks for it is skipped where there is none."""

@@ -5,6 +5,7 @@ differ from those the work was planned with refuses to begin.
 """
 
 import hashlib
+import os
 import socket
 import tempfile
 from collections.abc import Generator, Iterable
@@ -88,6 +89,9 @@ def require_room(plan: Plan) -> None:
 def device_to_itself(per_device: int = 1) -> Generator[None]:
     """Keep other workers of this machine off the device that this process trains on.
 
+    The locks lie in the temporary folder, whichever workspace a worker has; `MLXTS_LOCKS` names
+    another folder.
+
     Args:
         per_device: how many may train on it at a time; more than one only pays on CPUs with many
             cores, or for very small models.
@@ -96,8 +100,9 @@ def device_to_itself(per_device: int = 1) -> Generator[None]:
         SearchError: as many are at work already.
     """
     key = hashlib.sha256(f"{backend.device()} {backend.device_name()}".encode()).hexdigest()[:10]
+    folder = Path(os.environ.get("MLXTS_LOCKS") or tempfile.gettempdir())
     for place in range(per_device):
-        lock = FileLock(Path(tempfile.gettempdir()) / f"mlxts-{key}-{place}.lock")
+        lock = FileLock(folder / f"mlxts-{key}-{place}.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:

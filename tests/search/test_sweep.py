@@ -187,10 +187,7 @@ def test_a_machine_with_other_data_or_code_claims_nothing(
     assert ("commit" if harm == "code" else "data/raw") in told[0]
 
 
-def test_only_so_many_train_on_a_device_at_a_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(readiness.tempfile, "gettempdir", lambda: str(tmp_path))
+def test_only_so_many_train_on_a_device_at_a_time() -> None:
     with readiness.device_to_itself():
         with pytest.raises(SearchError, match="--per-device"), readiness.device_to_itself():
             pass
