@@ -1,11 +1,14 @@
 """Do the intervals of a scaling fit cover what they claim to, and does flat stay flat?
 
-Tables of losses are drawn from five known truths, with the noise of real ones (paired errors of two
-years of days, persistent and heavy-tailed, luck of the seed), and go through the whole estimate:
-hierarchical bootstrap, every family, choice of one, verdict. Counted are how often a 95 % interval
-holds the truth, for the gain per decade and for the exponents of the family that is true, and what
-the verdict says.
+Tables of losses are drawn from known truths, with the noise of real ones (paired errors of two
+years of days, persistent and heavy-tailed, a moving mean of them where labels overlap, luck of the
+seed), and go through the whole estimate: hierarchical bootstrap, every family, choice of one,
+verdict. Counted are how often a 95 % interval holds the truth, for the gain per decade and for the
+exponents of the family that is true, and what the verdict says.
 """
+
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,35 +23,72 @@ SIZES = synthetic.SIZES
 _U = np.log(SIZES) - np.log(SIZES).mean()
 _Z = _U / (_U[-1] - _U[0])
 
-# The family, if it is one of ours, and its parameters as searched; else the losses themselves.
-TRUTHS: dict[str, tuple[str, list[float]] | np.ndarray] = {
-    "flat": ("flat", [np.log(0.45)]),
-    "power": ("power", [np.log(0.45), 0.03]),
-    "floor": ("power_floor", [np.log(0.41), np.log(0.03), 0.3]),
-    "U-shaped": 0.43 + 0.12 * (_Z + 0.1) ** 2,
-    "broken": ("broken", [np.log(0.45), 0.005, 0.06, 0.5]),
+
+@dataclass(frozen=True)
+class Truth:
+    """What losses are drawn from.
+
+    Attributes:
+        law: the family, if it is one of ours, and its parameters as searched; else (K,) the losses
+            at `SIZES`.
+        horizon: H, over how many days successive labels reach.
+        few: the first, middle and last size alone, of three seeds each.
+    """
+
+    law: tuple[str, list[float]] | np.ndarray
+    horizon: int = 1
+    few: bool = False
+
+    @property
+    def sizes(self) -> np.ndarray:
+        return SIZES[::2] if self.few else SIZES
+
+    @property
+    def losses(self) -> np.ndarray:
+        """(K,) expected at `sizes`."""
+        if isinstance(self.law, np.ndarray):
+            return self.law
+        family, searched = self.law
+        places = _U[::2] if self.few else _U
+        return np.exp(FAMILIES[family].log_loss(np.array(searched), places[:, None], np.inf))
+
+
+_FLAT = ("flat", [np.log(0.45)])
+_POWER = ("power", [np.log(0.45), 0.03])
+TRUTHS = {
+    "flat": Truth(_FLAT),
+    "power": Truth(_POWER),
+    "floor": Truth(("power_floor", [np.log(0.41), np.log(0.03), 0.3])),
+    "U-shaped": Truth(0.43 + 0.12 * (_Z + 0.1) ** 2),
+    "broken": Truth(("broken", [np.log(0.45), 0.005, 0.06, 0.5])),
+    "flat, H = 5": Truth(_FLAT, horizon=5),
+    "flat, H = 21": Truth(_FLAT, horizon=21),
+    "power, H = 21": Truth(_POWER, horizon=21),
+    "flat, H = 21, 3 sizes x 3 seeds": Truth(_FLAT, horizon=21, few=True),
 }
 
 
-def losses(truth: str) -> np.ndarray:
-    """(K,) expected losses at `SIZES`."""
-    given = TRUTHS[truth]
-    if isinstance(given, np.ndarray):
-        return given
-    family, searched = given
-    return np.exp(FAMILIES[family].log_loss(np.array(searched), _U[:, None], np.inf))
-
-
-def coverage(truth: str, tables: int, *, draws: int = DRAWS, seed: int = 0) -> Row:
-    """One row: shares over `tables` drawn from a truth."""
-    expected, given = losses(truth), TRUTHS[truth]
-    gain = float(verdict.gains(SIZES, expected))
+def coverage(
+    truth: str,
+    tables: int,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+    only: Collection[str] = FAMILIES,
+) -> Row:
+    """One row: shares over `tables` drawn from a truth; `only`: families to fit."""
+    asked = TRUTHS[truth]
+    expected, given = asked.losses, asked.law
+    gain = float(verdict.gains(asked.sizes, expected))
     rng = np.random.default_rng([seed, list(TRUTHS).index(truth)])
+    seeds = 3 if asked.few else synthetic.SEEDS
     covered, words, chosen = [], [], []
     exponents: dict[str, list[bool]] = {}
     for number in range(tables):
-        table = synthetic.table(expected, rng)
-        judged = verdict.judge([table], draws=draws, seed=number)
+        table = synthetic.table(
+            expected, rng, sizes=asked.sizes, seeds=seeds, horizon=asked.horizon
+        )
+        judged = verdict.judge([table], draws=draws, seed=number, only=only)
         found = judged.cells[0]
         covered.append(found.interval[0] <= gain <= found.interval[1])
         words.append(found.word)

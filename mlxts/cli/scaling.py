@@ -133,7 +133,7 @@ def fit(
     folder = results.folder(name)
     rows: list[dict[str, Any]] = []
     for index, (cell, counts) in enumerate(zip(found, weights, strict=True)):
-        drawn = bootstrap.draw(cell, counts, seed=seed + 1 + index)
+        drawn = bootstrap.draw(cell, counts, seed=seed + 1 + index, widen=cell.widening)
         chosen = select.select(cell, drawn)
         rows += results.laws(cell, chosen)
         path = folder / f"{axis}-{results.file_name(cell.name)}.png"

@@ -67,14 +67,23 @@ def expanded(dates: int, block: int, overlap: int, level: float = LEVEL) -> floa
         block: mean block length in dates.
         overlap: how many successive labels share days; 1: none do.
     """
+    normal = stats.norm.isf(0.5 * (1.0 - level))
+    return float(1.0 - 2.0 * stats.norm.sf(normal * widening(dates, block, overlap, level)))
+
+
+def widening(dates: int, block: int, overlap: int, level: float = LEVEL) -> float:
+    """How many times too narrow a percentile interval of such draws is; arguments of `expanded`.
+
+    Who needs whole distributions, not ends alone, moves the draws away from the figure by it.
+    """
     blocks = max(dates / block, 2.0)
     lags = np.arange(1, overlap)
     shared = 1.0 - lags / overlap
     damped = shared * (1.0 - 1.0 / block) ** lags
     variance = (1.0 + 2.0 * shared.sum()) / (1.0 + 2.0 * damped.sum())
-    quantile = stats.t.isf(0.5 * (1.0 - level), blocks - 1.0)
-    quantile *= math.sqrt(variance * blocks / (blocks - 1.0))
-    return float(1.0 - 2.0 * stats.norm.sf(quantile))
+    tail = 0.5 * (1.0 - level)
+    student = stats.t.isf(tail, blocks - 1.0) / stats.norm.isf(tail)
+    return float(student * math.sqrt(variance * blocks / (blocks - 1.0)))
 
 
 def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:

@@ -174,7 +174,7 @@ def _over_two(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[Ove
     if whole:
         all_weights = bootstrap.date_weights(whole, draws=draws, seed=seed)
         for index, (table, weights) in enumerate(zip(whole, all_weights, strict=True)):
-            drawn = bootstrap.draw(table, weights, seed=seed + 1 + index)
+            drawn = bootstrap.draw(table, weights, seed=seed + 1 + index, widen=table.widening)
             # The laws over two sizes speak of parameters and samples alone.
             law = select.select(table, drawn) if axis == "surface" else None
             found.append(OverTwo(table, drawn, law))

@@ -4,6 +4,10 @@ Dates come in blocks (`evaluation/uncertainty.py`); one draw of dates serves eve
 cell, so that every comparison stays paired. Seeds are drawn with replacement within a rung. Of five
 seeds such a draw varies less than five seeds do, by (S - 1) / S: deviations are stretched by
 sqrt(S / (S - 1)) (Rao, Wu 1988). A rung of one seed borrows the deviation of a run of another.
+
+Draws of few blocks, and of labels that overlap, vary less than the figures do (see
+`uncertainty.expanded`). Laws, verdicts and mixed models take intervals, p-values and choices from
+the draws themselves, so for them `draw` moves each away from the table by `LossTable.widening`.
 """
 
 from collections.abc import Sequence
@@ -15,6 +19,7 @@ from mlxts.evaluation import uncertainty
 from mlxts.scaling.table import LossTable
 
 DRAWS = uncertainty.DRAWS
+_LEAST = 0.01  # of the table's own mean: losses are positive, moved draws of them stay so
 
 
 @dataclass(frozen=True)
@@ -48,21 +53,29 @@ def date_weights(tables: Sequence[LossTable], *, draws: int = DRAWS, seed: int =
     return [weights[np.searchsorted(union, table.dates)] for table in tables]
 
 
-def draw(table: LossTable, weights: np.ndarray, *, seed: int = 0) -> Draws:
+def draw(table: LossTable, weights: np.ndarray, *, seed: int = 0, widen: float = 1.0) -> Draws:
     """Draw seeds under given draws of dates.
 
     Args:
         weights: (T, B + 1) of `date_weights`; column 0 counts every date once.
         seed: of the seeds' draws.
+        widen: how far to move the draws of dates away from the table; 1: as they are drawn.
     """
     total = weights.sum(axis=0)
-    runs = (weights.T @ table.losses) / total[:, None]
+
+    def means(losses: np.ndarray) -> np.ndarray:
+        drawn = (weights.T @ losses) / (total[:, None] if losses.ndim > 1 else total)
+        if widen == 1.0:
+            return drawn
+        return np.maximum(drawn[0] + widen * (drawn - drawn[0]), _LEAST * drawn[0])
+
+    runs = means(table.losses)
     shares = seed_shares(table.rung_of_run, len(total) - 1, np.random.default_rng(seed))
     return Draws(
         runs=runs,
         rungs=np.einsum("bkr,br->bk", shares, runs),
-        har=(table.har @ weights) / total,
-        prior=(table.prior @ weights) / total,
+        har=means(table.har),
+        prior=means(table.prior),
         seed_noise=bool((table.seeds > 1).any()),
     )
 

@@ -9,7 +9,9 @@ A run's loss on a date is
 
 with z the standardised ln x. What is common to all runs cancels in comparisons; `tilt` and `rung`
 are what makes two sizes differ from day to day, persistent and heavy-tailed (AR(1), Student t with
-5 degrees of freedom); `seed` is the luck of an initialisation.
+5 degrees of freedom); `seed` is the luck of an initialisation. Where labels reach H days ahead,
+successive ones share days: every daily series is then a moving mean of H, with the same long-run
+error.
 """
 
 from dataclasses import dataclass
@@ -53,6 +55,7 @@ def table(
     days: int = DAYS,
     noise: Noise | None = None,
     group: int = 1,
+    horizon: int = 1,
     name: str = "synthetic",
 ) -> LossTable:
     """Draw a table.
@@ -62,20 +65,25 @@ def table(
         days: of the simulation.
         group: that many days in a row are averaged to one date, so that long samples stay small;
             blocks then count as many fewer dates.
+        horizon: H, how many days a label reaches ahead.
     """
     noise, count = noise or Noise(), len(sizes)
     z = np.log(sizes) - np.log(sizes).mean()
     z = z / (z[-1] - z[0])
     half = noise.paired / np.sqrt(2.0)  # of the difference of the ends: from the tilt, from rungs
-    market = _series(rng, noise, noise.market, days, 1)
-    tilt = _series(rng, noise, half, days, 1) * z
-    own = _series(rng, noise, half / np.sqrt(2.0), days, count)
+
+    def series(error: float, columns: int) -> np.ndarray:
+        return _series(rng, noise, error, days, columns, horizon)
+
+    market = series(noise.market, 1)
+    tilt = series(half, 1) * z
+    own = series(half / np.sqrt(2.0), count)
     by_rung = truth + market + tilt + own
     luck = rng.normal(scale=noise.seed / np.sqrt(2.0), size=(count, seeds))
-    daily = _series(rng, noise, noise.seed / np.sqrt(2.0), days, count * seeds)
+    daily = series(noise.seed / np.sqrt(2.0), count * seeds)
     losses = (by_rung[:, :, None] + luck).reshape(days, -1) + daily
-    har = LOSS + market[:, 0] + _series(rng, noise, noise.paired, days, 1)[:, 0]
-    prior = har + HAR_GAIN + _series(rng, noise, noise.paired, days, 1)[:, 0]
+    har = LOSS + market[:, 0] + series(noise.paired, 1)[:, 0]
+    prior = har + HAR_GAIN + series(noise.paired, 1)[:, 0]
     whole = days // group * group
     first = np.datetime64("2001-01-01")
 
@@ -89,21 +97,22 @@ def table(
         har=grouped(har)[:, 0],
         prior=grouped(prior)[:, 0],
         sizes=np.repeat(sizes, seeds)[:, None],
+        horizon=horizon,
         spacing=group,
         bound=LOSS + HAR_GAIN,
     )
 
 
 def _series(
-    rng: np.random.Generator, noise: Noise, error: float, days: int, columns: int
+    rng: np.random.Generator, noise: Noise, error: float, days: int, columns: int, horizon: int
 ) -> np.ndarray:
-    """(days, columns) AR(1) series whose mean over `noise.days` has the standard error `error`."""
-    rho, warm = noise.persistence, 50
+    """(days, columns) AR(1) series, or its moving mean over `horizon` days, whose mean over
+    `noise.days` has the standard error `error`."""
+    rho, warm = noise.persistence, 49 + horizon
     shocks = rng.standard_t(5, size=(days + warm, columns)) / np.sqrt(5.0 / 3.0)
-    # The long-run deviation of an AR(1) is that of its shocks over 1 - rho.
-    return (
-        error
-        * np.sqrt(noise.days)
-        * (1.0 - rho)
-        * lfilter([1.0], [1.0, -rho], shocks, axis=0)[warm:]
-    )
+    # The long-run deviation of an AR(1) is that of its shocks over 1 - rho; a moving mean keeps it.
+    scale = error * np.sqrt(noise.days) * (1.0 - rho)
+    walked = lfilter([1.0], [1.0, -rho], shocks, axis=0)
+    if horizon > 1:
+        walked = lfilter(np.full(horizon, 1.0 / horizon), [1.0], walked, axis=0)
+    return scale * walked[warm:]

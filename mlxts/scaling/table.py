@@ -62,6 +62,12 @@ class LossTable:
         """Mean block length of the bootstrap, in dates of this table."""
         return uncertainty.block_length(self.horizon, self.spacing)
 
+    @property
+    def widening(self) -> float:
+        """How many times too narrow draws of these dates are, see `uncertainty.widening`."""
+        overlap = uncertainty.overlap(self.horizon, self.spacing)
+        return uncertainty.widening(len(self.dates), self.block, overlap)
+
 
 def entropy(rate: float) -> float:
     """Nats of a coin that shows heads at `rate`: no constant forecast of it loses less."""

@@ -115,7 +115,7 @@ def judge(
     if usable:
         all_weights = bootstrap.date_weights(usable, draws=draws, seed=seed)
         for index, (table, weights) in enumerate(zip(usable, all_weights, strict=True)):
-            cell = bootstrap.draw(table, weights, seed=seed + 1 + index)
+            cell = bootstrap.draw(table, weights, seed=seed + 1 + index, widen=table.widening)
             drawn[table.name], chosen[table.name] = cell, select(table, cell, only=only)
             evidence[table.name] = _evidence(table, cell, chosen[table.name], test or {})
     adjusted = _adjust(list(evidence.values()))

@@ -69,3 +69,12 @@ def test_without_any_repeated_seed_it_says_so() -> None:
     losses = table(seeds=1, days=60)
     (weights,) = bootstrap.date_weights([losses], draws=5)
     assert not bootstrap.draw(losses, weights).seed_noise
+
+
+def test_widened_draws_lie_that_much_further_from_the_table_and_stay_positive() -> None:
+    losses = table(days=90, seeds=1)
+    (weights,) = bootstrap.date_weights([losses], draws=30)
+    plain, wide = (bootstrap.draw(losses, weights, widen=by) for by in (1.0, 1.5))
+    np.testing.assert_allclose(wide.rungs - plain.rungs[0], 1.5 * (plain.rungs - plain.rungs[0]))
+    np.testing.assert_allclose(wide.har - plain.har[0], 1.5 * (plain.har - plain.har[0]))
+    assert (bootstrap.draw(losses, weights, widen=1e3).rungs > 0.0).all()

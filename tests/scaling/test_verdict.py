@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import fitter_coverage
-from mlxts.scaling import synthetic, verdict
+from mlxts.scaling import bootstrap, synthetic, verdict
 from mlxts.scaling.synthetic import SIZES, Noise
 from mlxts.scaling.table import LossTable
 
@@ -104,6 +104,24 @@ def test_cells_that_agree_are_seen_together_before_they_are_seen_alone() -> None
 
 def test_the_same_seed_gives_the_same_verdict() -> None:
     assert judged(table(0.01), seed=3).cells == judged(table(0.01), seed=3).cells
+
+
+@pytest.mark.parametrize("horizon", [1, 21])
+def test_few_blocks_and_overlapping_labels_make_intervals_wider(horizon: int) -> None:
+    cell = table(0.0, horizon=horizon, noise=Noise(seed=0.0))
+    (weights,) = bootstrap.date_weights([cell], draws=100)
+    drawn = verdict.gains(SIZES, bootstrap.draw(cell, weights).rungs)[1:]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    found = judged(cell)
+    for said in (found.cells[0].interval, np.array(found.pooled.interval) * cell.har.mean()):
+        assert (said[1] - said[0]) / (high - low) == pytest.approx(cell.widening, rel=0.1)
+    assert cell.widening > {1: 1.05, 21: 1.25}[horizon]
+
+
+def test_flat_under_overlapping_labels_is_covered_as_often_as_promised() -> None:
+    row = fitter_coverage.coverage("flat, H = 21", 40, draws=100, only=("flat", "power"))
+    assert row["gain covered"] >= 0.85  # 40 draws of 95 %: fewer once in 500 times
+    assert row["scaling"] <= 0.1
 
 
 @pytest.mark.parametrize("truth", ["flat", "broken"])
