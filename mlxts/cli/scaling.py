@@ -199,13 +199,14 @@ def verdict_(
         "draws": draws,
         "seed": seed,
         "pooled": asdict(judged.pooled),
+        "pools": [asdict(pooled) for pooled in judged.pools.values()],
         "cells": [asdict(cell) for cell in judged.cells],
         "comparisons": {key: asdict(value) for key, value in compared.items()},
         "mixed": mixed and asdict(mixed),
     }
     folder = results.folder(name)
     write_json(folder / f"verdict-{axis}.json", results.finite(record))
-    rows = results.flat_verdicts([*judged.cells, judged.pooled])
+    rows = results.flat_verdicts([*judged.cells, *judged.pools.values()])
     results.write_csv(folder / f"verdict-{axis}.csv", rows)
     if as_json:
         emit(record)
@@ -228,7 +229,8 @@ def verdict_(
     if mixed is not None:
         _show_mixed(mixed)
     note(f"written to {folder}")
-    print(_sentence(judged.pooled, axis))
+    for pooled in judged.pools.values():
+        print(_sentence(pooled, axis))
 
 
 def _ledger(runs: list[str] | None, split: SplitName, tuned: list[str] | None) -> "pl.DataFrame":
@@ -285,9 +287,9 @@ def _show_verdicts(judged: "Judged", axis: str) -> None:
                 f"{v.gain:+.4f} {v.unit}\n{_ends(v.interval, '+.4f')}",
                 v.margin,
                 f"{v.p:.4f}\n{v.q:.4f}",
-                f"{v.word}\n{v.reason}",
+                f"{v.said}\n{v.reason}",
             ]
-            for v in (*judged.cells, judged.pooled)
+            for v in (*judged.cells, *judged.pools.values())
         ],
     )
 
@@ -302,10 +304,11 @@ def _show_mixed(mixed: "Mixed") -> None:
 
 def _sentence(pooled: "Verdict", axis: str) -> str:
     if pooled.word == "not estimable":
-        return f"Not estimable along {axis}: {pooled.reason}."
+        return f"{pooled.name.capitalize()} along {axis}: not estimable: {pooled.reason}."
     return (
-        f"Pooled along {axis}: {pooled.word} ({pooled.gain:+.4f} skill per decade, 95 % interval "
-        f"{_ends(pooled.interval, '+.4f')}, margin {pooled.margin:.4f}): {pooled.reason}."
+        f"{pooled.name.capitalize()} along {axis}: {pooled.said} ({pooled.gain:+.4f} skill per "
+        f"decade, 95 % interval {_ends(pooled.interval, '+.4f')}, margin {pooled.margin:.4f}): "
+        f"{pooled.reason}."
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from mlxts.errors import RunError
+from mlxts.evaluation import looks, predictions
 from mlxts.files import canonical_hash
 from mlxts.report.scored import Scored, scored
 from mlxts.scaling import axes, bootstrap, compare, ledger, mixed, select, verdict
@@ -118,10 +119,11 @@ def gather(
     runs = sorted((_run(folder) for folder in folders), key=lambda run: run.id)
     progress("skill of every configuration")
     found = scored(built, draws=draws, seed=seed)
+    opened = _opened(folders, tuned) if split == "validation" else None
     along = {}
     for axis in AXES:
         progress(f"laws and verdicts along {axis}")
-        along[axis] = _along(built, axis, draws, seed)
+        along[axis] = _along(built, opened, axis, draws, seed)
     return Material(
         runs=runs,
         ledger=built,
@@ -151,12 +153,39 @@ def _run(folder: Path) -> Run:
     return Run(*(json.loads(path.read_text(encoding="utf-8")) for path in files))
 
 
-def _along(built: pl.DataFrame, axis: str, draws: int, seed: int) -> Along:
+def _opened(folders: Sequence[Path], tuned: Sequence[str]) -> pl.DataFrame | None:
+    """The ledger of test rows that were opened on record; None where none were."""
+    known = {look["run"] for look in looks.history()}
+    own = [f for f in folders if f.name in known and _holds_test(f)]
+    return ledger.build(own, split="test", tuned=tuned) if own else None
+
+
+def _holds_test(folder: Path) -> bool:
+    said = predictions.read(folder / predictions.FILE_NAME)
+    scored_on = _run(folder).record["config"]["data"]["score_on"]
+    return said.filter(split="test", symbol=scored_on).height > 0
+
+
+def _along(
+    built: pl.DataFrame, opened: pl.DataFrame | None, axis: str, draws: int, seed: int
+) -> Along:
     try:
         tables = axes.tables(built, axis)
     except RunError as nothing:
         return Along(axis, (), None, str(nothing))
-    return Along(axis, tables, verdict.judge(tables, draws=draws, seed=seed))
+    test = {} if opened is None else _replicates(tables, opened, axis)
+    return Along(axis, tables, verdict.judge(tables, test=test, draws=draws, seed=seed))
+
+
+def _replicates(
+    tables: Sequence[LossTable], opened: pl.DataFrame, axis: str
+) -> dict[str, LossTable]:
+    """By name of a cell the same runs on test, where each of them has been opened."""
+    try:
+        by_runs = {frozenset(table.runs): table for table in axes.tables(opened, axis)}
+    except RunError:
+        return {}
+    return {t.name: by_runs[frozenset(t.runs)] for t in tables if frozenset(t.runs) in by_runs}
 
 
 def _over_two(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[OverTwo]:

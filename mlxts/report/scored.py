@@ -19,7 +19,9 @@ from mlxts.scaling.table import LossTable
 
 # What is asked, of which data; and of a configuration besides.
 CELL = ("task", "timescale", "horizon", "symbol")
-CONFIGURATION = ("data", "features", "fraction", "recipe", "budget")
+CONFIGURATION = (
+    "data", "features", "fraction", "recipe", "history", "market", "artifacts", "budget",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def _order(one: Scored) -> tuple:
         list(protocol.TASKS).index(key["task"]),
         list(protocol.TIMESCALES).index(key["timescale"]),
         key["horizon"], key["symbol"], key["data"], key["features"], key["recipe"],
-        -key["fraction"], one.n_total,
+        -key["fraction"], key["history"], key["market"], key["artifacts"], one.n_total,
     )  # fmt: skip
 
 

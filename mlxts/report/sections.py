@@ -71,10 +71,12 @@ def _part(axis: str, along: Along) -> str:
     if along.judged is None:
         return f"{_MORE[axis]}: not tried"
     pooled = along.judged.pooled
+    several = len(along.judged.pools) > 1  # the primary one alone is said
+    asked = _MORE[axis] + (f", {along.judged.primary.title}" if several else "")
     if pooled.word == NOT_ESTIMABLE:
-        return f"{_MORE[axis]}: not estimable ({pooled.reason})"
+        return f"{asked}: not estimable ({pooled.reason})"
     return (
-        f"{_MORE[axis]}: {pooled.word} ({_percent(pooled.gain)} skill per tenfold {axis}, 95 % "
+        f"{asked}: {pooled.said} ({_percent(pooled.gain)} skill per tenfold {axis}, 95 % "
         f"interval {_percent(pooled.interval[0])} to {_percent(pooled.interval[1])})"
     )
 
@@ -154,7 +156,7 @@ def _along(material: Material, axis: str) -> Section:
 def _law_picture(along: Along, index: int, found: Verdict, split: str) -> Picture:
     table, judged = along.tables[index], along.judged
     assert judged is not None
-    subtitle = f"{found.word}: {found.gain:+.3g} per decade, {split}".replace("-", "−")
+    subtitle = f"{found.said}: {found.gain:+.3g} per decade, {split}".replace("-", "−")
     shown = laws.panel(
         table,
         judged.draws[table.name],

@@ -24,13 +24,13 @@ _CONFIGURATION = (
 
 
 def verdict(material: Material, axis: str) -> Table:
-    """The verdict on every cell along an axis, the pooled one first."""
+    """The verdict on every cell along an axis, those of the pools first."""
     judged = material.along[axis].judged
     assert judged is not None
-    rows = results.flat_verdicts([judged.pooled, *judged.cells]).to_dicts()
+    rows = results.flat_verdicts([*judged.pools.values(), *judged.cells]).to_dicts()
     rows = [row | {"mode": _mode_of(row["name"])} for row in rows]
-    if any(row["mode"] == "exploratory" for row in rows):
-        rows[0]["mode"] = "exploratory"
+    for row, pool in zip(rows, judged.pools, strict=False):
+        row["mode"] = "strict" if pool.strict else "exploratory"
     return Table(
         name=f"verdict_{axis}",
         title=f"Verdicts along {axis}",
@@ -51,9 +51,10 @@ def verdict(material: Material, axis: str) -> Table:
         rows=rows,
         note=(
             f"Gain: how far the loss falls per tenfold {axis}, with its 95 % interval; pooled in "
-            f"units of {HAR}'s loss. Margin: {verdicts.MARGIN:.0%} of what {HAR} gains over the "
-            "base rate. q: p adjusted over cells (Benjamini, Hochberg). Foresight: 1 − error of a "
-            "power law / of a constant at the largest size, left out."
+            f"units of {HAR}'s loss, over cells of one recipe, mode and market. Margin: "
+            f"{verdicts.MARGIN:.0%} of what {HAR} gains over the base rate. q: p adjusted over the "
+            "cells of a pool (Benjamini, Hochberg). Foresight: 1 − error of a power law / of a "
+            "constant at the largest size, left out."
         ),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from mlxts import protocol
 from mlxts.report.scored import CONFIGURATION
+from mlxts.scaling.ledger import LATEST, REAL
 from mlxts.scaling.results import file_name
 
 ABSENT = "–"
@@ -24,7 +25,10 @@ def configuration(key: Mapping[str, Any], leave_out: Collection[str] = ()) -> st
         "data": key["data"],
         "features": f"{key['features']:,} features",
         "fraction": "" if key["fraction"] == 1.0 else f"{key['fraction']:g} of the history",
+        "history": "" if key["history"] == LATEST else key["history"],
+        "market": "" if key["market"] == REAL else key["market"],
         "recipe": f"recipe {key['recipe']}",
+        "artifacts": f"files {key['artifacts']}",
     }
     return ", ".join(text for name, text in said.items() if name not in leave_out and text)
 
@@ -35,11 +39,13 @@ def marked(name: str, mode: str) -> str:
 
 
 def ambiguous(keys: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Of `CONFIGURATION` those that say nothing, because all keys agree: the recipe alone.
+    """Of `CONFIGURATION` those that say nothing, because all keys agree: hashes, and the market.
 
-    A recipe is a hash, which is worth its place only where it tells two things apart.
+    A hash is worth its place only where it tells two things apart.
     """
-    return {"recipe"} if len({key["recipe"] for key in keys}) < 2 else set()
+    files = {(key["data"], key["artifacts"]) for key in keys}
+    found = {name for name in ("recipe", "market") if len({key[name] for key in keys}) < 2}
+    return found | ({"artifacts"} if len(files) == len({data for data, _ in files}) else set())
 
 
 def slug(*parts: Any) -> str:

@@ -1,7 +1,8 @@
 """From the ledger to tables that differ along one axis (or two) and in nothing else.
 
 parameters  N: budgets; data, features, task, timescale, horizon and recipe are the same
-samples     D: unique training samples, by fraction of the history or by assets
+samples     D: unique training samples, by fraction of the history or by assets; the scored symbol's
+            own bars are the same
 features    F: tiers
 surface     N and D together; features_surface: N and F
 """
@@ -17,7 +18,8 @@ from mlxts import protocol
 from mlxts.data import bars
 from mlxts.errors import DataError, RunError
 from mlxts.evaluation import estimability
-from mlxts.scaling.table import LossTable, entropy
+from mlxts.scaling.ledger import LATEST
+from mlxts.scaling.table import LossTable, Pool, entropy
 
 # What may be called the number of parameters of a model: a law has to be told under each.
 PARAMETERS = MappingProxyType(
@@ -45,20 +47,30 @@ class Axis:
     unit: str
 
 
-_CELL = ("task", "timescale", "horizon", "recipe")
+_CELL = ("task", "timescale", "horizon", "symbol", "market", "recipe")
+# A cell of the matrix is a name; its contents change with every download.
+_DATA = ("data", "artifacts")
 AXES: Mapping[str, Axis] = MappingProxyType(
     {
         a.name: a
         for a in (
             Axis(
-                "parameters", ("N",), (*_CELL, "data", "features", "samples"),
+                "parameters", ("N",),
+                (*_CELL, *_DATA, "features", "samples", "history"), "parameters",
+            ),
+            Axis(
+                "samples", ("D",), (*_CELL, "bars", "features", "history", "budget"),
+                "training samples",
+            ),
+            # Warm-up differs between tiers, so samples may; the share of the history does not.
+            Axis(
+                "features", ("F",), (*_CELL, *_DATA, "fraction", "history", "budget"), "features"
+            ),
+            Axis("surface", ("N", "D"), (*_CELL, "bars", "features", "history"), "parameters"),
+            Axis(
+                "features_surface", ("N", "F"), (*_CELL, *_DATA, "fraction", "history"),
                 "parameters",
             ),
-            Axis("samples", ("D",), (*_CELL, "features", "budget"), "training samples"),
-            # Warm-up differs between tiers, so samples may; the share of the history does not.
-            Axis("features", ("F",), (*_CELL, "data", "fraction", "budget"), "features"),
-            Axis("surface", ("N", "D"), (*_CELL, "features"), "parameters"),
-            Axis("features_surface", ("N", "F"), (*_CELL, "data", "fraction"), "parameters"),
         )
     }
 )  # fmt: skip
@@ -79,6 +91,7 @@ def tables(
     """
     cut = AXES[axis]
     rows = _sized(ledger if all_phases else ledger.filter("canonical"), parameters)
+    rows = _with_the_whole(rows)
     groups = rows.partition_by(cut.fixed, as_dict=True, maintain_order=True)
     names = _names(cut.fixed, list(groups))
     found = [
@@ -103,6 +116,13 @@ def _sized(ledger: pl.DataFrame, parameters: str) -> pl.DataFrame:
     )
 
 
+def _with_the_whole(rows: pl.DataFrame) -> pl.DataFrame:
+    """Of all histories the whole one is the end: it stands in the group of each."""
+    whole = rows.filter(fraction=1.0)
+    others = sorted(set(rows["history"]) - {LATEST})
+    return pl.concat([rows, *(whole.with_columns(history=pl.lit(one)) for one in others)])
+
+
 def _names(fixed: tuple[str, ...], keys: list[tuple]) -> list[str]:
     """Task, horizon and timescale, and besides whatever tells these cells apart."""
     columns = dict(zip(fixed, zip(*keys, strict=True), strict=True))
@@ -111,8 +131,10 @@ def _names(fixed: tuple[str, ...], keys: list[tuple]) -> list[str]:
         own = {name: values[index] for name, values in columns.items()}
         parts = [f"{own['task']} H{own['horizon']} {own['timescale']}"]
         for name, shown in (
-            ("data", "{}"), ("features", "{} features"), ("samples", "{} samples"),
-            ("fraction", "{:g} of the history"), ("budget", "{}"), ("recipe", "recipe {}"),
+            ("symbol", "{}"), ("data", "{}"), ("features", "{} features"),
+            ("samples", "{} samples"), ("fraction", "{:g} of the history"), ("history", "{}"),
+            ("budget", "{}"), ("market", "{}"), ("artifacts", "files {}"), ("bars", "file {}"),
+            ("recipe", "recipe {}"),
         ):  # fmt: skip
             if name in own and len(set(columns[name])) > 1:
                 parts.append(shown.format(own[name]))
@@ -153,6 +175,7 @@ def _table(name: str, group: pl.DataFrame, cut: Axis, all_phases: bool) -> LossT
         obstacle=None
         if regression
         else estimability.obstacle(dates, targets, first["horizon"], spacing),
+        pool=Pool((group["mode"] == "strict").all(), first["recipe"], first["market"]),
     )
 
 

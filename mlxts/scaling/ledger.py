@@ -43,6 +43,9 @@ COLUMNS = (
     Column("timescale", pl.String, "of the bars"),
     Column("horizon", pl.Int64, "H, trading days"),
     Column("data", pl.String, "cell of the dataset matrix, or symbols and series"),
+    Column("artifacts", pl.String, "digest of the raw files that were read"),
+    Column("bars", pl.String, "digest of the raw file of the scored symbol alone"),
+    Column("market", pl.String, "real, or which simulated one"),
     Column("symbol", pl.String, "whose rows are scored"),
     Column("recipe", pl.String, "hash of every setting that is no axis, no size and no seed"),
     Column("seed", pl.Int64, "of initialisation, order and dropout"),
@@ -53,6 +56,7 @@ COLUMNS = (
     Column("features", pl.Int64, "inputs of the model"),
     Column("samples", pl.Int64, "unique training samples"),
     Column("fraction", pl.Float64, "of the training dates that were used"),
+    Column("history", pl.String, "which dates those are: the latest, or blocks drawn with a seed"),
     Column("tokens", pl.Int64, "patches seen in training, repeats counted"),
     Column("epochs", pl.Float64, "how often each training sample was seen"),
     Column("flops", pl.Float64, "of the whole training, matrix products counted"),
@@ -69,8 +73,11 @@ COLUMNS = (
 )
 SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 
-# Settings that do not tell two recipes apart: axes, sizes that follow from the budget, and what
-# has no influence on the numbers.
+LATEST = "latest"  # the history of most runs; the whole one is the latest of any length
+REAL = "real"
+
+# Settings that do not tell two recipes apart: axes, sizes that follow from the budget, what has a
+# column of its own, and what has no influence on the numbers.
 _NO_RECIPE = (
     "name", "mode", "seed", "budget", "task", "timescale", "horizon", "thermal", "checkpoint",
     "tracking", "data.cell", "data.symbols", "data.exogenous", "data.pinned",
@@ -175,6 +182,7 @@ def _described(
         "started": record["started"],
         **{name: settings[name] for name in ("name", "mode", "task", "timescale", "horizon")},
         "data": data.get("cell") or ", ".join((*data["symbols"], *data.get("exogenous", ()))),
+        **_read(record),
         "symbol": data["score_on"],
         "recipe": recipe(settings, tuned),
         "seed": settings["seed"],
@@ -182,12 +190,35 @@ def _described(
         **{name: record[name] for name in ("n_body", "n_head", "n_total", "features")},
         "samples": samples,
         "fraction": data.get("train_fraction", 1.0),
+        "history": _history(data),
         "tokens": round(epochs * samples) * shape.patches * shape.sequences,
         "epochs": epochs,
         "flops": float(record["flops_per_step"]) * summary["steps"],
         "suspect": suspect,
         "seconds": None if suspect else summary["train_seconds"],
     }
+
+
+def _read(record: dict[str, Any]) -> dict[str, str]:
+    """Which bytes a run was trained and scored on."""
+    raw = [artifact for artifact in record["artifacts"] if "tier" not in artifact]
+    (own,) = [one for one in raw if one["symbol"] == record["config"]["data"]["score_on"]]
+    simulated, market = own.get("parameters", {}), REAL
+    if own["source"] == "simulated":
+        dials = (f"{name} {value:g}" for name, value in sorted(simulated["dials"].items()))
+        market = f"simulated {simulated['kind']}, {', '.join(dials)}"
+    return {
+        "artifacts": canonical_hash(sorted((one["symbol"], one["sha256"]) for one in raw))[:8],
+        "bars": own["sha256"][:8],
+        "market": market,
+    }
+
+
+def _history(data: dict[str, Any]) -> str:
+    blocks = data.get("train_blocks_seed")
+    if blocks is None or data.get("train_fraction", 1.0) == 1.0:
+        return LATEST
+    return f"blocks of seed {blocks}"
 
 
 def recipe(settings: dict[str, Any], tuned: Sequence[str] = ()) -> str:

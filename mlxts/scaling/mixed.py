@@ -66,12 +66,12 @@ def over(
     parameters: str = "total",
     seed: int = 0,
 ) -> Mixed | None:
-    """The model over the cells of a ledger along N that were judged; None without any.
+    """The model over the cells along N of the primary pool that were judged; None without any.
 
     Args:
         parameters: a name in `axes.PARAMETERS`. seed: of the draws of seeds.
     """
-    usable = [table for table in tables if table.name in judged.draws]
+    usable = [t for t in tables if t.name in judged.draws and t.pool == judged.primary]
     if not usable:
         return None
     skills = []

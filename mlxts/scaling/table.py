@@ -9,6 +9,32 @@ from mlxts.evaluation import uncertainty
 
 
 @dataclass(frozen=True)
+class Pool:
+    """What cells must have in common for their gains to be averaged into one claim.
+
+    Attributes:
+        strict: whether every run is.
+        recipe: of the settings that are neither axis nor size nor seed.
+        market: `real`, or which simulated one: what is true of one says nothing of another.
+    """
+
+    strict: bool = True
+    recipe: str = ""
+    market: str = "real"
+
+    @property
+    def order(self) -> tuple:
+        """Real before simulated, strict before exploratory."""
+        return self.market != "real", not self.strict, self.market, self.recipe
+
+    @property
+    def title(self) -> str:
+        mode = "strict" if self.strict else "exploratory"
+        market = () if self.market == "real" else (self.market,)
+        return ", ".join((mode, *market, *((f"recipe {self.recipe}",) if self.recipe else ())))
+
+
+@dataclass(frozen=True)
 class LossTable:
     """T dates × R runs that differ in size (and seed) alone.
 
@@ -23,6 +49,7 @@ class LossTable:
         bound: the loss of a forecast that knows the base rate of these rows and nothing else.
         obstacle: why the cell is not estimable, or None.
         runs: (R) run ids, where the table is of runs.
+        pool: with which other cells it may be pooled.
     """
 
     name: str
@@ -36,6 +63,7 @@ class LossTable:
     bound: float = np.inf
     obstacle: str | None = None
     runs: tuple[str, ...] = ()
+    pool: Pool = Pool()
 
     @cached_property
     def _rungs(self) -> tuple[np.ndarray, np.ndarray]:

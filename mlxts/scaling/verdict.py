@@ -12,9 +12,12 @@ flat           two one-sided tests at 5 %: the 90 % interval lies inside ± marg
 inconclusive   none of these
 not estimable  too few of a class, or too few sizes
 
-Over several cells both families of p-values are adjusted by Benjamini, Hochberg (1995) before they
-are read. Pooled over the estimable cells, gains count in units of each cell's HAR loss (skill per
-decade), and one test is made, unadjusted: the primary claim.
+Cells are taken together only where they have mode, recipe and market in common (`table.Pool`): a
+control says nothing of real prices, and an ablation or another moment of the past is no replicate.
+Over the cells of a pool both families of p-values are adjusted by Benjamini, Hochberg (1995) before
+they are read; and pooled over the estimable ones, gains count in units of each cell's HAR loss
+(skill per decade), and one test is made, unadjusted. The first pool, real and strict where there is
+one, is the primary claim.
 """
 
 import math
@@ -28,7 +31,7 @@ from mlxts.evaluation import uncertainty
 from mlxts.scaling import bootstrap, families
 from mlxts.scaling.bootstrap import Draws
 from mlxts.scaling.select import Selection, select, skill
-from mlxts.scaling.table import LossTable
+from mlxts.scaling.table import LossTable, Pool
 
 MARGIN = 0.2  # of HAR's gain over the base rate
 SIGNIFICANCE = 0.05
@@ -42,7 +45,7 @@ class Verdict:
     """What is said of one cell along one axis.
 
     Attributes:
-        name: of the cell, or `POOLED`.
+        name: of the cell, or `POOLED` (and of which cells, where there are several pools).
         word: one of the five.
         reason: why, in a sentence.
         unit: of gain, margin and intervals: nats or skill, per decade.
@@ -76,15 +79,30 @@ class Verdict:
     seeds: int = 0
     dates: int = 0
 
+    @property
+    def said(self) -> str:
+        """The word, and of a claim that waits for the test split that it does."""
+        waits = self.word in (SCALING, INVERSE) and self.replicated is None
+        return f"{self.word}, not replicated yet" if waits else self.word
+
 
 @dataclass(frozen=True)
 class Judged:
-    """Verdicts of cells judged together, the pooled one, and what they were made from."""
+    """Verdicts of cells, those of their pools, and what they were made from."""
 
     cells: tuple[Verdict, ...]
-    pooled: Verdict
+    pools: Mapping[Pool, Verdict]  # the primary one first
     draws: Mapping[str, Draws]  # by cell, of the estimable ones
     selections: Mapping[str, Selection]
+
+    @property
+    def primary(self) -> Pool:
+        return next(iter(self.pools))
+
+    @property
+    def pooled(self) -> Verdict:
+        """The primary claim."""
+        return self.pools[self.primary]
 
 
 def gains(sizes: np.ndarray, losses: np.ndarray) -> np.ndarray:
@@ -118,14 +136,31 @@ def judge(
             cell = bootstrap.draw(table, weights, seed=seed + 1 + index, widen=table.widening)
             drawn[table.name], chosen[table.name] = cell, select(table, cell, only=only)
             evidence[table.name] = _evidence(table, cell, chosen[table.name], test or {})
-    adjusted = _adjust(list(evidence.values()))
+    members = _pools(tables, usable)
+    adjusted = [v for own in members.values() for v in _adjust([evidence[t.name] for t in own])]
     cells = {v.name: _with_word(v, drawn[v.name].seed_noise) for v in adjusted}
     verdicts = tuple(
         cells.get(table.name) or Verdict(table.name, NOT_ESTIMABLE, _obstacle(table) or "")
         for table in tables
     )
-    pooled = _pool(usable, drawn, chosen, [cells[table.name] for table in usable])
-    return Judged(verdicts, pooled, drawn, chosen)
+    pools = {
+        pool: _pool(
+            POOLED if len(members) == 1 else f"{POOLED}: {pool.title}",
+            own,
+            [drawn[table.name] for table in own],
+            [chosen[table.name] for table in own],
+            [cells[table.name] for table in own],
+        )
+        for pool, own in members.items()
+    }
+    return Judged(verdicts, pools, drawn, chosen)
+
+
+def _pools(tables: Sequence[LossTable], usable: list[LossTable]) -> dict[Pool, list[LossTable]]:
+    """The estimable cells of each pool; a pool without any stands there only if it is alone."""
+    found = {pool: [t for t in usable if t.pool == pool] for pool in {t.pool for t in tables}}
+    kept = {pool: own for pool, own in found.items() if own} or found or {Pool(): []}
+    return dict(sorted(kept.items(), key=lambda item: item[0].order))
 
 
 def _obstacle(table: LossTable) -> str | None:
@@ -209,7 +244,7 @@ def _with_word(found: Verdict, seed_noise: bool) -> Verdict:
             SCALING if found.gain > 0.0 else INVERSE,
             "the 95 % interval excludes 0 and a power law foresees the largest size"
             + (", though the slope is smaller than the margin" if small else "")
-            + ("" if found.replicated else "; the test split is not opened"),
+            + ("" if found.replicated else "; the test split is not opened: not replicated yet"),
         )
     if found.q_equivalence <= SIGNIFICANCE:
         return says(FLAT, f"the 90 % interval lies inside the margin; {missing}")
@@ -236,26 +271,26 @@ def _missing(found: Verdict) -> str | None:
 
 
 def _pool(
+    name: str,
     tables: list[LossTable],
-    drawn: Mapping[str, Draws],
-    chosen: Mapping[str, Selection],
+    own: list[Draws],
+    chosen: list[Selection],
     cells: list[Verdict],
 ) -> Verdict:
     if not tables:
-        return Verdict(POOLED, NOT_ESTIMABLE, "no cell is estimable")
-    own = [drawn[table.name] for table in tables]
+        return Verdict(name, NOT_ESTIMABLE, "no cell is estimable")
     per_cell = [gains(t.rungs[:, 0], d.rungs) / d.har for t, d in zip(tables, own, strict=True)]
     gain = np.mean(per_cell, axis=0)
     margin = MARGIN * float(np.mean([(d.prior[0] - d.har[0]) / d.har[0] for d in own]))
     known = [v.replicated for v in cells if v.replicated is not None]
-    found = _tested(POOLED, gain, margin)
+    found = _tested(name, gain, margin)
     pooled = replace(
         found,
         unit="skill",
         q=found.p,
         q_equivalence=found.p_equivalence,
         skill=found.gain,
-        extrapolation=skill(list(chosen.values())),
+        extrapolation=skill(chosen),
         # On test the sign of most cells decides.
         replicated=(sum(known) > len(known) / 2) if known else None,
         sizes=min(v.sizes for v in cells),

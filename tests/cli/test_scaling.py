@@ -60,7 +60,11 @@ def test_a_fit_gives_laws_and_a_picture(home):
 
 def test_a_planted_gain_is_scaling_and_the_last_line_says_so(home):
     shown = call("verdict", "--draws", "100")
-    assert shown.stdout.strip().splitlines()[-1].startswith("Pooled along parameters: scaling")
+    assert (
+        shown.stdout.strip()
+        .splitlines()[-1]
+        .startswith("Pooled along parameters: scaling, not replicated yet")
+    )
     record = json.loads((home / "outputs/results/scaling/verdict-parameters.json").read_text())
     assert record["cells"][0]["word"] == "scaling"
     assert record["cells"][0]["replicated"] is None

@@ -7,12 +7,13 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
-from mlxts.evaluation import uncertainty
+from mlxts.evaluation import looks, uncertainty
 from mlxts.files import digest
 from mlxts.report import material, page, scored, sections
 from mlxts.scaling import axes, ledger, verdict
 from tests import homes
 from tests.report import worlds
+from tests.scaling import worlds as planted
 
 DRAWS = 50
 
@@ -211,3 +212,17 @@ def test_the_compute_frontier_never_rises_and_knows_no_seconds(world):
     assert rows["frontier"].is_sorted(descending=True)
     assert rows["frontier"].min() == rows["loss"].min()
     assert "seconds" not in rows.columns
+
+
+def test_what_test_says_counts_once_it_has_been_opened_on_record(tmp_path, monkeypatch):
+    homes.simulated(tmp_path, monkeypatch)
+    blurs = {"0.02M": 1.5, "0.06M": 0.8, "0.2M": 0.1}
+    folders = planted.ladder(blurs, splits=("train", "validation", "test"))
+    closed = material.gather(folders, draws=DRAWS)
+    assert closed.along["parameters"].judged.pooled.replicated is None
+    assert "scaling, not replicated yet" in sections.answer(closed)
+    for folder in folders:
+        looks.record(folder.name, "SPY")
+    opened = material.gather(folders, draws=DRAWS)
+    assert opened.along["parameters"].judged.pooled.replicated is True
+    assert "not replicated yet" not in sections.answer(opened)

@@ -1,11 +1,14 @@
 """The ledger says of every run and date what its predictions say, and nothing of its own."""
 
 import copy
+from datetime import date
 
 import numpy as np
 import polars as pl
 import pytest
 
+from mlxts.data import store
+from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.errors import DataError, RunError
 from mlxts.evaluation import predictions
 from mlxts.evaluation.metrics import Forecast
@@ -147,3 +150,54 @@ def test_recipes_are_not_mixed(built, home):
 def test_one_size_is_no_axis(built):
     with pytest.raises(RunError, match="differ in training samples"):
         axes.tables(built, "samples")
+
+
+def _one_more_download(data: dict) -> dict:
+    """Register other bars of the same symbol: a new path of the market."""
+    source = SimulatedSource("sv", seed=9, first=date(2018, 1, 2), last=date(2025, 3, 31))
+    fetched = source.fetch("SPY")
+    store.register_raw(
+        fetched.frame, source="simulated", symbol="SPY", parameters=fetched.parameters
+    )
+    return {"data": data}
+
+
+def test_runs_on_other_bytes_are_no_size_of_this_cell(built, home):
+    again = worlds.ladder(
+        {"0.6M": 0.3, "0.06M": 0.3},
+        overrides=_one_more_download(homes.SETTINGS["data"]),
+        started="2031",
+    )
+    both = pl.concat([built, ledger.build(again)])
+    for axis in ("parameters", "surface", "features_surface"):
+        cut = axes.AXES[axis].fixed
+        assert {"artifacts", "bars"} & set(cut)
+        assert len(both.unique("run").partition_by(cut)) == 2
+    found = axes.tables(both, "parameters")
+    assert sorted(len(table.rungs) for table in found) == [2, 3]
+    assert all("file" in table.name for table in found)
+
+
+def test_blocks_of_the_history_are_no_share_of_the_latest(home):
+    def at(share: float, blocks: int | None, started: str):
+        data = homes.SETTINGS["data"] | {"train_fraction": share, "train_blocks_seed": blocks}
+        return worlds.ladder({"0.02M": 0.5}, overrides={"data": data}, started=started, seeds=1)
+
+    latest = [*at(0.25, None, "2032"), *at(0.5, None, "2033")]
+    whole = at(1.0, None, "2034")
+    drawn = [*at(0.25, 7, "2035"), *at(0.5, 7, "2036")]
+    found = axes.tables(ledger.build([*latest, *whole, *drawn]), "samples")
+    runs = {frozenset(table.runs) for table in found}
+    assert runs == {
+        frozenset(folder.name for folder in (*shares, *whole)) for shares in (latest, drawn)
+    }
+    assert sum("blocks of seed 7" in table.name for table in found) == 1
+
+
+def test_cells_are_pooled_by_mode_recipe_and_market(built):
+    (table,) = axes.tables(built, "parameters")
+    assert (table.pool.strict, table.pool.recipe) == (False, built["recipe"][0])
+    assert table.pool.market.startswith("simulated sv, high 0.018")
+    real = built.with_columns(market=pl.lit(ledger.REAL), task=pl.lit("threshold_2pct"))
+    pools = {cell.pool.market for cell in axes.tables(pl.concat([built, real]), "parameters")}
+    assert pools == {table.pool.market, ledger.REAL}

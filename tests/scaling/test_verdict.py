@@ -8,7 +8,7 @@ import pytest
 from benchmarks import fitter_coverage
 from mlxts.scaling import bootstrap, synthetic, verdict
 from mlxts.scaling.synthetic import SIZES, Noise
-from mlxts.scaling.table import LossTable
+from mlxts.scaling.table import LossTable, Pool
 
 X = np.log10(SIZES) - np.log10(SIZES).mean()
 QUIET = Noise(seed=0.0005, paired=0.001)
@@ -83,6 +83,30 @@ def test_not_estimable_cells_are_named_and_left_out_of_the_pool() -> None:
     assert found.cells[1].reason == "3 positives and 498 negatives"
     assert found.pooled.gain == pytest.approx(found.cells[0].skill)
     assert judged(sparse).pooled.word == verdict.NOT_ESTIMABLE
+
+
+def test_only_like_is_pooled_with_like() -> None:
+    real = [table(0.0, seed=k, name=f"real {k}") for k in range(2)]
+    control = replace(table(0.03, name="control"), pool=Pool(False, "a", "simulated zipf"))
+    ablation = replace(table(-0.03, name="ablation"), pool=Pool(False, "b"))
+    found = judged(*real, control, ablation)
+    assert found.primary == Pool()
+    assert found.pooled.gain == pytest.approx(np.mean([v.skill for v in found.cells[:2]]))
+    assert [v.word for v in found.pools.values()][1:] == [verdict.INVERSE, verdict.SCALING]
+    alone = judged(*real)
+    assert [v.q for v in found.cells[:2]] == [v.q for v in alone.cells]
+    assert [v.name for v in found.pools.values()] == [
+        "pooled: strict",
+        "pooled: exploratory, recipe b",
+        "pooled: exploratory, simulated zipf, recipe a",
+    ]
+
+
+def test_a_claim_that_test_has_not_seen_says_so() -> None:
+    falls = table(0.03)
+    assert judged(falls).cells[0].said == "scaling, not replicated yet"
+    assert judged(falls, test={"synthetic": table(0.03, seed=2)}).cells[0].said == "scaling"
+    assert judged(table(0.0, noise=QUIET)).cells[0].said == "flat"
 
 
 def test_many_cells_ask_for_more_evidence_each() -> None:

@@ -44,7 +44,7 @@ def run_folder(
         "config": configuration.model_dump(mode="json"),
         "data_hash": data.data_hash,
         "shape": shape.record(),
-        "artifacts": [],
+        "artifacts": [artifact.record() for artifact in data.artifacts],
         "started": started,
     }
     summary = {"status": "finished", "steps": 50, "train_seconds": 3.0}
