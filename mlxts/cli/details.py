@@ -35,17 +35,15 @@ def show_details(found: dict[str, Any], model: str) -> None:
                 for name, row in found["recalibrated"].items()
             ],
         )
-    for key, residuals in (("years", "training"), ("years_by_validation", "validation")):
-        if key in found:
-            table(
-                f"Conformal intervals of 90 % by year, widths from {residuals} residuals",
-                ["year", "n", "coverage", "95 % interval", "width"],
-                [
-                    [str(row["year"]), row["n"], row["coverage"], _ends(row["interval"]),
-                     row["width"]]
-                    for row in found[key]
-                ],
-            )  # fmt: skip
+    if "years" in found:
+        table(
+            f"Conformal intervals of 90 % by year, widths from {found['width_from']}",
+            ["year", "n", "coverage", "95 % interval", "width"],
+            [
+                [str(row["year"]), row["n"], row["coverage"], _ends(row["interval"]), row["width"]]
+                for row in found["years"]
+            ],
+        )
     if "reliability" in found and "recalibrated" not in found:
         note("Calibration is fitted on validation and so reported by --split test alone.")
 

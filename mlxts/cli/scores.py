@@ -26,7 +26,7 @@ def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
         # Every model is scored on the same rows, so their number stands above, not in each row.
         title += f" ({dataset.splits_title} splits)\nn = {any_model['n']:,}"
         if dataset.task.kind == "regression":
-            tables = _of_returns(title, har)
+            tables = _of_returns(title, har, any_model["width_from"])
         else:
             tables = _of_labels(title, har, any_model)
         for heading, columns in tables.items():
@@ -72,7 +72,7 @@ def _of_labels(title: str, har: str, any_model: Figures) -> dict[str, Columns]:
     }
 
 
-def _of_returns(title: str, har: str) -> dict[str, Columns]:
+def _of_returns(title: str, har: str, width_from: str) -> dict[str, Columns]:
     return {
         title: {
             "RMSE": ranged("rmse", ".5f", ".5f"),
@@ -83,7 +83,8 @@ def _of_returns(title: str, har: str) -> dict[str, Columns]:
             "R² out of sample": ranged("r2", "+.4f", ".4f"),
             "right direction": ranged("directional_accuracy", ".4f", ".3f"),
         },
-        "Conformal intervals of 90 %, and the range of predictions (log returns)": {
+        f"Conformal intervals of 90 % (width from {width_from})\n"
+        "and the range of predictions, log returns": {
             "MAE": _plain("mae"),
             "coverage": ranged("coverage", ".4f", ".3f"),
             "width": _plain("width"),

@@ -1,8 +1,8 @@
 """What stands behind one model's scores: reliability, operating points, calibration, years.
 
 All on the rows that are scored (one symbol, the canonical phase), with the same bootstrap draws
-as the scores. Thresholds and widths come from the training rows; what is fitted on validation is
-reported on test alone.
+as the scores. Thresholds come from the training rows, widths of intervals from rows that were not
+trained on (`conformal.py`); what is fitted on validation is reported on test alone.
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def details(predictions: pl.DataFrame, data: Dataset, split: str) -> dict[str, A
         `operating_points`: [{name, threshold, called, precision, recall, interval: {metric: ends}}]
         and, on test, `recalibrated`: {method: {log_loss, ece, brier, difference (of log loss to the
         raw forecast), interval}}. For returns `years`: [{year, n, coverage, interval, width}] with
-        widths of training residuals, on test also `years_by_validation` with those of validation.
+        widths of residuals that the model was not fitted to, and `width_from`: which those are.
     """
     rows = _scored(predictions, data, split)
     train = predictions.filter(split="train", symbol=data.score_on)
@@ -58,8 +58,10 @@ def details(predictions: pl.DataFrame, data: Dataset, split: str) -> dict[str, A
     earlier = predictions.filter(split="validation", symbol=data.score_on)
     mended = split == "test" and earlier.height > 0
     if data.task.kind == "regression":
-        found = {"years": _years(rows, train)}
-        return found | ({"years_by_validation": _years(rows, earlier)} if mended else {})
+        learned = (earlier["logit"] - earlier["target"]).to_numpy() if mended else None
+        overlap = uncertainty.overlap(data.horizon, bars.spacing(data.timescale))
+        widths = conformal.held_out(rows.dates, rows.said - rows.targets, overlap, learned)
+        return {"years": _years(rows, widths), "width_from": widths.source}
     found = {
         "reliability": _reliability(rows),
         "operating_points": _operating_points(rows, train),
@@ -163,10 +165,8 @@ def _recalibrated(rows: _Rows, earlier: pl.DataFrame) -> dict[str, dict[str, Any
     return found
 
 
-def _years(rows: _Rows, residuals_of: pl.DataFrame) -> list[dict[str, Any]]:
-    residuals = (residuals_of["logit"] - residuals_of["target"]).to_numpy()
-    half_width = conformal.half_width(residuals)
-    inside = (np.abs(rows.said - rows.targets) <= half_width).astype(float)
+def _years(rows: _Rows, widths: conformal.Widths) -> list[dict[str, Any]]:
+    inside = (np.abs(rows.said - rows.targets) <= widths.half).astype(float)
     years = rows.dates.astype("datetime64[Y]").astype(int) + 1970
     found = []
     for year in np.unique(years):
@@ -174,13 +174,14 @@ def _years(rows: _Rows, residuals_of: pl.DataFrame) -> list[dict[str, Any]]:
         # A draw may leave a year out.
         with np.errstate(invalid="ignore"):
             covered = metrics.mean(inside[own], rows.weights[own])
+        width = 2.0 * float(widths.half[own].mean())
         found.append(
             {
                 "year": int(year),
                 "n": int(own.sum()),
                 "coverage": float(covered[0]),
                 "interval": rows.interval(covered),
-                "width": 2.0 * half_width if np.isfinite(half_width) else None,
+                "width": width if np.isfinite(width) else None,
             }
         )
     return found

@@ -16,7 +16,6 @@ class Forecast:
 
     predictions: np.ndarray  # (n,) float64
     targets: np.ndarray  # (n,) float64
-    half_width: float  # of the conformal interval, log return
     train_mean: float  # of the training targets, log return
     train_deviation: float  # of the training targets, log return
 
@@ -55,18 +54,12 @@ def directional_accuracy(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
     return mean((forecast.predictions > 0.0) == (forecast.targets > 0.0), weights)
 
 
-def coverage(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
-    """Share of targets inside the conformal interval."""
-    return mean(np.abs(forecast.errors) <= forecast.half_width, weights)
-
-
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         "rmse": rmse,
         "mae": mae,
         "r2": r2,
         "directional_accuracy": directional_accuracy,
-        "coverage": coverage,
     }
 )
 

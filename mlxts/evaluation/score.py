@@ -51,7 +51,8 @@ def score(
 
     Args:
         models: tables of predictions by name; HAR under `protocol.BASELINE` makes them comparable.
-            Each holds the training rows as well: the prior and the conformal width come from them.
+            Each holds the training rows as well, from which the prior comes, and for returns on
+            test those of validation, from which conformal widths come (see `conformal.py`).
         task, horizon: what was predicted, H in trading days.
         score_on: the symbol whose rows are scored.
         splits: which splits.
@@ -65,7 +66,8 @@ def score(
         base rate), the metrics of `metrics.METRICS`, interval: {metric: [low, high]} at 95 %, and
         against HAR log_loss_difference, log_loss_skill and verdict; on a simulated market also
         log_loss_over_bayes and impossible (better than can be). Regression: those of
-        `regression.METRICS`, width, rmse_difference, mse_skill and verdict. A figure that is not
+        `regression.METRICS`, coverage, width (mean), width_from, rmse_difference, mse_skill and
+        verdict. A figure that is not
         defined (precision where nothing was called positive) is None, and so are its ends.
 
     Raises:
@@ -85,7 +87,8 @@ def score_run(
     splits: Sequence[str] = ("validation",),
 ) -> Scores:
     """Score a run's predictions beside every baseline, fitted here on the run's own data set."""
-    wanted = dict.fromkeys(("train", *splits))
+    # Where validation is opened before test, widths and calibration come from it.
+    wanted = dict.fromkeys(("train", *(("validation",) if "test" in splits else ()), *splits))
     models = {name: predictions, **baselines.predictions(dataset, wanted)}
     return score_models(models, dataset, splits)
 
@@ -136,6 +139,13 @@ def _score_split(
     for name in order:
         against = computed[BASELINE][1] if BASELINE in computed else None
         computed[name] = compute(scored[name], trained[name], weights, against)
+    if task.kind == "regression":
+        overlap = uncertainty.overlap(horizon, spacing)
+        for name, table in models.items():
+            earlier = _rows(table, "validation", score_on) if split == "test" else None
+            figures, drawn = _conformal(scored[name], earlier, overlap, weights)
+            computed[name][0].update(figures)
+            computed[name][1].update(drawn)
     if bayes.NAME in computed:
         best = computed[bayes.NAME][1]["log_loss"]
         for name in models.keys() - {bayes.NAME}:
@@ -220,11 +230,9 @@ def _regression_figures(
     against: dict[str, np.ndarray] | None,
 ) -> tuple[Figures, dict[str, np.ndarray]]:
     train_targets = trained["target"].to_numpy()
-    half_width = conformal.half_width(trained["logit"].to_numpy() - train_targets)
     forecast = regression.Forecast(
         predictions=scored["logit"].to_numpy(),
         targets=scored["target"].to_numpy(),
-        half_width=half_width,
         train_mean=float(train_targets.mean()),
         train_deviation=float(train_targets.std()),
     )
@@ -233,11 +241,21 @@ def _regression_figures(
         drawn["rmse_difference"] = drawn["rmse"] - against["rmse"]
         drawn["mse_skill"] = 1.0 - (drawn["rmse"] / against["rmse"]) ** 2
     figures = {
-        "width": _defined(2.0 * half_width),
         "prediction_range": list(regression.prediction_range(forecast)),
         "collapsed": regression.collapsed(forecast),
     }
     return figures, drawn
+
+
+def _conformal(
+    scored: pl.DataFrame, earlier: pl.DataFrame | None, overlap: int, weights: np.ndarray
+) -> tuple[Figures, dict[str, np.ndarray]]:
+    residuals = (scored["logit"] - scored["target"]).to_numpy()
+    learned = None if earlier is None else (earlier["logit"] - earlier["target"]).to_numpy()
+    widths = conformal.held_out(scored["date"].to_numpy(), residuals, overlap, learned)
+    figures = {"width": _defined(2.0 * widths.half.mean()), "width_from": widths.source}
+    inside = np.abs(residuals) <= widths.half
+    return figures, {"coverage": metrics.mean(inside, weights)}
 
 
 def _with_intervals(figures: Figures, drawn: dict[str, np.ndarray], level: float) -> Figures:

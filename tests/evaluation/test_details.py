@@ -1,6 +1,7 @@
 """What stands behind a score, against the plain reading of its definition."""
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -88,13 +89,29 @@ def test_coverage_of_a_year_is_the_share_inside(returns):
     found = details.details(table, data, "test")
     rows = table.filter(split="test", symbol="A")
     years = rows["date"].dt.year().to_numpy()
-    for key, split in (("years", "train"), ("years_by_validation", "validation")):
-        learned = table.filter(split=split, symbol="A")
-        half = conformal.half_width((learned["logit"] - learned["target"]).to_numpy())
-        inside = ((rows["logit"] - rows["target"]).abs() <= half).to_numpy()
-        assert [row["year"] for row in found[key]] == np.unique(years).tolist()
-        assert sum(row["n"] for row in found[key]) == rows.height
-        for row in found[key]:
-            assert row["coverage"] == pytest.approx(inside[years == row["year"]].mean())
-            assert row["width"] == pytest.approx(2 * half)
-    assert set(details.details(table, data, "validation")) == {"years"}
+    learned = table.filter(split="validation", symbol="A")
+    half = conformal.half_width((learned["logit"] - learned["target"]).to_numpy())
+    inside = ((rows["logit"] - rows["target"]).abs() <= half).to_numpy()
+    assert [row["year"] for row in found["years"]] == np.unique(years).tolist()
+    assert sum(row["n"] for row in found["years"]) == rows.height
+    for row in found["years"]:
+        assert row["coverage"] == pytest.approx(inside[years == row["year"]].mean())
+        assert row["width"] == pytest.approx(2 * half)
+    assert found["width_from"] == "validation residuals"
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_widths_do_not_come_from_what_a_model_was_fitted_to(returns, split):
+    """Whoever knows the training rows by heart has no residuals there, and wide intervals still."""
+    data, table = returns
+    learned = pl.col("split") == "train"
+    by_heart = table.with_columns(
+        logit=pl.when(learned).then(pl.col("target")).otherwise(pl.col("logit"))
+    )
+    for one in (table, by_heart):
+        scored = score.score({"har": one}, data.task, 5, "A", splits=(split,))[split]["har"]
+        assert 0.8 < scored["coverage"] <= 0.97
+        years = details.details(one, data, split)
+        assert years["width_from"] == scored["width_from"]
+        mean = sum(row["n"] * row["coverage"] for row in years["years"]) / scored["n"]
+        assert mean == pytest.approx(scored["coverage"])

@@ -15,7 +15,6 @@ def forecast() -> Forecast:
     return Forecast(
         predictions=0.1 * targets + rng.normal(0.0, 0.002, size=300),
         targets=targets,
-        half_width=0.015,
         train_mean=0.0003,
         train_deviation=0.011,
     )
@@ -32,7 +31,6 @@ def test_each_draw_equals_scikit_learn_with_sample_weights(forecast):
             "mae": oracle.mean_absolute_error(y, said, sample_weight=w),
             "r2": 1.0 - mse / oracle.mean_squared_error(y, constant, sample_weight=w),
             "directional_accuracy": oracle.accuracy_score(y > 0, said > 0, sample_weight=w),
-            "coverage": np.average(np.abs(said - y) <= 0.015, weights=w),
         }
         found = {n: metric(forecast, weights)[column] for n, metric in regression.METRICS.items()}
         assert found == pytest.approx(expected)
@@ -40,7 +38,7 @@ def test_each_draw_equals_scikit_learn_with_sample_weights(forecast):
 
 def test_the_training_mean_explains_nothing(forecast):
     constant = Forecast(
-        np.full(300, forecast.train_mean), forecast.targets, 0.01, forecast.train_mean, 0.011
+        np.full(300, forecast.train_mean), forecast.targets, forecast.train_mean, 0.011
     )
     assert regression.r2(constant, np.ones((300, 1))) == 0.0
     assert regression.collapsed(constant)
