@@ -21,10 +21,10 @@ FOLDER = Path(__file__).parent
 PLUMBING = ("__init__", "harness", "run", "render")
 # Studies that take many minutes: only when named, or with --all.
 LONG = (
-    "fitter_coverage", "handoffs", "interval_coverage", "kills", "oracle_checks",
+    "end_to_end", "fitter_coverage", "handoffs", "interval_coverage", "kills", "oracle_checks",
     "planted_exponents", "search_controls", "sensitivity",
 )  # fmt: skip
-SECONDS = 1200.0  # the longest that one may take
+SECONDS, LONG_SECONDS = 1200.0, 7200.0  # the longest that one may take, and a long one
 
 
 def names() -> list[str]:
@@ -60,7 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for name in chosen:
         print(f"== {name}", flush=True)
-        record = measured(FOLDER / f"{name}.py", quick=asked.quick)
+        longest = LONG_SECONDS if name in LONG else SECONDS
+        record = measured(FOLDER / f"{name}.py", quick=asked.quick, seconds=longest)
         found[name] = record
         write_json(path, dict(sorted(found.items())))  # after each: a stop loses one benchmark
         write_text(results / day / f"{name}.md", render.section(record, picture=f"{name}.svg"))

@@ -1,8 +1,10 @@
 """How small a gain per decade of parameters does the verdict call scaling, and from how many days?
 
-Losses with a planted gain and the noise of real ones are judged as real ones are, at the size of
-SPY's validation years, at 10 and at 100 times as many days. At a gain of 0 the row shows how often
-flat is called scaling, and how often it is certified flat.
+Effects are planted in tables of losses, not in prices: losses with a planted gain and the noise of
+real ones are judged as real ones are, at the size of SPY's validation years, at 10 and at 100 times
+as many days. No model is trained here; benchmarks/end_to_end.py plants patterns in prices and goes
+the whole way. At a gain of 0 the row shows how often flat is called scaling, and how often it is
+certified flat.
 """
 
 from benchmarks.harness import Benchmark, Picture, Row, main
@@ -50,6 +52,7 @@ BENCHMARK = Benchmark(
     notes=(
         f"{synthetic.RUNGS} sizes over three decades, {synthetic.SEEDS} seeds; noise as measured "
         "on the S&P 500 at H = 1, 1 %: see mlxts/scaling/synthetic.py.",
+        "Planted in tables of losses; benchmarks/end_to_end.py plants it in prices.",
         "More days make the error of the dates smaller, not the luck of the seeds.",
     ),
 )
