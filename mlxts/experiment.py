@@ -6,7 +6,7 @@ search and every other caller go through it.
 
 import json
 import math
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mlxts.thermal.awake import keep_awake
 from mlxts.thermal.drift import StepDrift
 from mlxts.thermal.guard import Guard
 from mlxts.training import log, run
+from mlxts.training.checkpoint import LoopState
 from mlxts.training.events import (
     Event,
     Listener,
@@ -76,7 +77,9 @@ def execute(
             "without --distributed"
         )
     path = plan.folder / "summary.json"
-    if ranks.highest(int(ranks.leads and path.exists())):
+    with StallWatch(stall_seconds) if ranks.size > 1 else nullcontext():  # one may be lost already
+        done = ranks.highest(int(ranks.leads and path.exists()))
+    if done:
         if not ranks.leads:
             return _left(plan, "finished", "rank 0 has the result")
         _tidy(plan.folder)
@@ -165,9 +168,10 @@ def _conclude(trained: Trained, thermal: dict[str, Any]) -> dict[str, Any]:
         "steps": outcome.state.step,
         "best_step": outcome.state.stopping.best_step,
         "best_loss": outcome.state.stopping.best,
-        "collapsed": bool(figures_of_model.get("collapsed", False)),
+        "collapsed": bool(figures_of_model.get("collapsed", False)),  # the weights that are scored
+        "collapsed_in_training": outcome.state.collapses > 0,  # at three looks in a row
         "train_seconds": outcome.state.train_seconds,
-        "samples_per_second": _throughput(plan, outcome.state.step, outcome.state.train_seconds),
+        "samples_per_second": _throughput(outcome.state),
         "thermal": thermal,
         "scores": scores,
         "verdict": verdict.sentence(
@@ -178,10 +182,9 @@ def _conclude(trained: Trained, thermal: dict[str, Any]) -> dict[str, Any]:
     return summary
 
 
-def _throughput(plan: Plan, steps: int, seconds: float) -> float | None:
-    """Samples a second over the whole run; every epoch sees each sample once."""
-    epochs = steps / (plan.total_steps / plan.config.training.max_epochs)
-    return epochs * len(plan.dataset.samples["train"]) / seconds if seconds else None
+def _throughput(state: LoopState) -> float | None:
+    """Samples a second over all steps but those that compiled."""
+    return state.timed_samples / state.train_seconds if state.train_seconds else None
 
 
 def _gate(interrupt: Interrupt, guard: Guard, more: Gate | None) -> Gate:

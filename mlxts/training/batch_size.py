@@ -156,6 +156,8 @@ def tune(
     with Bench(config, shape) as bench:
         progress("measuring the memory of two small steps")
         memory = calibrate(bench, formula, batch, shape, room)
+        if not memory.fitting(batch, room):  # what was measured outranks the formula
+            raise memory_plan.nothing_fits(config, shape, feature_bytes, room, memory)
         trials = _timed(bench, memory, batch, room, progress)
     best, reason = choose(trials)
     record = TuningRecord(
@@ -199,8 +201,8 @@ def calibrate(
 
 
 def candidates(memory: MemoryPlan, batch_size: int, room: float) -> list[int]:
-    """The largest micro-batch that fits and its halves, largest first; at least 1 is there."""
-    fitting = memory.fitting(batch_size, room) or [1]
+    """The largest micro-batch that fits and its halves, largest first; none if nothing fits."""
+    fitting = memory.fitting(batch_size, room)
     halves = [size for size in fitting if (fitting[0] // size) & (fitting[0] // size - 1) == 0]
     return halves[:_CANDIDATES]
 

@@ -70,13 +70,17 @@ class Batches:
     def steps_per_epoch(self) -> int:
         return math.ceil(len(self._rows) / self._batch_size)
 
-    def at(self, step: int) -> Batch:
-        """The batch of update number `step`, counted from 0 over the whole run."""
+    def chosen(self, step: int) -> np.ndarray:
+        """(n,) which of the split's samples update number `step` sees, over all ranks."""
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             rng = np.random.default_rng([self._seed, _ORDER, epoch])
             self._order, self._epoch = rng.permutation(len(self._rows)), epoch
-        chosen = self._order[position * self._batch_size : (position + 1) * self._batch_size]
+        return self._order[position * self._batch_size : (position + 1) * self._batch_size]
+
+    def at(self, step: int) -> Batch:
+        """The batch of update number `step`, counted from 0 over the whole run."""
+        chosen = self.chosen(step)
         # The last batch of an epoch is filled up with samples of weight 0: one shape, one trace.
         filled = np.resize(chosen, self._batch_size)
         weights = np.zeros(self._batch_size, dtype=np.float32)

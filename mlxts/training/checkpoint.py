@@ -37,7 +37,9 @@ class LoopState:
     epoch_samples: int
     collapsed_looks: int
     first_loss: float | None
-    train_seconds: float
+    train_seconds: float  # within steps, without the first of each process, which compiles
+    timed_samples: int = 0  # that those steps saw
+    collapses: int = 0  # how often three looks in a row found one prediction for all
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:

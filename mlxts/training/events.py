@@ -41,7 +41,7 @@ class CompileEvent(Event):
 
 @dataclass(frozen=True)
 class StepEvent(Event):
-    epoch: int
+    epoch: int  # from 0, here and below; what a person reads counts from 1
     loss: float
     learning_rate: float
     grad_norm: float

@@ -6,7 +6,6 @@ that is stopped after any step and continued gives the same bytes as one that wa
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +19,8 @@ from mlxts import backend, protocol
 from mlxts.config import ExperimentConfig
 from mlxts.errors import DivergedError
 from mlxts.model.network import Network
-from mlxts.training import checkpoint
+from mlxts.model.patchtst import flat_arrays
+from mlxts.training import checkpoint, divergence
 from mlxts.training.batches import Batches
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.early_stopping import EarlyStopping
@@ -37,7 +37,6 @@ from mlxts.training.events import (
 from mlxts.training.ranks import ALONE, Ranks
 from mlxts.training.step import Forward, Step, learning_rate
 
-_DIVERGED = 50.0  # times the first loss
 _COLLAPSED_LOOKS = 3
 
 
@@ -56,6 +55,7 @@ class Arrays:
     train_targets: np.ndarray  # (n,) float32, in the loss's units
     validation_rows: np.ndarray
     validation_targets: np.ndarray
+    train_dates: np.ndarray | None = None  # (n,) datetime64[D], to name a batch by
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,16 @@ def train(
     Checkpoints go to `folder`: `best` whenever the validation loss improves, `last` at
     validations (at most every `checkpoint.every_seconds`) and when training stops.
 
+    A checkpoint is written only of what is sound: weights and moments are finite, and so is a
+    loss that they were scored with, which lies within the bound of a divergence.
+
     Of several `ranks` each trains on its part of every batch; rank 0 writes the checkpoints.
     Validation scores `evaluation_batch` windows at once, or else a micro-batch.
 
     Raises:
-        DivergedError: a loss that is not finite, or 50 times the first one.
+        DivergedError: a loss (of training or validation) that is not finite or 50 times the
+            first one, gradients or weights that are not finite. The StopEvent before it and the
+            message say which batch it was.
         StorageError: a checkpoint could not be written.
     """
     settings = config.training
@@ -101,19 +106,55 @@ def train(
         share=(ranks.rank, ranks.size),
     )
     step = Step(model, optimizer, settings, binary=binary, ranks=ranks)
-    forward = Forward(model, evaluation_batch or micro_batch)
+    scored = evaluation_batch or micro_batch
+    forward = Forward(model, scored)
     per_epoch = batches.steps_per_epoch
     looks = validation_steps(per_epoch, settings.validations_per_epoch)
     total = per_epoch * settings.max_epochs
     state, saved_at, epoch_began = start, time.monotonic(), time.monotonic()
 
-    def save_last() -> None:
-        if not ranks.leads:
+    kept = start.step
+
+    def refuse(why: str | None, done: int) -> None:
+        """End here if something is wrong after so many updates."""
+        if why is None:
             return
-        path = checkpoint.save(folder, "last", model, state, optimizer)
-        emit(CheckpointEvent(state.step, str(path), best=False))
+        seen = batches.chosen(done - 1)
+        dates = None if arrays.train_dates is None else arrays.train_dates[seen]
+        which = divergence.batch(done, per_epoch, arrays.train_rows[seen], dates)
+        left = f"the checkpoint of step {kept} is kept" if kept else "there is no checkpoint yet"
+        message = f"{why} at {which}; lower training.learning_rate, {left}"
+        emit(StopEvent(done, "diverged", message))
+        raise DivergedError(message)
+
+    def validate(windows: slice) -> tuple[np.ndarray, float]:
+        outputs = forward(arrays.features, arrays.validation_rows[windows])
+        targets = arrays.validation_targets[windows]
+        loss = mean_loss(outputs, targets, binary=binary, huber_delta=settings.huber_delta)
+        # One loss for all: unlike machines differ in its last bits, and would not stop together.
+        return outputs, ranks.number_from_leader(loss)
+
+    def save_best() -> None:
+        refuse(divergence.of_arrays("weights", flat_arrays(model.parameters())), state.step)
+        if ranks.leads:
+            path = checkpoint.save(folder, "best", model, state)
+            emit(CheckpointEvent(state.step, str(path), best=True))
+
+    def save_last(*, looked: bool) -> None:
+        nonlocal kept
+        refuse(divergence.of_arrays("weights", flat_arrays(model.parameters())), state.step)
+        refuse(divergence.of_arrays("moments", flat_arrays(optimizer.state)), state.step)
+        if not looked and state.first_loss is not None:
+            # The last update may have done what its own loss cannot show.
+            _, some = validate(slice(scored))
+            refuse(divergence.of_loss("validation loss", some, state.first_loss), state.step)
+        if ranks.leads:
+            path = checkpoint.save(folder, "last", model, state, optimizer)
+            emit(CheckpointEvent(state.step, str(path), best=False))
+        kept = state.step
 
     emit(CompileEvent(state.step))
+    compiling = True
     batch = batches.at(state.step) if state.step < total else None
     while batch is not None and not state.stopping.should_stop:
         began = time.perf_counter()
@@ -127,27 +168,27 @@ def train(
         mx.eval(model.state, optimizer.state)
         seconds = time.perf_counter() - began
         first = loss if state.first_loss is None else state.first_loss
-        if not math.isfinite(loss) or loss > _DIVERGED * first:
-            raise DivergedError(
-                f"the loss became {loss:.3g} at step {state.step + 1} (batch of epoch "
-                f"{state.step // per_epoch}); lower training.learning_rate, "
-                "the last good checkpoint is kept"
-            )
+        refuse(divergence.of_update(loss, norm, first), state.step + 1)
+        # What compiling took is no training time, as a pause is none.
+        timed = 0 if compiling else samples
         state = replace(
             state,
             step=state.step + 1,
             epoch_loss=state.epoch_loss + loss * samples,
             epoch_samples=state.epoch_samples + samples,
             first_loss=first,
-            train_seconds=state.train_seconds + seconds,
+            train_seconds=state.train_seconds + (seconds if timed else 0.0),
+            timed_samples=state.timed_samples + timed,
         )
+        compiling = False
         epoch, position = divmod(state.step - 1, per_epoch)
         emit(StepEvent(state.step, epoch, loss, used, norm, samples, seconds, backend.memory()))
         if position + 1 in looks:
-            state = _look(state, epoch, arrays, forward, binary, emit, settings.huber_delta)
-            if state.stopping.improved and ranks.leads:
-                path = checkpoint.save(folder, "best", model, state)
-                emit(CheckpointEvent(state.step, str(path), best=True))
+            outputs, looked = validate(slice(None))
+            refuse(divergence.of_loss("validation loss", looked, first), state.step)
+            state = _look(state, epoch, outputs, looked, binary, emit)
+            if state.stopping.improved:
+                save_best()
         if position + 1 == per_epoch:
             emit(
                 EpochEvent(
@@ -160,17 +201,17 @@ def train(
             state = replace(state, epoch_loss=0.0, epoch_samples=0)
             epoch_began = time.monotonic()
         if stop := gate(state.step):
-            save_last()
+            save_last(looked=position + 1 in looks)
             emit(stop)
             return Outcome(stop, state)
         if position + 1 in looks and (
             time.monotonic() - saved_at >= config.checkpoint.every_seconds
         ):
-            save_last()
+            save_last(looked=True)
             saved_at = time.monotonic()
 
     stop = _natural_end(state)
-    save_last()
+    save_last(looked=True)
     emit(stop)
     return Outcome(stop, state)
 
@@ -199,23 +240,16 @@ def validation_steps(per_epoch: int, looks: int) -> frozenset[int]:
 
 
 def _look(
-    state: LoopState,
-    epoch: int,
-    arrays: Arrays,
-    forward: Callable[[mx.array, np.ndarray], np.ndarray],
-    binary: bool,
-    emit: Listener,
-    huber_delta: float,
+    state: LoopState, epoch: int, outputs: np.ndarray, loss: float, binary: bool, emit: Listener
 ) -> LoopState:
-    """Score the whole validation split, every sample with the same weight."""
-    outputs = forward(arrays.features, arrays.validation_rows)
-    loss = mean_loss(outputs, arrays.validation_targets, binary=binary, huber_delta=huber_delta)
+    """Take in what the whole validation split scored, every sample with the same weight."""
     shown = expit(outputs) if binary else outputs
     spread = (float(shown.min()), float(shown.max()))
     stopping = state.stopping.look(loss, state.step)
     emit(ValidationEvent(state.step, epoch, loss, stopping.best, stopping.improved, spread))
     collapsed = binary and spread[1] - spread[0] < protocol.COLLAPSE_RANGE
     looks = state.collapsed_looks + 1 if collapsed else 0
+    collapses = state.collapses + (looks == _COLLAPSED_LOOKS)
     if looks == _COLLAPSED_LOOKS:
         emit(
             NoticeEvent(
@@ -223,19 +257,20 @@ def _look(
                 f"collapsed: all predictions lie within {protocol.COLLAPSE_RANGE} of each other",
             )
         )
-    return replace(state, stopping=stopping, collapsed_looks=looks)
+    return replace(state, stopping=stopping, collapsed_looks=looks, collapses=collapses)
 
 
 def mean_loss(
     outputs: np.ndarray, targets: np.ndarray, *, binary: bool, huber_delta: float
 ) -> float:
-    """Mean loss in double precision: log loss from logits, or Huber."""
+    """Mean loss in double precision: log loss from logits, or Huber; NaN of outputs that are."""
     targets = targets.astype(np.float64)
-    if binary:
-        return float(np.mean(np.logaddexp(0.0, outputs) - targets * outputs))
-    error = np.abs(outputs - targets)
-    quadratic = np.minimum(error, huber_delta)
-    return float(np.mean(0.5 * quadratic**2 + huber_delta * (error - quadratic)))
+    with np.errstate(invalid="ignore"):
+        if binary:
+            return float(np.mean(np.logaddexp(0.0, outputs) - targets * outputs))
+        error = np.abs(outputs - targets)
+        quadratic = np.minimum(error, huber_delta)
+        return float(np.mean(0.5 * quadratic**2 + huber_delta * (error - quadratic)))
 
 
 def _natural_end(state: LoopState) -> StopEvent:

@@ -97,10 +97,19 @@ def check(planned: int, feature_bytes: int) -> None:
 
 
 def nothing_fits(
-    configuration: ExperimentConfig, shape: Shape, feature_bytes: int, room: float
+    configuration: ExperimentConfig,
+    shape: Shape,
+    feature_bytes: int,
+    room: float,
+    measured: MemoryPlan | None = None,
 ) -> BudgetError:
-    """The error for a configuration of which not even one window fits, with what would."""
-    needed = MemoryPlan.counted(configuration, shape).peak(1, configuration.training.batch_size)
+    """The error for a configuration of which not even one window fits, with what would.
+
+    Args:
+        measured: what it needs, where that was measured; else it is counted.
+    """
+    plan = measured or MemoryPlan.counted(configuration, shape)
+    needed = plan.peak(1, configuration.training.batch_size)
     found = alternatives(configuration, shape, feature_bytes, room)
     advice = f"what would fit: {', '.join(found)}" if found else "use a machine with more memory"
     return BudgetError(

@@ -7,13 +7,10 @@
 `outputs/runs/<run_id>/` holds config.yaml, run.json, metrics.jsonl, events.jsonl and checkpoint/.
 """
 
-import json
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +25,27 @@ from mlxts.data import bars
 from mlxts.dataset import Dataset
 from mlxts.errors import CheckpointError, RunError
 from mlxts.features import timescales
-from mlxts.files import canonical_hash, runs_folder, sweep, write_json, write_text
+from mlxts.files import canonical_hash, runs_folder, sweep, write_text
 from mlxts.model import budget, cost
 from mlxts.model.offset import OffsetPatchTST
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
 from mlxts.model.scale import ScaleModel
-from mlxts.training import batch_size, checkpoint, memory_plan, offset
+from mlxts.training import batch_size, best, checkpoint, memory_plan, offset, run_json
 from mlxts.training.checkpoint import LoopState
-from mlxts.training.events import Event, Listener
+from mlxts.training.events import Event, Listener, NoticeEvent
 from mlxts.training.header import start_event
 from mlxts.training.log import RunLog
 from mlxts.training.loop import Arrays, Gate, Outcome, fresh_state
 from mlxts.training.loop import train as train_loop
-from mlxts.training.provenance import code_version, git_commit
+from mlxts.training.provenance import code_version
 from mlxts.training.ranks import ALONE, Ranks
+from mlxts.training.run_json import read as record
 from mlxts.training.step import Forward, TargetScale, make_optimizer
 
 _FEATURES_AT_A_TIME = 64
+_SLOW = (
+    "bfloat16 products run many times slower than float32 on a CPU; set training.precision: float32"
+)
 
 
 @dataclass(frozen=True)
@@ -228,10 +229,13 @@ def _train(
     checkpoints = plan.folder / "checkpoint"
     optimizer.init(model.trainable_parameters())
     state, refused = fresh_state(configuration, plan.run_id), []
+    notices = [_SLOW] if _is_slow(configuration) else []
     if ranks.leads and checkpoint.exists(checkpoints, "last"):
         state, refused = checkpoint.restore(checkpoints, "last", plan.run_id, model, optimizer)
+        notices.append(run_json.go_on(plan.folder, state.step, sensor))
     elif ranks.leads:
-        _begin(plan, sensor)
+        write_text(plan.folder / "config.yaml", configuration.to_yaml())
+        run_json.begin(plan, sensor)
     state = _shared(state, model, optimizer, ranks)
     beneath = offset.fitted(plan.folder, configuration.model.offset, data, ranks)
     train_split, validation = data.samples["train"], data.samples["validation"]
@@ -241,6 +245,7 @@ def _train(
         train_targets=(train_split.targets - scale.center) / scale.scale,
         validation_rows=validation.rows,
         validation_targets=(validation.targets - scale.center) / scale.scale,
+        train_dates=train_split.dates,
     )
     with ExitStack() as stack:
         listeners = [emit]
@@ -253,6 +258,8 @@ def _train(
 
         connect(tell)
         tell(start_event(plan, state.step, refused))
+        for message in filter(None, notices):
+            tell(NoticeEvent(state.step, message))
         outcome = train_loop(
             configuration,
             arrays,
@@ -267,9 +274,13 @@ def _train(
             ranks=ranks,
             evaluation_batch=plan.evaluation_batch,
         )
-    if ranks.leads and outcome.stop.reason in ("finished", "early_stop"):
-        checkpoint.restore(checkpoints, "best", plan.run_id, model)
+        if ranks.leads and outcome.stop.reason in ("finished", "early_stop"):
+            outcome = best.finish(plan.folder, outcome, model, tell)
     return Trained(plan, model, scale, outcome, beneath)
+
+
+def _is_slow(configuration: ExperimentConfig) -> bool:
+    return configuration.training.precision == "bfloat16" and backend.device() == "cpu"
 
 
 def _shared(
@@ -291,7 +302,7 @@ def load(folder: Path) -> Trained:
     Raises:
         RunError: the folder holds no run.
         IntegrityError, DataError: its data is gone or was changed.
-        CheckpointError: its best checkpoint is gone or damaged.
+        CheckpointError: its best checkpoint is gone, or damaged after it was scored.
     """
     said = record(folder)
     shape = Shape(**said["shape"])
@@ -304,7 +315,7 @@ def load(folder: Path) -> Trained:
         )
     plan = Plan(configuration, data, shape, said["micro_batch"], said["run_id"])
     model = _model(plan)
-    checkpoint.restore(folder / "checkpoint", "best", plan.run_id, model)
+    best.load(folder, plan.run_id, model)
     beneath = offset.known(folder, configuration.model.offset)
     return Trained(plan, model, target_scale(data), offset=beneath)
 
@@ -353,31 +364,6 @@ def feature_statistics(data: Dataset) -> np.ndarray:
     return found
 
 
-def _begin(plan: Plan, sensor: dict[str, Any]) -> None:
-    """Write what a run is, before its first step."""
-    write_text(plan.folder / "config.yaml", plan.config.to_yaml())
-    write_json(
-        plan.folder / "run.json",
-        {
-            **plan.record(),
-            "config": plan.config.model_dump(mode="json"),
-            "config_hash": plan.config.hash,
-            "data_hash": plan.dataset.data_hash,
-            "code_version": code_version(),
-            "git_commit": git_commit(),
-            "splits": plan.dataset.splits_name,
-            "artifacts": [asdict(artifact) for artifact in plan.dataset.artifacts],
-            "shape": plan.shape.record(),
-            "machine": backend.describe(),
-            "sensor": sensor,
-            "versions": {
-                name: version(name) for name in ("mlxts", "mlx", "numpy", "polars", "TA-Lib")
-            },
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        },
-    )
-
-
 def pinned_configuration(folder: Path) -> ExperimentConfig:
     """A run's configuration, bound to the very artifacts that it was trained on.
 
@@ -390,11 +376,3 @@ def pinned_configuration(folder: Path) -> ExperimentConfig:
     raw = {a["symbol"]: a["sha256"] for a in said["artifacts"] if "tier" not in a}
     data = configuration.data.model_copy(update={"pinned": raw})
     return configuration.model_copy(update={"data": data})
-
-
-def record(folder: Path) -> dict[str, Any]:
-    """A run's run.json. Raises RunError where the folder holds no run."""
-    try:
-        return json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{folder} holds no readable run.json; `mlxts runs` lists runs") from error

@@ -139,12 +139,28 @@ def test_what_cannot_fit_is_never_tried(home: Path, monkeypatch: pytest.MonkeyPa
         batch_size.tune(settings, _shape(settings), worlds.dataset())
 
 
+def test_what_was_measured_outranks_a_formula_that_says_it_fits(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = worlds.configuration()
+    data, shape = worlds.dataset(), _shape(settings)
+    counted = MemoryPlan.counted(settings, shape)
+    room = 2 * counted.peak(32)
+    measured = replace(counted, update=room + 2**30)
+    monkeypatch.setattr(memory_plan, "room_now", lambda feature_bytes: room)
+    monkeypatch.setattr(batch_size, "calibrate", lambda *_: measured)
+    monkeypatch.setattr(Bench, "measure", lambda *_: pytest.fail("a step was tried"))
+    with pytest.raises(BudgetError, match=r"one window needs 1\.0 GiB"):
+        batch_size.tune(settings, shape, data)
+    assert batch_size.find(settings, data) is None
+
+
 def test_the_candidates_are_the_largest_that_fits_and_its_halves() -> None:
     plan = MemoryPlan(update=0, fixed=0, slope=10, another=0)
     assert batch_size.candidates(plan, 64, 1000) == [64, 32, 16, 8]
     assert batch_size.candidates(plan, 64, 100) == [8, 4, 2, 1]
     assert batch_size.candidates(plan, 60, 1000) == [60, 30, 15]
-    assert batch_size.candidates(plan, 7, 1) == [1]
+    assert batch_size.candidates(plan, 7, 1) == []
 
 
 def test_of_those_that_are_as_fast_the_smallest_is_chosen() -> None:

@@ -1,8 +1,10 @@
 """The loop on a small data set: it learns, it repeats to the byte, it resumes to the byte."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -13,6 +15,7 @@ from mlxts.errors import DivergedError
 from mlxts.model import budget
 from mlxts.model.patchtst import PatchTST, flat_arrays
 from mlxts.training import checkpoint
+from mlxts.training.batches import Batches
 from mlxts.training.events import (
     CheckpointEvent,
     EpochEvent,
@@ -36,23 +39,18 @@ def _train(
     stop_at: int | None = None,
     resume: bool = False,
     arrays: Arrays | None = None,
+    binary: bool = True,
+    events: list[Event] | None = None,
 ) -> tuple[Outcome, dict[str, np.ndarray], list[Event]]:
     config = config or worlds.configuration()
-    data = worlds.dataset()
     shape = budget.solve(config.budget, worlds.FEATURES, config.model)
     model, optimizer = PatchTST(shape, seed=config.seed), make_optimizer(config.training)
     state = fresh_state(config, "run")
     if resume:
         optimizer.init(model.trainable_parameters())
         state, _ = checkpoint.restore(folder, "last", "run", model, optimizer)
-    arrays = arrays or Arrays(
-        mx.array(data.features),
-        data.samples["train"].rows,
-        data.samples["train"].targets,
-        data.samples["validation"].rows,
-        data.samples["validation"].targets,
-    )
-    events: list[Event] = []
+    arrays = arrays or _arrays()
+    events = [] if events is None else events
 
     def gate(step: int) -> StopEvent | None:
         return StopEvent(step, "interrupted", "asked") if step == stop_at else None
@@ -63,7 +61,7 @@ def _train(
         model,
         optimizer,
         state,
-        binary=True,
+        binary=binary,
         micro_batch=config.training.micro_batch or config.training.batch_size,
         folder=folder,
         emit=events.append,
@@ -144,39 +142,159 @@ def test_validation_weighs_every_sample_alike(tmp_path: Path) -> None:
     assert look.loss == pytest.approx(np.mean(losses), rel=1e-5)
 
 
-def test_a_diverging_run_stops_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+def _arrays(**changes: Any) -> Arrays:
     data = worlds.dataset()
-    features = data.features.copy()
-    features[200:240] = np.nan
+    train_split, validation = data.samples["train"], data.samples["validation"]
     arrays = Arrays(
-        mx.array(features),
-        data.samples["train"].rows,
-        data.samples["train"].targets,
-        np.arange(100, 150),
-        data.samples["train"].targets[:50],
+        mx.array(data.features),
+        train_split.rows,
+        train_split.targets,
+        validation.rows,
+        validation.targets,
+        train_split.dates,
     )
-    config = worlds.configuration(training__batch_size=8, training__micro_batch=8)
-    rows = np.r_[np.arange(20, 150), np.arange(215, 220)]
-    arrays = replace(arrays, train_rows=rows, train_targets=arrays.train_targets[: len(rows)])
-    with pytest.raises(DivergedError, match=r"lower training\.learning_rate"):
-        _train(tmp_path, config, arrays=arrays)
+    return replace(arrays, **changes)
+
+
+def _diverges(folder: Path, config: ExperimentConfig, **how: Any) -> tuple[str, list[Event]]:
+    """What a run says that leaves the finite numbers, and all its events."""
+    events: list[Event] = []
+    with pytest.raises(DivergedError) as raised:
+        _train(folder, config, events=events, **how)
+    end = events[-1]
+    assert isinstance(end, StopEvent)
+    assert (end.reason, end.message) == ("diverged", str(raised.value))
+    assert "lower training.learning_rate" in end.message
+    return end.message, events
+
+
+def _last(folder: Path, config: ExperimentConfig) -> tuple[int, dict[str, np.ndarray]]:
+    model = PatchTST(budget.solve(config.budget, worlds.FEATURES, config.model))
+    state, refused = checkpoint.restore(folder, "last", "run", model)
+    assert refused == []
+    return state.step, {k: np.array(v) for k, v in flat_arrays(model.parameters()).items()}
+
+
+def test_a_batch_that_is_no_number_ends_the_run_with_the_checkpoint_before_it(
+    tmp_path: Path,
+) -> None:
+    config = worlds.configuration(
+        training__batch_size=8, training__micro_batch=8, training__validations_per_epoch=30
+    )
+    features = worlds.dataset().features.copy()
+    arrays = _arrays()
+    spoilt = arrays.train_rows[0]
+    features[spoilt - worlds.CONTEXT + 1] = np.nan  # no other window reaches back to it
+    order = Batches(arrays.train_rows, arrays.train_targets, 8, 8, config.seed)
+    first = next(n for n in range(30) if spoilt in arrays.train_rows[order.chosen(n)])
+    assert first > 0
+    message, events = _diverges(
+        tmp_path, config, arrays=replace(arrays, features=mx.array(features))
+    )
+    seen = arrays.train_rows[order.chosen(first)]
+    days = worlds.dataset().samples["train"].dates[order.chosen(first)]
+    assert f"the loss became nan at step {first + 1} of epoch 1" in message
+    assert f"8 samples of rows {spoilt} to {seen.max()}" in message
+    assert f"decided {days.min()} to {days.max()}" in message
+    assert f"the checkpoint of step {first} is kept" in message
+    assert [e.step for e in events if isinstance(e, StepEvent)] == list(range(1, first + 1))
+    step, weights = _last(tmp_path, config)
+    assert step == first
+    assert all(np.isfinite(value).all() for value in weights.values())
+
+
+def test_an_update_that_wrecks_the_weights_is_never_saved(tmp_path: Path) -> None:
+    wild = worlds.configuration(training__learning_rate=1e30, training__validations_per_epoch=8)
+    message, events = _diverges(tmp_path, wild)
+    assert "there is no checkpoint yet" in message
+    assert "at step 1 of epoch 1" in message  # the update that did it, not the one after
+    assert not any(isinstance(event, CheckpointEvent) for event in events)
+    assert not checkpoint.exists(tmp_path, "last")
+
+
+def test_wrecked_weights_are_not_saved_when_the_run_is_told_to_stop_either(tmp_path: Path) -> None:
+    wild = worlds.configuration(training__learning_rate=1e30, training__validations_per_epoch=1)
+    message, _ = _diverges(tmp_path, wild, stop_at=1)
+    assert "validation loss" in message
+    assert not checkpoint.exists(tmp_path, "last")
+
+
+def test_the_checkpoint_before_a_bad_update_survives_it(tmp_path: Path) -> None:
+    calm = worlds.configuration()
+    _train(tmp_path, calm, stop_at=3)
+    before = _last(tmp_path, calm)
+    wild = worlds.configuration(training__learning_rate=1e30)
+    message, _ = _diverges(tmp_path, wild, resume=True)
+    assert "the checkpoint of step 3 is kept" in message
+    step, weights = _last(tmp_path, calm)
+    assert step == before[0] == 3
+    assert _same(weights, before[1])
+
+
+def test_a_loss_over_fifty_times_the_first_ends_the_run_and_one_below_does_not(
+    tmp_path: Path,
+) -> None:
+    config = worlds.configuration(training__max_epochs=1)
+    _train(tmp_path, config, stop_at=1)
+    state = json.loads((tmp_path / "last" / "state.json").read_text())
+    ordinary = state["first_loss"]
+    _first_loss(tmp_path, ordinary / 30)
+    outcome, _, _ = _train(tmp_path, config, resume=True)
+    assert outcome.stop.reason == "finished"
+    _train(tmp_path / "again", config, stop_at=1)
+    _first_loss(tmp_path / "again", ordinary / 80)
+    message, _ = _diverges(tmp_path / "again", config, resume=True)
+    assert "over 50 times the first one at step 2" in message
+
+
+def _first_loss(folder: Path, value: float) -> None:
+    """Let a checkpoint remember another first loss."""
+    path = folder / "last" / "state.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"first_loss": value}))
+
+
+def test_gradients_that_overflow_end_the_run_before_the_weights_are_saved(tmp_path: Path) -> None:
+    arrays = _arrays()  # errors whose squares are finite, and the sum of more than one is not
+    far = replace(arrays, train_targets=np.full_like(arrays.train_targets, 1.5e19))
+    config = worlds.configuration(training__huber_delta=2e19, training__max_epochs=1)
+    message, events = _diverges(tmp_path, config, arrays=far, binary=False)
+    assert "the norm of the gradients became inf" in message
+    assert not any(isinstance(event, StepEvent | CheckpointEvent) for event in events)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_validation_loss_that_is_no_number_ends_the_run(tmp_path: Path, value: float) -> None:
+    arrays = _arrays()
+    targets = arrays.validation_targets.copy()
+    targets[-1] = value
+    message, events = _diverges(
+        tmp_path, worlds.configuration(), arrays=replace(arrays, validation_targets=targets)
+    )
+    assert "the validation loss became" in message
+    assert not any(isinstance(event, ValidationEvent | CheckpointEvent) for event in events)
+
+
+def test_the_step_that_compiles_is_no_training_time(tmp_path: Path) -> None:
+    outcome, _, events = _train(tmp_path, stop_at=3)
+    steps = [event for event in events if isinstance(event, StepEvent)]
+    assert outcome.state.train_seconds == pytest.approx(sum(e.seconds for e in steps[1:]))
+    assert outcome.state.timed_samples == 2 * 32
+    outcome, _, more = _train(tmp_path, stop_at=5, resume=True)  # a process of its own, as it were
+    steps += [event for event in more if isinstance(event, StepEvent)]
+    assert outcome.state.timed_samples == 3 * 32
+    timed = [steps[1], steps[2], steps[4]]
+    assert outcome.state.train_seconds == pytest.approx(sum(e.seconds for e in timed))
 
 
 def test_predictions_that_do_not_move_are_called_collapsed(tmp_path: Path) -> None:
     config = worlds.configuration(training__learning_rate=1e-9, training__max_epochs=2)
-    data = worlds.dataset()
-    constant = Arrays(
-        mx.zeros_like(mx.array(data.features)),
-        data.samples["train"].rows,
-        data.samples["train"].targets,
-        data.samples["validation"].rows,
-        data.samples["validation"].targets,
-    )
+    constant = _arrays(features=mx.zeros_like(_arrays().features))
     outcome, _, events = _train(tmp_path, config, arrays=constant)
     notices = [e.message for e in events if isinstance(e, NoticeEvent)]
     assert len(notices) == 1
     assert "collapsed" in notices[0]
     assert outcome.state.collapsed_looks == 4
+    assert outcome.state.collapses == 1
 
 
 def test_checkpoints_are_spaced_by_time_but_the_last_one_is_always_written(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlxts import config, files
+from mlxts import backend, config, files
 from mlxts.errors import CheckpointError, EmptySplitError, IntegrityError, RunError
 from mlxts.training import log, run
 from mlxts.training.events import Event, StopEvent
@@ -165,6 +165,89 @@ def test_weights_that_are_gone_are_an_error(home: Path) -> None:
 def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no readable run\.json"):
         run.load(tmp_path)
+
+
+def _damage(folder: Path, name: str) -> None:
+    path = folder / "checkpoint" / name / "weights.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 0xFF]))
+
+
+def test_a_run_whose_best_weights_are_damaged_says_which_it_was_scored_with(home: Path) -> None:
+    # Without patience every improvement is a checkpoint; the last look of all is far from best.
+    plan = _plan(home, **{"training.learning_rate": 0.01, "training.max_epochs": 4})
+    whole = _train(plan)
+    assert whole.outcome is not None
+    best_step = whole.outcome.state.stopping.best_step
+    previous = json.loads((plan.folder / "checkpoint/best.previous/state.json").read_text())
+    assert previous["step"] < best_step < plan.total_steps
+    _damage(plan.folder, "best")
+    again = _train(plan, resume=True)
+    assert again.outcome is not None
+    stopping = again.outcome.state.stopping
+    assert (stopping.best_step, stopping.best) == (
+        previous["step"], previous["stopping"]["best"],
+    )  # fmt: skip
+    assert "best: weights.safetensors is damaged" in again.outcome.stop.message
+    notice = log.read(plan.folder / log.EVENTS)[-1]
+    assert notice["event"] == "notice"
+    assert f"scores are of the weights of step {previous['step']}" in notice["message"]
+    z, y = again.outputs("validation"), plan.dataset.samples["validation"].targets
+    assert np.mean(np.logaddexp(0, z) - y * z) == pytest.approx(stopping.best, rel=1e-6)
+
+
+def test_weights_that_were_not_scored_are_not_loaded_in_the_place_of_damaged_ones(
+    home: Path,
+) -> None:
+    plan = _plan(home)
+    trained = _train(plan)
+    assert trained.outcome is not None
+    best_step = trained.outcome.state.stopping.best_step
+    assert (plan.folder / "checkpoint" / "best.previous").is_dir()
+    _damage(plan.folder, "best")
+    files.write_json(plan.folder / "summary.json", {"best_step": best_step})
+    with pytest.raises(CheckpointError, match="other weights than were scored"):
+        run.load(plan.folder)
+    before = json.loads((plan.folder / "checkpoint/best.previous/state.json").read_text())
+    files.write_json(plan.folder / "summary.json", {"best_step": before["step"]})
+    assert len(run.load(plan.folder).outputs("validation"))
+
+
+def _watched(plan: run.Plan, source: str, stop_at: int, *, resume: bool = True) -> dict:
+    def gate(step: int) -> StopEvent | None:
+        return StopEvent(step, "interrupted", "asked") if step == stop_at else None
+
+    run.train(plan, emit=lambda event: None, gate=gate, resume=resume, sensor={"source": source})
+    return run.record(plan.folder)
+
+
+def test_another_sensor_than_at_the_beginning_is_in_the_runs_record(home: Path) -> None:
+    plan = _plan(home)
+    record = _watched(plan, "smc", 2, resume=False)
+    assert record["sensor"] == {"source": "smc"}
+    assert "later_sensors" not in _watched(plan, "smc", 4)
+    record = _watched(plan, "macmon", 6)
+    assert record["sensor"] == {"source": "smc"}
+    assert record["later_sensors"] == [{"source": "macmon", "from_step": 4}]
+    record = _watched(plan, "macmon", 7)
+    assert record["later_sensors"] == [{"source": "macmon", "from_step": 4}]
+    record = _watched(plan, "smc", 8)
+    assert [(s["source"], s["from_step"]) for s in record["later_sensors"]] == [
+        ("macmon", 4), ("smc", 7),
+    ]  # fmt: skip
+    notices = [r for r in log.read(plan.folder / log.EVENTS) if r["event"] == "notice"]
+    assert [(r["step"], r["message"]) for r in notices] == [
+        (4, "temperatures now come from macmon, before from smc"),
+        (7, "temperatures now come from smc, before from macmon"),
+    ]
+
+
+def test_half_precision_on_a_processor_is_called_slow(home: Path) -> None:
+    plan = _plan(home, **{"training.precision": "bfloat16"})
+    _train(plan, stop_at=1)
+    notices = [r for r in log.read(plan.folder / log.EVENTS) if r["event"] == "notice"]
+    slow = [r for r in notices if "set training.precision: float32" in r["message"]]
+    assert len(slow) == (backend.device() == "cpu")
 
 
 def test_events_reach_the_listener_and_the_log(home: Path) -> None:

@@ -1,0 +1,59 @@
+"""The best weights of a run that has ended, and what is said where they are damaged.
+
+Scores belong to weights: the one before a damaged checkpoint may be used, but not under its name.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from mlxts.errors import CheckpointError
+from mlxts.model.network import Network
+from mlxts.training import checkpoint
+from mlxts.training.events import Listener, NoticeEvent
+from mlxts.training.loop import Outcome
+
+
+def finish(folder: Path, outcome: Outcome, model: Network, tell: Listener) -> Outcome:
+    """Restore the best weights, or those before them where they are damaged.
+
+    Returns:
+        The outcome, whose best loss and step are those of the weights that the model now has.
+
+    Raises:
+        CheckpointError: neither is whole.
+    """
+    run_id = outcome.state.run_id
+    found, refused = checkpoint.restore(folder / "checkpoint", "best", run_id, model)
+    if not refused:
+        return outcome
+    used = found.stopping
+    message = f"{'; '.join(refused)}: scores are of the weights of step {used.best_step}"
+    tell(NoticeEvent(outcome.state.step, message))
+    stopping = replace(outcome.state.stopping, best=used.best, best_step=used.best_step)
+    return Outcome(
+        replace(outcome.stop, message=f"{outcome.stop.message}; {message}"),
+        replace(outcome.state, stopping=stopping),
+    )
+
+
+def load(folder: Path, run_id: str, model: Network) -> None:
+    """Restore the weights that the run's summary tells of, or the best there are without one.
+
+    Raises:
+        CheckpointError: they are gone or damaged.
+    """
+    state, refused = checkpoint.restore(folder / "checkpoint", "best", run_id, model)
+    if refused and state.step != _scored_step(folder):
+        raise CheckpointError(
+            f"{'; '.join(refused)}, and the one before has other weights than were scored; "
+            f"train {folder / 'config.yaml'} again"
+        )
+
+
+def _scored_step(folder: Path) -> int | None:
+    """The step of the weights that the summary tells of; None where there is no summary."""
+    try:
+        return json.loads((folder / "summary.json").read_text(encoding="utf-8"))["best_step"]
+    except (OSError, ValueError, KeyError):
+        return None
