@@ -2,7 +2,8 @@
 
 Every rank holds the whole model and its own part of each batch; gradients and loss are averaged
 inside the compiled step, so all ranks take the same update and stay equal to the bit. Rank 0
-alone writes. Whatever decides the course of training (resume, stop, diverged) is agreed upon.
+alone writes. Whatever decides the course of training (resume, validation, stop) is agreed upon:
+unlike machines may differ in the last bits of the same sum.
 
 Ranks are started by `mlx.launch`, or by hand with MLX_HOSTFILE and MLX_RANK set for each.
 """
@@ -79,6 +80,10 @@ class Ranks:
         received = np.asarray(self.from_leader({"text": mx.array(data)})["text"])
         return json.loads(received.astype(np.uint8).tobytes())
 
+    def number_from_leader(self, value: float) -> float:
+        """Rank 0's number, to the bit, on every rank."""
+        return self.record_from_leader({"value": value})["value"]
+
     def _gathered(self, value: int) -> list[int]:
         gathered = mx.distributed.all_gather(mx.array([value], dtype=mx.uint32), group=self._group)
         return [int(v) for v in np.asarray(gathered)]
@@ -132,15 +137,20 @@ class StallWatch:
     says that there was progress. Use as a context manager.
     """
 
-    def __init__(self, seconds: float, give_up: Callable[[str], None] | None = None):
-        self._seconds = seconds
+    def __init__(
+        self,
+        seconds: float,
+        give_up: Callable[[str], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._seconds, self._clock = seconds, clock
         self._give_up = give_up or _exit
-        self._beat = time.monotonic()
+        self._beat = clock()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def beat(self) -> None:
-        self._beat = time.monotonic()
+        self._beat = self._clock()
 
     def __enter__(self) -> Self:
         self.beat()
@@ -153,7 +163,7 @@ class StallWatch:
 
     def _watch(self) -> None:
         while not self._done.wait(min(1.0, self._seconds / 4)):
-            if time.monotonic() - self._beat > self._seconds:
+            if self._clock() - self._beat > self._seconds:
                 self._give_up(
                     f"no step for {self._seconds:.0f} s: another rank stopped or cannot be "
                     "reached; the last checkpoint is kept, start all ranks again with --resume"

@@ -6,12 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock, Timeout
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,19 +64,44 @@ def training(*more: str) -> list[str]:
     return ["train", "tiny.yaml", "--json", *sets]
 
 
-def start(home: Path, arguments: list[str], count: int = 2) -> list[subprocess.Popen[str]]:
-    """`count` ranks of one run, each a process of its own."""
-    hosts = home / "hosts.json"
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        hosts.write_text(json.dumps([[f"127.0.0.1:{s.getsockname()[1]}"] for s in (one, two)]))
-    return [rank_process(home, arguments, rank) for rank in range(count)]
+PORTS: list[tuple[int, FileLock]] = []
 
 
-def rank_process(home: Path, arguments: list[str], rank: int) -> subprocess.Popen[str]:
+def ports(count: int) -> list[int]:
+    """Ports for the ranks: below those that systems hand out by themselves, and locked, so that no
+    other process of these tests takes one before a rank listens on it.
+    """
+    for port in range(21_000, 29_000):
+        if len(PORTS) >= count:
+            break
+        lock = FileLock(Path(tempfile.gettempdir()) / f"mlxts-test-port-{port}.lock")
+        try:
+            lock.acquire(timeout=0)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except (Timeout, OSError):
+            continue
+        PORTS.append((port, lock))
+    return [port for port, _ in PORTS[:count]]
+
+
+def start(
+    home: Path, arguments: list[str], count: int = 2, second: str | None = None
+) -> list[subprocess.Popen[str]]:
+    """`count` ranks of one run, each a process of its own; rank 1 runs the code `second` first."""
+    hosts = [[f"127.0.0.1:{port}"] for port in ports(2)]
+    (home / "hosts.json").write_text(json.dumps(hosts))
+    codes = [None, second]
+    return [rank_process(home, arguments, rank, codes[rank]) for rank in range(count)]
+
+
+def rank_process(
+    home: Path, arguments: list[str], rank: int, code: str | None = None
+) -> subprocess.Popen[str]:
+    program = ["-c", f"{code}\nfrom mlxts.cli import main\nmain()"] if code else ["-m", "mlxts"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "mlxts", *arguments, "--distributed"],
+        [sys.executable, *program, *arguments, "--distributed"],
         env=environment(home, MLX_HOSTFILE=str(home / "hosts.json"), MLX_RANK=str(rank)),
         cwd=home,
         stdout=subprocess.PIPE,
@@ -82,6 +110,16 @@ def rank_process(home: Path, arguments: list[str], rank: int) -> subprocess.Pope
     )
     STARTED.append(process)
     return process
+
+
+def until(holds: Callable[[], object], processes: Sequence[subprocess.Popen[str]] = ()) -> None:
+    """Wait until something holds, while all these processes live."""
+    deadline = time.monotonic() + 150
+    while not holds():
+        ended = [process for process in processes if process.poll() is not None]
+        assert not ended, [process.communicate() for process in ended]
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
 
 
 def finish(processes: list[subprocess.Popen[str]], code: int = 0) -> list[str]:
@@ -99,7 +137,9 @@ def alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(home)
     yield home
     while STARTED:
-        STARTED.pop().kill()
+        process = STARTED.pop()
+        process.kill()
+        process.communicate()
 
 
 def losses(home: Path, run_id: str) -> dict[str, list[float]]:
@@ -121,16 +161,15 @@ def test_two_ranks_give_the_losses_of_one_process_with_twice_the_micro_batch(alo
 
 
 def test_a_signal_to_one_rank_stops_both_and_they_go_on_to_the_same_bytes(alone: Path) -> None:
-    arguments = training("training.micro_batch=16", "seed=3")
+    # Long enough that the signal comes before the end, however busy the machine is.
+    arguments = training("training.micro_batch=16", "seed=3", "training.max_epochs=4")
     whole = json.loads(finish(start(alone, arguments))[0])
     folder = alone / "outputs" / "runs" / whole["run_id"]
     weights = (folder / "checkpoint" / "best" / "weights.safetensors").read_bytes()
     folder.rename(folder.with_name("kept"))
 
     processes = start(alone, arguments)
-    deadline = time.monotonic() + 120
-    while len(log.read(folder / log.METRICS)) < 10 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: len(log.read(folder / log.METRICS)) >= 10, processes)
     processes[1].send_signal(signal.SIGTERM)
     stopped = finish(processes, protocol.EXIT_INTERRUPTED)
     assert json.loads(stopped[0])["status"] == "interrupted"
@@ -142,20 +181,56 @@ def test_a_signal_to_one_rank_stops_both_and_they_go_on_to_the_same_bytes(alone:
 
 
 def test_a_rank_that_waits_in_vain_ends_with_a_reason(alone: Path) -> None:
-    arguments = [*training("training.micro_batch=16", "seed=4"), "--stall-seconds", "3"]
+    arguments = [*training("training.micro_batch=16", "seed=4", "training.max_epochs=40")]
+    arguments += ["--stall-seconds", "5"]
     processes = start(alone, arguments)
-    deadline = time.monotonic() + 120
-    while not list(alone.glob("outputs/runs/*s4*/metrics.jsonl")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(0.3)
+    until(
+        lambda: any(log.read(m) for m in alone.glob("outputs/runs/*s4*/metrics.jsonl")), processes
+    )
     processes[1].send_signal(signal.SIGSTOP)
     try:
-        _, said = processes[0].communicate(timeout=60)
+        _, said = processes[0].communicate(timeout=150)
     finally:
         processes[1].kill()
         processes[1].communicate()
     assert processes[0].returncode == protocol.EXIT_STALLED
     assert "another rank stopped" in said
+
+
+GONE = """
+import os
+from mlxts.training import ranks
+real = ranks.join
+ranks.join = lambda: (real(), os.kill(os.getpid(), __import__("signal").SIGSTOP))
+"""
+
+
+def test_a_rank_that_is_lost_before_training_is_not_waited_for_either(alone: Path) -> None:
+    arguments = [*training("training.micro_batch=16", "seed=7"), "--stall-seconds", "5"]
+    processes = start(alone, arguments, second=GONE)
+    _, said = processes[0].communicate(timeout=150)
+    assert processes[0].returncode == protocol.EXIT_STALLED
+    assert "another rank stopped" in said
+
+
+# What another chip may find: losses that differ a little, here so that nothing ever gets better.
+OTHER_CHIP = """
+from mlxts.training import loop
+real, seen = loop.mean_loss, []
+def other(*arguments, **options):
+    seen.append(1)
+    return real(*arguments, **options) + 0.1 * len(seen)
+loop.mean_loss = other
+"""
+
+
+def test_unlike_machines_stop_at_the_same_step(alone: Path) -> None:
+    arguments = training("training.micro_batch=16", "seed=8", "training.patience=1")
+    arguments += ["--set", "training.validations_per_epoch=6", "--stall-seconds", "60"]
+    processes = start(alone, arguments, second=OTHER_CHIP)
+    said = json.loads(finish(processes)[0])
+    assert said["status"] in ("finished", "early_stop")
+    assert len(losses(alone, said["run_id"])["validation"]) > 2
 
 
 def test_ranks_of_different_runs_refuse_to_train_together(alone: Path) -> None:
@@ -212,14 +287,36 @@ def test_a_single_process_agrees_with_itself() -> None:
     ALONE.same("anything", "text")
 
 
+class _Clock:
+    """A clock that stands still until it is set, and knows how often it was read."""
+
+    def __init__(self) -> None:
+        self.now, self.reads = 0.0, 0
+
+    def __call__(self) -> float:
+        self.reads += 1
+        return self.now
+
+    def wait_for_a_look(self) -> None:
+        seen = self.reads
+        until(lambda: self.reads > seen + 1)
+
+
 def test_the_watch_ends_a_process_only_without_progress() -> None:
-    said: list[str] = []
-    with StallWatch(0.4, said.append) as watch:
-        for _ in range(8):
-            time.sleep(0.1)
+    clock, said, gave_up = _Clock(), [], threading.Event()
+
+    def give_up(message: str) -> None:
+        said.append(message)
+        gave_up.set()
+
+    with StallWatch(0.4, give_up, clock) as watch:
+        for _ in range(4):
+            clock.now += 0.39
+            clock.wait_for_a_look()
             watch.beat()
         assert not said
-        time.sleep(1.0)
+        clock.now += 0.41
+        assert gave_up.wait(60)
     assert len(said) == 1
     assert "0 s" in said[0]
 
