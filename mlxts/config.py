@@ -14,6 +14,7 @@ from mlxts import protocol, universe
 from mlxts.errors import ConfigError
 from mlxts.files import canonical_hash
 from mlxts.yamltext import overridden, parse_yaml
+from mlxts.yamltext import parse_override as parse_override
 
 Mode = Literal["strict", "exploratory"]
 Precision = Literal["float32", "bfloat16"]
@@ -217,6 +218,13 @@ class CheckpointConfig(Section):
     )
 
 
+class TrackingConfig(Section):
+    """Which trackers follow the run, besides its own record. Has no influence on any number."""
+
+    to: tuple[Literal["mlflow", "wandb"], ...] = ()
+    project: str = Field("mlxts", min_length=1, description="under which they file it")
+
+
 class ExperimentConfig(Section):
     """One experiment: everything that decides its numbers, and nothing that does not."""
 
@@ -233,6 +241,7 @@ class ExperimentConfig(Section):
     training: TrainingConfig = TrainingConfig()
     thermal: ThermalConfig = ThermalConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    tracking: TrackingConfig = TrackingConfig()
     search: dict[str, Any] | None = Field(
         None, exclude=True, description="what `mlxts hpo` varies; a single run does not read it"
     )
@@ -311,14 +320,13 @@ class ExperimentConfig(Section):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of everything that decides the numbers (name, heat, checkpoints do not).
+        """SHA-256 of what decides the numbers (name, heat, checkpoints, trackers do not).
 
         A cell is a name for its contents: they count, it does not. Pinned bytes count as much as
         any others, in the hash of the data.
         """
-        values = self.model_dump(
-            mode="json", exclude={"name": True, "thermal": True, "checkpoint": True}
-        )
+        others = {"name", "thermal", "checkpoint", "tracking"}
+        values = self.model_dump(mode="json", exclude=others)
         del values["data"]["cell"]
         values["data"]["pinned"] = {}
         # What came later is left out where it is not made use of: old runs keep their names.
@@ -373,17 +381,6 @@ def build(values: dict[str, Any], *, origin: str = "configuration") -> Experimen
         return ExperimentConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{origin}: {first_problem(error)}") from error
-
-
-def parse_override(text: str) -> tuple[str, Any]:
-    """`model.depth=6` -> ("model.depth", 6). Raises ConfigError."""
-    key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise ConfigError(f"--set {text}: write it as key=value, e.g. --set training.max_epochs=3")
-    try:
-        return key.strip(), parse_yaml(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {text}: the value is not YAML") from error
 
 
 def first_problem(error: ValidationError) -> str:

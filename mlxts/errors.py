@@ -57,3 +57,7 @@ class SearchError(MlxtsError):
 
 class WorkspaceError(MlxtsError):
     """A record of the workspace that cannot be read, or an action that another's claim forbids."""
+
+
+class TrackingError(MlxtsError):
+    """A tracker that is not installed, or that refused a run; the run's own record is whole."""

@@ -23,6 +23,7 @@ from mlxts.files import sweep, write_json
 from mlxts.thermal.awake import keep_awake
 from mlxts.thermal.drift import StepDrift
 from mlxts.thermal.guard import Guard
+from mlxts.tracking.follow import Followers
 from mlxts.training import log, run
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.events import (
@@ -86,9 +87,12 @@ def execute(
         return json.loads(path.read_text(encoding="utf-8"))
     drift = StepDrift()
     heat = Relay(emit)  # to the console, and to the run's record as soon as there is one
+    follow = Followers(plan.config, plan.folder, heat) if ranks.leads else None
 
     def listen(event: Event) -> None:
         emit(event)
+        if follow:
+            follow(event)
         if isinstance(event, StartEvent) and event.resumed and ranks.leads:
             for seconds in log.step_seconds(plan.folder):
                 drift.add(seconds)
@@ -97,30 +101,36 @@ def execute(
         elif isinstance(event, StepEvent) and drift.add(event.seconds):
             heat(NoticeEvent(event.step, f"{drift.reason}: no wall times of this run are compared"))
 
-    with ExitStack() as stack:
-        stack.enter_context(keep_awake())
-        interrupt = stack.enter_context(Interrupt())
-        guard = stack.enter_context(Guard(plan.config.thermal, heat))
-        passes = _gate(interrupt, guard, gate)
-        if ranks.size > 1:
-            watch = stack.enter_context(StallWatch(stall_seconds))
-            passes = agreed(passes, ranks, watch)
-        trained = run.train(
-            plan,
-            emit=listen,
-            gate=passes,
-            resume=resume,
-            sensor=guard.record(),
-            connect=heat.connect,
-            ranks=ranks,
-        )
-        thermal = {**guard.summary(), **drift.record()}
-    outcome = trained.outcome
-    assert outcome is not None
-    stop = outcome.stop
-    if stop.reason not in FINISHED or not ranks.leads:
-        return _left(plan, stop.reason, stop.message)
-    return _conclude(trained, thermal)
+    with follow or nullcontext():
+        with ExitStack() as stack:
+            stack.callback(heat.connect, emit)  # the run's record is closed then
+            stack.enter_context(keep_awake())
+            interrupt = stack.enter_context(Interrupt())
+            guard = stack.enter_context(Guard(plan.config.thermal, heat))
+            passes = _gate(interrupt, guard, gate)
+            if ranks.size > 1:
+                watch = stack.enter_context(StallWatch(stall_seconds))
+                passes = agreed(passes, ranks, watch)
+            trained = run.train(
+                plan,
+                emit=listen,
+                gate=passes,
+                resume=resume,
+                sensor=guard.record(),
+                connect=heat.connect,
+                ranks=ranks,
+            )
+            thermal = {**guard.summary(), **drift.record()}
+        outcome = trained.outcome
+        assert outcome is not None
+        stop = outcome.stop
+        if stop.reason in FINISHED and ranks.leads:
+            summary = _conclude(trained, thermal)
+        else:
+            summary = _left(plan, stop.reason, stop.message)
+        if follow:
+            follow.finish(summary)
+        return summary
 
 
 def _tidy(folder: Path) -> None:

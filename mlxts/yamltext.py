@@ -35,6 +35,17 @@ def overridden(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, A
     return values
 
 
+def parse_override(text: str) -> tuple[str, Any]:
+    """`model.depth=6` -> ("model.depth", 6). Raises ConfigError."""
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"--set {text}: write it as key=value, e.g. --set training.max_epochs=3")
+    try:
+        return key.strip(), parse_yaml(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text}: the value is not YAML") from error
+
+
 def _put(values: dict[str, Any], key: str, value: Any) -> None:
     *parents, last = key.split(".")
     for parent in parents:

@@ -17,6 +17,7 @@ from mlxts.cli import (
     sweep,
     targets,
     thermal,
+    track,
     train,
     worker,
     workspace,
@@ -57,6 +58,7 @@ app.command()(evaluate.baselines)
 app.command()(evaluate.runs)
 app.command()(export.export)
 app.add_typer(export.import_, name="import")
+app.add_typer(track.track, name="track")
 app.add_typer(data.data, name="data")
 app.add_typer(features.features, name="features")
 app.add_typer(targets.targets, name="targets")

@@ -1,0 +1,49 @@
+"""`track`: runs in MLflow or Weights & Biases, from their own record."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from mlxts.cli.output import JsonOption, emit, note
+
+track = typer.Typer(help="Runs in MLflow or Weights & Biases.", no_args_is_help=True)
+
+
+class TrackerName(StrEnum):
+    mlflow = "mlflow"
+    wandb = "wandb"
+
+
+@track.callback()
+def _group() -> None:
+    """A group of its own, even with one command."""
+
+
+@track.command()
+def export(
+    runs: Annotated[list[str], typer.Argument(help="Run ids, their beginnings, or folders.")],
+    to: Annotated[TrackerName, typer.Option("--to", help="Which tracker.")],
+    project: Annotated[
+        str | None, typer.Option(help="Default: the one of the run's configuration.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring finished or unfinished runs to a tracker; again: only what is missing is added."""
+    from mlxts.evaluation import runs as found
+    from mlxts.tracking import export as exports
+    from mlxts.tracking import trackers
+    from mlxts.training import run
+
+    said = []
+    for folder in [found.find(name) for name in runs]:  # a wrong name is told before any work
+        configured = run.record(folder)["config"].get("tracking", {}).get("project", "mlxts")
+        tracker = trackers.make(to.value, project or configured)
+        count = exports.export(folder, tracker)
+        said.append({"run_id": folder.name, "to": to.value, "events": count})
+        if not as_json:
+            print(f"{folder.name}: {count:,} events")
+    if as_json:
+        emit({"exported": said, "folder": str(trackers.folder())})
+    else:
+        note(f"under {trackers.folder()}; docs/tracking.md says how to look at it")

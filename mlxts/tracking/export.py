@@ -1,0 +1,45 @@
+"""A run that is there already, brought to a tracker from its own record."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mlxts.errors import TrackingError
+from mlxts.tracking import base, replay
+from mlxts.tracking.base import Tracker
+from mlxts.training import log, run
+
+
+def export(folder: Path, tracker: Tracker) -> int:
+    """Tell a tracker all of a run; a second time nothing is there twice.
+
+    Returns:
+        How many events were told.
+
+    Raises:
+        RunError: the folder holds no run.
+        TrackingError: the tracker refused it.
+    """
+    record = run.record(folder)
+    count = 0
+    try:
+        tracker.begin(record, record["config"])
+        for event, time in replay.told(folder):
+            tracker.tell(event, time)
+            count += 1
+        tracker.end(ending(folder), base.files(folder))
+    except Exception as error:
+        what = " ".join(str(error).split()) or type(error).__name__
+        raise TrackingError(f"{folder.name} could not be exported: {what[:300]}") from error
+    return count
+
+
+def ending(folder: Path) -> dict[str, Any]:
+    """summary.json, or, before there is one, why the run last stopped."""
+    path = folder / "summary.json"
+    if path.is_file():
+        return json.loads(path.read_text(encoding="utf-8"))
+    stops = [row for row in log.read(folder / log.EVENTS) if row["event"] == "stop"]
+    if not stops:
+        return {"status": "unfinished", "message": "it did not come to an end yet"}
+    return {"status": stops[-1]["reason"], "message": stops[-1]["message"]}

@@ -1,0 +1,48 @@
+"""A run's own record (JSONL) as the events that it was written from, each with its time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mlxts.training import events, log
+from mlxts.training.events import EpochEvent, Event, StepEvent, ValidationEvent
+
+_KINDS: dict[str, type[Event]] = {
+    kind.__name__.removesuffix("Event").lower(): kind
+    for kind in vars(events).values()
+    if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
+}
+
+
+def told(folder: Path) -> Iterator[tuple[Event, float]]:
+    """Every event that the record of a run holds, in the order in which they happened.
+
+    Routine readings of the temperature and all of a step's memory but its peak are not in it.
+    """
+    rows = [*log.read(folder / log.METRICS), *log.read(folder / log.EVENTS)]
+    for row in sorted(rows, key=lambda row: row["time"]):
+        event = _event(row)
+        if event is not None:
+            yield event, float(row["time"])
+
+
+def _event(row: dict[str, Any]) -> Event | None:
+    """None for a kind that this version does not know."""
+    row = {key: value for key, value in row.items() if key != "time"}
+    split = row.pop("split", None)
+    if split is None:
+        kind = _KINDS.get(row.pop("event", ""))
+        return None if kind is None else kind(**_known(kind, row))
+    # A number that was not finite is null there.
+    row["loss"] = float("nan") if row["loss"] is None else row["loss"]
+    if split == "train":
+        peak = row.pop("memory", None)
+        return StepEvent(**_known(StepEvent, row), memory={} if peak is None else {"peak": peak})
+    if split == "train_epoch":
+        return EpochEvent(**_known(EpochEvent, {**row, "train_loss": row["loss"]}))
+    return ValidationEvent(**_known(ValidationEvent, row))
+
+
+def _known(kind: type[Event], row: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a kind; what another version wrote besides is left out."""
+    return {key: value for key, value in row.items() if key in kind.__dataclass_fields__}

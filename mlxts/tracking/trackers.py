@@ -1,0 +1,33 @@
+"""The trackers by name; a library is imported when one of its runs begins."""
+
+import importlib.util
+from pathlib import Path
+
+from mlxts import files
+from mlxts.errors import TrackingError
+from mlxts.tracking.base import Tracker
+
+INSTALL = '.venv/bin/pip install -e ".[tracking]"'
+
+
+def make(name: str, project: str) -> Tracker:
+    """A tracker that keeps everything under outputs/tracking.
+
+    Raises:
+        TrackingError: its library is not installed.
+    """
+    if importlib.util.find_spec(name) is None:
+        raise TrackingError(f"{name} is not installed; {INSTALL}")
+    folder().mkdir(parents=True, exist_ok=True)
+    if name == "mlflow":
+        from mlxts.tracking.mlflow import MLflowTracker
+
+        return MLflowTracker(folder(), project)
+    from mlxts.tracking.wandb import WandbTracker
+
+    return WandbTracker(folder(), project)
+
+
+def folder() -> Path:
+    """Where trackers keep what they are told, absolute: their stores remember it."""
+    return (files.outputs_folder() / "tracking").resolve()

@@ -1,0 +1,66 @@
+"""Weights & Biases, offline: a folder under outputs/tracking/wandb that `wandb sync` can send.
+
+An offline folder cannot be opened again. A run that goes on, or is exported again, gets a new one
+that holds all of it, and the older ones go when that is complete.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mlxts.tracking import base
+from mlxts.training.events import Event
+
+
+class WandbTracker:
+    """See `base.Tracker`. No network is used; the account is asked for by `wandb sync`."""
+
+    def __init__(self, folder: Path, project: str) -> None:
+        """`folder`: that `wandb/` comes to lie in. `project`: W&B's."""
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        for kind in ("CACHE", "CONFIG", "DATA"):  # not in the home folder
+            os.environ.setdefault(f"WANDB_{kind}_DIR", str(folder / ".wandb"))
+        import wandb
+
+        self._wandb, self._folder, self._project = wandb, folder, project
+        self._run: Any = None
+        self._before: list[Path] = []
+
+    def begin(self, record: dict[str, Any], config: dict[str, Any]) -> None:
+        run_id = record["run_id"]
+        self._before = sorted((self._folder / "wandb").glob(f"offline-run-*-{run_id}"))
+        tags = [str(config[key]) for key in ("mode", "budget", "task", "timescale")]
+        self._run = self._wandb.init(
+            project=self._project,
+            id=run_id,
+            name=run_id,
+            mode="offline",
+            dir=self._folder,
+            config=base.parameters(record, config) | base.tags(record, config),
+            tags=tags,
+            settings=self._wandb.Settings(
+                silent=True,
+                console="off",  # the terminal is the run's own
+                disable_git=True,
+                disable_code=True,
+                x_disable_stats=True,
+            ),
+        )
+
+    def tell(self, event: Event, time: float) -> None:
+        figures = base.numbers(event)
+        if figures:
+            self._run.log({**figures, "time": time}, step=event.step)
+
+    def end(self, summary: dict[str, Any], artifacts: list[Path]) -> None:
+        said = {key: summary.get(key) for key in ("status", "message", "verdict")}
+        known = {key: value for key, value in said.items() if value}
+        self._run.summary.update(base.scores(summary) | known)
+        inside = Path(self._run.dir)
+        for path in artifacts:  # copies: a link would lead nowhere on another machine
+            shutil.copyfile(path, inside / path.name)
+            self._run.save(str(inside / path.name), base_path=str(inside), policy="end")
+        self._run.finish(exit_code=0 if base.outcome(summary["status"]) == base.FINISHED else 1)
+        for folder in self._before:
+            shutil.rmtree(folder, ignore_errors=True)
