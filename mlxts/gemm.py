@@ -5,8 +5,9 @@ is thousands of 9 x 32 products a step. MKL spreads each over its threads on som
 waking them takes far longer than the product: five times the whole step when another process
 wants a core too. MKL can be told the number of threads call by call. And on one thread its fixed
 cost for a call is several times the arithmetic of the smallest, so those are computed by a kernel
-of our own. `small_gemm.cpp` is compiled once for a machine with the compiler that MLX's kernels
-need anyway.
+of our own. Few rows times a tall matrix (a 200M model's 144 tokens times 1,024 x 4,096 weights)
+are handed to MKL in pieces of 512: 196 GFLOP/s on one thread instead of 143. `small_gemm.cpp` is
+compiled once for a machine with the compiler that MLX's kernels need anyway.
 """
 
 import ctypes
@@ -52,7 +53,7 @@ def build(compiler: Path, folder: Path) -> Path:
     flags = [*_FLAGS, f"-DSERIAL_BELOW={_SERIAL_BELOW}L", f"-DOWN_BELOW={_OWN_BELOW}L"]
     key = hashlib.sha256(repr(flags).encode() + _SOURCE.read_bytes()).hexdigest()[:12]
     library = folder / f"small_gemm_{key}.so"
-    if not library.exists():
+    if not library.exists() or not library.stat().st_size:  # a power cut leaves empty files
         folder.mkdir(parents=True, exist_ok=True)
         temporary = library.with_name(f".{library.stem}.{os.getpid()}.so")
         command = [str(compiler), *flags, "-o", str(temporary), str(_SOURCE)]

@@ -1,7 +1,8 @@
 // Answers cblas_sgemm in front of MKL; see gemm.py, which says why and compiles this.
 //
 // Products of a few thousand multiply-adds are computed here: MKL's fixed cost for a call is
-// several times the arithmetic. Others go to MKL, those below SERIAL_BELOW on one thread.
+// several times the arithmetic. Others go to MKL, those below SERIAL_BELOW on one thread, and few
+// rows times a tall matrix in pieces.
 
 #include <cstring>
 
@@ -19,6 +20,7 @@ constexpr int WIDTH = 8;
 #endif
 using Vector __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias)) = float;
 
+constexpr int FEW_ROWS = 256, TALLEST = 512;  // where pieces pay, and how tall they are
 constexpr int LARGEST = 64;  // of n and k, so that a packed B fits on the stack
 
 // ROWS rows of C by VECTORS vectors, held in registers while p runs over the inner dimension.
@@ -131,8 +133,17 @@ extern "C" void cblas_sgemm(int layout, int ta, int tb, int m, int n, int k, flo
     small(ta != AS_IT_IS, tb != AS_IT_IS, m, n, k, alpha, a, lda, b, ldb, c, ldc);
     return;
   }
-  const bool serial = products < SERIAL_BELOW;
-  const int before = serial ? threads(1) : 0;
-  gemm(layout, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-  if (serial) threads(before);
+  if (products < SERIAL_BELOW) {
+    const int before = threads(1);
+    gemm(layout, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    threads(before);
+    return;
+  }
+  // Few rows times a tall matrix as it is stored: MKL reaches a third less than in pieces.
+  const bool plain = layout == ROW_MAJOR && ta == AS_IT_IS && tb == AS_IT_IS;
+  const int piece = plain && m < FEW_ROWS && k > TALLEST ? TALLEST : k;
+  for (int from = 0; from < k; from += piece) {
+    gemm(layout, ta, tb, m, n, k - from < piece ? k - from : piece, alpha, a + from, lda,
+         b + 1L * from * ldb, ldb, from ? 1.0f : beta, c, ldc);
+  }
 }

@@ -28,8 +28,14 @@ def multiply(tmp_path_factory: pytest.TempPathFactory) -> Multiply:
     library = ctypes.CDLL(str(gemm.build(compiler, tmp_path_factory.mktemp("gemm"))))
     calls: list[str] = []
 
-    def handed_over(layout: int, ta: int, tb: int, m: int, n: int, k: int, *rest: object) -> None:
+    def handed_over(
+        layout: int, ta: int, tb: int, m: int, n: int, k: int, alpha: float, a: int, lda: int,
+        b: int, ldb: int, beta: float, c: int, ldc: int,
+    ) -> None:  # fmt: skip
         calls.append(f"product {m} {n} {k}")
+        if ta == tb == AS_IT_IS:
+            left, right, out = _at(a, m, k, lda), _at(b, k, n, ldb), _at(c, m, n, ldc)
+            out[:] = alpha * left @ right + (beta * out if beta else 0)
 
     def threads(count: int) -> int:
         calls.append(f"threads {count}")
@@ -54,6 +60,13 @@ def multiply(tmp_path_factory: pytest.TempPathFactory) -> Multiply:
         return c, list(calls)
 
     return run
+
+
+def _at(address: int, rows: int, columns: int, apart: int) -> np.ndarray:
+    """The matrix in memory whose rows begin `apart` numbers from one another."""
+    held = (rows - 1) * apart + columns
+    flat = np.ctypeslib.as_array(ctypes.cast(address, ctypes.POINTER(_FLOAT)), (held,))
+    return np.lib.stride_tricks.as_strided(flat, (rows, columns), (4 * apart, 4))
 
 
 def _operands(
@@ -125,6 +138,19 @@ def test_what_the_kernel_is_not_for_goes_to_mkl_on_one_thread(
 def test_a_large_product_goes_to_mkl_as_it_is(multiply: Multiply) -> None:
     _, calls = multiply(200, 200, 200)
     assert calls == ["product 200 200 200"]
+
+
+def test_few_rows_times_a_tall_matrix_go_to_mkl_in_pieces(multiply: Multiply) -> None:
+    found, calls = multiply(9, 300, 1100, spare=3)
+    assert calls == [f"product 9 300 {piece}" for piece in (512, 512, 76)]
+    a, b = (x.astype(np.float64) for x in _operands(9, 300, 1100, False, False, 3))
+    np.testing.assert_allclose(found[:, :300], a[:, :1100] @ b[:, :300], rtol=1e-4, atol=1e-3)
+    assert np.isnan(found[:, 300:]).all()
+
+
+def test_other_tall_products_are_left_whole(multiply: Multiply) -> None:
+    assert multiply(300, 300, 1100)[1] == ["product 300 300 1100"]
+    assert multiply(9, 300, 1100, tb=True)[1] == ["product 9 300 1100"]
 
 
 def test_a_compiler_that_fails_leaves_mkl_alone(tmp_path: Path) -> None:
