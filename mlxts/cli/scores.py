@@ -44,7 +44,8 @@ def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
         f"Against {har}: model minus {har}, below zero is better; skill: 1 - loss / {har}'s loss. "
         f"In brackets 95 % intervals from {uncertainty.DRAWS:,} block-bootstrap draws, mean block "
         f"{uncertainty.block_length(dataset.horizon)} days, paired by date, widened for the few "
-        "blocks there are and for labels that overlap."
+        "blocks there are and for labels that overlap. n_eff: how many independent samples would "
+        "know the loss as well."
     )
 
 
@@ -63,7 +64,8 @@ def _of_labels(title: str, har: str, any_model: Figures) -> dict[str, Columns]:
             "Brier": ranged("brier", ".4f", ".3f"),
             "ECE": ranged("ece", ".4f", ".3f"),
         },
-        "Calls at probability 0.5": {
+        "Evidence, and calls at probability 0.5": {
+            "n_eff": _whole("n_eff"),
             "accuracy": _plain("accuracy"),
             "precision": _plain("precision"),
             "recall": _plain("recall"),
@@ -85,6 +87,7 @@ def _of_returns(title: str, har: str, width_from: str) -> dict[str, Columns]:
         },
         f"Conformal intervals of 90 % (width from {width_from})\n"
         "and the range of predictions, log returns": {
+            "n_eff": _whole("n_eff"),
             "MAE": _plain("mae"),
             "coverage": ranged("coverage", ".4f", ".3f"),
             "width": _plain("width"),
@@ -95,6 +98,10 @@ def _of_returns(title: str, har: str, width_from: str) -> dict[str, Columns]:
 
 def _plain(key: str) -> Callable[[Figures], Any]:
     return lambda figures: figures.get(key)
+
+
+def _whole(key: str) -> Callable[[Figures], str]:
+    return lambda figures: f"{figures[key]:,.0f}"
 
 
 def ranged(key: str, form: str, ends: str) -> Callable[[Figures], str]:

@@ -61,7 +61,8 @@ def score(
         draws, seed: of the block bootstrap.
 
     Returns:
-        {split: {model: figures}}. Figures of a classifier: n, n_pos, base_rate, estimable,
+        {split: {model: figures}}. Figures of a classifier: n, n_eff (of the loss, see
+        `uncertainty.effective`), n_pos, base_rate, estimable,
         not_estimable (why, or None), prediction_range, collapsed, log_loss_prior (of the training
         base rate), the metrics of `metrics.METRICS`, interval: {metric: [low, high]} at 95 %, and
         against HAR log_loss_difference, log_loss_skill and verdict; on a simulated market also
@@ -151,8 +152,18 @@ def _score_split(
         for name in models.keys() - {bayes.NAME}:
             computed[name][1][bayes.EXCESS] = computed[name][1]["log_loss"] - best
     common = _evidence(days, targets, horizon, spacing, task)
-    level = uncertainty.expanded(len(np.unique(days)), block, uncertainty.overlap(horizon, spacing))
-    figures = {name: common | _with_intervals(*computed[name], level) for name in models}
+    shape = len(np.unique(days)), block, uncertainty.overlap(horizon, spacing)
+    level = uncertainty.expanded(*shape)
+    figures = {
+        name: common
+        | {
+            "n_eff": uncertainty.effective(
+                _losses(table, task), _mean_losses(computed[name]), *shape
+            )
+        }
+        | _with_intervals(*computed[name], level)
+        for name, table in scored.items()
+    }
     if bayes.NAME in models:
         figures = {n: f | {"impossible": bayes.impossible(f)} for n, f in figures.items()}
     return {name: _with_verdict(one, task) for name, one in figures.items()}
@@ -245,6 +256,20 @@ def _regression_figures(
         "collapsed": regression.collapsed(forecast),
     }
     return figures, drawn
+
+
+def _losses(table: pl.DataFrame, task: Task) -> np.ndarray:
+    """(n,) nats, of returns squared errors."""
+    said, happened = table["logit"].to_numpy(), table["target"].to_numpy()
+    if task.kind == "regression":
+        return (said - happened) ** 2
+    return metrics.Forecast(said, happened).losses
+
+
+def _mean_losses(computed: tuple[Figures, dict[str, np.ndarray]]) -> np.ndarray:
+    """(D,) their means over the draws."""
+    drawn = computed[1]
+    return drawn["log_loss"][1:] if "log_loss" in drawn else drawn["rmse"][1:] ** 2
 
 
 def _conformal(

@@ -76,14 +76,37 @@ def widening(dates: int, block: int, overlap: int, level: float = LEVEL) -> floa
 
     Who needs whole distributions, not ends alone, moves the draws away from the figure by it.
     """
-    blocks = max(dates / block, 2.0)
-    lags = np.arange(1, overlap)
+    tail = 0.5 * (1.0 - level)
+    student = stats.t.isf(tail, _blocks(dates, block) - 1.0) / stats.norm.isf(tail)
+    return float(student * math.sqrt(_missing_variance(dates, block, overlap)))
+
+
+def effective(losses: np.ndarray, drawn: np.ndarray, dates: int, block: int, overlap: int) -> float:
+    """n_eff: how many independent samples would know the mean of `losses` as well as these n do.
+
+    n times the variance of the mean if samples were drawn one by one, over that of its block-
+    bootstrap draws, which is made good for few blocks and for overlap; n at most.
+
+    Args:
+        losses: (n,) of the samples. drawn: (D,) their mean in each draw of blocks.
+        dates, block, overlap: as of `expanded`.
+    """
+    together = float(np.var(drawn)) * _missing_variance(dates, block, overlap)
+    alone = float(np.var(losses)) / len(losses)
+    return float(len(losses) * min(1.0, alone / together)) if together > 0.0 else float(len(losses))
+
+
+def _blocks(dates: int, block: int) -> float:
+    return max(dates / block, 2.0)
+
+
+def _missing_variance(dates: int, block: int, overlap: int) -> float:
+    """How many times the variance of draws the variance of the figure is; see `expanded`."""
+    blocks, lags = _blocks(dates, block), np.arange(1, overlap)
     shared = 1.0 - lags / overlap
     damped = shared * (1.0 - 1.0 / block) ** lags
-    variance = (1.0 + 2.0 * shared.sum()) / (1.0 + 2.0 * damped.sum())
-    tail = 0.5 * (1.0 - level)
-    student = stats.t.isf(tail, blocks - 1.0) / stats.norm.isf(tail)
-    return float(student * math.sqrt(variance * blocks / (blocks - 1.0)))
+    overlapping = (1.0 + 2.0 * shared.sum()) / (1.0 + 2.0 * damped.sum())
+    return float(overlapping * blocks / (blocks - 1.0))
 
 
 def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:

@@ -109,11 +109,14 @@ class Scored:
 
 
 def figures(table: LossTable, drawn: Draws) -> dict:
-    """n, loss, loss_har, difference and skill, the last two with _low and _high at 95 %."""
+    """n, n_eff, loss, loss_har, difference and skill, the last two with _low and _high at 95 %."""
     losses = drawn.rungs[:, 0]
     overlap = uncertainty.overlap(table.horizon, table.spacing)
     level = uncertainty.expanded(len(table.dates), table.block, overlap)
-    found: dict = {"n": len(table.dates), "loss": float(losses[0]), "loss_har": float(drawn.har[0])}
+    shape = len(table.dates), table.block, overlap
+    known = uncertainty.effective(table.losses.mean(axis=1), drawn.runs[1:].mean(axis=1), *shape)
+    found: dict = {"n": len(table.dates), "n_eff": known}
+    found |= {"loss": float(losses[0]), "loss_har": float(drawn.har[0])}
     for name, values in (("difference", losses - drawn.har), ("skill", 1.0 - losses / drawn.har)):
         low, high = uncertainty.interval(values[1:], level)
         found |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}

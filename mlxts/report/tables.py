@@ -193,6 +193,7 @@ def skill(material: Material) -> Table:
             Column("loss", "loss", words.loss),
             Column("seeds", "seeds"),
             Column("n", "n"),
+            Column("n_eff", "n_eff", ".0f"),
             Column("n_total", "parameters"),
             Column("samples", "samples"),
         ),
@@ -200,7 +201,8 @@ def skill(material: Material) -> Table:
         note=(
             f"Mean over seeds; against {HAR}: model minus {HAR}, below zero is better; skill: 1 − "
             f"loss / {HAR}'s loss. In brackets 95 % block-bootstrap intervals, paired by date; "
-            "with several seeds they hold the luck of the seed as well."
+            "with several seeds they hold the luck of the seed as well. n_eff: how many "
+            "independent samples would know the loss as well."
         ),
     )
 
@@ -293,6 +295,7 @@ def every_run(material: Material) -> Table:
             Column("epochs", "epochs", ".1f"),
             Column("flops", "FLOP", ".2e"),
             Column("seconds", "training, s", ".0f"),
+            Column("n_eff", "n_eff", ".0f"),
             Column("log_loss", "log loss", ".4f", ("log_loss_low", "log_loss_high")),
             Column("auc", "AUC", ".3f", ("auc_low", "auc_high")),
             Column("average_precision", "AP", ".3f"),
@@ -339,6 +342,7 @@ def _run(run: Run, row: dict[str, Any]) -> dict[str, Any]:
         told |= {name: found.get(name), f"{name}_low": low, f"{name}_high": high}
     ends = found.get("prediction_range")
     return told | {
+        "n_eff": found.get("n_eff"),
         "range": f"{ends[0]:.3f} to {ends[1]:.3f}" if ends else None,
         "collapsed": found.get("collapsed"),
         "verdict": found.get("verdict"),

@@ -42,6 +42,16 @@ def test_every_metric_comes_with_its_interval(models):
                 assert low <= figures[name] <= high
 
 
+def test_overlapping_labels_are_worth_fewer_samples():
+    worth = {}
+    for horizon in (1, 10):
+        apart = worlds.world(worlds.market(1500, seed=11), "direction", horizon)
+        models = baselines.predictions(apart, ("train", "validation"), ["har"])
+        worth[horizon] = scored(models, task=apart.task, horizon=horizon)["har"]
+        assert worth[horizon]["n_eff"] <= worth[horizon]["n"]
+    assert worth[10]["n_eff"] < 0.4 * worth[1]["n_eff"]
+
+
 def test_only_rows_of_the_scored_symbol_count(world, models):
     samples = world.samples["validation"]
     of_b = samples.symbols == "B"

@@ -110,6 +110,17 @@ def test_what_overlap_costs_is_the_ratio_of_the_deviations_of_a_mean():
     assert widened / plain == pytest.approx(21 / np.sqrt(n) / drawn, rel=0.1)
 
 
+@pytest.mark.parametrize(("overlap", "share"), [(1, 1.0), (21, 1.0 / 21.0)])
+def test_n_eff_counts_labels_that_share_their_days_once(overlap, share):
+    """Means of moving sums of k shocks know as much as every k-th of them does."""
+    rng, n, block = np.random.default_rng(2), 20_000, 22
+    losses = np.convolve(rng.normal(size=n + overlap - 1), np.ones(overlap), mode="valid")
+    drawn = losses @ uncertainty.date_weights(np.arange(n), block, draws=300) / n
+    found = uncertainty.effective(losses, drawn, n, block, overlap)
+    assert found == pytest.approx(n * share, rel=0.2)
+    assert found <= n
+
+
 @pytest.mark.parametrize(("horizon", "spacing", "blocks"), [(1, 1, 22), (5, 5, 5), (21, 21, 2)])
 def test_a_block_spans_its_days_whatever_lies_between_two_dates(horizon, spacing, blocks):
     assert uncertainty.block_length(horizon, spacing) == blocks

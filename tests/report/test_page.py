@@ -174,6 +174,7 @@ def test_the_skill_of_one_seed_is_the_evaluators_with_its_interval(world):
     low, high = figures["interval"]["log_loss_skill"]
     assert [row["skill_low"], row["skill_high"]] == pytest.approx([low, high], rel=1e-9)
     assert row["verdict"] == figures["verdict"]
+    assert row["n_eff"] == pytest.approx(figures["n_eff"], rel=1e-9)
 
 
 def test_years_are_parts_of_the_whole(world):
