@@ -35,6 +35,11 @@ _THREAD_POLICY = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "1"}
 _CPU_CACHE = 256 * 2**20  # bytes of free buffers that a run on the CPU backend keeps
 _CPU_CACHE_SHARE = 0.3  # of what a run plans to need
 
+# Of what `describe` says, what decides the last bits.
+_LAST_BITS = (
+    "device", "device_name", "mlx", "blas", "threads", "small_products", "kernels", "kernel_set",
+)  # fmt: skip
+
 _SLOW = (
     "no MKL or OpenBLAS found, so matrix products run 20 times slower: "
     "install one (pip install mkl, or your distribution's libopenblas0)"
@@ -72,15 +77,19 @@ def prepare() -> Blas:
 
 
 def _choose_blas() -> Blas:
-    threads = int(os.environ.get("MLXTS_THREADS", 0)) or _physical_cores()
+    asked = _count("MLXTS_THREADS")
+    threads = asked or _physical_cores()
     if sys.platform != "linux" or _cuda_wheel():
         return Blas("device", None, threads)
     if "mlx.core" in sys.modules:  # too late: symbols are bound already
         return Blas("mkl" if _mkl_is_loaded() else "late", None, threads)
     for key, value in _THREAD_POLICY.items():
         os.environ.setdefault(key, value)
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    os.environ.setdefault("MKL_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+    # What stands there may be what a parent process wrote: our own variable outranks it.
+    threads = asked or _count("MKL_NUM_THREADS") or _count("OMP_NUM_THREADS") or threads
+    if asked or not _count("OMP_NUM_THREADS"):
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ["MKL_NUM_THREADS"] = str(threads)
     for name, path in _candidates():
         try:
             library = ctypes.CDLL(str(path))
@@ -88,7 +97,7 @@ def _choose_blas() -> Blas:
             ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
         except OSError:
             continue
-        return Blas(name, str(path), int(os.environ["MKL_NUM_THREADS"]), serial)
+        return Blas(name, str(path), threads, serial)
     return Blas("reference", None, 1)
 
 
@@ -97,6 +106,15 @@ def _small_products_on_one_thread(mkl: ctypes.CDLL) -> bool:
     if compiler is None or kernels.switched_off():
         return False
     return gemm.put_before(mkl, compiler, kernels.machine_folder(compiler))
+
+
+def _count(variable: str) -> int:
+    """A number of threads from the environment: 0 if it is not set, empty, or no number above 0.
+
+    OpenMP takes a list, one number a level of nesting: the first is the one that counts here.
+    """
+    first = os.environ.get(variable, "").split(",")[0].strip()
+    return int(first) if first.isdecimal() else 0
 
 
 def _cuda_wheel() -> bool:
@@ -289,6 +307,7 @@ def describe() -> dict[str, Any]:
         "threads": blas.threads,
         "small_products": "one thread" if blas.small_serial else "as the BLAS likes",
         "kernels": "vector" if kernels.enable(probe=False) else "stock",
+        "kernel_set": kernels.identity(),
         "memory_bytes": usable_memory(),
     }
 
@@ -298,6 +317,6 @@ def changes_since(began: dict[str, Any]) -> str:
     now = describe()
     return ", ".join(
         f"{name.replace('_', ' ')} {now[name]} instead of {began[name]}"
-        for name in ("device", "device_name", "mlx", "blas", "threads", "small_products", "kernels")
+        for name in _LAST_BITS
         if name in began and began[name] != now[name]
     )

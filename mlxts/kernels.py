@@ -2,7 +2,7 @@
 
 MLX's CPU backend fuses element-wise operations into C++ that it compiles on the spot with the
 `g++` on PATH, without any flag that allows vector instructions: `exp` and `erf` run one number
-at a time. A wrapper of one line, placed in front on this process's PATH, adds those flags. MLX
+at a time. A wrapper of a few lines, placed in front on this process's PATH, adds those flags. MLX
 caches kernels by name alone, in the temporary folder, so ours get a folder of their own, one for
 each machine, compiler, set of flags and MLX version.
 
@@ -11,8 +11,11 @@ out: it would flush small numbers to zero in the whole process. `MLXTS_KERNELS=s
 this off.
 """
 
+import contextlib
 import hashlib
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -37,8 +40,16 @@ import math, mlx.core as mx
 f = mx.compile(lambda x: mx.exp(x) * mx.erf(x) + mx.sigmoid(x))
 x = mx.linspace(-2, 2, 64)
 want = [math.exp(v) * math.erf(v) + 1 / (1 + math.exp(-v)) for v in x.tolist()]
-assert all(abs(a - b) < 1e-5 for a, b in zip(f(x).tolist(), want, strict=True))
+right = all(abs(a - b) < 1e-5 for a, b in zip(f(x).tolist(), want, strict=True))
+raise SystemExit(0 if right else 3)
 """
+_WRONG = 3  # status of a probe whose numbers are wrong
+# What a compiler says that was killed or found no room: another time it may work.
+_PASSING = re.compile(
+    "killed|terminated|no space|quota|memory exhausted|out of memory|cannot allocate"
+    "|temporarily unavailable|read-only|permission denied",
+    re.IGNORECASE,
+)
 
 _enabled: bool | None = None
 
@@ -67,11 +78,20 @@ def _enable(probe: bool) -> bool:
     if not (folder / "works").exists() and (not probe or (folder / "fails").exists()):
         return False
     environment = _environment(folder)
-    if not (folder / "works").exists() and not _try(found, folder, environment):
+    try:
+        _furnish(folder, found)
+        if not (folder / "works").exists() and not _try(folder, environment):
+            return False
+    except (OSError, subprocess.TimeoutExpired):
         return False
     tempfile.gettempdir()  # Python's own temporary files stay where they were
     os.environ.update(environment)
     return True
+
+
+def identity() -> str:
+    """What tells the kernels of this process from others: compiler, flags, MLX and processor."""
+    return Path(os.environ[_FOLDER]).name if enable(probe=False) else "stock"
 
 
 def cache_folder() -> Path:
@@ -85,7 +105,8 @@ def compiler() -> Path | None:
     if sys.platform != "linux":
         return None
     found = shutil.which("g++")
-    return Path(found).resolve() if found else None
+    # Not resolved: the file behind the link may be ccache, which goes by the name it is called.
+    return Path(found).absolute() if found else None
 
 
 def switched_off() -> bool:
@@ -94,7 +115,8 @@ def switched_off() -> bool:
 
 def machine_folder(compiler: Path) -> Path:
     """Where what was compiled for this machine, compiler, MLX and flags is kept."""
-    stat = compiler.stat()
+    file = compiler.resolve()
+    stat = file.stat()
     processor = sorted(
         {
             line
@@ -102,7 +124,7 @@ def machine_folder(compiler: Path) -> Path:
             if line.startswith(("model name", "flags", "Features", "CPU part"))
         }
     )
-    parts = (_FLAGS, version("mlx"), str(compiler), stat.st_size, stat.st_mtime_ns, processor)
+    parts = (_FLAGS, version("mlx"), str(file), stat.st_size, stat.st_mtime_ns, processor)
     return cache_folder() / hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -137,28 +159,86 @@ def _leave_what_was_inherited() -> None:
             tempfile.tempdir = None  # asked for before this module was imported
 
 
-def _try(compiler: Path, folder: Path, environment: dict[str, str]) -> bool:
-    """Write the wrapper and compile one kernel with it, in a process that may fail."""
-    try:
-        (folder / "bin").mkdir(parents=True, exist_ok=True)
-        (folder / "tmp").mkdir(exist_ok=True)
-        wrapper = folder / "bin" / f".{os.getpid()}"
-        wrapper.write_text(f'#!/bin/sh\nexec "{compiler}" {_FLAGS} "$@"\n', encoding="utf-8")
-        wrapper.chmod(0o755)
-        wrapper.replace(folder / "bin" / "g++")
-        done = subprocess.run(
-            [sys.executable, "-c", _PROBE],
-            env={**os.environ, **environment},
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-        # MLX falls back in silence when the compiler fails, so a right answer is not enough.
-        works = done.returncode == 0 and any((folder / "tmp").rglob("*.so"))
-        (folder / ("works" if works else "fails")).touch()
-    except (OSError, subprocess.TimeoutExpired):
+def _furnish(folder: Path, compiler: Path) -> None:
+    """Put the wrapper and MLX's temporary folder there, and take away kernels that are no files.
+
+    Someone may have cleaned the cache, or the power may have gone before a kernel reached the
+    disk; MLX would stumble over either for ever.
+    """
+    (folder / "bin").mkdir(parents=True, exist_ok=True)
+    (folder / "tmp").mkdir(exist_ok=True)
+    for library in (folder / "tmp").rglob("*.so"):
+        with contextlib.suppress(FileNotFoundError):  # another process was first
+            if not library.stat().st_size:
+                library.unlink()
+    wrapper, text = folder / "bin" / "g++", _wrapper(compiler)
+    if not wrapper.exists() or wrapper.read_text(encoding="utf-8") != text:
+        temporary = folder / "bin" / f".{os.getpid()}"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.chmod(0o755)
+        temporary.replace(wrapper)
+
+
+def _wrapper(compiler: Path) -> str:
+    """The shell script that MLX calls in the place of the compiler.
+
+    It ignores SIGINT: a Ctrl-C reaches the whole group of processes, and is meant for the run,
+    which ends after its step. A library appears under its name when it is whole.
+    """
+    return f"""#!/bin/sh
+trap '' INT
+named= before=
+for argument do
+    shift
+    if [ "$before" = -o ]; then
+        named=$argument
+        argument=$argument.$$
+    fi
+    before=$argument
+    set -- "$@" "$argument"
+done
+[ -n "$named" ] || exec {shlex.quote(str(compiler))} {_FLAGS} "$@"
+{shlex.quote(str(compiler))} {_FLAGS} "$@" && exec mv -f "$named.$$" "$named"
+status=$?
+rm -f "$named.$$"
+exit $status
+"""
+
+
+def _try(folder: Path, environment: dict[str, str]) -> bool:
+    """Compile one kernel with the wrapper, in a process that may fail, and remember the outcome.
+
+    Raises:
+        OSError, TimeoutExpired: it could not be tried.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", _PROBE],
+        env={**os.environ, **environment},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    # MLX falls back in silence when the compiler fails, so a right answer is not enough.
+    if done.returncode == 0 and any((folder / "tmp").rglob("*.so")):
+        (folder / "works").touch()
+        return True
+    if done.returncode == _WRONG or _refuses(folder):
+        (folder / "fails").touch()
+    return False
+
+
+def _refuses(folder: Path) -> bool:
+    """Whether the compiler rejects the kernel that MLX wrote, and not for want of room or time."""
+    written = next((folder / "tmp").rglob("*.cpp"), None)
+    if written is None:
         return False
-    return works
+    command = [str(folder / "bin" / "g++"), "-std=c++17", "-O3", "-fPIC", "-shared"]
+    done = subprocess.run(
+        [*command, str(written), "-o", str(folder / "tmp" / f"tried.{os.getpid()}.so")],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    (folder / "tmp" / f"tried.{os.getpid()}.so").unlink(missing_ok=True)
+    return done.returncode > 0 and not _PASSING.search(done.stderr)
 
 
 _leave_what_was_inherited()
