@@ -58,7 +58,7 @@ class Plain:
         self._spoke, self._told_step = self._clock(), state.step
         parts = [
             self._where(),
-            f"epoch {step.epoch}",
+            f"epoch {state.epoch}",
             f"loss {words.loss(state.train_loss)}",
             words.rate(state.pace.samples_per_second),
             f"lr {step.learning_rate:.1e}",

@@ -104,7 +104,8 @@ class RunState:
 
     @property
     def epoch(self) -> int | None:
-        return None if self.last is None else self.last.epoch
+        """Counted from 1, as people do; events count from 0."""
+        return None if self.last is None else self.last.epoch + 1
 
     @property
     def total_steps(self) -> int | None:

@@ -25,7 +25,7 @@ MEMORY = {"active": 312 << 20, "peak": 1288490188, "cache": 96 << 20, "process":
 
 
 def step(number: int, loss: float = 0.5, seconds: float = 0.05) -> StepEvent:
-    return StepEvent(number, 1 + number // 50, loss, 1e-4, 0.8, 64, seconds, MEMORY)
+    return StepEvent(number, (number - 1) // 50, loss, 1e-4, 0.8, 64, seconds, MEMORY)
 
 
 def heat(band: str = "acceptable", message: str = "", **values) -> ThermalEvent:
@@ -34,7 +34,7 @@ def heat(band: str = "acceptable", message: str = "", **values) -> ThermalEvent:
 
 
 def validation(number: int, loss: float, improved: bool) -> ValidationEvent:
-    return ValidationEvent(number, 1, loss, min(loss, 0.49), improved, (0.1, 0.6))
+    return ValidationEvent(number, (number - 1) // 50, loss, min(loss, 0.49), improved, (0.1, 0.6))
 
 
 def run(steps: int = 200, total: int = 1000) -> Iterator[Event]:

@@ -65,7 +65,7 @@ def test_everything_asked_for_is_there() -> None:
     text = "\n".join(shown(busy(), 120, 30))
     for wanted in (
         "demo-3fa91c2e",
-        "epoch 5/20",
+        "epoch 4/20",
         "200/1,000",
         "20%",
         "left ≤",

@@ -34,7 +34,7 @@ def test_a_run_is_gathered() -> None:
     state = RunState()
     for event in run(200):
         state.update(event)
-    assert (state.step, state.total_steps, state.epoch) == (200, 1000, 5)
+    assert (state.step, state.total_steps, state.epoch) == (200, 1000, 4)
     assert state.validation
     assert state.best_step == 200
     assert len(state.train.values) == 200

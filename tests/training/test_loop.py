@@ -1,7 +1,9 @@
 """The loop on a small data set: it learns, it repeats to the byte, it resumes to the byte."""
 
+import io
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 from mlxts.config import ExperimentConfig
+from mlxts.console.plain import Plain
 from mlxts.errors import DivergedError
 from mlxts.model import budget
 from mlxts.model.patchtst import PatchTST, flat_arrays
@@ -318,3 +321,13 @@ def test_mean_loss_is_exact_for_logits_of_any_size() -> None:
     want = math.log(2) / 3
     assert mean_loss(z, y, binary=True, huber_delta=1.0) == pytest.approx(want)
     assert mean_loss(np.array([3.0]), np.array([0.0]), binary=False, huber_delta=1.0) == 2.5
+
+
+def test_epochs_are_shown_from_the_first_to_the_last(tmp_path: Path) -> None:
+    _, _, events = _train(tmp_path)
+    said = io.StringIO()
+    with Plain(said, interval=0.0) as report:
+        for event in events:
+            report(event)
+    shown = re.findall(r"epoch (\d+)", said.getvalue())
+    assert list(dict.fromkeys(shown)) == ["1", "2", "3"]
