@@ -205,7 +205,8 @@ if __name__ == "__main__":
                 "ratio: seconds of PyTorch (eager, fused AdamW) over seconds of the step named; "
                 "CPU: the same of processor time, which other work disturbs less.",
                 "of peak: of the best large matrix product with as many threads; "
-                "differs: loss and gradients, relative, same weights, without dropout.",
+                "differs: loss, and each tensor's gradient (the worst is shown), relative, same "
+                "weights, without dropout.",
                 "wheel: MLX as it is installed, its own kernels and BLAS.",
             ),
         ),

@@ -66,8 +66,8 @@ def measure_case(size: str, features: int, rows: int, batch: int, steps: int) ->
         "built_mib": built / MIB,
         "training_mib": float(np.median(settled)) / MIB,
         "training_peak_mib": max(taken) / MIB,
-        "ratio": (max(taken) - began) / planned,
-        "ratio_with_libraries": max(taken) / planned,
+        "ratio": max(taken) / planned,
+        "ratio_without_libraries": (max(taken) - began) / planned,
         "steps": len(taken),
         "growth_mib": float(np.median(settled[-50:]) - np.median(settled[:50])) / MIB,
     }
@@ -123,14 +123,17 @@ BENCHMARK = Benchmark(
         "building_peak_mib": "peak while features are read MiB|,.0f",
         "training_mib": "training MiB|,.0f",
         "training_peak_mib": "its peak MiB|,.0f",
-        "ratio": "peak without libraries / planned|.2f",
-        "ratio_with_libraries": "peak / planned|.2f",
+        "ratio": "peak / planned|.2f",
+        "ratio_without_libraries": "peak without libraries / planned|.2f",
         "steps": "steps|,.0f",
         "growth_mib": "growth MiB|.1f",
     },
     picture=Picture("bars", ("case",), "ratio", level=1.3),
     notes=(
         "2M mixing; resident set of the process (physical footprint on macOS) after every step.",
+        "The aim is a peak within 1.3 times what is planned: features, model, optimizer and the "
+        "activations of one micro-batch. The interpreter and its libraries are in the peak, not in "
+        "the plan: where the features are few they are most of the difference.",
         "Features are read through a Polars table, which stands beside the array for that time: "
         "the peak of a run lies there where the array is large, and is gone when training begins.",
         f"Growth is from the 50 steps after the first {SETTLED} to the last 50.",

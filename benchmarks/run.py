@@ -7,6 +7,8 @@ fails, is recorded as such and stops nothing.
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +20,7 @@ from benchmarks import render
 from mlxts.files import outputs_folder, write_json, write_text
 
 FOLDER = Path(__file__).parent
-PLUMBING = ("__init__", "harness", "run", "render")
+PLUMBING = ("__init__", "claims", "harness", "run", "render")
 # Studies that take many minutes: only when named, or with --all.
 LONG = (
     "end_to_end", "fitter_coverage", "handoffs", "interval_coverage", "kills", "oracle_checks",
@@ -38,7 +40,7 @@ def measured(file: Path, *, quick: bool, seconds: float = SECONDS) -> dict[str, 
         path = Path(folder, "record.json")
         command = [sys.executable, str(file), "--json", str(path), *(["--quick"] if quick else [])]
         try:
-            subprocess.run(command, check=True, timeout=seconds)
+            _whole(command, seconds)
             return json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             said = {"benchmark": file.stem, "question": file.stem.replace("_", " "), "rows": []}
@@ -71,6 +73,22 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {name}: {found[name]['failed']}", file=sys.stderr)
     print(f"results in {path}, tables and pictures in {results / day}")
     return 1 if failed else 0
+
+
+def _whole(command: list[str], seconds: float) -> None:
+    """Run a command that ends, with all that it started, when its time is up or we are stopped.
+
+    Raises:
+        CalledProcessError, TimeoutExpired: as `subprocess.run`.
+    """
+    with subprocess.Popen(command, start_new_session=True) as process:
+        try:
+            status = process.wait(seconds)
+        except BaseException:  # a Ctrl-C does not reach another session
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if status:
+        raise subprocess.CalledProcessError(status, command)
 
 
 def _reason(error: Exception, seconds: float) -> str:

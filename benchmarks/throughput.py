@@ -15,9 +15,11 @@ from mlxts import backend  # before MLX, so that MLX finds the fast BLAS
 import mlx.core as mx
 import numpy as np
 
-from mlxts.config import ModelConfig, TrainingConfig
+from mlxts.cli.output import note
+from mlxts.config import ModelConfig, Precision, TrainingConfig
 from mlxts.model import budget, cost
-from mlxts.model.patchtst import PatchTST
+from mlxts.model.patchtst import PatchTST, Shape
+from mlxts.training import memory_plan
 from mlxts.training.batches import Batches
 from mlxts.training.step import Step, make_optimizer
 
@@ -81,15 +83,24 @@ def step_of(name: str, channels: str, features: int, batch: int, precision: str)
     }
 
 
+def needed_bytes(shape: Shape, batch: int, precision: Precision) -> int:
+    """Bytes at the peak of a step, without the features."""
+    passes = cost.resting_bytes(shape, precision)
+    passes += cost.activation_bytes(shape, batch, precision=precision)
+    return max(cost.update_bytes(shape), passes)
+
+
 def measure(quick: bool) -> list[Row]:
     rows = []
     for name, channels, features, batch in CASES[:1] if quick else CASES:
         shape = budget.solve(name, features, ModelConfig.model_validate({"channels": channels}))
-        needed = 16 * budget.count(shape).total + cost.activation_bytes(shape, batch)
-        if needed > backend.usable_memory():
-            continue  # running out of memory is a crash on some backends: never tried out
         # On a CPU bfloat16 is slower than float32 and not offered.
         for precision in ("float32",) if backend.device() == "cpu" else ("float32", "bfloat16"):
+            needed = needed_bytes(shape, batch, precision)
+            if needed > memory_plan.room_now(4 * ROWS * features):
+                # Running out of memory is a crash on some backends: never tried out.
+                note(f"{name} {channels} {features} left out: needs {needed / 2**30:.1f} GiB")
+                continue
             case = {"name": name, "channels": channels, "features": features, "batch": batch}
             rows.append(fresh(__file__, {**case, "precision": precision}))
     return rows

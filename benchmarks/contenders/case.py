@@ -3,6 +3,7 @@
 Nothing here imports MLX or PyTorch, so that each process loads its own library alone.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from time import perf_counter, process_time
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 ROWS = 4000
+FLOOR = 1e-3
 LEARNING_RATE, WEIGHT_DECAY, BETAS, CLIP = 1e-4, 0.01, (0.9, 0.999), 1.0
 
 
@@ -44,6 +46,23 @@ def data(case: Case, count: int = 16) -> Data:
     targets = (rng.random(ROWS) < 0.2).astype(np.float32)
     rows = [rng.integers(100, ROWS, case.batch, dtype=np.int32) for _ in range(count)]
     return Data(features, targets, rows)
+
+
+def gradient_difference(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> float:
+    """The largest 2-norm of a tensor's difference, relative to the tensor's own.
+
+    The last biases' gradients are sums that nearly cancel, of which rounding leaves 1e-4 with two
+    windows; so a tensor counts as no smaller than `FLOOR` of all tensors together.
+    """
+    norms = {
+        name: float(np.linalg.norm(value.astype(np.float64))) for name, value in theirs.items()
+    }
+    least = FLOOR * math.hypot(*norms.values())
+    apart = {
+        name: float(np.linalg.norm(ours[name].astype(np.float64) - value.astype(np.float64)))
+        for name, value in theirs.items()
+    }
+    return max(apart[name] / max(norms[name], least) for name in theirs)
 
 
 class Contender(Protocol):

@@ -111,4 +111,5 @@ def _cell(rate: "Rate") -> str:
     value = rate.deviation if rate.rate is None else rate.rate
     if value is None:
         return "–"
-    return f"{value:.3f}" + ("*" if rate.not_estimable else "")
+    # Without the zero in front: with all marks, and samples in the ten thousands, 80 columns do.
+    return f"{value:.3f}".removeprefix("0") + ("*" if rate.not_estimable else "")

@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks import harness, run
@@ -72,21 +74,44 @@ def test_a_record_without_columns_shows_all_it_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "reason"),
+    ("script", "reason", "seconds"),
     [
-        ("import sys; sys.exit(3)", "ended with status 3; see above"),
-        ("pass", "wrote no record"),
-        ("import time; time.sleep(30)", "took longer than 1 s"),
+        ("import sys; sys.exit(3)", "ended with status 3; see above", 120),
+        ("pass", "wrote no record", 120),
+        ("import time; time.sleep(120)", "took longer than 1 s", 1),
     ],
 )
 def test_a_benchmark_that_fails_is_recorded_and_stops_nothing(
-    tmp_path: Path, script: str, reason: str
+    tmp_path: Path, script: str, reason: str, seconds: float
 ) -> None:
     file = tmp_path / "broken.py"
     file.write_text(script)
-    record = run.measured(file, quick=True, seconds=1)
+    record = run.measured(file, quick=True, seconds=seconds)
     assert record["benchmark"] == "broken"
     assert record["failed"] == reason
+
+
+def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    file, told = tmp_path / "broken.py", tmp_path / "child"
+    file.write_text(
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(120)'])\n"
+        f"open({str(told)!r}, 'w').write(str(child.pid))\n"
+        "child.wait()\n"
+    )
+    assert run.measured(file, quick=True, seconds=10)["failed"] == "took longer than 10 s"
+    child = int(told.read_text())
+    deadline = time.monotonic() + 60
+    while _lives(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _lives(child)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_every_benchmark_is_run_and_the_plumbing_is_not() -> None:

@@ -1,5 +1,6 @@
 """`mlxts targets table` on simulated days: its figures are those of the samples."""
 
+import dataclasses
 import json
 from datetime import date
 
@@ -8,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from mlxts import config, dataset
-from mlxts.cli.targets import targets
+from mlxts.cli.targets import _show, targets
 from mlxts.data import calendar, store
 from mlxts.data.sources.simulated import SimulatedSource
+from mlxts.evaluation import base_rates
 from mlxts.protocol import TASKS, TIMESCALES
 
 
@@ -23,6 +25,8 @@ def workspace(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLXTS_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("COLUMNS", "80")
+        for forced in ("FORCE_COLOR", "TTY_COMPATIBLE"):  # colours are characters too
+            patch.delenv(forced, raising=False)
         for symbol, first in (("SPY", date(2002, 1, 2)), ("NEW", date(2019, 1, 2))):
             fetched = SimulatedSource("sv", first=first, last=date(2025, 6, 30)).fetch(symbol)
             store.register_raw(
@@ -100,6 +104,19 @@ def test_the_tables_fit_a_terminal_and_say_what_the_mark_means():
             assert f">{task.threshold:.0%}".replace("%", "pct") in shown.stdout
     assert "*" in shown.stdout
     assert "not estimable" in shown.stderr
+
+
+def test_a_table_in_which_every_cell_is_marked_fits_too(capsys):
+    data = dataset.build(config.build({"name": "t", "data": {"source": "simulated"}}))
+    rates = [
+        dataclasses.replace(rate, n=24_000, not_estimable=None if rate.rate is None else "too few")
+        for rate in base_rates.rates(data)
+    ]
+    _show(dict.fromkeys(TIMESCALES, (data, rates)), "SPY")
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    for word in ("daily_multi", ">1pct", "return", "24,000"):
+        assert word in shown
 
 
 def test_a_timescale_without_samples_is_named_not_fatal():

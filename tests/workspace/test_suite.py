@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,19 +14,22 @@ import pytest
 from mlxts.workspace import suite
 
 _HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from mlxts.workspace import suite
 with suite.alone(Path(sys.argv[1])):
     print("mine", flush=True)
-    time.sleep(float(sys.argv[2]))
+    sys.stdin.readline()
 """
 
 
 @contextmanager
-def _holder(path: Path, seconds: float) -> Generator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", _HOLD, str(path), str(seconds)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+def _holder(path: Path) -> Generator[subprocess.Popen[str]]:
+    """A process that holds the lock until it reads a line, or is killed."""
+    command = [sys.executable, "-c", _HOLD, str(path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "mine\n"
         yield process
@@ -34,19 +38,33 @@ def _holder(path: Path, seconds: float) -> Generator[subprocess.Popen[str]]:
 def test_a_second_run_waits_and_says_for_whom(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with _holder(tmp_path / "lock", 0.5) as process, suite.alone(tmp_path / "lock"):
-        assert process.wait(timeout=10) == 0
-    assert f"process {process.pid} since" in capfd.readouterr().err
+    with _holder(tmp_path / "lock") as process:
+        said: list[str] = []
+
+        def let_go() -> None:
+            """Release the lock when the second run has said that it waits."""
+            while "waiting for it" not in (text := "".join(said)):
+                said.append(capfd.readouterr().err)
+                time.sleep(0.01)
+            assert process.stdin is not None
+            process.stdin.write(f"{len(text)}\n")
+            process.stdin.flush()
+
+        releasing = threading.Thread(target=let_go)
+        releasing.start()
+        with suite.alone(tmp_path / "lock"):
+            assert process.wait(timeout=60) == 0
+        releasing.join()
+    assert f"process {process.pid} since" in "".join(said)
 
 
 def test_a_run_that_was_killed_leaves_no_lock(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with _holder(tmp_path / "lock", 60) as process:
+    with _holder(tmp_path / "lock") as process:
         process.send_signal(signal.SIGKILL)
-    began = time.monotonic()
-    with suite.alone(tmp_path / "lock"):
-        assert time.monotonic() - began < 5
+    with suite.alone(tmp_path / "lock"):  # waits for ever if it is held: the time limit says so
+        pass
     assert capfd.readouterr().err == ""
 
 
