@@ -64,7 +64,7 @@ def run_(
     """Search; Ctrl-C ends it cleanly and the same command goes on."""
     from mlxts import config as configurations
     from mlxts import protocol
-    from mlxts.search import screen, space
+    from mlxts.search import readiness, screen, space
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
@@ -77,7 +77,7 @@ def run_(
     search = space.read(experiment)
     store = storages.open(storage)
     one = studies.create(store, experiment, search, name=study, resume=resume)
-    with screen.make(quiet=quiet, json=as_json) as report:
+    with readiness.device_to_itself(), screen.make(quiet=quiet, json=as_json) as report:
         reason = studies.run_all(one, store, watcher=report, timeout=search.timeout)
     if as_json:
         emit({"study": one.study_name, "ended": reason, **_result(one)})
@@ -95,6 +95,7 @@ def run_(
 @hpo.command("list")
 def list_(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     """Every study of the storage."""
+    from mlxts.errors import MlxtsError
     from mlxts.search import progress
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
@@ -102,7 +103,11 @@ def list_(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     store = storages.open(storage)
     rows = []
     for name in storages.study_names(store, studies.KIND):
-        one = studies.load(store, name)
+        try:
+            one = studies.load(store, name)
+        except (MlxtsError, LookupError, TypeError, ValueError) as error:
+            note(f"{name} is left out, another version wrote it: {error}")
+            continue
         seen = progress.Progress()
         seen.ended(one)
         leader = seen.best
@@ -136,7 +141,7 @@ def show(
 ) -> None:
     """Importance, the best trials side by side, why others ended, and selection optimism."""
     from mlxts import console, protocol
-    from mlxts.search import insight, objective
+    from mlxts.search import insight, objective, readiness
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
@@ -144,7 +149,7 @@ def show(
     one = studies.load(store, study)
     if rerun_seeds:
         try:
-            with console.make(json=as_json) as report:
+            with readiness.device_to_itself(), console.make(json=as_json) as report:
                 insight.rerun(one, rerun_seeds, emit=report)
         except objective.Halted as halted:
             note(f"{halted.status}: {halted.message}")

@@ -160,7 +160,7 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
         emit(record)
         return
     print(plan.config.to_yaml())
-    _show_plan(record)
+    show_plan(record)
     steps, minutes = plan.total_steps, record["projected_seconds"] / 60
     print(
         f"{seconds:.3f} s a step, {steps:,} steps in {plan.config.training.max_epochs} epochs: "
@@ -168,7 +168,7 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
     )
 
 
-def _show_plan(record: dict[str, Any]) -> None:
+def show_plan(record: dict[str, Any]) -> None:
     rows = [
         ("run", record["run_id"]),
         *((name, record[name]) for name in ("n_total", "n_body", "n_embed", "n_head")),
@@ -206,11 +206,17 @@ def _train(
     from mlxts import console, experiment
     from mlxts.cli.evaluate import show_scores
     from mlxts.report import run_page
+    from mlxts.search import readiness
 
     done_before = (plan.folder / "summary.json").exists()
     if not (quiet or as_json or done_before):
-        _show_plan(plan.record())
-    with console.make(quiet=quiet or done_before, json=as_json) as report:
+        show_plan(plan.record())
+    with (
+        readiness.device_if_free() as free,
+        console.make(quiet=quiet or done_before, json=as_json) as report,
+    ):
+        if not free:
+            note("another process trains on this device; both will take longer")
         summary = execute(emit=report)
     if summary["status"] not in experiment.FINISHED:
         if as_json:

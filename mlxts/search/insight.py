@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import experiment
 from mlxts.evaluation import runs
-from mlxts.search import blind, study
+from mlxts.search import blind, readiness, study
 from mlxts.search.objective import DUPLICATE, Halted
 from mlxts.training import run
 from mlxts.training.events import Listener
@@ -148,10 +148,11 @@ def rerun(
     """Train the winner with `seeds` other seeds; those that are done already are not done again.
 
     Raises:
-        SearchError: no trial is complete.
+        SearchError: no trial is complete, or the study is another version's.
         Halted: a signal or heat stopped a run; the same call goes on with it.
         MlxtsError: see `experiment.execute`.
     """
+    readiness.require_code(one.user_attrs["code_version"])
     leader, configuration = study.winner(one)
     done = {rerun.seed: rerun for rerun in stored(one, leader)}
     for seed in range(configuration.seed + 1, configuration.seed + 1 + seeds):

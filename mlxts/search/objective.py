@@ -4,19 +4,23 @@ The value is the loss of the checkpoint that is restored at the end (log loss in
 for regression). After every epoch the best so far is reported, and the pruner may end the run.
 """
 
+import contextlib
 import gc
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
 import optuna
+from filelock import FileLock, Timeout
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import backend, experiment, protocol
 from mlxts.config import ExperimentConfig
 from mlxts.errors import BudgetError, ConfigError, DivergedError
-from mlxts.search import blind, space
+from mlxts.search import blind, space, storage
 from mlxts.search.blind import Blind
 from mlxts.search.space import Space, Values
 from mlxts.training import log, run
@@ -25,13 +29,18 @@ from mlxts.training.run import Plan
 
 RUN, REASON, DUPLICATE, SECONDS = "run_id", "reason", "duplicate_of", "train_seconds"
 COUNTS = ("n_total", "n_body", "n_embed", "n_head")
+TAKEN_OVER = "taken over"  # status of a run whose trial was given to another worker
+LOOKS = 10.0  # seconds between two looks whether the trial still is this worker's
+_POLL = 2.0  # seconds between two looks at a twin that is being trained
+OUT_OF_TIME = "the time is up; go on with the same command"
+_GIVEN_AWAY = "another worker has taken it over; what is done so far stays in the run folder"
 COLLAPSE_EPOCHS = 2  # in a row, the first not counted, until a trial is given up as collapsed
 
 
 class Halted(Exception):
     """Training stopped for a reason that is not the trial's: it can go on where it stopped.
 
-    `status` is interrupted, overheated or timeout.
+    `status` is interrupted, overheated, timeout, or taken over: then another worker goes on.
     """
 
     def __init__(self, status: str, message: str) -> None:
@@ -78,7 +87,7 @@ class Objective:
         trial.set_user_attr(RUN, plan.run_id)
         for key in COUNTS:
             trial.set_user_attr(key, plan.record()[key])
-        if (twin := _twin(trial, plan.run_id)) is not None:
+        if (twin := self._twin(trial, plan)) is not None:
             return _as_before(trial, twin)
         self._began(trial, values, plan)
         try:
@@ -86,6 +95,25 @@ class Objective:
         finally:
             gc.collect()  # the model and its optimizer hold each other through their closures
             mx.clear_cache()
+
+    def _twin(self, trial: optuna.Trial, plan: Plan) -> FrozenTrial | None:
+        """An earlier trial that was the same run, to its end; one that still trains is waited for.
+
+        It may die meanwhile; then this one trains the run, and its retry finds it done.
+        """
+        store = trial.study._storage
+        while True:
+            twin = _first_of_run(trial, plan.run_id)
+            if twin is not None and twin.state.is_finished():
+                return twin
+            if twin is None and not _being_trained(plan):
+                return None
+            if self._out_of_time():
+                raise Halted("timeout", OUT_OF_TIME)
+            if not storage.is_running(store, trial):
+                raise Halted(TAKEN_OVER, _GIVEN_AWAY)
+            time.sleep(_POLL)
+            storage.recover(trial.study, store)
 
     def _feasible(self, trial: optuna.Trial, values: Values) -> Plan:
         """The plan of these values; infeasible ones are told to the sampler, nothing allocated."""
@@ -132,11 +160,16 @@ class Objective:
 
 
 class _Watch:
-    """Reports each epoch's best loss to the study and asks it whether to go on."""
+    """Reports each epoch's best loss to the study and asks it whether to go on.
+
+    While the storage is away training goes on; what it was not told it is told when it is back.
+    """
 
     def __init__(self, trial: optuna.Trial, plan: Plan, out_of_time: Callable[[], bool]) -> None:
         self._trial, self._plan, self._out_of_time = trial, plan, out_of_time
         self._reported = set(_frozen(trial).intermediate_values)
+        self._untold: dict[int, float] = {}  # epoch -> best loss, for a storage that was away
+        self._next_look = time.monotonic() + LOOKS
         self._best = math.inf
         self._spreads: list[float] = []  # of the predictions, at the looks of this epoch
         self._collapsed_epochs = self._judged = 0
@@ -154,7 +187,12 @@ class _Watch:
         if self._stop:
             return self._stop
         if self._out_of_time():
-            return StopEvent(step, "timeout", "the time is up; go on with the same command")
+            return StopEvent(step, "timeout", OUT_OF_TIME)
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOKS
+            with contextlib.suppress(StorageInternalError):
+                if not storage.is_running(self._trial.study._storage, self._trial):
+                    return StopEvent(step, TAKEN_OVER, _GIVEN_AWAY)
         return None
 
     def replay(self) -> StopEvent | None:
@@ -177,15 +215,28 @@ class _Watch:
 
     def _judge(self, step: int, epochs: int) -> StopEvent | None:
         """Whether a trial is given up after `epochs` of them; never after its last one."""
+        collapsed = self._all_alike() and epochs > 1
+        self._spreads = []
         if epochs <= self._judged:
             return None  # lived through again, from an older checkpoint
         self._judged = epochs
-        collapsed = self._all_alike() and epochs > 1
         self._collapsed_epochs = self._collapsed_epochs + 1 if collapsed else 0
-        self._spreads = []
         if epochs not in self._reported:
             self._reported.add(epochs)
-            self._trial.report(self._best, epochs)
+            self._untold[epochs] = self._best
+        try:
+            return self._told(step, epochs)
+        except StorageInternalError:
+            return None
+        except UpdateFinishedTrialError:
+            return StopEvent(step, TAKEN_OVER, _GIVEN_AWAY)
+
+    def _told(self, step: int, epochs: int) -> StopEvent | None:
+        """Tell the study what it does not know yet, and ask it."""
+        while self._untold:
+            epoch = min(self._untold)
+            self._trial.report(self._untold[epoch], epoch)
+            del self._untold[epoch]
         if epochs >= self._plan.config.training.max_epochs:
             return None
         if self._collapsed_epochs == COLLAPSE_EPOCHS:
@@ -212,13 +263,33 @@ def _constrain(trial: optuna.Trial, key: str, value: float) -> None:
         trial.set_constraint(key, value)
 
 
-def _twin(trial: optuna.Trial, run_id: str) -> FrozenTrial | None:
-    """An earlier trial that was the same run, to its end."""
-    over = (TrialState.COMPLETE, TrialState.PRUNED)
-    for other in trial.study.get_trials(deepcopy=False, states=over):
-        if other.number != trial.number and other.user_attrs.get(RUN) == run_id:
-            return other
-    return None
+def _first_of_run(trial: optuna.Trial, run_id: str) -> FrozenTrial | None:
+    """Another trial that is the same run: one that is over, else one that began before this one."""
+    alive = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    same = [
+        other
+        for other in trial.study.get_trials(deepcopy=False, states=alive)
+        if other.number != trial.number and other.user_attrs.get(RUN) == run_id
+    ]
+    over = [other for other in same if other.state.is_finished()]
+    return next(iter(over), None) or next((o for o in same if _began_before(o, trial)), None)
+
+
+def _began_before(other: FrozenTrial, trial: optuna.Trial) -> bool:
+    assert other.datetime_start is not None  # both are running
+    assert trial.datetime_start is not None
+    return (other.datetime_start, other.number) < (trial.datetime_start, trial.number)
+
+
+def _being_trained(plan: Plan) -> bool:
+    """Whether another process of this machine holds the run's folder."""
+    if not plan.folder.exists():
+        return False
+    try:
+        with FileLock(plan.folder / ".lock").acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def _as_before(trial: optuna.Trial, twin: FrozenTrial) -> float:
@@ -238,6 +309,9 @@ def _frozen(trial: optuna.Trial) -> FrozenTrial:
     return trial.study._storage.get_trial(trial._trial_id)
 
 
+_SHOWN = (RUN, REASON, DUPLICATE, SECONDS, *COUNTS, storage.WHY)
+
+
 def describe(trial: FrozenTrial) -> dict[str, Any]:
     """One row of the table of trials; None where there is nothing to say."""
     attributes = trial.user_attrs
@@ -246,6 +320,6 @@ def describe(trial: FrozenTrial) -> dict[str, Any]:
         "state": trial.state.name.lower(),
         "value": trial.value,
         "epochs": max(trial.intermediate_values, default=None),
-        **{key: attributes.get(key) for key in (RUN, REASON, DUPLICATE, SECONDS, *COUNTS)},
+        **{key: attributes.get(key) for key in _SHOWN},
         "params": trial.params,
     }

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlxts.console import words
 from mlxts.console.sentences import BANDS, Line
-from mlxts.search import objective, sampling, study
+from mlxts.search import objective, sampling, storage, study
 from mlxts.search.space import Values
 from mlxts.training.events import Event, StartEvent, StepEvent, ThermalEvent, ValidationEvent
 from mlxts.training.run import Plan
@@ -165,6 +165,10 @@ def sentence(trial: FrozenTrial, best: FrozenTrial | None) -> Line:
         return Line(
             f"{begin}: pruned, {reason or 'no reason given'}", "warning" if loud else "plain"
         )
+    counted = trial.user_attrs.get(storage.AGAIN)
+    if counted is None or (counted and len(storage.retries(trial)) >= storage.MAX_RETRY):
+        why = trial.user_attrs.get(storage.WHY, "its worker died")
+        return Line(f"{begin}: failed and given up, {why}", "warning")
     return Line(f"{begin}: cut short, it is queued again", "warning")
 
 

@@ -85,7 +85,10 @@ def project(
                 f"timing {point.config.budget} on {len(plan.dataset.names)} features, "
                 f"micro-batch {plan.micro_batch}"
             )
-            seconds[key] = run.time_steps(plan, _STEPS)
+            try:
+                seconds[key] = run.time_steps(plan, _STEPS)
+            except MlxtsError as error:  # memory that others have taken: the rest can be planned
+                problem = str(error)
         projections.append(Projection(point, plan, done, seconds.get(key), problem))
     return projections
 

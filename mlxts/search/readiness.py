@@ -59,11 +59,23 @@ def require_data(hashes: dict[str, str]) -> None:
                 f"{socket.gethostname()} lacks {symbol} {sha256[:12]}…, which the work was planned "
                 "with; copy data/raw from the machine that planned it"
             )
-        if digest(artifact.file) != sha256:
+        if _digest(artifact.file) != sha256:
             raise SearchError(
                 f"{artifact.path} on {socket.gethostname()} is not what its manifest says; copy "
                 "data/raw from the machine that planned the work"
             )
+
+
+def _digest(file: Path) -> str:
+    """The SHA-256 of a file, read once for each state of it: idle workers ask every few seconds."""
+    state = file.stat()
+    key = (file.resolve(), state.st_size, state.st_mtime_ns)
+    if key not in _digests:
+        _digests[key] = digest(file)
+    return _digests[key]
+
+
+_digests: dict[tuple[Path, int, int], str] = {}
 
 
 def require_code(planned: str) -> None:
@@ -99,6 +111,25 @@ def device_to_itself(per_device: int = 1) -> Generator[None]:
     Raises:
         SearchError: as many are at work already.
     """
+    with _place(per_device) as free:
+        if not free:
+            raise SearchError(
+                f"{backend.device_name()} is taken by {per_device} worker(s); wait until one has "
+                "ended, or allow more with --per-device"
+            )
+        yield
+
+
+@contextmanager
+def device_if_free() -> Generator[bool]:
+    """Hold the device where nobody does, and say whether; for who trains all the same."""
+    with _place(1) as free:
+        yield free
+
+
+@contextmanager
+def _place(per_device: int) -> Generator[bool]:
+    """One of a device's places for as long as the block lasts; false where all are taken."""
     key = hashlib.sha256(f"{backend.device()} {backend.device_name()}".encode()).hexdigest()[:10]
     folder = Path(os.environ.get("MLXTS_LOCKS") or tempfile.gettempdir())
     for place in range(per_device):
@@ -108,11 +139,8 @@ def device_to_itself(per_device: int = 1) -> Generator[None]:
         except Timeout:
             continue
         try:
-            yield
+            yield True
         finally:
             lock.release()
         return
-    raise SearchError(
-        f"{backend.device_name()} is taken by {per_device} worker(s); wait until one has ended, "
-        "or allow more with --per-device"
-    )
+    yield False

@@ -16,10 +16,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlxts.files import canonical_hash
 from mlxts.search.space import SearchConfig
+from mlxts.search.storage import ORIGIN
 
 ORDINAL = "ordinal"  # user attribute of a trial
 SURPLUS = "surplus"  # user attribute of a trial that came after the last that was asked for
-ORIGIN = "failed_trial"  # system attribute that Optuna gives to a trial that is run again
 MEDIAN_STARTUP = 5  # complete trials before the median counts
 
 

@@ -3,10 +3,14 @@
 Optuna's storage is the queue. It hands out a waiting trial to one worker only, and trials whose
 worker has died are failed and queued again, up to `MAX_RETRY` times:
 
-- A database sees the dead by their heartbeat, which Optuna sends from inside `Study.optimize`.
+- A database sees the dead by their heartbeat, which Optuna sends from inside `Study.optimize`
+  (`database.py`).
 - The journal has no heartbeat, but one machine can look at its own processes. Every trial
   therefore says who runs it, and a trial is claimed under a lock, so that whoever holds the lock
   knows: a running trial without a living owner has been abandoned.
+
+To fail a trial and to queue it again are two writes. A trial that will be queued again is marked
+before the first, so that whoever is killed between them loses nothing: `recover` finds the mark.
 """
 
 import contextlib
@@ -23,7 +27,7 @@ import optuna
 import psutil
 from filelock import FileLock
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import URL, make_url
@@ -31,9 +35,14 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from mlxts.errors import SearchError
 from mlxts.files import canonical_hash, outputs_folder
+from mlxts.search.database import AGAIN, Database
+from mlxts.search.machine import machine
 
 MAX_RETRY = 3
 OWNER = "owner"  # the user attribute of a trial that says which process runs it
+FOLLOWS = "follows"  # system attribute of one that was: the number of the trial that it repeats
+ORIGIN = "failed_trial"  # system attribute: the number of the first of them; Optuna's name
+WHY = "why"  # user attribute: what a failed trial died of
 _INSTALL = 'pip install "mlxts[postgres]"'
 
 Objective = Callable[[optuna.Trial], float]
@@ -101,14 +110,7 @@ def open(url: str | None = None, heartbeat: Heartbeat | None = None) -> BaseStor
     heartbeat = heartbeat or Heartbeat()
     try:
         with _experimental_is_fine():
-            return RDBStorage(
-                address.render_as_string(hide_password=False),
-                # After a laptop has slept its connections are gone: ask before using one.
-                engine_kwargs={"pool_pre_ping": True},
-                heartbeat_interval=heartbeat.interval,
-                grace_period=heartbeat.grace,
-                heartbeat_stale_trial_callback=_retry,
-            )
+            return Database(address, heartbeat.interval, heartbeat.grace, on_stale=_retry)
     except ImportError as error:
         raise SearchError(f"{address.drivername} needs psycopg; run: {_INSTALL}") from error
     except SQLAlchemyError as error:
@@ -121,7 +123,7 @@ def open(url: str | None = None, heartbeat: Heartbeat | None = None) -> BaseStor
 
 def close(storage: BaseStorage) -> None:
     """Give a database its connections back; a journal has nothing open between two calls."""
-    if isinstance(storage, RDBStorage):
+    if isinstance(storage, Database):
         storage.remove_session()
         storage.engine.dispose()
 
@@ -178,12 +180,54 @@ def recover(study: optuna.Study, storage: BaseStorage) -> None:
     with _experimental_is_fine():
         if not isinstance(storage, Journal):
             optuna.storages.fail_stale_trials(study)
+            _requeue_the_marked(study)
             return
         with storage.claim_lock():
             for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
                 if _abandoned(trial):
+                    mark(storage, trial._trial_id, counted=True)
                     study.tell(trial.number, state=TrialState.FAIL)
-                    _retry(study, study.trials[trial.number])
+            _requeue_the_marked(study)
+
+
+def mark(storage: BaseStorage, trial_id: int, *, counted: bool) -> None:
+    """Say of a running trial that it will be queued again once it has failed.
+
+    Args:
+        counted: whether it counts among the `MAX_RETRY` tries of a trial that fails.
+    """
+    with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+        storage.set_trial_user_attr(trial_id, AGAIN, counted)
+
+
+def requeue(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Queue a failed trial again, as the same suggestion, if it is marked and has tries left."""
+    counted = trial.user_attrs.get(AGAIN)
+    if counted is None:
+        return
+    history = retries(trial)
+    if counted:
+        history = [*history, trial.number]
+        if len(history) > MAX_RETRY:
+            return
+    origin = trial.system_attrs.get(ORIGIN, trial.number)
+    again = {ORIGIN: origin, "retry_history": history, FOLLOWS: trial.number}
+    # The next try has another owner, and none yet.
+    attributes = {k: v for k, v in trial.user_attrs.items() if k not in (OWNER, AGAIN, WHY)}
+    study.add_trial(
+        optuna.create_trial(
+            state=TrialState.WAITING,
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs=attributes,
+            system_attrs={**trial.system_attrs, **again},
+        )
+    )
+
+
+def is_running(storage: BaseStorage, trial: optuna.Trial) -> bool:
+    """Whether a claimed trial still is its worker's, and not ended by others meanwhile."""
+    return storage.get_trial(trial._trial_id).state == TrialState.RUNNING
 
 
 def retries(trial: FrozenTrial) -> list[int]:
@@ -193,10 +237,11 @@ def retries(trial: FrozenTrial) -> list[int]:
 
 
 def owner() -> dict[str, Any]:
-    """This process: host, pid, and when it started (pids are used again)."""
+    """This process: its machine, pid, and when it started (pids are used again)."""
     process = psutil.Process()
     return {
-        "host": socket.gethostname(),
+        "host": socket.gethostname(),  # for people: it may change with the network
+        "machine": machine(),
         "pid": process.pid,
         "started": process.create_time(),
     }
@@ -205,12 +250,13 @@ def owner() -> dict[str, Any]:
 def _abandoned(trial: FrozenTrial) -> bool:
     """Whether a running trial, looked at under the claim lock, has no living owner.
 
-    A journal that was copied from elsewhere may hold trials of another host: they are left alone.
+    A journal that was copied from elsewhere may hold trials of another machine: they are left
+    alone.
     """
     running = trial.user_attrs.get(OWNER)
     if running is None:
         return True
-    if running["host"] != socket.gethostname():
+    if running.get("machine", machine()) != machine():
         return False
     try:
         process = psutil.Process(running["pid"])
@@ -221,11 +267,21 @@ def _abandoned(trial: FrozenTrial) -> bool:
 
 
 def _retry(study: optuna.Study, trial: FrozenTrial) -> None:
-    with _experimental_is_fine():
-        again = optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRY)
-        # The next try has another owner, and none yet.
-        trial.user_attrs = {key: v for key, v in trial.user_attrs.items() if key != OWNER}
-        again(study, trial)
+    """What Optuna calls for a trial that it has failed because its worker was silent."""
+    _requeue_the_marked(study)
+
+
+def _requeue_the_marked(study: optuna.Study) -> None:
+    """Queue what was failed to be queued again and never was.
+
+    Two machines that look at the same moment may both do it; the twins are one run (see
+    `objective.py`, `one_run.py`).
+    """
+    trials = study.get_trials(deepcopy=False)
+    followed = {trial.system_attrs.get(FOLLOWS) for trial in trials}
+    for trial in trials:
+        if trial.state == TrialState.FAIL and trial.number not in followed:
+            requeue(study, trial)
 
 
 def _address(url: str) -> URL:

@@ -16,23 +16,26 @@ can work on it. User attributes of a study:
         ...
 """
 
+import contextlib
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import config
 from mlxts.config import ExperimentConfig
 from mlxts.errors import MlxtsError, SearchError
-from mlxts.search import blind, sampling, space, storage
-from mlxts.search.objective import Halted, Objective
+from mlxts.search import blind, readiness, sampling, space, storage
+from mlxts.search.objective import TAKEN_OVER, Halted, Objective
 from mlxts.search.space import SearchConfig, Values
 from mlxts.training import run
 from mlxts.training.events import Event, Listener
-from mlxts.training.interrupt import Interrupt
 from mlxts.training.run import Plan
 
 KIND = "hpo"
@@ -107,7 +110,10 @@ def create(
     pinned = {artifact.symbol: artifact.sha256 for artifact in artifacts}
     data = experiment.data.model_copy(update={"pinned": pinned})
     experiment = experiment.model_copy(update={"data": data})
-    study = optuna.create_study(study_name=name, storage=store, direction="minimize")
+    # Two machines may come at the same moment, and one may have been killed half-way.
+    with contextlib.suppress(DuplicatedStudyError):
+        optuna.create_study(study_name=name, storage=store, direction="minimize")
+    study = optuna.load_study(study_name=name, storage=store)
     attributes = {
         "config": experiment.model_dump(mode="json"),
         "search": search.model_dump(mode="json"),
@@ -116,8 +122,9 @@ def create(
         "code_version": run.code_version(),
         "kind": KIND,  # last: a study without it is not a whole one
     }
-    for key, value in attributes.items():
-        study.set_user_attr(key, value)
+    if "kind" not in study.user_attrs:
+        for key, value in attributes.items():
+            study.set_user_attr(key, value)
     return load(store, name)
 
 
@@ -172,17 +179,20 @@ def work(
         Whether more is left to begin; another process may still be at its own trial.
 
     Raises:
-        Halted: a signal, heat, or the time halted the trial. It waits to be gone on with.
+        Halted: a signal, heat, or the time halted the trial, which waits to be gone on with; or
+            another worker has taken it over.
+        KeyboardInterrupt: before training or after it; the trial waits to be gone on with.
         SearchError: the study was begun by another version of this program.
         MlxtsError: see `experiment.execute`; the trial is queued again, at most three times.
+        Exception: any other; the trial has failed and says why.
     """
     watcher = watcher or Watcher()
-    found = settings(study)
     if study.user_attrs["code_version"] != run.code_version():
         raise SearchError(
             f"study {study.study_name} was begun by another version of this program, whose "
             "values cannot be compared; give another --study name"
         )
+    found = settings(study)
     storage.recover(study, store)
     if end(study):
         return False
@@ -199,27 +209,76 @@ def work(
         began=watcher.began,
         out_of_time=out_of_time,
     )
-    claimed: list[optuna.Trial] = []
-
-    def wanted(trial: optuna.Trial) -> float:
-        if sampling.ordinal(study, _frozen(study, trial.number)) >= found.target_trials:
-            trial.set_user_attr(sampling.SURPLUS, True)
-            raise _Surplus
-        claimed.append(trial)
-        return objective(trial)
-
+    job = _Job(study, store, objective, found.target_trials)
     try:
-        storage.one_trial(study, store, wanted, catch=(_Surplus,))
-    except Halted:
-        requeue(study, _frozen(study, claimed[-1].number), counted=False)
-        raise
-    except MlxtsError:
-        if claimed:
-            requeue(study, _frozen(study, claimed[-1].number), counted=True)
-        raise
+        storage.one_trial(study, store, job, catch=(_Surplus,))
+    except BaseException as error:
+        raise job.reason(error) from None
     finally:
+        job.queue_again()
         watcher.ended(study)
     return end(study) is None
+
+
+class _Job:
+    """The objective of one claimed trial, and what is owed to it when it ends."""
+
+    def __init__(
+        self, study: optuna.Study, store: BaseStorage, objective: Objective, target_trials: int
+    ) -> None:
+        self._study, self._store = study, store
+        self._objective, self._target = objective, target_trials
+        self._trial: optuna.Trial | None = None
+        self._error: BaseException | None = None
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        frozen = _frozen(self._study, trial.number)
+        if sampling.ordinal(self._study, frozen) >= self._target:
+            trial.set_user_attr(sampling.SURPLUS, True)
+            raise _Surplus
+        self._trial = trial
+        try:
+            return self._objective(trial)
+        except optuna.TrialPruned:
+            raise
+        except BaseException as error:
+            self._error = error
+            # Before the trial fails: whoever is killed after that must find what it needs.
+            if isinstance(error, Halted | KeyboardInterrupt):
+                storage.mark(self._store, trial._trial_id, counted=False)
+            elif isinstance(error, MlxtsError):
+                storage.mark(self._store, trial._trial_id, counted=True)
+            with contextlib.suppress(UpdateFinishedTrialError):
+                why = str(error) if isinstance(error, MlxtsError | Halted) else repr(error)
+                trial.set_user_attr(storage.WHY, why)
+            raise
+
+    def queue_again(self) -> None:
+        """Queue the trial again where this worker has failed it, and it is owed that."""
+        if self._trial is None or self._error is None:
+            return
+        trial = self._store.get_trial(self._trial._trial_id)
+        if trial.state == TrialState.FAIL and not self._is_followed():
+            storage.requeue(self._study, trial)
+
+    def reason(self, raised: BaseException) -> BaseException:
+        """What to raise instead of what came out of Optuna.
+
+        A trial that others have ended, because this worker was silent for too long, cannot be told
+        what came of it; Optuna then raises an error of its own.
+        """
+        if self._trial is None or raised is self._error:
+            return raised
+        if storage.is_running(self._store, self._trial):
+            return raised
+        if isinstance(self._error, Halted | KeyboardInterrupt | MlxtsError):
+            return self._error
+        return Halted(TAKEN_OVER, "another worker has taken the trial over")
+
+    def _is_followed(self) -> bool:
+        number = self._trial.number if self._trial else None
+        trials = self._study.get_trials(deepcopy=False)
+        return any(trial.system_attrs.get(storage.FOLLOWS) == number for trial in trials)
 
 
 def run_all(
@@ -239,8 +298,10 @@ def run_all(
         Why it ended: `end`'s reason, or interrupted, overheated or timeout.
 
     Raises:
+        SearchError: this machine has other data than the study was begun with.
         MlxtsError: see `work`.
     """
+    readiness.require_data(settings(study).experiment.data.pinned)
     deadline = None if timeout is None else clock() + timeout
     watcher = watcher or Watcher()
     watcher.ended(study)
@@ -248,17 +309,33 @@ def run_all(
     def out_of_time() -> bool:
         return deadline is not None and clock() >= deadline
 
-    with Interrupt() as interrupt:
-        while True:
-            if interrupt.requested:
-                return "interrupted"
-            if out_of_time():
-                return "timeout"
-            try:
-                if not work(study, store, watcher=watcher, out_of_time=out_of_time):
-                    return end(study) or "done"
-            except Halted as halted:
-                return halted.status
+    with _interruptible():
+        try:
+            while True:
+                if out_of_time():
+                    return "timeout"
+                try:
+                    if not work(study, store, watcher=watcher, out_of_time=out_of_time):
+                        return end(study) or "done"
+                except Halted as halted:
+                    if halted.status != TAKEN_OVER:
+                        return halted.status
+        except KeyboardInterrupt:
+            return "interrupted"
+
+
+@contextlib.contextmanager
+def _interruptible() -> Generator[None]:
+    """Ctrl-C and SIGTERM raise KeyboardInterrupt; within training it ends its step first."""
+    old: dict[int, Any] = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def end(study: optuna.Study) -> str | None:
@@ -302,31 +379,6 @@ def winner(study: optuna.Study) -> tuple[FrozenTrial, ExperimentConfig]:
 def configuration_of(study: optuna.Study, trial: FrozenTrial) -> ExperimentConfig:
     """What a trial trained, as an ordinary experiment."""
     return space.configure(settings(study).experiment, trial.params)
-
-
-def requeue(study: optuna.Study, trial: FrozenTrial, *, counted: bool) -> None:
-    """Queue a failed trial again, as the same suggestion.
-
-    Args:
-        counted: whether it counts among the `storage.MAX_RETRY` tries of a trial that fails.
-    """
-    history = storage.retries(trial)
-    if counted:
-        history = [*history, trial.number]
-        if len(history) > storage.MAX_RETRY:
-            return
-    origin = trial.system_attrs.get(sampling.ORIGIN, trial.number)
-    again = {**trial.system_attrs, sampling.ORIGIN: origin, "retry_history": history}
-    attributes = {key: v for key, v in trial.user_attrs.items() if key != storage.OWNER}
-    study.add_trial(
-        optuna.create_trial(
-            state=TrialState.WAITING,
-            params=trial.params,
-            distributions=trial.distributions,
-            user_attrs=attributes,
-            system_attrs=again,
-        )
-    )
 
 
 class _Surplus(Exception):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import optuna
 from optuna.storages import BaseStorage
@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 
 from mlxts.errors import MlxtsError, SearchError
 from mlxts.search import one_run, readiness, storage, study, sweep
-from mlxts.search.objective import REASON, RUN, Halted
+from mlxts.search.objective import REASON, RUN, TAKEN_OVER, Halted
 from mlxts.search.one_run import Listen, Outcome, State
 from mlxts.search.space import Values
 from mlxts.training.events import Event, Listener
@@ -43,7 +43,7 @@ class _Sweeps:
     """Runs of sweeps."""
 
     def require(self, name: str, store: BaseStorage) -> None:
-        planned = sweep.load(name, store).user_attrs
+        planned = _attributes(name, store)
         readiness.require_code(planned["code"])
         readiness.require_data(planned["data"])
 
@@ -60,15 +60,17 @@ class _Searches:
     """Trials of hyperparameter searches."""
 
     def require(self, name: str, store: BaseStorage) -> None:
-        search = study.load(store, name)
-        readiness.require_code(search.user_attrs["code_version"])
-        readiness.require_data(study.settings(search).experiment.data.pinned)
+        # The code first: what another version wrote down this one may not be able to read.
+        readiness.require_code(_attributes(name, store)["code_version"])
+        readiness.require_data(study.settings(study.load(store, name)).experiment.data.pinned)
 
     def work(self, name: str, store: BaseStorage, listen: Listen) -> Outcome | None:
         watcher = _Watcher(listen)
         try:
             study.work(study.load(store, name), store, watcher=watcher)
         except Halted as halted:
+            if halted.status == TAKEN_OVER:
+                return watcher.outcome("lost", halted.message)
             return watcher.outcome("put back", halted.message, stopped_by=halted.status)
         except MlxtsError as error:
             return watcher.outcome("failed", str(error))
@@ -206,10 +208,13 @@ def _ready(
     for name in [only] if only else storage.study_names(store):
         try:
             _kind(name, store).require(name, store)
-        except SearchError as error:
-            if tally.refused.get(name) != str(error):
-                tell(f"{name} is left alone: {error}")
-            tally.refused[name] = str(error)
+        except (MlxtsError, LookupError, TypeError, ValueError) as error:
+            # Of another version, or of another program that shares the storage.
+            known = isinstance(error, MlxtsError)
+            why = str(error) if known else f"this version cannot read it ({error!r})"
+            if tally.refused.get(name) != why:
+                tell(f"{name} is left alone: {why}")
+            tally.refused[name] = why
             continue
         tally.refused.pop(name, None)
         ready.append(name)
@@ -217,7 +222,11 @@ def _ready(
 
 
 def _kind(name: str, store: BaseStorage) -> Kind:
-    kind = store.get_study_user_attrs(store.get_study_id_from_name(name)).get("kind", "")
+    kind = _attributes(name, store).get("kind", "")
     if kind not in KINDS:
         raise SearchError(f"this version knows no work of kind {kind!r}; update it")
     return KINDS[kind]
+
+
+def _attributes(name: str, store: BaseStorage) -> dict[str, Any]:
+    return store.get_study_user_attrs(store.get_study_id_from_name(name))

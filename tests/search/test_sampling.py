@@ -4,7 +4,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from mlxts.search import sampling, space, study
+from mlxts.search import sampling, space, storage
 from tests.search import studies
 
 
@@ -33,8 +33,9 @@ def _go(one: optuna.Study, count: int, break_at: dict[int, int] | None = None) -
                 lambda t: t.suggest_categorical("y", [1, 2, 3]),
             )[:draws]:
                 draw(trial)
+            storage.mark(one._storage, trial._trial_id, counted=False)
             one.tell(trial, state=TrialState.FAIL)
-            study.requeue(one, one.trials[trial.number], counted=False)
+            storage.requeue(one, one.trials[trial.number])
             continue
         one.tell(trial, _value(trial))
 

@@ -1,0 +1,29 @@
+"""Which machine this is, by a name that no network changes."""
+
+import os
+import uuid
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock
+
+from mlxts import files
+from mlxts.errors import StorageError
+
+
+@cache
+def machine() -> str:
+    """An id of this machine and user, made once and kept in the user's cache folder.
+
+    A laptop's host name follows the network that it is in, and so do the addresses of its cards.
+    """
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    path = folder / "mlxts" / "machine"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                files.write_text(path, f"{uuid.uuid4().hex}\n")
+        return path.read_text(encoding="utf-8").strip()
+    except (StorageError, OSError):  # a home that cannot be written: as good as it gets
+        return f"{uuid.getnode():012x}"
