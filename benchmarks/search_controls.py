@@ -1,8 +1,9 @@
 """Is what a search finds there, and does it admit what is not?
 
-On a market with a planted signal TPE must do at least as well as random search with as many
-trials. On one without any, every winner is luck: trained again with other seeds it must be no
-better than the baseline, and the report has to show by how much the selected value flattered.
+On a market with a planted signal the best of a search must be at least as good as the best of a
+random search with as many trials, in the median over seeds. On one without any, every winner is
+luck: trained again with other seeds it must be no better than the baseline, and the report has to
+show by how much the selected value flattered.
 """
 
 import os
@@ -68,9 +69,7 @@ def _planted(seeds: range, found: Iterator[Row]) -> list[Row]:
         best = {"tpe": tpe, "random": random, "gained": gained, "holds": gained <= 0}
         rows.append({"signal": "planted", "seed": seed, **best})
     medians = {s: statistics.median(row[s] for row in rows) for s in ("tpe", "random")}
-    # Every seed is a market of its own, with its own lowest loss: what counts is the difference
-    # on the same market.
-    gained = statistics.median(row["gained"] for row in rows)
+    gained = medians["tpe"] - medians["random"]
     middle = {**medians, "gained": gained, "holds": gained <= 0}
     return [*rows, {"signal": "planted", "seed": "median", **middle}]
 
@@ -80,14 +79,14 @@ def _empty(seeds: range, found: Iterator[Row]) -> list[Row]:
     for seed in seeds:
         seen = next(found)
         worse = {"tpe": seen["selected"], "rerun": seen["mean"], "optimism": seen["optimism"]}
-        worse |= {"against": seen["against_baseline"], "holds": not seen["better"]}
+        against = seen["against_baseline"]
+        worse |= {"against": against, "better": seen["better"], "holds": against >= 0}
         rows.append({"signal": "none", "seed": seed, **worse})
     middle = {
         key: statistics.median(row[key] for row in rows)
         for key in ("tpe", "rerun", "optimism", "against")
     }
-    holds = sum(row["holds"] for row in rows) * 2 > len(rows)
-    return [*rows, {"signal": "none", "seed": "median", **middle, "holds": holds}]
+    return [*rows, {"signal": "none", "seed": "median", **middle, "holds": middle["against"] >= 0}]
 
 
 THREADS = {"MLXTS_THREADS": "1"}
@@ -158,13 +157,15 @@ BENCHMARK = Benchmark(
         "rerun": "winner, other seeds|.4f",
         "optimism": "optimism|+.4f",
         "against": "re-runs against the best baseline|+.4f",
+        "better": "beats HAR by intervals",
         "holds": "holds",
     },
     picture=Picture("bars", ("signal", "seed"), "tpe"),
     notes=(
         f"{TRIALS} trials a study, a new market for every seed; values are validation log losses.",
         "Planted: touch of 1 % under stochastic volatility; none: direction of a random walk.",
-        "Holds: TPE no worse than random search; re-runs do not beat HAR by their intervals.",
+        "Holds: best of TPE no worse than best of random search; mean of the re-runs not below",
+        "the lowest loss among the simple models, of which the training rate is one.",
     ),
     case=case,
 )
