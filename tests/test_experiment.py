@@ -1,6 +1,9 @@
 """From a plan to a summary: scored once, repeated to the byte, stopped by heat."""
 
 import json
+import threading
+import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +14,10 @@ import pytest
 from mlxts import config, experiment
 from mlxts.errors import DataError
 from mlxts.evaluation import predictions, runs
+from mlxts.thermal import policy
 from mlxts.thermal.drift import StepDrift
+from mlxts.thermal.sensors.base import Sample
+from mlxts.thermal.sensors.scripted import Scripted
 from mlxts.training import log, run
 from mlxts.training.events import Event, PauseEvent, ResumeEvent, StepEvent, StopEvent
 from tests import homes
@@ -50,6 +56,12 @@ def test_the_summary_holds_scores_heat_and_a_verdict(finished) -> None:
     )
     assert "HAR" in summary["verdict"] or "Not estimable" in summary["verdict"]
     assert summary["thermal"]["suspect"] in (False, True)
+    assert summary["collapsed_in_training"] is False
+    steps = [r for r in _metrics(plan.folder) if r["split"] == "train"]
+    timed = [(r["samples"], r["seconds"]) for r in steps[1:]]  # the first one compiles
+    samples, seconds = (sum(column) for column in zip(*timed, strict=True))
+    assert summary["train_seconds"] == pytest.approx(seconds)
+    assert summary["samples_per_second"] == pytest.approx(samples / seconds)
     assert json.loads((plan.folder / "summary.json").read_text()) == json.loads(
         json.dumps(summary, default=str)
     )
@@ -141,23 +153,54 @@ def test_a_critical_temperature_stops_the_run_and_it_can_go_on(tmp_path: Path) -
     assert 0 < state["step"] < plan.total_steps
 
 
-def test_a_pause_for_heat_changes_no_loss(finished, tmp_path: Path) -> None:
+class _HotUntilPaused:
+    """A sensor that is hot from its second reading on until training was seen to pause.
+
+    Also the listener that sees it, and that holds the first step until the heat was read.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.events: list[Event] = []
+        self.settings = {
+            "thermal.sensor": _trace(folder, [60.0, 88.0, 70.0]),
+            "thermal.pause": True,
+            "thermal.poll_seconds": 0.02,
+        }
+        self._paused, self._reads = threading.Event(), 0
+        monkeypatch.setattr(Scripted, "read", self._read)
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+        if isinstance(event, PauseEvent):
+            self._paused.set()
+        while isinstance(event, StepEvent) and self._reads < 2 * policy.WINDOW:
+            time.sleep(0.01)
+
+    @property
+    def _read(self) -> Callable[[Scripted], Sample]:
+        def read(sensor: Scripted) -> Sample:
+            self._reads += 1
+            now = 0 if self._reads == 1 else 2 if self._paused.is_set() else 1
+            return sensor._samples[now]
+
+        return read
+
+
+def test_a_pause_for_heat_changes_no_loss(
+    finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan, _ = finished
     losses = [r["loss"] for r in _metrics(plan.folder) if r["split"] == "train"]
     plan.folder.rename(plan.folder.with_name("kept"))
     try:
-        trace = [60.0, *[88.0] * 50, *[70.0] * 30]  # hot by the end of the first step
-        sensor = _trace(tmp_path, trace)
-        paused = _plan(
-            **{"thermal.sensor": sensor, "thermal.pause": True, "thermal.poll_seconds": 0.02}
-        )
+        seen = _HotUntilPaused(tmp_path, monkeypatch)
+        paused = _plan(**seen.settings)
         assert paused.run_id == plan.run_id
-        seen: list[Event] = []
-        experiment.execute(paused, emit=seen.append)
-        kinds = [type(event) for event in seen]
+        experiment.execute(paused, emit=seen)
+        kinds = [type(event) for event in seen.events]
         assert PauseEvent in kinds
         assert ResumeEvent in kinds
-        assert [e.loss for e in seen if isinstance(e, StepEvent)] == losses
+        assert [e.loss for e in seen.events if isinstance(e, StepEvent)] == losses
     finally:
         import shutil
 
@@ -173,11 +216,10 @@ def _recorded(folder: Path, kind: str) -> list[dict]:
     return [row for row in log.read(folder / log.EVENTS) if row["event"] == kind]
 
 
-def test_heat_is_in_the_runs_own_record(tmp_path: Path) -> None:
-    sensor = _trace(tmp_path, [60.0, *[88.0] * 50, *[70.0] * 30])
-    hot = {"thermal.sensor": sensor, "thermal.pause": True, "thermal.poll_seconds": 0.02}
-    plan = _plan(seed=6, **hot)
-    experiment.execute(plan, emit=lambda event: None)
+def test_heat_is_in_the_runs_own_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = _HotUntilPaused(tmp_path, monkeypatch)
+    plan = _plan(seed=6, **seen.settings)
+    experiment.execute(plan, emit=seen)
     bands = [row["band"] for row in _recorded(plan.folder, "thermal")]
     assert "warning" in bands
     assert len(_recorded(plan.folder, "pause")) == len(_recorded(plan.folder, "resume")) >= 1
@@ -208,6 +250,15 @@ def test_a_run_that_slows_down_says_so_once_and_keeps_its_wall_time_to_itself(
     assert len([text for text in notices if "no wall times" in text]) == 1
     assert summary["train_seconds"] > 0
     assert runs.describe(plan.folder)["train_seconds"] is None
+
+
+def test_a_run_that_collapsed_on_the_way_says_so() -> None:
+    """A weight decay that leaves little but the head's bias after every step."""
+    plan = _plan(seed=10, **{"training.weight_decay": 900, "training.learning_rate": 0.001})
+    summary = experiment.execute(plan, emit=lambda event: None)
+    assert summary["collapsed_in_training"] is True
+    (notice,) = [row["message"] for row in _recorded(plan.folder, "notice")]
+    assert notice.startswith("collapsed: ")
 
 
 def test_going_on_with_other_threads_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

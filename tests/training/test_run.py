@@ -125,12 +125,17 @@ def test_a_signal_ends_the_step_writes_a_checkpoint_and_exits_130(
         [*TRAIN, "--set", "training.max_epochs=500", "--set", "training.patience=5000"],
         cwd=home, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
-    while not (found := list(files.runs_folder().glob("*/metrics.jsonl"))) or not log.read(
-        found[0]
-    ):
-        time.sleep(0.05)
-    process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
+    try:
+        while not (found := list(files.runs_folder().glob("*/metrics.jsonl"))) or not log.read(
+            found[0]
+        ):
+            assert process.poll() is None, "it ended before its first step"
+            time.sleep(0.05)
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=200)
+    finally:
+        process.kill()
+        process.wait()
     assert process.returncode == 130
     assert json.loads(said)["status"] == "interrupted"
     state = json.loads((found[0].parent / "checkpoint" / "last" / "state.json").read_text())
