@@ -30,6 +30,7 @@ from mlxts.training import log
 KILLS, QUICK_KILLS = 100, 3
 STEPS_PER_KILL = 20  # of the run's length, so that it is not over before the kills are
 STEPS_PER_EPOCH = 10
+BYTES_PER_STEP = 200  # of the record, about
 LONGEST_WAIT = 900.0  # seconds until a process has come to the moment when it is killed
 MOMENTS = ("starting", "training", "writing a checkpoint", "concluding")
 SHARES = (0.15, 0.5, 0.35, 0.0)
@@ -155,9 +156,13 @@ def _wait_for(
     """Wait for a random time within that moment; False if the process ended meanwhile."""
     began = time.time()
     if moment == "starting":
-        time.sleep(rng.uniform(0.05, 2.0))
+        latest = began + rng.uniform(0.05, 2.0)
+        while time.time() < latest and not ((run := _folder(home)) and _trains_since(run, began)):
+            time.sleep(0.002)
         return process.poll() is None
     metrics_before: int | None = None  # bytes, once the process has opened the record
+    # Counted in what it does, not in seconds: a fast machine would come to its end meanwhile.
+    further = rng.uniform(0.0, STEPS_PER_KILL / 2 * BYTES_PER_STEP)
     torn, wanted = set[str](), int(rng.integers(1, 6))  # checkpoints that were seen being written
     while process.poll() is None and time.time() - began < LONGEST_WAIT:
         time.sleep(0.0005)
@@ -168,13 +173,13 @@ def _wait_for(
             metrics_before = _size(folder / log.METRICS)
         torn |= {path.name for path in (folder / "checkpoint").glob(f".*{files.TEMPORARY}")}
         reached = {
-            "training": _size(folder / log.METRICS) > metrics_before,
+            "training": _size(folder / log.METRICS) > metrics_before + further,
             "writing a checkpoint": len(torn) >= wanted,
             "concluding": moment == "concluding" and _stopped(folder),
         }
         if reached[moment]:
-            quickly = moment == "writing a checkpoint"
-            time.sleep(rng.exponential(0.003) if quickly else rng.uniform(0.0, 0.7))
+            late = moment == "concluding"
+            time.sleep(rng.uniform(0.0, 0.7) if late else rng.exponential(0.003))
             return process.poll() is None
     return False
 
