@@ -114,8 +114,8 @@ def device_to_itself(per_device: int = 1) -> Generator[None]:
     with _place(per_device) as free:
         if not free:
             raise SearchError(
-                f"{backend.device_name()} is taken by {per_device} worker(s); wait until one has "
-                "ended, or allow more with --per-device"
+                f"{backend.device_name()} is taken by {per_device} process(es) that train; wait "
+                "until one has ended (workers can share it: --per-device)"
             )
         yield
 

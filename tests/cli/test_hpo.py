@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import optuna
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -11,7 +12,7 @@ from mlxts import config, files
 from mlxts.cli.app import app
 from mlxts.errors import ConfigError, SearchError
 from mlxts.model import budget
-from mlxts.search import blind, space
+from mlxts.search import blind, readiness, space, storage
 from mlxts.training import run
 from tests import homes
 from tests.search import studies
@@ -82,6 +83,39 @@ def test_a_pipe_reads_one_line_a_trial(home: Path) -> None:
     assert "trial 0 begins: weight_decay" in said
     assert "the best so far · 1/1 trials" in said
     assert "best: trial 0, validation loss" in said
+
+
+def test_a_device_that_is_taken_is_left_to_who_has_it(home: Path) -> None:
+    with readiness.device_to_itself():
+        with pytest.raises(SearchError, match="taken by 1 process"):
+            _call("hpo", "searched.yaml")
+        assert "both will take longer" in _call("train", "small.yaml", "--quiet").stderr
+    _call("hpo", "searched.yaml", "--trials", "1", "--quiet")
+    with (
+        readiness.device_to_itself(),
+        pytest.raises(SearchError, match="taken by 1 process"),
+    ):
+        _call("hpo", "show", "hpo-searched", "--rerun-seeds", "1")
+
+
+def test_a_study_of_another_version_does_not_hide_the_others(home: Path) -> None:
+    _call("hpo", "searched.yaml", "--trials", "1", "--quiet")
+    other = optuna.create_study(study_name="hpo-other", storage=storage.open())
+    other.set_user_attr("kind", "hpo")
+    other.set_user_attr("config", {"gone": 1})
+    done = _call("hpo", "list", "--json")
+    assert len(json.loads(done.stdout)["studies"]) == 1
+    assert "hpo-other is left out" in done.stderr
+
+
+def test_a_winner_is_trained_again_by_the_code_that_found_it_alone(home: Path) -> None:
+    _call("hpo", "searched.yaml", "--trials", "1", "--quiet")
+    store = storage.open()
+    optuna.load_study(study_name=storage.study_names(store)[0], storage=store).set_user_attr(
+        "code_version", "older"
+    )
+    with pytest.raises(SearchError, match="check out the same commit"):
+        _call("hpo", "show", "hpo-searched", "--rerun-seeds", "1")
 
 
 def test_mistakes_name_what_to_do(home: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from datetime import date
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from typer.testing import CliRunner
 
 from mlxts import protocol
 from mlxts.cli.app import app
-from mlxts.errors import SearchError
-from mlxts.search import storage, sweep
+from mlxts.errors import BudgetError, SearchError
+from mlxts.search import projection, storage, sweep
 from tests import homes
 from tests.search import sweeps
 
@@ -50,6 +51,18 @@ def test_a_plan_says_what_every_run_costs_and_writes_nothing(home: Path) -> None
     shown = _call("sweep", "plan", "tiny.yaml", "--no-timing").stdout
     assert "0 done, 4 left" in shown
     assert "Nothing was written" in shown
+
+
+def test_a_shape_that_cannot_be_timed_now_keeps_none_from_the_plan(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(plan: object, count: int) -> float:
+        raise BudgetError("needs 4.0 GiB and 1.0 GiB are free")
+
+    monkeypatch.setattr(projection.run, "time_steps", full)
+    said = json.loads(_call("sweep", "plan", "tiny.yaml", "--json").stdout)["runs"]
+    assert len(said) == 4
+    assert all("GiB" in row["problem"] for row in said)
 
 
 def test_what_is_trained_is_done_in_the_plan_the_status_and_for_a_second_run(home: Path) -> None:
@@ -126,9 +139,16 @@ def test_an_idle_worker_ends_by_ctrl_c_with_130(home: Path) -> None:
         [sys.executable, "-m", "mlxts", "worker"], env=os.environ, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    assert process.stderr is not None
-    assert "waiting for work" in process.stderr.readline()
-    process.terminate()
-    _, said = process.communicate(timeout=60)
+    said: list[str] = []
+    reader = threading.Thread(target=lambda: said.extend(process.stderr or ()), daemon=True)
+    reader.start()
+    try:
+        sweeps.until(lambda: any("waiting for work" in line for line in said))
+        process.terminate()
+        process.wait(timeout=120)
+    finally:
+        process.kill()
+        reader.join(timeout=60)
+        process.communicate()
     assert process.returncode == protocol.EXIT_INTERRUPTED
-    assert said == "interrupted; what was begun waits again\n"
+    assert said[1:] == ["interrupted; what was begun waits again\n"]

@@ -1,6 +1,8 @@
 """A trial is a real run, judged by the loss of the checkpoint that is restored."""
 
+import time
 import typing
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import backend, files, protocol
-from mlxts.search import sampling, space, study
+from mlxts.search import objective, sampling, space, storage, study
 from mlxts.search.blind import Blind
 from mlxts.search.objective import DUPLICATE, REASON, RUN, Objective
 from mlxts.training import loop, run
@@ -147,6 +149,40 @@ def test_a_suggestion_that_was_made_before_is_not_trained_again() -> None:
     assert second.user_attrs[DUPLICATE] == 0
     assert DUPLICATE not in first.user_attrs
     assert second.intermediate_values == first.intermediate_values
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["ends", "dies"])
+def test_a_twin_that_is_being_trained_is_waited_for(
+    dies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objective, "_POLL", 0.01)
+    monkeypatch.setattr(storage, "recover", lambda *_: None)  # the twin's worker is alive
+    configuration = studies.experiment({"weight_decay": [0.55, 0.65]}, trials=2)
+    one, store = studies.begin(configuration)
+    for _ in range(2):
+        one.enqueue_trial({"weight_decay": 0.55})
+    twin = one.ask()
+    values = space.suggest(twin, space.read(configuration).space)
+    same = space.configure(study.settings(one).experiment, values)
+    twin.set_user_attr(RUN, run.plan(same).run_id)
+    events: list[Any] = []
+
+    def other_worker() -> None:
+        while len(one.trials) < 2 or RUN not in one.trials[1].user_attrs:
+            time.sleep(0.01)
+        assert one.trials[1].state == TrialState.RUNNING
+        told = {"state": TrialState.FAIL} if dies else {"values": 0.5}
+        one.tell(twin, **told)
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(other_worker)
+        study.work(one, store, emit=events.append)
+        other.result(timeout=60)
+    second = one.trials[1]
+    assert second.state == TrialState.COMPLETE
+    assert bool(events) is dies
+    assert second.user_attrs.get(DUPLICATE) == (None if dies else 0)
+    assert (second.value == 0.5) is not dies
 
 
 def test_a_second_model_in_one_process_trains_like_the_first() -> None:

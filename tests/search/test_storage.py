@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,11 +21,11 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     return None if request.param == "journal" else f"sqlite:///{tmp_path}/studies.db"
 
 
-QUICK = storages.Heartbeat(1, 2)
+ALIVE = storages.Heartbeat(1, 600)  # nobody is silent for so long, however busy the machine
 
 
 def _study(url: str | None) -> tuple[optuna.Study, optuna.storages.BaseStorage]:
-    storage = storages.open(url, QUICK)
+    storage = storages.open(url, ALIVE)
     return optuna.create_study(storage=storage, study_name="s", load_if_exists=True), storage
 
 
@@ -55,7 +56,7 @@ KILLED = """
 import os, signal, optuna, sys
 from mlxts.search import storage as storages
 url = sys.argv[1] or None
-storage = storages.open(url, storages.Heartbeat(1, 2))
+storage = storages.open(url)
 study = optuna.load_study(study_name="s", storage=storage)
 def objective(trial):
     trial.suggest_float("x", 0, 3)
@@ -85,6 +86,29 @@ def test_the_trial_of_a_killed_worker_waits_again(
     storages.one_trial(study, storage, lambda trial: trial.suggest_float("x", 0, 3))
     again = study.trials[1]
     assert (again.value, storages.retries(again)) == (2.0, [0])
+
+
+def test_a_dead_worker_is_known_though_the_machine_has_another_name_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    study, storage = _study(None)
+    study.enqueue_trial({"x": 2.0})
+    _killed(None, "in its objective")
+    monkeypatch.setattr(socket, "gethostname", lambda: "another-network.local")
+    storages.recover(study, storage)
+    assert [t.state for t in study.trials] == [TrialState.FAIL, TrialState.WAITING]
+
+
+def test_the_trials_of_another_machine_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    study, storage = _study(None)
+    trial = study.ask()
+    trial.set_user_attr(storages.OWNER, {**storages.owner(), "machine": "other", "pid": 2**22})
+    storages.recover(study, storage)
+    assert [t.state for t in study.trials] == [TrialState.RUNNING]
 
 
 def test_a_trial_that_kills_every_worker_is_given_up_after_three_retries(

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from optuna.trial import TrialState
 
 from mlxts.errors import SearchError, StorageError
 from mlxts.search import blind, sampling, space, storage, study
-from mlxts.search.objective import RUN
+from mlxts.search.objective import RUN, TAKEN_OVER, Halted
 from mlxts.training import events
-from mlxts.training.events import Event, StepEvent
+from mlxts.training.events import EpochEvent, Event, StepEvent, StopEvent
 from tests import homes
 from tests.search import studies
 
@@ -91,7 +92,7 @@ def test_five_kills_change_no_trial_and_no_value(home: Path) -> None:
     for kind, count in DEATHS:
         life = LIVES.Process(target=_live, args=(str(home), kind, count))
         life.start()
-        life.join()
+        life.join(300)
         assert life.exitcode == -signal.SIGKILL
     store = storage.open()
     broken = study.load(store, "hpo-small")
@@ -127,6 +128,125 @@ def test_ctrl_c_ends_cleanly_and_the_trial_goes_on_where_it_stopped(home: Path) 
     assert steps[0] == 6
     assert one.trials[1].state == TrialState.COMPLETE
     assert one.trials[1].user_attrs[RUN] == halted.user_attrs[RUN]
+
+
+class _Begins(study.Watcher):
+    """Does something when a trial is about to train."""
+
+    def __init__(self, action: Any) -> None:
+        self._action, self.steps = action, 0
+
+    def began(self, *_: Any) -> None:
+        self._action()
+
+    def __call__(self, event: Event) -> None:
+        self.steps += isinstance(event, StepEvent)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_training_is_not_kept_for_its_end(home: Path, number: int) -> None:
+    one, store = studies.begin(studies.experiment(trials=1))
+    watcher = _Begins(lambda: os.kill(os.getpid(), number))
+    assert study.run_all(one, store, watcher=watcher) == "interrupted"
+    assert watcher.steps == 0
+    assert [t.state.name for t in one.trials] == ["FAIL", "WAITING"]
+    assert storage.retries(one.trials[1]) == []
+
+
+def _raise_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "watcher",
+    [lambda: _Begins(_raise_interrupt), lambda: _At(StopEvent, 1, _raise_interrupt)],
+    ids=["before training", "before scoring"],
+)
+def test_an_interrupted_worker_puts_its_trial_back(home: Path, watcher: Any) -> None:
+    one, store = studies.begin(studies.experiment(trials=1))
+    with pytest.raises(KeyboardInterrupt):
+        study.work(one, store, watcher=watcher())
+    assert [t.state.name for t in one.trials] == ["FAIL", "WAITING"]
+    assert storage.retries(one.trials[1]) == []
+    study.work(one, store)
+    assert one.trials[1].state == TrialState.COMPLETE
+
+
+def test_an_error_that_nobody_foresaw_fails_the_trial_with_a_reason(home: Path) -> None:
+    one, store = studies.begin(studies.experiment(trials=1))
+
+    def fail() -> None:
+        raise ZeroDivisionError("by zero")
+
+    with pytest.raises(ZeroDivisionError):
+        study.work(one, store, watcher=_At(StepEvent, 1, fail))
+    (trial,) = one.trials
+    assert trial.state == TrialState.FAIL
+    assert "by zero" in trial.user_attrs[storage.WHY]
+
+
+def test_a_trial_that_was_taken_over_is_given_up_and_the_next_one_begun(home: Path) -> None:
+    """What another machine does after the grace period, while this one slept."""
+    one, store = studies.begin(studies.experiment(trials=1, settings=EPOCHS))
+
+    def taken() -> None:
+        storage.mark(store, one.trials[0]._trial_id, counted=True)
+        one.tell(0, state=TrialState.FAIL)
+        storage.recover(one, store)
+
+    with pytest.raises(Halted) as halted:
+        study.work(one, store, watcher=_At(StepEvent, 3, taken))
+    assert halted.value.status == TAKEN_OVER
+    assert [t.state.name for t in one.trials] == ["FAIL", "WAITING"]
+    assert study.run_all(one, store) == "all 1 trials are done"
+    assert [t.state.name for t in one.trials] == ["FAIL", "COMPLETE"]
+
+
+def test_an_outage_of_the_database_does_not_stop_training(home: Path) -> None:
+    def begun() -> tuple[optuna.Study, optuna.storages.BaseStorage]:
+        store = storage.open(f"sqlite:///{home}/studies.db", storage.Heartbeat(60, 600))
+        configuration = studies.experiment(trials=1, settings=EPOCHS)
+        return study.create(store, configuration, space.read(configuration)), store
+
+    def rename(old: str, new: str) -> None:
+        connection = sqlite3.connect(home / "studies.db")
+        connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
+        connection.close()
+
+    table, away = "trial_intermediate_values", "away"
+    down = _At(StepEvent, 2, lambda: rename(table, away))
+    up = _At(EpochEvent, 1, lambda: rename(away, table))
+
+    def both(event: Event) -> None:
+        down(event)
+        up(event)
+
+    one, store = begun()
+    study.work(one, store, emit=both)
+    (trial,) = one.trials
+    assert trial.state == TrialState.COMPLETE
+    assert sorted(trial.intermediate_values) == [1, 2]
+    storage.close(store)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"config": {"name": "older"}, "target_trials": 9}])
+def test_a_study_that_was_half_made_is_completed(home: Path, attributes: dict[str, Any]) -> None:
+    configuration, store = studies.experiment(trials=1), storage.open()
+    search = space.read(configuration)
+    half = optuna.create_study(study_name=study.name_of(configuration, search), storage=store)
+    for key, value in attributes.items():
+        half.set_user_attr(key, value)
+    one = study.create(store, configuration, search)
+    assert study.settings(one).target_trials == 1
+    assert study.run_all(one, store) == "all 1 trials are done"
+
+
+def test_a_machine_without_the_data_of_a_study_claims_nothing(home: Path) -> None:
+    one, store = studies.begin(studies.experiment())
+    shutil.rmtree(home / "data" / "raw")
+    with pytest.raises(SearchError, match="data/raw"):
+        study.run_all(one, store)
+    assert one.trials == []
 
 
 def test_interruptions_do_not_use_up_the_tries_of_a_trial(home: Path) -> None:

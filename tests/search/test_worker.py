@@ -3,7 +3,9 @@
 import contextlib
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -83,3 +85,50 @@ def test_a_run_that_diverges_fails_and_the_next_one_is_trained(home: Path) -> No
     assert [outcome.state for outcome in tally.outcomes] == ["failed", "done"]
     assert [entry.why for entry in sweep.ledger(runs)] == ["the loss is not finite", None]
     assert [t.state for t in runs.trials] == [TrialState.FAIL, TrialState.COMPLETE]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"kind": "hpo", "code_version": "older", "config": {"gone": 1}, "search": {}},
+        {"kind": "hpo"},
+        {"kind": "sweep", "config": []},
+        {"kind": "of a newer version"},
+    ],
+)
+def test_an_old_or_foreign_study_keeps_nobody_from_the_others(
+    home: Path, attributes: dict[str, Any]
+) -> None:
+    journal = storage.open()
+    foreign = optuna.create_study(study_name="foreign", storage=journal)
+    for key, value in attributes.items():
+        foreign.set_user_attr(key, value)
+    runs = sweep.create(sweeps.sweep({"seed": [0]}), journal)
+    told: list[str] = []
+    tally = worker.loop(
+        journal, listen=lambda plan: contextlib.nullcontext(lambda event: None),
+        tell=told.append, idle_exit=True,
+    )  # fmt: skip
+    assert [outcome.state for outcome in tally.outcomes] == ["done"]
+    assert worker.standing(runs.study_name, journal) == "1 done"
+    assert [line.split(":")[0] for line in told] == ["foreign is left alone"]
+
+
+def test_a_trial_that_another_worker_took_over_is_lost_and_not_failed(home: Path) -> None:
+    journal = storage.open()
+    experiment = studies.experiment(trials=1)
+    search = study.create(journal, experiment, space.read(experiment))
+    taken: list[int] = []
+
+    def listen(plan: Plan):
+        def emit(event: Event) -> None:
+            if event.kind == "step" and not taken:
+                taken.append(event.step)
+                storage.mark(journal, search.trials[0]._trial_id, counted=True)
+                search.tell(0, state=TrialState.FAIL)
+
+        return contextlib.nullcontext(emit)
+
+    tally = worker.loop(journal, listen=listen, tell=lambda line: None, idle_exit=True)
+    assert [outcome.state for outcome in tally.outcomes] == ["lost", "done"]
+    assert [t.state for t in search.trials] == [TrialState.FAIL, TrialState.COMPLETE]
