@@ -29,7 +29,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from mlxts import backend  # before MLX, so that MLX finds the fast BLAS
+from mlxts import backend, pages  # before MLX, so that MLX finds the fast BLAS
 
 # isort: split
 from mlxts.cli.output import note
@@ -118,7 +118,7 @@ def fresh(file: str, case: Row, environment: Mapping[str, str] | None = None) ->
     """
     done = subprocess.run(
         [sys.executable, file, "--case", json.dumps(case)],
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, **pages.wanted(), **(environment or {})},  # as commands start
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -19,7 +19,7 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mlxts import gemm, kernels
+from mlxts import gemm, kernels, pages
 from mlxts import memory as machine_memory
 
 if TYPE_CHECKING:
@@ -308,6 +308,7 @@ def describe() -> dict[str, Any]:
         "small_products": "one thread" if blas.small_serial else "as the BLAS likes",
         "kernels": "vector" if kernels.enable(probe=False) else "stock",
         "kernel_set": kernels.identity(),
+        "pages": "2 MiB" if pages.in_use() else "as they come",
         "memory_bytes": usable_memory(),
     }
 

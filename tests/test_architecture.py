@@ -7,10 +7,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mlxts"
 STAIRCASE = [
-    "protocol", "errors", "files", "universe", "yamltext", "config", "kernels", "gemm", "memory",
+    "protocol", "errors", "files", "universe", "yamltext", "config", "kernels", "gemm", "pages", "memory",
     "backend", "data", "features", "targets", "splits", "dataset", "model", "training", "thermal",
     "console", "tracking", "evaluation", "experiment", "interop", "walk_forward",
-    "search", "scaling", "report", "workspace", "cli", "__main__",
+    "search", "scaling", "report", "quickstart", "workspace", "cli", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 

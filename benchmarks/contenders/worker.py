@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mlxts import pages
+
 FOLDER = Path(__file__).parents[1]
 NAMES = ("ours", "wheel", "torch", "compiled", "hf classification", "hf prediction")
 
@@ -27,6 +29,8 @@ class Worker:
             "MKL_NUM_THREADS": str(threads),
             "OMP_WAIT_POLICY": "PASSIVE",  # a waiting library must not take the other's core
         }
+        if name == "ours":
+            environment |= pages.wanted(environment)
         if name == "wheel":
             environment["MLXTS_KERNELS"] = "stock"
         self._process = subprocess.Popen(

@@ -6,9 +6,16 @@ Heavy imports live inside the commands, so that `mlxts --help` answers at once.
 import os
 import sys
 
+_TRAINING = ("train", "batch-size", "hpo", "sweep", "worker", "evaluate", "baselines")
+
 
 def main() -> None:
     """Run the command line; an error a user can cause is one line and its own exit code."""
+    from mlxts import pages
+
+    if sys.argv[1:] and sys.argv[1] in _TRAINING:
+        pages.start_again()
+
     from mlxts.cli.app import app
     from mlxts.errors import MlxtsError
 
