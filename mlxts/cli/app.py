@@ -12,6 +12,7 @@ from mlxts.cli import (
     export,
     features,
     hpo,
+    quickstart,
     report,
     scaling,
     sweep,
@@ -50,6 +51,7 @@ def root(
     pass
 
 
+app.command()(quickstart.quickstart)
 app.command()(train.train)
 app.command()(train.predict)
 app.command("batch-size")(train.batch_size)

@@ -1,0 +1,165 @@
+"""`quickstart`: a first experiment, asked for at a terminal or given by flags."""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, redirect_stdout
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlxts.cli.output import JsonOption, emit, note
+
+if TYPE_CHECKING:
+    from mlxts.quickstart import Answers
+
+
+class SourceName(StrEnum):
+    sample = "sample"
+    yahoo = "yahoo"
+    files = "files"
+
+
+def quickstart(
+    source: Annotated[
+        SourceName | None, typer.Option(help="sample (offline), yahoo, or files of your own.")
+    ] = None,
+    symbols: Annotated[
+        str | None,
+        typer.Option(help="e.g. SPY,QQQ (the first is scored); of files their paths."),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="e.g. threshold_1pct.")] = None,
+    budget: Annotated[str | None, typer.Option(help="e.g. 2M; smaller ones train faster.")] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where the configuration goes.")
+    ] = Path("quickstart.yaml"),
+    train: Annotated[
+        bool | None, typer.Option("--train/--no-train", help="Train it at once, or not.")
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Ask nothing: take the default of what is missing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a first experiment: configuration, data, plan; then train it if you like."""
+    from mlxts import files
+    from mlxts import quickstart as first
+    from mlxts.errors import ConfigError
+    from mlxts.training import run
+
+    if output.exists():
+        raise ConfigError(f"{output} is there already; choose another --output")
+    ask = _Asking(yes=yes, terminal=sys.stdin.isatty() and not as_json)
+    try:
+        answers = _answers(ask, source and source.value, symbols, task, budget, output)
+        wanted = first.configuration(answers)
+    except (EOFError, KeyboardInterrupt):
+        note("\nnothing was written")
+        raise typer.Exit(130) from None
+    if train is None and not ask.can:
+        train = ask("--train or --no-train", "train it now", "yes", ("yes", "no")) == "yes"
+    files.write_text(output, wanted.to_yaml())
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        _store(answers)
+    plan = run.plan(wanted)
+    commands = first.next_commands(answers)
+    if not as_json:
+        _show(plan.record(), output, commands)
+    try:
+        if train is None:
+            train = ask("--train or --no-train", "train it now", "yes", ("yes", "no")) == "yes"
+    except (EOFError, KeyboardInterrupt):
+        train = False
+        note("")
+    said = {"config": str(output), "commands": commands, "plan": plan.record()}
+    _finish(said, plan, output, train=bool(train), as_json=as_json)
+
+
+class _Asking:
+    """Answers that were not given: asked for, taken by default, or refused."""
+
+    def __init__(self, *, yes: bool, terminal: bool) -> None:
+        self._yes = yes
+        self.can = terminal and not yes
+
+    def __call__(self, flag: str, question: str, default: str, choices: Sequence[str] = ()) -> str:
+        """Raises ConfigError where there is nobody to ask."""
+        from mlxts.errors import ConfigError
+
+        if self._yes and default:
+            return default
+        if not self.can:
+            of = f" ({', '.join(choices)})" if choices else ""
+            raise ConfigError(f"{flag} is missing{of}; without a terminal nobody can be asked")
+        listed = f" ({', '.join(choices)})" if choices else ""
+        while True:
+            said = input(f"{question}{listed}{f' [{default}]' if default else ''}: ").strip()
+            said = said or default
+            close = [choice for choice in choices if choice.startswith(said)] if said else []
+            if not choices and said:
+                return said
+            if said in choices:
+                return said
+            if len(close) == 1:
+                return close[0]
+            print(f"please answer with one of {', '.join(choices)}" if choices else "please answer")
+
+
+def _answers(
+    ask: Callable[..., str],
+    source: str | None,
+    symbols: str | None,
+    task: str | None,
+    budget: str | None,
+    output: Path,
+) -> "Answers":
+    from mlxts import protocol
+    from mlxts import quickstart as first
+
+    source = source or ask("--source", "where do the prices come from", "sample", first.SOURCES)
+    known: Any = source
+    what = "which files (CSV or Parquet)" if source == "files" else "which symbols"
+    given = symbols or ask("--symbols", what, first.SYMBOLS[known])
+    task = task or ask("--task", "what is predicted", first.TASK, tuple(protocol.TASKS))
+    budget = budget or ask("--budget", "how large", first.BUDGET, tuple(protocol.BUDGETS))
+    return first.Answers(known, first.split(given), task, budget, output)
+
+
+def _store(answers: "Answers") -> None:
+    """Fetch and store the data, with the checks and remarks of `mlxts data`."""
+    from mlxts.cli import data
+
+    if answers.source == "files":
+        for path, name in zip(answers.symbols, answers.names, strict=True):
+            data.import_([Path(path)], symbol=name)
+        return
+    data.download(list(answers.names), source=data.Online(answers.source))
+
+
+def _show(record: dict[str, Any], output: Path, commands: Sequence[str]) -> None:
+    from mlxts.cli.train import show_plan
+
+    show_plan(record)
+    print(f"{output} is written; what goes on from here:")
+    for command in commands:
+        print(f"  {command}")
+
+
+def _finish(said: dict[str, Any], plan: Any, output: Path, *, train: bool, as_json: bool) -> None:
+    if train and not as_json:
+        from mlxts.cli import train as training
+
+        training.train(output, resume=True)
+        return
+    if train:
+        from mlxts import console, experiment
+        from mlxts.cli.train import leave_unless_finished
+
+        with console.make(json=True) as report:
+            summary = experiment.execute(plan, emit=report, resume=True)
+        emit({**said, "summary": summary})
+        leave_unless_finished(summary)
+        return
+    if as_json:
+        emit(said)

@@ -1,0 +1,94 @@
+"""A first experiment from four answers: its configuration, and the commands that go on from it."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from mlxts import config, protocol
+from mlxts.config import ExperimentConfig
+from mlxts.errors import ConfigError
+
+Source = Literal["sample", "yahoo", "files"]
+SOURCES: tuple[Source, ...] = get_args(Source)
+# What is taken where nothing else is said; files have to be named.
+SYMBOLS: dict[Source, str] = {"sample": "SP500", "yahoo": protocol.SCORED_ON, "files": ""}
+TASK, BUDGET = "threshold_1pct", "2M"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a first experiment is about.
+
+    Attributes:
+        symbols: tickers; the first one is scored. Of source files: paths of CSV or Parquet files.
+        output: where the configuration goes.
+    """
+
+    source: Source
+    symbols: tuple[str, ...]
+    task: str
+    budget: str
+    output: Path
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the series are called once they are stored."""
+        if self.source == "files":
+            return tuple(Path(path).stem.upper() for path in self.symbols)
+        return tuple(symbol.upper() for symbol in self.symbols)
+
+
+def split(text: str) -> tuple[str, ...]:
+    """Symbols or files as people list them, with commas or spaces; quotes hold a path together."""
+    try:
+        return tuple(shlex.split(text.replace(",", " ")))
+    except ValueError as error:
+        raise ConfigError(f"--symbols {text}: a quotation is not closed") from error
+
+
+def configuration(answers: Answers) -> ExperimentConfig:
+    """The experiment: exploratory, since a strict one wants a batch size tuned beforehand.
+
+    Raises:
+        ConfigError: an answer that no experiment can have.
+    """
+    if not answers.symbols:
+        raise ConfigError("--symbols: name at least one, e.g. SPY")
+    return config.build(
+        {
+            "name": answers.output.stem,
+            "mode": "exploratory",
+            "budget": answers.budget,
+            "task": answers.task,
+            "data": {
+                "source": answers.source,
+                "symbols": answers.names,
+                "score_on": answers.names[0],
+                # The sample ends in 2018, before the protocol's validation begins.
+                "splits": "sample" if answers.source == "sample" else "protocol",
+            },
+            "training": {"max_epochs": 5},
+        },
+        origin="quickstart",
+    )
+
+
+def store_commands(answers: Answers) -> list[str]:
+    """What brings the data here."""
+    if answers.source == "files":
+        pairs = zip(answers.symbols, answers.names, strict=True)
+        return [f"mlxts data import {shlex.quote(path)} --symbol {name}" for path, name in pairs]
+    given = " --source sample" if answers.source == "sample" else ""
+    return [f"mlxts data download {' '.join(answers.names)}{given}"]
+
+
+def next_commands(answers: Answers) -> list[str]:
+    """What to type once the data are there."""
+    path = shlex.quote(str(answers.output))
+    return [
+        f"mlxts train {path} --dry-run",
+        f"mlxts baselines {path}",
+        f"mlxts train {path} --resume",
+        "mlxts runs",
+    ]
