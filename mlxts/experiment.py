@@ -101,6 +101,7 @@ def execute(
         elif isinstance(event, StepEvent) and drift.add(event.seconds):
             heat(NoticeEvent(event.step, f"{drift.reason}: no wall times of this run are compared"))
 
+    heat.connect(listen)
     with follow or nullcontext():
         with ExitStack() as stack:
             stack.callback(heat.connect, emit)  # the run's record is closed then

@@ -20,7 +20,7 @@ class WandbTracker:
         """`folder`: that `wandb/` comes to lie in. `project`: W&B's."""
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         for kind in ("CACHE", "CONFIG", "DATA"):  # not in the home folder
-            os.environ.setdefault(f"WANDB_{kind}_DIR", str(folder / ".wandb"))
+            os.environ.setdefault(f"WANDB_{kind}_DIR", str(folder / "wandb_own"))
         import wandb
 
         self._wandb, self._folder, self._project = wandb, folder, project
@@ -57,10 +57,14 @@ class WandbTracker:
         said = {key: summary.get(key) for key in ("status", "message", "verdict")}
         known = {key: value for key, value in said.items() if value}
         self._run.summary.update(base.scores(summary) | known)
+        # Copies, since a link would lead nowhere on another machine; in a folder of their own,
+        # since W&B writes a config.yaml too.
         inside = Path(self._run.dir)
-        for path in artifacts:  # copies: a link would lead nowhere on another machine
-            shutil.copyfile(path, inside / path.name)
-            self._run.save(str(inside / path.name), base_path=str(inside), policy="end")
+        (inside / "run").mkdir(parents=True, exist_ok=True)
+        for path in artifacts:
+            copy = inside / "run" / path.name
+            shutil.copyfile(path, copy)
+            self._run.save(str(copy), base_path=str(inside), policy="now")
         self._run.finish(exit_code=0 if base.outcome(summary["status"]) == base.FINISHED else 1)
         for folder in self._before:
             shutil.rmtree(folder, ignore_errors=True)
