@@ -43,10 +43,15 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def verify(as_json: JsonOption = False) -> None:
     """Check environment, registered files' hashes and, in the project, every document."""
+    from contextlib import nullcontext
+
     from mlxts import backend
     from mlxts.data import store
+    from mlxts.workspace import project
 
-    found, documents = store.verify(), _documents()
+    root = project.find()
+    with project.at_home(root) if root else nullcontext():
+        found, documents = store.verify(), _documents()
     problems = documents or []
     if as_json:
         emit(

@@ -263,12 +263,12 @@ def phase(
 
 def _blocking(text: str) -> Any:
     from mlxts.errors import WorkspaceError
-    from mlxts.workspace.records import WORKSTREAMS, Blocking
+    from mlxts.workspace.records import WORKSTREAMS, Blocking, validated
 
     by, _, why = text.partition(":")
     if by.strip() not in WORKSTREAMS or not why.strip():
         raise WorkspaceError(f"--blocked-by {text!r}: write it as 'ws2: why'")
-    return Blocking.model_validate({"by": by.strip(), "why": why.strip()})
+    return validated(Blocking, {"by": by.strip(), "why": why.strip()})
 
 
 def _show(record: Any, as_json: bool) -> None:

@@ -109,7 +109,8 @@ def _configuration(path: Path) -> dict[str, Any]:
 
 
 def _shape(said: dict[str, Any], path: Path) -> Published:
-    named = said.get("architectures") or [None]
+    named = said.get("architectures")
+    named = named if isinstance(named, list) and named else [None]
     tasks = {name: task for task, name in CLASSES.items()}
     if named[0] not in tasks:
         known = ", ".join(tasks)
@@ -130,13 +131,40 @@ def _shape(said: dict[str, Any], path: Path) -> Published:
     elif values.get("scaling") is False:
         values["scaling"] = None
     for key, possible in _POSSIBLE.items():
-        if key in values and values[key] not in possible:
+        if key in values and not any(values[key] == one for one in possible):
             allowed = ", ".join(str(value) for value in possible)
             raise InteropError(f"{path}: {key}: {values[key]} is none of {allowed}")
+    _check_kinds(values, path)
     shape = Published.of({"task": task, **values})
     if task != "prediction" and shape.pooling_type is None and not shape.use_cls_token:
         raise InteropError(f"{path}: pooling_type: null has no {task} head; set mean or max")
     return shape
+
+
+def _check_kinds(values: dict[str, Any], path: Path) -> None:
+    """A JSON value of another kind would only fail deep inside. Raises InteropError."""
+    for key, value in values.items():
+        kind = _KINDS.get(type(Published.__dataclass_fields__[key].default))
+        if kind is None:
+            continue  # named choices, which `_POSSIBLE` lists, and pairs
+        allowed, called = kind
+        wrong = not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed)
+        if wrong or (allowed == (int,) and value < 1):
+            raise InteropError(f"{path}: {key}: {value!r} is no {called}; correct it there")
+    limits = values.get("output_range")
+    if limits is not None and not (
+        isinstance(limits, list | tuple)
+        and len(limits) == 2
+        and all(isinstance(one, int | float) for one in limits)
+    ):
+        raise InteropError(f"{path}: output_range: {limits!r} is no pair of numbers; correct it")
+
+
+_KINDS: dict[type, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "true or false"),
+    int: ((int,), "whole number above 0"),
+    float: ((int, float), "number"),
+}
 
 
 def _tensors(folder: Path) -> names.Arrays:

@@ -34,8 +34,11 @@ def from_huggingface(path: Path, name: str | None = None) -> Path:
         InteropError: it cannot be read (see `huggingface.read`), or another model has the name.
         StorageError: the disk is full or the folder cannot be written.
     """
+    name = path.resolve().name if name is None else name
+    if not name or name.startswith(".") or Path(name).name != name:
+        raise InteropError(f"{name!r} is no name of a model; give a --name without folders")
     model = huggingface.read(path)
-    folder = models_folder() / (name or path.resolve().name)
+    folder = models_folder() / name
     source = files.digest(path / huggingface.WEIGHTS)
     if (folder / SHAPE).exists() and _record(folder)["source_sha256"] != source:
         raise InteropError(f"another model is called {folder.name}; give this one a --name")

@@ -10,7 +10,7 @@ import polars as pl
 
 from mlxts import config
 from mlxts.config import ExperimentConfig
-from mlxts.errors import ConfigError, RunError
+from mlxts.errors import ConfigError, DataError, RunError
 from mlxts.evaluation import predictions as tables
 from mlxts.evaluation import runs
 from mlxts.model.offset import OffsetPatchTST
@@ -122,10 +122,19 @@ def load_predictions(run: str | Path, split: str | None = None) -> pl.DataFrame:
 
     Raises:
         RunError: there is no such run, or several begin so.
-        DataError: it has no predictions yet, or they cannot be read.
+        DataError: it has no predictions yet, not of that split, or they cannot be read.
         ConfigError: no split is called that.
     """
     if split is not None and split not in SPLIT_NAMES:
         raise ConfigError(f"split: {split} is none of {', '.join(SPLIT_NAMES)}")
-    table = tables.read(runs.find(str(run)) / tables.FILE_NAME)
-    return table if split is None else table.filter(split=split)
+    folder = runs.find(str(run))
+    table = tables.read(folder / tables.FILE_NAME)
+    if split is None:
+        return table
+    rows = table.filter(split=split)
+    if rows.is_empty():
+        raise DataError(
+            f"{folder.name} has no predictions of {split} yet; "
+            f"`mlxts evaluate {folder.name} --split {split}` makes them"
+        )
+    return rows

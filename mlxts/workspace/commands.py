@@ -7,7 +7,7 @@ CONFIG) stand for something of the reader's.
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args
@@ -60,17 +60,24 @@ def simple(line: str) -> Iterator[list[str]]:
     yield words
 
 
-def in_span(text: str) -> list[str] | None:
-    """The words of a code span that is a command; None where it is something else."""
+def in_span(text: str) -> list[list[str]]:
+    """The simple commands of a code span that begins with one; none where it is something else."""
     if text.split(" ", 1)[0].rsplit("/", 1)[-1] not in _PROGRAMS:
-        return None
+        return []
     try:
-        return next(simple(text))
+        return [words for words in simple(text) if words]
     except ValueError:
-        return None
+        return []
 
 
-def wrong(words: Sequence[str], *, project: Path, tree: Any, targets: frozenset[str]) -> str | None:
+def wrong(
+    words: Sequence[str],
+    *,
+    project: Path,
+    tree: Any,
+    targets: frozenset[str],
+    whole: bool = False,
+) -> str | None:
     """What is wrong with a simple command; None where nothing is, or it is none of ours.
 
     Args:
@@ -78,6 +85,8 @@ def wrong(words: Sequence[str], *, project: Path, tree: Any, targets: frozenset[
         project: against whose files paths are checked.
         tree: the root command of `mlxts`, with `commands` and `params` as click has them.
         targets: of the Makefile.
+        whole: it is to be typed as it stands, so nothing that it needs may be left out; a span in
+            prose often only names a command.
     """
     words = _bare(words)
     name, rest = (words[0].rsplit("/", 1)[-1], words[1:]) if words else ("", [])
@@ -85,7 +94,7 @@ def wrong(words: Sequence[str], *, project: Path, tree: Any, targets: frozenset[
         return None
     if name == "make":
         return _wrong_target(rest, targets)
-    found = _wrong_call(rest, tree) if name == "mlxts" else None
+    found = _wrong_call(rest, tree, whole) if name == "mlxts" else None
     return found or _missing_file(rest, project)
 
 
@@ -118,7 +127,7 @@ def _wrong_target(rest: list[str], known: frozenset[str]) -> str | None:
     return None
 
 
-def _wrong_call(rest: list[str], tree: Any) -> str | None:
+def _wrong_call(rest: list[str], tree: Any, whole: bool) -> str | None:
     command, path = tree, "mlxts"
     while rest and getattr(command, "commands", None):
         if rest[0] in command.commands:
@@ -134,16 +143,18 @@ def _wrong_call(rest: list[str], tree: Any) -> str | None:
         else:
             return f"{path} has no command {rest[0]}"
         rest = rest[1:]
-    return _wrong_arguments(rest, command, path)
+    return _wrong_arguments(rest, command, path, whole)
 
 
-def _wrong_arguments(rest: list[str], command: Any, path: str) -> str | None:
+def _wrong_arguments(rest: list[str], command: Any, path: str, whole: bool) -> str | None:
     is_group = bool(getattr(command, "commands", None))
     options = {name: p for p in command.params for name in (*p.opts, *p.secondary_opts)}
     places = [p for p in command.params if p.param_type_name == "argument"]
+    missing = {} if is_group else {id(p): p for p in command.params if p.required}
     words = iter(rest)
     for word in words:
         if word in ("--help", "-h"):
+            whole = False
             continue
         if not word.startswith("-") or word == "-":
             if is_group:  # a placeholder stood where its command would
@@ -151,6 +162,7 @@ def _wrong_arguments(rest: list[str], command: Any, path: str) -> str | None:
             if not places:
                 return f"{path} takes no argument {word}"
             place = places[0] if places[0].nargs < 0 else places.pop(0)
+            missing.pop(id(place), None)
             if not _fits(word, place):
                 return f"{path} takes {_known(place)}, not {word}"
             continue
@@ -158,20 +170,50 @@ def _wrong_arguments(rest: list[str], command: Any, path: str) -> str | None:
         option = options.get(name)
         if option is None:
             return f"{path} has no option {name}"
+        missing.pop(id(option), None)
         if not option.is_flag and not option.count:
             value = value if equals else next(words, "")
             if not _fits(value, option):
                 return f"{path} {name} takes {_known(option)}, not {value or 'nothing'}"
+    if whole and missing:
+        needed = next(iter(missing.values()))
+        is_option = needed.param_type_name == "option"
+        return f"{path} needs {needed.opts[0] if is_option else (needed.metavar or needed.name.upper())}"
     return None
 
 
 def _fits(value: str, parameter: Any) -> bool:
-    choices = _choices(parameter)
-    return not choices or value in choices or bool(_PLACEHOLDER.fullmatch(value))
+    if _PLACEHOLDER.fullmatch(value):
+        return True
+    choices, number = _choices(parameter), _number(parameter)
+    if number:
+        try:
+            number(value)
+        except ValueError:
+            return False
+    return value in choices if choices else bool(value)
 
 
 def _known(parameter: Any) -> str:
-    return ", ".join(sorted(_choices(parameter)))
+    number = _number(parameter)
+    if number:
+        return "a whole number" if number is int else "a number"
+    return ", ".join(sorted(_choices(parameter))) or "a value"
+
+
+def _number(parameter: Any) -> Callable[[str], float] | None:
+    """What reads its value, if that is a number."""
+    kinds = _kinds(parameter)
+    return next((kind for kind in (int, float) if kind in kinds), None)
+
+
+def _kinds(parameter: Any) -> tuple[Any, ...]:
+    """The types in a parameter's annotation: of `list[int] | None`, int among them."""
+    named = {"integer": int, "integer range": int, "float": float, "float range": float}
+    known = named.get(getattr(getattr(parameter, "type", None), "name", ""))
+    annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    inner = get_args(annotation)
+    return (known, annotation, *inner, *(a for one in inner for a in get_args(one)))
 
 
 def _choices(parameter: Any) -> frozenset[str]:
@@ -179,8 +221,7 @@ def _choices(parameter: Any) -> frozenset[str]:
     click's type or, since it no longer stands on click, in a descriptor of its own."""
     choices = getattr(getattr(parameter, "type", None), "choices", None)
     if choices is None:
-        annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
-        kinds = (annotation, *get_args(annotation))
+        kinds = _kinds(parameter)
         choices = next((k for k in kinds if isinstance(k, type) and issubclass(k, Enum)), ())
     return frozenset(str(getattr(choice, "value", choice)) for choice in choices)
 

@@ -21,6 +21,8 @@ from mlxts.workspace.records import WORKSTREAMS, H, Record
 GLOBAL, PHASES, DECISIONS = "global_context.md", "phase_tracker.md", "decision_log.md"
 LOCK = ".lock"
 LOCK_SECONDS = 60.0
+# The blocks that software writes; what it says is lost where one is gone. Workstreams: `_gone`.
+_BLOCKS = {GLOBAL: ("workstreams", "coordination"), PHASES: ("phases",), DECISIONS: ()}
 _MODELS = {GLOBAL: records.Overview, PHASES: records.Phases, DECISIONS: records.Decisions}
 
 
@@ -106,8 +108,15 @@ def save(context: Context, *changed: Record) -> None:
 
 
 def rewritten(record: Record[H], render: Callable[[str], str]) -> Record[H]:
-    """With its blocks rendered anew. Raises WorkspaceError: marks that do not pair up."""
+    """With its blocks rendered anew.
+
+    Raises:
+        WorkspaceError: marks that do not pair up, or a block is gone that should be written.
+    """
     try:
+        gone = _gone(record)
+        if gone:
+            raise blocks.BlockError(0, f"no block called {gone[0]}")
         return record.saying(blocks.rewrite(record.body, render))
     except blocks.BlockError as error:
         raise WorkspaceError(f"{record.path}: {error}; restore the file with git") from error
@@ -149,11 +158,24 @@ def problems(root: Path) -> Iterator[Problem]:
     except WorkspaceError as error:
         yield Problem(CONTEXT.as_posix(), 0, str(error))
         return
+    yield from _missing(context)
     yield from _stale(context)
     yield from _counts(context)
     for one, other, path in overview.collisions(context.headers):
         where = project.relative(workstream_path(root, one), root)
         yield Problem(where, 0, f"{path} is claimed by {other} as well; release one of them")
+
+
+def _missing(context: Context) -> Iterator[Problem]:
+    for record in (context.overview, context.phases, *context.workstreams.values()):
+        where = project.relative(record.path, context.root)
+        try:
+            for name in _gone(record):
+                # `_counts` reads the history, and says so itself.
+                if name != overview.HISTORY:
+                    yield Problem(where, 0, f"no block called {name}; restore the file with git")
+        except blocks.BlockError as error:
+            yield Problem(where, error.line, error.what)
 
 
 def _stale(context: Context) -> Iterator[Problem]:
@@ -164,6 +186,12 @@ def _stale(context: Context) -> Iterator[Problem]:
                 yield Problem(where, line, f"block {block} is stale; run `mlxts docs render`")
         except blocks.BlockError as error:
             yield Problem(where, error.line, error.what)
+
+
+def _gone(record: Record) -> list[str]:
+    """The blocks that a record must have and has not. Raises BlockError."""
+    needed = _BLOCKS.get(record.path.name, ("handoff", overview.HISTORY))
+    return [name for name in needed if name not in blocks.names(record.body)]
 
 
 def _counts(context: Context) -> Iterator[Problem]:

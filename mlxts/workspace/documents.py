@@ -135,22 +135,21 @@ def _shell(text: str) -> None:
 def _commands(
     name: str, parts: markdown.Parts, root: Path, tree: Any, targets: frozenset[str]
 ) -> Iterator[Problem]:
-    for line, words in named(parts):
-        what = commands.wrong(words, project=root, tree=tree, targets=targets)
+    for line, words, whole in named(parts):
+        what = commands.wrong(words, project=root, tree=tree, targets=targets, whole=whole)
         if what:
             yield Problem(name, line, what)
 
 
-def named(parts: markdown.Parts) -> Iterator[tuple[int, list[str]]]:
-    """(line, words) of every command in a file's shell blocks and code spans."""
+def named(parts: markdown.Parts) -> Iterator[tuple[int, list[str], bool]]:
+    """(line, words, is in a shell block) of every command in a file's shell blocks and spans."""
     for block in parts.blocks:
         if block.language in commands.SHELLS:
             try:
                 for offset, words in commands.in_block(block.text):
-                    yield block.line + offset, words
+                    yield block.line + offset, words, True
             except ValueError:
                 continue  # _code says so
     for span in parts.spans:
-        words = commands.in_span(span.text)
-        if words:
-            yield span.line, words
+        for words in commands.in_span(span.text):
+            yield span.line, words, False

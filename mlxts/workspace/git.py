@@ -11,6 +11,7 @@ TRAILER = "Workstream"  # git commit --trailer "Workstream: ws1"
 class State:
     branch: str
     commit: str  # abbreviated; empty before the first one
+    hash: str  # the whole of it: abbreviations come to mean nothing, or two things
     subject: str
     changed: tuple[str, ...]  # paths, not committed yet
 
@@ -24,23 +25,37 @@ class Commit:
 
 
 def state(root: Path) -> State | None:
-    """Branch, newest commit and what is not committed; None outside a repository."""
+    """Branch, newest commit and what is not committed; None outside a repository.
+
+    Paths are relative to `root`, which may lie below the repository's own folder.
+    """
     status = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--branch")
     if status is None:
         return None
     head, *entries = status.rstrip("\0").split("\0")
     branch = head.removeprefix("## ").removeprefix("No commits yet on ").split("...")[0]
-    log = _git(root, "log", "-1", "--format=%h%x00%s") or "\0"
-    commit, subject = log.strip("\n").split("\0", 1)
-    return State(branch, commit, subject, tuple(_paths(entries)))
+    log = _git(root, "log", "-1", "--format=%h%x00%H%x00%s") or "\0\0"
+    commit, whole, subject = log.strip("\n").split("\0", 2)
+    prefix = (_git(root, "rev-parse", "--show-prefix") or "").strip("\n")
+    inside = [p.removeprefix(prefix) for p in _paths(entries) if p.startswith(prefix)]
+    return State(branch, commit, whole, subject, tuple(inside))
+
+
+def knows(root: Path, commit: str) -> bool:
+    """Whether there is such a commit; a rebase or a shallow clone leaves some behind."""
+    asked = f"{commit}^{{commit}}"
+    return _git(root, "rev-parse", "--verify", "--quiet", asked) is not None
 
 
 def commits(root: Path, since: str | None, paths: list[str] | None = None) -> list[Commit]:
-    """On any branch, newest first, those that `since` does not hold, touching any of `paths`."""
+    """On any branch, newest first, those that `since` does not hold, touching any of `paths`.
+
+    Files are relative to `root`. Empty where git does not know `since`: ask `knows` first.
+    """
     fields = f"%x01%h%x00%s%x00%(trailers:key={TRAILER},valueonly,separator=%x2C)%x00"
     where = ["--branches", "HEAD", *(["--not", since] if since else [])]
     only = ["--", *paths] if paths else []
-    log = _git(root, "log", f"--format={fields}", "--name-only", "-z", *where, *only)
+    log = _git(root, "log", f"--format={fields}", "--name-only", "--relative", "-z", *where, *only)
     found = []
     for entry in (log or "").split("\x01")[1:]:
         name, subject, trailer, files = entry.split("\0", 3)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxts.errors import WorkspaceError
-from mlxts.workspace import blocks, context, git, overview, ownership, snapshot
+from mlxts.workspace import blocks, context, git, overview, ownership, project, snapshot
 from mlxts.workspace.records import Blocking, Record, Workstream
 from mlxts.workspace.tables import table
 
@@ -41,7 +41,7 @@ def write(root: Path, name: str, told: Told) -> Record[Workstream]:
             raise WorkspaceError("a summary, a thing done or to do is one line of plain text")
     if any(blocking.by == name for blocking in told.blocked_by):
         raise WorkspaceError(f"{name} cannot wait for itself")
-    with context.changing(root) as before:
+    with project.at_home(root), context.changing(root) as before:
         record = before.workstreams[name]
         now, when = git.state(root), datetime.now(UTC).replace(microsecond=0)
         changes: dict[str, Any] = {
@@ -51,7 +51,7 @@ def write(root: Path, name: str, told: Told) -> Record[Workstream]:
             "blocked_by": told.blocked_by,
             "handoffs": record.header.handoffs + 1,
             "updated": when,
-            "commit": (now.commit or None) if now else None,
+            "commit": (now.hash or None) if now else None,
         }
         header = record.update(**changes).header
         trespasses = ownership.trespasses(before)
@@ -101,7 +101,7 @@ def _history(earlier: list[str], now: Workstream) -> str:
             (
                 now.handoffs,
                 overview.moment(now.updated),
-                f"`{now.commit}`" if now.commit else "–",
+                f"`{now.commit[:10]}`" if now.commit else "–",
                 now.focus,
             )
         ],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlxts.errors import WorkspaceError
 from mlxts.workspace import blocks, context, git, overview
-from mlxts.workspace.records import Phase, Stage
+from mlxts.workspace.records import Phase, Stage, validated
 
 _ENTRIES = "<!-- entries -->"
 
@@ -78,13 +78,13 @@ def phase(
             raise WorkspaceError(
                 f"no phase {name}, only {', '.join(known)}; --name adds one, with its name"
             )
-        old = known.get(name) or Phase(id=name, name=title or name)
+        old = known.get(name) or validated(Phase, {"id": name, "name": title or name})
         changes = {"status": status, "name": title, "note": note}
         if stage:
             changes["stages"] = _staged(old, stage, done=stage_done)
         fields = {k: v for k, v in changes.items() if v is not None}
         moment = datetime.now(UTC).replace(microsecond=0)
-        new = Phase.model_validate(old.model_dump() | fields | {"updated": moment})
+        new = validated(Phase, old.model_dump() | fields | {"updated": moment})
         after = record.update(phases=tuple((known | {name: new}).values()))
         shown = overview.phases(after.header)
         context.save(before, context.rewritten(after, lambda block: {"phases": shown}[block]))
@@ -95,5 +95,6 @@ def _staged(old: Phase, stage: str, *, done: bool) -> tuple[Stage, ...]:
     stages = {s.name: s for s in old.stages}
     if done and stage not in stages:
         raise WorkspaceError(f"phase {old.id} has no stage {stage!r}; its name must be the same")
-    stages[stage] = Stage(name=stage, status="done" if done else "active")
+    status = "done" if done else "active"
+    stages[stage] = validated(Stage, {"name": stage, "status": status})
     return tuple(stages.values())

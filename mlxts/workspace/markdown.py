@@ -7,6 +7,9 @@ from dataclasses import dataclass
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})\s*([A-Za-z0-9_+-]*)")
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)
 _LINK = re.compile(r"!?\[(?:[^\]\[]|\[[^\]]*\])*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
+_HTML = re.compile(r"<(?:img|a)\b[^>]*?\b(?:src|href)\s*=\s*[\"']([^\"']+)[\"']", re.S)
+_DEFINED = re.compile(r"^ {0,3}\[([^\]]+)\]:\s*<?([^\s>]+)>?", re.M)
+_REFERS = re.compile(r"\[[^\]\[]+\]\[([^\]\[]+)\]")
 _HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$")
 _COMMENT = re.compile(r"<!--.*?-->", re.S)
 
@@ -49,7 +52,18 @@ def parse(text: str) -> Parts:
     plain = _COMMENT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), "\n".join(prose))
     spans = tuple(_pieces(_SPAN, 2, plain))
     bare = _SPAN.sub(lambda found: re.sub(r"[^\n\[\]]", "x", found[0]), plain)
-    return Parts(tuple(blocks), spans, tuple(_pieces(_LINK, 1, bare)), _anchors(plain))
+    return Parts(tuple(blocks), spans, tuple(_links(bare)), _anchors(plain))
+
+
+def _links(text: str) -> Iterator[Piece]:
+    """Of Markdown and of HTML; a reference that nothing defines is a link to `[it]`."""
+    yield from _pieces(_LINK, 1, text)
+    yield from _pieces(_HTML, 1, text)
+    yield from _pieces(_DEFINED, 2, text)
+    defined = {found[1].casefold() for found in _DEFINED.finditer(text)}
+    for piece in _pieces(_REFERS, 1, text):
+        if piece.text.casefold() not in defined:
+            yield Piece(piece.line, f"[{piece.text}]")
 
 
 def _without_header(text: str) -> str:

@@ -6,12 +6,15 @@ from typing import Any
 
 from mlxts.errors import WorkspaceError
 from mlxts.workspace import context, git, overview
-from mlxts.workspace.records import Claim, Record, Workstream
+from mlxts.workspace.records import Claim, Record, Workstream, validated
 
 
 @dataclass(frozen=True)
 class Trespass:
-    """A file that one workstream claims and another one changed. `commit` "": not committed."""
+    """A file that one workstream claims and another one changed. `commit` "": not committed.
+
+    `by` "": nobody can tell, since the commit at which it was claimed is gone.
+    """
 
     path: str
     owner: str
@@ -21,6 +24,11 @@ class Trespass:
     subject: str
 
     def __str__(self) -> str:
+        if not self.by:
+            return (
+                f"who changed {self.path}, {self.mode} of {self.owner}, cannot be told: commit "
+                f"{self.commit[:10]}, at which it was claimed, is gone; claim it again"
+            )
         how = f"in {self.commit} ({self.subject})" if self.commit else "and has not committed it"
         return f"{self.path} is {self.mode} of {self.owner}; {self.by} changed it {how}"
 
@@ -46,8 +54,9 @@ def claim(
     with context.changing(root) as before:
         now = git.state(root)
         mode = "SHARED" if shared else "PRIMARY"
-        since = now.commit or None if now else None
-        wanted = [Claim(path=_inside(root, p), mode=mode, since=since) for p in paths]
+        since = now.hash or None if now else None
+        places = [{"path": _inside(root, p), "mode": mode, "since": since} for p in paths]
+        wanted = [validated(Claim, place) for place in places]
         for header in before.headers:
             for mine in wanted if header.workstream != workstream else ():
                 theirs = next((c for c in header.owns if overview.excludes(mine, c)), None)
@@ -122,6 +131,11 @@ def trespasses(found: context.Context) -> list[Trespass]:
     # One question to git for all the claims of one moment.
     for since in dict.fromkeys(held.since for _, held in claims):
         alike = [(owner, held) for owner, held in claims if held.since == since]
+        if since and not git.knows(found.root, since):
+            reported += [
+                Trespass(held.path, owner, held.mode, "", since, "") for owner, held in alike
+            ]
+            continue
         for commit in git.commits(found.root, since, [held.path for _, held in alike]):
             by = commit.workstream or _by_branch(found, commit)
             reported += [

@@ -1,5 +1,8 @@
 """Where the project is: the folder with the rules, skills and records that people work by."""
 
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +55,22 @@ def documents(project: Path) -> list[Path]:
     # A name that begins with a dot is being written.
     below = [p for folder in (DOCS, CLAUDE) for p in (project / folder).rglob("[!.]*.md")]
     return sorted([*project.glob("*.md"), *below])
+
+
+@contextmanager
+def at_home(root: Path) -> Generator[None]:
+    """Data and runs are those of the project for as long, unless `MLXTS_HOME` names others.
+
+    A person hands off from any subfolder; commands that make data use the working folder.
+    """
+    if os.environ.get("MLXTS_HOME"):
+        yield
+        return
+    os.environ["MLXTS_HOME"] = str(root)
+    try:
+        yield
+    finally:
+        del os.environ["MLXTS_HOME"]
 
 
 def relative(path: Path, project: Path) -> str:

@@ -95,6 +95,18 @@ class Overview(Header):
 H = TypeVar("H", bound=Header)
 
 
+def validated(model: type[H], values: dict[str, Any]) -> H:
+    """A header, or a part of one, of these values. Raises WorkspaceError: it cannot hold one."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        one_line = first["type"] == "string_pattern_mismatch"
+        what = "it is one line of text" if one_line else first["msg"]
+        raise WorkspaceError(f"{field}: {what} ({first['input']!r})") from error
+
+
 @dataclass(frozen=True)
 class Record(Generic[H]):
     """One file: a header and the Markdown below it."""
@@ -114,12 +126,7 @@ class Record(Generic[H]):
         Raises:
             WorkspaceError: a value that the header cannot hold.
         """
-        try:
-            header = type(self.header).model_validate(self.header.model_dump() | changes)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
-            raise WorkspaceError(f"{field}: {first['msg']} ({first['input']!r})") from error
+        header = validated(type(self.header), self.header.model_dump() | changes)
         return replace(self, header=header)
 
     def saying(self, body: str) -> "Record[H]":

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlxts.workspace import blocks, context, git, overview, ownership, snapshot
+from mlxts.workspace import blocks, context, git, overview, ownership, project, snapshot
 from mlxts.workspace.records import Workstream
 
 _WORD = re.compile(r"[a-z0-9]+")
@@ -39,7 +39,7 @@ def guess(headers: list[Workstream], text: str) -> Guess:
     if best[0] and len(leaders) == 1:
         return Guess(leaders[0], tuple(sorted(best[1])))
     active = [h.workstream for h in headers if h.status in ("active", "blocked")]
-    if not words - _COMMON and len(active) == 1:
+    if not words and len(active) == 1:
         return Guess(active[0], ("the only active one",))
     return Guess(None, ())
 
@@ -53,6 +53,11 @@ def sections(root: Path, wanted: str | None, text: str) -> list[tuple[str, str]]
     Raises:
         WorkspaceError: a record that cannot be read.
     """
+    with project.at_home(root):
+        return _sections(root, wanted, text)
+
+
+def _sections(root: Path, wanted: str | None, text: str) -> list[tuple[str, str]]:
     found = context.load(root)
     chosen = Guess(wanted, ()) if wanted else guess(found.headers, text)
     told = [
@@ -150,12 +155,13 @@ def _score(header: Workstream, words: set[str]) -> tuple[int, set[str]]:
     }
     total, decisive = 0, set()
     for part, text in held.items():
-        shared = words & set(_stems(text)) - _COMMON
+        shared = words & set(_stems(text))
         total += _WEIGHTS[part] * len(shared)
         decisive |= shared
     return total, decisive
 
 
 def _stems(text: str) -> list[str]:
-    """Words in lower case without a plural's s, so that `features` finds `feature`."""
-    return [w[:-1] if len(w) > 3 and w.endswith("s") else w for w in _WORD.findall(text.lower())]
+    """Telling words in lower case without a plural's s, so that `features` finds `feature`."""
+    words = [word for word in _WORD.findall(text.lower()) if word not in _COMMON]
+    return [word[:-1] if len(word) > 3 and word.endswith("s") else word for word in words]

@@ -9,6 +9,7 @@ from mlxts import files
 from mlxts.data import store
 from mlxts.errors import MlxtsError
 from mlxts.evaluation import runs
+from mlxts.training import log
 from mlxts.workspace import git
 from mlxts.workspace.tables import table
 
@@ -40,8 +41,12 @@ def data() -> str:
 
 
 def runs_since(moment: datetime | None) -> str:
-    """Runs that began after `moment` (None: all), newest first, as Markdown."""
-    began = [(started, folder) for started, folder in _begun() if not moment or started > moment]
+    """Runs that were at work after `moment` (None: all), newest first, as Markdown."""
+    began = [
+        (started, folder)
+        for started, folder in _begun()
+        if not moment or started > moment or _last(folder) > moment
+    ]
     if not began:
         return "No run."
     rows = []
@@ -72,7 +77,8 @@ def code(found: git.State | None, since: str | None, root: Path) -> str:
     """Branch, commits since a commit, and what is not committed, as Markdown."""
     if found is None:
         return "No git repository."
-    made = git.commits(root, since) if since else []
+    known = since is not None and git.knows(root, since)
+    made = git.commits(root, since) if known else []
     changed = [path for path in found.changed if not path.startswith(".claude/context/")]
     lines = [
         f"- branch `{found.branch}` at `{found.commit or 'no commit'}` {found.subject}".rstrip(),
@@ -81,7 +87,9 @@ def code(found: git.State | None, since: str | None, root: Path) -> str:
     if since:
         said = [f"`{c.hash}` {c.subject}" for c in made[:CHANGED]]
         more = f" and {len(made) - CHANGED} more" if len(made) > CHANGED else ""
-        lines.append(f"- since `{since}`: {'; '.join(said) + more if said else 'no commit'}")
+        there = "; ".join(said) + more if said else "no commit"
+        told = there if known else "that commit is gone, so what came after it cannot be told"
+        lines.append(f"- since `{since[:10]}`: {told}")
     return "\n".join(lines)
 
 
@@ -95,6 +103,12 @@ def _begun() -> list[tuple[datetime, Path]]:
             continue  # a run that is just beginning, or not one of ours
         found.append((when if when.tzinfo else when.replace(tzinfo=UTC), path.parent))
     return found
+
+
+def _last(folder: Path) -> datetime:
+    """When something last happened in a run; long ago where nothing is recorded."""
+    rows = log.read(folder / log.EVENTS)
+    return datetime.fromtimestamp(rows[-1].get("time", 0) if rows else 0, UTC)
 
 
 def _listed(paths: Sequence[str], limit: int) -> str:

@@ -14,7 +14,7 @@ TARGETS = commands.targets(PROJECT)
 
 def _wrong(line: str) -> list[str]:
     found = (
-        commands.wrong(words, project=PROJECT, tree=TREE, targets=TARGETS)
+        commands.wrong(words, project=PROJECT, tree=TREE, targets=TARGETS, whole=True)
         for words in commands.simple(line)
     )
     return [what for what in found if what]
@@ -56,6 +56,12 @@ def test_what_exists_is_accepted(line: str) -> None:
         ("make tests", "make has no target tests"),
         ("true && caffeinate -is mlxts train CONFIG --no", "mlxts train has no option --no"),
         ("mlx.launch -n 2 -- mlxts train CONFIG --ranks 2", "mlxts train has no option --ranks"),
+        ("mlxts train", "mlxts train needs CONFIG"),
+        ("mlxts workspace handoff ws1", "mlxts workspace handoff needs --summary"),
+        ("mlxts export RUN", "mlxts export needs --to"),
+        ("mlxts train CONFIG --seed many", "mlxts train --seed takes a whole number, not many"),
+        ("mlxts train CONFIG --stall-seconds x", "--stall-seconds takes a number, not x"),
+        ("mlxts train CONFIG --task", "--task takes a value, not nothing"),
         ("python benchmarks/none.py", "there is no benchmarks/none.py"),
     ],
 )
@@ -70,6 +76,16 @@ def test_a_command_goes_on_over_a_line_that_ends_in_a_backslash() -> None:
     assert found == [(1, ["mlxts", "train", "CONFIG", "--resume"]), (3, ["mlxts", "runs"])]
 
 
+def test_what_prose_names_may_leave_out_what_a_command_needs() -> None:
+    words = ["mlxts", "train", "--resume"]
+    assert commands.wrong(words, project=PROJECT, tree=TREE, targets=TARGETS) is None
+
+
+def test_every_command_of_a_span_is_looked_at() -> None:
+    found = commands.in_span("make demo && mlxts trian x")
+    assert found == [["make", "demo"], ["mlxts", "trian", "x"]]
+
+
 @pytest.mark.parametrize("text", ["model.depth", "makeshift it", "mlxtsx a", 'mlxts "open'])
 def test_a_span_that_is_no_command_is_left_alone(text: str) -> None:
-    assert commands.in_span(text) is None
+    assert commands.in_span(text) == []

@@ -55,7 +55,7 @@ def test_a_handoff_writes_what_was_told_and_what_there_is(root: Path) -> None:
         assert said in text, said
     header = _header(root, "ws1")
     assert (header.status, header.handoffs, header.branch) == ("blocked", 1, "main")
-    assert header.commit == projects.git(root, "rev-parse", "--short", "HEAD").strip()
+    assert header.commit == projects.git(root, "rev-parse", "HEAD").strip()
     overall = (root / project.CONTEXT / context.GLOBAL).read_text()
     assert "| tiers are frozen |" in overall
     assert "| ws1 | ws2 | needs its search |" in overall
