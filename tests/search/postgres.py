@@ -39,8 +39,10 @@ def server() -> Generator[str]:
         _missing("PostgreSQL does not run as root, and there is no user postgres or nobody")
     if importlib.util.find_spec("psycopg") is None:
         _missing('no psycopg: pip install "mlxts[postgres]"')
-    # Not pytest's folder: it is closed to other users, and too long for the name of a socket.
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    # Not pytest's folder, nor what TMPDIR may name: those can be closed to the user that the server
+    # runs as, and too long for the name of a socket.
+    short = Path("/tmp")
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir=short if short.is_dir() else None))
     process = None
     try:
         as_user = {} if user is None else {"user": user, "group": _group(user), "extra_groups": []}

@@ -109,11 +109,11 @@ def check_ledger(study: optuna.Study, runs: int, killed: FrozenTrial) -> None:
     assert storage.retries(again) == [killed.number]
     assert again.user_attrs["run_id"] == killed.user_attrs["run_id"]
     assert again.user_attrs["resumed_at_step"] > 0
-    starts = [
-        json.loads(line)
-        for line in (files.runs_folder() / again.user_attrs["run_id"] / "events.jsonl")
-        .read_text()
-        .splitlines()
-        if '"start"' in line
-    ]
+    check_resumed(again.user_attrs["run_id"])
+
+
+def check_resumed(run_id: str) -> None:
+    """A run was begun once, and gone on with once."""
+    lines = (files.runs_folder() / run_id / "events.jsonl").read_text().splitlines()
+    starts = [json.loads(line) for line in lines if '"start"' in line]
     assert [start["resumed"] for start in starts] == [False, True]

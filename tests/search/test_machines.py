@@ -15,16 +15,18 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.storages import BaseStorage
+from optuna.trial import TrialState
 
-from mlxts.search import storage, sweep
+from mlxts.search import sampling, space, storage, study, sweep
 from tests import homes
-from tests.search import postgres, sweeps
+from tests.search import postgres, studies, sweeps
 
 # Seconds on two idle cores, minutes where they are shared with a dozen other processes.
 pytestmark = pytest.mark.timeout(900)
 
 RUNS = {"seed": list(range(6)), "horizon": [1, 2, 3, 5]}
-HEARTBEAT = ("--heartbeat", "1", "--grace", "8")
+SILENT = 30  # seconds; a worker that waits for its turn on a busy machine is not dead
+HEARTBEAT = ("--heartbeat", "1", "--grace", str(SILENT))
 
 
 @pytest.fixture
@@ -49,20 +51,20 @@ def server() -> Generator[str]:
 
 def _kill_one_of(home: Path, url: str | None, workers: int) -> None:
     wanted = sweeps.sweep(RUNS, training__max_epochs=2, training__batch_size=128)
-    with closing(storage.open(url, storage.Heartbeat(1, 8))) as store:
+    with closing(storage.open(url, storage.Heartbeat(1, SILENT))) as store:
         _kill_one(sweep.create(wanted, store), url, workers)
 
 
-def _kill_one(study: optuna.Study, url: str | None, workers: int) -> None:
+def _kill_one(runs: optuna.Study, url: str | None, workers: int) -> None:
     where = ("--storage", url, *HEARTBEAT) if url else ()
     with sweeps.workers(workers, *where) as started:
-        killed = sweeps.kill_mid_run(study, started)
+        killed = sweeps.kill_mid_run(runs, started)
         for process in started:
             process.wait(timeout=600)
         said = [process.communicate() for process in started]
     codes = sorted(process.returncode for process in started)
     assert codes == [-signal.SIGKILL, *[0] * (workers - 1)], said
-    sweeps.check_ledger(study, 24, killed)
+    sweeps.check_ledger(runs, 24, killed)
 
 
 def test_two_processes_share_a_journal_and_the_killed_ones_run_is_taken_up(home: Path) -> None:
@@ -73,6 +75,33 @@ def test_three_workers_share_postgres_and_the_killed_ones_run_is_taken_up(
     home: Path, server: str
 ) -> None:
     _kill_one_of(home, server, 3)
+
+
+def test_two_processes_share_a_search_and_the_killed_ones_trial_is_taken_up(
+    home: Path, server: str
+) -> None:
+    epochs = {"training": {"max_epochs": 3}}
+    configuration = studies.experiment(trials=8, settings=epochs)
+    with closing(storage.open(server, storage.Heartbeat(1, SILENT))) as store:
+        one = study.create(store, configuration, space.read(configuration))
+        arguments = ("--storage", server, *HEARTBEAT, "--study", one.study_name)
+        with sweeps.workers(2, *arguments) as started:
+            killed = sweeps.kill_mid_run(one, started)
+            for process in started:
+                process.wait(timeout=600)
+            said = [process.communicate() for process in started]
+        assert sorted(process.returncode for process in started) == [-signal.SIGKILL, 0], said
+        trials = one.get_trials()
+        done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        # Both may claim when one trial is left; the second gives it back.
+        others = [t for t in trials if t not in done and sampling.SURPLUS not in t.user_attrs]
+        assert [(t.number, t.state) for t in others] == [(killed.number, TrialState.FAIL)]
+        assert sorted(sampling.ordinal(one, trial) for trial in done) == list(range(8))
+        (again,) = [trial for trial in done if storage.retries(trial)]
+        assert storage.retries(again) == [killed.number]
+        assert again.params == killed.params
+        assert again.user_attrs["run_id"] == killed.user_attrs["run_id"]
+        sweeps.check_resumed(again.user_attrs["run_id"])
 
 
 @pytest.mark.parametrize("kind", ["journal", "postgres"])
