@@ -7,6 +7,9 @@ import typer
 from mlxts.cli.output import JsonOption, emit, note, table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlxts.workspace.packages import Unfit
     from mlxts.workspace.project import Problem
 
 
@@ -43,32 +46,53 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def verify(as_json: JsonOption = False) -> None:
     """Check environment, registered files' hashes and, in the project, every document."""
+    from mlxts.workspace import packages, project
+
+    root = project.find()
+    unfit = packages.problems(root) if root else []
+    if any(problem.missing for problem in unfit):  # what follows would end in a traceback
+        _say_unfit(unfit, as_json)
+        raise typer.Exit(2)
+    _verify(root, unfit, as_json)
+
+
+def _say_unfit(unfit: "list[Unfit]", as_json: bool) -> None:
+    if as_json:
+        emit({"ok": False, "problems": [str(one) for one in unfit]})
+        return
+    for one in unfit:
+        print(one)
+
+
+def _verify(root: "Path | None", unfit: "list[Unfit]", as_json: bool) -> None:
     from contextlib import nullcontext
 
     from mlxts import backend
     from mlxts.data import store
     from mlxts.workspace import project
 
-    root = project.find()
     with project.at_home(root) if root else nullcontext():
         found, documents = store.verify(), _documents()
     problems = documents or []
+    fit = not (problems or unfit)
     if as_json:
         emit(
             {
-                "ok": found.ok and not problems,
+                "ok": found.ok and fit,
                 "checked": found.checked,
                 "changed": found.changed,
                 "missing": found.missing,
                 "unregistered": found.unregistered,
                 "versions": _versions(),
                 "blas": backend.describe()["blas"],
+                "packages": [str(one) for one in unfit],
                 "problems": None if documents is None else [vars(one) for one in problems],
             }
         )
-        if problems or not found.ok:
+        if not (fit and found.ok):
             raise typer.Exit(2)
         return
+    _say_unfit(unfit, as_json)
     for problem in problems:
         print(problem)
     found.require()
@@ -77,7 +101,7 @@ def verify(as_json: JsonOption = False) -> None:
     print(f"{found.checked} files are what the manifests say; {len(_versions())} packages found.")
     if documents is not None:
         print(f"documents and workspace: {len(problems) or 'no'} problem(s).")
-    if problems:
+    if not fit:
         raise typer.Exit(2)
 
 

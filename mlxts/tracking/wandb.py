@@ -29,7 +29,6 @@ class WandbTracker:
 
     def begin(self, record: dict[str, Any], config: dict[str, Any]) -> None:
         run_id = record["run_id"]
-        self._before = sorted((self._folder / "wandb").glob(f"offline-run-*-{run_id}"))
         tags = [str(config[key]) for key in ("mode", "budget", "task", "timescale")]
         self._run = self._wandb.init(
             project=self._project,
@@ -47,6 +46,9 @@ class WandbTracker:
                 x_disable_stats=True,
             ),
         )
+        own = Path(self._run.sync_dir)
+        alike = own.parent.glob(f"offline-run-*-{run_id}")
+        self._before = [folder for folder in alike if folder.resolve() != own.resolve()]
 
     def tell(self, event: Event, time: float) -> None:
         figures = base.numbers(event)

@@ -177,8 +177,9 @@ def _wrong_arguments(rest: list[str], command: Any, path: str, whole: bool) -> s
                 return f"{path} {name} takes {_known(option)}, not {value or 'nothing'}"
     if whole and missing:
         needed = next(iter(missing.values()))
-        is_option = needed.param_type_name == "option"
-        return f"{path} needs {needed.opts[0] if is_option else (needed.metavar or needed.name.upper())}"
+        if needed.param_type_name == "option":
+            return f"{path} needs {needed.opts[0]}"
+        return f"{path} needs {needed.metavar or needed.name.upper()}"
     return None
 
 

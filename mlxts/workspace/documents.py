@@ -13,7 +13,7 @@ import yaml
 
 from mlxts.errors import WorkspaceError
 from mlxts.files import write_text
-from mlxts.workspace import blocks, commands, context, markdown, project, tables
+from mlxts.workspace import blocks, commands, context, generated, markdown, project, tables
 from mlxts.workspace.project import Problem
 
 _OF_THEIR_TIME = (".claude/context/", "docs/archive/")  # they name what there was
@@ -64,7 +64,7 @@ def check(root: Path, tree: Any) -> list[Problem]:
         problems += _links(root, path, name, parts, parsed)
         problems += _code(name, parts)
         problems += _commands(name, parts, root, tree, targets)
-    return sorted(problems)
+    return sorted([*problems, *generated.stale(root, texts)])
 
 
 def layout(root: Path) -> Iterator[Problem]:

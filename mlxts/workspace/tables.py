@@ -5,7 +5,7 @@ from datetime import date
 from types import MappingProxyType
 
 from mlxts import protocol
-from mlxts.workspace import reference
+from mlxts.workspace import reference, relations
 
 _RULES = MappingProxyType(
     {
@@ -238,7 +238,7 @@ RENDERERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         for one in (
             budgets, tasks, timescales, splits, fixed, matrix, tiers, thermal, estimable, strict,
             axes, exit_codes, reference.ledger_columns, reference.prediction_columns,
-            reference.python_api,
+            reference.python_api, relations.relations, relations.builders,
         )
     }
 )  # fmt: skip

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 import mlxts
 from mlxts import config, experiment, files
 from mlxts.cli.app import app
-from mlxts.errors import ConfigError, InteropError, RunError
+from mlxts.errors import ConfigError, DataError, InteropError, RunError
 from mlxts.evaluation import predictions
-from mlxts.interop import huggingface
+from mlxts.interop import huggingface, imported
 from mlxts.training import run as training
 from tests import homes
 from tests.interop import golden
@@ -220,3 +220,17 @@ def test_a_model_whose_files_are_damaged_is_named(tmp_path: Path, home: Path) ->
     (folder / "model.json").write_text("{")
     with pytest.raises(InteropError, match=r"model\.json cannot be read"):
         mlxts.load_model("damaged")
+
+
+def test_a_split_that_was_not_opened_is_no_empty_table(trained: dict[str, Path]) -> None:
+    with pytest.raises(DataError, match=r"no predictions of test yet; `mlxts evaluate .* --split"):
+        mlxts.load_predictions(trained["returns"], "test")
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "..", ".hidden", ""])
+def test_a_model_stays_in_its_folder(name: str, tmp_path: Path) -> None:
+    folder = golden.folder(golden.load("defaults"), tmp_path)
+    before = sorted(files.home().rglob("*"))
+    with pytest.raises(InteropError, match="no name of a model"):
+        imported.from_huggingface(folder, name)
+    assert sorted(files.home().rglob("*")) == before

@@ -210,6 +210,14 @@ def test_a_model_above_an_offset_has_no_counterpart() -> None:
         ({"d_model": 16}, "has the shape"),
         ({"use_cls_token": True}, "as config.json says"),
         ({"norm_type": "layernorm"}, "the weights hold no"),
+        ({"d_model": "16"}, "d_model: '16' is no whole number above 0"),
+        ({"num_hidden_layers": True}, "num_hidden_layers: True is no whole number"),
+        ({"patch_length": 0}, "patch_length: 0 is no whole number above 0"),
+        ({"pre_norm": "yes"}, "pre_norm: 'yes' is no true or false"),
+        ({"norm_eps": [1]}, r"norm_eps: \[1\] is no number"),
+        ({"norm_type": ["batchnorm"]}, "norm_type"),
+        ({"architectures": {"a": 1}}, "names None"),
+        ({"output_range": 3}, "output_range: 3 is no pair of numbers"),
     ],
 )
 def test_what_cannot_be_read_is_named(changes: dict, says: str, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Records: claimed, handed off, picked up, by several processes at once, and never half-read."""
 
+import os
 import re
 from datetime import date
 from pathlib import Path
@@ -288,3 +289,103 @@ def test_three_processes_at_once_lose_nothing(root: Path) -> None:
     lost = handoffs.race(projects.with_git(root), ROUNDS)
     assert lost == dict.fromkeys(lost, 0)
     assert len(lost) == 7
+
+
+def _cut(path: Path, block: str) -> None:
+    """Take a whole block out of a record, as an edit by hand may."""
+    text = path.read_text(encoding="utf-8")
+    pattern = rf"<!-- rendered: {block} -->.*?<!-- end -->\n?"
+    path.write_text(re.sub(pattern, "", text, count=1, flags=re.S), encoding="utf-8")
+
+
+def test_a_handoff_whose_block_is_gone_is_refused_and_nothing_is_lost(root: Path) -> None:
+    _cut(context.workstream_path(root, "ws1"), "handoff")
+    before = projects.everything(root)
+    with pytest.raises(WorkspaceError, match="no block called handoff"):
+        handoff.write(root, "ws1", Told("it stands"))
+    assert projects.everything(root) == before
+    assert any("no block called handoff" in str(one) for one in context.problems(root))
+
+
+def test_an_overview_without_its_table_is_named_before_anything_is_written(root: Path) -> None:
+    _cut(root / project.CONTEXT / context.GLOBAL, "workstreams")
+    before = projects.everything(root)
+    with pytest.raises(WorkspaceError, match="no block called workstreams"):
+        handoff.write(root, "ws1", Told("it stands"))
+    assert projects.everything(root) == before
+    assert any("no block called workstreams" in str(one) for one in context.problems(root))
+
+
+def test_a_subfolder_hands_off_the_projects_own_runs(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _run("aaaa", "2020-01-01T00:00:00+00:00")
+    below = root / "notes"
+    below.mkdir()
+    monkeypatch.delenv("MLXTS_HOME")
+    monkeypatch.chdir(below)
+    handoff.write(root, "ws1", Told("it stands"))
+    assert "`aaaa`" in _text(root, "ws1")
+    assert "MLXTS_HOME" not in os.environ
+
+
+def test_a_run_that_was_at_work_at_the_last_handoff_is_in_the_next(root: Path) -> None:
+    _run("aaaa", "2020-01-01T00:00:00+00:00")
+    handoff.write(root, "ws1", Told("first"))
+    handoff.write(root, "ws1", Told("second"))
+    assert "`aaaa`" not in _text(root, "ws1")
+    stop = '{"event": "stop", "step": 9, "time": 32503680000.0}\n'  # long after
+    (files.runs_folder() / "aaaa" / "events.jsonl").write_text(stop)
+    handoff.write(root, "ws1", Told("third"))
+    assert "`aaaa`" in _text(root, "ws1")
+
+
+def test_a_commit_that_is_gone_is_said_and_not_taken_for_no_change(root: Path) -> None:
+    projects.with_git(root)
+    ownership.claim(root, "ws1", ["README.md"])
+    claimed = _header(root, "ws1").owns[0].since
+    assert claimed == projects.git(root, "rev-parse", "HEAD").strip()
+    path = context.workstream_path(root, "ws1")
+    path.write_text(path.read_text().replace(claimed, "0123456789" * 4))
+    (said,) = ownership.trespasses(context.load(root))
+    assert "commit 0123456789, at which it was claimed, is gone; claim it again" in str(said)
+
+
+def test_a_project_below_the_repositorys_folder_is_compared_by_its_own_paths(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outer = root.parent
+    projects.with_git(outer)
+    monkeypatch.chdir(root)
+    ownership.claim(root, "ws1", ["owned.txt"])
+    (root / "owned.txt").write_text("x")
+    (outer / "elsewhere.txt").write_text("x")
+    state = git.state(root)
+    assert state is not None
+    assert "owned.txt" in state.changed
+    assert not [path for path in state.changed if "elsewhere" in path]
+    projects.commit(outer, "feat: theirs", "ws2")
+    (said,) = ownership.trespasses(context.load(root))
+    assert (said.path, said.by) == ("owned.txt", "ws2")
+
+
+@pytest.mark.parametrize("field", ["note", "title", "stage"])
+def test_two_lines_where_one_belongs_are_one_line_of_error(root: Path, field: str) -> None:
+    before = projects.everything(root)
+    told = {"title": "scaling", field: "two\nlines"}
+    with pytest.raises(WorkspaceError, match="it is one line of text") as caught:
+        log.phase(root, "6A", **told)
+    assert "\n" not in str(caught.value)
+    assert projects.everything(root) == before
+
+
+def test_a_path_of_two_lines_is_not_claimed(root: Path) -> None:
+    with pytest.raises(WorkspaceError, match="path: it is one line of text"):
+        ownership.claim(root, "ws1", ["two\nlines"])
+
+
+def test_words_of_every_request_point_at_the_only_one_at_work(root: Path) -> None:
+    ownership.claim(root, "ws2", ["README.md"], name="tiers")
+    headers = context.load(root).headers
+    for words in ("continue this", "continue", "please go on with this", ""):
+        assert restore.guess(headers, words).workstream == "ws2", words

@@ -1,5 +1,8 @@
 """The documents of this repository are true, and what is not is found."""
 
+import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +75,11 @@ def test_every_table_is_shown_somewhere() -> None:
             lambda t: t + "`mlxts data fetch`\n",
             "mlxts data has no command fetch",
         ),
+        ("docs/thermal.md", lambda t: t + '<img src="none.png">\n', "there is no none.png"),
+        ("docs/thermal.md", lambda t: t + "[a][b]\n\n[b]: none.md\n", "there is no none.md"),
+        ("docs/thermal.md", lambda t: t + "[a][nowhere]\n", "there is no [nowhere]"),
+        ("docs/thermal.md", lambda t: t + "```sh\nmlxts train\n```\n", "train needs CONFIG"),
+        ("docs/data_sources.md", lambda t: "# Data sources\n", "it is stale; run `mlxts data"),
         ("docs/thermal.md", lambda t: t + "```python\nif:\n```\n", "python block is broken"),
         ("docs/thermal.md", lambda t: t + "```yaml\na: [\n```\n", "yaml block is broken"),
         ("docs/thermal.md", lambda t: t + "```sh\nif x; then\n```\n", "sh block is broken"),
@@ -167,3 +175,21 @@ def test_links_are_found_in_prose_and_pictures_but_not_in_code() -> None:
     text = '---\na: "[x](no.md)"\n---\n[`a`](one.md) `[b](no.md)`\n![c [d]](two.svg "t")\n'
     links = markdown.parse(text).links
     assert [(link.text, link.line) for link in links] == [("one.md", 4), ("two.svg", 5)]
+
+
+def test_every_section_of_the_report_is_explained_in_its_order() -> None:
+    source = (REPOSITORY / "mlxts" / "report" / "sections.py").read_text(encoding="utf-8")
+    told = (REPOSITORY / "docs" / "reading_the_report.md").read_text(encoding="utf-8")
+    titles = re.findall(r'Section\(\s*"\w+",\s*"([^"]+)"', source)
+    assert len(titles) >= 8
+    places = [told.find(f"\n## {title}\n") for title in titles]
+    assert -1 not in places, titles
+    assert places == sorted(places)
+
+
+def test_a_shell_is_taught_to_complete() -> None:
+    script = f"{sys.executable} -c 'from mlxts.cli import main; main()' --show-completion; true"
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert "complete" in done.stdout, done.stderr

@@ -1,0 +1,55 @@
+"""Are the packages that are installed those that pyproject.toml asks for?"""
+
+import tomllib
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from mlxts.workspace import project
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """A requirement that is not met. `installed`: a version; None where there is none."""
+
+    requirement: str
+    installed: str | None
+
+    @property
+    def missing(self) -> bool:
+        return self.installed is None
+
+    def __str__(self) -> str:
+        there = "it is not installed" if self.missing else f"{self.installed} is installed"
+        return f"pyproject.toml wants {self.requirement}, {there}; run `make setup`"
+
+
+def problems(root: Path) -> list[Unfit]:
+    """Requirements of the project, without its extras, that this environment does not meet.
+
+    Raises:
+        WorkspaceError: pyproject.toml cannot be read.
+    """
+    path = root / "pyproject.toml"
+    if not path.exists():
+        return []
+    wanted = tomllib.loads(project.read(path)).get("project", {}).get("dependencies", [])
+    return [found for text in wanted if (found := _unfit(text)) is not None]
+
+
+def _unfit(text: str) -> Unfit | None:
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        return Unfit(text, None)
+    if requirement.marker is not None and not requirement.marker.evaluate():
+        return None
+    said = f"{requirement.name}{requirement.specifier}"
+    try:
+        installed = version(requirement.name)
+    except PackageNotFoundError:
+        return Unfit(said, None)
+    fits = requirement.specifier.contains(installed, prereleases=True)
+    return None if fits else Unfit(said, installed)

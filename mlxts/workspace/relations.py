@@ -1,0 +1,44 @@
+"""The relations of features as Markdown: what each asks, and how it is computed."""
+
+import inspect
+
+# What a relation of the protocol asks of a price, an indicator or an event.
+_ASKS = {
+    "position": "Where does it stand between its own extremes, or beside its own norm?",
+    "distance": "How far is the price from the level, in percent, deviations or true ranges?",
+    "duration": "For how many bars has it been on this side? Long stretches overextend.",
+    "slope": "Which way does it move itself, and how fast?",
+    "acceleration": "Does that movement grow or fade? It turns before the price does.",
+    "proximity": "How close are two averages to crossing?",
+    "recency": "How long ago was the last cross, touch or extreme? Events lose their force.",
+}
+# How names show it, where that is another word.
+_NAMED = {"position": "level", "proximity": "gap"}
+
+
+def relations() -> str:
+    """A table: relation, question, how many candidates have it, the first of them."""
+    from mlxts.features import catalog
+    from mlxts.workspace.tables import table
+
+    rows = []
+    for relation, asks in _ASKS.items():
+        having = [one for one in catalog.by_name().values() if one.relation == relation]
+        named = [one for one in having if f"_{_NAMED.get(relation, relation)}" in one.name]
+        first = min(named, key=lambda one: len(one.formula))
+        rows.append((relation, asks, f"{len(having):,}", f"`{first.name}`", f"`{first.formula}`"))
+    return table(("relation", "question", "candidates", "for example", "formula"), rows)
+
+
+def builders() -> str:
+    """A table of the functions that make them: call, and what each says of itself."""
+    from mlxts.features import relations as builders_
+    from mlxts.workspace.tables import table
+
+    rows = []
+    for name, function in vars(builders_).items():
+        own = inspect.isfunction(function) and function.__module__ == builders_.__name__
+        if own and not name.startswith("_"):
+            said = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+            rows.append((f"`{name}({', '.join(inspect.signature(function).parameters)})`", said))
+    return table(("builder", "gives"), rows)
