@@ -48,4 +48,4 @@ def command_tree() -> Any:
     """The root command with all below it, as click sees it."""
     from mlxts.cli.app import app
 
-    return typer.main.get_group(app)
+    return typer.main.get_command(app)
