@@ -65,7 +65,7 @@ def quickstart(
     plan = run.plan(wanted)
     commands = first.next_commands(answers)
     if not as_json:
-        _show(plan.record(), output, commands)
+        _show(None if train else plan.record(), output, commands)  # training shows it itself
     try:
         if train is None:
             train = ask("--train or --no-train", "train it now", "yes", ("yes", "no")) == "yes"
@@ -137,10 +137,11 @@ def _store(answers: "Answers") -> None:
     data.download(list(answers.names), source=data.Online(answers.source))
 
 
-def _show(record: dict[str, Any], output: Path, commands: Sequence[str]) -> None:
+def _show(record: dict[str, Any] | None, output: Path, commands: Sequence[str]) -> None:
     from mlxts.cli.train import show_plan
 
-    show_plan(record)
+    if record:
+        show_plan(record)
     print(f"{output} is written; what goes on from here:")
     for command in commands:
         print(f"  {command}")
