@@ -21,6 +21,14 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to; default: outputs/results/report.")
     ] = None,
+    paper: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Instead of the page: tables for a paper as Markdown, their figures as JSON "
+            "beside it; without runs rendered again from those figures.",
+        ),
+    ] = None,
     split: SplitOption = SplitName.validation,
     tuned: TunedOption = None,
     draws: DrawsOption = 2000,
@@ -31,8 +39,12 @@ def report(
     """Write the report: one HTML page, every figure as SVG, PDF and CSV, tables as CSV, LaTeX."""
     from mlxts.evaluation import looks
     from mlxts.report import material, page, pick, sections
+    from mlxts.report import paper as papers
     from mlxts.scaling import results
 
+    if paper and not runs and papers.figures_of(paper).exists():
+        note(f"rendered again from {papers.figures_of(paper)}: {papers.again(paper)}")
+        return
     picked = pick.pick(runs or (), storage)
     if picked.unfinished:
         note(f"left out, not finished: {', '.join(run.name for run in picked.unfinished)}")
@@ -40,6 +52,10 @@ def report(
         # On record before anything is read; without a record there is no look.
         count = max(looks.record(*look) for look in material.scored_symbols(picked.finished))
         note(f"look number {count} at the test split, recorded in {looks.path()}")
+    if paper:
+        record = papers.collect(picked.finished, split=split, draws=draws, seed=seed)
+        note(f"written: {papers.write(record, paper)}, figures in {papers.figures_of(paper)}")
+        return
     gathered = material.gather(
         picked.finished,
         split=split,

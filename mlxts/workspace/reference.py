@@ -18,6 +18,50 @@ def ledger_columns() -> str:
     return table(("column", "type", "meaning"), rows)
 
 
+def verdict_rules() -> str:
+    """What a verdict needs, with the numbers that the software decides by."""
+    from mlxts import protocol
+    from mlxts.evaluation.uncertainty import DRAWS
+    from mlxts.scaling import bootstrap, families, verdict
+    from mlxts.workspace.tables import table
+
+    har, size = protocol.BASELINE.upper(), f"{verdict.SIGNIFICANCE * 100:g} %"
+    rules = table(
+        ("verdict", "said where"),
+        [
+            (
+                f"*{verdict.SCALING}*",
+                f"the gain differs from 0 at {size} (two-sided, adjusted over the cells of a pool "
+                "by Benjamini and Hochberg), is positive, a power law foresees the largest size "
+                "better than a constant, and test, where it has been opened, has the same sign",
+            ),
+            (f"*{verdict.INVERSE}*", "the mirror image"),
+            (
+                f"*{verdict.FLAT}*",
+                f"two one-sided tests at {size} put the gain inside ± {verdict.MARGIN * 100:g} % "
+                f"of what {har} gains over the base rate",
+            ),
+            (f"*{verdict.INCONCLUSIVE}*", "none of these, or one seed at every size"),
+            (f"*{verdict.NOT_ESTIMABLE}*", "too few of a class, too few clusters, or one size"),
+        ],
+    )
+    laws = ", ".join(name for name, law in families.FAMILIES.items() if law.axes == 1)
+    return "\n".join(
+        [
+            rules,
+            "",
+            "- Gain: minus the least-squares slope of the mean loss of each size on log10 of the "
+            f"size; pooled in units of {har}'s loss.",
+            "- Pools: cells of one mode, one recipe and one market; one test each, unadjusted.",
+            f"- Draws: {bootstrap.DRAWS:,} of date blocks, the same for all runs, then of seeds "
+            f"within a size; intervals of scores {DRAWS:,}. Both are widened for few blocks and "
+            "for labels that overlap.",
+            f"- Laws: {laws}; chosen by the error at the largest size left out, one standard error "
+            "to the simpler.",
+        ]
+    )
+
+
 def prediction_columns() -> str:
     """A table of the columns of predictions: name and type."""
     from mlxts.evaluation.predictions import SCHEMA

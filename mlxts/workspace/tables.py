@@ -238,7 +238,7 @@ RENDERERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         for one in (
             budgets, tasks, timescales, splits, fixed, matrix, tiers, thermal, estimable, strict,
             axes, exit_codes, reference.ledger_columns, reference.prediction_columns,
-            reference.python_api, relations.relations, relations.builders,
+            reference.python_api, relations.relations, relations.builders, reference.verdict_rules,
         )
     }
 )  # fmt: skip

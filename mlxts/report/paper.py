@@ -1,0 +1,264 @@
+"""Tables for a paper, as Markdown that is rendered and never typed in.
+
+    <name>.json   every figure, as it was computed from run folders
+    <name>.md     made of that file alone, so that anybody can make it again: the same bytes
+
+Strict configurations stand first, horizon by horizon and then seed by seed; whatever else was
+trained on the same cells stands beside them, named by the settings in which it differs.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlxts import splits
+from mlxts.errors import RunError
+from mlxts.evaluation import runs, uncertainty
+from mlxts.files import write_json, write_text
+from mlxts.protocol import BASELINE
+from mlxts.report.scored import CELL, Scored, scored
+from mlxts.scaling import ledger
+
+HAR = BASELINE.upper()
+_APART = ("name", "seed", "mode", "budget", "task", "timescale", "horizon", "thermal", "checkpoint")
+_CONTENTS = ("data.symbols", "data.exogenous", "data.pinned")  # a cell says it
+_FORM = {
+    "loss": ".4f", "loss_har": ".4f", "loss_prior": ".4f", "difference": "+.4f", "skill": "+.1%",
+    "auc": ".3f", "auc_har": ".3f", "base_rate": ".1%", "n_eff": ".0f", "epoch": ".1f",
+    "against_main": "+.4f", "n": ",", "samples": ",", "n_total": ",",
+}  # fmt: skip
+_MAIN = {
+    "budget": "budget", "horizon": "H, days", "seeds": "seeds", "n": "n", "n_eff": "n_eff",
+    "base_rate": "base rate", "loss_prior": "base rate's loss", "loss_har": f"{HAR}'s loss",
+    "loss": "PatchTST's loss", "difference": f"minus {HAR}'s", "skill": f"skill over {HAR}",
+    "verdict": f"against {HAR}",
+}  # fmt: skip
+_SEEDS = {
+    "budget": "budget", "horizon": "H, days", "seed": "seed", "loss": "loss",
+    "difference": f"minus {HAR}'s", "skill": "skill", "auc": "AUC", "auc_har": f"{HAR}'s AUC",
+    "epoch": "best after epochs", "verdict": f"against {HAR}",
+}  # fmt: skip
+_BESIDE = {
+    "change": "what differs", "budget": "budget", "horizon": "H, days", "seeds": "seeds",
+    "samples": "training samples", "loss": "loss", "difference": f"minus {HAR}'s",
+    "skill": f"skill over {HAR}", "against_main": "minus the strict model's loss",
+    "verdict": f"against {HAR}",
+}  # fmt: skip
+_RANGED = ("difference", "skill", "auc", "against_main")
+
+
+def collect(
+    folders: Sequence[Path],
+    *,
+    split: str = "validation",
+    draws: int = uncertainty.DRAWS,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Every figure of the tables, from finished runs of labels.
+
+    Args:
+        split: whose rows. draws, seed: of the bootstrap.
+
+    Raises:
+        RunError, DataError: see `ledger.build`; and RunError where no run is strict.
+    """
+    found = scored(ledger.build(folders, split=split), draws=draws, seed=seed)
+    found = [one for one in found if not one.regression]
+    records = {folder.name: _json(folder / "run.json") for folder in folders}
+    summaries = {folder.name: _json(folder / "summary.json") for folder in folders}
+    main = [one for one in found if one.mode == "strict"]
+    if not main:
+        raise RunError("none of these runs is strict; `mlxts sweep run` a strict sweep as well")
+    by_cell = {(*one.cell, one.key["budget"], one.key["features"]): one for one in reversed(main)}
+    beside = []
+    for one in found:
+        strict = by_cell.get((*one.cell, one.key["budget"], one.key["features"]))
+        if one.mode == "strict" or strict is None:
+            continue
+        change = difference(*(records[pair.runs[0]]["config"] for pair in (strict, one)))
+        beside.append(_row(one) | {"change": change} | _against(one, strict))
+    kept = [run for one in found for run in one.runs]
+    return {
+        "split": split,
+        "span": _span(records[main[0].runs[0]]["config"], split),
+        "draws": draws,
+        "main": [_row(one) for one in main],
+        "seeds": [
+            _of_seed(one, records[run], summaries[run], split) for one in main for run in one.runs
+        ],
+        "beside": beside,
+        "made_of": {
+            "runs": sorted(kept),
+            "versions": _distinct(records[run].get("versions") for run in kept),
+            "machines": _distinct(records[run].get("machine") for run in kept),
+            "code": _distinct(records[run].get("git_commit") for run in kept),
+            "data": _distinct(records[run].get("data_hash") for run in kept),
+        },
+    }
+
+
+def write(record: dict[str, Any], path: Path) -> Path:
+    """Write the figures beside `path`, and `path` from them. Raises StorageError."""
+    write_json(figures_of(path), record)
+    return again(path)
+
+
+def again(path: Path) -> Path:
+    """Write `path` from the figures that are kept beside it. Raises RunError, StorageError."""
+    write_text(path, markdown(_json(figures_of(path))))
+    return path
+
+
+def figures_of(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def markdown(record: dict[str, Any]) -> str:
+    """The document for figures of `collect`."""
+    first = record["main"][0]
+    parts = [
+        "# Results",
+        "Rendered by `mlxts report RUNS --paper FILE` from run folders; do not edit. Without RUNS "
+        "the same command renders it again from the figures beside it.",
+        f"Task `{first['task']}`, {first['symbol']}, {first['timescale']}, {record['split']} "
+        f"({record['span']}), canonical phase. Log loss in nats. In brackets 95 % intervals from "
+        f"{record['draws']:,} block-bootstrap draws, paired by date, widened for few blocks and "
+        "for labels that overlap; means over seeds hold the luck of the seed as well. "
+        f"Against {HAR} below zero is better, and skill is 1 − loss / {HAR}'s loss.",
+        f"## PatchTST against {HAR}, strict",
+        _table(_MAIN, record["main"]),
+        "## Seed by seed",
+        _table(_SEEDS, record["seeds"]),
+        "## Beside it: exploratory ablations",
+    ]
+    if record["beside"]:
+        parts.append(_table(_BESIDE, record["beside"]))
+        parts.append(
+            "What differs from the strict model of the same budget and horizon; the last "
+            "difference is paired with that model's loss on the same days."
+        )
+    else:
+        parts.append("None was trained yet.")
+    made = record["made_of"]
+    machines = sorted({f"{m['device_name']} ({m['device']})" for m in made["machines"] if m})
+    parts.append(
+        f"Of {len(made['runs'])} runs on {', '.join(machines) or 'an unnamed machine'}; data "
+        f"{', '.join(text[:8] for text in made['data'])}, code "
+        f"{', '.join(text[:8] for text in made['code'])}."
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def difference(strict: dict[str, Any], other: dict[str, Any]) -> str:
+    """The settings in which a configuration differs from the strict one: `model.offset: har`."""
+    before, after = _flat(strict), _flat(other)
+    changed = {
+        key: value
+        for key, value in after.items()
+        if before.get(key) != value and key.split(".")[0] not in _APART
+    }
+    if "data.cell" in changed:
+        changed = {key: value for key, value in changed.items() if key not in _CONTENTS}
+    return ", ".join(f"{key}: {_said(value)}" for key, value in changed.items()) or "nothing"
+
+
+def _said(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        found |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return found
+
+
+def _row(one: Scored) -> dict[str, Any]:
+    row = one.row()
+    kept = (
+        *CELL, "data", "features", "budget", "seeds", "n", "n_eff", "n_total", "samples", "loss",
+        "loss_har", "difference", "difference_low", "difference_high", "skill", "skill_low",
+        "skill_high", "verdict",
+    )  # fmt: skip
+    return {name: row[name] for name in kept} | {
+        "loss_prior": float(one.drawn.prior[0]),
+        "base_rate": float(one.targets.mean()),
+    }
+
+
+def _against(one: Scored, strict: Scored) -> dict[str, float]:
+    """The loss minus the strict model's; nothing where they are scored on different days."""
+    if not np.array_equal(one.table.dates, strict.table.dates):
+        return {}
+    drawn = one.drawn.rungs[:, 0] - strict.drawn.rungs[:, 0]
+    overlap = uncertainty.overlap(one.table.horizon, one.table.spacing)
+    level = uncertainty.expanded(len(one.table.dates), one.table.block, overlap)
+    low, high = uncertainty.interval(drawn[1:], level)
+    name = "against_main"
+    return {name: float(drawn[0]), f"{name}_low": low, f"{name}_high": high}
+
+
+def _of_seed(
+    one: Scored, record: dict[str, Any], summary: dict[str, Any], split: str
+) -> dict[str, Any]:
+    """What the evaluator said of one run."""
+    models = summary["scores"][split]
+    own, settings = models[runs.MODEL], record["config"]
+    an_epoch = record["total_steps"] / settings["training"]["max_epochs"]
+    told: dict[str, Any] = {
+        "run": record["run_id"],
+        **{name: one.key[name] for name in (*CELL, "budget")},
+        "seed": settings["seed"],
+        "loss": own["log_loss"],
+        "auc_har": models[BASELINE]["auc"],
+        "epoch": summary["best_step"] / an_epoch,
+        "verdict": own["verdict"],
+    }
+    named = {"difference": "log_loss_difference", "skill": "log_loss_skill", "auc": "auc"}
+    for short, name in named.items():
+        low, high = own["interval"][name]
+        told |= {short: own[name], f"{short}_low": low, f"{short}_high": high}
+    return told
+
+
+def _table(columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> str:
+    lines = [list(columns.values()), ["---"] * len(columns)]
+    lines += [[_cell(row, key) for key in columns] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(row: dict[str, Any], key: str) -> str:
+    value, form = row.get(key), _FORM.get(key, "")
+    if value is None:
+        return "–"
+    text = format(value, form)
+    if key in _RANGED and row.get(f"{key}_low") is not None:
+        low, high = (format(row[f"{key}_{end}"], form) for end in ("low", "high"))
+        text = f"{text} [{low}, {high}]"
+    return text.replace("-", "−") if isinstance(value, int | float) else text
+
+
+def _span(settings: dict[str, Any], split: str) -> str:
+    data = settings["data"]
+    first, last = getattr(splits.borders(data["splits"], data.get("origin")), split)
+    ends = [day.isoformat() for day in (first, last) if isinstance(day, date)]
+    return " to ".join(ends) if len(ends) == 2 else f"{ends[0]} onwards"
+
+
+def _distinct(values: Any) -> list[Any]:
+    found = {json.dumps(value, sort_keys=True) for value in values if value is not None}
+    return [json.loads(text) for text in sorted(found)]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{path} is not there or cannot be read; name finished runs, and it is made"
+        ) from error
