@@ -12,8 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlxts import pages
-
 FOLDER = Path(__file__).parents[1]
 NAMES = ("ours", "wheel", "torch", "compiled", "hf classification", "hf prediction")
 
@@ -30,6 +28,9 @@ class Worker:
             "OMP_WAIT_POLICY": "PASSIVE",  # a waiting library must not take the other's core
         }
         if name == "ours":
+            # Not at the top: in the wheel's process MLX must come first.
+            from mlxts import pages
+
             environment |= pages.wanted(environment)
         if name == "wheel":
             environment["MLXTS_KERNELS"] = "stock"
