@@ -1,9 +1,10 @@
-"""Tables and pictures of benchmark records, and docs/performance.md.
+"""Tables and pictures of benchmark records: docs/performance.md and docs/instrument_validation.md.
 
     python benchmarks/render.py [RESULTS.json]      # default: the newest of `make bench`
 
-The figures that the document shows are kept beside it, so anybody can render it again, and what
-was not measured this time stays as it was. The same figures give the same bytes.
+The figures that a document shows are kept beside it, so anybody can render it again, and what
+was not measured this time stays as it was. The same figures give the same bytes. Benchmarks that
+decide a claim of `benchmarks/claims.py` go to the second document, all others to the first.
 """
 
 import argparse
@@ -16,12 +17,24 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks import claims
 from benchmarks.harness import Row, cells
 from mlxts.files import atomic_path, outputs_folder, write_json, write_text
 from mlxts.report.figures import STYLE, UNSTAMPED
 
 DOCS = Path(__file__).parents[1] / "docs"
 DOCUMENT, FIGURES = "performance.md", "performance.json"
+VALIDATION, VALIDATION_FIGURES = "instrument_validation.md", "instrument_validation.json"
+PREFACE = """# Would the instrument have seen it?
+
+A verdict on real prices is worth as much as the proof that the same instrument sees scaling where
+it is, stays silent where there is nothing, and says how sure it is truthfully. Claim by claim: what
+would be wrong if it did not hold, what was found, and whether that is as it should be. A claim
+without an aim is a limit to know. Figures are rendered, never typed in: `python
+benchmarks/run.py NAME` measures one of the benchmarks below, `python benchmarks/render.py` makes
+this page of the newest results ([instrument_validation.json](instrument_validation.json)). The
+markets are described in [controls.md](controls.md).
+"""
 INTRODUCTION = """# Performance
 
 Measured, never typed in: `make bench` runs every file of `benchmarks/` and
@@ -39,6 +52,26 @@ def document(results: dict[str, Row]) -> str:
         for name, record in sorted(results.items())
     ]
     return "\n".join([INTRODUCTION, *sections])
+
+
+def validation(results: dict[str, Row]) -> str:
+    """docs/instrument_validation.md for records by name: the claims, then each benchmark."""
+    found = [_claim(claim, results.get(claim.benchmark)) for claim in claims.CLAIMS]
+    titles = ["claim", "otherwise", "found", "aim", "holds", "by"]
+    sections = [
+        section(record, picture=f"validation_{name}.svg" if drawable(record) else None)
+        for name, record in sorted(results.items())
+    ]
+    summary = "\n".join(map(_line, [titles, ["---"] * len(titles), *found]))
+    return "\n".join([PREFACE, summary, "", *sections])
+
+
+def _claim(claim: claims.Claim, record: Row | None) -> list[str]:
+    measured = bool(record and record.get("rows"))
+    said, holds = claim.check(record["rows"]) if record and measured else ("not measured yet", None)
+    outcome = "–" if holds is None else "yes" if holds else "**no**"
+    source = f"`{claim.benchmark}`" + (", quick" if record and record.get("quick") else "")
+    return [claim.says, claim.otherwise, said, claim.aim or "–", outcome, source]
 
 
 def section(record: Row, *, picture: str | None) -> str:
@@ -95,20 +128,29 @@ def newest() -> Path | None:
 
 
 def main(arguments: list[str] | None = None, docs: Path = DOCS) -> int:
-    parser = argparse.ArgumentParser(description="Render docs/performance.md.")
+    parser = argparse.ArgumentParser(description=f"Render docs/{DOCUMENT} and docs/{VALIDATION}.")
     parser.add_argument("results", nargs="?", type=Path, help="default: the newest")
     path = parser.parse_args(arguments).results or newest()
     if path is None:
         print("error: there are no results; run `make bench` first", file=sys.stderr)
         return 2
-    kept = docs / FIGURES
-    results = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-    results = dict(sorted((results | json.loads(path.read_text(encoding="utf-8"))).items()))
-    for name, record in results.items():
-        draw(record, docs / f"performance_{name}.svg")
-    write_json(docs / FIGURES, results)
-    write_text(docs / DOCUMENT, document(results))
-    print(f"{docs / DOCUMENT} rendered from {path}")
+    measured = json.loads(path.read_text(encoding="utf-8"))
+    of_claims = {name: record for name, record in measured.items() if name in claims.NAMES}
+    others = {name: record for name, record in measured.items() if name not in claims.NAMES}
+    for new, text, figures, prefix, make in (
+        (others, DOCUMENT, FIGURES, "performance", document),
+        (of_claims, VALIDATION, VALIDATION_FIGURES, "validation", validation),
+    ):
+        if not new:
+            continue
+        kept = docs / figures
+        results = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+        results = dict(sorted((results | new).items()))
+        for name, record in results.items():
+            draw(record, docs / f"{prefix}_{name}.svg")
+        write_json(kept, results)
+        write_text(docs / text, make(results))
+        print(f"{docs / text} rendered from {path}")
     return 0
 
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import render
+from benchmarks import claims, render
 
 MACHINE = {
     "device": "cpu", "device_name": "Chip", "threads": 2, "blas": "mkl", "kernels": "vector",
@@ -77,6 +77,39 @@ def test_the_document_in_docs_is_what_its_own_figures_render_to() -> None:
         pytest.skip("no results were rendered into docs/ yet")
     written = (render.DOCS / render.DOCUMENT).read_text(encoding="utf-8")
     assert written == render.document(json.loads(figures.read_text(encoding="utf-8")))
+
+
+def test_the_validation_in_docs_is_what_its_own_figures_render_to() -> None:
+    figures = render.DOCS / render.VALIDATION_FIGURES
+    written = (render.DOCS / render.VALIDATION).read_text(encoding="utf-8")
+    assert written == render.validation(json.loads(figures.read_text(encoding="utf-8")))
+
+
+def test_what_decides_a_claim_goes_to_the_validation_and_nothing_else(tmp_path: Path) -> None:
+    row = {"case": "H = 21, slow", "ours_window": 0.95, "single_window": 0.4}
+    row |= {"held_difference": 0.80, "ours_history": 0.91}
+    records = {
+        "interval_coverage": _record("interval_coverage", None, rows=[row], columns=None),
+        "plain": _record("plain", None),
+    }
+    (tmp_path / "results.json").write_text(json.dumps(records))
+    assert render.main([str(tmp_path / "results.json")], tmp_path) == 0
+    assert "interval_coverage" not in (tmp_path / render.DOCUMENT).read_text()
+    text = (tmp_path / render.VALIDATION).read_text()
+    assert "How fast is plain?" not in text
+    found = {line.split(" | ")[2]: line.split(" | ")[4] for line in text.split("\n") if "|" in line}
+    assert found["95.0% to 95.0%"] == "yes"
+    assert found["80.0% to 80.0%"] == "**no**"
+    assert found["91.0% to 91.0%"] == "–"
+    assert found["not measured yet"] == "–"
+
+
+@pytest.mark.parametrize("claim", claims.CLAIMS, ids=lambda claim: claim.says[:40])
+def test_every_claim_can_be_read_off_the_figures_that_are_kept(claim: claims.Claim) -> None:
+    kept = json.loads((render.DOCS / render.VALIDATION_FIGURES).read_text(encoding="utf-8"))
+    said, holds = claim.check(kept[claim.benchmark]["rows"])
+    assert said
+    assert (holds is None) == (not claim.aim)
 
 
 def test_what_was_not_measured_this_time_stays_as_it_was(results: Path, tmp_path: Path) -> None:
