@@ -1,5 +1,6 @@
 """`quickstart`: a first experiment, asked for at a terminal or given by flags."""
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stdout
@@ -93,6 +94,8 @@ class _Asking:
             of = f" ({', '.join(choices)})" if choices else ""
             raise ConfigError(f"{flag} is missing{of}; without a terminal nobody can be asked")
         listed = f" ({', '.join(choices)})" if choices else ""
+        # Polars' handler lets system calls go on after a signal: Ctrl-C would wait for Enter.
+        signal.siginterrupt(signal.SIGINT, True)
         while True:
             said = input(f"{question}{listed}{f' [{default}]' if default else ''}: ").strip()
             said = said or default
