@@ -62,6 +62,8 @@ def run_(
     as_json: JsonOption = False,
 ) -> None:
     """Search; Ctrl-C ends it cleanly and the same command goes on."""
+    from optuna.exceptions import StorageInternalError
+
     from mlxts import config as configurations
     from mlxts import protocol
     from mlxts.search import readiness, screen, space
@@ -77,8 +79,11 @@ def run_(
     search = space.read(experiment)
     store = storages.open(storage)
     one = studies.create(store, experiment, search, name=study, resume=resume)
-    with readiness.device_to_itself(), screen.make(quiet=quiet, json=as_json) as report:
-        reason = studies.run_all(one, store, watcher=report, timeout=search.timeout)
+    try:
+        with readiness.device_to_itself(), screen.make(quiet=quiet, json=as_json) as report:
+            reason = studies.run_all(one, store, watcher=report, timeout=search.timeout)
+    except StorageInternalError as error:
+        raise storages.unreachable(error) from error
     if as_json:
         emit({"study": one.study_name, "ended": reason, **_result(one)})
     else:

@@ -70,7 +70,7 @@ def work(
 
     from mlxts import backend, protocol
     from mlxts.errors import SearchError
-    from mlxts.search import readiness, worker
+    from mlxts.search import readiness, storage, worker
 
     @contextmanager
     def listen(plan: "Plan") -> "Generator[Listener]":
@@ -95,11 +95,7 @@ def work(
         note("interrupted; what was begun waits again")
         raise typer.Exit(protocol.EXIT_INTERRUPTED) from None
     except StorageInternalError as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise SearchError(
-            f"the storage cannot be reached any more: {reason}; what was trained stays in its run "
-            "folder, start the worker again"
-        ) from error
+        raise storage.unreachable(error) from error
     if tally.stopped_by:
         overheated = tally.stopped_by == "overheated"
         raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)

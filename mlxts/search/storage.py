@@ -26,7 +26,7 @@ from typing import Any
 import optuna
 import psutil
 from filelock import FileLock
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
@@ -119,6 +119,15 @@ def open(url: str | None = None, heartbeat: Heartbeat | None = None) -> BaseStor
             f"{address} cannot be opened: {reason}; is the server running, and does it let "
             "this machine in?"
         ) from error
+
+
+def unreachable(error: StorageInternalError) -> SearchError:
+    """What to say when a database has gone away for good."""
+    reason = str(error.__cause__ or error).strip().splitlines()[0]
+    return SearchError(
+        f"the storage cannot be reached any more: {reason}; what was trained stays in its run "
+        "folder, start again when it is back"
+    )
 
 
 def close(storage: BaseStorage) -> None:

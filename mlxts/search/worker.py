@@ -229,4 +229,8 @@ def _kind(name: str, store: BaseStorage) -> Kind:
 
 
 def _attributes(name: str, store: BaseStorage) -> dict[str, Any]:
-    return store.get_study_user_attrs(store.get_study_id_from_name(name))
+    try:
+        return store.get_study_user_attrs(store.get_study_id_from_name(name))
+    except KeyError as error:
+        listed = ", ".join(storage.study_names(store)) or "none yet"
+        raise SearchError(f"no study {name} in this storage; there are: {listed}") from error

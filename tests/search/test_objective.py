@@ -16,6 +16,7 @@ from mlxts.search import objective, sampling, space, storage, study
 from mlxts.search.blind import Blind
 from mlxts.search.objective import DUPLICATE, REASON, RUN, Objective
 from mlxts.training import loop, run
+from mlxts.training.events import EpochEvent, ValidationEvent
 from tests import homes
 from tests.search import studies
 
@@ -130,6 +131,26 @@ def test_a_trial_that_collapses_is_pruned_with_its_reason() -> None:
     _, (trial,) = _trials({"weight_decay": [0.1, 900]}, {"weight_decay": 900}, settings=settings)
     assert trial.state == TrialState.PRUNED
     assert trial.user_attrs[REASON].startswith("collapsed:")
+
+
+def test_an_epoch_that_is_lived_through_again_hides_no_collapse() -> None:
+    epochs = {"training": {"max_epochs": 9}}
+    configuration = studies.experiment({"weight_decay": [0.1, 0.2]}, settings=epochs)
+    one, _ = studies.begin(configuration)
+    watch = objective._Watch(one.ask(), run.plan(configuration), lambda: False)
+
+    def epoch(number: int, spread: tuple[float, float]) -> None:
+        watch(ValidationEvent(number + 1, number, 0.6, 0.6, False, spread))
+        watch(EpochEvent(number + 1, number, 0.6, 1.0))
+
+    epoch(0, (0.1, 0.9))
+    epoch(0, (0.1, 0.9))  # from an older checkpoint
+    epoch(1, (0.5, 0.5))
+    assert watch.gate(2) is None
+    epoch(2, (0.5, 0.5))
+    stop = watch.gate(3)
+    assert stop is not None
+    assert stop.message.startswith("collapsed")
 
 
 def test_a_suggestion_that_was_made_before_is_not_trained_again() -> None:

@@ -10,8 +10,8 @@ import pytest
 from optuna.trial import TrialState
 
 from mlxts.data import store
-from mlxts.errors import DivergedError
-from mlxts.search import blind, space, storage, study, sweep, worker
+from mlxts.errors import DivergedError, SearchError
+from mlxts.search import blind, readiness, space, storage, study, sweep, worker
 from mlxts.training.events import Event
 from mlxts.training.run import Plan
 from tests import homes
@@ -132,3 +132,28 @@ def test_a_trial_that_another_worker_took_over_is_lost_and_not_failed(home: Path
     tally = worker.loop(journal, listen=listen, tell=lambda line: None, idle_exit=True)
     assert [outcome.state for outcome in tally.outcomes] == ["lost", "done"]
     assert [t.state for t in search.trials] == [TrialState.FAIL, TrialState.COMPLETE]
+
+
+def test_a_study_that_is_not_there_is_named(home: Path) -> None:
+    told: list[str] = []
+    tally = worker.loop(
+        storage.open(), listen=lambda plan: contextlib.nullcontext(lambda event: None),
+        tell=told.append, only="absent", idle_exit=True,
+    )  # fmt: skip
+    assert "no study absent" in tally.refused["absent"]
+
+
+def test_a_worker_that_waits_reads_its_data_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = store.find("SPY", ("simulated",))
+    hashes, read = {"SPY": artifact.sha256}, []
+    real = readiness.digest
+    monkeypatch.setattr(readiness, "digest", lambda path: read.append(path) or real(path))
+    for _ in range(3):
+        readiness.require_data(hashes)
+    assert read == [artifact.file]
+    artifact.file.chmod(0o644)
+    artifact.file.write_bytes(artifact.file.read_bytes() + b"0")
+    with pytest.raises(SearchError, match="not what its manifest says"):
+        readiness.require_data(hashes)
