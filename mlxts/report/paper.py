@@ -128,7 +128,9 @@ def markdown(record: dict[str, Any]) -> str:
         f"({record['span']}), canonical phase. Log loss in nats. In brackets 95 % intervals from "
         f"{record['draws']:,} block-bootstrap draws, paired by date, widened for few blocks and "
         "for labels that overlap; means over seeds hold the luck of the seed as well. "
-        f"Against {HAR} below zero is better, and skill is 1 − loss / {HAR}'s loss.",
+        f"Against {HAR} below zero is better, and skill is 1 − loss / {HAR}'s loss. Training "
+        "stopped at its best look at these same days, which flatters every network here and not "
+        f"{HAR}: what beats it has to do so again on the test split.",
         f"## PatchTST against {HAR}, strict",
         _table(_MAIN, record["main"]),
         "## Seed by seed",
