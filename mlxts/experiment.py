@@ -219,8 +219,9 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
 
     Returns:
         run_id, symbol, date (of the decision bar), task, horizon, close, and for binary tasks
-        `probability`, for regression `log_return`, `price` and `price_interval`; `sentence` says
-        it in words.
+        `probability`, for regression `log_return`, `price` and `price_interval`, which is
+        split-conformal: as wide as residuals of validation, which the model was not fitted to;
+        `sentence` says it in words.
 
     Raises:
         DataError: no such bar, or too few bars before it for the context.
@@ -250,8 +251,8 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
         )
         sentence = f"{begin}: probability of {event} {probability:.3f}"
         return {**said, "probability": probability, "sentence": sentence}
-    residuals = _train_residuals(folder, newest.score_on)
-    low, high = conformal.price_interval(bar["close"], output, conformal.half_width(residuals))
+    half = conformal.half_width(_validation_residuals(folder, newest.score_on))
+    low, high = conformal.price_interval(bar["close"], output, half)
     price = bar["close"] * math.exp(output)
     sentence = (
         f"{begin}: price {price:.2f}, {conformal.COVERAGE:.0%} interval {low:.2f} to {high:.2f}"
@@ -281,6 +282,7 @@ def _decision_row(data: datasets.Dataset, symbol: str, day: date | None) -> int:
     return int(bars["row"][-1])
 
 
-def _train_residuals(folder: Path, symbol: str) -> np.ndarray:
-    rows = predictions.read(folder / predictions.FILE_NAME).filter(split="train", symbol=symbol)
+def _validation_residuals(folder: Path, symbol: str) -> np.ndarray:
+    rows = predictions.read(folder / predictions.FILE_NAME)
+    rows = rows.filter(split="validation", symbol=symbol)
     return (rows["target"] - rows["logit"]).to_numpy()

@@ -121,6 +121,10 @@ def test_a_return_comes_with_a_price_and_an_interval_around_it() -> None:
     assert abs(said["log_return"]) < 0.05
     table = predictions.read(plan.folder / predictions.FILE_NAME)
     assert table["logit"].std() < table["target"].std()
+    held_out = table.filter(split="validation")
+    half = np.log(high / said["price"])
+    wider = ((held_out["target"] - held_out["logit"]).abs() > half * (1 - 1e-9)).sum()
+    assert wider == held_out.height - int(np.ceil(0.9 * (held_out.height + 1))) + 1
 
 
 def test_a_weekly_run_is_scored_in_its_canonical_phase_and_in_all_and_speaks_of_today() -> None:

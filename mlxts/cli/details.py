@@ -5,6 +5,7 @@ from typing import Any
 from mlxts.cli.output import note, number, table
 
 Row = dict[str, Any]
+_ROWS = {"train": "the training rows", "validation": "validation"}
 
 
 def show_details(found: dict[str, Any], model: str) -> None:
@@ -19,7 +20,7 @@ def show_details(found: dict[str, Any], model: str) -> None:
             ],
         )
         table(
-            f"Operating points of {model}, chosen on the training rows",
+            f"Operating points of {model}, chosen on {_ROWS[found['chosen_on']]}",
             ["called above", "threshold", "called", "precision", "recall"],
             [
                 [row["name"], row["threshold"], *_cells(row, "called", "precision", "recall")]

@@ -1,8 +1,10 @@
 """What stands behind one model's scores: reliability, operating points, calibration, years.
 
 All on the rows that are scored (one symbol, the canonical phase), with the same bootstrap draws
-as the scores. Thresholds come from the training rows, widths of intervals from rows that were not
-trained on (`conformal.py`); what is fitted on validation is reported on test alone.
+as the scores. On test thresholds are chosen on validation; on validation nothing is left but the
+training rows, whose logits a network that knows them by heart spreads wider. Widths of intervals
+come from rows that were not trained on (`conformal.py`); what is fitted on validation is reported
+on test alone.
 """
 
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from mlxts.evaluation import calibration, conformal, metrics, recalibration, unc
 from mlxts.evaluation.metrics import Forecast
 from mlxts.model.scale import prior_logit
 
-CALLED = (0.05, 0.1, 0.2)  # shares of the training rows that an operating point calls
+CALLED = (0.05, 0.1, 0.2)  # shares of the rows that it is chosen on, which an operating point calls
 _BINS = 6  # of a reliability diagram: 80 samples each in two years of days
 
 
@@ -46,8 +48,8 @@ def details(predictions: pl.DataFrame, data: Dataset, split: str) -> dict[str, A
 
     Returns:
         For labels `reliability`: [{n, said, happened, interval}], by groups of equal size;
-        `operating_points`: [{name, threshold, called, precision, recall, interval: {metric: ends}}]
-        and, on test, `recalibrated`: {method: {log_loss, ece, brier, difference (of log loss to the
+        `operating_points`: [{name, threshold, called, precision, recall, interval: {metric: ends}}],
+        `chosen_on`: the split that their thresholds come from, and, on test, `recalibrated`: {method: {log_loss, ece, brier, difference (of log loss to the
         raw forecast), interval}}. For returns `years`: [{year, n, coverage, interval, width}] with
         widths of residuals that the model was not fitted to, and `width_from`: which those are.
     """
@@ -64,7 +66,8 @@ def details(predictions: pl.DataFrame, data: Dataset, split: str) -> dict[str, A
         return {"years": _years(rows, widths), "width_from": widths.source}
     found = {
         "reliability": _reliability(rows),
-        "operating_points": _operating_points(rows, train),
+        "operating_points": _operating_points(rows, earlier if mended else train),
+        "chosen_on": "validation" if mended else "train",
     }
     return found | ({"recalibrated": _recalibrated(rows, earlier)} if mended else {})
 
@@ -102,8 +105,8 @@ def _reliability(rows: _Rows) -> list[dict[str, Any]]:
     ]
 
 
-def _operating_points(rows: _Rows, train: pl.DataFrame) -> list[dict[str, Any]]:
-    logits, targets = train["logit"].to_numpy(), train["target"].to_numpy()
+def _operating_points(rows: _Rows, chosen_on: pl.DataFrame) -> list[dict[str, Any]]:
+    logits, targets = chosen_on["logit"].to_numpy(), chosen_on["target"].to_numpy()
     cuts = {
         "even odds": 0.0,
         "base rate": prior_logit(targets),

@@ -67,7 +67,7 @@ def test_evaluate_repeats_what_the_training_concluded(trained):
     found = json.loads(call("evaluate", trained.name, "--json").stdout)
     summary = json.loads((trained / "summary.json").read_text())
     assert set(found["validation"]) == {"patchtst", "bayes", *BASELINES}
-    assert set(found.pop("details")) == {"reliability", "operating_points"}
+    assert set(found.pop("details")) == {"reliability", "operating_points", "chosen_on"}
     assert found == summary["scores"]
     low, high = found["validation"]["patchtst"]["interval"]["auc"]
     assert low <= found["validation"]["patchtst"]["auc"] <= high

@@ -26,16 +26,18 @@ def returns():
     return data, baselines.predictions(data, SPLITS, ["har"])["har"]
 
 
-def test_operating_points_are_cut_on_training_rows_and_count_scored_ones(labels):
+@pytest.mark.parametrize(("scored", "chosen_on"), [("validation", "train"), ("test", "validation")])
+def test_operating_points_are_cut_on_earlier_rows_and_count_scored_ones(labels, scored, chosen_on):
     data, table = labels
-    found = details.details(table, data, "validation")
-    train = table.filter(split="train", symbol="A")
-    rows = table.filter(split="validation", symbol="A")
+    found = details.details(table, data, scored)
+    assert found["chosen_on"] == chosen_on
+    earlier = table.filter(split=chosen_on, symbol="A")
+    rows = table.filter(split=scored, symbol="A")
     y, p = rows["target"].to_numpy(), expit(rows["logit"].to_numpy())
     points = {point["name"]: point for point in found["operating_points"]}
     assert points["even odds"]["threshold"] == 0.5
-    assert points["base rate"]["threshold"] == pytest.approx(train["target"].mean())
-    tenth = (expit(train["logit"].to_numpy()) > points["top 10 %"]["threshold"]).mean()
+    assert points["base rate"]["threshold"] == pytest.approx(earlier["target"].mean())
+    tenth = (expit(earlier["logit"].to_numpy()) > points["top 10 %"]["threshold"]).mean()
     assert tenth == pytest.approx(0.1, abs=0.01)
     for point in points.values():
         called = p > point["threshold"]
