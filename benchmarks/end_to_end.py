@@ -1,133 +1,199 @@
 """Does the whole pipeline see scaling where it was planted, and none where there is nothing?
 
-Nothing is taken from a loss table here: bars are simulated and registered, configurations are
-trained by the engine into run folders, and the ledger of those folders goes through the laws to the
-verdict, as it does for real prices. Our own network at three reduced sizes is
+Nothing is taken from a loss table here: bars are registered, configurations are trained by the
+engine into run folders, and the ledger of those folders goes through the laws to the verdict, as it
+does for real prices. Our own network at three reduced sizes is trained
 
-- trained on many paths of the pattern market (P2), which holds more patterns than the small ones
-  can learn by heart, and scored on SPY's two validation years of one path;
-- trained on a history of SPY's length of a market whose direction is a coin (N0, N1), over and
-  over, each time on another market with other seeds.
+- on the pattern market (P2), which holds more patterns than the small ones can learn by heart, with
+  one, ten and a hundred times SPY's history and strong and weaker patterns: from where
+  on is scaling called? Scored on SPY's two validation years of one path. The strength and length
+  that a claim rests on were chosen on market 0, which is not among the markets here;
+- on a history of SPY's length of a market whose direction is a coin (N0, N1), over and over, each
+  time on another market with other seeds;
+- on the S&P 500's own bars with labels of other years (N2), at several moments of the past.
 
 Every replicate has a workspace and a process of its own, on one thread; two are at work at a time.
 """
 
 import os
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from benchmarks.harness import Benchmark, Row, fresh, main
 
 BUDGETS = ("0.02M", "0.06M", "0.2M")
-REPLICATES, AT_ONCE = 20, 2
+AT_ONCE = 2
 SCORED = "A"
 THREADS = {"MLXTS_THREADS": "1"}
+PLANTED, NOTHING = "scaling", "at most one"  # what a control is there for
+
+EXPONENT = 0.25
+TIMES = (1, 10, 100)  # histories of SPY's length
+DRIFTS = (2.0, 1.0)  # of a pattern, in daily deviations
+CLAIMED = {"times": 100, "drift": 2.0}  # where scaling has to be seen; elsewhere is to be learned
+MARKETS = 3
+EPOCHS = {1: 60, 10: 12, 100: 3}  # at most: few samples are seen more often, until it stops early
+
+SHIFTS = (1, 2, 3, 4)  # years that labels are moved by
+ORIGINS = (4, 5, 6, 7, 8)  # two-year windows from 2015-2016 back to 2007-2008
 
 # The pattern is today's code alone, so a short window without normalisation is what fits it.
 PATTERNS: Row = {
-    "dials": {"exponent": 0.25, "drift": 2.0},
-    "paths": 100,
-    "seeds": 3,
-    "settings": {
-        "features": {"source": "planted"},
-        "model": {
-            "context": 2, "patch_length": 1, "stride": 1, "dropout": 0.0,
-            "revin": {"enabled": False},
-        },
-        "training": {"learning_rate": 1e-3, "max_epochs": 3, "batch_size": 256},
+    "task": "direction",
+    "features": {"source": "planted"},
+    "model": {
+        "context": 2, "patch_length": 1, "stride": 1, "dropout": 0.0, "revin": {"enabled": False},
     },
+    "training": {"learning_rate": 1e-3, "batch_size": 256},
 }  # fmt: skip
 # The protocol's model, which reads indicators as it does of real bars; trained a little faster.
-COINS: Row = {
-    "dials": {},
-    "paths": 1,
-    "seeds": 2,
-    "settings": {
-        "training": {"learning_rate": 1e-3, "max_epochs": 3, "batch_size": 128, "patience": 4}
-    },
+INDICATORS: Row = {
+    "training": {"learning_rate": 1e-3, "max_epochs": 3, "batch_size": 128, "patience": 4}
 }
-CONTROLS = {"P2": ("zipf", PATTERNS), "N0": ("gbm", COINS), "N1": ("sv", COINS)}
-AIMS = {"P2": "scaling", "N0": "at most one", "N1": "at most one"}
+
+
+@dataclass(frozen=True)
+class Control:
+    """A market, replicated.
+
+    Attributes:
+        seeds: of initialisation and order, at each size.
+        cases: what tells its replicates apart; `seed` is among it.
+        aim: `PLANTED` or `NOTHING`.
+        settings: the configuration of a case's runs, but for budget and seed.
+        market: what kind is simulated, and its dials in a case; None: the S&P 500.
+    """
+
+    seeds: int
+    cases: tuple[Row, ...]
+    aim: str
+    settings: Callable[[Row], Row]
+    market: Callable[[Row], tuple[str, Row]] | None = None
+
+
+def _paths(count: int) -> Row:
+    symbols = [SCORED, *(f"P{number}" for number in range(1, count))]
+    return {"source": "simulated", "symbols": symbols, "score_on": SCORED}
+
+
+def _patterns(case: Row) -> Row:
+    training = {**PATTERNS["training"], "max_epochs": EPOCHS[case["times"]]}
+    return {**PATTERNS, "training": training, "data": _paths(case["times"])}
+
+
+def _coins(case: Row) -> Row:
+    return {**INDICATORS, "task": "direction", "data": _paths(1)}
+
+
+def _years(case: Row) -> Row:
+    data = {
+        "source": "sample", "symbols": ["SP500"], "score_on": "SP500", "origin": case["origin"],
+        "label_shift_years": case["shift"],
+    }  # fmt: skip
+    return {**INDICATORS, "task": "threshold_1pct", "data": data}
+
+
+_SEEDS = tuple({"seed": seed} for seed in range(20))
+CONTROLS = {
+    "P2": Control(
+        3,
+        tuple(
+            {"times": times, "drift": drift, "seed": seed}
+            for times, drift, seed in product(TIMES, DRIFTS, range(1, 1 + MARKETS))
+        ),
+        PLANTED,
+        _patterns,
+        lambda case: ("zipf", {"exponent": EXPONENT, "drift": case["drift"]}),
+    ),
+    "N0": Control(2, _SEEDS, NOTHING, _coins, lambda case: ("gbm", {})),
+    "N1": Control(2, _SEEDS, NOTHING, _coins, lambda case: ("sv", {})),
+    "N2": Control(
+        2,
+        tuple(
+            {"origin": origin, "shift": shift, "seed": seed}
+            for seed, (origin, shift) in enumerate(product(ORIGINS, SHIFTS))
+        ),
+        NOTHING,
+        _years,
+    ),
+}
 
 
 def measure(quick: bool) -> list[Row]:
-    """A row for every control."""
-    replicates = 2 if quick else REPLICATES
-    asked = [("P2", 0)] + [(name, seed) for name in ("N0", "N1") for seed in range(replicates)]
+    """A row for every control, of P2 for every length and strength; the longest cases first."""
+    asked = [
+        {"control": name, "quick": quick, **case}
+        for name, control in CONTROLS.items()
+        for case in (control.cases[:2] if quick else control.cases)
+    ]
+    asked.sort(key=lambda case: -case.get("times", 1))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(
-            pool.map(
-                lambda one: fresh(
-                    __file__, {"control": one[0], "seed": one[1], "quick": quick}, THREADS
-                ),
-                asked,
-            )
-        )
-    by_control: dict[str, list[Row]] = {}
-    for (name, _), judged in zip(asked, found, strict=True):
-        by_control.setdefault(name, []).append(judged)
-    return [row(name, judged) for name, judged in by_control.items()]
+        found = list(pool.map(lambda case: fresh(__file__, case, THREADS), asked))
+    groups: dict[tuple, list[Row]] = {}
+    for case, judged in zip(asked, found, strict=True):
+        key = list(CONTROLS).index(case["control"]), case.get("times", 1), case.get("drift")
+        groups.setdefault(key, []).append({**case, **judged})
+    return [row(groups[key]) for key in sorted(groups, key=lambda key: (*key[:2], -(key[2] or 0)))]
 
 
-def row(control: str, judged: list[Row]) -> Row:
-    """What the replicates of a control came to.
+def row(judged: list[Row]) -> Row:
+    """What the replicates of one market came to.
 
     Args:
-        judged: word, gain, low, high, foresight, samples and losses (text) of each.
+        judged: of each its case (control, and of P2 times and drift) and word, gain and samples.
     """
+    first = judged[0]
     words = [one["word"] for one in judged]
     calls = words.count("scaling")
-    gains = sorted(one["gain"] for one in judged)
-    alone = judged[0] if len(judged) == 1 else {}
+    gains = [one["gain"] for one in judged]
+    aim: str | None = CONTROLS[first["control"]].aim
+    if aim == PLANTED and any(first[name] != value for name, value in CLAIMED.items()):
+        aim = None
+    reached = {PLANTED: calls == len(judged), NOTHING: calls <= 1, None: None}
     return {
-        "control": control,
-        "samples": judged[0]["samples"],
+        "control": first["control"],
+        "times": first.get("times"),
+        "drift": first.get("drift"),
+        "samples": round(sum(one["samples"] for one in judged) / len(judged)),
         "replicates": len(judged),
         **{word: words.count(word) for word in ("scaling", "inverse", "flat", "inconclusive")},
         "gain": sum(gains) / len(gains),
-        "low": alone.get("low", gains[0]),
-        "high": alone.get("high", gains[-1]),
-        "foresight": alone.get("foresight"),
-        "losses": alone.get("losses"),
-        "aim": AIMS[control],
-        "holds": calls == len(judged) if AIMS[control] == "scaling" else calls <= 1,
+        "low": min(gains),
+        "high": max(gains),
+        "half": sum(one["high"] - one["low"] for one in judged) / len(judged) / 2,
+        "aim": aim,
+        "holds": reached[aim],
     }
 
 
-def case(control: str, seed: int, quick: bool) -> Row:
+def case(**asked: Any) -> Row:
     """The verdict on one replicate, in a workspace of its own."""
     with tempfile.TemporaryDirectory() as home:
         os.environ["MLXTS_HOME"] = home
-        return _case(control, seed, quick)
+        return _case(asked)
 
 
-def _case(control: str, seed: int, quick: bool) -> Row:
+def _case(asked: Row) -> Row:
     from mlxts import config, experiment
-    from mlxts.data import store
-    from mlxts.data.sources.simulated import SimulatedSource
     from mlxts.scaling import axes, ledger, verdict
     from mlxts.training import run
 
-    kind, asked = CONTROLS[control]
-    paths = min(asked["paths"], 5) if quick else asked["paths"]
-    symbols = [SCORED, *(f"P{number}" for number in range(1, paths))]
-    market = SimulatedSource(kind, seed=seed, dials=asked["dials"])
-    for symbol in symbols:
-        path = market.fetch(symbol)
-        store.register_raw(
-            path.frame, source="simulated", symbol=symbol, parameters=path.parameters
-        )
+    control = CONTROLS[asked["control"]]
+    chosen = control.settings(asked)
+    _register(control, asked, chosen["data"]["symbols"])
     folders = []
     for budget in BUDGETS:
-        for number in range(2 if quick else asked["seeds"]):
-            plan = run.plan(config.build(settings(asked, symbols, budget, 100 * seed + number)))
+        for number in range(2 if asked["quick"] else control.seeds):
+            seed = 100 * asked["seed"] + number
+            plan = run.plan(config.build({**COMMON, **chosen, "budget": budget, "seed": seed}))
             experiment.execute(plan, emit=lambda event: None)
             folders.append(plan.folder)
     (table,) = axes.tables(ledger.build(folders), "parameters")
-    judged = verdict.judge([table], seed=seed)
-    found = judged.cells[0]
-    means = judged.draws[table.name].rungs[0]
+    found = verdict.judge([table], seed=asked["seed"]).cells[0]
     return {
         "word": found.word,
         "gain": found.gain,
@@ -135,23 +201,30 @@ def _case(control: str, seed: int, quick: bool) -> Row:
         "high": found.interval[1],
         "foresight": found.extrapolation,
         "samples": len(plan.dataset.samples["train"]),
-        "losses": ", ".join(f"{loss:.4f}" for loss in means),
     }
 
 
-def settings(asked: Row, symbols: list[str], budget: str, seed: int) -> dict[str, Any]:
-    """The configuration of one run."""
-    return {
-        "name": "end_to_end",
-        "mode": "exploratory",
-        "budget": budget,
-        "task": "direction",
-        "seed": seed,
-        "data": {"source": "simulated", "symbols": symbols, "score_on": SCORED},
-        "thermal": {"sensor": "off"},
-        "checkpoint": {"every_seconds": 600},
-        **asked["settings"],
-    }
+COMMON: Row = {
+    "name": "end_to_end",
+    "mode": "exploratory",
+    "thermal": {"sensor": "off"},
+    "checkpoint": {"every_seconds": 600},
+}
+
+
+def _register(control: Control, asked: Row, symbols: list[str]) -> None:
+    from mlxts.data import store
+    from mlxts.data.sources.sample import SampleSource
+    from mlxts.data.sources.simulated import SimulatedSource
+
+    if control.market:
+        kind, dials = control.market(asked)
+        source = SimulatedSource(kind, seed=asked["seed"], dials=dials)
+    else:
+        source = SampleSource()
+    for symbol in symbols:
+        got = source.fetch(symbol)
+        store.register_raw(got.frame, source=source.name, symbol=symbol, parameters=got.parameters)
 
 
 BENCHMARK = Benchmark(
@@ -161,6 +234,8 @@ BENCHMARK = Benchmark(
     case=case,
     columns={
         "control": "control",
+        "times": "x SPY's history",
+        "drift": "drift of a pattern|g",
         "samples": "training samples|,",
         "replicates": "replicates",
         "scaling": "scaling",
@@ -168,19 +243,19 @@ BENCHMARK = Benchmark(
         "flat": "flat",
         "inconclusive": "inconclusive",
         "gain": "gain, nats per decade (mean)|+.4f",
-        "low": "from|+.4f",
-        "high": "to|+.4f",
-        "foresight": "foresight|+.2f",
-        "losses": "log loss by size",
+        "low": "lowest|+.4f",
+        "high": "highest|+.4f",
+        "half": "half of an interval (mean)|.4f",
         "aim": "aim: scaling",
         "holds": "as it should be",
     },
     notes=(
-        f"PatchTST of {', '.join(BUDGETS)} parameters, task direction, H = 1, all exploratory. "
-        "From and to: of one replicate the 95 % interval, of several the lowest and highest gain.",
-        f"P2: exponent {PATTERNS['dials']['exponent']}, drift {PATTERNS['dials']['drift']:g}, "
-        f"{PATTERNS['paths']} paths, {PATTERNS['seeds']} seeds. N0, N1: one path of SPY's length, "
-        f"{COINS['seeds']} seeds, {REPLICATES} markets each.",
+        f"PatchTST of {', '.join(BUDGETS)} parameters, H = 1, all exploratory; direction, of N2 a "
+        "high of 1 %. Half of an interval: what a gain has to exceed to differ from 0 at 95 %.",
+        f"P2: exponent {EXPONENT}, {CONTROLS['P2'].seeds} seeds, {MARKETS} markets each, the drift "
+        "in daily deviations. N0, N1: one path of SPY's length, 2 seeds, 20 markets each. N2: "
+        "five windows of the S&P 500 until 2016, labels of 1 to 4 years later, 2 seeds; its "
+        "replicates share bars.",
     ),
 )
 

@@ -48,9 +48,10 @@ def details(predictions: pl.DataFrame, data: Dataset, split: str) -> dict[str, A
 
     Returns:
         For labels `reliability`: [{n, said, happened, interval}], by groups of equal size;
-        `operating_points`: [{name, threshold, called, precision, recall, interval: {metric: ends}}],
-        `chosen_on`: the split that their thresholds come from, and, on test, `recalibrated`: {method: {log_loss, ece, brier, difference (of log loss to the
-        raw forecast), interval}}. For returns `years`: [{year, n, coverage, interval, width}] with
+        `operating_points`: [{name, threshold, called, precision, recall, interval: {metric:
+        ends}}]; `chosen_on`: the split that their thresholds come from; and, on test,
+        `recalibrated`: {method: {log_loss, ece, brier, difference (of log loss to the raw
+        forecast), interval}}. For returns `years`: [{year, n, coverage, interval, width}] with
         widths of residuals that the model was not fitted to, and `width_from`: which those are.
     """
     rows = _scored(predictions, data, split)

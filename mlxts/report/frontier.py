@@ -17,13 +17,13 @@ from mlxts.report.scored import Scored
 
 def frontiers(scored: Sequence[Scored]) -> list[Picture]:
     """One for each estimable cell, over all of its configurations."""
-    leave_out = words.ambiguous([one.key for one in scored])
+    unsaid = words.unsaid([one.key for one in scored])
     usable = [one for one in scored if not one.obstacle]
-    return [_one(key, list(own), leave_out) for key, own in groupby(usable, lambda o: o.cell)]
+    return [_one(key, list(own), unsaid) for key, own in groupby(usable, lambda o: o.cell)]
 
 
-def _one(key: tuple, own: list[Scored], leave_out: set[str]) -> Picture:
-    rows = sorted((_row(one, leave_out) for one in own), key=lambda row: row["flops"])
+def _one(key: tuple, own: list[Scored], unsaid: words.Unsaid) -> Picture:
+    rows = sorted((_row(one, unsaid) for one in own), key=lambda row: row["flops"])
     lowest = np.minimum.accumulate([row["loss"] for row in rows])
     rows = [row | {"frontier": float(best)} for row, best in zip(rows, lowest, strict=True)]
     mode = "strict" if all(one.mode == "strict" for one in own) else "exploratory"
@@ -46,10 +46,10 @@ def _short(count: float) -> str:
     return f"{count:.0e}".replace("e+0", "e").replace("e+", "e")
 
 
-def _row(one: Scored, leave_out: set[str]) -> dict:
+def _row(one: Scored, unsaid: words.Unsaid) -> dict:
     figures = one.row()
     return {
-        "configuration": words.configuration(one.key, leave_out),
+        "configuration": words.configuration(one.key, unsaid),
         "budget": one.key["budget"],
         "mode": one.mode,
         "seeds": figures["seeds"],

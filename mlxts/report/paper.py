@@ -21,7 +21,7 @@ from mlxts.evaluation import runs, uncertainty
 from mlxts.files import write_json, write_text
 from mlxts.protocol import BASELINE
 from mlxts.report.scored import CELL, Scored, scored
-from mlxts.scaling import ledger
+from mlxts.scaling import ledger, recipes
 
 HAR = BASELINE.upper()
 _APART = ("name", "seed", "mode", "budget", "task", "timescale", "horizon", "thermal", "checkpoint")
@@ -157,27 +157,13 @@ def markdown(record: dict[str, Any]) -> str:
 
 def difference(strict: dict[str, Any], other: dict[str, Any]) -> str:
     """The settings in which a configuration differs from the strict one: `model.offset: har`."""
-    before, after = _flat(strict), _flat(other)
-    changed = {
-        key: value
-        for key, value in after.items()
-        if before.get(key) != value and key.split(".")[0] not in _APART
-    }
-    if "data.cell" in changed:
-        changed = {key: value for key, value in changed.items() if key not in _CONTENTS}
-    return ", ".join(f"{key}: {_said(value)}" for key, value in changed.items()) or "nothing"
-
-
-def _said(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        name = f"{prefix}{key}"
-        found |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return found
+    before, after = (
+        {k: v for k, v in recipes.flat(settings).items() if k.split(".")[0] not in _APART}
+        for settings in (strict, other)
+    )
+    if before.get("data.cell") != after.get("data.cell"):
+        after = {key: value for key, value in after.items() if key not in _CONTENTS}
+    return ", ".join(recipes.changes(before, after)) or "nothing"
 
 
 def _row(one: Scored) -> dict[str, Any]:

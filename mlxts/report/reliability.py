@@ -18,16 +18,16 @@ from mlxts.report.scored import Scored
 
 def diagrams(scored: Sequence[Scored]) -> list[Picture]:
     """One for each binary cell and kind of configuration that is estimable."""
-    leave_out = words.ambiguous([one.key for one in scored]) | {"budget"}
+    unsaid = words.unsaid([one.key for one in scored]) | "budget"
     binary = [one for one in scored if not one.regression and not one.obstacle]
 
     def kind(one: Scored) -> tuple:
         return (*one.cell, *words.of_configuration(one.key)[:-1])
 
-    return [_diagram(key, list(group), leave_out) for key, group in groupby(binary, kind)]
+    return [_diagram(key, list(group), unsaid) for key, group in groupby(binary, kind)]
 
 
-def _diagram(key: tuple, own: list[Scored], leave_out: set[str]) -> Picture:
+def _diagram(key: tuple, own: list[Scored], unsaid: words.Unsaid) -> Picture:
     smallest, largest = own[0], own[-1]
     shown = {
         largest.key["budget"]: _of(largest, largest.table.losses[:, 0]),
@@ -37,7 +37,7 @@ def _diagram(key: tuple, own: list[Scored], leave_out: set[str]) -> Picture:
         shown[smallest.key["budget"]] = _of(smallest, smallest.table.losses[:, 0])
     task = protocol.TASKS[own[0].key["task"]]
     mode = "strict" if all(one.mode == "strict" for one in own) else "exploratory"
-    said = words.configuration(own[0].key, leave_out)
+    said = words.configuration(own[0].key, unsaid)
     return Picture(
         name=words.slug("reliability", *key),
         title=words.marked(f"{words.cell(own[0].key)}: {said}", mode),

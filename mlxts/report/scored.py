@@ -29,7 +29,7 @@ class Scored:
     """One configuration in one cell.
 
     Attributes:
-        key: values of `CELL` and `CONFIGURATION` by name.
+        key: values of `CELL` and `CONFIGURATION` by name, and `changed`, the recipe in words.
         mode: strict where all its runs are.
         runs: run ids, by seed.
         n_total, samples, flops: parameters, training samples, mean operations of a training.
@@ -190,7 +190,7 @@ def _one(
     if same not in drawn:
         (drawn[same],) = bootstrap.date_weights([table], draws=draws, seed=seed)
     return Scored(
-        key=key,
+        key=key | {"changed": group["changed"][0]},
         mode="strict" if (group["mode"] == "strict").all() else "exploratory",
         runs=runs,
         n_total=float(group.unique("run")["n_total"].mean()),  # ty: ignore[invalid-argument-type]

@@ -19,15 +19,15 @@ STEPS = (0.005, 0.01, 0.02, 0.05)  # of skill, where the fill of a cell gets one
 
 def maps(scored: Sequence[Scored]) -> list[Picture]:
     """One map for each configuration, the one with most cells first."""
-    leave_out = words.ambiguous([one.key for one in scored])
+    unsaid = words.unsaid([one.key for one in scored])
     groups: dict[tuple, list[Scored]] = {}
     for one in scored:
         groups.setdefault(words.of_configuration(one.key), []).append(one)
     ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].n_total))
-    return [_map(group, leave_out) for group in ordered]
+    return [_map(group, unsaid) for group in ordered]
 
 
-def _map(group: list[Scored], leave_out: set[str]) -> Picture:
+def _map(group: list[Scored], unsaid: words.Unsaid) -> Picture:
     rows = [one.row() for one in group]
     shown = {
         (row["task"], row["timescale"]): row
@@ -35,7 +35,7 @@ def _map(group: list[Scored], leave_out: set[str]) -> Picture:
         if row["horizon"] == protocol.TIMESCALES[row["timescale"]].horizon
     }
     mode = "strict" if all(one.mode == "strict" for one in group) else "exploratory"
-    said = words.configuration(group[0].key, leave_out)
+    said = words.configuration(group[0].key, unsaid)
     return Picture(
         name=words.slug("skill", *words.of_configuration(group[0].key)),
         title=words.marked(said, mode),
@@ -94,7 +94,7 @@ def _square(row: dict | None) -> tuple[str | None, str, str]:
 
 def by_year(scored: Sequence[Scored]) -> list[Picture]:
     """For each cell and kind of configuration: skill of each budget in each year."""
-    leave_out = words.ambiguous([one.key for one in scored]) | {"budget"}
+    unsaid = words.unsaid([one.key for one in scored]) | "budget"
 
     def kind(one: Scored) -> tuple:
         return (*one.cell, *words.of_configuration(one.key)[:-1])
@@ -107,7 +107,7 @@ def by_year(scored: Sequence[Scored]) -> list[Picture]:
             Picture(
                 name=words.slug("years", *key),
                 title=words.marked(
-                    f"{words.cell(own[0].key)}: {words.configuration(own[0].key, leave_out)}",
+                    f"{words.cell(own[0].key)}: {words.configuration(own[0].key, unsaid)}",
                     _mode(own),
                 ),
                 caption=(

@@ -1,11 +1,13 @@
 """How the report says things: cells, configurations, numbers. One place, so that all agree."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlxts import protocol
 from mlxts.report.scored import CONFIGURATION
+from mlxts.scaling import recipes
 from mlxts.scaling.ledger import LATEST, REAL
 from mlxts.scaling.results import file_name
 
@@ -18,7 +20,22 @@ def cell(key: Mapping[str, Any]) -> str:
     return name if key["symbol"] == protocol.SCORED_ON else f"{name} {key['symbol']}"
 
 
-def configuration(key: Mapping[str, Any], leave_out: Collection[str] = ()) -> str:
+@dataclass(frozen=True)
+class Unsaid:
+    """What need not be said, because all that is shown has it in common.
+
+    Attributes:
+        names: of `CONFIGURATION`. changes: settings of recipes, see `scaling/recipes.py`.
+    """
+
+    names: frozenset[str] = frozenset()
+    changes: frozenset[str] = frozenset()
+
+    def __or__(self, name: str) -> "Unsaid":
+        return replace(self, names=self.names | {name})
+
+
+def configuration(key: Mapping[str, Any], unsaid: Unsaid = Unsaid()) -> str:
     """What a model was and read: `2M, Aa, 20 features`; settings off the beaten track as well."""
     said = {
         "budget": key.get("budget"),
@@ -27,10 +44,10 @@ def configuration(key: Mapping[str, Any], leave_out: Collection[str] = ()) -> st
         "fraction": "" if key["fraction"] == 1.0 else f"{key['fraction']:g} of the history",
         "history": "" if key["history"] == LATEST else key["history"],
         "market": "" if key["market"] == REAL else key["market"],
-        "recipe": f"recipe {key['recipe']}",
+        "recipe": recipes.told(key["changed"], key["recipe"], unsaid.changes),
         "artifacts": f"files {key['artifacts']}",
     }
-    return ", ".join(text for name, text in said.items() if name not in leave_out and text)
+    return ", ".join(text for name, text in said.items() if name not in unsaid.names and text)
 
 
 def marked(name: str, mode: str) -> str:
@@ -38,14 +55,14 @@ def marked(name: str, mode: str) -> str:
     return name if mode == "strict" else f"{name} (exploratory)"
 
 
-def ambiguous(keys: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Of `CONFIGURATION` those that say nothing, because all keys agree: hashes, and the market.
-
-    A hash is worth its place only where it tells two things apart.
-    """
+def unsaid(keys: Sequence[Mapping[str, Any]]) -> Unsaid:
+    """What all keys agree on: recipes, and the market; hashes of files are worth their place only
+    where they tell two things apart."""
     files = {(key["data"], key["artifacts"]) for key in keys}
     found = {name for name in ("recipe", "market") if len({key[name] for key in keys}) < 2}
-    return found | ({"artifacts"} if len(files) == len({data for data, _ in files}) else set())
+    if len(files) == len({data for data, _ in files}):
+        found.add("artifacts")
+    return Unsaid(frozenset(found), recipes.shared([key["changed"] for key in keys]))
 
 
 def slug(*parts: Any) -> str:

@@ -18,6 +18,7 @@ from mlxts import protocol
 from mlxts.data import bars
 from mlxts.errors import DataError, RunError
 from mlxts.evaluation import estimability
+from mlxts.scaling import recipes
 from mlxts.scaling.ledger import LATEST
 from mlxts.scaling.table import LossTable, Pool, entropy
 
@@ -93,7 +94,7 @@ def tables(
     rows = _sized(ledger if all_phases else ledger.filter("canonical"), parameters)
     rows = _with_the_whole(rows)
     groups = rows.partition_by(cut.fixed, as_dict=True, maintain_order=True)
-    names = _names(cut.fixed, list(groups))
+    names = _names(cut.fixed, list(groups), dict(rows.select("recipe", "changed").unique().rows()))
     found = [
         _table(name, group, cut, all_phases)
         for name, group in zip(names, groups.values(), strict=True)
@@ -123,9 +124,14 @@ def _with_the_whole(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([rows, *(whole.with_columns(history=pl.lit(one)) for one in others)])
 
 
-def _names(fixed: tuple[str, ...], keys: list[tuple]) -> list[str]:
-    """Task, horizon and timescale, and besides whatever tells these cells apart."""
+def _names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str]) -> list[str]:
+    """Task, horizon and timescale, and besides whatever tells these cells apart.
+
+    Args:
+        changed: by recipe, as in the ledger.
+    """
     columns = dict(zip(fixed, zip(*keys, strict=True), strict=True))
+    shared = recipes.shared([changed[recipe] for recipe in columns["recipe"]])
     names = []
     for index in range(len(keys)):
         own = {name: values[index] for name, values in columns.items()}
@@ -134,12 +140,16 @@ def _names(fixed: tuple[str, ...], keys: list[tuple]) -> list[str]:
             ("symbol", "{}"), ("data", "{}"), ("features", "{} features"),
             ("samples", "{} samples"), ("fraction", "{:g} of the history"), ("history", "{}"),
             ("budget", "{}"), ("market", "{}"), ("artifacts", "files {}"), ("bars", "file {}"),
-            ("recipe", "recipe {}"),
         ):  # fmt: skip
             if name in own and len(set(columns[name])) > 1:
                 parts.append(shown.format(own[name]))
-        names.append(", ".join(parts))
-    return names
+        parts.append(recipes.told(changed[own["recipe"]], own["recipe"], shared))
+        names.append(", ".join(filter(None, parts)))
+    # Settings that came later are at their defaults in the recipes of older runs as well.
+    return [
+        f"{name}, recipe {columns['recipe'][index]}" if names.count(name) > 1 else name
+        for index, name in enumerate(names)
+    ]
 
 
 def _table(name: str, group: pl.DataFrame, cut: Axis, all_phases: bool) -> LossTable:
@@ -175,7 +185,9 @@ def _table(name: str, group: pl.DataFrame, cut: Axis, all_phases: bool) -> LossT
         obstacle=None
         if regression
         else estimability.obstacle(dates, targets, first["horizon"], spacing),
-        pool=Pool((group["mode"] == "strict").all(), first["recipe"], first["market"]),
+        pool=Pool(
+            (group["mode"] == "strict").all(), first["recipe"], first["market"], first["changed"]
+        ),
     )
 
 

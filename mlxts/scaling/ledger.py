@@ -15,12 +15,14 @@ import numpy as np
 import polars as pl
 
 from mlxts import experiment
+from mlxts.config import ExperimentConfig
 from mlxts.dataset import Dataset
 from mlxts.errors import DataError, RunError
 from mlxts.evaluation import baselines, metrics, predictions
 from mlxts.files import atomic_path, canonical_hash
 from mlxts.model.patchtst import Shape
 from mlxts.protocol import BASELINE, TASKS, Task
+from mlxts.scaling import recipes
 
 BASELINES = (BASELINE, "climatology")
 
@@ -48,6 +50,7 @@ COLUMNS = (
     Column("market", pl.String, "real, or which simulated one"),
     Column("symbol", pl.String, "whose rows are scored"),
     Column("recipe", pl.String, "hash of every setting that is no axis, no size and no seed"),
+    Column("changed", pl.String, "which of these are not at their defaults; empty: none"),
     Column("seed", pl.Int64, "of initialisation, order and dropout"),
     Column("budget", pl.String, "parameter budget"),
     Column("n_body", pl.Int64, "trainable parameters of the encoder"),
@@ -185,6 +188,7 @@ def _described(
         **_read(record),
         "symbol": data["score_on"],
         "recipe": recipe(settings, tuned),
+        "changed": "; ".join(changed(settings, tuned)),
         "seed": settings["seed"],
         "budget": settings["budget"],
         **{name: record[name] for name in ("n_body", "n_head", "n_total", "features")},
@@ -223,6 +227,17 @@ def _history(data: dict[str, Any]) -> str:
 
 def recipe(settings: dict[str, Any], tuned: Sequence[str] = ()) -> str:
     """Eight hexadecimal digits: equal where two runs differ in axes, sizes and seeds alone."""
+    return canonical_hash(_of_recipe(settings, tuned))[:8]
+
+
+def changed(settings: dict[str, Any], tuned: Sequence[str] = ()) -> list[str]:
+    """What of a recipe is not at its default, as `model.offset: har`, in the order of the
+    configuration."""
+    usual = recipes.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
+    return recipes.changes(usual, recipes.flat(_of_recipe(settings, tuned)))
+
+
+def _of_recipe(settings: dict[str, Any], tuned: Sequence[str]) -> dict[str, Any]:
     values = json.loads(json.dumps(settings))
     for key in (*_NO_RECIPE, *tuned):
         *parents, last = key.split(".")
@@ -230,7 +245,7 @@ def recipe(settings: dict[str, Any], tuned: Sequence[str] = ()) -> str:
         for parent in parents:
             section = section.get(parent, {})
         section.pop(last, None)
-    return canonical_hash(values)[:8]
+    return values
 
 
 def _reference(data: Dataset, split: str) -> pl.DataFrame:

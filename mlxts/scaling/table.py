@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from mlxts.evaluation import uncertainty
+from mlxts.scaling import recipes
 
 
 @dataclass(frozen=True)
@@ -14,13 +15,15 @@ class Pool:
 
     Attributes:
         strict: whether every run is.
-        recipe: of the settings that are neither axis nor size nor seed.
+        recipe: of the settings that are neither axis nor size nor seed. changed: which of them are
+            not at their defaults, as in the ledger.
         market: `real`, or which simulated one: what is true of one says nothing of another.
     """
 
     strict: bool = True
     recipe: str = ""
     market: str = "real"
+    changed: str = ""
 
     @property
     def order(self) -> tuple:
@@ -31,7 +34,9 @@ class Pool:
     def title(self) -> str:
         mode = "strict" if self.strict else "exploratory"
         market = () if self.market == "real" else (self.market,)
-        return ", ".join((mode, *market, *((f"recipe {self.recipe}",) if self.recipe else ())))
+        return ", ".join(
+            (mode, *market, *((recipes.told(self.changed, self.recipe),) * bool(self.changed)))
+        )
 
 
 @dataclass(frozen=True)

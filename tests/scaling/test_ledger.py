@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlxts import config
 from mlxts.data import store
 from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.errors import DataError, RunError
@@ -112,6 +113,23 @@ def test_a_recipe_is_what_is_neither_axis_nor_size_nor_seed():
     assert ledger.recipe(base, tuned) == ledger.recipe(other, tuned)
 
 
+def test_a_recipe_says_what_is_not_at_its_default():
+    usual = config.ExperimentConfig(name="a", budget="20M", seed=3).model_dump(mode="json")
+    assert ledger.changed(usual) == []
+    other = copy.deepcopy(usual)
+    other["model"]["offset"] = "har"
+    other["training"]["weight_decay"] = 1.0
+    other["model"]["revin"]["statistics_to_head"] = True
+    said = [
+        "model.revin.statistics_to_head: true", "model.offset: har", "training.weight_decay: 1.0",
+    ]  # fmt: skip
+    assert ledger.changed(other) == said
+    assert ledger.changed(other, ("training.weight_decay",)) == said[:2]
+    older = copy.deepcopy(usual)
+    del older["training"]["huber_delta"]
+    assert ledger.changed(older) == []
+
+
 def test_the_ledger_is_cut_along_parameters(built, folders):
     (table,) = axes.tables(built, "parameters")
     assert table.name == "threshold_1pct H1 daily (exploratory)"
@@ -144,7 +162,11 @@ def test_recipes_are_not_mixed(built, home):
     other = worlds.ladder({"0.02M": 0.5, "0.2M": 0.5}, overrides=model, started="2022")
     found = axes.tables(pl.concat([built, ledger.build(other)]), "parameters")
     assert [len(table.rungs) for table in found] in ([2, 3], [3, 2])
-    assert all("recipe" in table.name for table in found)
+    assert {table.name for table in found} == {
+        "threshold_1pct H1 daily (exploratory)",
+        "threshold_1pct H1 daily, model.revin.statistics_to_head: true (exploratory)",
+    }
+    assert len({table.pool for table in found}) == 2
 
 
 def test_one_size_is_no_axis(built):

@@ -88,7 +88,9 @@ def test_not_estimable_cells_are_named_and_left_out_of_the_pool() -> None:
 def test_only_like_is_pooled_with_like() -> None:
     real = [table(0.0, seed=k, name=f"real {k}") for k in range(2)]
     control = replace(table(0.03, name="control"), pool=Pool(False, "a", "simulated zipf"))
-    ablation = replace(table(-0.03, name="ablation"), pool=Pool(False, "b"))
+    ablation = replace(
+        table(-0.03, name="ablation"), pool=Pool(False, "b", changed="model.offset: har")
+    )
     found = judged(*real, control, ablation)
     assert found.primary == Pool()
     assert found.pooled.gain == pytest.approx(np.mean([v.skill for v in found.cells[:2]]))
@@ -97,8 +99,8 @@ def test_only_like_is_pooled_with_like() -> None:
     assert [v.q for v in found.cells[:2]] == [v.q for v in alone.cells]
     assert [v.name for v in found.pools.values()] == [
         "pooled: strict",
-        "pooled: exploratory, recipe b",
-        "pooled: exploratory, simulated zipf, recipe a",
+        "pooled: exploratory, model.offset: har",
+        "pooled: exploratory, simulated zipf",
     ]
 
 

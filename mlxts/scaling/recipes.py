@@ -1,0 +1,46 @@
+"""Recipes in words: the settings in which they differ, instead of their hashes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_MOST = 3  # settings that a title has room for
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted keys, `model.offset`."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        found |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return found
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What is other than before, as `model.offset: har`; both by dotted keys."""
+    return [f"{key}: {_said(value)}" for key, value in after.items() if before.get(key) != value]
+
+
+def told(changed: str, recipe: str, shared: frozenset[str] = frozenset()) -> str:
+    """`model.offset: har`, or how many settings are changed where they are many; empty: none.
+
+    Args:
+        changed, recipe: as in the ledger.
+        shared: changes that need not be said.
+    """
+    own = [one for one in _parts(changed) if one not in shared]
+    if len(own) > _MOST:
+        return f"{len(own)} settings changed, recipe {recipe}"
+    return ", ".join(own)
+
+
+def shared(changed: Sequence[str]) -> frozenset[str]:
+    """The changes that all recipes have in common."""
+    return frozenset.intersection(*(frozenset(_parts(one)) for one in changed))
+
+
+def _parts(changed: str) -> list[str]:
+    return changed.split("; ") if changed else []
+
+
+def _said(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
