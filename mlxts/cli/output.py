@@ -2,9 +2,12 @@
 
 import json
 import math
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -15,6 +18,9 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
 ]
 
+_WHOLE = re.compile(r"`[^`\n]*`|\[[^\]\n]*\]")
+_HELD = "\x00"  # stands for a space that is no place to break a line
+
 
 def console() -> "Console":
     """Where tables go. Rich honours NO_COLOR and a missing terminal by itself."""
@@ -23,9 +29,36 @@ def console() -> "Console":
     return Console(highlight=False)
 
 
+def say(message: str) -> None:
+    """A sentence of the result, on standard output."""
+    print(fitted(message, sys.stdout))
+
+
 def note(message: str) -> None:
     """A line for the person at the terminal, kept off standard output."""
-    print(message, file=sys.stderr)
+    print(fitted(message, sys.stderr), file=sys.stderr)
+
+
+def fitted(message: str, stream: TextIO) -> str:
+    """Broken between words where the stream is a terminal; else as it is, one line a sentence.
+
+    What stands in backquotes or brackets, a command or an interval, is not broken.
+    """
+    if not stream.isatty():
+        return message
+    width = shutil.get_terminal_size().columns
+    lines = []
+    for line in _WHOLE.sub(lambda found: found[0].replace(" ", _HELD), message).split("\n"):
+        indent = line[: len(line) - len(line.lstrip())]
+        broken = textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        lines.extend(broken or [""])
+    return "\n".join(lines).replace(_HELD, " ")
 
 
 def emit(value: Any) -> None:
@@ -46,6 +79,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     for row in rows:
         shown.add_row(*(number(cell) for cell in row))
     console().print(shown)
+
+
+def counted(count: int, noun: str) -> str:
+    """`no run`, `1 run`, `2 runs`."""
+    return f"{count:,} {noun}s" if count > 1 else f"{count or 'no'} {noun}"
 
 
 def number(value: Any) -> str:

@@ -1,10 +1,13 @@
 """`quickstart`: a first experiment, asked for at a terminal or given by flags."""
 
+import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stdout
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +17,7 @@ from mlxts.cli.output import JsonOption, emit, note
 
 if TYPE_CHECKING:
     from mlxts.quickstart import Answers
+    from mlxts.training.run import Plan
 
 
 class SourceName(StrEnum):
@@ -46,6 +50,7 @@ def quickstart(
     """Make a first experiment: configuration, data, plan; then train it if you like."""
     from mlxts import files
     from mlxts import quickstart as first
+    from mlxts.cli.train import show_plan
     from mlxts.errors import ConfigError
     from mlxts.training import run
 
@@ -66,7 +71,10 @@ def quickstart(
     plan = run.plan(wanted)
     commands = first.next_commands(answers)
     if not as_json:
-        _show(None if train else plan.record(), output, commands)  # training shows it itself
+        show_plan(plan.record())
+        print(f"{output} is written; what goes on from here:")
+        for command in commands:
+            print(f"  {command}")
     try:
         if train is None:
             train = ask("--train or --no-train", "train it now", "yes", ("yes", "no")) == "yes"
@@ -74,7 +82,7 @@ def quickstart(
         train = False
         note("")
     said = {"config": str(output), "commands": commands, "plan": plan.record()}
-    _finish(said, plan, output, train=bool(train), as_json=as_json)
+    _finish(said, plan, train=bool(train), as_json=as_json)
 
 
 class _Asking:
@@ -94,11 +102,10 @@ class _Asking:
             of = f" ({', '.join(choices)})" if choices else ""
             raise ConfigError(f"{flag} is missing{of}; without a terminal nobody can be asked")
         listed = f" ({', '.join(choices)})" if choices else ""
-        # Polars' handler lets system calls go on after a signal: Ctrl-C would wait for Enter.
-        signal.siginterrupt(signal.SIGINT, True)
         while True:
-            said = input(f"{question}{listed}{f' [{default}]' if default else ''}: ").strip()
-            said = said or default
+            print(f"{question}{listed}{f' [{default}]' if default else ''}: ", end="", flush=True)
+            _wait_for_line()
+            said = input().strip() or default
             close = [choice for choice in choices if choice.startswith(said)] if said else []
             if not choices and said:
                 return said
@@ -107,6 +114,23 @@ class _Asking:
             if len(close) == 1:
                 return close[0]
             print(f"please answer with one of {', '.join(choices)}" if choices else "please answer")
+
+
+def _wait_for_line() -> None:
+    """Until the terminal has a line; Ctrl-C ends this at once.
+
+    A plain `input` would hear it after Enter only: Polars' signal handler lets a read go on, and
+    a signal that comes just before a read is lost on it. The pipe holds the signal.
+    """
+    heard, signalled = os.pipe()
+    os.set_blocking(signalled, False)
+    before = signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)
+    try:
+        select.select([sys.stdin, heard], [], [])
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(heard)
+        os.close(signalled)
 
 
 def _answers(
@@ -140,30 +164,19 @@ def _store(answers: "Answers") -> None:
     data.download(list(answers.names), source=data.Online(answers.source))
 
 
-def _show(record: dict[str, Any] | None, output: Path, commands: Sequence[str]) -> None:
-    from mlxts.cli.train import show_plan
+def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -> None:
+    from mlxts import console, experiment
+    from mlxts.cli import train as training
 
-    if record:
-        show_plan(record)
-    print(f"{output} is written; what goes on from here:")
-    for command in commands:
-        print(f"  {command}")
-
-
-def _finish(said: dict[str, Any], plan: Any, output: Path, *, train: bool, as_json: bool) -> None:
-    if train and not as_json:
-        from mlxts.cli import train as training
-
-        training.train(output, resume=True)
+    execute = partial(experiment.execute, plan, resume=True)
+    if not train:
+        if as_json:
+            emit(said)
         return
-    if train:
-        from mlxts import console, experiment
-        from mlxts.cli.train import leave_unless_finished
-
-        with console.make(json=True) as report:
-            summary = experiment.execute(plan, emit=report, resume=True)
-        emit({**said, "summary": summary})
-        leave_unless_finished(summary)
+    if not as_json:
+        training.train_plan(plan, execute, plan_is_known=True)
         return
-    if as_json:
-        emit(said)
+    with console.make(json=True) as report:
+        summary = execute(emit=report)
+    emit({**said, "summary": summary})
+    training.leave_unless_finished(summary)

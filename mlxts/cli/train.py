@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note, number, table
+from mlxts.cli.output import JsonOption, emit, note, number, say, table
 
 if TYPE_CHECKING:
     from mlxts.config import ExperimentConfig
@@ -63,7 +63,7 @@ def train(
         experiment.execute, plan, resume=resume, ranks=together, stall_seconds=stall_seconds
     )
     if together.leads:
-        _train(plan, execute, quiet, as_json)
+        train_plan(plan, execute, quiet=quiet, as_json=as_json)
     else:
         leave_unless_finished(execute(emit=lambda event: None))
 
@@ -119,7 +119,7 @@ def predict(
     if as_json:
         emit(forecast)
         return
-    print(forecast["sentence"])
+    say(forecast["sentence"])
 
 
 def _load(path: Path, named: dict[str, Any], overrides: list[str] | None) -> "ExperimentConfig":
@@ -162,7 +162,7 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
     print(plan.config.to_yaml())
     show_plan(record)
     steps, minutes = plan.total_steps, record["projected_seconds"] / 60
-    print(
+    say(
         f"{seconds:.3f} s a step, {steps:,} steps in {plan.config.training.max_epochs} epochs: "
         f"at most {minutes:.1f} min, less when it stops early. Nothing was written."
     )
@@ -200,16 +200,22 @@ def leave_unless_finished(summary: dict[str, Any]) -> None:
         raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)
 
 
-def _train(
-    plan: "Plan", execute: Callable[..., dict[str, Any]], quiet: bool, as_json: bool
+def train_plan(
+    plan: "Plan",
+    execute: Callable[..., dict[str, Any]],
+    *,
+    quiet: bool = False,
+    as_json: bool = False,
+    plan_is_known: bool = False,
 ) -> None:
+    """Show the plan, unless the reader has just seen it; train, draw and say how it ended."""
     from mlxts import console, experiment
     from mlxts.cli.evaluate import show_scores
     from mlxts.report import run_page
     from mlxts.search import readiness
 
     done_before = (plan.folder / "summary.json").exists()
-    if not (quiet or as_json or done_before):
+    if not (quiet or as_json or done_before or plan_is_known):
         show_plan(plan.record())
     with (
         readiness.device_if_free() as free,
@@ -222,7 +228,7 @@ def _train(
         if as_json:
             emit(summary)
         else:
-            print(f"{summary['status']}: {summary['message']}")
+            say(f"{summary['status']}: {summary['message']}")
         leave_unless_finished(summary)
     picture = run_page.draw(plan.folder, plan.dataset)
     if as_json:
@@ -231,6 +237,6 @@ def _train(
     if done_before:
         note(f"run {plan.run_id} was done before; this is what it said")
     show_scores(summary["scores"], plan.dataset, plan.config.name)
-    print(f"best at step {summary['best_step']} of {summary['steps']}; {summary['message']}")
-    print(summary["verdict"])
-    print(f"run folder {plan.folder}, picture {picture}")
+    say(f"best at step {summary['best_step']} of {summary['steps']}; {summary['message']}")
+    say(summary["verdict"])
+    say(f"run folder {plan.folder}, picture {picture}")

@@ -152,6 +152,16 @@ def test_a_dialogue_asks_again_and_takes_beginnings_and_defaults(tmp_path: Path)
     assert (made.task, made.budget, made.data.symbols) == ("direction", "0.02M", ("SP500",))
 
 
+def test_a_yes_at_the_end_trains_and_the_plan_is_shown_once() -> None:
+    talk = Dialogue(*SMALL)
+    talk.until("train it now (yes, no) [yes]: ")
+    assert "planned memory" in talk.seen
+    talk.say("yes")
+    talk.until("run folder")
+    assert talk.end() == 0
+    assert talk.seen.count("planned memory") == 1
+
+
 def test_ctrl_c_at_a_question_writes_nothing(tmp_path: Path) -> None:
     talk = Dialogue("--source", "sample")
     talk.until("which symbols [SP500]: ")
