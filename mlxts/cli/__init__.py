@@ -17,12 +17,13 @@ def main() -> None:
         pages.start_again()
 
     from mlxts.cli.app import app
+    from mlxts.cli.output import note
     from mlxts.errors import MlxtsError
 
     try:
         app()
     except MlxtsError as error:
-        print(f"error: {error}", file=sys.stderr)
+        note(f"error: {error}")
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader (`| head`) has gone; Python would complain once more while it closes stdout.

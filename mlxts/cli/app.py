@@ -23,9 +23,11 @@ from mlxts.cli import (
     worker,
     workspace,
 )
+from mlxts.cli.listing import Group
 
 app = typer.Typer(
     name="mlxts",
+    cls=Group,
     help="Do neural scaling laws hold for transformers on financial time series?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -59,18 +61,18 @@ app.command()(evaluate.evaluate)
 app.command()(evaluate.baselines)
 app.command()(evaluate.runs)
 app.command()(export.export)
-app.add_typer(export.import_, name="import")
-app.add_typer(track.track, name="track")
-app.add_typer(data.data, name="data")
-app.add_typer(features.features, name="features")
-app.add_typer(targets.targets, name="targets")
+app.add_typer(export.import_, name="import", cls=Group)
+app.add_typer(track.track, name="track", cls=Group)
+app.add_typer(data.data, name="data", cls=Group)
+app.add_typer(features.features, name="features", cls=Group)
+app.add_typer(targets.targets, name="targets", cls=Group)
 app.add_typer(hpo.hpo, name="hpo")
-app.add_typer(sweep.sweep, name="sweep")
+app.add_typer(sweep.sweep, name="sweep", cls=Group)
 app.command()(worker.worker)
-app.add_typer(scaling.scaling, name="scaling")
+app.add_typer(scaling.scaling, name="scaling", cls=Group)
 app.command()(report.report)
 app.command()(thermal.thermal)
 app.command()(doctor.doctor)
 app.command()(doctor.verify)
-app.add_typer(docs.docs, name="docs")
-app.add_typer(workspace.workspace, name="workspace")
+app.add_typer(docs.docs, name="docs", cls=Group)
+app.add_typer(workspace.workspace, name="workspace", cls=Group)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts.cli import cells, controls
-from mlxts.cli.output import JsonOption, emit, note, table
+from mlxts.cli.output import JsonOption, emit, note, say, table
 
 if TYPE_CHECKING:
     from mlxts.data.artifacts import Artifact
@@ -82,7 +82,7 @@ def download(
         needs = [n for n in inventory.of(cell) if refresh or n.artifact is None]
         jobs = [(need.id, _online(need.source)) for need in needs]
         if not jobs and not as_json:
-            print(f"all that {cell} needs is here; --refresh fetches it again")
+            say(f"all that {cell} needs is here; --refresh fetches it again")
             return
     else:
         chosen = _online(source.value)
@@ -201,7 +201,7 @@ def verify(as_json: JsonOption = False) -> None:
         note(f"warning: {path} is in no manifest; register it or delete it")
     result.require()
     if not as_json:
-        print(f"{result.checked} files are what the manifests say")
+        say(f"{result.checked} files are what the manifests say")
 
 
 @data.command(name="list")
@@ -214,7 +214,7 @@ def list_(as_json: JsonOption = False) -> None:
         emit({"raw": [a.record() for a in raw], "processed": [a.record() for a in processed]})
         return
     if not raw and not processed:
-        print("nothing is registered; try `mlxts data download --source sample SP500`")
+        say("nothing is registered; try `mlxts data download --source sample SP500`")
         return
     columns = ("dataset", "rows", "first", "last", "registered (UTC)", "sha256")
     table("Raw", columns, (_row(a) for a in raw))
@@ -292,7 +292,7 @@ def _store_all(
         told = [f"{w.rule}: {w}" for w in warnings]
         stored.append(artifact.record() | {"warnings": told, "notes": list(fetched.notes)})
         if not as_json:
-            print(
+            say(
                 f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.first} to {artifact.last}, "
                 f"{artifact.path}"
             )
@@ -321,7 +321,7 @@ def _show_registered(artifact: "Artifact", as_json: bool) -> None:
     if as_json:
         emit(artifact.record())
     else:
-        print(f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.path}")
+        say(f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.path}")
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

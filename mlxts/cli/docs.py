@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit
+from mlxts.cli.output import JsonOption, counted, emit, say
 
 docs = typer.Typer(
     help="Write the marked blocks of documents, and check what documents say.",
@@ -23,7 +23,7 @@ def render(as_json: JsonOption = False) -> None:
         return
     for path in changed:
         print(path)
-    print(f"{len(changed)} document(s) changed")
+    say(f"{counted(len(changed), 'document')} changed")
 
 
 @docs.command()
@@ -37,9 +37,9 @@ def check(as_json: JsonOption = False) -> None:
         emit({"ok": not problems, "problems": [vars(problem) for problem in problems]})
     else:
         for problem in problems:
-            print(problem)
+            say(str(problem))
         count = len(project.documents(root))
-        print(f"{count} documents checked, {len(problems)} problem(s)")
+        say(f"{count} documents checked, {counted(len(problems), 'problem')}")
     if problems:
         raise typer.Exit(2)
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note, table
+from mlxts.cli.output import JsonOption, counted, emit, note, say, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def _say_unfit(unfit: "list[Unfit]", as_json: bool) -> None:
         emit({"ok": False, "problems": [str(one) for one in unfit]})
         return
     for one in unfit:
-        print(one)
+        say(str(one))
 
 
 def _verify(root: "Path | None", unfit: "list[Unfit]", as_json: bool) -> None:
@@ -94,13 +94,13 @@ def _verify(root: "Path | None", unfit: "list[Unfit]", as_json: bool) -> None:
         return
     _say_unfit(unfit, as_json)
     for problem in problems:
-        print(problem)
+        say(str(problem))
     found.require()
     for path in found.unregistered:
         note(f"{path} is not registered; `mlxts data register-raw` adds it")
-    print(f"{found.checked} files are what the manifests say; {len(_versions())} packages found.")
+    say(f"{found.checked} files are what the manifests say; {len(_versions())} packages found.")
     if documents is not None:
-        print(f"documents and workspace: {len(problems) or 'no'} problem(s).")
+        say(f"documents and workspace: {counted(len(problems), 'problem')}.")
     if not fit:
         raise typer.Exit(2)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts.cli.details import show_details
-from mlxts.cli.output import JsonOption, emit, note, number, table
+from mlxts.cli.output import JsonOption, emit, note, number, say, table
 from mlxts.cli.scores import show_scores
 
 if TYPE_CHECKING:
@@ -143,6 +143,10 @@ def runs(as_json: JsonOption = False) -> None:
         "Loss: log loss, for regression RMSE. Skill: 1 - log loss / HAR's (for regression of the "
         "squared error); above zero is better than volatility."
     )
+    reasons = {row["run_id"]: row["wall_time_omitted"] for row in rows}
+    for name, reason in reasons.items():
+        if reason:
+            note(f"No time of {name} is given: {reason}.")
 
 
 def _two_lines(row: dict[str, Any]) -> list[str]:
@@ -157,11 +161,11 @@ def _two_lines(row: dict[str, Any]) -> list[str]:
 
 
 def _took(row: dict[str, Any]) -> str:
-    """How long training took; where that may not be compared, a dash and why."""
+    """How long training took; a dash where that may not be compared."""
     from mlxts.console import words
 
     if row["wall_time_omitted"]:
-        return f" in – ({row['wall_time_omitted']})"
+        return " in –"
     seconds = row["train_seconds"]
     return "" if seconds is None else f" in {words.duration(seconds)}"
 
@@ -193,4 +197,4 @@ def _conclude(scores: "Scores", dataset: "Dataset", model: str) -> None:
     from mlxts.evaluation import verdict
 
     for split, models in scores.items():
-        print(verdict.sentence(model, models[model], dataset.task, dataset.horizon, split))
+        say(verdict.sentence(model, models[model], dataset.task, dataset.horizon, split))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit
+from mlxts.cli.output import JsonOption, emit, say
 
 import_ = typer.Typer(help="Bring a model of another library here.", no_args_is_help=True)
 
@@ -61,7 +61,7 @@ def huggingface(
         emit({"path": str(folder), "parameters": parameters, "shape": model.shape.record()})
         return
     shape = model.shape
-    print(
+    say(
         f"{shape.task} of {shape.context_length} bars x {shape.num_input_channels} channels, "
         f"{parameters:,} parameters; in Python: mlxts.load_model({folder.name!r})"
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note, table
+from mlxts.cli.output import JsonOption, emit, note, say, table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,7 +49,7 @@ def build(
     if as_json:
         emit(built.record() | {"seconds": seconds, "rows_in_warmup": warmup})
         return
-    print(
+    say(
         f"{built.dataset} version {built.version}: {frame.width - 2} features x {frame.height} "
         f"bars ({warmup} in warm-up), {built.first} to {built.last}, {seconds:.2f} s"
     )
@@ -210,9 +210,7 @@ def freeze_(
     if as_json:
         emit({"path": str(output or tiers.ORDER), "origin": order.origin, "names": order.names})
     else:
-        print(
-            f"{len(order.names)} features in {output or tiers.ORDER} (origin {order.origin[:16]})"
-        )
+        say(f"{len(order.names)} features in {output or tiers.ORDER} (origin {order.origin[:16]})")
 
 
 @features.command()

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from mlxts.cli.output import JsonOption, emit, note, number, table
+from mlxts.cli.listing import Group
+from mlxts.cli.output import JsonOption, counted, emit, note, number, say, table
 
 if TYPE_CHECKING:
     import optuna
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlxts.search.insight import Optimism
 
 
-class _SearchByDefault(TyperGroup):
+class _SearchByDefault(Group):
     """`mlxts hpo CONFIG` is short for `mlxts hpo run CONFIG`."""
 
     default_command = "run"
@@ -87,7 +87,7 @@ def run_(
     if as_json:
         emit({"study": one.study_name, "ended": reason, **_result(one)})
     else:
-        print(f"{one.study_name}: {reason}")
+        say(f"{one.study_name}: {reason}")
         _show_winner(one)
     codes = {
         "interrupted": protocol.EXIT_INTERRUPTED,
@@ -243,10 +243,10 @@ def _show_winner(one: "optuna.Study") -> None:
 
     leader = studies.best(one)
     if leader is None:
-        print(f"no trial is complete yet; the reasons: mlxts hpo show {one.study_name}")
+        say(f"no trial is complete yet; `mlxts hpo show {one.study_name}` says why")
         return
     print(f"best: trial {leader.number}, validation loss {leader.value:.4f}")
-    print(f"      {progress.parameters(leader.params)}")
+    say(f"      {progress.parameters(leader.params)}")
     print(f"      run {leader.user_attrs.get('run_id')}")
 
 
@@ -309,7 +309,7 @@ def _show_reasons(one: "optuna.Study") -> None:
         rows = [[reason, count] for reason, count in sorted(reasons.items())]
         table("Not trained to the end", ["reason", "trials"], rows)
     if twins:
-        note(f"{twins} suggestion(s) had been made before and were not trained again.")
+        note(f"Suggested again, and not trained again: {counted(twins, 'trial')}.")
 
 
 def _show_optimism(found: "Optimism | None", name: str) -> None:
@@ -330,13 +330,13 @@ def _show_optimism(found: "Optimism | None", name: str) -> None:
         rows,
     )
     error = "" if found.error != found.error else f" (standard error {found.error:.4f})"
-    print(f"optimism {found.optimism:+.4f}{error}: how much the selected value flatters")
+    say(f"optimism {found.optimism:+.4f}{error}: how much the selected value flatters")
     if found.against_baseline is not None:
         words = [one.verdict for one in found.reruns]
         counted = ", ".join(f"{word} {words.count(word)}" for word in dict.fromkeys(words) if word)
-        print(f"re-runs against the best baseline: {found.against_baseline:+.4f}")
+        say(f"re-runs against the best baseline: {found.against_baseline:+.4f}")
         said = "better than" if found.better else "not better than"
-        print(f"by their 95 % intervals {said} HAR ({counted})")
+        say(f"by their 95 % intervals {said} HAR ({counted})")
 
 
 def _short(value: float) -> str:

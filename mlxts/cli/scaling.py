@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note, table
+from mlxts.cli.output import JsonOption, emit, note, say, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     import polars as pl
 
     from mlxts.scaling.mixed import Mixed
@@ -41,6 +44,12 @@ class Count(StrEnum):
 class SplitName(StrEnum):
     validation = "validation"
     test = "test"
+    foreseen = "foreseen"
+
+
+class JudgedSplit(StrEnum):
+    validation = "validation"
+    foreseen = "foreseen"
 
 
 Runs = Annotated[
@@ -60,7 +69,12 @@ PhasesOption = Annotated[
     bool, typer.Option("--all-phases", help="Every phase of a timescale, not the canonical alone.")
 ]
 SplitOption = Annotated[
-    SplitName, typer.Option("--split", help="test: rows that `evaluate` has opened, on record.")
+    SplitName,
+    typer.Option(
+        "--split",
+        help="test: rows that `evaluate` has opened, on record. foreseen: the windows of "
+        "walk-forward runs (`evaluate --origins`), all origins together.",
+    ),
 ]
 
 
@@ -163,6 +177,13 @@ def verdict_(
     runs: Runs = None,
     axis: Annotated[AxisName, typer.Option(help="Along which size.")] = AxisName.parameters,
     parameters: CountOption = Count.total,
+    split: Annotated[
+        JudgedSplit,
+        typer.Option(
+            help="foreseen: the windows of walk-forward runs (`evaluate --origins`), all origins "
+            "together."
+        ),
+    ] = JudgedSplit.validation,
     tuned: TunedOption = None,
     all_phases: PhasesOption = False,
     replicate: Annotated[
@@ -176,11 +197,16 @@ def verdict_(
     """Scaling, inverse, flat, inconclusive or not estimable: for each cell, and pooled."""
     from dataclasses import asdict
 
+    from mlxts.errors import ConfigError
     from mlxts.files import write_json
     from mlxts.scaling import axes, compare, results, verdict
     from mlxts.scaling import mixed as mixed_model
 
-    built = _ledger(runs, SplitName.validation, tuned)
+    if replicate and split is JudgedSplit.foreseen:
+        raise ConfigError(
+            "--replicate asks the test split of runs on the fixed splits; leave --split out"
+        )
+    built = _ledger(runs, SplitName(split), tuned)
     found = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
     test = None
     if replicate:
@@ -195,6 +221,7 @@ def verdict_(
         mixed = mixed_model.over(built, found, judged, parameters=parameters, seed=seed)
     record = {
         "axis": axis,
+        "split": split,
         "parameters": parameters,
         "draws": draws,
         "seed": seed,
@@ -230,7 +257,7 @@ def verdict_(
         _show_mixed(mixed)
     note(f"written to {folder}")
     for pooled in judged.pools.values():
-        print(_sentence(pooled, axis))
+        say(_sentence(pooled, axis))
 
 
 def _ledger(runs: list[str] | None, split: SplitName, tuned: list[str] | None) -> "pl.DataFrame":
@@ -246,6 +273,8 @@ def _ledger(runs: list[str] | None, split: SplitName, tuned: list[str] | None) -
         chosen = ledgers.finished(
             path.parent for path in sorted(files.runs_folder().glob("*/run.json"))
         )
+    if split is SplitName.foreseen:
+        return _foreseen(chosen, named=bool(runs), tuned=tuned or ())
     built = ledgers.build(chosen, split=split, tuned=tuned or ())
     if split is SplitName.test:
         # On record before anything is computed or shown; without a record there is no look.
@@ -253,6 +282,20 @@ def _ledger(runs: list[str] | None, split: SplitName, tuned: list[str] | None) -
         count = max(looks.record(run, symbol) for run, symbol in looked.iter_rows())
         note(f"look number {count} at the test split, recorded in {looks.path()}")
     return built
+
+
+def _foreseen(chosen: "list[Path]", *, named: bool, tuned: "Sequence[str]") -> "pl.DataFrame":
+    """Of walk-forward runs, whose windows are foreseen now where they have not been yet."""
+    from mlxts import walk_forward
+    from mlxts.scaling import ledger as ledgers
+
+    if not named:
+        chosen = [folder for folder in chosen if walk_forward.of_origin(folder)]
+    for folder in chosen:
+        if walk_forward.of_origin(folder) and not walk_forward.has_foreseen(folder):
+            note(f"{folder.name} foresees its window")
+            walk_forward.foresee(folder)
+    return ledgers.foreseen(chosen, tuned=tuned)
 
 
 def _show_laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> None:

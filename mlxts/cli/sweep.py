@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note, number, table
+from mlxts.cli.output import JsonOption, counted, emit, note, number, say, table
 from mlxts.cli.worker import (
     GraceOption,
     HeartbeatOption,
@@ -85,7 +85,7 @@ def run(
     store = storages.open(storage, storages.Heartbeat(heartbeat, grace))
     study = sweeps.create(wanted, store)
     if retry_failed:
-        note(f"{sweeps.retry_failed(study, store)} failed run(s) wait again")
+        note(f"{counted(sweeps.retry_failed(study, store), 'failed run')} put back to wait")
     if not queue_only:
         work(store, only=study.study_name, per_device=per_device, quiet=quiet, idle_exit=True)
     _show_status(study, sweeps.ledger(study))
@@ -115,7 +115,7 @@ def status(
             "begins it"
         )
     if retry_failed:
-        note(f"{sweeps.retry_failed(study, store)} failed run(s) wait again")
+        note(f"{counted(sweeps.retry_failed(study, store), 'failed run')} put back to wait")
     entries = sweeps.ledger(study)
     if as_json:
         emit({"study": study.study_name, "runs": [_entry(entry) for entry in entries]})
@@ -182,13 +182,13 @@ def _show_plan(wanted: "Sweep", rows: list[dict[str, Any]]) -> None:
     )
     for problem in dict.fromkeys(row["problem"] for row in rows if row["problem"]):
         count = sum(row["problem"] == problem for row in rows)
-        print(f"{count} run(s) cannot begin on this machine: {problem}")
+        say(f"{counted(count, 'run')} cannot begin on this machine: {problem}")
     left = [row for row in rows if row["state"] != "done"]
     seconds = [row["seconds"] for row in left if row["seconds"] is not None]
     sentence = f"{len(rows) - len(left)} done, {len(left)} left"
     if seconds:
         sentence += f"; {len(seconds)} of them take at most {words.duration(sum(seconds))} here"
-    print(f"{sentence}. Nothing was written.")
+    say(f"{sentence}. Nothing was written.")
 
 
 def _three_digits(value: float) -> str:
@@ -224,6 +224,6 @@ def _show_status(study: "optuna.Study", entries: "list[Entry]") -> None:
         [[number(row[name]) if name != "run" else row[name] for name in columns] for row in rows],
     )
     counts = {state: sum(row["state"] == state for row in rows) for state in STATES}
-    print(", ".join(f"{count} {state}" for state, count in counts.items() if count) + ".")
+    say(", ".join(f"{count} {state}" for state, count in counts.items() if count) + ".")
     if counts["failed"]:
-        print("--retry-failed queues the failed ones again.")
+        say("--retry-failed queues the failed ones again.")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mlxts.cli.output import console, table
+from mlxts.cli.output import console, say, table
 
 if TYPE_CHECKING:
     from mlxts.training.batch_size import Trial, TuningRecord
@@ -21,7 +21,7 @@ def show(record: "TuningRecord", feature_bytes: int) -> None:
         [_memory(record, trial) for trial in record.trials],
     )
     plan = record.memory
-    print(
+    say(
         f"Planned: {_mib(plan.update):,} MiB while the weights change, or {_mib(plan.fixed):,} MiB "
         f"and {plan.slope / _MIB:,.2f} a window while gradients are computed. Beside "
         f"{_mib(feature_bytes):,} MiB of features there is room for {_mib(record.room_bytes):,}.\n"
@@ -34,7 +34,7 @@ def show(record: "TuningRecord", feature_bytes: int) -> None:
         speed = record.batch_size / trial.seconds_per_step
         chosen = "  <- chosen" if trial.micro_batch == record.micro_batch else ""
         print(f"{trial.micro_batch:>6} {speed:>10,.1f} {bar}{chosen}")
-    print(f"\nMicro-batch {record.micro_batch}: {record.reason}. Recorded for {record.device}.")
+    say(f"\nMicro-batch {record.micro_batch}: {record.reason}. Recorded for {record.device}.")
 
 
 def _memory(record: "TuningRecord", trial: "Trial") -> list[int]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxts.cli.output import emit, note, table
+from mlxts.cli.output import emit, note, say, table
 
 if TYPE_CHECKING:
     from mlxts.config import ExperimentConfig
@@ -51,7 +51,7 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
         "better."
     )
     where = "windows of the past"
-    print(verdict.sentence(runs.MODEL, together[runs.MODEL], data.task, data.horizon, where))
+    say(verdict.sentence(runs.MODEL, together[runs.MODEL], data.task, data.horizon, where))
 
 
 def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfig"]:
