@@ -8,6 +8,7 @@ that an evaluation which was cut short goes on where it was.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -103,11 +104,26 @@ def execute(planned: Plan, emit: Listener) -> dict[str, Any]:
     return experiment.execute(planned, emit=emit, resume=begun)
 
 
+def foresee(folder: Path) -> pl.DataFrame:
+    """Write what a finished run of an origin says of its window beside its other predictions."""
+    rows = experiment.predict_split(folder, SCORED)
+    return predictions.replace_split(folder / predictions.FILE_NAME, rows)
+
+
+def of_origin(folder: Path) -> bool:
+    """Whether a run is one of an origin, not of the fixed splits."""
+    return run.record(folder)["config"]["data"].get("origin") is not None
+
+
+def has_foreseen(folder: Path) -> bool:
+    """Whether that is written already."""
+    return predictions.read(folder / predictions.FILE_NAME).filter(split=SCORED).height > 0
+
+
 def look(planned: Plan) -> Origin:
     """Score the finished run of an origin on its window, and keep its predictions there."""
-    data, folder = planned.dataset, planned.folder
-    rows = experiment.predict_split(folder, SCORED)
-    own = predictions.replace_split(folder / predictions.FILE_NAME, rows)
+    data = planned.dataset
+    own = foresee(planned.folder)
     asked = ("train", SCORED)
     tables = {
         runs.MODEL: own,

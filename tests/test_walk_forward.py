@@ -5,12 +5,14 @@ import json
 from datetime import date
 
 import numpy as np
+import polars as pl
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from mlxts import config, experiment, protocol, splits, walk_forward
 from mlxts.cli import evaluate
+from mlxts.cli.scaling import scaling
 from mlxts.errors import ConfigError, EmptySplitError
 from mlxts.evaluation import looks, predictions, runs
 from mlxts.training import run
@@ -121,3 +123,21 @@ def test_what_cannot_be_done_is_said(workspace):
         call("evaluate", "small.yaml", "--origins", "2", "--split", "test")
     with pytest.raises(ConfigError, match=r"data\.origin"):
         config.build({"name": "a", "data": {"origin": 1}})
+
+
+def test_the_ledger_of_scaling_takes_the_windows_together_and_foresees_what_is_not_there(workspace):
+    _, found, _ = workspace
+    folders = [runs.find(origin["run_id"]) for origin in found["origins"]]
+    before = [predictions.read(folder / predictions.FILE_NAME) for folder in folders]
+    predictions.write(
+        folders[0] / predictions.FILE_NAME, before[0].filter(pl.col("split") != "test")
+    )
+    scaling_app = typer.Typer()
+    scaling_app.add_typer(scaling, name="scaling")
+    asked = ["scaling", "ledger", "--split", "foreseen", "--json"]
+    shown = CliRunner().invoke(scaling_app, asked, catch_exceptions=False)
+    (one,) = json.loads(shown.stdout)["runs"]
+    assert one["dates"] == found["pooled"]["patchtst"]["n"]
+    assert one["loss"] == pytest.approx(found["pooled"]["patchtst"]["log_loss"])
+    assert f"{folders[0].name} foresees its window" in shown.stderr
+    assert predictions.read(folders[0] / predictions.FILE_NAME).equals(before[0])
