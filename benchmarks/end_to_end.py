@@ -125,7 +125,7 @@ CONTROLS = {
 
 def measure(quick: bool) -> list[Row]:
     """A row for every control, of P2 for every length and strength; the longest cases first."""
-    asked = [
+    asked: list[Row] = [
         {"control": name, "quick": quick, **case}
         for name, control in CONTROLS.items()
         for case in (control.cases[:2] if quick else control.cases)

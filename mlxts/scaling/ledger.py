@@ -159,7 +159,7 @@ def foreseen(folders: Iterable[Path], *, tuned: Sequence[str] = ()) -> pl.DataFr
             pl.sum("tokens", "flops"),
             pl.mean("epochs"),
             pl.any("suspect"),
-            pl.when(~pl.any("suspect")).then(pl.sum("seconds")).alias("seconds"),
+            pl.when(pl.col("suspect").any().not_()).then(pl.sum("seconds")).alias("seconds"),
         )
     )
     if not joined.height:
