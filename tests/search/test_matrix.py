@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mlxts import protocol
 from mlxts.errors import ConfigError
+from mlxts.scaling import ledger
 from mlxts.search import matrix, sweep
 from mlxts.search.matrix import Sweep
 
@@ -97,6 +98,12 @@ def test_a_mistake_is_found_before_anything_is_queued(axes: dict, says: str) -> 
         ("feature_scaling", 7 * 2 * 3, "strict"),
         ("data_scaling", 4 * 5 * 5, "exploratory"),
         ("matrix_48", 48, "strict"),
+        ("walk_forward", 3 * 6 * 5, "exploratory"),
+        ("spy_2M", 5 * 4, "strict"),
+        ("spy_revin", 3, "exploratory"),
+        ("spy_offset", 3, "exploratory"),
+        ("spy_decay", 3, "exploratory"),
+        ("spy_pooled", 3, "exploratory"),
     ],
 )
 def test_the_shipped_sweeps_are_what_their_names_say(name: str, count: int, mode: str) -> None:
@@ -104,6 +111,26 @@ def test_the_shipped_sweeps_are_what_their_names_say(name: str, count: int, mode
     points = loaded.points()
     assert (loaded.name, len(points)) == (name, count)
     assert {point.config.mode for point in points} == {mode}
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("spy_revin", ["model.revin.statistics_to_head: true"]),
+        ("spy_offset", ["model.offset: har"]),
+        ("spy_decay", ["training.weight_decay: 1.0"]),
+        ("spy_pooled", []),
+    ],
+)
+def test_an_ablation_differs_from_the_main_table_in_one_thing(name: str, changed: list) -> None:
+    main = matrix.load(SHIPPED / "spy_2M.yaml").points()
+    strict = {p.config.seed: p.config for p in main if p.config.horizon == 1}
+    for point in matrix.load(SHIPPED / f"{name}.yaml").points():
+        own, beside = point.config.model_dump(mode="json"), strict[point.config.seed]
+        assert ledger.changed(own) == changed
+        assert (own["data"]["cell"] != beside.data.cell) == (changed == [])
+        kept = ("budget", "task", "timescale", "horizon", "features")
+        assert {k: own[k] for k in kept} == {k: beside.model_dump(mode="json")[k] for k in kept}
 
 
 def test_the_matrix_holds_every_task_at_every_timescale() -> None:
