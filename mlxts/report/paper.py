@@ -4,7 +4,9 @@
     <name>.md     made of that file alone, so that anybody can make it again: the same bytes
 
 Strict configurations stand first, horizon by horizon and then seed by seed; whatever else was
-trained on the same cells stands beside them, named by the settings in which it differs.
+trained on the same cells stands beside them, named by the settings in which it differs. Then what
+size bought, along each axis that the runs differ in, and walk-forward runs on the windows that they
+foresaw.
 """
 
 import json
@@ -14,14 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from mlxts import splits
 from mlxts.errors import RunError
 from mlxts.evaluation import runs, uncertainty
 from mlxts.files import write_json, write_text
-from mlxts.protocol import BASELINE
+from mlxts.protocol import BASELINE, TASKS
 from mlxts.report.scored import CELL, Scored, scored
-from mlxts.scaling import ledger, recipes
+from mlxts.scaling import axes, ledger, recipes, results, verdict
 
 HAR = BASELINE.upper()
 _APART = ("name", "seed", "mode", "budget", "task", "timescale", "horizon", "thermal", "checkpoint")
@@ -29,7 +32,8 @@ _CONTENTS = ("data.symbols", "data.exogenous", "data.pinned")  # a cell says it
 _FORM = {
     "loss": ".4f", "loss_har": ".4f", "loss_prior": ".4f", "difference": "+.4f", "skill": "+.1%",
     "auc": ".3f", "auc_har": ".3f", "base_rate": ".1%", "n_eff": ".0f", "epoch": ".1f",
-    "against_main": "+.4f", "n": ",", "samples": ",", "n_total": ",",
+    "against_main": "+.4f", "n": ",", "samples": ",", "n_total": ",", "dates": ",", "gain": "+.4f",
+    "margin": ".4f", "extrapolation": "+.2f",
 }  # fmt: skip
 _MAIN = {
     "budget": "budget", "horizon": "H, days", "seeds": "seeds", "n": "n", "n_eff": "n_eff",
@@ -48,7 +52,17 @@ _BESIDE = {
     "skill": f"skill over {HAR}", "against_main": "minus the strict model's loss",
     "verdict": f"against {HAR}",
 }  # fmt: skip
-_RANGED = ("difference", "skill", "auc", "against_main")
+_ALONG = {
+    "axis": "along", "cell": "cell", "sizes": "sizes", "seeds": "seeds", "dates": "days",
+    "gain": "gain per decade", "margin": "margin", "extrapolation": "foresight",
+    "said": "verdict", "reason": "why",
+}  # fmt: skip
+_FORESEEN = {
+    "budget": "budget", "horizon": "H, days", "seeds": "seeds", "origins": "origins", "n": "n",
+    "base_rate": "base rate", "loss_har": f"{HAR}'s loss", "loss": "PatchTST's loss",
+    "difference": f"minus {HAR}'s", "skill": f"skill over {HAR}", "verdict": f"against {HAR}",
+}  # fmt: skip
+_RANGED = ("difference", "skill", "auc", "against_main", "gain")
 
 
 def collect(
@@ -66,9 +80,14 @@ def collect(
     Raises:
         RunError, DataError: see `ledger.build`; and RunError where no run is strict.
     """
-    found = scored(ledger.build(folders, split=split), draws=draws, seed=seed)
-    found = [one for one in found if not one.regression]
     records = {folder.name: _json(folder / "run.json") for folder in folders}
+    walked = [f for f in folders if records[f.name]["config"]["data"].get("origin") is not None]
+    folders = [folder for folder in folders if folder not in walked]
+    if not folders:
+        raise RunError("all of these are walk-forward runs; name some on the fixed splits as well")
+    built = _of_labels(ledger.build(folders, split=split))
+    foreseen = _of_labels(ledger.foreseen(walked)) if walked else None
+    found = scored(built, draws=draws, seed=seed)
     summaries = {folder.name: _json(folder / "summary.json") for folder in folders}
     main = [one for one in found if one.mode == "strict"]
     if not main:
@@ -80,8 +99,16 @@ def collect(
         if one.mode == "strict" or strict is None:
             continue
         change = difference(*(records[pair.runs[0]]["config"] for pair in (strict, one)))
+        if not change:
+            continue
         beside.append(_row(one) | {"change": change} | _against(one, strict))
-    kept = [run for one in found for run in one.runs]
+    kept = [run for one in found for run in one.runs] + [folder.name for folder in walked]
+    along = _along(built.filter(mode="strict"), draws, seed)
+    along += [row for row in _along(built, draws, seed) if row["exploratory"]]
+    if foreseen is not None:
+        along += [
+            row | {"axis": f"{row['axis']}, foreseen"} for row in _along(foreseen, draws, seed)
+        ]
     return {
         "split": split,
         "span": _span(records[main[0].runs[0]]["config"], split),
@@ -91,6 +118,8 @@ def collect(
             _of_seed(one, records[run], summaries[run], split) for one in main for run in one.runs
         ],
         "beside": beside,
+        "along": along,
+        "foreseen": _foreseen(foreseen, walked, records, draws, seed),
         "made_of": {
             "runs": sorted(kept),
             "versions": _distinct(records[run].get("versions") for run in kept),
@@ -99,6 +128,61 @@ def collect(
             "data": _distinct(records[run].get("data_hash") for run in kept),
         },
     }
+
+
+def _of_labels(built: pl.DataFrame) -> pl.DataFrame:
+    regression = [name for name, task in TASKS.items() if task.kind == "regression"]
+    return built.filter(~pl.col("task").is_in(regression))
+
+
+def _along(built: pl.DataFrame, draws: int, seed: int) -> list[dict[str, Any]]:
+    """The verdict on every cell along every axis that there is."""
+    rows = []
+    for axis in ("parameters", "samples", "features"):
+        try:
+            tables = axes.tables(built, axis)
+        except RunError:  # of one size
+            continue
+        judged = verdict.judge(tables, draws=draws, seed=seed)
+        for table, cell in zip(tables, judged.cells, strict=True):
+            rows.append(
+                {
+                    "axis": axis,
+                    "cell": cell.name,
+                    "exploratory": not table.pool.strict,
+                    "sizes": ", ".join(_size(size, axis) for size in table.rungs[:, 0]),
+                    "seeds": ", ".join(map(str, table.seeds)),
+                    "dates": len(table.dates),
+                    "gain": cell.gain,
+                    "gain_low": cell.interval[0],
+                    "gain_high": cell.interval[1],
+                    "margin": cell.margin,
+                    "extrapolation": cell.extrapolation,
+                    "said": cell.said,
+                    "reason": cell.reason,
+                }
+            )
+    return results.finite(rows)
+
+
+def _size(value: float, axis: str) -> str:
+    """2M of parameters; 7,376 of samples."""
+    return f"{round(value / 1e6, 2):g}M" if axis == "parameters" else f"{value:,.0f}"
+
+
+def _foreseen(
+    built: pl.DataFrame | None,
+    walked: Sequence[Path],
+    records: dict[str, dict[str, Any]],
+    draws: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Every walk-forward configuration against HAR, all windows together."""
+    if built is None:
+        return []
+    origins = {records[folder.name]["config"]["data"]["origin"] for folder in walked}
+    found = scored(built, draws=draws, seed=seed)
+    return [_row(one) | {"origins": len(origins)} for one in found]
 
 
 def write(record: dict[str, Any], path: Path) -> Path:
@@ -145,6 +229,26 @@ def markdown(record: dict[str, Any]) -> str:
         )
     else:
         parts.append("None was trained yet.")
+    parts.append("## What size bought")
+    if record["along"]:
+        parts.append(_table(_ALONG, record["along"]))
+        parts.append(
+            "Gain: how many nats the loss falls per tenfold size, with its 95 % interval. Margin: "
+            f"what counts as no more than flat, {verdict.MARGIN:.0%} of what {HAR} gains over the "
+            "base rate. Foresight: 1 − error of a power law / of a constant at the largest size, "
+            "left out. Seeds stand in the order of the sizes. The words follow [rules fixed "
+            "beforehand](preregistration.md)."
+        )
+    else:
+        parts.append("Nothing of two sizes was trained yet.")
+    if record["foreseen"]:
+        parts += [
+            "## Foreseen from moments of the past, exploratory",
+            _table(_FORESEEN, record["foreseen"]),
+            "Each model was trained at every origin on what is older, stopped early on one window "
+            f"of two years and scored on the next, which nothing had looked at; {HAR} is fitted "
+            "anew at each origin. All windows together.",
+        ]
     made = record["made_of"]
     machines = sorted({f"{m['device_name']} ({m['device']})" for m in made["machines"] if m})
     parts.append(
@@ -162,8 +266,8 @@ def difference(strict: dict[str, Any], other: dict[str, Any]) -> str:
         for settings in (strict, other)
     )
     if before.get("data.cell") != after.get("data.cell"):
-        after = {key: value for key, value in after.items() if key not in _CONTENTS}
-    return ", ".join(recipes.changes(before, after)) or "nothing"
+        after = {key: value for key, value in after.items() if not key.startswith(_CONTENTS)}
+    return ", ".join(recipes.changes(before, after))
 
 
 def _row(one: Scored) -> dict[str, Any]:

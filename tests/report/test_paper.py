@@ -1,6 +1,7 @@
 """Tables for a paper: made of figures that are kept beside them, and those of the evaluator."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ OFFSET = STRICT | {"mode": "exploratory", "model": {"offset": "har"}}
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        home = homes.simulated(tmp_path_factory.mktemp("home"), patch)
+        home = homes.simulated(tmp_path_factory.mktemp("home"), patch, first=date(2015, 1, 2))
         strict = planted.ladder({"2M": 0.4}, overrides=STRICT)
         beside = planted.ladder({"2M": 0.1}, overrides=OFFSET)
         for folder in strict:
@@ -52,6 +53,58 @@ def test_figures_are_the_evaluators_and_ablations_say_what_differs(world):
     assert other["against_main"] == pytest.approx(other["loss"] - main["loss"])
     assert other["against_main_low"] < other["against_main"] < other["against_main_high"]
     assert other["against_main"] < 0.0  # it was planted with less noise
+
+
+def test_a_cell_is_named_and_its_contents_are_not():
+    one, pinned = {"cell": "Aa", "symbols": ["SPY"]}, {"SPY": "a", "DIA": "b"}
+    other = {"cell": "Da", "symbols": ["SPY", "DIA"], "pinned": pinned}
+    assert paper.difference({"data": one}, {"data": other}) == "data.cell: Da"
+
+
+def test_what_size_bought_is_judged_with_strict_runs_apart(world):
+    _, strict, _ = world
+    larger = planted.ladder({"20M": 0.2}, overrides=STRICT)
+    own = {"mode": "exploratory", "budget": "0.2M"}
+    smaller = planted.ladder({"0.2M": 0.8}, overrides=STRICT | own)
+    for folder in larger:
+        worlds.give_scores(folder)
+        planted.change(folder, "summary.json", best_step=10)
+    assert paper.collect(strict, draws=60)["along"] == []
+    apart, together = paper.collect([*strict, *larger, *smaller], draws=200)["along"]
+    assert (apart["sizes"], apart["seeds"], apart["exploratory"]) == ("2M, 20M", "2, 2", False)
+    assert (together["sizes"], together["exploratory"]) == ("0.2M, 2M, 20M", True)
+    for row in (apart, together):
+        assert row["gain_low"] < row["gain"] < row["gain_high"]
+        assert row["gain"] > 0.0  # the larger were planted with less noise
+    text = paper.markdown(paper.collect([*strict, *larger], draws=60))
+    assert "| parameters | threshold_1pct H1 daily | 2M, 20M | 2, 2 |" in text
+
+
+def test_walk_forward_runs_stand_apart_with_all_their_windows(world):
+    _, strict, beside = world
+    walked = [
+        folder
+        for origin in (1, 2)
+        for folder in planted.ladder(
+            {"0.02M": 0.9, "0.2M": 0.3},
+            overrides={"data": {"source": "simulated", "origin": origin}},
+            splits=("train", "validation", "test"),
+        )
+    ]
+    found = paper.collect([*strict, *beside, *walked], draws=200)
+    without = paper.collect([*strict, *beside], draws=200)
+    assert found["main"] == without["main"]
+    assert found["beside"] == without["beside"]
+    assert [(row["budget"], row["origins"], row["seeds"]) for row in found["foreseen"]] == [
+        ("0.02M", 2, 2),
+        ("0.2M", 2, 2),
+    ]
+    assert all(row["n"] > 950 for row in found["foreseen"])
+    (along,) = found["along"]
+    assert (along["axis"], along["sizes"]) == ("parameters, foreseen", "0.02M, 0.2M")
+    assert "## Foreseen from moments of the past" in paper.markdown(found)
+    with pytest.raises(RunError, match="on the fixed splits as well"):
+        paper.collect(walked, draws=60)
 
 
 def test_without_a_strict_run_there_is_nothing_to_stand_beside(world):
