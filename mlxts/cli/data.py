@@ -1,6 +1,8 @@
 """`mlxts data`: fetch, import, simulate, list and verify series."""
 
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -194,7 +196,8 @@ def verify(as_json: JsonOption = False) -> None:
     """Hash every registered file again and name each that changed or is missing."""
     from mlxts.data import store
 
-    result = store.verify(_progress("hashing"))
+    with _progress("hashing") as show:
+        result = store.verify(show)
     if as_json:
         emit({"ok": result.ok} | vars(result))
     for path in result.unregistered:
@@ -341,17 +344,19 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _progress(verb: str) -> Callable[[str], None]:
+@contextmanager
+def _progress(verb: str) -> Iterator[Callable[[str], None]]:
     """Names each file on the terminal, on one line that is overwritten; silent elsewhere."""
-    from rich.console import Console
+    terminal = sys.stderr.isatty()
 
-    console = Console(stderr=True)
+    def write(text: str) -> None:
+        if terminal:
+            print(f"\x1b[2K{text}", end="\r", file=sys.stderr, flush=True)
 
-    def show(path: str) -> None:
-        if console.is_terminal:
-            console.print(f"\x1b[2K{verb} {path}", end="\r", highlight=False, soft_wrap=True)
-
-    return show
+    try:
+        yield lambda path: write(f"{verb} {path}")
+    finally:
+        write("")  # what comes next has the line to itself
 
 
 def _row(artifact: "Artifact") -> tuple[Any, ...]:

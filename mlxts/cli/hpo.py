@@ -168,7 +168,8 @@ def show(
     _show_top(one, top)
     _show_importance(one)
     _show_reasons(one)
-    _show_optimism(insight.optimism(one), one.study_name)
+    if insight.top(one, 1):
+        _show_optimism(insight.optimism(one), one.study_name)
 
 
 @hpo.command()

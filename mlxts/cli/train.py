@@ -77,7 +77,10 @@ def batch_size(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the micro-batch that this machine trains fastest with; strict training asks for it."""
+    """Find the micro-batch that this machine trains fastest with; strict training asks for it.
+
+    CONFIG may be a sweep: then its first experiment, with what the flags change.
+    """
     from dataclasses import asdict
 
     from mlxts import dataset, protocol
@@ -85,10 +88,11 @@ def batch_size(
     from mlxts.model import budget as budgets
     from mlxts.training import batch_size as tuner
 
-    configurations = [_load(config, {"budget": budget}, overrides)]
+    named = {"budget": budget}
+    configurations = [_load(config, named, overrides, first_of_sweep=True)]
     if every_tier:
         changes = [[*(overrides or []), f"features.tier={tier}"] for tier in protocol.TIERS]
-        configurations = [_load(config, {"budget": budget}, change) for change in changes]
+        configurations = [_load(config, named, each, first_of_sweep=True) for each in changes]
     records = []
     for configuration in configurations:
         data = dataset.build(configuration)
@@ -122,7 +126,21 @@ def predict(
     say(forecast["sentence"])
 
 
-def _load(path: Path, named: dict[str, Any], overrides: list[str] | None) -> "ExperimentConfig":
+def _load(
+    path: Path,
+    named: dict[str, Any],
+    overrides: list[str] | None,
+    *,
+    first_of_sweep: bool = False,
+) -> "ExperimentConfig":
+    """The configuration with what flags change.
+
+    Args:
+        first_of_sweep: a sweep's file stands for the first of its experiments.
+
+    Raises:
+        ConfigError: it cannot be read, or is a sweep where an experiment is wanted.
+    """
     from mlxts import config as configurations
 
     values = {key: value for key, value in named.items() if value is not None}
@@ -130,7 +148,18 @@ def _load(path: Path, named: dict[str, Any], overrides: list[str] | None) -> "Ex
     if "timescale" in values and "horizon" not in values:
         values["horizon"] = None
     values |= dict(configurations.parse_override(text) for text in overrides or [])
-    return configurations.load(path, values)
+    read = configurations.read_mapping(path)
+    if "axes" not in read:
+        return configurations.load(path, values)
+    from mlxts.errors import ConfigError
+    from mlxts.search import matrix
+
+    if not first_of_sweep:
+        raise ConfigError(f"{path} is a sweep of many experiments; run `mlxts sweep run {path}`")
+    first = matrix.load(path).points()[0].config
+    return configurations.build(
+        configurations.overridden(first.model_dump(mode="json"), values), origin=str(path)
+    )
 
 
 def _recommend_tuning(plan: "Plan") -> None:

@@ -40,7 +40,8 @@ def draw(state: RunState, width: int, height: int) -> RenderableType:
         _losses(state, width, curve_rows),
         Text(),
         _facts(state),
-        Text("─" * width, style="dim", no_wrap=True),
+        # One short: a terminal that echoes ^C behind a full line begins another one.
+        Text("─" * (width - 1), style="dim", no_wrap=True),
         *_recent(state, lines),
     ]
     return Group(*parts)

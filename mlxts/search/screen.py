@@ -120,7 +120,8 @@ def draw(progress: Progress, width: int) -> RenderableType:
         Text(),
         *_now(progress.current),
         Text(f"heat   {words.heat(progress.thermal)}", style="dim", no_wrap=True),
-        Text("─" * width, style="dim", no_wrap=True),
+        # One short: a terminal that echoes ^C behind a full line begins another one.
+        Text("─" * (width - 1), style="dim", no_wrap=True),
     ]
     for at, line in list(progress.recent)[-5:]:
         text = Text(no_wrap=True, overflow="ellipsis")

@@ -137,8 +137,11 @@ def load(store: BaseStorage, name: str) -> optuna.Study:
     known = storage.study_names(store, KIND)
     matches = [one for one in known if one == name] or [o for o in known if o.startswith(name)]
     if len(matches) != 1:
-        listed = ", ".join(matches or known) or "none yet"
-        raise SearchError(f"{len(matches) or 'no'} study {name}; there are: {listed}")
+        if not known:
+            raise SearchError(f"no study {name}, nor any other; `mlxts hpo CONFIG` begins one")
+        if matches:
+            raise SearchError(f"{name} could be any of {', '.join(matches)}; give more of the name")
+        raise SearchError(f"no study {name}; there are: {', '.join(known)}")
     study = optuna.load_study(study_name=matches[0], storage=store)
     found = settings(study)
     study.sampler = sampling.make_sampler(found.search)

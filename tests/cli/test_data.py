@@ -1,7 +1,9 @@
 """`mlxts data`: what each command says, writes, and refuses in one line."""
 
+import io
 import json
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -12,7 +14,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts.cli.data import data
+from mlxts.cli.data import data, verify
 from mlxts.data import store
 from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.errors import IntegrityError, MlxtsError, StorageError
@@ -209,6 +211,20 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(csv: Path, workspace: Path) 
     assert isinstance(error, StorageError)
     assert "free some disk space" in str(error)
     assert everything(workspace) == []
+
+
+def test_what_hashing_shows_on_a_terminal_is_gone_before_the_result(
+    csv: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    run("import", csv, "--symbol", "SPY")
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    verify(as_json=False)
+    assert "hashing data/raw" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\x1b[2K\r")
 
 
 def test_verify_names_the_changed_and_the_missing(csv: Path, workspace: Path) -> None:

@@ -123,7 +123,7 @@ def test_mistakes_name_what_to_do(home: Path) -> None:
         _call("hpo", "small.yaml")
     with pytest.raises(ConfigError, match="no configuration at absent"):
         _call("hpo", "absent.yaml")
-    with pytest.raises(SearchError, match="no study nothing; there are: none yet"):
+    with pytest.raises(SearchError, match="no study nothing, nor any other; `mlxts hpo CONFIG`"):
         _call("hpo", "show", "nothing")
     assert not files.runs_folder().exists()
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from mlxts import files
 from mlxts.cli.app import app
-from mlxts.errors import MlxtsError
+from mlxts.errors import ConfigError, MlxtsError
 from tests import homes
 
 
@@ -55,6 +55,16 @@ def test_training_ends_in_a_table_and_one_sentence(home: Path) -> None:
     again = json.loads(_call("train", "small.yaml", "--json").stdout)
     assert again["run_id"] == folder.name
     assert again["verdict"] in said.stdout
+
+
+def test_a_sweep_is_tuned_like_its_experiments_and_not_trained_as_one(home: Path) -> None:
+    Path("many.yaml").write_text("base: small.yaml\naxes:\n  seed: [0, 1]\n")
+    tuned = json.loads(
+        _call("batch-size", "many.yaml", "--set", "training.batch_size=16", "--json").stdout
+    )
+    assert (tuned["budget"], tuned["batch_size"]) == ("0.02M", 16)
+    with pytest.raises(ConfigError, match="`mlxts sweep run many"):
+        _call("train", "many.yaml")
 
 
 def test_options_override_the_file(home: Path) -> None:

@@ -1,5 +1,6 @@
 """The Yahoo source through yfinance's own code; only the HTTP below it is replaced."""
 
+import logging
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -135,9 +136,27 @@ def test_patience_has_a_hard_cap(traded: pl.DataFrame) -> None:
 
 
 def test_no_network_is_one_line(traded: pl.DataFrame) -> None:
-    troubles = tuple(ConnectionError("Could not resolve host") for _ in range(99))
+    advice = "See https://curl.se/libcurl/c/libcurl-errors.html first for more details."
+    troubles = tuple(ConnectionError(f"Could not resolve host. {advice}") for _ in range(99))
     with pytest.raises(SourceError, match=r"cannot be reached \(Could not resolve host\)"):
         source(Transport(traded, troubles)).fetch("SPY")
+
+
+def test_what_yfinance_logs_on_the_way_is_not_shown(
+    traded: pl.DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = logging.getLogger("yfinance")
+    level = log.level
+
+    def ticker(symbol: str) -> Any:
+        log.error("Cookie/crumb fetch failed")
+        made = yfinance.Ticker(symbol)
+        made._data = Transport(traded)
+        return made
+
+    YahooSource(ticker, now=lambda: LATER).fetch("SPY")
+    assert caplog.text == ""
+    assert log.level == level
 
 
 def test_an_unknown_ticker_is_no_empty_table(traded: pl.DataFrame) -> None:

@@ -5,10 +5,12 @@ rewrites adj_close after each dividend, so the same request gives other numbers 
 stored is the only copy of what was used.
 """
 
+import logging
 import random
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -145,7 +147,7 @@ class YahooSource:
         hidden = debug.hide_exceptions
         debug.hide_exceptions = False  # else a failure is an empty table
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _silenced(logging.getLogger("yfinance")):
                 # yfinance's use of pandas is its own affair, and it lags behind pandas.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 ticker = make(symbol)
@@ -166,6 +168,17 @@ class YahooSource:
         if self._now() >= _close(day, metadata) + SETTLES:
             return frame, ()
         return frame.head(-1), (f"the bar of {day} is not finished and was left out",)
+
+
+@contextmanager
+def _silenced(logger: logging.Logger) -> Iterator[None]:
+    """Without its messages: what goes wrong arrives as an exception and is told once."""
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _close(day: date, metadata: dict[str, Any]) -> datetime:
@@ -192,4 +205,6 @@ def _without_empty(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    """One line of it, without the advice of the HTTP client to read its own manual."""
+    text = " ".join(str(error).split())
+    return text.partition(" See https://curl.se")[0].removesuffix(".")[:200]
