@@ -1,7 +1,7 @@
 """`mlxts data`: fetch, import, simulate, list and verify series."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from enum import StrEnum
@@ -345,7 +345,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
 
 @contextmanager
-def _progress(verb: str) -> Iterator[Callable[[str], None]]:
+def _progress(verb: str) -> Generator[Callable[[str], None]]:
     """Names each file on the terminal, on one line that is overwritten; silent elsewhere."""
     terminal = sys.stderr.isatty()
 

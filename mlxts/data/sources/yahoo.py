@@ -9,7 +9,7 @@ import logging
 import random
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -171,7 +171,7 @@ class YahooSource:
 
 
 @contextmanager
-def _silenced(logger: logging.Logger) -> Iterator[None]:
+def _silenced(logger: logging.Logger) -> Generator[None]:
     """Without its messages: what goes wrong arrives as an exception and is told once."""
     level = logger.level
     logger.setLevel(logging.CRITICAL)
