@@ -1,7 +1,9 @@
 """What a cell of the dataset matrix holds: the protocol's groups, spelled out in universe.yaml."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import yaml
@@ -49,6 +51,19 @@ def cell(name: str) -> Cell:
         chosen = exogenous if group in protocol.SERIES_GROUPS else symbols
         chosen += members(group)
     return Cell(name, tuple(symbols), tuple(exogenous))
+
+
+def named(symbols: Collection[str], exogenous: Collection[str] = ()) -> str | None:
+    """The cell that holds just these, in whatever order they were written; None where none does.
+
+    Raises:
+        ConfigError: universe.yaml lacks a group.
+    """
+    for row, column in product(protocol.DATASET_ROWS, protocol.DATASET_COLUMNS):
+        held = cell(row + column)
+        if (set(held.symbols), set(held.exogenous)) == (set(symbols), set(exogenous)):
+            return held.name
+    return None
 
 
 def members(group: str) -> tuple[str, ...]:

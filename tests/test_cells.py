@@ -103,3 +103,10 @@ def test_the_largest_cell_is_built_of_real_series(
     assert np.isfinite(trained).all()
     deviations = trained[:, 20:].std(axis=0)
     assert (deviations > 0).all()
+
+
+@pytest.mark.parametrize("name", ["Aa", "Ba", "Ab", "Cc", "Dd"])
+def test_a_list_of_symbols_is_known_as_the_cell_that_it_is(name: str) -> None:
+    held = universe.cell(name)
+    assert universe.named(held.symbols[::-1], held.exogenous) == name
+    assert universe.named((*held.symbols, "ZZZ"), held.exogenous) is None

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import experiment
+from mlxts import experiment, universe
 from mlxts.config import ExperimentConfig
 from mlxts.dataset import Dataset
 from mlxts.errors import DataError, RunError
@@ -259,7 +259,7 @@ def _described(
         "run": record["run_id"],
         "started": record["started"],
         **{name: settings[name] for name in ("name", "mode", "task", "timescale", "horizon")},
-        "data": data.get("cell") or ", ".join((*data["symbols"], *data.get("exogenous", ()))),
+        "data": _held(data),
         **_read(record),
         "symbol": data["score_on"],
         "recipe": recipe(settings, tuned),
@@ -277,6 +277,13 @@ def _described(
         "suspect": suspect,
         "seconds": None if suspect else summary["train_seconds"],
     }
+
+
+def _held(data: dict[str, Any]) -> str:
+    """The cell; a list of symbols that is one goes by the same name."""
+    symbols, exogenous = data["symbols"], data.get("exogenous", ())
+    cell = data.get("cell") or universe.named(symbols, exogenous)
+    return cell or ", ".join((*symbols, *exogenous))
 
 
 def _read(record: dict[str, Any]) -> dict[str, str]:

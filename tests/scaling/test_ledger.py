@@ -169,6 +169,14 @@ def test_recipes_are_not_mixed(built, home):
     assert len({table.pool for table in found}) == 2
 
 
+def test_a_cell_and_the_list_of_its_symbols_are_one_cell(built, home):
+    named = homes.SETTINGS["data"] | {"cell": "Aa"}
+    larger = ledger.build(worlds.ladder({"0.6M": 0.1}, overrides={"data": named}, started="2026"))
+    assert set(larger["data"]) == set(built["data"]) == {"Aa"}
+    (table,) = axes.tables(pl.concat([built, larger]), "parameters")
+    assert len(table.rungs) == 4
+
+
 def test_one_size_is_no_axis(built):
     with pytest.raises(RunError, match="differ in training samples"):
         axes.tables(built, "samples")
