@@ -93,12 +93,16 @@ def tables(
     cut = AXES[axis]
     rows = _sized(ledger if all_phases else ledger.filter("canonical"), parameters)
     rows = _with_the_whole(rows)
-    groups = rows.partition_by(cut.fixed, as_dict=True, maintain_order=True)
-    names = _names(cut.fixed, list(groups), dict(rows.select("recipe", "changed").unique().rows()))
+    groups = {
+        key: group
+        for key, group in rows.partition_by(cut.fixed, as_dict=True, maintain_order=True).items()
+        if group.select(cut.sizes).n_unique() > 1
+    }
+    changed = dict(rows.select("recipe", "changed").unique().rows())
+    names = _names(cut.fixed, list(groups), changed) if groups else []
     found = [
         _table(name, group, cut, all_phases)
         for name, group in zip(names, groups.values(), strict=True)
-        if group.select(cut.sizes).n_unique() > 1
     ]
     if not found:
         raise RunError(
