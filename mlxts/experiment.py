@@ -243,7 +243,8 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
         "horizon": newest.horizon,
         "close": bar["close"],
     }
-    begin = f"{symbol}, close of {bar['date']} at {bar['close']:.2f}, next {newest.horizon} day(s)"
+    span = "next day" if newest.horizon == 1 else f"next {newest.horizon} days"
+    begin = f"{symbol}, close of {bar['date']} at {bar['close']:.2f}, {span}"
     if newest.task.kind != "regression":
         probability = float(metrics.Forecast(np.array([output]), np.zeros(1)).probabilities[0])
         event = {"direction": "a higher close"}.get(

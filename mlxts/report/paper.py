@@ -234,7 +234,7 @@ def markdown(record: dict[str, Any]) -> str:
         parts.append(_table(_ALONG, record["along"]))
         parts.append(
             "Gain: how many nats the loss falls per tenfold size, with its 95 % interval. Margin: "
-            f"what counts as no more than flat, {verdict.MARGIN:.0%} of what {HAR} gains over the "
+            f"what counts as no more than flat, {100 * verdict.MARGIN:.0f} % of what {HAR} gains over the "
             "base rate. Foresight: 1 − error of a power law / of a constant at the largest size, "
             "left out. Seeds stand in the order of the sizes. The words follow [rules fixed "
             "beforehand](preregistration.md)."

@@ -52,7 +52,7 @@ def verdict(material: Material, axis: str) -> Table:
         note=(
             f"Gain: how far the loss falls per tenfold {axis}, with its 95 % interval; pooled in "
             f"units of {HAR}'s loss, over cells of one recipe, mode and market. Margin: "
-            f"{verdicts.MARGIN:.0%} of what {HAR} gains over the base rate. q: p adjusted over the "
+            f"{100 * verdicts.MARGIN:.0f} % of what {HAR} gains over the base rate. q: p adjusted over the "
             "cells of a pool (Benjamini, Hochberg). Foresight: 1 − error of a power law / of a "
             "constant at the largest size, left out."
         ),
@@ -255,7 +255,7 @@ def evidence(material: Material) -> Table:
             f"On {material.split}, canonical phase. Estimable: at least "
             f"{protocol.MIN_CLASS_SAMPLES} of each class and {protocol.MIN_POSITIVE_CLUSTERS} "
             "clusters of positives more than H days apart; else the cell takes part in no claim. "
-            f"Margin: {verdicts.MARGIN:.0%} of what {HAR} gains over the training base rate."
+            f"Margin: {100 * verdicts.MARGIN:.0f} % of what {HAR} gains over the training base rate."
         ),
     )
 

@@ -98,6 +98,7 @@ def test_a_tuned_batch_size_is_used_and_lets_strict_training_begin(home: Path) -
 def test_predicting_says_a_probability_in_words(home: Path) -> None:
     _call("train", "small.yaml", "--quiet")
     said = _call("predict", "0.02M").stdout
+    assert ", next day: probability of " in " ".join(said.split())
     assert said.startswith("SPY, close of 2025-03-31")
     assert "probability of a high at least 1% above the close" in said
     value = json.loads(_call("predict", "0.02M", "--json").stdout)["probability"]
