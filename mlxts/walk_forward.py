@@ -7,6 +7,7 @@ baselines are fitted on the same training samples. Each is a run of its own, wit
 that an evaluation which was cut short goes on where it was.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,14 @@ def foresee(folder: Path) -> pl.DataFrame:
     """Write what a finished run of an origin says of its window beside its other predictions."""
     rows = experiment.predict_split(folder, SCORED)
     return predictions.replace_split(folder / predictions.FILE_NAME, rows)
+
+
+def foresee_missing(folders: Iterable[Path], progress: Callable[[str], None]) -> None:
+    """`foresee` whatever walk-forward run among `folders` has not; `progress` is told of each."""
+    for folder in folders:
+        if of_origin(folder) and not has_foreseen(folder):
+            progress(f"{folder.name} foresees its window")
+            foresee(folder)
 
 
 def of_origin(folder: Path) -> bool:

@@ -7,7 +7,7 @@ import typer
 
 from mlxts.cli.hpo import StorageOption
 from mlxts.cli.output import JsonOption, emit, note
-from mlxts.cli.scaling import DrawsOption, SeedOption, SplitName, SplitOption, TunedOption
+from mlxts.cli.scaling import DrawsOption, FixedSplit, SeedOption, TunedOption
 
 
 def report(
@@ -29,7 +29,9 @@ def report(
             "beside it; without runs rendered again from those figures.",
         ),
     ] = None,
-    split: SplitOption = SplitName.validation,
+    split: Annotated[
+        FixedSplit, typer.Option(help="test: rows that `evaluate` has opened, on record.")
+    ] = FixedSplit.validation,
     tuned: TunedOption = None,
     draws: DrawsOption = 2000,
     seed: SeedOption = 0,
@@ -37,6 +39,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write the report: one HTML page, every figure as SVG, PDF and CSV, tables as CSV, LaTeX."""
+    from mlxts import walk_forward
     from mlxts.evaluation import looks
     from mlxts.report import material, page, pick, sections
     from mlxts.report import paper as papers
@@ -48,10 +51,11 @@ def report(
     picked = pick.pick(runs or (), storage)
     if picked.unfinished:
         note(f"left out, not finished: {', '.join(run.name for run in picked.unfinished)}")
-    if split is SplitName.test:
+    if split is FixedSplit.test:
         # On record before anything is read; without a record there is no look.
         count = max(looks.record(*look) for look in material.scored_symbols(picked.finished))
         note(f"look number {count} at the test split, recorded in {looks.path()}")
+    walk_forward.foresee_missing(picked.finished, note)
     if paper:
         record = papers.collect(picked.finished, split=split, draws=draws, seed=seed)
         note(f"written: {papers.write(record, paper)}, figures in {papers.figures_of(paper)}")

@@ -8,9 +8,6 @@ import typer
 from mlxts.cli.output import JsonOption, emit, note, say, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     import polars as pl
 
     from mlxts.scaling.mixed import Mixed
@@ -45,6 +42,11 @@ class SplitName(StrEnum):
     validation = "validation"
     test = "test"
     foreseen = "foreseen"
+
+
+class FixedSplit(StrEnum):
+    validation = "validation"
+    test = "test"
 
 
 class JudgedSplit(StrEnum):
@@ -261,8 +263,12 @@ def verdict_(
 
 
 def _ledger(runs: list[str] | None, split: SplitName, tuned: list[str] | None) -> "pl.DataFrame":
-    """Of the runs asked for, or of all finished ones; what it reads of test goes on record."""
-    from mlxts import files
+    """Of the runs asked for, or of all finished ones; what it reads of test goes on record.
+
+    Without names walk-forward runs are for their own split alone, where their windows are foreseen
+    now if they have not been.
+    """
+    from mlxts import files, walk_forward
     from mlxts.evaluation import looks
     from mlxts.evaluation import runs as folders
     from mlxts.scaling import ledger as ledgers
@@ -270,11 +276,16 @@ def _ledger(runs: list[str] | None, split: SplitName, tuned: list[str] | None) -
     if runs:
         chosen = [folders.find(run) for run in runs]
     else:
-        chosen = ledgers.finished(
-            path.parent for path in sorted(files.runs_folder().glob("*/run.json"))
-        )
+        chosen = [
+            folder
+            for folder in ledgers.finished(
+                path.parent for path in sorted(files.runs_folder().glob("*/run.json"))
+            )
+            if walk_forward.of_origin(folder) == (split is SplitName.foreseen)
+        ]
     if split is SplitName.foreseen:
-        return _foreseen(chosen, named=bool(runs), tuned=tuned or ())
+        walk_forward.foresee_missing(chosen, note)
+        return ledgers.foreseen(chosen, tuned=tuned or ())
     built = ledgers.build(chosen, split=split, tuned=tuned or ())
     if split is SplitName.test:
         # On record before anything is computed or shown; without a record there is no look.
@@ -282,20 +293,6 @@ def _ledger(runs: list[str] | None, split: SplitName, tuned: list[str] | None) -
         count = max(looks.record(run, symbol) for run, symbol in looked.iter_rows())
         note(f"look number {count} at the test split, recorded in {looks.path()}")
     return built
-
-
-def _foreseen(chosen: "list[Path]", *, named: bool, tuned: "Sequence[str]") -> "pl.DataFrame":
-    """Of walk-forward runs, whose windows are foreseen now where they have not been yet."""
-    from mlxts import walk_forward
-    from mlxts.scaling import ledger as ledgers
-
-    if not named:
-        chosen = [folder for folder in chosen if walk_forward.of_origin(folder)]
-    for folder in chosen:
-        if walk_forward.of_origin(folder) and not walk_forward.has_foreseen(folder):
-            note(f"{folder.name} foresees its window")
-            walk_forward.foresee(folder)
-    return ledgers.foreseen(chosen, tuned=tuned)
 
 
 def _show_laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> None:

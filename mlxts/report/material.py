@@ -57,13 +57,22 @@ class OverTwo:
 
 
 @dataclass(frozen=True)
+class Walked:
+    """Walk-forward runs: of each model all windows together, judged along parameters."""
+
+    scored: Sequence[Scored]
+    along: Along
+
+
+@dataclass(frozen=True)
 class Material:
     """Attributes:
-    runs: sorted by run id. ledger: see `scaling/ledger.py`.
+    runs: on the fixed splits, sorted by run id. ledger: of them, see `scaling/ledger.py`.
     split: whose rows. draws, seed: of the bootstrap. tuned: settings left out of recipes.
     scored: every configuration. along: by axis. surfaces: N×D, N×F.
     comparisons: of sizes along N, by cell. mixed: over all cells along N, or None.
     unfinished: ids of runs that were asked for but have no summary yet.
+    walked: walk-forward runs, or None.
     """
 
     runs: Sequence[Run]
@@ -78,6 +87,7 @@ class Material:
     comparisons: Mapping[str, Comparison]
     mixed: Mixed | None
     unfinished: Sequence[str]
+    walked: Walked | None
 
     @property
     def fingerprint(self) -> str:
@@ -90,6 +100,7 @@ class Material:
                 ],
                 "losses": sha256(self.ledger["loss"].to_numpy().tobytes()).hexdigest(),
                 "har": sha256(self.ledger["loss_har"].to_numpy().tobytes()).hexdigest(),
+                "walked": [one.row() for one in self.walked.scored] if self.walked else [],
                 "asked": [self.split, self.draws, self.seed, list(self.tuned)],
             }
         )
@@ -114,6 +125,9 @@ def gather(
     Raises:
         RunError, DataError: see `ledger.build` and `axes.tables`.
     """
+    folders, walked = ledger.apart(folders)
+    if not folders:
+        raise RunError(ledger.ALL_WALKED)
     progress(f"{len(folders)} runs into the ledger")
     built = ledger.build(folders, split=split, tuned=tuned)
     runs = sorted((_run(folder) for folder in folders), key=lambda run: run.id)
@@ -139,6 +153,7 @@ def gather(
         comparisons=_compared(along["parameters"], draws, seed),
         mixed=_mixed(built, along["parameters"], seed),
         unfinished=[folder.name for folder in unfinished],
+        walked=_walked(walked, tuned, draws, seed, progress) if walked else None,
     )
 
 
@@ -186,6 +201,20 @@ def _replicates(
     except RunError:
         return {}
     return {t.name: by_runs[frozenset(t.runs)] for t in tables if frozenset(t.runs) in by_runs}
+
+
+def _walked(
+    folders: Sequence[Path],
+    tuned: Sequence[str],
+    draws: int,
+    seed: int,
+    progress: Callable[[str], None],
+) -> Walked:
+    progress(f"{len(folders)} walk-forward runs")
+    foreseen = ledger.foreseen(folders, tuned=tuned)
+    return Walked(
+        scored(foreseen, draws=draws, seed=seed), _along(foreseen, None, "parameters", draws, seed)
+    )
 
 
 def _over_two(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[OverTwo]:

@@ -81,10 +81,9 @@ def collect(
         RunError, DataError: see `ledger.build`; and RunError where no run is strict.
     """
     records = {folder.name: _json(folder / "run.json") for folder in folders}
-    walked = [f for f in folders if records[f.name]["config"]["data"].get("origin") is not None]
-    folders = [folder for folder in folders if folder not in walked]
+    folders, walked = ledger.apart(folders)
     if not folders:
-        raise RunError("all of these are walk-forward runs; name some on the fixed splits as well")
+        raise RunError(ledger.ALL_WALKED)
     built = _of_labels(ledger.build(folders, split=split))
     foreseen = _of_labels(ledger.foreseen(walked)) if walked else None
     found = scored(built, draws=draws, seed=seed)
@@ -234,10 +233,10 @@ def markdown(record: dict[str, Any]) -> str:
         parts.append(_table(_ALONG, record["along"]))
         parts.append(
             "Gain: how many nats the loss falls per tenfold size, with its 95 % interval. Margin: "
-            f"what counts as no more than flat, {100 * verdict.MARGIN:.0f} % of what {HAR} gains over the "
-            "base rate. Foresight: 1 − error of a power law / of a constant at the largest size, "
-            "left out. Seeds stand in the order of the sizes. The words follow [rules fixed "
-            "beforehand](preregistration.md)."
+            f"what counts as no more than flat, {100 * verdict.MARGIN:.0f} % of what {HAR} gains "
+            "over the base rate. Foresight: 1 − error of a power law / of a constant at the "
+            "largest size, left out. Seeds stand in the order of the sizes. Words follow [rules "
+            "fixed beforehand](preregistration.md)."
         )
     else:
         parts.append("Nothing of two sizes was trained yet.")

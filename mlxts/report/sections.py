@@ -23,7 +23,7 @@ from mlxts.report import tables as results_tables
 from mlxts.report.material import Along, Material, OverTwo
 from mlxts.report.picture import Picture, legend_below
 from mlxts.report.table import Table
-from mlxts.scaling import axes
+from mlxts.scaling import axes, ledger
 from mlxts.scaling.verdict import NOT_ESTIMABLE, Verdict
 
 HAR = BASELINE.upper()
@@ -94,6 +94,7 @@ def sections(material: Material, *, storage_url: str | None = None) -> list[Sect
         _sensitivity,
         _reliability,
         _years,
+        _walked,
         _surfaces,
         _frontier,
         _evidence,
@@ -106,7 +107,7 @@ def sections(material: Material, *, storage_url: str | None = None) -> list[Sect
 
 def _verdicts(material: Material) -> Section:
     judged = [axis for axis in _LETTER if material.along[axis].judged]
-    found = [results_tables.verdict(material, axis) for axis in judged]
+    found = [results_tables.verdict(material.along[axis]) for axis in judged]
     if material.comparisons:
         found.append(results_tables.comparisons(material))
     return Section(
@@ -172,7 +173,7 @@ def _law_picture(along: Along, index: int, found: Verdict, split: str) -> Pictur
         legend_below(onto)
 
     return Picture(
-        name=words.slug("loss", along.axis, table.name),
+        name=words.slug("loss", along.axis, table.name, *((split,) * (split == ledger.FORESEEN))),
         title=table.name,
         caption=(
             "Squares: mean over seeds with 95 % intervals of what differs from HAR; dots: runs. "
@@ -199,7 +200,7 @@ def _skill(material: Material) -> Section:
             "that does not beat volatility has learned nothing new.",
         ),
         pictures=skill.maps(material.scored),
-        tables=[results_tables.skill(material)],
+        tables=[results_tables.skill(material.scored)],
     )
 
 
@@ -249,6 +250,42 @@ def _years(material: Material) -> Section:
         missing=()
         if pictures
         else ["No cell is estimable: more years of data are needed (`mlxts data download`)."],
+    )
+
+
+def _walked(material: Material) -> Section:
+    title, walked = "Walk-forward: windows that nothing had looked at", material.walked
+    if walked is None:
+        return Section(
+            "walked",
+            title,
+            missing=[
+                "Nothing walked forward: `mlxts sweep run configs/sweeps/walk_forward.yaml` trains "
+                "at six moments of the past."
+            ],
+        )
+    judged = walked.along.judged
+    drawn = (
+        [(index, cell) for index, cell in enumerate(judged.cells) if cell.name in judged.draws]
+        if judged
+        else []
+    )
+    return Section(
+        "walked",
+        title,
+        text=(
+            f"Each model is trained at every origin on what is older, stops early on one window "
+            f"and is scored on the next; {HAR} is fitted anew at each. All windows of a model "
+            "count together.",
+        ),
+        pictures=[
+            _law_picture(walked.along, index, cell, ledger.FORESEEN) for index, cell in drawn
+        ],
+        tables=[
+            *([results_tables.verdict(walked.along, ledger.FORESEEN)] if judged else []),
+            results_tables.skill(walked.scored, ledger.FORESEEN),
+        ],
+        missing=[] if judged else [f"No verdict: {walked.along.missing}."],
     )
 
 

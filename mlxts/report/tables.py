@@ -1,12 +1,13 @@
 """The tables of results: verdicts, laws, skill by configuration and by year, evidence, runs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mlxts import protocol
 from mlxts.evaluation import estimability, runs
 from mlxts.protocol import BASELINE
 from mlxts.report import words
-from mlxts.report.material import Material, Run
+from mlxts.report.material import Along, Material, Run
 from mlxts.report.scored import CELL, Scored
 from mlxts.report.table import Column, Table
 from mlxts.scaling import results
@@ -23,17 +24,21 @@ _CONFIGURATION = (
 )  # fmt: skip
 
 
-def verdict(material: Material, axis: str) -> Table:
-    """The verdict on every cell along an axis, those of the pools first."""
-    judged = material.along[axis].judged
+def verdict(along: Along, split: str = "") -> Table:
+    """The verdict on every cell along an axis, those of the pools first.
+
+    Args:
+        split: said where it is not that of the report.
+    """
+    judged, axis = along.judged, along.axis
     assert judged is not None
     rows = results.flat_verdicts([*judged.pools.values(), *judged.cells]).to_dicts()
     rows = [row | {"mode": _mode_of(row["name"])} for row in rows]
     for row, pool in zip(rows, judged.pools, strict=False):
         row["mode"] = "strict" if pool.strict else "exploratory"
     return Table(
-        name=f"verdict_{axis}",
-        title=f"Verdicts along {axis}",
+        name="_".join(filter(None, ("verdict", axis, split))),
+        title=", ".join(filter(None, (f"Verdicts along {axis}", split))),
         columns=(
             Column("name", "cell"),
             MODE,
@@ -52,9 +57,9 @@ def verdict(material: Material, axis: str) -> Table:
         note=(
             f"Gain: how far the loss falls per tenfold {axis}, with its 95 % interval; pooled in "
             f"units of {HAR}'s loss, over cells of one recipe, mode and market. Margin: "
-            f"{100 * verdicts.MARGIN:.0f} % of what {HAR} gains over the base rate. q: p adjusted over the "
-            "cells of a pool (Benjamini, Hochberg). Foresight: 1 − error of a power law / of a "
-            "constant at the largest size, left out."
+            f"{100 * verdicts.MARGIN:.0f} % of what {HAR} gains over the base rate. q: p adjusted "
+            "over the cells of a pool (Benjamini, Hochberg). Foresight: 1 − error of a power law / "
+            "of a constant at the largest size, left out."
         ),
     )
 
@@ -174,11 +179,11 @@ def comparisons(material: Material) -> Table:
     )
 
 
-def skill(material: Material) -> Table:
-    """Every configuration against HAR."""
+def skill(scored: Sequence[Scored], split: str = "") -> Table:
+    """Every configuration against HAR. `split`: as in `verdict`."""
     return Table(
-        name="skill",
-        title=f"Every configuration against {HAR}",
+        name="_".join(filter(None, ("skill", split))),
+        title=", ".join(filter(None, (f"Every configuration against {HAR}", split))),
         columns=(
             *_CELL,
             *_CONFIGURATION,
@@ -197,7 +202,7 @@ def skill(material: Material) -> Table:
             Column("n_total", "parameters"),
             Column("samples", "samples"),
         ),
-        rows=[one.row() for one in material.scored],
+        rows=[one.row() for one in scored],
         note=(
             f"Mean over seeds; against {HAR}: model minus {HAR}, below zero is better; skill: 1 − "
             f"loss / {HAR}'s loss. In brackets 95 % block-bootstrap intervals, paired by date; "
@@ -255,7 +260,8 @@ def evidence(material: Material) -> Table:
             f"On {material.split}, canonical phase. Estimable: at least "
             f"{protocol.MIN_CLASS_SAMPLES} of each class and {protocol.MIN_POSITIVE_CLUSTERS} "
             "clusters of positives more than H days apart; else the cell takes part in no claim. "
-            f"Margin: {100 * verdicts.MARGIN:.0f} % of what {HAR} gains over the training base rate."
+            f"Margin: {100 * verdicts.MARGIN:.0f} % of what {HAR} gains over the training base "
+            "rate."
         ),
     )
 

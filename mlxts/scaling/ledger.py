@@ -79,6 +79,7 @@ SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 
 LATEST = "latest"  # the history of most runs; the whole one is the latest of any length
 REAL = "real"
+ALL_WALKED = "all of these are walk-forward runs; name some on the fixed splits as well"
 FORESEEN = "foreseen"  # the split of windows that walk-forward runs foresaw
 
 # Settings that do not tell two recipes apart: axes, sizes that follow from the budget, what has a
@@ -112,6 +113,16 @@ def build(
     if not parts:
         raise RunError("no finished run to make a ledger of; `mlxts train` or `mlxts sweep` first")
     return pl.concat(parts).sort("run", "date")
+
+
+def apart(folders: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Runs on the fixed splits, and walk-forward runs. Raises RunError where there is no run."""
+    fixed: list[Path] = []
+    walked: list[Path] = []
+    for folder in map(Path, folders):
+        origin = _json(folder / "run.json")["config"]["data"].get("origin")
+        (fixed if origin is None else walked).append(folder)
+    return fixed, walked
 
 
 def foreseen(folders: Iterable[Path], *, tuned: Sequence[str] = ()) -> pl.DataFrame:
@@ -225,6 +236,8 @@ def _rows(
     said = said.filter(split=split, symbol=scored_on).sort("date")
     if not said.height:
         how = f"`mlxts evaluate {folder.name} --split test` opens it, on record"
+        if settings["data"].get("origin") is not None:
+            how = "`mlxts scaling ledger --split foreseen` foresees its window"
         how = how if split == "test" else "train the run again"
         raise RunError(f"{folder.name} holds no {split} row of {scored_on}; {how}")
     key = canonical_hash(

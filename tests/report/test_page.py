@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
+from mlxts.errors import RunError
 from mlxts.evaluation import looks, uncertainty
 from mlxts.files import digest
 from mlxts.report import material, page, scored, sections
@@ -54,9 +55,26 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def workspace(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        home = homes.simulated(tmp_path_factory.mktemp("home"), patch)
+        yield homes.simulated(tmp_path_factory.mktemp("home"), patch)
+
+
+@pytest.fixture(scope="module")
+def walked(workspace):
+    """Walk-forward runs of two budgets; there before any page is written."""
+    return planted.ladder(
+        {"0.02M": 0.9, "0.06M": 0.3},
+        overrides={"data": homes.SETTINGS["data"] | {"origin": 1}},
+        splits=("train", "validation", "test"),
+    )
+
+
+@pytest.fixture(scope="module")
+def world(workspace, walked):
+    home = workspace
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLXTS_HOME", str(home))
         folders = worlds.fill()
         worlds.look(folders[0].name)
         gathered = material.gather(folders, draws=DRAWS)
@@ -73,6 +91,26 @@ def home(world, monkeypatch):
 @pytest.fixture(scope="module")
 def text(world):
     return (world[3] / page.PAGE).read_text(encoding="utf-8")
+
+
+def test_walk_forward_runs_have_a_section_of_their_own(world, walked):
+    _, folders, gathered, _ = world
+    both = material.gather([*folders, *walked], draws=DRAWS)
+    assert [one.row() for one in both.scored] == [one.row() for one in gathered.scored]
+    assert both.fingerprint != gathered.fingerprint
+    own = {section.key: section for section in sections.sections(both)}["walked"]
+    verdicts, skills = own.tables
+    assert {row["name"] for row in verdicts.rows} == {
+        "pooled", "threshold_1pct H1 daily (exploratory)",
+    }  # fmt: skip
+    assert [row["budget"] for row in skills.rows] == ["0.02M", "0.06M"]
+    names = [p.name for section in sections.sections(both) for p in section.pictures]
+    assert len(set(names)) == len(names)
+    assert own.pictures[0].name.endswith("foreseen")
+    nothing = {section.key: section for section in sections.sections(gathered)}["walked"]
+    assert "configs/sweeps/walk_forward.yaml" in nothing.missing[0]
+    with pytest.raises(RunError, match="on the fixed splits as well"):
+        material.gather(walked, draws=DRAWS)
 
 
 def test_the_page_is_whole_html_that_needs_nothing_else(text, world):
@@ -96,7 +134,9 @@ def test_every_section_is_there_or_says_what_to_run(text, world):
     ):  # fmt: skip
         assert key in parsed.ids
     record = json.loads((world[3] / page.RECORD).read_text())
-    assert set(record["missing"]) == {"verdicts", "features", "sensitivity", "surfaces"}
+    assert set(record["missing"]) == {
+        "verdicts", "features", "sensitivity", "walked", "surfaces",
+    }  # fmt: skip
     assert all(any("`" in line for line in lines) for lines in record["missing"].values())
     assert "Does a bigger model" in text
     assert sections.answer(world[2]).startswith("On validation (exploratory): a bigger model: ")

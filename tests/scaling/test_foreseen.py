@@ -133,5 +133,8 @@ def test_the_command_judges_them_and_looks_at_no_test_split(folders, home):
     assert record["split"] == "foreseen"
     assert record["cells"][0]["dates"] > 1400
     assert looks.history() == []
+    without = json.loads(call("ledger", "--json").stdout)["runs"]
+    assert without
+    assert all(row["dates"] < 600 for row in without)  # of the fixed splits alone
     with pytest.raises(ConfigError, match="leave --split out"):
         call("verdict", "--split", "foreseen", "--replicate")
