@@ -58,8 +58,9 @@ _ALONG = {
     "said": "verdict", "reason": "why",
 }  # fmt: skip
 _FORESEEN = {
-    "budget": "budget", "horizon": "H, days", "seeds": "seeds", "origins": "origins", "n": "n",
-    "base_rate": "base rate", "loss_har": f"{HAR}'s loss", "loss": "PatchTST's loss",
+    "settings": "settings", "budget": "budget", "horizon": "H, days", "seeds": "seeds",
+    "origins": "origins", "n": "n", "base_rate": "base rate", "loss_har": f"{HAR}'s loss",
+    "loss": "PatchTST's loss",
     "difference": f"minus {HAR}'s", "skill": f"skill over {HAR}", "verdict": f"against {HAR}",
 }  # fmt: skip
 _RANGED = ("difference", "skill", "auc", "against_main", "gain")
@@ -166,7 +167,7 @@ def _along(built: pl.DataFrame, draws: int, seed: int) -> list[dict[str, Any]]:
 
 def _size(value: float, axis: str) -> str:
     """2M of parameters; 7,376 of samples."""
-    return f"{round(value / 1e6, 2):g}M" if axis == "parameters" else f"{value:,.0f}"
+    return f"{float(f'{value / 1e6:.3g}'):g}M" if axis == "parameters" else f"{value:,.0f}"
 
 
 def _foreseen(
@@ -179,9 +180,14 @@ def _foreseen(
     """Every walk-forward configuration against HAR, all windows together."""
     if built is None:
         return []
-    origins = {records[folder.name]["config"]["data"]["origin"] for folder in walked}
-    found = scored(built, draws=draws, seed=seed)
-    return [_row(one) | {"origins": len(origins)} for one in found]
+    data = [records[folder.name]["config"]["data"] for folder in walked]
+    windows = {splits.borders(own["splits"], own["origin"]).test for own in data}
+    rows = []
+    for one in scored(built, draws=draws, seed=seed):
+        days = one.table.dates.astype("datetime64[D]").astype(object)
+        origins = sum(bool(((first <= days) & (days <= last)).any()) for first, last in windows)
+        rows.append(_row(one) | {"origins": origins, "settings": one.key["changed"] or "default"})
+    return rows
 
 
 def write(record: dict[str, Any], path: Path) -> Path:

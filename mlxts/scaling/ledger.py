@@ -83,10 +83,11 @@ ALL_WALKED = "all of these are walk-forward runs; name some on the fixed splits 
 FORESEEN = "foreseen"  # the split of windows that walk-forward runs foresaw
 
 # Settings that do not tell two recipes apart: axes, sizes that follow from the budget, what has a
-# column of its own, and what has no influence on the numbers.
+# column of its own (where data come from: artifacts, bars and market), and what has no influence on
+# the numbers.
 _NO_RECIPE = (
     "name", "mode", "seed", "budget", "task", "timescale", "horizon", "thermal", "checkpoint",
-    "tracking", "data.cell", "data.symbols", "data.exogenous", "data.pinned",
+    "tracking", "data.source", "data.cell", "data.symbols", "data.exogenous", "data.pinned",
     "data.train_fraction", "data.train_blocks_seed", "features.tier", "model.depth", "model.heads",
     "model.ffn_ratio", "training.micro_batch",
 )  # fmt: skip

@@ -100,6 +100,9 @@ def test_walk_forward_runs_stand_apart_with_all_their_windows(world):
         ("0.2M", 2, 2),
     ]
     assert all(row["n"] > 950 for row in found["foreseen"])
+    assert {row["settings"].split(";")[0] for row in found["foreseen"]} == {
+        "training.batch_size: 128"
+    }
     (along,) = found["along"]
     assert (along["axis"], along["sizes"]) == ("parameters, foreseen", "0.02M, 0.2M")
     assert "## Foreseen from moments of the past" in paper.markdown(found)
