@@ -103,8 +103,7 @@ def collect(
             continue
         beside.append(_row(one) | {"change": change} | _against(one, strict))
     kept = [run for one in found for run in one.runs] + [folder.name for folder in walked]
-    along = _along(built.filter(mode="strict"), draws, seed)
-    along += [row for row in _along(built, draws, seed) if row["exploratory"]]
+    along = _along(built, draws, seed)
     if foreseen is not None:
         along += [
             row | {"axis": f"{row['axis']}, foreseen"} for row in _along(foreseen, draws, seed)
@@ -149,7 +148,6 @@ def _along(built: pl.DataFrame, draws: int, seed: int) -> list[dict[str, Any]]:
                 {
                     "axis": axis,
                     "cell": cell.name,
-                    "exploratory": not table.pool.strict,
                     "sizes": ", ".join(_size(size, axis) for size in table.rungs[:, 0]),
                     "seeds": ", ".join(map(str, table.seeds)),
                     "dates": len(table.dates),

@@ -80,7 +80,8 @@ AXES: Mapping[str, Axis] = MappingProxyType(
 def tables(
     ledger: pl.DataFrame, axis: str, *, parameters: str = "total", all_phases: bool = False
 ) -> list[LossTable]:
-    """One table for each cell that the ledger holds along an axis, sorted by name.
+    """One table for each cell that the ledger holds along an axis, sorted by name; of a cell with
+    strict and exploratory runs two, the strict ones apart.
 
     Args:
         axis: a name in `AXES`. parameters: a name in `PARAMETERS`, what N counts.
@@ -101,8 +102,9 @@ def tables(
     changed = dict(rows.select("recipe", "changed").unique().rows())
     names = _names(cut.fixed, list(groups), changed) if groups else []
     found = [
-        _table(name, group, cut, all_phases)
+        _table(name, one, cut, all_phases)
         for name, group in zip(names, groups.values(), strict=True)
+        for one in _strict_apart(group, cut)
     ]
     if not found:
         raise RunError(
@@ -110,6 +112,15 @@ def tables(
             "name settings that were tuned at each size with --tuned"
         )
     return sorted(found, key=lambda table: table.name)
+
+
+def _strict_apart(group: pl.DataFrame, cut: Axis) -> list[pl.DataFrame]:
+    """A cell, and where exploratory runs join strict ones these alone as well: what the protocol
+    claims does not change with what else was tried."""
+    strict = group.filter(mode="strict")
+    if strict.height in (0, group.height) or strict.select(cut.sizes).n_unique() < 2:
+        return [group]
+    return [strict, group]
 
 
 def _sized(ledger: pl.DataFrame, parameters: str) -> pl.DataFrame:

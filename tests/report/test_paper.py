@@ -71,8 +71,13 @@ def test_what_size_bought_is_judged_with_strict_runs_apart(world):
         planted.change(folder, "summary.json", best_step=10)
     assert paper.collect(strict, draws=60)["along"] == []
     apart, together = paper.collect([*strict, *larger, *smaller], draws=200)["along"]
-    assert (apart["sizes"], apart["seeds"], apart["exploratory"]) == ("2M, 20M", "2, 2", False)
-    assert (together["sizes"], together["exploratory"]) == ("0.2M, 2M, 20M", True)
+    assert (apart["sizes"], apart["seeds"], apart["cell"]) == (
+        "2M, 20M",
+        "2, 2",
+        "threshold_1pct H1 daily",
+    )
+    assert together["sizes"] == "0.2M, 2M, 20M"
+    assert together["cell"] == "threshold_1pct H1 daily (exploratory)"
     for row in (apart, together):
         assert row["gain_low"] < row["gain"] < row["gain_high"]
         assert row["gain"] > 0.0  # the larger were planted with less noise

@@ -13,7 +13,7 @@ from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.errors import DataError, RunError
 from mlxts.evaluation import predictions
 from mlxts.evaluation.metrics import Forecast
-from mlxts.scaling import axes, ledger
+from mlxts.scaling import axes, ledger, verdict
 from tests import homes
 from tests.scaling import worlds
 
@@ -175,6 +175,24 @@ def test_a_cell_and_the_list_of_its_symbols_are_one_cell(built, home):
     assert set(larger["data"]) == set(built["data"]) == {"Aa"}
     (table,) = axes.tables(pl.concat([built, larger]), "parameters")
     assert len(table.rungs) == 4
+
+
+def test_strict_runs_are_judged_apart_from_what_else_was_tried():
+    strict = {
+        "mode": "strict", "budget": "2M", "data": {"cell": "Aa", "source": "simulated"},
+        "training": {"batch_size": 64},
+    }  # fmt: skip
+    runs = worlds.ladder({"2M": 0.5, "20M": 0.3}, overrides=strict, started="2027")
+    tried = {"mode": "exploratory", "budget": "0.2M"}
+    runs += worlds.ladder({"0.2M": 0.9}, overrides=strict | tried, started="2027")
+    apart, together = axes.tables(ledger.build(runs), "parameters")
+    assert (apart.name, len(apart.rungs)) == ("threshold_1pct H1 daily", 2)
+    assert (together.name, len(together.rungs)) == ("threshold_1pct H1 daily (exploratory)", 3)
+    found = verdict.judge([together, apart], draws=100)
+    assert found.primary.strict
+    assert found.pools[found.primary].gain == pytest.approx(
+        verdict.judge([apart], draws=100).pooled.gain
+    )
 
 
 def test_one_size_is_no_axis(built):
