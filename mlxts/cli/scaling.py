@@ -64,6 +64,13 @@ TunedOption = Annotated[
     list[str] | None,
     typer.Option("--tuned", help="A setting tuned at each size, e.g. training.weight_decay."),
 ]
+AssetsOption = Annotated[
+    bool,
+    typer.Option(
+        "--every-asset",
+        help="Score every pooled asset, each a cell of its own, not the main symbol alone.",
+    ),
+]
 NameOption = Annotated[str, typer.Option("--name", help="Folder under outputs/results.")]
 DrawsOption = Annotated[int, typer.Option("--draws", min=50, help="Bootstrap draws.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of the draws.")]
@@ -85,6 +92,7 @@ def ledger(
     runs: Runs = None,
     split: SplitOption = SplitName.validation,
     tuned: TunedOption = None,
+    every_asset: AssetsOption = False,
     name: NameOption = "scaling",
     columns: Annotated[bool, typer.Option("--columns", help="Explain the columns.")] = False,
     as_json: JsonOption = False,
@@ -100,7 +108,7 @@ def ledger(
             [[c.name, str(c.dtype), c.meaning] for c in ledgers.COLUMNS],
         )
         return
-    built = _ledger(runs, split, tuned)
+    built = _ledger(runs, split, tuned, every_asset)
     path = results.folder(name) / "ledger.parquet"
     ledgers.write(path, built)
     rows = ledgers.runs(built)
@@ -131,6 +139,7 @@ def fit(
     parameters: CountOption = Count.total,
     split: SplitOption = SplitName.validation,
     tuned: TunedOption = None,
+    every_asset: AssetsOption = False,
     all_phases: PhasesOption = False,
     draws: DrawsOption = 2000,
     seed: SeedOption = 0,
@@ -143,7 +152,7 @@ def fit(
     from mlxts.report import laws as pictures
     from mlxts.scaling import axes, bootstrap, results, select, verdict
 
-    built = _ledger(runs, split, tuned)
+    built = _ledger(runs, split, tuned, every_asset)
     found = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
     weights = bootstrap.date_weights(found, draws=draws, seed=seed)
     folder = results.folder(name)
@@ -187,6 +196,7 @@ def verdict_(
         ),
     ] = JudgedSplit.validation,
     tuned: TunedOption = None,
+    every_asset: AssetsOption = False,
     all_phases: PhasesOption = False,
     replicate: Annotated[
         bool, typer.Option(help="Ask for the same sign on the test split; recorded as a look.")
@@ -208,11 +218,11 @@ def verdict_(
         raise ConfigError(
             "--replicate asks the test split of runs on the fixed splits; leave --split out"
         )
-    built = _ledger(runs, SplitName(split), tuned)
+    built = _ledger(runs, SplitName(split), tuned, every_asset)
     found = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
     test = None
     if replicate:
-        opened = _ledger(runs, SplitName.test, tuned)
+        opened = _ledger(runs, SplitName.test, tuned, every_asset)
         cells = axes.tables(opened, axis, parameters=parameters, all_phases=all_phases)
         test = {cell.name: cell for cell in cells}
     judged = verdict.judge(found, test=test, draws=draws, seed=seed)
@@ -262,7 +272,9 @@ def verdict_(
         say(_sentence(pooled, axis))
 
 
-def _ledger(runs: list[str] | None, split: SplitName, tuned: list[str] | None) -> "pl.DataFrame":
+def _ledger(
+    runs: list[str] | None, split: SplitName, tuned: list[str] | None, every_asset: bool
+) -> "pl.DataFrame":
     """Of the runs asked for, or of all finished ones; what it reads of test goes on record.
 
     Without names walk-forward runs are for their own split alone, where their windows are foreseen
@@ -285,8 +297,8 @@ def _ledger(runs: list[str] | None, split: SplitName, tuned: list[str] | None) -
         ]
     if split is SplitName.foreseen:
         walk_forward.foresee_missing(chosen, note)
-        return ledgers.foreseen(chosen, tuned=tuned or ())
-    built = ledgers.build(chosen, split=split, tuned=tuned or ())
+        return ledgers.foreseen(chosen, tuned=tuned or (), every_asset=every_asset)
+    built = ledgers.build(chosen, split=split, tuned=tuned or (), every_asset=every_asset)
     if split is SplitName.test:
         # On record before anything is computed or shown; without a record there is no look.
         looked = built.select("run", "symbol").unique().sort("run")

@@ -46,9 +46,9 @@ COLUMNS = (
     Column("horizon", pl.Int64, "H, trading days"),
     Column("data", pl.String, "cell of the dataset matrix, or symbols and series"),
     Column("artifacts", pl.String, "digest of the raw files that were read"),
-    Column("bars", pl.String, "digest of the raw file of the scored symbol alone"),
+    Column("bars", pl.String, "digest of the raw file of that symbol alone"),
     Column("market", pl.String, "real, or which simulated one"),
-    Column("symbol", pl.String, "whose rows are scored"),
+    Column("symbol", pl.String, "whose row it is"),
     Column("recipe", pl.String, "hash of every setting that is no axis, no size and no seed"),
     Column("changed", pl.String, "which of these are not at their defaults; empty: none"),
     Column("seed", pl.Int64, "of initialisation, order and dropout"),
@@ -94,9 +94,13 @@ _NO_RECIPE = (
 
 
 def build(
-    folders: Iterable[Path], *, split: str = "validation", tuned: Sequence[str] = ()
+    folders: Iterable[Path],
+    *,
+    split: str = "validation",
+    tuned: Sequence[str] = (),
+    every_asset: bool = False,
 ) -> pl.DataFrame:
-    """The ledger of finished runs, sorted by run and date; see `COLUMNS`.
+    """The ledger of finished runs, sorted by run, symbol and date; see `COLUMNS`.
 
     Args:
         folders: run folders.
@@ -104,16 +108,18 @@ def build(
             opened it.
         tuned: settings as dotted keys that may differ within a recipe, because they were tuned at
             each size (say training.weight_decay).
+        every_asset: rows of all pooled assets, each with baselines of its own, instead of those of
+            the scored symbol alone.
 
     Raises:
         RunError: a run that is not finished, or one without rows of that split.
         DataError: predictions about other rows than the run's data hold now.
     """
     references: dict[str, pl.DataFrame] = {}
-    parts = [_rows(Path(folder), split, tuned, references) for folder in folders]
+    parts = [_rows(Path(folder), split, tuned, every_asset, references) for folder in folders]
     if not parts:
         raise RunError("no finished run to make a ledger of; `mlxts train` or `mlxts sweep` first")
-    return pl.concat(parts).sort("run", "date")
+    return pl.concat(parts).sort("run", "symbol", "date")
 
 
 def apart(folders: Iterable[Path]) -> tuple[list[Path], list[Path]]:
@@ -126,7 +132,9 @@ def apart(folders: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     return fixed, walked
 
 
-def foreseen(folders: Iterable[Path], *, tuned: Sequence[str] = ()) -> pl.DataFrame:
+def foreseen(
+    folders: Iterable[Path], *, tuned: Sequence[str] = (), every_asset: bool = False
+) -> pl.DataFrame:
     """The ledger of walk-forward runs: a model at all of its origins is one run, and its dates are
     those of all windows, each foreseen from before it.
 
@@ -134,7 +142,8 @@ def foreseen(folders: Iterable[Path], *, tuned: Sequence[str] = ()) -> pl.DataFr
     network. An origin counts where every model that it is compared with was trained at it.
 
     Args:
-        folders: run folders of origins whose windows have been foreseen. tuned: see `build`.
+        folders: run folders of origins whose windows have been foreseen.
+        tuned, every_asset: see `build`.
 
     Returns:
         As `build`, with `run` the newest origin's run id and how many there are, counts over all
@@ -143,14 +152,15 @@ def foreseen(folders: Iterable[Path], *, tuned: Sequence[str] = ()) -> pl.DataFr
     Raises:
         RunError, DataError: see `build`; and RunError where a run is of no origin.
     """
-    built = build(folders, split="test", tuned=(*tuned, "data.origin"))
+    tuned = (*tuned, "data.origin")
+    built = build(folders, split="test", tuned=tuned, every_asset=every_asset)
     fixed = built.filter(pl.col("origin").is_null())
     if fixed.height:
         raise RunError(
             f"{fixed['run'][0]} is of no origin; `mlxts evaluate CONFIG --origins 6` trains some, "
             "or leave --split out"
         )
-    runs = built.unique("run").sort("started", "run")
+    runs = built.unique(("run", "symbol")).sort("started", "run")
     runs = runs.unique((*_ONE_MODEL, "origin"), keep="last")
     models = runs.select(_ONE_MODEL).unique().group_by(_COMPARED).len("models")
     complete = (
@@ -227,14 +237,20 @@ _OF_DATES = (
 
 
 def _rows(
-    folder: Path, split: str, tuned: Sequence[str], references: dict[str, pl.DataFrame]
+    folder: Path,
+    split: str,
+    tuned: Sequence[str],
+    every_asset: bool,
+    references: dict[str, pl.DataFrame],
 ) -> pl.DataFrame:
     record, summary = _json(folder / "run.json"), _json(folder / "summary.json")
     settings = record["config"]
     task = TASKS[settings["task"]]
     scored_on = settings["data"]["score_on"]
     said = predictions.read(folder / predictions.FILE_NAME)
-    said = said.filter(split=split, symbol=scored_on).sort("date")
+    said = said.filter(split=split).sort("symbol", "date")
+    if not every_asset:
+        said = said.filter(symbol=scored_on)
     if not said.height:
         how = f"`mlxts evaluate {folder.name} --split test` opens it, on record"
         if settings["data"].get("origin") is not None:
@@ -246,17 +262,22 @@ def _rows(
         | {"context": settings["model"]["context"], "data_hash": record["data_hash"]}
     )
     if key not in references:
-        references[key] = _reference(experiment.dataset_of(folder), split)
+        references[key] = _reference(experiment.dataset_of(folder), split, every_asset)
     beside = references[key]
-    if not beside.select("date", "target").equals(said.select("date", "target")):
+    own = ("symbol", "date", "target")
+    if not beside.select(own).equals(said.select(own)):
         raise DataError(
             f"{folder.name} predicts other {split} rows of {scored_on} than its data hold now; "
             "train it again"
         )
     described = _described(record, summary, tuned)
     losses = pl.Series("loss", _losses(said, task))
+    digests = {a["symbol"]: a["sha256"][:8] for a in record["artifacts"] if "tier" not in a}
     return beside.with_columns(
-        losses, split=pl.lit(split), **{name: pl.lit(value) for name, value in described.items()}
+        losses,
+        bars=pl.col("symbol").replace_strict(digests),
+        split=pl.lit(split),
+        **{name: pl.lit(value) for name, value in described.items()},
     ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
 
 
@@ -275,7 +296,6 @@ def _described(
         **{name: settings[name] for name in ("name", "mode", "task", "timescale", "horizon")},
         "data": _held(data),
         **_read(record),
-        "symbol": data["score_on"],
         "recipe": recipe(settings, tuned),
         "changed": "; ".join(changed(settings, tuned)),
         "seed": settings["seed"],
@@ -310,7 +330,6 @@ def _read(record: dict[str, Any]) -> dict[str, str]:
         market = f"simulated {simulated['kind']}, {', '.join(dials)}"
     return {
         "artifacts": canonical_hash(sorted((one["symbol"], one["sha256"]) for one in raw))[:8],
-        "bars": own["sha256"][:8],
         "market": market,
     }
 
@@ -345,29 +364,33 @@ def _of_recipe(settings: dict[str, Any], tuned: Sequence[str]) -> dict[str, Any]
     return values
 
 
-def _reference(data: Dataset, split: str) -> pl.DataFrame:
-    """Of the scored symbol's rows: date, canonical, target, and the losses of the baselines."""
+def _reference(data: Dataset, split: str, every_asset: bool) -> pl.DataFrame:
+    """Symbol by symbol and date by date: what happened, whether the row is canonical, and the
+    losses of the baselines."""
     tables = baselines.predictions(data, (split,), BASELINES)
-    rows = {
-        name: table.filter(split=split, symbol=data.score_on).sort("date")
-        for name, table in tables.items()
-    }
-    samples = data.samples[split]
-    phases = pl.DataFrame(
-        {"date": samples.dates, "symbol": samples.symbols, "phase": samples.phases}
-    ).filter(symbol=data.score_on)
-    train = data.samples["train"]
-    own = train.targets[train.symbols == data.score_on]
-    own = (own if len(own) else train.targets).astype(np.float64)
+    samples, train = data.samples[split], data.samples["train"]
+    rows = pl.DataFrame(
+        {"date": samples.dates, "symbol": samples.symbols, "canonical": samples.phases == 0}
+    ).sort("symbol", "date")
+    symbols = rows["symbol"].unique(maintain_order=True) if every_asset else [data.score_on]
     regression = data.task.kind == "regression"
-    said = float(own.mean()) if regression else baselines.prior_logit(own)
-    har = rows[BASELINE]
-    return har.select("date", "target").with_columns(
-        canonical=phases.sort("date")["phase"] == 0,
-        loss_har=pl.Series(_losses(har, data.task)),
-        loss_climatology=pl.Series(_losses(rows["climatology"], data.task)),
-        loss_prior=pl.Series(_losses(har.with_columns(logit=pl.lit(said)), data.task)),
-    )
+    found = []
+    for symbol in symbols:
+        har, climatology = (
+            tables[name].filter(split=split, symbol=symbol).sort("date") for name in BASELINES
+        )
+        own = train.targets[train.symbols == symbol]
+        own = (own if len(own) else train.targets).astype(np.float64)
+        said = float(own.mean()) if regression else baselines.prior_logit(own)
+        found.append(
+            rows.filter(symbol=symbol).with_columns(
+                target=har["target"],
+                loss_har=pl.Series(_losses(har, data.task)),
+                loss_climatology=pl.Series(_losses(climatology, data.task)),
+                loss_prior=pl.Series(_losses(har.with_columns(logit=pl.lit(said)), data.task)),
+            )
+        )
+    return pl.concat(found)
 
 
 def _losses(table: pl.DataFrame, task: Task) -> np.ndarray:

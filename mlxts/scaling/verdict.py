@@ -130,10 +130,13 @@ def judge(
     """
     usable = [table for table in tables if _obstacle(table) is None]
     drawn, chosen, evidence = {}, {}, {}
+    # The luck of a seed is one and the same on every asset: cells of the same runs draw alike.
+    alike: dict[tuple[str, ...], int] = {}
     if usable:
         all_weights = bootstrap.date_weights(usable, draws=draws, seed=seed)
         for index, (table, weights) in enumerate(zip(usable, all_weights, strict=True)):
-            cell = bootstrap.draw(table, weights, seed=seed + 1 + index, widen=table.widening)
+            number = alike.setdefault(table.runs, index) if table.runs else index
+            cell = bootstrap.draw(table, weights, seed=seed + 1 + number, widen=table.widening)
             drawn[table.name], chosen[table.name] = cell, select(table, cell, only=only)
             evidence[table.name] = _evidence(table, cell, chosen[table.name], test or {})
     members = _pools(tables, usable)

@@ -1,6 +1,7 @@
 """The ledger says of every run and date what its predictions say, and nothing of its own."""
 
 import copy
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -175,6 +176,42 @@ def test_a_cell_and_the_list_of_its_symbols_are_one_cell(built, home):
     assert set(larger["data"]) == set(built["data"]) == {"Aa"}
     (table,) = axes.tables(pl.concat([built, larger]), "parameters")
     assert len(table.rungs) == 4
+
+
+@pytest.fixture(scope="module")
+def two_assets(home):
+    bars = SimulatedSource("sv", first=date(2018, 1, 2), last=date(2025, 3, 31)).fetch("OTHER")
+    store.register_raw(bars.frame, source="simulated", symbol="OTHER", parameters=bars.parameters)
+    data = homes.SETTINGS["data"] | {"symbols": ["SPY", "OTHER"]}
+    return worlds.ladder({"0.02M": 0.9, "0.2M": 0.3}, overrides={"data": data}, started="2028")
+
+
+def test_every_asset_is_a_cell_with_losses_and_baselines_of_its_own(two_assets):
+    both, main = ledger.build(two_assets, every_asset=True), ledger.build(two_assets)
+    assert set(both["symbol"]) == {"SPY", "OTHER"}
+    assert both.filter(symbol="SPY").equals(main)
+    said = predictions.read(two_assets[0] / predictions.FILE_NAME)
+    said = said.filter(split="validation", symbol="OTHER").sort("date")
+    own = both.filter(run=two_assets[0].name, symbol="OTHER")
+    expected = Forecast(said["logit"].to_numpy(), said["target"].to_numpy()).losses
+    np.testing.assert_allclose(own["loss"], expected)
+    har = own["loss_har"].mean()
+    assert har < own["loss_prior"].mean()
+    assert har != both.filter(symbol="SPY")["loss_har"].mean()
+    assert both.group_by("symbol").agg(pl.col("bars").n_unique())["bars"].to_list() == [1, 1]
+
+
+def test_assets_are_pooled_and_share_the_luck_of_their_seeds(two_assets):
+    tables = axes.tables(ledger.build(two_assets, every_asset=True), "parameters")
+    assert [len(table.rungs) for table in tables] == [2, 2]
+    assert tables[0].runs == tables[1].runs
+    found = verdict.judge(tables, draws=200)
+    assert found.pooled.gain == pytest.approx(np.mean([cell.skill for cell in found.cells]))
+    # The same dates and the same seeds: of one table twice the pool is that table.
+    one = tables[0]
+    twice = verdict.judge([one, replace(one, name="again")], draws=200)
+    first, again = (twice.draws[name].rungs for name in (one.name, "again"))
+    np.testing.assert_array_equal(first, again)
 
 
 def test_strict_runs_are_judged_apart_from_what_else_was_tried():
