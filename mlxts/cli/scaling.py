@@ -283,6 +283,7 @@ def _ledger(
     from mlxts import files, walk_forward
     from mlxts.evaluation import looks
     from mlxts.evaluation import runs as folders
+    from mlxts.scaling import foreseen
     from mlxts.scaling import ledger as ledgers
 
     if runs:
@@ -297,7 +298,7 @@ def _ledger(
         ]
     if split is SplitName.foreseen:
         walk_forward.foresee_missing(chosen, note)
-        return ledgers.foreseen(chosen, tuned=tuned or (), every_asset=every_asset)
+        return foreseen.join(chosen, tuned=tuned or (), every_asset=every_asset)
     built = ledgers.build(chosen, split=split, tuned=tuned or (), every_asset=every_asset)
     if split is SplitName.test:
         # On record before anything is computed or shown; without a record there is no look.

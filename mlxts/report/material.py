@@ -14,7 +14,7 @@ from mlxts.errors import RunError
 from mlxts.evaluation import looks, predictions
 from mlxts.files import canonical_hash
 from mlxts.report.scored import Scored, scored
-from mlxts.scaling import axes, bootstrap, compare, ledger, mixed, select, verdict
+from mlxts.scaling import axes, bootstrap, compare, foreseen, ledger, mixed, select, verdict
 from mlxts.scaling.bootstrap import Draws
 from mlxts.scaling.compare import Comparison
 from mlxts.scaling.mixed import Mixed
@@ -125,9 +125,9 @@ def gather(
     Raises:
         RunError, DataError: see `ledger.build` and `axes.tables`.
     """
-    folders, walked = ledger.apart(folders)
+    folders, walked = foreseen.apart(folders)
     if not folders:
-        raise RunError(ledger.ALL_WALKED)
+        raise RunError(foreseen.ALL_WALKED)
     progress(f"{len(folders)} runs into the ledger")
     built = ledger.build(folders, split=split, tuned=tuned)
     runs = sorted((_run(folder) for folder in folders), key=lambda run: run.id)
@@ -211,9 +211,9 @@ def _walked(
     progress: Callable[[str], None],
 ) -> Walked:
     progress(f"{len(folders)} walk-forward runs")
-    foreseen = ledger.foreseen(folders, tuned=tuned)
+    joined = foreseen.join(folders, tuned=tuned)
     return Walked(
-        scored(foreseen, draws=draws, seed=seed), _along(foreseen, None, "parameters", draws, seed)
+        scored(joined, draws=draws, seed=seed), _along(joined, None, "parameters", draws, seed)
     )
 
 

@@ -24,7 +24,7 @@ from mlxts.evaluation import runs, uncertainty
 from mlxts.files import write_json, write_text
 from mlxts.protocol import BASELINE, TASKS
 from mlxts.report.scored import CELL, Scored, scored
-from mlxts.scaling import axes, ledger, recipes, results, verdict
+from mlxts.scaling import axes, foreseen, ledger, recipes, results, verdict
 
 HAR = BASELINE.upper()
 _APART = ("name", "seed", "mode", "budget", "task", "timescale", "horizon", "thermal", "checkpoint")
@@ -82,11 +82,11 @@ def collect(
         RunError, DataError: see `ledger.build`; and RunError where no run is strict.
     """
     records = {folder.name: _json(folder / "run.json") for folder in folders}
-    folders, walked = ledger.apart(folders)
+    folders, walked = foreseen.apart(folders)
     if not folders:
-        raise RunError(ledger.ALL_WALKED)
+        raise RunError(foreseen.ALL_WALKED)
     built = _of_labels(ledger.build(folders, split=split))
-    foreseen = _of_labels(ledger.foreseen(walked)) if walked else None
+    joined = _of_labels(foreseen.join(walked)) if walked else None
     found = scored(built, draws=draws, seed=seed)
     summaries = {folder.name: _json(folder / "summary.json") for folder in folders}
     main = [one for one in found if one.mode == "strict"]
@@ -104,10 +104,8 @@ def collect(
         beside.append(_row(one) | {"change": change} | _against(one, strict))
     kept = [run for one in found for run in one.runs] + [folder.name for folder in walked]
     along = _along(built, draws, seed)
-    if foreseen is not None:
-        along += [
-            row | {"axis": f"{row['axis']}, foreseen"} for row in _along(foreseen, draws, seed)
-        ]
+    if joined is not None:
+        along += [row | {"axis": f"{row['axis']}, foreseen"} for row in _along(joined, draws, seed)]
     return {
         "split": split,
         "span": _span(records[main[0].runs[0]]["config"], split),
@@ -118,7 +116,7 @@ def collect(
         ],
         "beside": beside,
         "along": along,
-        "foreseen": _foreseen(foreseen, walked, records, draws, seed),
+        "foreseen": _foreseen(joined, walked, records, draws, seed),
         "made_of": {
             "runs": sorted(kept),
             "versions": _distinct(records[run].get("versions") for run in kept),

@@ -23,7 +23,7 @@ from mlxts.report import tables as results_tables
 from mlxts.report.material import Along, Material, OverTwo
 from mlxts.report.picture import Picture, legend_below
 from mlxts.report.table import Table
-from mlxts.scaling import axes, ledger
+from mlxts.scaling import axes, foreseen
 from mlxts.scaling.verdict import NOT_ESTIMABLE, Verdict
 
 HAR = BASELINE.upper()
@@ -173,7 +173,7 @@ def _law_picture(along: Along, index: int, found: Verdict, split: str) -> Pictur
         legend_below(onto)
 
     return Picture(
-        name=words.slug("loss", along.axis, table.name, *((split,) * (split == ledger.FORESEEN))),
+        name=words.slug("loss", along.axis, table.name, *((split,) * (split == foreseen.SPLIT))),
         title=table.name,
         caption=(
             "Squares: mean over seeds with 95 % intervals of what differs from HAR; dots: runs. "
@@ -278,12 +278,10 @@ def _walked(material: Material) -> Section:
             f"and is scored on the next; {HAR} is fitted anew at each. All windows of a model "
             "count together.",
         ),
-        pictures=[
-            _law_picture(walked.along, index, cell, ledger.FORESEEN) for index, cell in drawn
-        ],
+        pictures=[_law_picture(walked.along, index, cell, foreseen.SPLIT) for index, cell in drawn],
         tables=[
-            *([results_tables.verdict(walked.along, ledger.FORESEEN)] if judged else []),
-            results_tables.skill(walked.scored, ledger.FORESEEN),
+            *([results_tables.verdict(walked.along, foreseen.SPLIT)] if judged else []),
+            results_tables.skill(walked.scored, foreseen.SPLIT),
         ],
         missing=[] if judged else [f"No verdict: {walked.along.missing}."],
     )

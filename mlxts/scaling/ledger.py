@@ -79,8 +79,6 @@ SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 
 LATEST = "latest"  # the history of most runs; the whole one is the latest of any length
 REAL = "real"
-ALL_WALKED = "all of these are walk-forward runs; name some on the fixed splits as well"
-FORESEEN = "foreseen"  # the split of windows that walk-forward runs foresaw
 
 # Settings that do not tell two recipes apart: axes, sizes that follow from the budget, what has a
 # column of its own (where data come from: artifacts, bars and market), and what has no influence on
@@ -120,93 +118,6 @@ def build(
     if not parts:
         raise RunError("no finished run to make a ledger of; `mlxts train` or `mlxts sweep` first")
     return pl.concat(parts).sort("run", "symbol", "date")
-
-
-def apart(folders: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Runs on the fixed splits, and walk-forward runs. Raises RunError where there is no run."""
-    fixed: list[Path] = []
-    walked: list[Path] = []
-    for folder in map(Path, folders):
-        origin = _json(folder / "run.json")["config"]["data"].get("origin")
-        (fixed if origin is None else walked).append(folder)
-    return fixed, walked
-
-
-def foreseen(
-    folders: Iterable[Path], *, tuned: Sequence[str] = (), every_asset: bool = False
-) -> pl.DataFrame:
-    """The ledger of walk-forward runs: a model at all of its origins is one run, and its dates are
-    those of all windows, each foreseen from before it.
-
-    Nothing of a window was looked at in training, not even to stop, so these losses flatter no
-    network. An origin counts where every model that it is compared with was trained at it.
-
-    Args:
-        folders: run folders of origins whose windows have been foreseen.
-        tuned, every_asset: see `build`.
-
-    Returns:
-        As `build`, with `run` the newest origin's run id and how many there are, counts over all
-        origins, `split` `FORESEEN` and `origin` null.
-
-    Raises:
-        RunError, DataError: see `build`; and RunError where a run is of no origin.
-    """
-    tuned = (*tuned, "data.origin")
-    built = build(folders, split="test", tuned=tuned, every_asset=every_asset)
-    fixed = built.filter(pl.col("origin").is_null())
-    if fixed.height:
-        raise RunError(
-            f"{fixed['run'][0]} is of no origin; `mlxts evaluate CONFIG --origins 6` trains some, "
-            "or leave --split out"
-        )
-    runs = built.unique(("run", "symbol")).sort("started", "run")
-    runs = runs.unique((*_ONE_MODEL, "origin"), keep="last")
-    models = runs.select(_ONE_MODEL).unique().group_by(_COMPARED).len("models")
-    complete = (
-        runs.group_by(*_COMPARED, "origin")
-        .len()
-        .join(models, on=_COMPARED)
-        .filter(pl.col("len") == pl.col("models"))
-    )
-    runs = runs.join(complete, on=(*_COMPARED, "origin"), how="semi")
-    joined = (
-        runs.sort("origin", descending=True)
-        .group_by(_ONE_MODEL, maintain_order=True)
-        .agg(
-            pl.format("{} and {} before", pl.last("run"), pl.len() - 1).alias("joined"),
-            pl.max("started"),
-            pl.last("name").str.replace(r"-origin-\d+$", ""),
-            pl.mean("samples").round().cast(pl.Int64),
-            pl.sum("tokens", "flops"),
-            pl.mean("epochs"),
-            pl.any("suspect"),
-            pl.when(pl.col("suspect").any().not_()).then(pl.sum("seconds")).alias("seconds"),
-        )
-    )
-    if not joined.height:
-        raise RunError(
-            "at no origin all of these were trained; `mlxts evaluate CONFIG --origins 6` trains "
-            "each budget and seed at the same ones"
-        )
-    rows = built.filter(pl.col("run").is_in(runs["run"].implode()))
-    return (
-        rows.drop(set(joined.columns) & set(rows.columns) - set(_ONE_MODEL))
-        .join(joined, on=_ONE_MODEL)
-        .with_columns(
-            run=pl.col("joined"), split=pl.lit(FORESEEN), origin=pl.lit(None, dtype=pl.Int64)
-        )
-        .select(SCHEMA.names())
-        .sort("run", "date")
-    )
-
-
-# What models have in common that are compared at the same origins, and one model at all of its.
-_COMPARED = (
-    "mode", "task", "timescale", "horizon", "data", "artifacts", "bars", "market", "symbol",
-    "recipe", "changed", "features", "fraction", "history",
-)  # fmt: skip
-_ONE_MODEL = (*_COMPARED, "seed", "budget", "n_body", "n_head", "n_total")
 
 
 def finished(folders: Iterable[Path]) -> list[Path]:

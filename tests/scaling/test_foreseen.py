@@ -14,7 +14,7 @@ from mlxts import dataset as datasets
 from mlxts.cli.scaling import scaling
 from mlxts.errors import ConfigError, RunError
 from mlxts.evaluation import looks
-from mlxts.scaling import axes, ledger, verdict
+from mlxts.scaling import axes, foreseen, ledger, verdict
 from tests import homes
 from tests.scaling import worlds
 
@@ -45,7 +45,7 @@ def home(folders, monkeypatch):
 
 @pytest.fixture(scope="module")
 def joined(folders):
-    return ledger.foreseen([folder for own in folders.values() for folder in own])
+    return foreseen.join([folder for own in folders.values() for folder in own])
 
 
 def call(*arguments: str):
@@ -65,7 +65,7 @@ def test_a_model_is_one_run_over_the_windows_of_all_its_origins(folders, joined)
             assert dates.is_between(first, last).sum() > 400
         assert (dates[0] >= splits.borders("protocol", 3).test[0]) and rows.height > 1400
         assert dates[-1] < protocol.SPLITS["protocol"].test[0]
-    assert set(joined["split"]) == {ledger.FORESEEN}
+    assert set(joined["split"]) == {foreseen.SPLIT}
     assert set(joined["name"]) == {"small"}
 
 
@@ -111,18 +111,18 @@ def _planted(number: int):
 
 
 def test_an_origin_that_one_model_lacks_counts_for_none(folders):
-    found = ledger.foreseen([*folders[1], *folders[2][:-1]])
-    only = ledger.foreseen(folders[1])
+    found = foreseen.join([*folders[1], *folders[2][:-1]])
+    only = foreseen.join(folders[1])
     assert found["date"].n_unique() == only["date"].n_unique()
     apart = [*folders[1][:2], *folders[2][2:]]
     with pytest.raises(RunError, match="at the same ones"):
-        ledger.foreseen(apart)
+        foreseen.join(apart)
 
 
 def test_runs_of_the_fixed_splits_are_refused(folders):
     fixed = worlds.ladder({"0.02M": 1.0}, seeds=1, splits=SPLITS)
     with pytest.raises(RunError, match="is of no origin"):
-        ledger.foreseen([*folders[1], *fixed])
+        foreseen.join([*folders[1], *fixed])
 
 
 def test_the_command_judges_them_and_looks_at_no_test_split(folders, home):

@@ -1,0 +1,102 @@
+"""Walk-forward runs in the ledger: a model at all of its origins is one run.
+
+Its dates are those of all windows, each foreseen from before it. Nothing of a window was looked at
+in training, not even to stop, so these losses flatter no network.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from mlxts.errors import RunError
+from mlxts.scaling import ledger
+from mlxts.training import run
+
+ALL_WALKED = "all of these are walk-forward runs; name some on the fixed splits as well"
+SPLIT = "foreseen"  # the split of windows that walk-forward runs foresaw
+
+# What models have in common that are compared at the same origins, and one model at all of its.
+_COMPARED = (
+    "mode", "task", "timescale", "horizon", "data", "artifacts", "bars", "market", "symbol",
+    "recipe", "changed", "features", "fraction", "history",
+)  # fmt: skip
+_ONE_MODEL = (*_COMPARED, "seed", "budget", "n_body", "n_head", "n_total")
+
+
+def apart(folders: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Runs on the fixed splits, and walk-forward runs. Raises RunError where there is no run."""
+    fixed: list[Path] = []
+    walked: list[Path] = []
+    for folder in map(Path, folders):
+        origin = run.record(folder)["config"]["data"].get("origin")
+        (fixed if origin is None else walked).append(folder)
+    return fixed, walked
+
+
+def join(
+    folders: Iterable[Path], *, tuned: Sequence[str] = (), every_asset: bool = False
+) -> pl.DataFrame:
+    """The ledger of walk-forward runs: a model at all of its origins is one run, and its dates are
+    those of all windows.
+
+    An origin counts where every model that it is compared with was trained at it.
+
+    Args:
+        folders: run folders of origins whose windows have been foreseen.
+        tuned, every_asset: see `ledger.build`.
+
+    Returns:
+        As `ledger.build`, with `run` the newest origin's run id and how many there are, counts over
+        all origins, `split` `SPLIT` and `origin` null.
+
+    Raises:
+        RunError, DataError: see `ledger.build`; and RunError where a run is of no origin.
+    """
+    tuned = (*tuned, "data.origin")
+    built = ledger.build(folders, split="test", tuned=tuned, every_asset=every_asset)
+    fixed = built.filter(pl.col("origin").is_null())
+    if fixed.height:
+        raise RunError(
+            f"{fixed['run'][0]} is of no origin; `mlxts evaluate CONFIG --origins 6` trains some, "
+            "or leave --split out"
+        )
+    runs = built.unique(("run", "symbol")).sort("started", "run")
+    runs = runs.unique((*_ONE_MODEL, "origin"), keep="last")
+    models = runs.select(_ONE_MODEL).unique().group_by(_COMPARED).len("models")
+    complete = (
+        runs.group_by(*_COMPARED, "origin")
+        .len()
+        .join(models, on=_COMPARED)
+        .filter(pl.col("len") == pl.col("models"))
+    )
+    runs = runs.join(complete, on=(*_COMPARED, "origin"), how="semi")
+    joined = (
+        runs.sort("origin", descending=True)
+        .group_by(_ONE_MODEL, maintain_order=True)
+        .agg(
+            pl.format("{} and {} before", pl.last("run"), pl.len() - 1).alias("joined"),
+            pl.max("started"),
+            pl.last("name").str.replace(r"-origin-\d+$", ""),
+            pl.mean("samples").round().cast(pl.Int64),
+            pl.sum("tokens", "flops"),
+            pl.mean("epochs"),
+            pl.any("suspect"),
+            pl.when(pl.col("suspect").any().not_()).then(pl.sum("seconds")).alias("seconds"),
+        )
+    )
+    if not joined.height:
+        raise RunError(
+            "at no origin all of these were trained; `mlxts evaluate CONFIG --origins 6` trains "
+            "each budget and seed at the same ones"
+        )
+    rows = built.filter(pl.col("run").is_in(runs["run"].implode()))
+    return (
+        rows.drop(set(joined.columns) & set(rows.columns) - set(_ONE_MODEL))
+        .join(joined, on=_ONE_MODEL)
+        .with_columns(
+            run=pl.col("joined"), split=pl.lit(SPLIT), origin=pl.lit(None, dtype=pl.Int64)
+        )
+        .select(ledger.SCHEMA.names())
+        .sort("run", "date")
+    )
