@@ -99,8 +99,8 @@ def check_ledger(study: optuna.Study, runs: int, killed: FrozenTrial) -> None:
     assert not by_state[TrialState.WAITING]
     assert len(by_state[TrialState.COMPLETE]) == runs
     assert [t.number for t in by_state[TrialState.FAIL]] == [killed.number]
-    # Two workers that find it dead at once may both queue it; the second one to begin sees the first
-    # and ends without training.
+    # Two workers that find it dead at once may both queue it; the second one to begin sees the
+    # first and ends without training.
     twins = by_state[TrialState.PRUNED]
     assert all(twin.params == killed.params for twin in twins)
     assert len(twins) < 3
