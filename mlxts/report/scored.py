@@ -13,7 +13,7 @@ import polars as pl
 from mlxts import protocol
 from mlxts.data import bars
 from mlxts.evaluation import estimability, uncertainty
-from mlxts.scaling import bootstrap
+from mlxts.scaling import bootstrap, recipes
 from mlxts.scaling.bootstrap import Draws
 from mlxts.scaling.table import LossTable
 
@@ -59,6 +59,11 @@ class Scored:
         return tuple(self.key[name] for name in CELL)
 
     @property
+    def settings(self) -> str:
+        """What of its recipe is not at its default."""
+        return recipes.told(self.key["changed"], self.key["recipe"])
+
+    @property
     def obstacle(self) -> str | None:
         return self.table.obstacle
 
@@ -75,6 +80,7 @@ class Scored:
         found = figures(self.table, self.drawn)
         return {
             **self.key,
+            "settings": self.settings,
             "mode": self.mode,
             "seeds": len(self.runs),
             "n_total": round(self.n_total),
@@ -102,7 +108,13 @@ class Scored:
             weights = weights[:, weights.sum(axis=0) > 0]
             drawn = bootstrap.draw(part, weights, seed=self.seed)
             rows.append(
-                {**self.key, "mode": self.mode, "seeds": len(self.runs), "year": int(year)}
+                {
+                    **self.key,
+                    "settings": self.settings,
+                    "mode": self.mode,
+                    "seeds": len(self.runs),
+                    "year": int(year),
+                }
                 | figures(part, drawn)
             )
         return rows

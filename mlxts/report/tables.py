@@ -20,7 +20,7 @@ _CELL = (
 )  # fmt: skip
 _CONFIGURATION = (
     Column("budget", "budget"), Column("data", "data"), Column("features", "features"),
-    Column("fraction", "history", "g"), MODE,
+    Column("fraction", "history", "g"), Column("settings", "settings"), MODE,
 )  # fmt: skip
 
 
