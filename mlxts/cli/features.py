@@ -118,7 +118,8 @@ def describe(
         if part.name != part.quantity.formula:
             print(f"    {part.name} = {part.quantity.formula}")
     tier = f"from tier {facts['tier']} on" if facts["tier"] else "in no tier"
-    print(f"  no value on the first {feature.warmup} bars; {tier}")
+    from_when = f"no value on the first {feature.warmup} bars" if feature.warmup else "on every bar"
+    print(f"  {from_when}; {tier}")
     if facts["distribution"]:
         table(f"On {symbol}", ("statistic", "value"), list(facts["distribution"].items()))
 
