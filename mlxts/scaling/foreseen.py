@@ -9,9 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
+from mlxts import walk_forward
 from mlxts.errors import RunError
 from mlxts.scaling import ledger
-from mlxts.training import run
 
 ALL_WALKED = "all of these are walk-forward runs; name some on the fixed splits as well"
 SPLIT = "foreseen"  # the split of windows that walk-forward runs foresaw
@@ -29,8 +29,7 @@ def apart(folders: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     fixed: list[Path] = []
     walked: list[Path] = []
     for folder in map(Path, folders):
-        origin = run.record(folder)["config"]["data"].get("origin")
-        (fixed if origin is None else walked).append(folder)
+        (walked if walk_forward.of_origin(folder) else fixed).append(folder)
     return fixed, walked
 
 
