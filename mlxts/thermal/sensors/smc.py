@@ -180,5 +180,5 @@ def _connect(apple: Frameworks) -> int:
 
 
 def open_sensor() -> Smc:
-    """Raises Unavailable: not macOS, or a Mac (a virtual one, say) whose endpoint is missing or silent."""
+    """Raises Unavailable: not macOS, or a Mac (a virtual one, say) that gives no temperature."""
     return Smc(frameworks())

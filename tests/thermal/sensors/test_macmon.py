@@ -87,7 +87,7 @@ def test_an_old_line_is_no_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     "body",
     [
         "sys.exit(1)",
-        "print('{\"temp\": {\"cpu_temp_avg\": 0.0, \"gpu_temp_avg\": 0.0}}', flush=True)\n"
+        'print(\'{"temp": {"cpu_temp_avg": 0.0, "gpu_temp_avg": 0.0}}\', flush=True)\n'
         "time.sleep(600)",
     ],
     ids=["ends at once", "says zero"],
