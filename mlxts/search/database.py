@@ -7,6 +7,7 @@ first heartbeat runs for ever. And between failing a trial and queueing it again
 
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -15,6 +16,7 @@ from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 AGAIN = "again"  # user attribute of a trial that fails and will be queued again: counts as a try?
 
@@ -27,6 +29,11 @@ _CONNECTION = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
+
+# After a laptop has slept its connections are gone: ask before using one. A file is opened for each
+# call and closed after it, like the journal, so that nothing is left open when a storage is dropped.
+_KEPT: dict[str, Any] = {"pool_pre_ping": True}
+_CLOSED: dict[str, Any] = {"poolclass": NullPool}
 
 
 class Database(RDBStorage):
@@ -54,8 +61,7 @@ class Database(RDBStorage):
         given = {k: v for k, v in _CONNECTION.items() if postgres and k not in address.query}
         super().__init__(
             address.render_as_string(hide_password=False),
-            # After a laptop has slept its connections are gone: ask before using one.
-            engine_kwargs={"pool_pre_ping": True, "connect_args": given},
+            engine_kwargs={"connect_args": given, **(_KEPT if postgres else _CLOSED)},
             heartbeat_interval=interval,
             grace_period=grace,
             heartbeat_stale_trial_callback=on_stale,

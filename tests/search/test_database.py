@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import optuna
+import psutil
 import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
@@ -37,6 +38,12 @@ def _execute(file: Path, statement: str) -> None:
 
 def _states(study: optuna.Study) -> list[str]:
     return [trial.state.name for trial in study.trials]
+
+
+def test_a_file_is_closed_between_two_calls(study: optuna.Study, file: Path) -> None:
+    _claimed(study)
+    assert _states(study) == ["RUNNING"]
+    assert str(file) not in [one.path for one in psutil.Process().open_files()]
 
 
 def test_a_sign_of_life_that_cannot_be_sent_is_left_out_and_the_next_one_is_sent(
