@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "mlxts"
 STAIRCASE = [
     "protocol", "errors", "files", "universe", "yamltext", "config",
-    "kernels", "gemm", "pages", "memory",
+    "transfer", "kernels", "gemm", "pages", "memory",
     "backend", "data", "features", "targets", "splits", "dataset", "model", "training", "thermal",
     "console", "tracking", "evaluation", "experiment", "interop", "walk_forward",
     "search", "scaling", "report", "quickstart", "workspace", "cli", "__main__",

@@ -17,6 +17,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
+from mlxts import kernels
 from mlxts.model.encoder import Attention
 from mlxts.model.layers import Dense
 from mlxts.model.normalisation import BatchNorm
@@ -144,6 +145,7 @@ class PublishedPatchTST(nn.Module):
 
     def __init__(self, shape: Published):
         super().__init__()
+        kernels.settle()
         rng = np.random.default_rng(0)
         self._shape = shape
         D, C = shape.d_model, shape.num_input_channels
