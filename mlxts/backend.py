@@ -259,9 +259,11 @@ def host_array(rows: int, columns: int) -> "np.ndarray":
     import mlx.core as mx
     import numpy as np
 
+    from mlxts import transfer
+
     if device() == "cuda":
         return np.zeros((rows, columns), dtype=np.float32)
-    return np.asarray(mx.zeros((rows, columns), dtype=mx.float32))
+    return transfer.view(mx.zeros((rows, columns), dtype=mx.float32))
 
 
 def on_device(array: "np.ndarray") -> "mx.array":
@@ -269,23 +271,27 @@ def on_device(array: "np.ndarray") -> "mx.array":
     import mlx.core as mx
     import numpy as np
 
+    from mlxts import transfer
+
     owner = getattr(array.base, "obj", None)  # the base of such a view is a buffer of the owner's
     same = isinstance(owner, mx.array) and owner.shape == array.shape
     if same and array.flags.c_contiguous and array.dtype == np.float32:
         return owner
-    return mx.array(array)
+    return transfer.on_device(array)
 
 
 def matmul_gflops(size: int = 2048, repeats: int = 5) -> float:
     """Measured float32 GFLOP/s of a size^3 matrix product, best of `repeats`."""
     import mlx.core as mx
 
+    from mlxts import transfer
+
     left, right = mx.random.normal((2, size, size), key=mx.random.key(0))
-    mx.eval(left @ right)
+    transfer.evaluate(left @ right)
     best = float("inf")
     for _ in range(repeats):
         start = time.perf_counter()
-        mx.eval(left @ right)
+        transfer.evaluate(left @ right)
         best = min(best, time.perf_counter() - start)
     return 2 * size**3 / best / 1e9
 

@@ -8,10 +8,9 @@ import json
 from pathlib import Path
 
 import mlx.core as mx
-import numpy as np
 
-from mlxts import files
-from mlxts.errors import InteropError
+from mlxts import files, transfer
+from mlxts.errors import DeviceError, InteropError
 from mlxts.interop import huggingface
 from mlxts.interop.huggingface import Model
 from mlxts.model.published import Published, PublishedPatchTST
@@ -62,11 +61,10 @@ def load(folder: Path) -> Model:
     """An imported model's shape and weights. Raises InteropError where they cannot be read."""
     shape = Published.of(_record(folder)["shape"])
     try:
-        arrays = mx.load(str(folder / WEIGHTS))
-    except (OSError, RuntimeError) as error:
+        arrays = transfer.on_host(mx.load(str(folder / WEIGHTS)))
+    except (OSError, RuntimeError, DeviceError) as error:
         raise InteropError(f"{folder / WEIGHTS} cannot be read; import the model again") from error
-    assert isinstance(arrays, dict)
-    return Model(shape, {name: np.array(value) for name, value in arrays.items()})
+    return Model(shape, arrays)
 
 
 def load_model(name: str | Path) -> PublishedPatchTST:

@@ -16,9 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import mlx.core as mx
-
-from mlxts import backend
+from mlxts import backend, transfer
 from mlxts.config import ExperimentConfig
 from mlxts.data.series import COLUMN_PREFIX
 from mlxts.dataset import Dataset
@@ -268,7 +266,7 @@ def time_steps(
         batch = batches.at(index)
         began = time.perf_counter()
         step(index, features, batch.rows, batch.targets, batch.weights, batch.keys)
-        mx.eval(model.state, optimizer.state)
+        transfer.evaluate(model.state, optimizer.state)
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds[1:])
 

@@ -193,7 +193,7 @@ def train(
         RunError: the run exists and `resume` is off, or another process is training it.
         CheckpointError: nothing whole to resume from.
         BudgetError: it does not fit into the memory that can be had now.
-        DivergedError, StorageError: see `loop.train`.
+        DivergedError, DeviceError, StorageError: see `loop.train`.
     """
     ranks.same("the run", plan.run_id)
     if not ranks.leads:

@@ -1,7 +1,6 @@
 """The loop on a small data set: it learns, it repeats to the byte, it resumes to the byte."""
 
 import io
-import json
 import math
 import re
 from dataclasses import replace
@@ -14,7 +13,7 @@ import pytest
 
 from mlxts.config import ExperimentConfig
 from mlxts.console.plain import Plain
-from mlxts.errors import DivergedError
+from mlxts.errors import DeviceError, DivergedError
 from mlxts.model import budget
 from mlxts.model.patchtst import PatchTST, flat_arrays
 from mlxts.training import checkpoint
@@ -28,8 +27,10 @@ from mlxts.training.events import (
     StopEvent,
     ValidationEvent,
 )
-from mlxts.training.loop import Arrays, Outcome, fresh_state, mean_loss, train, validation_steps
+from mlxts.training.loop import Arrays, Outcome, fresh_state, train, validation_steps
+from mlxts.training.losses import Constant, mean_loss
 from mlxts.training.step import make_optimizer
+from tests import devices
 from tests.training import worlds
 
 STEPS_PER_EPOCH = math.ceil((250 - worlds.CONTEXT) / 32)
@@ -44,10 +45,12 @@ def _train(
     arrays: Arrays | None = None,
     binary: bool = True,
     events: list[Event] | None = None,
+    bias: float = 0.0,
 ) -> tuple[Outcome, dict[str, np.ndarray], list[Event]]:
     config = config or worlds.configuration()
     shape = budget.solve(config.budget, worlds.FEATURES, config.model)
-    model, optimizer = PatchTST(shape, seed=config.seed), make_optimizer(config.training)
+    model = PatchTST(shape, seed=config.seed, bias=bias)
+    optimizer = make_optimizer(config.training)
     state = fresh_state(config, "run")
     if resume:
         optimizer.init(model.trainable_parameters())
@@ -159,6 +162,34 @@ def _arrays(**changes: Any) -> Arrays:
     return replace(arrays, **changes)
 
 
+def test_a_failed_device_ends_the_run_with_the_checkpoint_before_it_and_it_can_go_on(
+    tmp_path: Path,
+) -> None:
+    _, straight, _ = _train(tmp_path / "a")
+    _train(tmp_path / "b", stop_at=3)
+    before = {path: path.read_bytes() for path in (tmp_path / "b").rglob("*") if path.is_file()}
+    broken = _arrays(features=devices.cut_array(tmp_path, worlds.dataset().features))
+    events: list[Event] = []
+    with pytest.raises(DeviceError, match="the checkpoint of step 3 is kept") as raised:
+        _train(tmp_path / "b", resume=True, arrays=broken, events=events)
+    assert events[-1] == StopEvent(3, "stopped", str(raised.value))
+    assert not any(isinstance(event, StepEvent | CheckpointEvent) for event in events)
+    assert before == {p: p.read_bytes() for p in (tmp_path / "b").rglob("*") if p.is_file()}
+    _, resumed, _ = _train(tmp_path / "b", resume=True)
+    assert _same(straight, resumed)
+
+
+@pytest.mark.parametrize("micro_batch", [8, 32])
+def test_no_step_of_a_failed_device_is_counted(tmp_path: Path, micro_batch: int) -> None:
+    broken = _arrays(features=devices.cut_array(tmp_path, worlds.dataset().features))
+    events: list[Event] = []
+    config = worlds.configuration(training__micro_batch=micro_batch)
+    with pytest.raises(DeviceError, match="0 steps are done, there is no checkpoint yet"):
+        _train(tmp_path / "run", config, arrays=broken, events=events)
+    assert not any(isinstance(event, StepEvent) for event in events)
+    assert not checkpoint.exists(tmp_path / "run", "last")
+
+
 def _diverges(folder: Path, config: ExperimentConfig, **how: Any) -> tuple[str, list[Event]]:
     """What a run says that leaves the finite numbers, and all its events."""
     events: list[Event] = []
@@ -234,26 +265,70 @@ def test_the_checkpoint_before_a_bad_update_survives_it(tmp_path: Path) -> None:
     assert _same(weights, before[1])
 
 
-def test_a_loss_over_fifty_times_the_first_ends_the_run_and_one_below_does_not(
-    tmp_path: Path,
+def _still(**changes: Any) -> ExperimentConfig:
+    """A configuration whose updates move next to nothing."""
+    return worlds.configuration(training__learning_rate=1e-9, training__max_epochs=1, **changes)
+
+
+@pytest.mark.parametrize(("times", "ends"), [(40.0, False), (60.0, True)])
+def test_a_loss_over_fifty_times_the_base_rates_ends_the_run_and_one_below_does_not(
+    tmp_path: Path, times: float, ends: bool
 ) -> None:
-    config = worlds.configuration(training__max_epochs=1)
-    _train(tmp_path, config, stop_at=1)
-    state = json.loads((tmp_path / "last" / "state.json").read_text())
-    ordinary = state["first_loss"]
-    _first_loss(tmp_path, ordinary / 30)
-    outcome, _, _ = _train(tmp_path, config, resume=True)
+    # One batch an epoch, so that its loss is that of all training samples.
+    config = _still(training__batch_size=256, training__micro_batch=256)
+    targets = _arrays().train_targets
+    rate = float(targets.mean())
+    entropy = -(rate * math.log(rate) + (1 - rate) * math.log(1 - rate))
+    bias = times * entropy / (1 - rate)  # what a forecast that is sure of the event loses
+    if ends:
+        message, _ = _diverges(tmp_path, config, bias=bias)
+        assert f"over 50 times the base rate's {entropy:.3g} at step 1" in message
+    else:
+        assert _train(tmp_path, config, bias=bias)[0].stop.reason == "finished"
+
+
+def test_a_validation_split_that_any_forecast_loses_on_is_no_divergence(tmp_path: Path) -> None:
+    arrays = _arrays()
+    rare = np.zeros_like(arrays.train_targets)
+    rare[0] = 1.0
+    often = np.ones_like(arrays.validation_targets)
+    arrays = replace(arrays, train_targets=rare, validation_targets=often)
+    outcome, _, _ = _train(tmp_path, _still(), arrays=arrays, bias=-6.0)
     assert outcome.stop.reason == "finished"
-    _train(tmp_path / "again", config, stop_at=1)
-    _first_loss(tmp_path / "again", ordinary / 80)
-    message, _ = _diverges(tmp_path / "again", config, resume=True)
-    assert "over 50 times the first one at step 2" in message
+    assert outcome.state.stopping.best > 50 * 0.03  # of the base rate on the training split
 
 
-def _first_loss(folder: Path, value: float) -> None:
-    """Let a checkpoint remember another first loss."""
-    path = folder / "last" / "state.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"first_loss": value}))
+@pytest.mark.parametrize("seed", range(8))
+def test_a_rare_event_that_is_in_no_first_batch_is_no_divergence(tmp_path: Path, seed: int) -> None:
+    arrays = _arrays()
+    rare = np.zeros_like(arrays.train_targets)
+    config = _still(seed=seed, training__batch_size=8, training__micro_batch=8)
+    order = Batches(arrays.train_rows, rare, 8, 8, seed)
+    rare[order.chosen(1)[:2]] = 1.0
+    rate = float(rare.mean())
+    outcome, _, events = _train(
+        tmp_path, config, arrays=replace(arrays, train_targets=rare),
+        bias=math.log(rate / (1 - rate)),
+    )  # fmt: skip
+    losses = [event.loss for event in events if isinstance(event, StepEvent)]
+    assert losses[1] > 50 * losses[0]
+    assert outcome.stop.reason == "finished"
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_targets_that_are_all_alike_are_no_divergence(tmp_path: Path, binary: bool) -> None:
+    arrays = replace(_arrays(), train_targets=np.zeros_like(_arrays().train_targets))
+    assert _train(tmp_path, _still(), arrays=arrays, binary=binary)[0].stop.reason == "finished"
+
+
+def test_the_base_rate_forecast_is_the_best_that_says_one_number() -> None:
+    targets = np.array([0, 0, 0, 1], dtype=np.float32)
+    base = Constant.of(targets, binary=True, huber_delta=1.0)
+    assert base.output == pytest.approx(math.log(1 / 3))
+    assert base.loss == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
+    assert base.loss_on(np.ones(2)) == pytest.approx(math.log(4))
+    base = Constant.of(targets, binary=False, huber_delta=0.5)
+    assert (base.output, base.loss_on(np.array([2.25]))) == (0.25, 0.5 * (2 - 0.25))
 
 
 def test_gradients_that_overflow_end_the_run_before_the_weights_are_saved(tmp_path: Path) -> None:
