@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mlxts import backend, config, files
-from mlxts.errors import CheckpointError, EmptySplitError, IntegrityError, RunError
+from mlxts.errors import CheckpointError, ConfigError, EmptySplitError, IntegrityError, RunError
 from mlxts.training import log, run
 from mlxts.training.events import Event, StopEvent
 from tests import homes
@@ -155,6 +155,13 @@ def test_a_tampered_artifact_is_named(home: Path) -> None:
 def test_an_empty_split_is_an_error_that_names_it(home: Path) -> None:
     with pytest.raises(EmptySplitError, match="train split"):
         _plan(home, **{"data.splits": "sample"})
+
+
+def test_a_batch_larger_than_the_training_split_is_refused(home: Path) -> None:
+    samples = len(_plan(home).dataset.samples["train"])
+    assert _plan(home, **{"training.batch_size": samples}).total_steps > 0
+    with pytest.raises(ConfigError, match=rf"training\.batch_size: .* the {samples} training"):
+        _plan(home, **{"training.batch_size": samples + 1})
 
 
 def test_weights_that_are_gone_are_an_error(home: Path) -> None:
