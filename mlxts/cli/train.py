@@ -53,7 +53,7 @@ def train(
     named |= {"seed": seed, "thermal.sensor": thermal}
     configuration = _load(config, named, overrides)
     together = ranks.join() if distributed else ranks.ALONE
-    plan = run.plan(configuration, register=not dry_run, ranks=together.size)
+    plan = run.plan(configuration, register=not dry_run, ranks=together.size, tuned=not dry_run)
     if together.leads and not (quiet or as_json):
         _recommend_tuning(plan)
     if dry_run:
@@ -174,8 +174,10 @@ def _recommend_tuning(plan: "Plan") -> None:
 
 
 def _dry_run(plan: "Plan", as_json: bool) -> None:
+    from mlxts.training import batch_size as tuner
     from mlxts.training import run
 
+    untuned = tuner.untuned(plan.config, plan.dataset)
     if not as_json:
         note("compiling and timing three steps ...")
     seconds = run.time_steps(plan)
@@ -184,6 +186,7 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
         "seconds_per_step": seconds,
         "projected_seconds": seconds * plan.total_steps,
         "config": plan.config.model_dump(mode="json"),
+        "untuned": untuned,
     }
     if as_json:
         emit(record)
@@ -195,6 +198,8 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
         f"{seconds:.3f} s a step, {steps:,} steps in {plan.config.training.max_epochs} epochs: "
         f"at most {minutes:.1f} min, less when it stops early. Nothing was written."
     )
+    if untuned:
+        note(f"training will not begin yet, and its run id may be another: {untuned}")
 
 
 def show_plan(record: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from mlxts import backend, code_version, config, dataset
 from mlxts.config import ExperimentConfig
 from mlxts.data import bars
 from mlxts.dataset import Dataset
-from mlxts.errors import CheckpointError, RunError
+from mlxts.errors import CheckpointError, ConfigError, RunError
 from mlxts.features import timescales
 from mlxts.files import canonical_hash, runs_folder, sweep, write_text
 from mlxts.model import budget, cost
@@ -128,6 +128,7 @@ def plan(
     register: bool = True,
     data: Dataset | None = None,
     ranks: int = 1,
+    tuned: bool = True,
 ) -> Plan:
     """Load the data and solve the shape.
 
@@ -138,14 +139,22 @@ def plan(
         data: what `dataset.build` made of this configuration, where it is there already.
         ranks: how many processes will train it; their sums differ in the last bits, so each
             number is a run of its own.
+        tuned: strict mode wants the batch size tuned; False: plan all the same.
 
     Raises:
+        ConfigError: a batch larger than the training split.
         DataError, BudgetError: see `dataset.build`, `budget.solve`, `batch_size.micro_batch`.
         RunError: strict mode without a batch-size record for this budget and machine.
     """
     data = data or dataset.build(configuration, register=register)
+    samples = len(data.samples["train"])
+    if configuration.training.batch_size > samples:
+        raise ConfigError(
+            f"training.batch_size: {configuration.training.batch_size} is more than the {samples} "
+            "training samples; choose a smaller one"
+        )
     shape = start.solve_shape(configuration, data)
-    micro_batch = batch_size.micro_batch(configuration, shape, data)
+    micro_batch = batch_size.micro_batch(configuration, shape, data, tuned=tuned)
     identity = {
         "config": configuration.hash,
         "data": data.data_hash,

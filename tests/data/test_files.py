@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from mlxts.data import calendar, checks
-from mlxts.data.sources import spellings
+from mlxts.data.sources import number_text, spellings
 from mlxts.data.sources.base import Fetched
 from mlxts.data.sources.files import FilesSource
 from mlxts.errors import SourceError
@@ -173,7 +173,7 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
     (tmp_path / "fake.parquet").write_text("date,close\n")
     with pytest.raises(SourceError, match="cannot be read as a table"):
         FilesSource(tmp_path / "fake.parquet").fetch("SPY")
-    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x81" * 40)
+    (tmp_path / "binary.csv").write_bytes(b"\x81\xff\x00\xfe" * 40)
     with pytest.raises(SourceError, match="cannot be read as a table"):
         FilesSource(tmp_path / "binary.csv").fetch("SPY")
 
@@ -186,4 +186,4 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
 @settings(max_examples=40)
 def test_numbers_survive_thousands_and_currencies(value: float, symbol: str, spaces: str) -> None:
     text = f"{spaces}{symbol}{value:,.6f}{spaces}"
-    assert spellings.numbers(pl.Series("x", [text]))[0] == float(f"{value:.6f}")
+    assert number_text.numbers(pl.Series("x", [text]))[0] == float(f"{value:.6f}")

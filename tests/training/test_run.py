@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mlxts import backend, config, files
-from mlxts.errors import CheckpointError, EmptySplitError, IntegrityError, RunError
+from mlxts.errors import CheckpointError, ConfigError, EmptySplitError, IntegrityError, RunError
 from mlxts.training import batch_size, log, run
 from mlxts.training.events import Event, StopEvent
 from tests import homes
@@ -56,7 +56,7 @@ def test_what_a_machine_was_tuned_to_makes_no_other_run_and_a_begun_run_keeps_it
 ) -> None:
     first = _plan(home)
     _train(first, stop_at=2)
-    monkeypatch.setattr(batch_size, "micro_batch", lambda *_: first.micro_batch // 2)
+    monkeypatch.setattr(batch_size, "micro_batch", lambda *_, **__: first.micro_batch // 2)
     again = _plan(home)
     assert (again.run_id, again.micro_batch) == (first.run_id, first.micro_batch)
     assert _plan(home, seed=9).micro_batch == first.micro_batch // 2
@@ -66,7 +66,7 @@ def test_batch_statistics_over_another_micro_batch_are_another_run(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = _plan(home, **{"model.norm": "batch"})
-    monkeypatch.setattr(batch_size, "micro_batch", lambda *_: first.micro_batch // 2)
+    monkeypatch.setattr(batch_size, "micro_batch", lambda *_, **__: first.micro_batch // 2)
     assert _plan(home, **{"model.norm": "batch"}).run_id != first.run_id
 
 
@@ -174,6 +174,13 @@ def test_a_tampered_artifact_is_named(home: Path) -> None:
 def test_an_empty_split_is_an_error_that_names_it(home: Path) -> None:
     with pytest.raises(EmptySplitError, match="train split"):
         _plan(home, **{"data.splits": "sample"})
+
+
+def test_a_batch_larger_than_the_training_split_is_refused(home: Path) -> None:
+    samples = len(_plan(home).dataset.samples["train"])
+    assert _plan(home, **{"training.batch_size": samples}).total_steps > 0
+    with pytest.raises(ConfigError, match=rf"training\.batch_size: .* the {samples} training"):
+        _plan(home, **{"training.batch_size": samples + 1})
 
 
 def test_weights_that_are_gone_are_an_error(home: Path) -> None:
