@@ -16,14 +16,13 @@ from typing import Any
 
 import mlx.optimizers as optim
 import numpy as np
-from filelock import FileLock, Timeout
 from mlx.utils import tree_unflatten
 
-from mlxts import backend, code_version, config, dataset
+from mlxts import backend, code_version, config, dataset, locks
 from mlxts.config import ExperimentConfig
 from mlxts.data import bars
 from mlxts.dataset import Dataset
-from mlxts.errors import CheckpointError, ConfigError, RunError
+from mlxts.errors import BusyError, CheckpointError, ConfigError, RunError
 from mlxts.features import timescales
 from mlxts.files import canonical_hash, runs_folder, sweep, write_text
 from mlxts.model import budget, cost
@@ -34,12 +33,13 @@ from mlxts.training.checkpoint import LoopState
 from mlxts.training.events import Event, Listener, NoticeEvent
 from mlxts.training.header import start_event
 from mlxts.training.log import RunLog
-from mlxts.training.loop import Gate, Outcome, fresh_state
+from mlxts.training.loop import Gate, Outcome, Permit, always, fresh_state
 from mlxts.training.loop import train as train_loop
 from mlxts.training.ranks import ALONE, Ranks
 from mlxts.training.run_json import read as record
 from mlxts.training.step import Forward, TargetScale, make_optimizer
 
+LOCK = ".lock"  # in a run's folder, held by whoever trains it
 _SLOW = (
     "bfloat16 products run many times slower than float32 on a CPU; set training.precision: float32"
 )
@@ -186,6 +186,7 @@ def train(
     sensor: dict[str, Any] | None = None,
     connect: Callable[[Listener], None] = lambda tell: None,
     ranks: Ranks = ALONE,
+    permit: Permit = always,
 ) -> Trained:
     """Train to the end (or until the gate stops it) and restore the best weights.
 
@@ -197,29 +198,29 @@ def train(
         connect: is given, once the run's record is open, the listener that writes it, for whoever
             else has events to tell.
         ranks: the processes that train this model together; rank 0 alone touches the folder.
+        permit: see `loop.train`.
 
     Raises:
-        RunError: the run exists and `resume` is off, or another process is training it.
+        RunError: the run exists and `resume` is off.
+        BusyError: another process is training it.
         CheckpointError: nothing whole to resume from.
         BudgetError: it does not fit into the memory that can be had now.
         DivergedError, DeviceError, StorageError: see `loop.train`.
     """
     ranks.same("the run", plan.run_id)
     if not ranks.leads:
-        return _train(plan, emit, gate, {}, connect, ranks)
+        return _train(plan, emit, gate, {}, connect, ranks, permit)
     if (plan.folder / "run.json").exists() and not resume:
         raise RunError(
             f"run {plan.run_id} exists and is not finished; continue it with --resume, "
             f"or delete {plan.folder}"
         )
     plan.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(plan.folder / ".lock")
-    try:
-        with lock.acquire(timeout=0):
-            sweep(plan.folder)
-            return _train(plan, emit, gate, sensor or {}, connect, ranks)
-    except Timeout as error:
-        raise RunError(f"another process is training {plan.run_id}; wait for it to end") from error
+    with locks.hold(plan.folder / LOCK) as holder:
+        if holder is not None:
+            raise BusyError(f"{holder} is training {plan.run_id}; wait for it to end")
+        sweep(plan.folder)
+        return _train(plan, emit, gate, sensor or {}, connect, ranks, permit)
 
 
 def _train(
@@ -229,6 +230,7 @@ def _train(
     sensor: dict[str, Any],
     connect: Callable[[Listener], None],
     ranks: Ranks,
+    permit: Permit,
 ) -> Trained:
     configuration, data = plan.config, plan.dataset
     memory_plan.check(plan.memory_bytes() - data.features.nbytes, data.features.nbytes)
@@ -274,6 +276,7 @@ def _train(
             gate=gate,
             ranks=ranks,
             evaluation_batch=plan.evaluation_batch,
+            permit=permit,
         )
         if ranks.leads and outcome.stop.reason in ("finished", "early_stop"):
             outcome = best.finish(plan.folder, outcome, model, tell)

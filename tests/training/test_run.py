@@ -11,8 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlxts import backend, config, files
-from mlxts.errors import CheckpointError, ConfigError, EmptySplitError, IntegrityError, RunError
+from mlxts import backend, config, files, locks
+from mlxts.errors import (
+    BusyError,
+    CheckpointError,
+    ConfigError,
+    EmptySplitError,
+    IntegrityError,
+    RunError,
+)
 from mlxts.training import batch_size, log, run
 from mlxts.training.events import Event, StopEvent
 from tests import homes
@@ -127,11 +134,9 @@ def test_a_run_that_stopped_goes_on_to_the_same_bytes(home: Path, flags: dict) -
 
 
 def test_two_processes_cannot_train_one_run(home: Path) -> None:
-    from filelock import FileLock
-
     plan = _plan(home)
-    plan.folder.mkdir(parents=True)
-    with FileLock(plan.folder / ".lock"), pytest.raises(RunError, match="another process"):
+    named = f"process {os.getpid()} .* is training {plan.run_id}"
+    with locks.hold(plan.folder / run.LOCK), pytest.raises(BusyError, match=named):
         _train(plan)
 
 
