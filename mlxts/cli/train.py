@@ -238,12 +238,12 @@ def train_plan(
     plan_is_known: bool = False,
 ) -> None:
     """Show the plan, unless the reader has just seen it; train, draw and say how it ended."""
-    from mlxts import console, experiment
+    from mlxts import console, experiment, run_files
     from mlxts.cli.evaluate import show_scores
     from mlxts.report import run_page
     from mlxts.search import readiness
 
-    done_before = (plan.folder / "summary.json").exists()
+    done_before = run_files.is_finished(plan.folder)
     if not (quiet or as_json or done_before or plan_is_known):
         show_plan(plan.record())
     with (

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import backend, experiment, protocol
+from mlxts import backend, experiment, protocol, run_files
 from mlxts.config import ExperimentConfig
 from mlxts.errors import BudgetError, ConfigError, DivergedError
 from mlxts.search import blind, space, storage
@@ -200,7 +200,7 @@ class _Watch:
 
         A summary needs no replay: its run is over and was not pruned.
         """
-        if (self._plan.folder / "summary.json").exists():
+        if run_files.is_finished(self._plan.folder):
             return None
         for row in log.read(self._plan.folder / log.METRICS):
             if row["split"] == "validation":
