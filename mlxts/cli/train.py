@@ -254,12 +254,12 @@ def train_plan(
         per_device: how many may train on this device without a word about it.
         wait: until the device is free; else a single run is trained all the same.
     """
-    from mlxts import console, experiment
+    from mlxts import console, experiment, run_files
     from mlxts.cli.evaluate import show_scores
     from mlxts.report import run_page
     from mlxts.search import readiness
 
-    done_before = (plan.folder / "summary.json").exists()
+    done_before = run_files.is_finished(plan.folder)
     if not (quiet or as_json or done_before or plan_is_known):
         show_plan(plan.record())
     with ExitStack() as stack:

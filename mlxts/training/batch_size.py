@@ -7,16 +7,17 @@ measured in a process of their own, larger ones are planned from them, and each 
 is planned first.
 """
 
-import json
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from mlxts import backend, transfer
+from pydantic import Field
+
+from mlxts import backend, json_files, transfer
 from mlxts.config import ExperimentConfig
 from mlxts.data.series import COLUMN_PREFIX
 from mlxts.dataset import Dataset
@@ -64,7 +65,7 @@ class TuningRecord:
     memory: MemoryPlan  # calibrated
     room_bytes: int  # that steps could take
     trials: tuple[Trial, ...]
-    micro_batch: int
+    micro_batch: Annotated[int, Field(gt=0)]
     reason: str
     timestamp: str
 
@@ -343,13 +344,8 @@ def _digest(shape: Shape) -> str:
 
 
 def _read(path: Path) -> TuningRecord | None:
-    """A record, or None where there is none, or one of another version."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        values["trials"] = tuple(Trial(**trial) for trial in values["trials"])
-        values["symbols"] = tuple(values["symbols"])
-        for name in ("formula", "memory"):
-            values[name] = MemoryPlan(**values[name])
-        return TuningRecord(**values)
-    except (OSError, ValueError, TypeError, KeyError):
+    """A record, or None where there is none. Raises RunError where it is damaged."""
+    if not path.exists():
         return None
+    way_out = "delete it, and run `mlxts batch-size CONFIG` again"
+    return json_files.load(path, TuningRecord, error=RunError, way_out=way_out)

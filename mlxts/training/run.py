@@ -18,7 +18,7 @@ import mlx.optimizers as optim
 import numpy as np
 from mlx.utils import tree_unflatten
 
-from mlxts import backend, code_version, config, dataset, locks
+from mlxts import backend, code_version, config, dataset, json_files, locks, run_files
 from mlxts.config import ExperimentConfig
 from mlxts.data import bars
 from mlxts.dataset import Dataset
@@ -28,6 +28,7 @@ from mlxts.files import canonical_hash, runs_folder, sweep, write_text
 from mlxts.model import budget, cost
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
 from mlxts.model.scale import ScaleModel
+from mlxts.run_files import metadata as record
 from mlxts.training import batch_size, best, checkpoint, memory_plan, offset, run_json, start
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.events import Event, Listener, NoticeEvent
@@ -36,7 +37,6 @@ from mlxts.training.log import RunLog
 from mlxts.training.loop import Gate, Outcome, Permit, always, fresh_state
 from mlxts.training.loop import train as train_loop
 from mlxts.training.ranks import ALONE, Ranks
-from mlxts.training.run_json import read as record
 from mlxts.training.step import Forward, TargetScale, make_optimizer
 
 LOCK = ".lock"  # in a run's folder, held by whoever trains it
@@ -210,15 +210,15 @@ def train(
     ranks.same("the run", plan.run_id)
     if not ranks.leads:
         return _train(plan, emit, gate, {}, connect, ranks, permit)
-    if (plan.folder / "run.json").exists() and not resume:
-        raise RunError(
-            f"run {plan.run_id} exists and is not finished; continue it with --resume, "
-            f"or delete {plan.folder}"
-        )
     plan.folder.mkdir(parents=True, exist_ok=True)
     with locks.hold(plan.folder / LOCK) as holder:
         if holder is not None:
             raise BusyError(f"{holder} is training {plan.run_id}; wait for it to end")
+        if (plan.folder / run_files.METADATA).exists() and not resume:
+            raise RunError(
+                f"run {plan.run_id} exists and is not finished; continue it with --resume, "
+                f"or delete {plan.folder}"
+            )
         sweep(plan.folder)
         return _train(plan, emit, gate, sensor or {}, connect, ranks, permit)
 
@@ -308,8 +308,8 @@ def load(folder: Path) -> Trained:
         IntegrityError, DataError: its data is gone or was changed.
         CheckpointError: its best checkpoint is gone, or damaged after it was scored.
     """
-    said = record(folder)
-    shape = Shape(**said["shape"])
+    said = record(folder, ("shape", "data_hash", "micro_batch", "artifacts"))
+    shape = shape_of(folder)
     configuration = pinned_configuration(folder)
     data = dataset.build(configuration)
     if data.data_hash != said["data_hash"]:
@@ -324,6 +324,14 @@ def load(folder: Path) -> Trained:
     return Trained(plan, model, start.target_scale(data), offset=beneath)
 
 
+def shape_of(folder: Path) -> Shape:
+    """What the model of a run is. Raises RunError where its run.json is damaged."""
+    value = record(folder, ("shape",))["shape"]
+    where = f"{folder / run_files.METADATA}: shape"
+    way_out = "restore it from a backup, or train the run again"
+    return json_files.build(value, Shape, where=where, error=RunError, way_out=way_out)
+
+
 def time_steps(plan: Plan, count: int = 3) -> float:
     """Median seconds of one update, over `count` real ones after the first (which compiles)."""
     return batch_size.time_steps(plan.config, plan.shape, plan.dataset, plan.micro_batch, count)
@@ -336,7 +344,7 @@ def pinned_configuration(folder: Path) -> ExperimentConfig:
         RunError: the folder holds no run.
         ConfigError: its configuration is not one of this version.
     """
-    said = record(folder)
+    said = record(folder, ("artifacts",))
     configuration = config.load(folder / "config.yaml")
     raw = {a["symbol"]: a["sha256"] for a in said["artifacts"] if "tier" not in a}
     data = configuration.data.model_copy(update={"pinned": raw})
