@@ -46,7 +46,6 @@ class LoopState:
     def of(cls, record: dict[str, Any]) -> Self:
         """From what `asdict` makes of one."""
         values = dict(record)
-        values.pop("first_loss", None)  # what earlier versions compared losses with
         stopping = EarlyStopping(**values.pop("stopping"))
         return cls(stopping=stopping, **values)
 
@@ -148,6 +147,7 @@ def _load(
     way_out = "the checkpoint cannot be used"
     record = json_files.read(path / _STATE, _State, error=CheckpointError, way_out=way_out)
     files = record.pop("files")
+    record.pop("first_loss", None)  # what earlier versions compared losses with
     state = json_files.build(
         record, LoopState, where=str(path / _STATE), error=CheckpointError, way_out=way_out
     )

@@ -176,7 +176,7 @@ def test_a_run_that_is_not_there_or_not_done_says_so(trained, tmp_path: Path) ->
     with pytest.raises(ConfigError, match="split: tomorrow"):
         mlxts.load_predictions(trained["house"], "tomorrow")
     files.write_text(tmp_path / "run.json", (trained["house"] / "run.json").read_text())
-    with pytest.raises(RunError, match="no summary yet"):
+    with pytest.raises(RunError, match=r"no summary\.json yet"):
         _ = mlxts.load_run(tmp_path).summary
 
 
