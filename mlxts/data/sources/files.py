@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from mlxts import files
+from mlxts.data import parquet
 from mlxts.data.sources import csv_table, number_text, spellings
 from mlxts.data.sources.base import Fetched, as_bars, asked_range, within, without_gaps
 from mlxts.data.sources.number_text import Mark
@@ -94,7 +95,7 @@ class FilesSource:
         likely: Mark | None = None
         try:
             if self.path.suffix.lower() in _PARQUET:
-                table = pl.read_parquet(self.path)
+                table = parquet.read(self.path.read_bytes())
             else:
                 table, separator = csv_table.read(self.path)
                 # Where cells end with a comma, a decimal one needs quotes around every fraction.

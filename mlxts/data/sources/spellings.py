@@ -44,6 +44,7 @@ _DATE_DIGITS = 8  # a longer whole number counts the time since 1970
 _UNITS = ((10, 1), (13, 10**3), (16, 10**6), (19, 10**9))  # at most so many digits: in a second
 _EARLIEST = date(1800, 1, 1)  # before it, 24 was taken for a year
 _LATEST = date(2200, 1, 1)  # after it, a count was taken for one of another unit
+_1970 = date(1970, 1, 1).toordinal()
 _SATURDAY = 6
 _CLOCK = r"[T ]\d{1,2}:\d{2}.*$"  # a time of day and a time zone behind a date
 
@@ -117,9 +118,12 @@ def dates(column: pl.Series, formats: Sequence[str] = DATE_FORMATS) -> pl.Series
     strange = ((days < _EARLIEST) | (days > _LATEST)).fill_null(False).arg_true()
     if len(strange):
         row = strange[0]
+        # Python has no date after the year 9999, and Polars panics over some of its own.
+        day = days.to_physical().clip(date.min.toordinal() - _1970, date.max.toordinal() - _1970)
+        written = "" if column.dtype.is_temporal() else f"{_shown(column, row)} means "
         raise SourceError(
-            f"row {row + 1}: {_shown(column, row)} means {_shown(days, row)}, which is no date of "
-            "a market; write dates as 2024-12-31"
+            f"row {row + 1}: {written}{day.cast(pl.Date)[row]}, which is no date of a market; "
+            "write dates as 2024-12-31"
         )
     return days
 
@@ -137,10 +141,10 @@ def _days(column: pl.Series, formats: Sequence[str]) -> pl.Series:
     if isinstance(column.dtype, pl.Datetime):
         return column.dt.date()  # in the column's own time zone, so a session keeps its day
     if column.dtype.is_integer() and column.len() > column.null_count():
-        digits = len(str(column.cast(pl.Int64).abs().max()))
+        counts = column.cast(pl.Int64)
+        digits = len(str(max(map(abs, counts.drop_nulls().to_list()))))
         if digits > _DATE_DIGITS:
             unit = next(unit for most, unit in _UNITS if digits <= most)
-            counts = column.cast(pl.Int64)
             milliseconds = counts * 1000 if unit == 1 else counts // (unit // 1000)
             return milliseconds.cast(pl.Datetime("ms")).dt.date()
     cells = texts(column, "dates").str.replace(_CLOCK, "")
@@ -180,8 +184,7 @@ def _likelier(fitting: list[pl.Series], column: pl.Series) -> pl.Series:
 
 
 def _shown(column: pl.Series, row: int) -> str:
-    # Through Polars: Python has no date after the year 9999.
-    return repr(column.slice(row, 1).cast(pl.String)[0])
+    return repr(str(column[row]))
 
 
 def _likeliest(texts: pl.Series, formats: Sequence[str]) -> str:
