@@ -30,8 +30,8 @@ _CONNECTION = {
     "tcp_user_timeout": 60_000,
 }
 
-# After a laptop has slept its connections are gone: ask before using one. A file is opened for each
-# call and closed after it, like the journal, so that nothing is left open when a storage is dropped.
+# After a laptop has slept its connections are gone: ask before using one. A file is closed after
+# each call, as the journal is, so that nothing is left open when a storage is dropped.
 _KEPT: dict[str, Any] = {"pool_pre_ping": True}
 _CLOSED: dict[str, Any] = {"poolclass": NullPool}
 
