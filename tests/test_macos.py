@@ -123,14 +123,10 @@ def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     home = tmp_path / "home"
     home.mkdir()
     homes.simulated(home, monkeypatch)
-    tools = tmp_path / "tools"  # git is Apple's; a compiler is not there
-    tools.mkdir()
-    if git := shutil.which("git"):
-        (tools / "git").symlink_to(git)
     path = [str(REPOSITORY / "tests" / "darwin"), str(REPOSITORY)]
     environment = {
         "HOME": str(tmp_path),
-        "PATH": str(tools),
+        "PATH": str(tmp_path / "nothing"),  # no compiler, and no git before Apple's tools are there
         "PYTHONPATH": os.pathsep.join(path),
         "MLXTS_HOME": str(home),
         "MLX_DISABLE_COMPILE": "1",  # Metal compiles what a compiler would be needed for here
