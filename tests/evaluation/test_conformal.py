@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlxts.evaluation import conformal
 
@@ -39,3 +41,21 @@ def test_no_row_has_a_part_in_its_own_width():
     np.testing.assert_array_equal(conformal.held_out(dates, shared, 5).half, found.half)
     after = conformal.held_out(dates, residuals, 5, earlier=np.full(30, 3.0))
     assert (set(after.half), after.source) == ({3.0}, "validation residuals")
+
+
+@given(
+    days=st.lists(st.integers(0, 40), min_size=1, max_size=60),
+    overlap=st.integers(1, 6),
+    seed=st.integers(0, 99),
+)
+def test_a_width_comes_from_labels_that_share_no_day_with_its_half(days, overlap, seed):
+    dates, residuals = np.array(days), np.random.default_rng(seed).standard_t(3, len(days))
+    order = sorted(set(days))
+    label = {day: set(range(k + 1, k + overlap + 1)) for k, day in enumerate(order)}
+    early = set(order[: len(order) // 2])
+    found = conformal.held_out(dates, residuals, overlap)
+    for half in (early, set(order) - early):
+        shared = set().union(*(label[day] for day in half))
+        apart = [day not in half and not label[day] & shared for day in days]
+        want = conformal.half_width(residuals[np.array(apart)])
+        assert set(found.half[np.isin(dates, list(half))]) <= {want}

@@ -112,11 +112,51 @@ def test_a_claim_that_test_has_not_seen_says_so() -> None:
 
 
 def test_many_cells_ask_for_more_evidence_each() -> None:
-    cells = [table(0.0, seed=seed, name=f"flat {seed}") for seed in range(4)]
+    noises = [Noise(paired=0.004 * (1 + seed)) for seed in range(4)]
+    cells = [table(0.0, seed=k, name=f"flat {k}", noise=noise) for k, noise in enumerate(noises)]
     weak = table(0.0045, seed=1, name="weak")
     alone, many = judged(weak).cells[0], judged(weak, *cells).cells
     assert alone.q == alone.p == many[0].p
-    assert all(cell.q >= cell.p for cell in many)
+    assert alone.q_equivalence == alone.p_equivalence
+    assert [v.q for v in many] == pytest.approx(_step_up([v.p for v in many]))
+    equivalences = [v.p_equivalence for v in many]
+    assert [v.q_equivalence for v in many] == pytest.approx(_step_up(equivalences))
+    assert many[0].q > many[0].p
+
+
+def _step_up(p: list[float]) -> list[float]:
+    """Benjamini, Hochberg (1995): the smallest level at which each hypothesis is rejected."""
+
+    def rejected(level: float) -> set[int]:
+        order = sorted(range(len(p)), key=p.__getitem__)
+        passed = [k for k, i in enumerate(order, 1) if p[i] <= level * k / len(p) * (1 + 1e-9)]
+        return set(order[: max(passed, default=0)])
+
+    levels = sorted({min(1.0, value * len(p) / k) for value in p for k in range(1, len(p) + 1)})
+    return [next(level for level in levels if i in rejected(level)) for i in range(len(p))]
+
+
+def test_what_one_cell_would_claim_alone_it_does_not_claim_among_many() -> None:
+    falls = table(0.03, seed=1, name="falls")
+    nothing = [
+        table(0.0, seed=seed, name=f"nothing {seed}", noise=Noise(paired=0.02)) for seed in range(6)
+    ]
+    assert judged(falls).cells[0].word == verdict.SCALING
+    found = judged(falls, *nothing).cells[0]
+    assert found.p <= verdict.SIGNIFICANCE < found.q
+    assert found.word == verdict.INCONCLUSIVE
+    assert "number of cells" in found.reason
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_trend_that_turns_before_the_largest_size_is_no_law(sign: float) -> None:
+    turns = 0.48 + sign * np.array([0.08, 0.0, -0.04, -0.06, 0.01])
+    found = judged(synthetic.table(turns, np.random.default_rng(0), noise=QUIET)).cells[0]
+    assert found.q <= verdict.SIGNIFICANCE
+    assert np.sign(found.gain) == sign
+    assert found.extrapolation < 0.0
+    assert found.word == verdict.INCONCLUSIVE
+    assert "a constant foresees the largest size better" in found.reason
 
 
 def test_cells_that_agree_are_seen_together_before_they_are_seen_alone() -> None:
