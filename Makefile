@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing but a Python 3.11 or newer and the package registry.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint verify bench clean
+.PHONY: help setup demo test mutants lint verify bench clean
 
 BIN := .venv/bin
 # The first Python that runs, to start the installer with; it picks the best one for .venv.
@@ -20,6 +20,10 @@ demo: setup ## train a true 2M PatchTST on real S&P 500 bars and say whether it 
 test: setup ## run every test, one run at a time
 	@OMP_NUM_THREADS=1 $(BIN)/python -m mlxts.workspace.suite
 
+mutants: setup ## break the code in small ways and list what no test notices (hours; goes on where it stopped)
+	@OMP_NUM_THREADS=1 MLXTS_THREADS=1 $(BIN)/mutmut run --max-children 1
+	@$(BIN)/mutmut results
+
 lint: setup ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -32,5 +36,5 @@ bench: setup ## every benchmark, its table and picture (outputs/results/benchmar
 	@$(BIN)/python benchmarks/run.py
 
 clean: ## remove caches and .venv; data and outputs stay
-	rm -rf .venv .venv.lock .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv.lock .pytest_cache .ruff_cache .hypothesis mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
