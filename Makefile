@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing but a Python 3.11 or newer and the package registry.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test mutants lint verify bench clean
+.PHONY: help setup demo test mutants lint verify bench compare clean
 
 BIN := .venv/bin
 # The first Python that runs, to start the installer with; it picks the best one for .venv.
@@ -20,10 +20,6 @@ demo: setup ## train a true 2M PatchTST on real S&P 500 bars and say whether it 
 test: setup ## run every test, one run at a time
 	@OMP_NUM_THREADS=1 $(BIN)/python -m mlxts.workspace.suite
 
-mutants: setup ## break the code in small ways and list what no test notices (hours; goes on where it stopped)
-	@OMP_NUM_THREADS=1 MLXTS_THREADS=1 $(BIN)/mutmut run --max-children 1
-	@$(BIN)/mutmut results
-
 lint: setup ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -34,6 +30,13 @@ verify: setup ## environment, hash of every registered file, documents, workspac
 
 bench: setup ## every benchmark, its table and picture (outputs/results/benchmarks)
 	@$(BIN)/python benchmarks/run.py
+
+compare: setup ## train small configurations here and at REV=<commit>; equal bits or what differs
+	@$(BIN)/python benchmarks/compare_revisions.py $(REV)
+
+mutants: setup ## change the rules of the science one by one; list what no test notices (slow, goes on)
+	@OMP_NUM_THREADS=1 MLXTS_THREADS=1 $(BIN)/mutmut run
+	@$(BIN)/mutmut results
 
 clean: ## remove caches and .venv; data and outputs stay
 	rm -rf .venv .venv.lock .pytest_cache .ruff_cache .hypothesis mutants

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mlxts"
 STAIRCASE = [
-    "protocol", "errors", "files", "universe", "yamltext", "config",
+    "protocol", "errors", "files", "code_version", "universe", "yamltext", "config",
     "kernels", "gemm", "pages", "memory",
     "backend", "data", "features", "targets", "splits", "dataset", "model", "training", "thermal",
     "console", "tracking", "evaluation", "experiment", "interop", "walk_forward",
