@@ -124,3 +124,7 @@ def test_n_eff_counts_labels_that_share_their_days_once(overlap, share):
 @pytest.mark.parametrize(("horizon", "spacing", "blocks"), [(1, 1, 22), (5, 5, 5), (21, 21, 2)])
 def test_a_block_spans_its_days_whatever_lies_between_two_dates(horizon, spacing, blocks):
     assert uncertainty.block_length(horizon, spacing) == blocks
+
+
+def test_losses_that_never_differ_are_worth_their_number():
+    assert uncertainty.effective(np.full(40, 0.5), np.full(9, 0.5), 40, 22, 1) == 40.0

@@ -110,6 +110,19 @@ def test_the_best_weights_are_restored_before_anything_is_scored(home: Path) -> 
     assert np.mean(np.logaddexp(0, z) - y * z) == pytest.approx(best, rel=1e-6)
 
 
+def test_the_best_weights_are_those_that_were_scored_even_where_training_got_worse(
+    home: Path,
+) -> None:
+    plan = _plan(home, **{"training.learning_rate": 0.01})
+    trained = _train(plan)
+    outcome = trained.outcome
+    assert outcome is not None
+    assert outcome.state.stopping.best_step < outcome.state.step
+    assert _weights(plan.folder, "best") != _weights(plan.folder, "last")
+    z, y = trained.outputs("validation"), plan.dataset.samples["validation"].targets
+    assert np.mean(np.logaddexp(0, z) - y * z) == pytest.approx(outcome.state.stopping.best, 1e-6)
+
+
 def test_an_unfinished_run_is_not_started_over_by_accident(home: Path) -> None:
     _train(_plan(home), stop_at=2)
     with pytest.raises(RunError, match="continue it with --resume"):
