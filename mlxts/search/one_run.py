@@ -17,7 +17,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import backend, experiment
-from mlxts.errors import MlxtsError
+from mlxts.errors import DeviceError, MlxtsError
 from mlxts.evaluation import runs
 from mlxts.search import readiness, storage, sweep
 from mlxts.training import run
@@ -104,6 +104,8 @@ class _Job:
             raise
         except BaseException as error:
             self._error = error
+            if isinstance(error, DeviceError):  # it goes on from its checkpoint, a few times
+                storage.mark(self._store, trial._trial_id, counted=True)
             self.why = str(error) if isinstance(error, MlxtsError) else repr(error)
             with contextlib.suppress(UpdateFinishedTrialError):
                 trial.set_user_attr("why", self.why)
