@@ -149,20 +149,6 @@ def test_a_damaged_best_checkpoint_is_never_replaced_by_the_one_before(
     assert not target.exists()
 
 
-def test_a_cut_file_of_weights_is_no_model(trained, tmp_path: Path) -> None:
-    folder = Path(_call("export", str(trained["pooled"]), "--to", "huggingface").strip())
-    copied = shutil.copytree(folder, tmp_path / "cut")
-    weights = copied / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-200])
-    with pytest.raises(InteropError, match=r"model\.safetensors cannot be read as safetensors"):
-        huggingface.read(copied)
-    kept = imported.from_huggingface(folder, "whole")
-    weights = kept / "weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-200])
-    with pytest.raises(InteropError, match="import the model again"):
-        imported.load(kept)
-
-
 def test_weights_go_to_a_file_that_is_named_as_one(trained, tmp_path: Path) -> None:
     target = tmp_path / "weights.bin"
     with pytest.raises(InteropError, match=r"weights\.bin: .* ends in \.safetensors"):
