@@ -1,4 +1,4 @@
-"""Arrays whose computation fails as a device fails: at the first evaluation, once."""
+"""Arrays whose computation fails as a device fails: after it was begun, and told of once."""
 
 from pathlib import Path
 
@@ -27,3 +27,8 @@ def cut_array(folder: Path, values: np.ndarray) -> mx.array:
 def cut_weights(folder: Path, model: nn.Module) -> list[tuple[str, mx.array]]:
     """A model's weights as such arrays, for `load_weights`."""
     return list(cut(folder, dict(tree_flatten(model.parameters()))).items())
+
+
+def keep_busy() -> None:
+    """Give the device a fraction of a second of work, so that what is asked next is waited for."""
+    mx.async_eval(mx.sort(mx.random.normal((1 << 19,), key=mx.random.key(0))))

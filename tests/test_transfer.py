@@ -76,11 +76,6 @@ def test_the_message_has_what_mlx_said_and_how_to_go_on(said: str) -> None:
     assert error.exit_code == protocol.EXIT_DEVICE
 
 
-def test_memory_that_is_not_there_is_named() -> None:
-    with pytest.raises(DeviceError, match="close what else takes memory"):
-        transfer.on_host(mx.zeros((1 << 30, 1 << 17)) + 1.0)  # 512 TiB
-
-
 # Counts the calls of popen, of which the first FAILS fail as they do in a race with setenv.
 SHIM = r"""
 #define _GNU_SOURCE
@@ -121,7 +116,7 @@ def _python(code: str, shim: Path, folder: Path, fails: int = 0) -> tuple[str, l
     """What a process prints whose kernels are all to be compiled, and its calls in their order."""
     environment = {
         **os.environ, "LD_PRELOAD": str(shim), "FAILS": str(fails),
-        "TMPDIR": str(folder), "MLXTS_KERNELS": "stock",
+        "TMPDIR": str(folder), "XDG_CACHE_HOME": str(folder),
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
@@ -162,8 +157,8 @@ import mlxts, mlx.core as mx
 from mlxts import backend
 if backend.prepare().name != "mkl":
     print("not MKL")
-model = mlxts.PatchTST(mlxts.Shape("mixing", 3, 12, 4, 4, 8, 1, 2, 12, 3))
-mx.eval(model(mx.ones((2, 12, 3))))
+mlxts.PatchTST(mlxts.Shape("mixing", 3, 12, 4, 4, 8, 1, 2, 12, 3))
+mx.eval(mx.compile(lambda x: mx.exp(x) * 2 + 1)(mx.zeros(4)))
 square = mx.ones((256, 256))
 mx.eval(square @ square)
 """

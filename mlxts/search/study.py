@@ -30,7 +30,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import code_version, config
 from mlxts.config import ExperimentConfig
-from mlxts.errors import MlxtsError, SearchError, TakenOverError
+from mlxts.errors import DeviceError, MlxtsError, SearchError, TakenOverError
 from mlxts.search import blind, readiness, sampling, space, storage
 from mlxts.search.objective import TAKEN_OVER, Halted, Objective
 from mlxts.search.space import SearchConfig, Values
@@ -294,6 +294,7 @@ def run_all(
 
     Raises:
         SearchError: this machine has other data than the study was begun with.
+        DeviceError: a trial was tried again each time that the device failed, and has no try left.
         MlxtsError: see `work`.
     """
     readiness.require_data(settings(study).experiment.data.pinned)
@@ -315,6 +316,10 @@ def run_all(
                 except Halted as halted:
                     if halted.status != TAKEN_OVER:
                         return halted.status
+                except DeviceError:
+                    # The trial waits to go on from its checkpoint, unless it has used up its tries.
+                    if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                        raise
         except KeyboardInterrupt:
             return "interrupted"
 

@@ -3,6 +3,7 @@
 import io
 import math
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from mlxts.config import ExperimentConfig
 from mlxts.console.plain import Plain
 from mlxts.errors import DeviceError, DivergedError
 from mlxts.model import budget
+from mlxts.model.network import Network
 from mlxts.model.patchtst import PatchTST, flat_arrays
+from mlxts.model.rivals import DLinear, Window
 from mlxts.training import checkpoint
 from mlxts.training.batches import Batches
 from mlxts.training.events import (
     CheckpointEvent,
+    CompileEvent,
     EpochEvent,
     Event,
     NoticeEvent,
@@ -46,10 +50,11 @@ def _train(
     binary: bool = True,
     events: list[Event] | None = None,
     bias: float = 0.0,
+    network: Callable[[], Network] | None = None,
 ) -> tuple[Outcome, dict[str, np.ndarray], list[Event]]:
     config = config or worlds.configuration()
     shape = budget.solve(config.budget, worlds.FEATURES, config.model)
-    model = PatchTST(shape, seed=config.seed, bias=bias)
+    model = network() if network else PatchTST(shape, seed=config.seed, bias=bias)
     optimizer = make_optimizer(config.training)
     state = fresh_state(config, "run")
     if resume:
@@ -162,31 +167,48 @@ def _arrays(**changes: Any) -> Arrays:
     return replace(arrays, **changes)
 
 
+def _linear() -> Network:
+    """A network of so few operations that all of them are begun before the first one fails."""
+    statistics = np.stack([np.zeros(worlds.FEATURES), np.ones(worlds.FEATURES)])
+    return DLinear(Window(worlds.CONTEXT, worlds.FEATURES), statistics, seed=0, bias=0.0, rate=0.0)
+
+
+class _Late(list[Event]):
+    """Listens, and lets the first step fail some time after it was begun."""
+
+    def append(self, event: Event) -> None:
+        if isinstance(event, CompileEvent):
+            devices.keep_busy()
+        super().append(event)
+
+
+@pytest.mark.parametrize("network", [None, _linear])
+@pytest.mark.parametrize("micro_batch", [8, 32])
 def test_a_failed_device_ends_the_run_with_the_checkpoint_before_it_and_it_can_go_on(
-    tmp_path: Path,
+    tmp_path: Path, micro_batch: int, network: Callable[[], Network] | None
 ) -> None:
-    _, straight, _ = _train(tmp_path / "a")
-    _train(tmp_path / "b", stop_at=3)
+    config = worlds.configuration(training__micro_batch=micro_batch, training__max_epochs=1)
+    _, straight, _ = _train(tmp_path / "a", config, network=network)
+    _train(tmp_path / "b", config, network=network, stop_at=3)
     before = {path: path.read_bytes() for path in (tmp_path / "b").rglob("*") if path.is_file()}
     broken = _arrays(features=devices.cut_array(tmp_path, worlds.dataset().features))
-    events: list[Event] = []
-    with pytest.raises(DeviceError, match="the checkpoint of step 3 is kept") as raised:
-        _train(tmp_path / "b", resume=True, arrays=broken, events=events)
-    assert events[-1] == StopEvent(3, "stopped", str(raised.value))
+    events = _Late()
+    how: dict[str, Any] = {"network": network, "resume": True}
+    with pytest.raises(
+        DeviceError, match="3 steps are done, the checkpoint of step 3 is kept"
+    ) as e:
+        _train(tmp_path / "b", config, arrays=broken, events=events, **how)
+    assert events[-1] == StopEvent(3, "stopped", str(e.value))
     assert not any(isinstance(event, StepEvent | CheckpointEvent) for event in events)
     assert before == {p: p.read_bytes() for p in (tmp_path / "b").rglob("*") if p.is_file()}
-    _, resumed, _ = _train(tmp_path / "b", resume=True)
+    _, resumed, _ = _train(tmp_path / "b", config, **how)
     assert _same(straight, resumed)
 
 
-@pytest.mark.parametrize("micro_batch", [8, 32])
-def test_no_step_of_a_failed_device_is_counted(tmp_path: Path, micro_batch: int) -> None:
+def test_no_step_of_a_failed_device_is_counted(tmp_path: Path) -> None:
     broken = _arrays(features=devices.cut_array(tmp_path, worlds.dataset().features))
-    events: list[Event] = []
-    config = worlds.configuration(training__micro_batch=micro_batch)
     with pytest.raises(DeviceError, match="0 steps are done, there is no checkpoint yet"):
-        _train(tmp_path / "run", config, arrays=broken, events=events)
-    assert not any(isinstance(event, StepEvent) for event in events)
+        _train(tmp_path / "run", arrays=broken)
     assert not checkpoint.exists(tmp_path / "run", "last")
 
 
