@@ -40,7 +40,7 @@ def build(bars: "pl.DataFrame", *, tier: int = 20, timescale: str = "daily") -> 
     missing = [name for name in wanted if name not in bars.columns]
     if missing:
         raise DataError(f"the bars have no column {missing[0]}; they need {', '.join(wanted)}")
-    words = (pl.String, pl.Categorical, pl.Enum)
+    words = (pl.String, pl.Categorical, pl.Enum, pl.Null)
     for name, kind in wanted.items():
         dtype = bars.schema[name]
         fits = dtype.is_numeric() if kind == pl.Float64 else dtype in (pl.Date, pl.Datetime)

@@ -49,7 +49,9 @@ def read(path: Path) -> tuple[pl.DataFrame, str]:
     for ticker in dict.fromkeys(tickers[1:]):
         own = [0, *(n for n, name in enumerate(tickers) if n and name == ticker)]
         header = ["Date", *(fields[n] for n in own[1:]), SYMBOL]
-        blocks.append(_table(header, [[*(row[n] for n in own), ticker] for row in rows[3:]]))
+        cells = ([row[n] for n in own] for row in rows[3:])
+        # A day without any cell is one on which only the other symbols traded.
+        blocks.append(_table(header, [[*row, ticker] for row in cells if any(row[1:])]))
     return pl.concat(blocks, how="diagonal"), separator
 
 

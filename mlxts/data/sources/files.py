@@ -55,7 +55,7 @@ class FilesSource:
             cells = [table[name].alias(ours) for ours, name in columns.items()]
             read = number_text.read(
                 [one for one in cells if one.name != "date"],
-                self.decimal, likely=likely, whole=("volume",),
+                self.decimal, likely=likely, counts=("volume",),
             )  # fmt: skip
         except (SourceError, pl.exceptions.PolarsError) as error:
             raise SourceError(f"{self.path}: {' '.join(str(error).split())}") from error
@@ -71,6 +71,7 @@ class FilesSource:
         described = {"file": self.path.name, "sha256": files.digest(self.path), "columns": columns}
         if theirs and asked.upper() != symbol.upper():
             described["named"] = asked
+            notes += (f"this is what the file calls {asked}",)
         return Fetched(kept, described | asked_range(start, end), notes)
 
     @property

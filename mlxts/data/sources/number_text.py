@@ -53,27 +53,29 @@ def read(
     decimal: Mark | None = None,
     *,
     likely: Mark | None = None,
-    whole: Collection[str] = (),
+    counts: Collection[str] = (),
 ) -> Numbers:
     """Read the number columns of one file; an empty cell becomes null.
 
     Args:
         decimal: the mark before the decimals in all of them; None: found for each.
         likely: what an unclear column is read by where no other one is clear.
-        whole: columns of counts: where they are unclear, a fraction is not what was meant.
+        counts: columns of counts. Of those no unclear one is read as fractions, and a clear one
+            says nothing of the others: vendors write volumes in a way of their own.
 
     Raises:
         SourceError: a cell is no number, a column holds something else altogether, or either mark
             could be meant.
     """
     readings = [_readings(column, decimal) for column in columns]
-    clear = {mark for found in readings if len(found) == 1 for mark in found if mark}
-    hint = likely if not clear else clear.pop() if len(clear) == 1 else None
+    hint = _hint(
+        [(c.name in counts, found) for c, found in zip(columns, readings, strict=True)], likely
+    )
     unclear = [
         column.name
         for column, found in zip(columns, readings, strict=True)
         if len(found) > 1
-        and (hint is None or (column.name in whole and not _is_whole(found[hint])))
+        and (hint is None or (column.name in counts and not _is_whole(found[hint])))
     ]
     if unclear:
         raise SourceError(
@@ -85,6 +87,22 @@ def read(
         tuple(found[mark] for found, mark in zip(readings, chosen, strict=True)),
         tuple(c.name for c, mark in zip(columns, chosen, strict=True) if mark == ","),
     )
+
+
+def _hint(
+    readings: list[tuple[bool, dict[Mark | None, pl.Series]]], likely: Mark | None
+) -> Mark | None:
+    """The mark of what is unclear; each reading comes with whether it is of a count."""
+    clear = {
+        (is_count, mark)
+        for is_count, found in readings
+        for mark in found
+        if mark and len(found) == 1
+    }
+    measured = {mark for is_count, mark in clear if not is_count}
+    if measured:
+        return measured.pop() if len(measured) == 1 else None
+    return likely if all(mark == likely for _, mark in clear) else None
 
 
 def _is_whole(numbers: pl.Series) -> bool:

@@ -37,8 +37,8 @@ OPTIONAL = ("adj_close", "dividends", "splits", "symbol")
 
 DATE_FORMATS = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y",
-    "%d-%m-%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%Y", "%d-%b-%y",
-    "%d %b %Y", "%b %d, %Y", "%B %d, %Y",
+    "%d-%m-%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%y/%m/%d", "%y.%m.%d", "%d-%b-%Y",
+    "%d-%b-%y", "%d %b %Y", "%b %d, %Y", "%B %d, %Y",
 )  # fmt: skip
 _DATE_DIGITS = 8  # a longer whole number counts the time since 1970
 _UNITS = ((10, 1), (13, 10**3), (16, 10**6), (19, 10**9))  # at most so many digits: in a second
