@@ -223,7 +223,7 @@ class Database(RDBStorage):
 
     def _is_outage(self, error: StorageInternalError) -> bool:
         """Whether the error may be gone at the next attempt."""
-        cause = error.__cause__
+        cause = _of_driver(error)
         if not self._postgres:
             return "locked" in str(cause)
         return isinstance(cause, DBAPIError) and (
@@ -239,14 +239,21 @@ def beneath(storage: BaseStorage) -> Database | None:
 
 def reason(error: StorageInternalError) -> str:
     """Why a database does not answer, in one line."""
-    cause = error.__cause__
-    return first_line(cause if isinstance(cause, SQLAlchemyError) else error)
+    return first_line(_of_driver(error))
 
 
 def first_line(error: Exception) -> str:
     """What the database's own driver said first."""
     text = str(getattr(error, "orig", None) or error).strip()
     return text.splitlines()[0] if text else type(error).__name__
+
+
+def _of_driver(error: Exception) -> Exception:
+    """What the driver said, beneath what Optuna and SQLAlchemy said because of it."""
+    beneath: BaseException | None = error
+    while beneath is not None and not isinstance(beneath, DBAPIError):
+        beneath = beneath.__cause__ or beneath.__context__
+    return beneath or error
 
 
 def _as_internal(error: Exception) -> StorageInternalError:

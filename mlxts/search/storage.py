@@ -28,7 +28,7 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
 from mlxts.errors import SearchError, TakenOverError
 from mlxts.files import canonical_hash, outputs_folder
@@ -124,7 +124,10 @@ def open(
     where = address.read(url)
     heartbeat = heartbeat or Heartbeat()
     try:
-        return Database(where, heartbeat.interval, heartbeat.grace, tell=tell)
+        try:
+            return Database(where, heartbeat.interval, heartbeat.grace, tell=tell)
+        except (IntegrityError, ProgrammingError):  # another worker was making the same tables
+            return Database(where, heartbeat.interval, heartbeat.grace, tell=tell)
     except ImportError as error:
         raise SearchError(f"{where.drivername} needs psycopg; run: {_INSTALL}") from error
     except SQLAlchemyError as error:

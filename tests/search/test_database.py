@@ -11,6 +11,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from mlxts.search import database, storage
 from mlxts.search.database import Clock, Database
@@ -236,16 +237,14 @@ def test_a_result_whose_receipt_was_lost_is_not_taken_for_another_workers(
 ) -> None:
     """The database had written it when the connection broke, so a second attempt finds it done."""
     real, broken = RDBStorage.set_trial_state_values, []
+    locked = OperationalError("", {}, sqlite3.OperationalError("database is locked"))
 
     def breaks(self: Database, *told: object) -> bool:
         answer = real(self, *told)
         if not broken:
             broken.append(True)
-            raise StorageInternalError from sqlite3_locked()
+            raise StorageInternalError from locked
         return answer
-
-    def sqlite3_locked() -> Exception:
-        return sqlite3.OperationalError("database is locked")
 
     number = _claimed(study)
     monkeypatch.setattr(RDBStorage, "set_trial_state_values", breaks)
