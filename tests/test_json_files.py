@@ -92,7 +92,7 @@ def test_only_a_torn_end_may_be_left_out(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="line 3"):
         lines(False)
     path.write_text('{"name": "a"}\ngarbage\n{"name": "b"}\n')
-    with pytest.raises(RunError, match="line 2: .*; correct it"):
+    with pytest.raises(RunError, match=r"line 2: .*; correct it"):
         lines(True)
 
 
