@@ -3,6 +3,7 @@
 Heavy imports live inside the commands, so that `mlxts --help` answers at once.
 """
 
+import re
 import sys
 
 _TRAINING = ("train", "batch-size", "hpo", "sweep", "worker", "evaluate", "baselines")
@@ -21,7 +22,29 @@ def _command() -> None:
     if sys.argv[1:] and sys.argv[1] in _TRAINING:
         pages.start_again()
     backend.check_environment()
+    _require_text()
 
     from mlxts.cli.app import app
 
     app()
+
+
+def _require_text() -> None:
+    """Files, runs and studies are named in UTF-8, here and in every file of ours; and an empty
+    name is a shell's variable that is not set, which would stand for the working folder, or for
+    every run there is.
+
+    Raises:
+        ConfigError: an argument is empty, or not UTF-8.
+    """
+    from mlxts.errors import ConfigError
+
+    for argument in sys.argv[1:]:
+        if not argument or re.fullmatch("--[a-z0-9-]+=", argument):
+            raise ConfigError(
+                f"argument '{argument}' says nothing; give it a value or leave it out"
+            )
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(f"argument {argument!r} is not UTF-8; write it so") from error
