@@ -62,6 +62,17 @@ def test_without_a_fast_blas_there_is_one_clear_warning() -> None:
 
 
 @linux
+def test_where_the_library_is_that_for_cuda_no_blas_is_loaded() -> None:
+    code = (
+        "import mlxts.backend as b\n"
+        "b.wheels.owner = lambda: 'mlx-cuda-13'\n"
+        "b._blas = None\n"
+        "print(b.prepare())"
+    )
+    assert "Blas(name='device', path=None" in _python(code)
+
+
+@linux
 def test_a_library_that_cannot_be_loaded_is_passed_over() -> None:
     code = (
         "import mlxts.backend as b; from pathlib import Path\n"
