@@ -28,8 +28,14 @@ def test_the_expected_error_equals_a_loop_over_bins(samples):
             observed = np.average(targets[inside], weights=weights[inside])
             predicted = np.average(probabilities[inside], weights=weights[inside])
             total += weight * abs(observed - predicted)
-    found = calibration.expected_error(probabilities, targets, weights[:, None])
-    np.testing.assert_allclose(found, [total / weights.sum()], atol=1e-12)
+    draws = np.column_stack([weights, 2.0 * weights])
+    found = calibration.expected_error(probabilities, targets, draws)
+    np.testing.assert_allclose(found, [total / weights.sum()] * 2, atol=1e-12)
+
+
+def test_a_certain_forecast_that_is_wrong_is_as_wrong_as_can_be():
+    found = calibration.expected_error(np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.ones((2, 1)))
+    np.testing.assert_allclose(found, [1.0])
 
 
 def test_the_reliability_diagram_equals_scikit_learns():
