@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing but a Python 3.11 or newer and the package registry.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint verify bench clean
+.PHONY: help setup demo test lint verify bench compare clean
 
 BIN := .venv/bin
 # The first Python that runs, to start the installer with; it picks the best one for .venv.
@@ -30,6 +30,9 @@ verify: setup ## environment, hash of every registered file, documents, workspac
 
 bench: setup ## every benchmark, its table and picture (outputs/results/benchmarks)
 	@$(BIN)/python benchmarks/run.py
+
+compare: setup ## train small configurations here and at REV=<commit>; equal bits or what differs
+	@$(BIN)/python benchmarks/compare_revisions.py $(REV)
 
 clean: ## remove caches and .venv; data and outputs stay
 	rm -rf .venv .venv.lock .pytest_cache .ruff_cache .hypothesis

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlxts"
 STAIRCASE = [
-    "protocol", "errors", "files", "universe", "yamltext", "config",
+    "protocol", "errors", "files", "code_version", "universe", "yamltext", "config",
     "transfer", "kernels", "gemm", "pages", "memory",
     "backend", "data", "features", "targets", "splits", "dataset", "model", "training", "thermal",
     "console", "tracking", "evaluation", "experiment", "interop", "walk_forward",

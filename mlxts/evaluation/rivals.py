@@ -16,7 +16,7 @@ from mlxts.config import ExperimentConfig
 from mlxts.dataset import Dataset, Samples
 from mlxts.evaluation.baselines import Fitted
 from mlxts.model.rivals import MLP, DLinear, Rival, Window
-from mlxts.training import best, run
+from mlxts.training import best, start
 from mlxts.training.events import Event, ValidationEvent
 from mlxts.training.loop import Arrays, fresh_state, train
 from mlxts.training.step import Forward, make_optimizer
@@ -47,12 +47,12 @@ class TrainedRival:
         Raises:
             DivergedError, DeviceError: see `loop.train`.
         """
-        config, scale = self.config, run.target_scale(dataset)
+        config, scale = self.config, start.target_scale(dataset)
         model = NETWORKS[self.name](
             Window(dataset.context, len(dataset.names)),
-            run.feature_statistics(dataset),
+            start.feature_statistics(dataset),
             seed=config.seed,
-            bias=run.first_bias(dataset),
+            bias=start.first_bias(dataset),
             rate=config.model.dropout,
         )
         optimizer = make_optimizer(config.training)

@@ -14,12 +14,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from mlxts import backend
+from mlxts import backend, code_version
 from mlxts.config import ExperimentConfig
 from mlxts.data import panel, store
 from mlxts.errors import BudgetError, DataError, SearchError
 from mlxts.files import digest
-from mlxts.training import run
 from mlxts.training.run import Plan
 
 
@@ -80,7 +79,7 @@ _digests: dict[tuple[Path, int, int], str] = {}
 
 def require_code(planned: str) -> None:
     """Raises SearchError: this version would do other runs than the planned ones."""
-    if run.code_version() != planned:
+    if code_version.of(code_version.RUN) != planned:
         raise SearchError(
             f"{socket.gethostname()} runs other code than the work was planned with; check out "
             "the same commit, or plan the work again"

@@ -28,7 +28,7 @@ from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import config
+from mlxts import code_version, config
 from mlxts.config import ExperimentConfig
 from mlxts.errors import DeviceError, MlxtsError, SearchError
 from mlxts.search import blind, readiness, sampling, space, storage
@@ -119,7 +119,7 @@ def create(
         "search": search.model_dump(mode="json"),
         "target_trials": search.trials,
         "sampler_seed": search.seed,
-        "code_version": run.code_version(),
+        "code_version": code_version.of(code_version.RUN),
         "kind": KIND,  # last: a study without it is not a whole one
     }
     if "kind" not in study.user_attrs:
@@ -190,7 +190,7 @@ def work(
         Exception: any other; the trial has failed and says why.
     """
     watcher = watcher or Watcher()
-    if study.user_attrs["code_version"] != run.code_version():
+    if study.user_attrs["code_version"] != code_version.of(code_version.RUN):
         raise SearchError(
             f"study {study.study_name} was begun by another version of this program, whose "
             "values cannot be compared; give another --study name"

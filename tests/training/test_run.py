@@ -13,7 +13,7 @@ import pytest
 
 from mlxts import backend, config, files
 from mlxts.errors import CheckpointError, EmptySplitError, IntegrityError, RunError
-from mlxts.training import log, run
+from mlxts.training import batch_size, log, run
 from mlxts.training.events import Event, StopEvent
 from tests import homes
 
@@ -49,6 +49,25 @@ def test_a_run_id_is_configuration_data_and_code(home: Path) -> None:
     assert first.run_id == _plan(home, name="other").run_id
     others = [_plan(home, seed=1), _plan(home, **{"training.weight_decay": 0.5})]
     assert len({first.run_id, *(p.run_id for p in others)}) == 3
+
+
+def test_what_a_machine_was_tuned_to_makes_no_other_run_and_a_begun_run_keeps_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _plan(home)
+    _train(first, stop_at=2)
+    monkeypatch.setattr(batch_size, "micro_batch", lambda *_: first.micro_batch // 2)
+    again = _plan(home)
+    assert (again.run_id, again.micro_batch) == (first.run_id, first.micro_batch)
+    assert _plan(home, seed=9).micro_batch == first.micro_batch // 2
+
+
+def test_batch_statistics_over_another_micro_batch_are_another_run(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _plan(home, **{"model.norm": "batch"})
+    monkeypatch.setattr(batch_size, "micro_batch", lambda *_: first.micro_batch // 2)
+    assert _plan(home, **{"model.norm": "batch"}).run_id != first.run_id
 
 
 def test_planning_a_run_makes_no_folder(home: Path) -> None:
