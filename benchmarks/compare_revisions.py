@@ -141,7 +141,7 @@ def read(folder: Path) -> Results:
     events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     for split in sorted({event["split"] for event in events}):
         losses = [event["loss"] for event in events if event["split"] == split]
-        numbers[f"loss.{split}"] = np.array(losses)
+        numbers[f"loss.{split}"] = np.fromiter(losses, np.float64)
     weights = mx.load(str(folder / "checkpoint" / "best" / "weights.safetensors"))
     assert isinstance(weights, dict)
     for name, array in transfer.on_host(weights).items():
