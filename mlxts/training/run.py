@@ -147,14 +147,26 @@ def plan(
     data = data or dataset.build(configuration, register=register)
     shape = budget.solve(configuration.budget, len(data.names), configuration.model)
     micro_batch = batch_size.micro_batch(configuration, shape, data)
+    run_id = identify(configuration, data, micro_batch, code=code_version(), ranks=ranks)
+    return Plan(configuration, data, shape, micro_batch, run_id, ranks)
+
+
+def identify(
+    configuration: ExperimentConfig, data: Dataset, micro_batch: int, *, code: str, ranks: int = 1
+) -> str:
+    """The id of a run: its main settings, and a hash of all that decides its numbers.
+
+    Args:
+        code: see `code_version`.
+    """
     identity = {
         "config": configuration.hash,
         "data": data.data_hash,
-        "code": code_version(),
+        "code": code,
         "micro_batch": micro_batch,
         **({"ranks": ranks} if ranks > 1 else {}),
     }
-    run_id = "-".join(
+    return "-".join(
         (
             configuration.budget,
             configuration.timescale,
@@ -164,7 +176,6 @@ def plan(
             canonical_hash(identity)[:10],
         )
     )
-    return Plan(configuration, data, shape, micro_batch, run_id, ranks)
 
 
 def train(
