@@ -24,6 +24,10 @@ class SourceError(DataError):
     """A source that could not deliver: network, rate limit, unknown symbol, wrong format."""
 
 
+class OfflineError(SourceError):
+    """A server whose name nobody knows: there is no network, and asking again does not help."""
+
+
 class IntegrityError(DataError):
     """Bytes that differ from what the manifest recorded."""
 
