@@ -180,7 +180,7 @@ def metadata(folder: Path, needs: Sequence[str] = ()) -> dict[str, Any]:
     """
     path = folder / METADATA
     if not path.is_file():
-        raise RunError(f"{folder} holds no {METADATA}; `mlxts runs` lists runs")
+        raise RunError(f"{folder} holds no readable {METADATA}; `mlxts runs` lists runs")
     return json_files.read(path, Metadata, error=RunError, way_out=_WAY_OUT, needs=needs)
 
 

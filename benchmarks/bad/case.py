@@ -90,9 +90,9 @@ class Bench:
             return "refused"
         if case.damage is None:
             return "accepted"
-        if name and name in outcome.err:
-            return "told"
         out, changed = self._undamaged(tuple(case.arguments))
+        if name and (name in outcome.err or (name in outcome.out and name not in out)):
+            return "told"
         same = _timeless(outcome.out) == out and _changes(before, after) == changed
         return "not read" if same else "accepted"
 

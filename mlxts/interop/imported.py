@@ -36,7 +36,7 @@ def from_huggingface(path: Path, name: str | None = None) -> Path:
         StorageError: the disk is full or the folder cannot be written.
     """
     name = path.resolve().name if name is None else name
-    if not name or name.startswith(".") or Path(name).name != name:
+    if not files.is_name(name):
         raise InteropError(f"{name!r} is no name of a model; give a --name without folders")
     model = huggingface.read(path)
     folder = models_folder() / name

@@ -114,6 +114,10 @@ def build(
         RunError: a run that is not finished, or one without rows of that split.
         DataError: predictions about other rows than the run's data hold now.
     """
+    known = recipes.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
+    for key in tuned:
+        if not any(name == key or name.startswith(f"{key}.") for name in known):
+            raise RunError(f"--tuned {key} is no setting; write it as in a configuration file")
     references: dict[str, pl.DataFrame] = {}
     parts = [_rows(Path(folder), split, tuned, every_asset, references) for folder in folders]
     if not parts:

@@ -112,8 +112,11 @@ def test_two_processes_cannot_train_one_run(home: Path) -> None:
 
     plan = _plan(home)
     plan.folder.mkdir(parents=True)
-    with FileLock(plan.folder / ".lock"), pytest.raises(RunError, match="another process"):
-        _train(plan)
+    for begun in (False, True):
+        if begun:  # by whoever holds the lock: nobody is told to delete that folder
+            (plan.folder / "run.json").write_text("{}")
+        with FileLock(plan.folder / ".lock"), pytest.raises(RunError, match="another process"):
+            _train(plan)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
