@@ -5,16 +5,15 @@ search and every other caller go through it.
 """
 
 import math
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from filelock import FileLock, Timeout
 
-from mlxts import backend, config, run_files
+from mlxts import backend, config, locks, run_files
 from mlxts import dataset as datasets
 from mlxts.errors import ConfigError, DataError
 from mlxts.evaluation import conformal, metrics, predictions, runs, score, verdict
@@ -36,7 +35,7 @@ from mlxts.training.events import (
     StopEvent,
 )
 from mlxts.training.interrupt import Interrupt
-from mlxts.training.loop import Gate
+from mlxts.training.loop import Gate, Permit, always
 from mlxts.training.ranks import ALONE, STALL_SECONDS, Ranks, StallWatch, agreed
 from mlxts.training.run import Plan, Trained
 
@@ -60,6 +59,7 @@ def execute(
     gate: Gate | None = None,
     ranks: Ranks = ALONE,
     stall_seconds: float = STALL_SECONDS,
+    permit: Permit = always,
 ) -> dict[str, Any]:
     """Run `plan` to its end and return its summary; a finished run is not done again.
 
@@ -71,8 +71,10 @@ def execute(
         ranks: the processes that train this one model together. Rank 0 predicts, scores and
             writes; the others return when training has ended.
         stall_seconds: with several ranks, how long a step may take before the process ends.
+        permit: asked before checkpoints, predictions and the summary are written.
 
     Raises:
+        TakenOverError: `permit` says that the run is another worker's.
         MlxtsError: see `run.train` and `score.score_run`.
         ConfigError: several ranks, and heat should pause them, or batches be normalised.
         RunError: the summary of a finished run is damaged.
@@ -129,13 +131,14 @@ def execute(
                 sensor=guard.record(),
                 connect=heat.connect,
                 ranks=ranks,
+                permit=permit,
             )
             thermal = {**guard.summary(), **drift.record()}
         outcome = trained.outcome
         assert outcome is not None
         stop = outcome.stop
         if stop.reason in FINISHED and ranks.leads:
-            summary = _conclude(trained, thermal)
+            summary = _conclude(trained, thermal, permit)
         else:
             summary = _left(plan, stop.reason, stop.message)
         if follow:
@@ -145,8 +148,9 @@ def execute(
 
 def _tidy(folder: Path) -> None:
     """Remove what a killed process left half-written, unless another one is at work there."""
-    with suppress(Timeout), FileLock(folder / ".lock").acquire(timeout=0):
-        sweep(folder)
+    with locks.hold(folder / run.LOCK) as holder:
+        if holder is None:
+            sweep(folder)
 
 
 def _left(plan: Plan, status: str, message: str) -> dict[str, Any]:
@@ -181,7 +185,7 @@ def predictions_of(folder: Path) -> pl.DataFrame:
     return _predict(run.load(folder), folder)
 
 
-def _predict(trained: Trained, folder: Path) -> pl.DataFrame:
+def _predict(trained: Trained, folder: Path, permit: Permit = always) -> pl.DataFrame:
     """Write what a model says of training and validation into its run's folder."""
     data = trained.plan.dataset
     tables = [
@@ -189,16 +193,17 @@ def _predict(trained: Trained, folder: Path) -> pl.DataFrame:
         for split in ("train", "validation")
     ]
     predicted = pl.concat(tables)
+    permit()
     predictions.write(folder / predictions.FILE_NAME, predicted)
     return predicted
 
 
-def _conclude(trained: Trained, thermal: dict[str, Any]) -> dict[str, Any]:
+def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict[str, Any]:
     """Predict train and validation, score them against the baselines, write it all down."""
     plan, outcome = trained.plan, trained.outcome
     assert outcome is not None
     data = plan.dataset
-    predicted = _predict(trained, plan.folder)
+    predicted = _predict(trained, plan.folder, permit)
     scores = score.score_run(runs.MODEL, predicted, data)
     figures_of_model = scores["validation"][runs.MODEL]
     summary = {
@@ -220,6 +225,7 @@ def _conclude(trained: Trained, thermal: dict[str, Any]) -> dict[str, Any]:
             runs.MODEL, figures_of_model, data.task, data.horizon, "validation"
         ),
     }
+    permit()
     write_json(plan.folder / run_files.SUMMARY, summary)
     return summary
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlxts import json_files
 from mlxts.errors import StorageError
-from mlxts.files import outputs_folder
+from mlxts.files import outputs_folder, sync
 
 
 class _Look(json_files.Shape):
@@ -44,7 +44,7 @@ def record(run_id: str, score_on: str) -> int:
         # One write to a file opened for appending: two looks at once both keep their line.
         with path().open("ab", buffering=0) as ledger:
             ledger.write((json.dumps(look) + "\n").encode())
-            os.fsync(ledger.fileno())
+            sync(ledger.fileno())
     except OSError as error:
         raise StorageError(
             f"could not write {path()}: {error.strerror or error}; "

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import mlx.core as mx
 import numpy as np
 
-from mlxts import experiment, files
+from mlxts import experiment, files, transfer
 from mlxts.errors import InteropError
 from mlxts.interop import counterpart, huggingface, imported
 from mlxts.interop.saved import Run, load_run
@@ -105,8 +105,8 @@ def _weights(arrays: dict[str, mx.array], said: dict[str, str], to: Format, targ
         if to == "safetensors":
             mx.save_safetensors(str(temporary), arrays, metadata=said)
         else:
-            whole: dict[str, Any] = {name: np.array(value) for name, value in arrays.items()}
-            whole |= {f"about/{key}": np.array(value) for key, value in said.items()}
+            whole: dict[str, Any] = transfer.on_host(arrays)
+            whole |= {f"about/{key}": value for key, value in said.items()}
             with temporary.open("wb") as stream:
                 np.savez(stream, **whole)
     return target

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import mlx.core as mx
-import numpy as np
 
-from mlxts import json_files
-from mlxts.errors import InteropError
+from mlxts import json_files, transfer
+from mlxts.errors import DeviceError, InteropError
 from mlxts.files import atomic_path, write_json
 from mlxts.interop import names
 from mlxts.model.patchtst import flat_arrays
@@ -41,7 +40,7 @@ class Model(NamedTuple):
     def built(self) -> PublishedPatchTST:
         model = PublishedPatchTST(self.shape)
         model.load_weights([(name, mx.array(value)) for name, value in self.arrays.items()])
-        mx.eval(model.parameters())
+        transfer.evaluate(model.parameters())
         return model
 
 
@@ -90,8 +89,7 @@ def read(folder: Path) -> Model:
 
 def of(model: PublishedPatchTST) -> Model:
     """A built model's shape and weights."""
-    arrays = {name: np.array(value) for name, value in flat_arrays(model.parameters()).items()}
-    return Model(model.shape, arrays)
+    return Model(model.shape, transfer.on_host(flat_arrays(model.parameters())))
 
 
 def _configuration(path: Path) -> dict[str, Any]:
@@ -171,11 +169,14 @@ def _tensors(folder: Path) -> names.Arrays:
         )
     try:
         loaded = mx.load(str(path))
-    except RuntimeError as error:
+        assert isinstance(loaded, dict)
+        # Read now: what `load` returns is read when it is asked for.
+        return transfer.on_host(
+            {
+                name: value.astype(mx.float32) if value.ndim else value
+                for name, value in loaded.items()
+            }
+        )
+    except (RuntimeError, DeviceError) as error:
         reason = " ".join(str(error).split())
         raise InteropError(f"{path} cannot be read as safetensors ({reason})") from error
-    assert isinstance(loaded, dict)
-    return {
-        name: np.array(value.astype(mx.float32) if value.ndim else value)
-        for name, value in loaded.items()
-    }

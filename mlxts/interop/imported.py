@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-import numpy as np
 
-from mlxts import files, json_files
-from mlxts.errors import InteropError
+from mlxts import files, json_files, transfer
+from mlxts.errors import DeviceError, InteropError
 from mlxts.interop import huggingface
 from mlxts.interop.huggingface import Model
 from mlxts.model.published import Published, PublishedPatchTST
@@ -65,12 +64,10 @@ def load(folder: Path) -> Model:
     value = _record(folder)["shape"]
     json_files.build(value, Published, where=where, error=InteropError, way_out=_WAY_OUT)
     try:
-        arrays = mx.load(str(folder / WEIGHTS))
-        assert isinstance(arrays, dict)
-        whole = {name: np.array(value) for name, value in arrays.items()}
-    except (OSError, RuntimeError, ValueError) as error:
+        arrays = transfer.on_host(mx.load(str(folder / WEIGHTS)))
+    except (OSError, RuntimeError, ValueError, DeviceError) as error:
         raise InteropError(f"{folder / WEIGHTS} cannot be read; {_WAY_OUT}") from error
-    return Model(Published.of(value), whole)
+    return Model(Published.of(value), arrays)
 
 
 def load_model(name: str | Path) -> PublishedPatchTST:

@@ -14,7 +14,7 @@ from mlxts.evaluation import runs
 from mlxts.model.offset import OffsetPatchTST
 from mlxts.model.patchtst import PatchTST, Shape
 from mlxts.protocol import SPLIT_NAMES
-from mlxts.training import checkpoint, log
+from mlxts.training import best, log
 from mlxts.training import run as training
 
 
@@ -84,7 +84,7 @@ class Run:
             return training.load(self.folder).model
         kind = OffsetPatchTST if self.config.model.offset else PatchTST
         model = kind(self.shape)
-        checkpoint.restore(self.folder / "checkpoint", "best", self.id, model)
+        best.load(self.folder, self.id, model)
         return model
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from mlxts import dataset, run_files
 from mlxts.dataset import Dataset
-from mlxts.errors import DataError, MlxtsError, RunError
+from mlxts.errors import DataError, MlxtsError
 from mlxts.search import readiness
 from mlxts.search.matrix import Point
-from mlxts.training import run
+from mlxts.training import batch_size, run
 from mlxts.training.run import Plan
 
 _STEPS = 3  # that are timed of each shape
@@ -111,12 +111,10 @@ class _Planner:
             self._data, self._key = dataset.build(configuration, register=False), key
         if self._data is None:
             raise DataError("no data")
-        try:
-            plan = run.plan(configuration, data=self._data)
-        except RunError as error:  # strict, and not tuned: all but its memory and time is known
-            training = configuration.training.model_copy(update={"micro_batch": 1})
-            guess = configuration.model_copy(update={"training": training})
-            return run.plan(guess, data=self._data), str(error)
+        plan = run.plan(configuration, data=self._data, tuned=False)
+        untuned = batch_size.untuned(configuration, self._data)
+        if untuned:
+            return plan, untuned
         try:
             readiness.require_room(plan)
         except MlxtsError as error:

@@ -6,9 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxts import backend, run_files
+from mlxts import backend, code_version, run_files
 from mlxts.files import write_json
-from mlxts.training.provenance import code_version, git_commit
 
 if TYPE_CHECKING:
     from mlxts.training.run import Plan
@@ -23,8 +22,8 @@ def begin(plan: "Plan", sensor: dict[str, Any]) -> None:
             "config": plan.config.model_dump(mode="json"),
             "config_hash": plan.config.hash,
             "data_hash": plan.dataset.data_hash,
-            "code_version": code_version(),
-            "git_commit": git_commit(),
+            "code_version": code_version.of(code_version.RUN),
+            "git_commit": code_version.git_commit(),
             "splits": plan.dataset.splits_name,
             "artifacts": [asdict(artifact) for artifact in plan.dataset.artifacts],
             "shape": plan.shape.record(),
@@ -60,3 +59,14 @@ def go_on(folder: Path, step: int, sensor: dict[str, Any]) -> str:
     if later != said.get("later_sensors", []):
         write_json(folder / run_files.METADATA, {**said, "later_sensors": later})
     return "" if source == before else f"temperatures now come from {source}, before from {before}"
+
+
+def micro_batch(folder: Path) -> int | None:
+    """The micro-batch that a run began with; None where it has not begun.
+
+    Raises:
+        RunError: its run.json cannot be read.
+    """
+    if not (folder / run_files.METADATA).exists():
+        return None
+    return run_files.metadata(folder, ("micro_batch",))["micro_batch"]

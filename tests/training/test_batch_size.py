@@ -115,6 +115,13 @@ def test_a_record_of_other_features_serves_as_far_as_it_fits(
     assert plan.peak(32, 2) < plan.peak(64)
     monkeypatch.setattr(memory_plan, "room_ever", lambda feature_bytes: plan.peak(32, 2))
     assert batch_size.micro_batch(strict, _shape(strict, 50), data) == 32
+    searched = config.overridden(
+        strict.model_dump(mode="json"), {"training.batch_size": 32, "training.micro_batch": 16}
+    )
+    assert batch_size.micro_batch(config.build(searched), _shape(strict, 50), data) == 16
+    with pytest.raises(RunError, match=r"was not tuned .* batch 32"):
+        del searched["training"]["micro_batch"]
+        batch_size.micro_batch(config.build(searched), _shape(strict, 50), data)
     other = config.build({"name": "strict", "budget": "20M", "features": {"tier": 50}})
     with pytest.raises(RunError, match="was not tuned"):
         batch_size.micro_batch(other, _shape(other, 50), data)
