@@ -56,13 +56,13 @@ class _Tracking(Shape):
 
 
 class _Settings(Shape):
-    name: str = ""
-    mode: str = ""
-    budget: str = ""
-    task: Annotated[str, AfterValidator(_task)] = ""
+    name: str
+    mode: str
+    budget: str
+    task: Annotated[str, AfterValidator(_task)]
+    horizon: int
+    seed: int
     timescale: str = ""
-    horizon: int = 1
-    seed: int = 0
     data: _Data = _Data()
     features: _Features = _Features()
     model: _Model = _Model()
@@ -73,7 +73,7 @@ class _Settings(Shape):
 class _Artifact(Shape):
     symbol: str
     sha256: str
-    source: str = ""
+    source: str
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -17,8 +17,7 @@ TEST = ["evaluate", RUN, "--split", "test"]
 _READ: dict[str, list[list[str]]] = {
     "data/raw/manifest.json": [
         ["data", "list"], ["data", "verify"], ["data", "import", "bars.csv"],
-        PLAN, ["doctor"], ["data", "sample"],
-        HANDOFF,
+        PLAN, ["data", "sample"], HANDOFF,
     ],
     "data/processed/manifest.json": [["data", "list"], PLAN],
     "data/raw/simulated/SPY/*.parquet": [["data", "verify"], PLAN],

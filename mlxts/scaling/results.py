@@ -71,7 +71,7 @@ def flat_verdicts(verdicts: Sequence[Verdict]) -> pl.DataFrame:
 def write_csv(path: Path, table: pl.DataFrame) -> None:
     """Replace `path` atomically. Raises StorageError."""
     with atomic_path(path) as temporary:
-        table.write_csv(temporary)
+        temporary.write_text(table.write_csv(), encoding="utf-8")
 
 
 def finite(value: Any) -> Any:
