@@ -57,13 +57,13 @@ class _Tracking(Shape):
 
 
 class _Settings(Shape):
-    name: str = ""
-    mode: str = ""
-    budget: str = ""
-    task: Annotated[str, AfterValidator(_task)] = ""
+    name: str
+    mode: str
+    budget: str
+    task: Annotated[str, AfterValidator(_task)]
+    horizon: int
+    seed: int
     timescale: str = ""
-    horizon: int = 1
-    seed: int = 0
     data: _Data = _Data()
     features: _Features = _Features()
     model: _Model = _Model()
@@ -74,7 +74,7 @@ class _Settings(Shape):
 class _Artifact(Shape):
     symbol: str
     sha256: str
-    source: str = ""
+    source: str
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -181,7 +181,7 @@ def metadata(folder: Path, needs: Sequence[str] = ()) -> dict[str, Any]:
     """
     path = folder / METADATA
     if not path.is_file():
-        raise RunError(f"{folder} holds no {METADATA}; `mlxts runs` lists runs")
+        raise RunError(f"{folder} holds no readable {METADATA}; `mlxts runs` lists runs")
     return json_files.read(path, Metadata, error=RunError, way_out=_WAY_OUT, needs=needs)
 
 

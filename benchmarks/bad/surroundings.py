@@ -41,7 +41,9 @@ def cases() -> Iterator[Case]:
         for size in (0, 300, 5000):
             yield Case("full disk", f"{size} bytes: {words}", arguments, lambda home: "could not",
                        largest_file=size)  # fmt: skip
-        yield Case("read-only folder", words, arguments, lambda home: "could not", as_nobody=True)
+        yield Case(
+            "read-only folder", words, arguments, lambda home: "could not", bound_by_modes=True
+        )
     for name in _READING:
         arguments = [*name.split(), *RIGHT[name]]
         yield Case("full standard output", name, arguments, output="/dev/full")

@@ -85,8 +85,9 @@ def listing() -> list[dict[str, Any]]:
 
 
 def folders() -> list[Path]:
-    """Every run folder under outputs/runs, sorted by name."""
-    return sorted(path.parent for path in files.runs_folder().glob(f"*/{run_files.METADATA}"))
+    """Every run folder under outputs/runs, sorted by name; of a damaged one a file may be gone."""
+    names = (run_files.METADATA, run_files.SUMMARY)
+    return sorted({path.parent for name in names for path in files.runs_folder().glob(f"*/{name}")})
 
 
 def whole(chosen: Iterable[Path]) -> tuple[list[Path], dict[str, str]]:

@@ -33,7 +33,7 @@ from mlxts.training import batch_size, best, checkpoint, memory_plan, offset, ru
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.events import Event, Listener, NoticeEvent
 from mlxts.training.header import start_event
-from mlxts.training.log import RunLog
+from mlxts.training.log import METRICS, RunLog
 from mlxts.training.loop import Gate, Outcome, Permit, always, fresh_state
 from mlxts.training.loop import train as train_loop
 from mlxts.training.ranks import ALONE, Ranks
@@ -265,7 +265,10 @@ def _train(
     with ExitStack() as stack:
         listeners = [emit]
         if ranks.leads:
-            listeners.insert(0, stack.enter_context(RunLog(plan.folder, state.step)))
+            record = stack.enter_context(RunLog(plan.folder, state.step))
+            listeners.insert(0, record)
+            if record.lost_steps:
+                notices.append(f"{METRICS} has lost the lines of {record.lost_steps} steps")
 
         def tell(event: Event) -> None:
             for listener in listeners:

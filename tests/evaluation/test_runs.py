@@ -105,6 +105,13 @@ def test_a_damaged_run_is_listed_with_the_reason_and_hides_no_other(folder, text
     )
 
 
+def test_a_run_without_its_run_json_is_damaged_and_not_forgotten(folder):
+    (make(folder, "a", {"status": "finished"}) / "run.json").unlink()
+    (row,) = runs.listing()
+    assert row["status"] == "damaged"
+    assert "holds no readable run.json" in row["damaged"]
+
+
 @pytest.mark.parametrize("name", ["", "/etc", "ab*", "[", "..", "."])
 def test_what_names_no_run_is_one_line(folder, name):
     make(folder, "abcdef")
