@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but a Python 3.11.5 or newer (or uv, which fetches one) and
 # the package registry.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint verify bench compare clean
+.PHONY: help setup demo test mutants lint verify bench compare clean
 
 BIN := .venv/bin
 # The first Python that runs, to start the installer with; it picks the best one for .venv.
@@ -37,6 +37,10 @@ bench: setup ## every benchmark, its table and picture (outputs/results/benchmar
 compare: setup ## train small configurations here and at REV=<commit>; equal bits or what differs
 	@$(BIN)/python benchmarks/compare_revisions.py $(REV)
 
+mutants: setup ## change the rules of the science one by one; list what no test notices (slow, goes on)
+	@OMP_NUM_THREADS=1 MLXTS_THREADS=1 $(BIN)/mutmut run
+	@$(BIN)/mutmut results
+
 clean: ## remove caches and .venv; data and outputs stay
-	rm -rf .venv .venv.lock .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv.lock .pytest_cache .ruff_cache .hypothesis mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlxts import gemm, kernels, pages, wheels
 from mlxts import memory as machine_memory
+from mlxts.errors import ConfigError
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -35,6 +36,7 @@ _THREAD_POLICY = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "1"}
 # product to 10 bits. MLX reads the variable at the first product.
 _TF32 = "MLX_ENABLE_TF32"
 
+_MOST_THREADS = 1024  # the libraries that start them crash long before their own limit
 _CPU_CACHE = 256 * 2**20  # bytes of free buffers that a run on the CPU backend keeps
 _CPU_CACHE_SHARE = 0.3  # of what a run plans to need
 
@@ -116,12 +118,29 @@ def _small_products_on_one_thread(mkl: ctypes.CDLL) -> bool:
 
 
 def _count(variable: str) -> int:
-    """A number of threads from the environment: 0 if it is not set, empty, or no number above 0.
+    """A number of threads from the environment: 0 if it is not set, empty, or out of bounds.
 
     OpenMP takes a list, one number a level of nesting: the first is the one that counts here.
     """
     first = os.environ.get(variable, "").split(",")[0].strip()
-    return int(first) if first.isdecimal() else 0
+    few = first.isdecimal() and len(first.lstrip("0")) <= len(str(_MOST_THREADS))
+    return int(first) if few and int(first) <= _MOST_THREADS else 0
+
+
+def check_environment() -> None:
+    """Look at the variables that people set, which `prepare` passes over where they are wrong.
+
+    Raises:
+        ConfigError: MLXTS_THREADS or MLXTS_KERNELS is not one of the possible values.
+    """
+    threads, chosen = os.environ.get("MLXTS_THREADS", ""), os.environ.get("MLXTS_KERNELS", "")
+    if threads and not _count("MLXTS_THREADS"):
+        raise ConfigError(
+            f"MLXTS_THREADS: {threads} is no number of threads; set 1 to {_MOST_THREADS}, or leave "
+            "it out"
+        )
+    if chosen not in ("", "stock"):
+        raise ConfigError(f"MLXTS_KERNELS: {chosen} is not stock; set that, or leave it out")
 
 
 def _mkl_is_loaded() -> bool:
@@ -259,9 +278,11 @@ def host_array(rows: int, columns: int) -> "np.ndarray":
     import mlx.core as mx
     import numpy as np
 
+    from mlxts import transfer
+
     if device() == "cuda":
         return np.zeros((rows, columns), dtype=np.float32)
-    return np.asarray(mx.zeros((rows, columns), dtype=mx.float32))
+    return transfer.view(mx.zeros((rows, columns), dtype=mx.float32))
 
 
 def on_device(array: "np.ndarray") -> "mx.array":
@@ -269,23 +290,27 @@ def on_device(array: "np.ndarray") -> "mx.array":
     import mlx.core as mx
     import numpy as np
 
+    from mlxts import transfer
+
     owner = getattr(array.base, "obj", None)  # the base of such a view is a buffer of the owner's
     same = isinstance(owner, mx.array) and owner.shape == array.shape
     if same and array.flags.c_contiguous and array.dtype == np.float32:
         return owner
-    return mx.array(array)
+    return transfer.on_device(array)
 
 
 def matmul_gflops(size: int = 2048, repeats: int = 5) -> float:
     """Measured float32 GFLOP/s of a size^3 matrix product, best of `repeats`."""
     import mlx.core as mx
 
+    from mlxts import transfer
+
     left, right = mx.random.normal((2, size, size), key=mx.random.key(0))
-    mx.eval(left @ right)
+    transfer.evaluate(left @ right)
     best = float("inf")
     for _ in range(repeats):
         start = time.perf_counter()
-        mx.eval(left @ right)
+        transfer.evaluate(left @ right)
         best = min(best, time.perf_counter() - start)
     return 2 * size**3 / best / 1e9
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -39,6 +40,13 @@ def outputs_folder() -> Path:
 
 def runs_folder() -> Path:
     return outputs_folder() / "runs"
+
+
+def cache_folder() -> Path:
+    """What belongs to this user and machine and to no workspace: below XDG_CACHE_HOME if set, else
+    `~/Library/Caches` on macOS and `~/.cache` elsewhere."""
+    usual = Path("Library", "Caches") if sys.platform == "darwin" else Path(".cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / usual) / "mlxts"
 
 
 @contextmanager

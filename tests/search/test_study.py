@@ -14,7 +14,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from mlxts.errors import SearchError, StorageError
+from mlxts.errors import DeviceError, SearchError, StorageError
 from mlxts.search import blind, sampling, space, storage, study
 from mlxts.search.objective import RUN, TAKEN_OVER, Halted
 from mlxts.training import events
@@ -279,6 +279,28 @@ def test_a_trial_that_fails_is_told_and_tried_again_three_times(home: Path) -> N
     assert study.work(one, store) is False
     assert [trial.state for trial in one.trials] == [TrialState.FAIL] * (storage.MAX_RETRY + 1)
     assert study.best(one) is None
+
+
+class _Failing(study.Watcher):
+    """A device that fails at so many steps in all."""
+
+    def __init__(self, times: int) -> None:
+        self._left = times
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepEvent) and self._left:
+            self._left -= 1
+            raise DeviceError("the device failed: no more")
+
+
+def test_a_search_goes_on_when_the_device_failed_but_not_for_ever(home: Path) -> None:
+    one, store = studies.begin(studies.experiment(trials=1))
+    assert study.run_all(one, store, watcher=_Failing(1)) == "all 1 trials are done"
+    assert [trial.state for trial in one.trials] == [TrialState.FAIL, TrialState.COMPLETE]
+    other, store = studies.begin(studies.experiment(trials=1, seed=1))
+    with pytest.raises(DeviceError):
+        study.run_all(other, store, watcher=_Failing(99))
+    assert [trial.state for trial in other.trials] == [TrialState.FAIL] * (storage.MAX_RETRY + 1)
 
 
 def test_the_time_limit_halts_the_trial_in_progress_and_it_goes_on_next_time(home: Path) -> None:
