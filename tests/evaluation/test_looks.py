@@ -1,6 +1,5 @@
 """The ledger of looks at the test split."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -44,6 +43,6 @@ def test_a_look_that_cannot_be_recorded_is_refused(workspace):
 
 def test_a_look_is_flushed_to_the_disk_before_it_is_taken(monkeypatch):
     flushed = []
-    monkeypatch.setattr(os, "fsync", lambda _: flushed.append(looks.path().read_bytes()))
+    monkeypatch.setattr(looks, "sync", lambda _: flushed.append(looks.path().read_bytes()))
     looks.record("run", "SPY")
     assert flushed == [looks.path().read_bytes()]
