@@ -98,6 +98,7 @@ def test_only_like_is_pooled_with_like() -> None:
     assert found.pooled.gain == pytest.approx(np.mean([v.skill for v in found.cells[:2]]))
     assert [v.word for v in found.pools.values()][1:] == [verdict.INVERSE, verdict.SCALING]
     alone = judged(*real)
+    assert alone.pooled.name == "pooled"
     assert [v.q for v in found.cells[:2]] == [v.q for v in alone.cells]
     assert [v.name for v in found.pools.values()] == [
         "pooled: strict",
@@ -207,6 +208,10 @@ def test_the_pooled_gain_is_the_mean_of_skills_draw_by_draw() -> None:
     assert (found.sizes, found.seeds, found.dates) == (4, 3, len(cells[0].dates))
     power, flat = (sum(getattr(s, f"{law}_error") for s in skills) for law in ("power", "flat"))
     assert found.extrapolation == pytest.approx(1 - power / flat)
+
+
+def test_a_gain_of_exactly_nothing_is_no_evidence_of_a_gain() -> None:
+    assert verdict._tested("same", np.zeros(101), 0.1).p == 1.0
 
 
 @pytest.mark.parametrize(
