@@ -79,7 +79,7 @@ def test_parquet_with_a_zoned_index_keeps_the_session(tmp_path: Path, unit: str)
     assert FilesSource(path).fetch("SPY").frame["date"].to_list() == DAYS
 
 
-@pytest.mark.parametrize("year", [1980, 1999, 2024])
+@pytest.mark.parametrize("year", [1972, 1980, 1999, 2024])
 @pytest.mark.parametrize("scale", [1, 10**3, 10**6, 10**9])
 def test_seconds_since_1970_are_read_in_any_unit(scale: int, year: int) -> None:
     days = [day.replace(year=year) for day in DAYS]
@@ -229,6 +229,11 @@ BAD = {
         "date;open;high;low;close;volume\n2024-01-11;1.234;2.345;1.111;2.222;74,850,700\n",
         r"open, high, low, close: the numbers can be read",
     ),
+    "a volume in the other way": (
+        "date,open,high,low,close,volume\n2024-01-11,1.234,2.345,1.111,2.222,74.850.700\n",
+        r"open, high, low, close: the numbers can be read",
+    ),
+    "quote in a cell": (PLAIN.write_csv().replace("999.0", '"99"9.0'), r"it is no table"),
     "unclear dates": (
         "date,open,high,low,close,volume\n01/02/2024,1,2,1,1,5\n01/03/2024,1,2,1,1,5\n",
         r"row 1: '01/02/2024' may be 2024-01-02 or 2024-02-01",
