@@ -168,7 +168,7 @@ def _conclude(trained: Trained, thermal: dict[str, Any]) -> dict[str, Any]:
     ]
     predicted = pl.concat(tables)
     predictions.write(plan.folder / predictions.FILE_NAME, predicted)
-    scores = score.score_run(runs.MODEL, predicted, data)
+    scores, reference = score.score_run(runs.MODEL, predicted, data)
     figures_of_model = scores["validation"][runs.MODEL]
     summary = {
         **plan.record(),
@@ -184,6 +184,7 @@ def _conclude(trained: Trained, thermal: dict[str, Any]) -> dict[str, Any]:
         "train_seconds": outcome.state.train_seconds,
         "samples_per_second": _throughput(outcome.state),
         "thermal": thermal,
+        "reference": reference.record(),
         "scores": scores,
         "verdict": verdict.sentence(
             runs.MODEL, figures_of_model, data.task, data.horizon, "validation"

@@ -29,7 +29,6 @@ from mlxts.files import canonical_hash, runs_folder, sweep, write_text
 from mlxts.model import budget, cost
 from mlxts.model.offset import OffsetPatchTST
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
-from mlxts.model.scale import ScaleModel
 from mlxts.training import batch_size, best, checkpoint, memory_plan, offset, run_json
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.events import Event, Listener, NoticeEvent
@@ -37,6 +36,7 @@ from mlxts.training.header import start_event
 from mlxts.training.log import RunLog
 from mlxts.training.loop import Arrays, Gate, Outcome, fresh_state
 from mlxts.training.loop import train as train_loop
+from mlxts.training.offset import Offset
 from mlxts.training.provenance import code_version
 from mlxts.training.ranks import ALONE, Ranks
 from mlxts.training.run_json import read as record
@@ -112,7 +112,7 @@ class Trained:
     model: PatchTST
     scale: TargetScale
     outcome: Outcome | None = None
-    offset: ScaleModel | None = None  # what the model's output is added to
+    offset: Offset | None = None  # what the model's output is added to
 
     def outputs(self, split: str) -> np.ndarray:
         """(n,) float64 of a split, in the order of its samples: logits, or log returns."""

@@ -27,7 +27,7 @@ def run_folder(
 ) -> Path:
     """A finished run whose logits are HAR's with noise of deviation `blur`."""
     rng = np.random.default_rng([configuration.seed, int(1e6 * blur)])
-    har = baselines.predictions(data, splits, ("har",))["har"]
+    har = baselines.beside(data, splits, ("har",)).tables["har"]
     said = har.with_columns(pl.col("logit") + blur * rng.normal(size=har.height))
     shape = budget.solve(configuration.budget, len(data.names), configuration.model)
     run_id = f"{configuration.budget}-h{data.horizon}-s{configuration.seed}-{started[:4]}"
