@@ -128,7 +128,7 @@ class Scored:
 
 def figures(table: LossTable, drawn: Draws) -> dict:
     """n, n_eff, loss, those of the references, and with _low and _high at 95 % the difference and
-    the skill, both against the reference, and skill_har over HAR."""
+    the skill, both against the reference, and skill_har over HAR; None where there is none."""
     losses = drawn.rungs[:, 0]
     overlap = uncertainty.overlap(table.horizon, table.spacing)
     level = uncertainty.expanded(len(table.dates), table.block, overlap)
@@ -145,7 +145,7 @@ def figures(table: LossTable, drawn: Draws) -> dict:
     ):
         low, high = uncertainty.interval(values[1:], level)
         found |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
-    return found
+    return {name: value if np.isfinite(value) else None for name, value in found.items()}
 
 
 def said(found: dict) -> str:
