@@ -58,9 +58,11 @@ def _of_labels(title: str, any_model: Figures) -> dict[str, Columns]:
             "log loss": ranged("log_loss", ".4f", ".3f"),
             against(any_model): ranged("log_loss_difference", "+.4f", ".4f"),
         },
+        "Skill": {
+            "over the reference": ranged("log_loss_skill", "+.1%", ".1%"),
+            "over HAR": ranged("log_loss_skill_har", "+.1%", ".1%"),
+        },
         "Probabilities": {
-            "skill": ranged("log_loss_skill", "+.1%", ".1%"),
-            "skill over HAR": ranged("log_loss_skill_har", "+.1%", ".1%"),
             "AP": ranged("average_precision", ".4f", ".3f"),
             "Brier": ranged("brier", ".4f", ".3f"),
             "ECE": ranged("ece", ".4f", ".3f"),
@@ -81,9 +83,11 @@ def _of_returns(title: str, any_model: Figures) -> dict[str, Columns]:
             "RMSE": ranged("rmse", ".5f", ".5f"),
             against(any_model): ranged("rmse_difference", "+.6f", ".6f"),
         },
+        "Skill (MSE)": {
+            "over the reference": ranged("mse_skill", "+.2%", ".2%"),
+            "over HAR": ranged("mse_skill_har", "+.2%", ".2%"),
+        },
         "Returns": {
-            "skill (MSE)": ranged("mse_skill", "+.2%", ".2%"),
-            "skill over HAR": ranged("mse_skill_har", "+.2%", ".2%"),
             "R² out of sample": ranged("r2", "+.4f", ".4f"),
             "right direction": ranged("directional_accuracy", ".4f", ".3f"),
         },

@@ -52,8 +52,8 @@ _SEEDS = {
 }  # fmt: skip
 _BESIDE = {
     "change": "what differs", "budget": "budget", "horizon": "H, days", "seeds": "seeds",
-    "samples": "training samples", "loss": "loss",
-    "against_main": "minus the strict model's loss", **_COMPARED,
+    "samples": "training samples", "loss_har": f"{HAR}'s loss", "loss_linear": "linear's loss",
+    "loss": "loss", "against_main": "minus the strict model's loss", **_COMPARED,
 }  # fmt: skip
 _ALONG = {
     "axis": "along", "cell": "cell", "sizes": "sizes", "seeds": "seeds", "dates": "days",
@@ -214,7 +214,7 @@ def markdown(record: dict[str, Any]) -> str:
         f"Task `{first['task']}`, {first['symbol']}, {first['timescale']}, {record['split']} "
         f"({record['span']}), canonical phase. Log loss in nats. In brackets 95 % intervals from "
         f"{record['draws']:,} block-bootstrap draws, paired by date, widened for few blocks and "
-        "for labels that overlap; means over seeds hold the luck of the seed as well. "
+        "for labels that overlap; means over seeds include seed variance. "
         f"The reference is the better of {HAR} and linear, a ridge regression on {HAR}'s three log "
         "ranges and the network's own features at the decision bar, by cross-validation within the "
         "training days. Minus the reference's loss below zero is better, and skill is 1 − loss / "
@@ -231,8 +231,8 @@ def markdown(record: dict[str, Any]) -> str:
     if record["beside"]:
         parts.append(_table(_BESIDE, record["beside"]))
         parts.append(
-            "What differs from the strict model of the same budget and horizon; the last "
-            "difference is paired with that model's loss on the same days."
+            "What differs from the strict model of the same budget and horizon; the difference to "
+            "that model's loss is paired on the same days."
         )
     else:
         parts.append("None was trained yet.")
