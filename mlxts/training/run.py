@@ -27,7 +27,6 @@ from mlxts.features import timescales
 from mlxts.files import canonical_hash, runs_folder, sweep, write_text
 from mlxts.model import budget, cost
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
-from mlxts.model.scale import ScaleModel
 from mlxts.run_files import metadata as record
 from mlxts.training import batch_size, best, checkpoint, memory_plan, offset, run_json, start
 from mlxts.training.checkpoint import LoopState
@@ -36,6 +35,7 @@ from mlxts.training.header import start_event
 from mlxts.training.log import METRICS, RunLog
 from mlxts.training.loop import Gate, Outcome, Permit, always, fresh_state
 from mlxts.training.loop import train as train_loop
+from mlxts.training.offset import Offset
 from mlxts.training.ranks import ALONE, Ranks
 from mlxts.training.step import Forward, TargetScale, make_optimizer
 
@@ -109,7 +109,7 @@ class Trained:
     model: PatchTST
     scale: TargetScale
     outcome: Outcome | None = None
-    offset: ScaleModel | None = None  # what the model's output is added to
+    offset: Offset | None = None  # what the model's output is added to
 
     def outputs(self, split: str) -> np.ndarray:
         """(n,) float64 of a split, in the order of its samples: logits, or log returns."""
