@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli import cells, controls
+from mlxts.cli import cells, controls, register
 from mlxts.cli.output import JsonOption, emit, note, say, table
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ data = typer.Typer(help="Fetch, import, simulate, list and verify data.", no_arg
 data.command()(cells.cell)
 data.command()(cells.sources)
 data.command()(controls.controls)
+data.command()(register.register_raw)
+data.command()(register.register_processed)
 
 
 class Online(StrEnum):
@@ -186,37 +188,6 @@ def simulate(
 
 
 @data.command()
-def register_raw(
-    path: Annotated[Path, typer.Argument(help="Parquet file with the columns of a raw artifact.")],
-    symbol: Annotated[str, typer.Option(help="e.g. SPY")],
-    source: Annotated[str, typer.Option(help="e.g. yahoo or files")] = "files",
-    as_json: JsonOption = False,
-) -> None:
-    """Register a raw Parquet file that something else wrote."""
-    from mlxts.data import register
-
-    artifact = register.raw(path, source=source, symbol=symbol.upper())
-    _show_registered(artifact, as_json)
-
-
-@data.command()
-def register_processed(
-    path: Annotated[Path, typer.Argument(help="Parquet file with a date column.")],
-    dataset: Annotated[str, typer.Option(help="What to call it; versions count within it.")],
-    source_md5: Annotated[
-        list[str], typer.Option("--source-md5", help="md5 of a raw artifact it came from; repeat.")
-    ],
-    tier: Annotated[int | None, typer.Option(help="Feature tier.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Register a processed Parquet file as the next version of its dataset."""
-    from mlxts.data import register
-
-    artifact = register.processed(path, dataset=dataset, tier=tier, source_md5s=source_md5)
-    _show_registered(artifact, as_json)
-
-
-@data.command()
 def verify(as_json: JsonOption = False) -> None:
     """Hash every registered file again and name each that changed or is missing."""
     from mlxts.data import store
@@ -345,13 +316,6 @@ def _remark(artifact: "Artifact", notes: Iterable[str], warnings: Sequence[Any])
         note(f"  {warning}")
     if len(warnings) > _WARNINGS_SHOWN:
         note(f"  … and {len(warnings) - _WARNINGS_SHOWN} more (--json lists all)")
-
-
-def _show_registered(artifact: "Artifact", as_json: bool) -> None:
-    if as_json:
-        emit(artifact.record())
-    else:
-        say(f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.path}")
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

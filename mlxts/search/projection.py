@@ -7,7 +7,7 @@ steps, at most, because a run may stop early.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlxts import dataset
+from mlxts import dataset, run_files
 from mlxts.dataset import Dataset
 from mlxts.errors import DataError, MlxtsError
 from mlxts.search import readiness
@@ -78,7 +78,7 @@ def project(
         except MlxtsError as error:
             projections.append(Projection(point, problem=str(error)))
             continue
-        done = (plan.folder / "summary.json").exists()
+        done = run_files.is_finished(plan.folder)
         key = (plan.shape, plan.config.training.batch_size, plan.micro_batch)
         if timed and not done and not problem and key not in seconds:
             progress(

@@ -7,18 +7,17 @@ measured in a process of their own, larger ones are planned from them, and each 
 is planned first.
 """
 
-import json
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import mlx.core as mx
+from pydantic import Field
 
-from mlxts import backend
+from mlxts import backend, json_files, transfer
 from mlxts.config import ExperimentConfig
 from mlxts.data.series import COLUMN_PREFIX
 from mlxts.dataset import Dataset
@@ -66,7 +65,7 @@ class TuningRecord:
     memory: MemoryPlan  # calibrated
     room_bytes: int  # that steps could take
     trials: tuple[Trial, ...]
-    micro_batch: int
+    micro_batch: Annotated[int, Field(gt=0)]
     reason: str
     timestamp: str
 
@@ -281,7 +280,7 @@ def time_steps(
         batch = batches.at(index)
         began = time.perf_counter()
         step(index, features, batch.rows, batch.targets, batch.weights, batch.keys)
-        mx.eval(model.state, optimizer.state)
+        transfer.evaluate(model.state, optimizer.state)
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds[1:])
 
@@ -345,13 +344,8 @@ def _digest(shape: Shape) -> str:
 
 
 def _read(path: Path) -> TuningRecord | None:
-    """A record, or None where there is none, or one of another version."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        values["trials"] = tuple(Trial(**trial) for trial in values["trials"])
-        values["symbols"] = tuple(values["symbols"])
-        for name in ("formula", "memory"):
-            values[name] = MemoryPlan(**values[name])
-        return TuningRecord(**values)
-    except (OSError, ValueError, TypeError, KeyError):
+    """A record, or None where there is none. Raises RunError where it is damaged."""
+    if not path.exists():
         return None
+    way_out = "delete it, and run `mlxts batch-size CONFIG` again"
+    return json_files.load(path, TuningRecord, error=RunError, way_out=way_out)

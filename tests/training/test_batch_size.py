@@ -78,13 +78,14 @@ def _assert_only_the_same_key_finds(small: config.ExperimentConfig, data: Datase
     assert [batch_size.find(*pair) for pair in others] == [None] * len(others)
 
 
-def test_a_record_of_another_version_is_none(home: Path) -> None:
+def test_a_record_that_is_damaged_or_of_another_version_names_the_way_out(home: Path) -> None:
     small, data = worlds.configuration(), worlds.dataset()
     path = batch_size._path(batch_size._key(small, data))
     path.parent.mkdir(parents=True)
     for text in ("{", '{"micro_batch": 3}', "[]"):
         path.write_text(text)
-        assert batch_size.find(small, data) is None
+        with pytest.raises(RunError, match=rf"{path.name} is damaged.*delete it.*batch-size"):
+            batch_size.find(small, data)
 
 
 def test_strict_training_asks_for_the_tuning_of_its_own_key(home: Path) -> None:
