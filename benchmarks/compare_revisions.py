@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mlxts import transfer
+
 ROOT = Path(__file__).resolve().parents[1]
 NETWORK = "patchtst"  # its key in summaries, and its name where predictions name their model
 _COMMON = {"budget": "0.02M", "features.tier": 20, "training.max_epochs": 1}
@@ -132,20 +134,15 @@ def read(folder: Path) -> Results:
         with `dates.…` beside it, and `score.<path>` (1,) of every figure of the network and its
         baselines in summary.json.
     """
-    from mlxts import transfer
-
-    # isort: split
     import mlx.core as mx
 
     numbers: dict[str, np.ndarray] = {}
     events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     for split in sorted({event["split"] for event in events}):
         losses = [event["loss"] for event in events if event["split"] == split]
-        numbers[f"loss.{split}"] = np.fromiter(losses, np.float64)
-    weights = mx.load(str(folder / "checkpoint" / "best" / "weights.safetensors"))
-    assert isinstance(weights, dict)
-    for name, array in transfer.on_host(weights).items():
-        numbers[f"weights.{name}"] = array
+        numbers[f"loss.{split}"] = np.fromiter(losses, dtype=np.float64)
+    weights = transfer.on_host(mx.load(str(folder / "checkpoint" / "best" / "weights.safetensors")))
+    numbers.update({f"weights.{name}": array for name, array in weights.items()})
     rows = pl.read_parquet(folder / "predictions.parquet")
     if "model" in rows.columns:
         rows = rows.filter(pl.col("model") == NETWORK)

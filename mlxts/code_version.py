@@ -90,11 +90,13 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def git_commit() -> str | None:
-    """The commit of the checkout that this package lies in, for people; None outside of one."""
-    done = subprocess.run(
-        ["git", "-C", str(PACKAGE), "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """The commit of the checkout that this package lies in, for people.
+
+    None outside of one, and where there is no git.
+    """
+    command = ["git", "-C", str(PACKAGE), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
     return done.stdout.strip() or None

@@ -48,6 +48,14 @@ class RunError(MlxtsError):
     """A run that cannot be found, started or continued."""
 
 
+class BusyError(RunError):
+    """A run that another process is training; the message names the process."""
+
+
+class TakenOverError(RunError):
+    """A run that another worker was given, because this one gave no sign of life for too long."""
+
+
 class StorageError(MlxtsError):
     """A file that could not be written: disk full, no permission."""
 

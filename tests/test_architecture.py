@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlxts"
 STAIRCASE = [
-    "protocol", "errors", "files", "code_version", "universe", "yamltext", "config",
-    "transfer", "kernels", "gemm", "pages", "memory",
+    "protocol", "errors", "files", "json_files", "code_version", "locks", "run_files", "yamltext",
+    "universe", "validation", "config", "transfer", "kernels", "gemm", "pages", "memory", "wheels",
     "backend", "data", "features", "targets", "splits", "dataset", "model", "training", "thermal",
     "console", "tracking", "evaluation", "experiment", "interop", "walk_forward",
     "search", "scaling", "report", "quickstart", "workspace", "cli", "__main__",

@@ -28,13 +28,13 @@ def load(
 
     Raises:
         ConfigError: no such tier.
-        IntegrityError: the registered file was changed or is missing.
+        IntegrityError: the registered file was changed.
         StorageError: the file could not be written.
     """
     made = recipe(panel, tier, timescale) | {"code": code_version.of(code_version.FEATURES)}
     dataset = dataset_name(panel, tier, timescale)
     known = store.find_processed(dataset, sources=panel.artifacts, parameters=made)
-    if known is not None:
+    if known is not None and known.file.exists():
         return store.load(known), known
     frame = timescales.build(panel.frame, tier, timescale)
     frame = exogenous.append(frame, panel.releases)

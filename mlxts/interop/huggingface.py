@@ -3,13 +3,12 @@
 Neither that library nor PyTorch is needed to write or to read one.
 """
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import mlx.core as mx
 
-from mlxts import transfer
+from mlxts import json_files, transfer
 from mlxts.errors import DeviceError, InteropError
 from mlxts.files import atomic_path, write_json
 from mlxts.interop import names
@@ -95,13 +94,9 @@ def of(model: PublishedPatchTST) -> Model:
 
 
 def _configuration(path: Path) -> dict[str, Any]:
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InteropError(
-            f"{path} cannot be read; give the folder that save_pretrained wrote"
-        ) from error
-    if not isinstance(said, dict) or said.get("model_type") != "patchtst":
+    way_out = "give the folder that save_pretrained wrote"
+    said = json_files.read(path, json_files.Shape, error=InteropError, way_out=way_out)
+    if said.get("model_type") != "patchtst":
         raise InteropError(
             f"{path} describes no PatchTST (model_type: patchtst); give one's folder"
         )

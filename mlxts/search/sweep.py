@@ -16,7 +16,7 @@ from optuna.storages import BaseStorage
 from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import code_version
+from mlxts import code_version, locks
 from mlxts.errors import SearchError
 from mlxts.search import matrix, readiness, storage
 from mlxts.search.matrix import Point, Sweep, Value
@@ -56,12 +56,15 @@ class _Queue(optuna.Study):
     """A study that runs what was queued and nothing else: no sampler invents a trial.
 
     Trials whose checkpoint lies on this machine go first, so that work which was cut short is
-    taken up where it can be continued.
+    taken up where it can be continued. A run that another process of this machine still holds (it
+    was stopped, and will find that its trial was given away) waits until that one has let go.
     """
 
     def ask(self, fixed_distributions: dict[str, Any] | None = None) -> optuna.Trial:
         waiting = self.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         for trial in sorted(waiting, key=lambda t: (not _begun_here(t), t.number)):
+            if _held_here(trial):
+                continue
             self._sign_of_life(trial)
             try:
                 claimed = self._storage.set_trial_state_values(
@@ -187,6 +190,11 @@ def _key(values: dict[str, Value]) -> tuple:
 def _begun_here(trial: FrozenTrial) -> bool:
     run_id = trial.user_attrs.get("run_id")
     return bool(run_id) and (run.runs_folder() / run_id / "checkpoint").is_dir()
+
+
+def _held_here(trial: FrozenTrial) -> bool:
+    run_id = trial.user_attrs.get("run_id")
+    return bool(run_id) and locks.holder(run.runs_folder() / run_id / run.LOCK) is not None
 
 
 @contextmanager

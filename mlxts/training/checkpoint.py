@@ -16,8 +16,9 @@ from typing import Any, Self
 import mlx.core as mx
 import mlx.optimizers as optim
 from mlx.utils import tree_unflatten
+from pydantic import ConfigDict
 
-from mlxts import transfer
+from mlxts import json_files, transfer
 from mlxts.errors import CheckpointError, DeviceError, StorageError
 from mlxts.files import TEMPORARY, flush
 from mlxts.model.network import Network
@@ -45,7 +46,6 @@ class LoopState:
     def of(cls, record: dict[str, Any]) -> Self:
         """From what `asdict` makes of one."""
         values = dict(record)
-        values.pop("first_loss", None)  # what earlier versions compared losses with
         stopping = EarlyStopping(**values.pop("stopping"))
         return cls(stopping=stopping, **values)
 
@@ -130,15 +130,30 @@ def exists(folder: Path, name: str) -> bool:
     return any(path.is_dir() for path in (folder / name, _before(folder / name)))
 
 
+class _Fingerprint(json_files.Shape):
+    bytes: int
+    crc32: int
+
+
+class _State(json_files.Shape):
+    model_config = ConfigDict(allow_inf_nan=True)  # a loss that was never seen is infinite
+
+    files: dict[str, _Fingerprint]
+
+
 def _load(
     path: Path, run_id: str, model: Network, optimizer: optim.MultiOptimizer | None
 ) -> LoopState:
-    try:
-        record = json.loads((path / _STATE).read_text(encoding="utf-8"))
-        files = record.pop("files")
-        state = LoopState.of(record)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"checkpoint {path} has no readable {_STATE}") from error
+    way_out = "the checkpoint cannot be used"
+    record = json_files.read(path / _STATE, _State, error=CheckpointError, way_out=way_out)
+    files = record.pop("files")
+    record.pop("first_loss", None)  # what earlier versions compared losses with
+    state = json_files.build(
+        record, LoopState, where=str(path / _STATE), error=CheckpointError, way_out=way_out
+    )
+    for name in (_WEIGHTS, _OPTIMIZER) if optimizer is not None else (_WEIGHTS,):
+        if name not in files:
+            raise CheckpointError(f"checkpoint {path} holds no {name}")
     if state.run_id != run_id:
         raise CheckpointError(f"checkpoint {path} belongs to run {state.run_id}, not {run_id}")
     for name, fingerprint in files.items():

@@ -47,6 +47,16 @@ class Gate(Protocol):
     def __call__(self, step: int, /) -> StopEvent | None: ...
 
 
+class Permit(Protocol):
+    """Asked before anything is written that tells others of the run; raises what forbids it."""
+
+    def __call__(self) -> None: ...
+
+
+def always() -> None:
+    """The permit of a run that nobody can take away."""
+
+
 @dataclass(frozen=True)
 class Arrays:
     """What the loop reads: one feature array on the device, and two splits."""
@@ -79,6 +89,7 @@ def train(
     gate: Gate,
     ranks: Ranks = ALONE,
     evaluation_batch: int | None = None,
+    permit: Permit = always,
 ) -> Outcome:
     """Train from `start` until early stopping, the last epoch, or the gate says stop.
 
@@ -98,6 +109,7 @@ def train(
         DeviceError: the device failed. The StopEvent before it and the message say at which step,
             and which checkpoint is left; nothing is written after it.
         StorageError: a checkpoint could not be written.
+        TakenOverError: `permit` says that the run is another worker's; nothing was written.
     """
     settings = config.training
     batches = Batches(
@@ -145,6 +157,7 @@ def train(
     def save_best() -> None:
         refuse(divergence.of_arrays("weights", flat_arrays(model.parameters())), state.step)
         if ranks.leads:
+            permit()
             path = checkpoint.save(folder, "best", model, state)
             emit(CheckpointEvent(state.step, str(path), best=True))
 
@@ -155,6 +168,7 @@ def train(
         if not looked:
             validate(slice(scored))  # the last update may have done what its own loss cannot show
         if ranks.leads:
+            permit()
             path = checkpoint.save(folder, "last", model, state, optimizer)
             emit(CheckpointEvent(state.step, str(path), best=False))
         kept = state.step

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,15 @@ def _interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.fixture
+def in_background() -> Iterator[None]:
+    """A shell starts such jobs with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("in_background")
 def test_ctrl_c_ends_cleanly_and_the_trial_goes_on_where_it_stopped(home: Path) -> None:
     configuration = studies.experiment(trials=1, settings=EPOCHS)
     one, store = studies.begin(configuration)
@@ -122,7 +132,7 @@ def test_ctrl_c_ends_cleanly_and_the_trial_goes_on_where_it_stopped(home: Path) 
     halted, waiting = one.trials
     assert (halted.state, waiting.state) == (TrialState.FAIL, TrialState.WAITING)
     assert waiting.params == halted.params
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     assert study.work(one, store, emit=seen.append) is False
     steps = [event.step for event in seen if isinstance(event, StepEvent)]
     assert steps[0] == 6

@@ -151,15 +151,14 @@ def test_a_run_whose_device_always_fails_is_tried_a_few_times(home: Path) -> Non
     assert _states(study) == ["failed"]
 
 
-def test_a_run_that_was_taken_over_while_the_machine_slept_is_given_up(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(one_run, "_LOOKS", 0.0)
+def test_a_run_that_was_taken_over_while_the_machine_slept_is_given_up(home: Path) -> None:
     study, journal = _begin(sweeps.sweep({"seed": [0]}, training__max_epochs=3))
+    saved: list[int] = []
 
     def taking_over(plan):
         def listen(event: Event) -> None:
             if isinstance(event, CheckpointEvent):
+                saved.append(event.step)
                 running = study.get_trials(states=(TrialState.RUNNING,))
                 for trial in running:  # what another machine does after the grace period
                     study.tell(trial.number, state=TrialState.FAIL)
@@ -169,6 +168,7 @@ def test_a_run_that_was_taken_over_while_the_machine_slept_is_given_up(
     outcome = one_run.work(study, journal, taking_over)
     assert outcome is not None
     assert outcome.state == "lost"
+    assert len(saved) == 1  # nothing was written after it
     assert [t.state for t in study.trials] == [TrialState.FAIL]
     summary = files.runs_folder() / str(outcome.run_id) / "summary.json"
     assert not summary.exists()
@@ -220,7 +220,8 @@ def test_a_machine_with_other_data_or_code_claims_nothing(
 
 def test_only_so_many_train_on_a_device_at_a_time() -> None:
     with readiness.device_to_itself():
-        with pytest.raises(SearchError, match="--per-device"), readiness.device_to_itself():
+        named = f"process {os.getpid()} .*--wait .*--workers-per-device 2"
+        with pytest.raises(SearchError, match=named), readiness.device_to_itself():
             pass
         with readiness.device_to_itself(2):
             pass
