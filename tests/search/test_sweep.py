@@ -68,6 +68,23 @@ def test_every_run_is_trained_once_and_recorded(home: Path) -> None:
     assert len(study.trials) == 4
 
 
+def test_queueing_looks_at_what_is_queued_once_however_much_it_is(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    real = storage.Journal.get_all_trials
+
+    def counting(*arguments, **named):
+        looks.append(1)
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(storage.Journal, "get_all_trials", counting)
+    _begin(sweeps.sweep({"seed": [0, 1]}))
+    few = len(looks)
+    _begin(sweeps.sweep({"seed": list(range(2, 12))}))
+    assert len(looks) == 2 * few
+
+
 def test_a_worker_that_lost_the_race_for_the_last_trial_invents_none(home: Path) -> None:
     study, journal = _begin(sweeps.sweep({"seed": [0]}))
     other = sweep.load(study.study_name, storage.open())
