@@ -20,7 +20,7 @@ from benchmarks import render
 from mlxts.files import outputs_folder, write_json, write_text
 
 FOLDER = Path(__file__).parent
-PLUMBING = ("__init__", "claims", "harness", "postgres", "run", "render")
+PLUMBING = ("__init__", "claims", "compare_revisions", "harness", "postgres", "run", "render")
 # Studies that take many minutes: only when named, or with --all.
 LONG = (
     "end_to_end", "fitter_coverage", "handoffs", "interval_coverage", "kills", "oracle_checks",

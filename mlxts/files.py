@@ -1,5 +1,6 @@
 """Where things live, and writing them so that nothing half-written is ever left behind."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -7,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,22 @@ def flush(path: Path) -> None:
     """Send a file, or a folder's own entries, to the disk, so that it survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync(descriptor: int) -> None:
+    """Send what was written to an open file to the disk.
+
+    On macOS fsync(2) leaves it in the drive's own cache; F_FULLFSYNC empties that too, where the
+    file system has it (network ones may not). Raises OSError.
+    """
+    if hasattr(fcntl, "F_FULLFSYNC"):
+        with suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
 
 
 def write_text(target: Path, text: str) -> None:

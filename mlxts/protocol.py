@@ -215,6 +215,8 @@ BASELINE = "har"  # the primary figure is log-loss skill against it
 HAR_WINDOWS = (1, 5, 22)  # trading days
 
 EXIT_USAGE = 2
+EXIT_UNEXPECTED = 70
+EXIT_DEVICE = 71
 EXIT_STALLED = 74
 EXIT_OVERHEATED = 75
 EXIT_INTERRUPTED = 130

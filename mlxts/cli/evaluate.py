@@ -55,10 +55,10 @@ def evaluate(
         walk_forward.show(run, origins, split, as_json)
         return
     from mlxts import experiment
-    from mlxts.evaluation import details, predictions, runs, score
+    from mlxts.evaluation import details, runs, score
 
     folder = runs.find(run)
-    predicted = predictions.read(folder / predictions.FILE_NAME)
+    predicted = experiment.predictions_of(folder)
     dataset = experiment.dataset_of(folder)
     if split is SplitName.test:
         predicted = _open_test(folder, dataset)
@@ -143,6 +143,9 @@ def runs(as_json: JsonOption = False) -> None:
         "Loss: log loss, for regression RMSE. Skill: 1 - log loss / HAR's (for regression of the "
         "squared error); above zero is better than volatility."
     )
+    for row in rows:
+        if row["damaged"]:
+            note(f"{row['run_id']} is damaged: {row['damaged']}")
     reasons = {row["run_id"]: row["wall_time_omitted"] for row in rows}
     for name, reason in reasons.items():
         if reason:
@@ -151,6 +154,8 @@ def runs(as_json: JsonOption = False) -> None:
 
 def _two_lines(row: dict[str, Any]) -> list[str]:
     """A run as a row of cells of two lines each, which fits a terminal of 80 columns."""
+    if row["damaged"]:
+        return [f"{row['run_id']}\ndamaged", "", ""]
     name, skill = _marked(row["name"], row["mode"]), row["skill"]
     loss = row["log_loss"] if row["rmse"] is None else row["rmse"]
     return [
@@ -185,6 +190,7 @@ def _open_test(folder: Path, dataset: "Dataset") -> "pl.DataFrame":
     count = looks.record(folder.name, dataset.score_on)
     note(f"look number {count} at the test split, recorded in {looks.path()}")
     rows = experiment.predict_split(folder, "test")
+    experiment.predictions_of(folder)  # where they are gone, they are written again first
     return predictions.replace_split(folder / predictions.FILE_NAME, rows)
 
 

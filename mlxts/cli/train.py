@@ -57,7 +57,7 @@ def train(
     named |= {"seed": seed, "thermal.sensor": thermal}
     configuration = _load(config, named, overrides)
     together = ranks.join() if distributed else ranks.ALONE
-    plan = run.plan(configuration, register=not dry_run, ranks=together.size)
+    plan = run.plan(configuration, register=not dry_run, ranks=together.size, tuned=not dry_run)
     if together.leads and not (quiet or as_json):
         _recommend_tuning(plan)
     if dry_run:
@@ -178,8 +178,10 @@ def _recommend_tuning(plan: "Plan") -> None:
 
 
 def _dry_run(plan: "Plan", as_json: bool) -> None:
+    from mlxts.training import batch_size as tuner
     from mlxts.training import run
 
+    untuned = tuner.untuned(plan.config, plan.dataset)
     if not as_json:
         note("compiling and timing three steps ...")
     seconds = run.time_steps(plan)
@@ -188,6 +190,7 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
         "seconds_per_step": seconds,
         "projected_seconds": seconds * plan.total_steps,
         "config": plan.config.model_dump(mode="json"),
+        "untuned": untuned,
     }
     if as_json:
         emit(record)
@@ -199,6 +202,8 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
         f"{seconds:.3f} s a step, {steps:,} steps in {plan.config.training.max_epochs} epochs: "
         f"at most {minutes:.1f} min, less when it stops early. Nothing was written."
     )
+    if untuned:
+        note(f"training will not begin yet, and its run id may be another: {untuned}")
 
 
 def show_plan(record: dict[str, Any]) -> None:
@@ -249,12 +254,12 @@ def train_plan(
         per_device: how many may train on this device without a word about it.
         wait: until the device is free; else a single run is trained all the same.
     """
-    from mlxts import console, experiment
+    from mlxts import console, experiment, run_files
     from mlxts.cli.evaluate import show_scores
     from mlxts.report import run_page
     from mlxts.search import readiness
 
-    done_before = (plan.folder / "summary.json").exists()
+    done_before = run_files.is_finished(plan.folder)
     if not (quiet or as_json or done_before or plan_is_known):
         show_plan(plan.record())
     with ExitStack() as stack:

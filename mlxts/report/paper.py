@@ -13,12 +13,13 @@ import json
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import polars as pl
+from pydantic import Field, model_validator
 
-from mlxts import splits
+from mlxts import json_files, run_files, splits
 from mlxts.errors import RunError
 from mlxts.evaluation import runs, uncertainty
 from mlxts.files import write_json, write_text
@@ -81,14 +82,14 @@ def collect(
     Raises:
         RunError, DataError: see `ledger.build`; and RunError where no run is strict.
     """
-    records = {folder.name: _json(folder / "run.json") for folder in folders}
+    records = {folder.name: run_files.metadata(folder) for folder in folders}
     folders, walked = foreseen.apart(folders)
     if not folders:
         raise RunError(foreseen.ALL_WALKED)
     built = _of_labels(ledger.build(folders, split=split))
     joined = _of_labels(foreseen.join(walked)) if walked else None
     found = scored(built, draws=draws, seed=seed)
-    summaries = {folder.name: _json(folder / "summary.json") for folder in folders}
+    summaries = {folder.name: run_files.summary(folder) for folder in folders}
     main = [one for one in found if one.mode == "strict"]
     if not main:
         raise RunError("none of these runs is strict; `mlxts sweep run` a strict sweep as well")
@@ -194,7 +195,9 @@ def write(record: dict[str, Any], path: Path) -> Path:
 
 def again(path: Path) -> Path:
     """Write `path` from the figures that are kept beside it. Raises RunError, StorageError."""
-    write_text(path, markdown(_json(figures_of(path))))
+    way_out = "name the finished runs, and it is made anew"
+    kept = json_files.read(figures_of(path), _Figures, error=RunError, way_out=way_out)
+    write_text(path, markdown(kept))
     return path
 
 
@@ -251,9 +254,10 @@ def markdown(record: dict[str, Any]) -> str:
             "anew at each origin. All windows together.",
         ]
     made = record["made_of"]
-    machines = sorted({f"{m['device_name']} ({m['device']})" for m in made["machines"] if m})
+    named = {f"{m.get('device_name')} ({m.get('device')})" for m in made["machines"] if m}
+    machines = ", ".join(sorted(named)) or "an unnamed machine"
     parts.append(
-        f"Of {len(made['runs'])} runs on {', '.join(machines) or 'an unnamed machine'}; data "
+        f"Of {len(made['runs'])} runs on {machines}; data "
         f"{', '.join(text[:8] for text in made['data'])}, code "
         f"{', '.join(text[:8] for text in made['code'])}."
     )
@@ -348,10 +352,37 @@ def _distinct(values: Any) -> list[Any]:
     return [json.loads(text) for text in sorted(found)]
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(
-            f"{path} is not there or cannot be read; name finished runs, and it is made"
-        ) from error
+class _Row(json_files.Shape):
+    @model_validator(mode="after")
+    def _holds_numbers(self) -> Self:
+        for key, value in (self.model_extra or {}).items():
+            if key in _FORM and not (value is None or isinstance(value, int | float)):
+                raise ValueError(f"{key}: {value!r} is no number")
+        return self
+
+
+class _Main(_Row):
+    task: str
+    symbol: str
+    timescale: str
+
+
+class _MadeOf(json_files.Shape):
+    runs: list[str]
+    machines: list[dict[str, Any]]
+    code: list[str]
+    data: list[str]
+
+
+class _Figures(json_files.Shape):
+    """What `collect` returns."""
+
+    split: str
+    span: str
+    draws: int
+    main: Annotated[list[_Main], Field(min_length=1)]
+    seeds: list[_Row]
+    beside: list[_Row]
+    along: list[_Row]
+    foreseen: list[_Row]
+    made_of: _MadeOf

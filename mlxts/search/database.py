@@ -27,6 +27,7 @@ from optuna.trial import TrialState
 from sqlalchemy import func
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 PATIENCE = 300.0  # seconds without an answer until an outage counts as the end
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds; doubled after each attempt
@@ -40,6 +41,11 @@ _CONNECTION = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
+
+# After a laptop has slept its connections are gone: ask before using one. A file is opened for
+# each call and closed after it, like the journal: nothing is left open when a storage is dropped.
+_KEPT: dict[str, Any] = {"pool_pre_ping": True}
+_CLOSED: dict[str, Any] = {"poolclass": NullPool}
 
 _waits: ContextVar[bool] = ContextVar("waits for a database that is away", default=True)
 
@@ -92,8 +98,10 @@ class Database(RDBStorage):
         given = {k: v for k, v in _CONNECTION.items() if self._postgres and k not in address.query}
         super().__init__(
             address.render_as_string(hide_password=False),
-            # After a laptop has slept its connections are gone: ask before using one.
-            engine_kwargs={"pool_pre_ping": True, "connect_args": given},
+            engine_kwargs={
+                "connect_args": given,
+                **(_KEPT if self._postgres else _CLOSED),
+            },
         )
 
     @contextlib.contextmanager

@@ -15,7 +15,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import backend, experiment, locks, protocol
+from mlxts import backend, experiment, locks, protocol, run_files
 from mlxts.config import ExperimentConfig
 from mlxts.errors import BudgetError, BusyError, ConfigError, DivergedError, TakenOverError
 from mlxts.search import blind, space, storage
@@ -203,7 +203,7 @@ class _Watch:
 
         A summary needs no replay: its run is over and was not pruned.
         """
-        if (self._plan.folder / "summary.json").exists():
+        if run_files.is_finished(self._plan.folder):
             return None
         for row in log.read(self._plan.folder / log.METRICS):
             if row["split"] == "validation":

@@ -17,7 +17,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import backend, experiment
-from mlxts.errors import BusyError, MlxtsError, TakenOverError
+from mlxts.errors import BusyError, DeviceError, MlxtsError, TakenOverError
 from mlxts.evaluation import runs
 from mlxts.search import readiness, storage, sweep
 from mlxts.training import run
@@ -97,6 +97,8 @@ class _Job:
             raise
         except BaseException as error:
             self.waits_again = isinstance(error, _CutShortError | BusyError)
+            if isinstance(error, DeviceError):  # it goes on from its checkpoint, a few times
+                storage.mark(self._store, trial._trial_id, counted=True)
             self.why = str(error) if isinstance(error, MlxtsError) else repr(error)
             with contextlib.suppress(UpdateFinishedTrialError):
                 if self.waits_again:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from mlxts import dataset
+from mlxts import code_version, dataset, run_files
 from mlxts.config import ExperimentConfig
 from mlxts.dataset import Dataset
-from mlxts.errors import MlxtsError, RunError
+from mlxts.errors import MlxtsError
 from mlxts.files import runs_folder
 from mlxts.search import readiness
 from mlxts.search.matrix import Point
-from mlxts.training import run
+from mlxts.training import batch_size, run
 from mlxts.training.run import Plan
 
 _STEPS = 3  # that are timed of each shape
@@ -104,7 +104,8 @@ def _of_one_data_set(
     except MlxtsError as error:
         yield from (Projection(point, problem=str(error)) for point, _ in runs)
         return
-    code, done = run.code_version(), {path.parent.name for path in _summaries()}
+    code = code_version.of(code_version.RUN)
+    done = {path.parent.name for path in runs_folder().glob(f"*/{run_files.SUMMARY}")}
     kinds: dict[str, _Kind | str] = {}
     for point, configuration in runs:
         key = configuration.model_dump_json(exclude=_OF_ONE_RUN)
@@ -132,18 +133,12 @@ def _of_one_data_set(
 
 def _kind(configuration: ExperimentConfig, data: Dataset) -> _Kind | str:
     """What it costs, or why it cannot be planned."""
-    problem = None
     try:
-        try:
-            plan = run.plan(configuration, data=data)
-        except RunError as error:  # strict, and not tuned: all but its memory and time is known
-            problem = str(error)
-            training = configuration.training.model_copy(update={"micro_batch": 1})
-            guess = configuration.model_copy(update={"training": training})
-            plan = run.plan(guess, data=data)
+        plan = run.plan(configuration, data=data, tuned=False)
     except MlxtsError as error:
         return str(error)
-    if problem is None:
+    problem = batch_size.untuned(configuration, data)
+    if not problem:
         try:
             readiness.require_room(plan)
         except MlxtsError as error:
@@ -185,7 +180,3 @@ class _Timer:
 
 def _data_key(configuration: ExperimentConfig) -> str:
     return configuration.model_dump_json(include=_OF_DATA) + str(configuration.model.context)
-
-
-def _summaries() -> Iterator:
-    return runs_folder().glob("*/summary.json")

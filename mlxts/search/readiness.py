@@ -11,13 +11,12 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlxts import backend, locks
+from mlxts import backend, code_version, locks
 from mlxts.config import ExperimentConfig
 from mlxts.data import panel, store
 from mlxts.errors import BudgetError, DataError, SearchError
 from mlxts.files import digest
 from mlxts.locks import Holder
-from mlxts.training import run
 from mlxts.training.run import Plan
 
 _LOOK_SECONDS = 2.0  # between two looks at a device that is waited for
@@ -80,7 +79,7 @@ _digests: dict[tuple[Path, int, int], str] = {}
 
 def require_code(planned: str) -> None:
     """Raises SearchError: this version would do other runs than the planned ones."""
-    if run.code_version() != planned:
+    if code_version.of(code_version.RUN) != planned:
         raise SearchError(
             f"{socket.gethostname()} runs other code than the work was planned with; check out "
             "the same commit, or plan the work again"

@@ -13,6 +13,7 @@ before the first, so that whoever is killed between them loses nothing: `recover
 """
 
 import contextlib
+import json
 import logging
 import os
 import socket
@@ -59,9 +60,18 @@ class Journal(JournalStorage):
     """Studies in one file, for the processes of one machine."""
 
     def __init__(self, path: Path) -> None:
+        """Raises SearchError: the file is damaged."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        super().__init__(JournalFileBackend(str(path), lock_obj=_Lock(path)))
+        try:
+            super().__init__(JournalFileBackend(str(path), lock_obj=_Lock(path)))
+            _require_whole_end(path)
+        except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+            raise SearchError(
+                f"{path} is damaged: {' '.join(str(error).split()) or type(error).__name__}; "
+                "restore it from a backup, or move it away and start again: runs that are done "
+                "stay in outputs/runs and are not trained again"
+            ) from error
 
     def claim_lock(self) -> FileLock:
         """Held from before a trial is claimed until its owner is written down."""
@@ -346,6 +356,14 @@ def _requeue_the_marked(study: optuna.Study) -> None:
     for trial in trials:
         if trial.state == TrialState.FAIL and trial.number not in followed:
             requeue(study, trial)
+
+
+def _require_whole_end(path: Path) -> None:
+    """Raises ValueError: the last line is not JSON. Optuna passes over it until one more is added,
+    and could not read the journal after that."""
+    whole = path.read_bytes().rpartition(b"\n")[0]
+    if whole and not isinstance(json.loads(whole.rpartition(b"\n")[2]), dict):
+        raise TypeError("its last line is no JSON object")
 
 
 def _cut_torn_line(path: Path) -> None:

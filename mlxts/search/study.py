@@ -28,9 +28,9 @@ from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import config
+from mlxts import code_version, config
 from mlxts.config import ExperimentConfig
-from mlxts.errors import MlxtsError, SearchError, TakenOverError
+from mlxts.errors import DeviceError, MlxtsError, SearchError, TakenOverError
 from mlxts.search import blind, readiness, sampling, space, storage
 from mlxts.search.objective import TAKEN_OVER, Halted, Objective
 from mlxts.search.space import SearchConfig, Values
@@ -119,7 +119,7 @@ def create(
         "search": search.model_dump(mode="json"),
         "target_trials": search.trials,
         "sampler_seed": search.seed,
-        "code_version": run.code_version(),
+        "code_version": code_version.of(code_version.RUN),
         "kind": KIND,  # last: a study without it is not a whole one
     }
     if "kind" not in study.user_attrs:
@@ -190,7 +190,7 @@ def work(
         Exception: any other; the trial has failed and says why.
     """
     watcher = watcher or Watcher()
-    if study.user_attrs["code_version"] != run.code_version():
+    if study.user_attrs["code_version"] != code_version.of(code_version.RUN):
         raise SearchError(
             f"study {study.study_name} was begun by another version of this program, whose "
             "values cannot be compared; give another --study name"
@@ -294,6 +294,7 @@ def run_all(
 
     Raises:
         SearchError: this machine has other data than the study was begun with.
+        DeviceError: a trial was tried again each time that the device failed, and has no try left.
         MlxtsError: see `work`.
     """
     readiness.require_data(settings(study).experiment.data.pinned)
@@ -315,6 +316,10 @@ def run_all(
                 except Halted as halted:
                     if halted.status != TAKEN_OVER:
                         return halted.status
+                except DeviceError:
+                    # The trial waits to go on from its checkpoint, unless it has used up its tries.
+                    if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                        raise
         except KeyboardInterrupt:
             return "interrupted"
 

@@ -16,7 +16,7 @@ from optuna.storages import BaseStorage
 from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import locks
+from mlxts import code_version, locks
 from mlxts.errors import SearchError
 from mlxts.search import matrix, readiness, storage
 from mlxts.search.matrix import Point, Sweep, Value
@@ -87,7 +87,9 @@ class _Queue(optuna.Study):
 def name_of(sweep: Sweep) -> str:
     """`sweep-<name>-<hash>`: other runs, or other code, make another study."""
     runs = sorted(point.config.hash for point in sweep.points())
-    return storage.study_name(KIND, sweep.name, {"runs": runs, "code": run.code_version()})
+    return storage.study_name(
+        KIND, sweep.name, {"runs": runs, "code": code_version.of(code_version.RUN)}
+    )
 
 
 def create(sweep: Sweep, store: BaseStorage) -> optuna.Study:
@@ -102,7 +104,7 @@ def create(sweep: Sweep, store: BaseStorage) -> optuna.Study:
     pins = readiness.pins(point.config for point in points)
     attributes = {
         "config": sweep.model_dump(mode="json"),
-        "code": run.code_version(),
+        "code": code_version.of(code_version.RUN),
         "data": pins | study.user_attrs.get("data", {}),
         "kind": KIND,  # last: a study without it is not looked at
     }

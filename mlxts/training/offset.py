@@ -1,11 +1,11 @@
 """The forecast under a network (`model.offset`): fitted before its first step, kept in its run."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mlxts import json_files
 from mlxts.dataset import Dataset
 from mlxts.errors import CheckpointError
 from mlxts.files import write_json
@@ -28,13 +28,13 @@ def fitted(folder: Path, measure: str | None, data: Dataset, ranks: Ranks) -> Sc
     if ranks.leads:
         if not (folder / FILE_NAME).exists():
             write_json(folder / FILE_NAME, scale.fit(data, measure).record())
-        record = _read(folder)
+        record = _read(folder).record()
     return ScaleModel.of(ranks.record_from_leader(record))
 
 
 def known(folder: Path, measure: str | None) -> ScaleModel | None:
     """What a run's folder says. Raises CheckpointError where it should say something and cannot."""
-    return None if measure is None else ScaleModel.of(_read(folder))
+    return None if measure is None else _read(folder)
 
 
 def inputs(
@@ -50,9 +50,6 @@ def inputs(
     return offset.beside(data, (beneath(data.daily) - center) / deviation)
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    path = folder / FILE_NAME
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); train the run again") from error
+def _read(folder: Path) -> ScaleModel:
+    way_out = "restore it from a backup, or train the run again"
+    return json_files.load(folder / FILE_NAME, ScaleModel, error=CheckpointError, way_out=way_out)

@@ -14,12 +14,12 @@ from optuna.trial import TrialState
 
 from mlxts import files, locks
 from mlxts.data import store
-from mlxts.errors import SearchError
+from mlxts.errors import DeviceError, SearchError
 from mlxts.evaluation import score
 from mlxts.search import one_run, readiness, storage, sweep, worker
 from mlxts.search.matrix import Sweep
 from mlxts.training import run
-from mlxts.training.events import CheckpointEvent, Event, StopEvent
+from mlxts.training.events import CheckpointEvent, EpochEvent, Event, StepEvent, StopEvent
 from tests import homes
 from tests.search import sweeps
 
@@ -135,6 +135,37 @@ def test_an_interrupted_run_waits_again_and_goes_on_from_its_checkpoint(home: Pa
     assert outcome.state == "done"
     assert [t.state for t in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
     assert study.trials[1].user_attrs["resumed_at_step"] > 0
+
+
+def _failing(times: int, at: type[Event]):
+    """Listens to runs whose device fails at such an event, so many times in all."""
+    left = [times]
+
+    def listen(plan):
+        def emit(event: Event) -> None:
+            if isinstance(event, at) and left[0]:
+                left[0] -= 1
+                raise DeviceError("the device failed: no more")
+
+        return contextlib.nullcontext(emit)
+
+    return listen
+
+
+def test_a_run_whose_device_failed_goes_on_from_its_checkpoint(home: Path) -> None:
+    study, journal = _begin(sweeps.sweep({"seed": [0]}, training__max_epochs=3))
+    tally = _loop(journal, listen=_failing(1, EpochEvent))
+    assert [outcome.state for outcome in tally.outcomes] == ["failed", "done"]
+    assert "the device failed" in str(tally.outcomes[0].why)
+    assert [t.state for t in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
+    assert study.trials[1].user_attrs["resumed_at_step"] > 0
+
+
+def test_a_run_whose_device_always_fails_is_tried_a_few_times(home: Path) -> None:
+    study, journal = _begin(sweeps.sweep({"seed": [0]}))
+    tally = _loop(journal, listen=_failing(99, StepEvent))
+    assert [o.state for o in tally.outcomes] == ["failed"] * (storage.MAX_RETRY + 1)
+    assert _states(study) == ["failed"]
 
 
 def test_a_run_that_was_taken_over_while_the_machine_slept_is_given_up(home: Path) -> None:
