@@ -167,7 +167,7 @@ def identify(
     """The id of a run: its main settings, and a hash of all that decides its numbers.
 
     Args:
-        code: see `code_version`.
+        code: the version of the code that decides the numbers of a run.
     """
     identity = {
         "config": configuration.hash,
