@@ -195,7 +195,7 @@ def summary(folder: Path, needs: Sequence[str] = ()) -> dict[str, Any]:
         RunError: the run has not been trained to its end, or the file is damaged.
     """
     if not is_finished(folder):
-        raise RunError(f"run {folder.name} has no summary yet; train it to its end with --resume")
+        raise RunError(f"run {folder.name} has no {SUMMARY} yet; train it to its end with --resume")
     path = folder / SUMMARY
     way_out = (
         "restore it from a backup, or delete that file: `mlxts train CONFIG --resume` writes it "

@@ -171,7 +171,8 @@ def require_whole(path: Path) -> None:
         size = path.stat().st_size - 8 - length
         header = from_json(stream.read(length)) if size >= 0 else None
     entries = header.values() if isinstance(header, dict) else ()
-    ends = [entry["data_offsets"][1] for entry in entries if "data_offsets" in entry]
+    tensors = [one for one in entries if isinstance(one, dict) and "data_offsets" in one]
+    ends = [tensor["data_offsets"][1] for tensor in tensors]
     if size != max(ends, default=-1):
         raise ValueError("it was cut, or something was put in")
 
