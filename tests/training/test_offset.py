@@ -33,7 +33,7 @@ def test_before_its_first_step_it_says_what_har_says(home):
     data = untrained.dataset
     har = baselines.BASELINES["har"].fit(data)(data.samples["validation"])
     beneath = offset.fitted(home, "har", data, run.ALONE)
-    model = start.model(untrained.configuration, untrained.shape, data)
+    model = start.model(untrained.config, untrained.shape, data)
     trained = run.Trained(untrained, model, start.target_scale(data), offset=beneath)
     # An output layer that starts near zero, on a bias of zero.
     assert np.abs(trained.outputs("validation") - har).max() < 0.6
