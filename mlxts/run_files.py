@@ -15,7 +15,10 @@ from mlxts.json_files import Shape
 from mlxts.protocol import TASKS
 
 METADATA, SUMMARY = "run.json", "summary.json"
-_WAY_OUT = "restore it from a backup, or move the run's folder away and train the run again"
+_WAY_OUT = (
+    "restore it from a backup; or, if no process trains it, move the run's folder away and train "
+    "the run again"
+)
 
 
 def _task(name: str) -> str:
