@@ -151,8 +151,15 @@ class _Figures(Shape):
 
 
 class _Thermal(Shape):
+    source: str | None = None
+    readings: Count = 0
+    readings_in_band: dict[str, Count] = Field(default_factory=dict)
+    highest: float | None = None
+    hottest: float | None = None
+    paused_seconds: float = 0.0
     suspect: bool = False
     suspect_reason: str | None = None
+    step_time_ratio: float | None = None
 
 
 class Summary(Shape):
