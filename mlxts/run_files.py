@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 
 from mlxts import json_files
 from mlxts.errors import MlxtsError, RunError
+from mlxts.files import runs_folder
 from mlxts.json_files import Shape
 from mlxts.protocol import TASKS
 
@@ -216,6 +217,11 @@ def summary(folder: Path, needs: Sequence[str] = ()) -> dict[str, Any]:
 def is_finished(folder: Path) -> bool:
     """Whether a run has come to its summary."""
     return (folder / SUMMARY).exists()
+
+
+def finished() -> list[str]:
+    """The ids of the runs of this workspace that have come to their summary."""
+    return sorted(path.parent.name for path in runs_folder().glob(f"*/{SUMMARY}"))
 
 
 def damage(folder: Path) -> str | None:

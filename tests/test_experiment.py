@@ -51,11 +51,14 @@ def finished(workspace: Path) -> tuple[run.Plan, dict]:
 def test_the_summary_holds_scores_heat_and_a_verdict(finished) -> None:
     plan, summary = finished
     assert summary["status"] in experiment.FINISHED
-    assert set(summary["scores"]["validation"]) >= {runs.MODEL, "har", "climatology", "volatility"}
+    assert set(summary["scores"]["validation"]) >= {runs.MODEL, "har", "linear", "volatility"}
     assert summary["scores"]["validation"][runs.MODEL]["log_loss"] == pytest.approx(
         summary["best_loss"], rel=1e-9
     )
-    assert "HAR" in summary["verdict"] or "Not estimable" in summary["verdict"]
+    for name in ("HAR", "linear"):
+        assert f"(model − {name})" in summary["verdict"] or f"Against {name}" in summary["verdict"]
+    reference = summary["reference"]
+    assert reference["name"] == min(reference["losses"], key=reference["losses"].get)
     assert summary["thermal"]["suspect"] in (False, True)
     assert summary["collapsed_in_training"] is False
     steps = [r for r in _metrics(plan.folder) if r["split"] == "train"]
@@ -339,3 +342,14 @@ def test_a_damaged_summary_is_named_and_comes_back_from_the_last_checkpoint(fini
     again = experiment.execute(plan, emit=lambda event: None, resume=True)
     assert again["scores"] == summary["scores"]
     assert again["best_step"] == summary["best_step"]
+
+
+@pytest.mark.parametrize("task", ["threshold_1pct", "direction", "regression"])
+def test_a_run_on_one_training_day_claims_nothing(task: str) -> None:
+    plan = _plan(**{"data.train_fraction": 1e-9, "task": task})
+    summary = experiment.execute(plan, emit=lambda event: None)
+    assert summary["samples"]["train"] == 1
+    assert summary["verdict"].startswith("Not estimable")
+    assert "at least 30" in summary["verdict"]
+    assert summary["reference"]["name"] is None
+    assert summary["scores"]["validation"][runs.MODEL]["verdict"] == "not estimable"

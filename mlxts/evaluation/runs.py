@@ -6,6 +6,8 @@ from typing import Any
 
 from mlxts import files, run_files
 from mlxts.errors import RunError
+from mlxts.evaluation import verdict
+from mlxts.protocol import BASELINE
 
 MODEL = "patchtst"  # the name of the network among the models that are scored
 
@@ -42,6 +44,9 @@ def describe(folder: Path) -> dict[str, Any]:
     models = summary.get("scores", {}).get("validation", {})
     scores = models.get(MODEL, {})
     settings = record.get("config", {})
+    skill = scores.get("log_loss_skill", scores.get("mse_skill"))
+    reference = verdict.reference(scores)
+    over_har = skill if reference == BASELINE else None  # of before there was a linear one
     return {
         "run_id": record.get("run_id", folder.name),
         "name": settings.get("name"),
@@ -55,8 +60,10 @@ def describe(folder: Path) -> dict[str, Any]:
         "log_loss": scores.get("log_loss"),
         "rmse": scores.get("rmse"),  # of regression, which has no log loss and no AUC
         "auc": scores.get("auc"),
-        "skill": scores.get("log_loss_skill", scores.get("mse_skill")),
-        "verdict": scores.get("verdict"),
+        "skill": skill,  # over the reference
+        "skill_har": scores.get("log_loss_skill_har", scores.get("mse_skill_har", over_har)),
+        "reference": reference,
+        "verdict": verdict.today(scores.get("verdict")),
         **wall_time(summary),
         "damaged": None,
     }

@@ -43,6 +43,7 @@ class Model(NamedTuple):
         model = PublishedPatchTST(self.shape)
         model.load_weights([(name, mx.array(value)) for name, value in self.arrays.items()])
         transfer.evaluate(model.parameters())
+        model.eval()
         return model
 
 

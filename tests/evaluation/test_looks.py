@@ -1,6 +1,5 @@
 """The ledger of looks at the test split."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -64,6 +63,6 @@ def test_a_user_without_a_name_is_recorded_by_number(monkeypatch):
 
 def test_a_look_is_flushed_to_the_disk_before_it_is_taken(monkeypatch):
     flushed = []
-    monkeypatch.setattr(os, "fsync", lambda _: flushed.append(looks.path().read_bytes()))
+    monkeypatch.setattr(looks, "sync", lambda _: flushed.append(looks.path().read_bytes()))
     looks.record("run", "SPY")
     assert flushed == [looks.path().read_bytes()]

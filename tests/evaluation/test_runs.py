@@ -65,7 +65,9 @@ def test_the_listing_shows_scores_and_the_unfinished(folder):
         "rmse": None,
         "auc": 0.7,
         "skill": -0.01,
-        "verdict": "matches",
+        "skill_har": -0.01,  # of before there was linear
+        "reference": "har",
+        "verdict": "not significantly different",
         "train_seconds": 61.5,
         "samples_per_second": None,
         "wall_time_omitted": None,

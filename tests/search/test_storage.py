@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import optuna
+import psutil
 import pytest
 from optuna.trial import TrialState
 
@@ -127,6 +128,25 @@ def test_a_living_trial_is_left_alone(url) -> None:
     study, storage = _study(url)
 
     def looks_around(trial: optuna.Trial) -> float:
+        other, its_storage = _study(url)
+        storages.recover(other, its_storage)
+        return float(len(other.trials))
+
+    storages.one_trial(study, storage, looks_around)
+    assert study.best_value == 1.0
+
+
+def test_a_clock_that_is_set_does_not_make_a_living_worker_dead(
+    url, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a clock is set, processes seem to have begun earlier or later than they said."""
+    study, storage = _study(url)
+    real, step = psutil.Process.create_time, 0.0
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: real(self) + step)
+
+    def looks_around(trial: optuna.Trial) -> float:
+        nonlocal step
+        step = 5.0
         other, its_storage = _study(url)
         storages.recover(other, its_storage)
         return float(len(other.trials))

@@ -1,6 +1,6 @@
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import mlx.core as mx
@@ -37,10 +37,11 @@ def test_what_is_restored_is_what_was_saved(tmp_path: Path) -> None:
     model, optimizer = _model(1), make_optimizer(TrainingConfig())
     optimizer.init(model.trainable_parameters())
     optimizer.update(model, model.trainable_parameters())
-    checkpoint.save(tmp_path, "last", model, STATE, optimizer)
+    folder = tmp_path / "run" / "checkpoint"
+    checkpoint.save(folder, "last", model, STATE, optimizer)
     other, fresh = _model(2), make_optimizer(TrainingConfig())
     fresh.init(other.trainable_parameters())
-    state, refused = checkpoint.restore(tmp_path, "last", "run", other, fresh)
+    state, refused = checkpoint.restore(folder, "last", "run", other, fresh)
     assert (state, refused) == (STATE, [])
     assert _equal(model, other)
     want, got = flat_arrays(optimizer.state), flat_arrays(fresh.state)
@@ -113,6 +114,37 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_is_used(
     assert _equal(model, before)
     assert len(refused) == 1
     assert str(tmp_path / "last") in refused[0]
+
+
+@pytest.mark.parametrize("change", [{"step": None}, {"stopping": 4}, {"files": 3}])
+def test_a_state_of_another_shape_is_refused_by_name(tmp_path: Path, change: dict) -> None:
+    path = checkpoint.save(tmp_path, "best", _model(1), STATE) / "state.json"
+    record = {k: v for k, v in (json.loads(path.read_text()) | change).items() if v is not None}
+    path.write_text(json.dumps(record))
+    with pytest.raises(CheckpointError, match=rf"{path}.*cannot be used.*start again"):
+        checkpoint.restore(tmp_path, "best", "run", _model(2))
+
+
+def test_where_both_are_damaged_each_is_named(tmp_path: Path) -> None:
+    for _ in range(2):
+        path = checkpoint.save(tmp_path, "last", _model(1), STATE)
+    for folder in (path, tmp_path / "last.previous"):
+        (folder / "weights.safetensors").unlink()
+    both = (
+        r"last: weights\S+ is damaged; checkpoint .*last\.previous: weights\S+ is damaged; delete"
+    )
+    with pytest.raises(CheckpointError, match=both):
+        checkpoint.restore(tmp_path, "last", "run", _model(2))
+
+
+def test_a_state_that_other_ranks_are_told_is_the_same() -> None:
+    assert LoopState.of(asdict(STATE)) == STATE
+
+
+def test_where_nothing_can_be_written_the_systems_reason_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="last: Not a directory; free"):
+        checkpoint.save(tmp_path / "file" / "checkpoint", "last", _model(1), STATE)
 
 
 def test_a_crash_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
