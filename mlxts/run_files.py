@@ -16,7 +16,10 @@ from mlxts.json_files import Shape
 from mlxts.protocol import TASKS
 
 METADATA, SUMMARY = "run.json", "summary.json"
-_WAY_OUT = "restore it from a backup, or move the run's folder away and train the run again"
+_WAY_OUT = (
+    "restore it from a backup; or, if no process trains it, move the run's folder away and train "
+    "the run again"
+)
 
 
 def _task(name: str) -> str:
@@ -149,8 +152,15 @@ class _Figures(Shape):
 
 
 class _Thermal(Shape):
+    source: str | None = None
+    readings: Count = 0
+    readings_in_band: dict[str, Count] = Field(default_factory=dict)
+    highest: float | None = None
+    hottest: float | None = None
+    paused_seconds: float = 0.0
     suspect: bool = False
     suspect_reason: str | None = None
+    step_time_ratio: float | None = None
 
 
 class Summary(Shape):

@@ -209,3 +209,9 @@ def test_a_state_with_a_key_of_another_type_is_refused_in_one_line(
     with pytest.raises(CheckpointError, match="last") as raised:
         checkpoint.restore(tmp_path, "last", "run", _model(2))
     assert "\n" not in str(raised.value)
+
+
+def test_weights_that_do_not_fit_on_the_disk_are_an_error_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").mkdir()
+    with pytest.raises(OSError, match=r"a\.safetensors"):
+        checkpoint.write_arrays(tmp_path / "a.safetensors", {"a": mx.zeros(3)})
