@@ -12,7 +12,7 @@ from tests.evaluation import worlds
 @pytest.fixture(scope="module")
 def table() -> pl.DataFrame:
     world = worlds.world(worlds.market(400, seed=1, symbols=("A", "B")))
-    return baselines.predictions(world, ("train", "validation", "test"), ["har"])["har"]
+    return baselines.beside(world, ("train", "validation", "test"), ["har"]).tables["har"]
 
 
 def test_a_table_survives_the_file(tmp_path, table):

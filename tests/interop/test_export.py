@@ -125,7 +125,9 @@ def test_weights_that_go_are_those_of_the_best_look(to: str, trained) -> None:
     assert said["run_id"] == run.id
     model = mlxts.PatchTST(mlxts.Shape(**json.loads(said["shape"])), seed=99)
     model.load_weights([(name, mx.array(value)) for name, value in stored.items()])
-    x = mx.array(_windows(training.load(trained["house"])))
+    loaded = training.load(trained["house"])
+    assert not (model.eval().training or loaded.model.training or run.model().training)
+    x = mx.array(_windows(loaded))
     assert np.array_equal(np.array(model(x)), np.array(run.model()(x)))
 
 

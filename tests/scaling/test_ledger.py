@@ -54,7 +54,9 @@ def test_losses_are_the_evaluators(built, folders):
 
 
 def test_baselines_stand_on_the_same_rows(built):
-    assert built.null_count().drop("seconds", "origin").sum_horizontal().item() == 0
+    assert (
+        built.null_count().drop("seconds", "origin", "not_estimable").sum_horizontal().item() == 0
+    )
     means = built.select(pl.col("^loss_.*$").mean()).row(0, named=True)
     assert means["loss_har"] < means["loss_prior"]
     assert built.group_by("date").agg(pl.col("loss_har").n_unique())["loss_har"].max() == 1
@@ -200,6 +202,29 @@ def test_every_asset_is_a_cell_with_losses_and_baselines_of_its_own(two_assets):
     assert har < own["loss_prior"].mean()
     assert har != both.filter(symbol="SPY")["loss_har"].mean()
     assert both.group_by("symbol").agg(pl.col("bars").n_unique())["bars"].to_list() == [1, 1]
+
+
+def test_the_references_of_an_asset_do_not_depend_on_what_it_is_pooled_with(two_assets, built):
+    names = ("date", "reference", "loss_har", "loss_linear", "loss_reference")
+    alone = built.filter(run=built["run"][0]).select(names)
+    among = ledger.build(two_assets).filter(run=two_assets[0].name).select(names)
+    shared = alone.join(among, on="date", suffix="_among")
+    assert shared.height == alone.height
+    assert (shared["reference"] == shared["reference_among"]).all()
+    for name in names[2:]:
+        np.testing.assert_allclose(shared[name], shared[f"{name}_among"], atol=1e-9)
+
+
+def test_what_was_trained_on_too_few_days_is_a_cell_that_claims_nothing(home):
+    few = {"data": homes.SETTINGS["data"] | {"train_fraction": 0.01}}
+    own = ledger.build(worlds.ladder({"0.02M": 0.9, "0.2M": 0.3}, overrides=few, started="2029"))
+    assert (
+        own.select("loss_har", "loss_linear", "loss_reference", "reference").null_count().row(0)
+        == (own.height,) * 4
+    )
+    (table,) = axes.tables(own, "parameters")
+    assert "at least 30 of each are needed" in str(table.obstacle)
+    assert verdict.judge([table], draws=50).cells[0].word == "not estimable"
 
 
 def test_assets_are_pooled_and_share_the_luck_of_their_seeds(two_assets):

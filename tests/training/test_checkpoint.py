@@ -191,3 +191,21 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_nothing_half_written(tmp_path
     assert _equal(model, before)
     assert [p.name for p in tmp_path.iterdir()] == ["last"]
     shutil.rmtree(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("files", {}), ("files", []), ("files", {"weights.safetensors": 3}), ("step", "7"),
+        ("stopping", None), ("run_id", 3), ("from_the_future", 1),
+    ],
+)  # fmt: skip
+def test_a_state_of_another_shape_is_refused_by_name(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    checkpoint.save(tmp_path, "last", _model(1), STATE)
+    path = tmp_path / "last" / "state.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(CheckpointError, match="last") as raised:
+        checkpoint.restore(tmp_path, "last", "run", _model(2))
+    assert "\n" not in str(raised.value)

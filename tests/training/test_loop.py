@@ -143,6 +143,7 @@ def test_validation_weighs_every_sample_alike(tmp_path: Path) -> None:
     config, data = worlds.configuration(), worlds.dataset()
     model = PatchTST(budget.solve(config.budget, worlds.FEATURES, config.model))
     checkpoint.restore(tmp_path, "best", "run", model)
+    model.eval()
     losses = []
     for row, y in zip(
         data.samples["validation"].rows, data.samples["validation"].targets, strict=True

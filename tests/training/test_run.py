@@ -148,9 +148,13 @@ def test_a_run_that_stopped_goes_on_to_the_same_bytes(home: Path, flags: dict) -
 
 def test_two_processes_cannot_train_one_run(home: Path) -> None:
     plan = _plan(home)
+    plan.folder.mkdir(parents=True)
     named = f"process {os.getpid()} .* is training {plan.run_id}"
-    with locks.hold(plan.folder / run.LOCK), pytest.raises(BusyError, match=named):
-        _train(plan)
+    for begun in (False, True):
+        if begun:  # by whoever holds the lock: nobody is told to delete that folder
+            (plan.folder / "run.json").write_text("{}")
+        with locks.hold(plan.folder / run.LOCK), pytest.raises(BusyError, match=named):
+            _train(plan)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
