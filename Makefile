@@ -1,17 +1,20 @@
-# `make demo` and `make test` need nothing but a Python 3.11 or newer and the package registry.
+# `make demo` and `make test` need nothing but a Python 3.11.5 or newer (or uv, which fetches one) and
+# the package registry.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint verify bench clean
+.PHONY: help setup demo test mutants lint verify bench compare clean
 
 BIN := .venv/bin
 # The first Python that runs, to start the installer with; it picks the best one for .venv.
-PYTHON := $(shell for p in python3 python3.12 python3.13 python3.11; do \
-	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1; then echo $$p; break; fi; done)
+PYTHON := $(or $(shell for p in python3 python3.12 python3.13 python3.14 python3.11; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1; then echo $$p; break; fi; done),python3)
+# `make setup EXTRAS=cuda,tracking` adds extras of pyproject.toml, and they stay; EXTRAS= drops them.
+CHOICE := $(if $(filter undefined,$(origin EXTRAS)),,"$(EXTRAS)")
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## make .venv (does nothing when it is up to date) and warm the compiled kernels
-	@$(PYTHON) mlxts/workspace/bootstrap.py
+setup: ## make .venv (nothing where it is up to date) and warm the kernels; EXTRAS=cuda for a GPU
+	@$(PYTHON) mlxts/workspace/bootstrap.py $(CHOICE)
 
 demo: setup ## train a true 2M PatchTST on real S&P 500 bars and say whether it beat volatility
 	@$(BIN)/mlxts data download SP500 --source sample
@@ -31,6 +34,13 @@ verify: setup ## environment, hash of every registered file, documents, workspac
 bench: setup ## every benchmark, its table and picture (outputs/results/benchmarks)
 	@$(BIN)/python benchmarks/run.py
 
+compare: setup ## train small configurations here and at REV=<commit>; equal bits or what differs
+	@$(BIN)/python benchmarks/compare_revisions.py $(REV)
+
+mutants: setup ## change the rules of the science one by one; list what no test notices (slow, goes on)
+	@OMP_NUM_THREADS=1 MLXTS_THREADS=1 $(BIN)/mutmut run
+	@$(BIN)/mutmut results
+
 clean: ## remove caches and .venv; data and outputs stay
-	rm -rf .venv .venv.lock .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv.lock .pytest_cache .ruff_cache .hypothesis mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

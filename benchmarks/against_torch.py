@@ -146,7 +146,7 @@ def against_torch(
     """
     missing = [m for m in ("torch", "transformers") if importlib.util.find_spec(m) is None]
     if missing:
-        raise Skip(f"{' and '.join(missing)} not installed (pip install -e '.[bench]')")
+        raise Skip(f"{' and '.join(missing)} not installed (make setup EXTRAS=bench)")
     cases = [case for case in (QUICK if quick else CASES) if only in short(case)]
     rows: list[dict[str, Any]] = []
     for count in threads or ([1] if quick else [1, 2]):

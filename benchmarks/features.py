@@ -16,18 +16,17 @@ RUNS = {1: 7, 15: 2}
 
 def built(size: int, symbols: int) -> Row:
     """Best seconds of the engine, and of writing as many float32 columns; peak memory in GB."""
-    import resource
-
     import numpy as np
     import polars as pl
 
+    from mlxts import memory
     from mlxts.features import engine, tiers
 
     frame = pl.concat([simulated(seed) for seed in range(symbols)]).lazy()
     names = tiers.tier(size)
     engine.build(frame, names)  # plans and allocates
     seconds = min(timed(lambda: engine.build(frame, names)) for _ in range(RUNS[symbols]))
-    gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    gigabytes = memory.largest_footprint() / 1e9
     source = np.zeros(BARS * symbols, dtype=np.float32)
     floor = min(timed(lambda: [source.copy() for _ in range(size)]) for _ in range(5))
     return {"seconds": seconds, "floor": floor, "gigabytes": gigabytes}

@@ -7,7 +7,7 @@ case trains a few steps in fresh processes and compares every weight.
 import hashlib
 
 from benchmarks.harness import Benchmark, Row, Skip, fresh, main
-from mlxts import backend  # before MLX, so that MLX finds the fast BLAS
+from mlxts import backend, transfer  # before MLX, so that MLX finds the fast BLAS
 
 # isort: split
 import mlx.core as mx
@@ -43,11 +43,11 @@ def trained(name: str, channels: str, features: int, batch: int, steps: int) -> 
     for index in range(steps):
         drawn = batches.at(index)
         update = step(index, data, drawn.rows, drawn.targets, drawn.weights, drawn.keys)
-        mx.eval(model.state, optimizer.state)
-        losses.append(float(np.asarray(update.loss)))
+        transfer.evaluate(update, model.state, optimizer.state)
+        losses.append(float(transfer.on_host(update.loss)))
     digest = hashlib.sha256()
-    for path, weights in sorted(flat_arrays(model.trainable_parameters()).items()):
-        digest.update(path.encode() + np.asarray(weights).tobytes())
+    for path, weights in transfer.on_host(flat_arrays(model.trainable_parameters())).items():
+        digest.update(path.encode() + weights.tobytes())
     return {"losses": losses, "weights": digest.hexdigest()}
 
 

@@ -20,11 +20,11 @@ from benchmarks import render
 from mlxts.files import outputs_folder, write_json, write_text
 
 FOLDER = Path(__file__).parent
-PLUMBING = ("__init__", "claims", "harness", "run", "render")
+PLUMBING = ("__init__", "claims", "compare_revisions", "harness", "postgres", "run", "render")
 # Studies that take many minutes: only when named, or with --all.
 LONG = (
     "end_to_end", "fitter_coverage", "handoffs", "interval_coverage", "kills", "oracle_checks",
-    "planted_exponents", "search_controls", "sensitivity",
+    "outages", "planted_exponents", "search_controls", "sensitivity",
 )  # fmt: skip
 SECONDS, LONG_SECONDS = 1200.0, 7200.0  # the longest that one may take, and a long one
 

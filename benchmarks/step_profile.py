@@ -58,6 +58,7 @@ def pieces(ours: Any, batch: int) -> Iterator[Piece]:
     import mlx.nn as nn
     import numpy as np
 
+    from mlxts import transfer
     from mlxts.config import TrainingConfig
     from mlxts.model.layers import Dense, LayerNorm, dropout
     from mlxts.training.step import clip, make_optimizer, windows
@@ -72,7 +73,7 @@ def pieces(ours: Any, batch: int) -> Iterator[Piece]:
         """`function` and its gradients by every input, compiled."""
         cotangent = drawn(*function(*inputs).shape)
         flow = mx.compile(lambda *given: mx.vjp(function, list(given), [cotangent]))
-        return lambda: mx.eval(flow(*inputs))
+        return lambda: transfer.evaluate(flow(*inputs))
 
     wide, narrow = drawn(S, P, shape.hidden), drawn(S, P, D)
     keys = mx.array(rng.integers(0, 2**32, (batch, 2), dtype=np.uint32))
@@ -103,15 +104,16 @@ def pieces(ours: Any, batch: int) -> Iterator[Piece]:
 
     gradients = ours.model.trainable_parameters()
     norm_of = mx.compile(lambda tree: clip(tree, 1.0)[1])
-    yield Piece("gradient norm", 1, lambda: mx.eval(norm_of(gradients)))
+    yield Piece("gradient norm", 1, lambda: transfer.evaluate(norm_of(gradients)))
     optimizer = make_optimizer(TrainingConfig())
     optimizer.init(gradients)
     state = [optimizer.state]
 
     step = mx.compile(optimizer.apply_gradients, inputs=state, outputs=state)
-    yield Piece("AdamW", 1, lambda: mx.eval(step(gradients, gradients), optimizer.state))
+    adamw = lambda: transfer.evaluate(step(gradients, gradients), optimizer.state)  # noqa: E731
+    yield Piece("AdamW", 1, adamw)
     features, rows = drawn(4000, FEATURES), mx.arange(100, 100 + batch)
-    yield Piece("gather", 1, lambda: mx.eval(windows(features, rows, shape.context)))
+    yield Piece("gather", 1, lambda: transfer.evaluate(windows(features, rows, shape.context)))
 
 
 def measure(quick: bool) -> list[dict[str, Any]]:

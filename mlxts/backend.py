@@ -6,7 +6,6 @@ lets the dynamic linker resolve `cblas_sgemm` to the fast one. Loaded afterwards
 which is why `prepare` runs when the package is imported.
 """
 
-import contextlib
 import ctypes
 import os
 import platform
@@ -15,12 +14,13 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mlxts import gemm, kernels, pages
+from mlxts import gemm, kernels, pages, wheels
 from mlxts import memory as machine_memory
+from mlxts.errors import ConfigError
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -32,12 +32,18 @@ Device = Literal["metal", "cuda", "cpu"]
 # not at once: waking them for each of attention's tiny products costs 100 times the product.
 _THREAD_POLICY = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "1"}
 
+# MLX's own default is on: CUDA, and Metal from the M5 on, then round the factors of every float32
+# product to 10 bits. MLX reads the variable at the first product.
+_TF32 = "MLX_ENABLE_TF32"
+
+_MOST_THREADS = 1024  # the libraries that start them crash long before their own limit
 _CPU_CACHE = 256 * 2**20  # bytes of free buffers that a run on the CPU backend keeps
 _CPU_CACHE_SHARE = 0.3  # of what a run plans to need
 
 # Of what `describe` says, what decides the last bits.
 _LAST_BITS = (
     "device", "device_name", "mlx", "blas", "threads", "small_products", "kernels", "kernel_set",
+    "tf32",
 )  # fmt: skip
 
 _SLOW = (
@@ -61,12 +67,15 @@ _blas: Blas | None = None
 
 
 def prepare() -> Blas:
-    """Load the fast BLAS, once, before MLX. Does nothing where a GPU does the work.
+    """Load the fast BLAS, once, before MLX, where no GPU does the work; turn TF32 off.
 
-    Warns once when only the slow reference BLAS is there.
+    Warns once when only the slow reference BLAS is there, or no backend of MLX at all.
     """
     global _blas
     if _blas is None:
+        os.environ.setdefault(_TF32, "0")
+        if sys.platform == "linux" and wheels.missing():
+            warnings.warn(wheels.NO_BACKEND, RuntimeWarning, stacklevel=2)
         _blas = _choose_blas()
         kernels.enable(probe=False)
         if _blas.name == "reference":
@@ -79,7 +88,7 @@ def prepare() -> Blas:
 def _choose_blas() -> Blas:
     asked = _count("MLXTS_THREADS")
     threads = asked or _physical_cores()
-    if sys.platform != "linux" or _cuda_wheel():
+    if sys.platform != "linux" or (wheels.owner() or "").startswith("mlx-cuda"):
         return Blas("device", None, threads)
     if "mlx.core" in sys.modules:  # too late: symbols are bound already
         return Blas("mkl" if _mkl_is_loaded() else "late", None, threads)
@@ -109,21 +118,29 @@ def _small_products_on_one_thread(mkl: ctypes.CDLL) -> bool:
 
 
 def _count(variable: str) -> int:
-    """A number of threads from the environment: 0 if it is not set, empty, or no number above 0.
+    """A number of threads from the environment: 0 if it is not set, empty, or out of bounds.
 
     OpenMP takes a list, one number a level of nesting: the first is the one that counts here.
     """
     first = os.environ.get(variable, "").split(",")[0].strip()
-    return int(first) if first.isdecimal() else 0
+    few = first.isdecimal() and len(first.lstrip("0")) <= len(str(_MOST_THREADS))
+    return int(first) if few and int(first) <= _MOST_THREADS else 0
 
 
-def _cuda_wheel() -> bool:
-    """Whether one of MLX's CUDA back-ends is installed beside its Python package."""
-    for name in ("mlx-cuda-13", "mlx-cuda-12"):
-        with contextlib.suppress(PackageNotFoundError):
-            distribution(name)
-            return True
-    return False
+def check_environment() -> None:
+    """Look at the variables that people set, which `prepare` passes over where they are wrong.
+
+    Raises:
+        ConfigError: MLXTS_THREADS or MLXTS_KERNELS is not one of the possible values.
+    """
+    threads, chosen = os.environ.get("MLXTS_THREADS", ""), os.environ.get("MLXTS_KERNELS", "")
+    if threads and not _count("MLXTS_THREADS"):
+        raise ConfigError(
+            f"MLXTS_THREADS: {threads} is no number of threads; set 1 to {_MOST_THREADS}, or leave "
+            "it out"
+        )
+    if chosen not in ("", "stock"):
+        raise ConfigError(f"MLXTS_KERNELS: {chosen} is not stock; set that, or leave it out")
 
 
 def _mkl_is_loaded() -> bool:
@@ -196,20 +213,19 @@ def usable_memory() -> int:
 def available_memory() -> int:
     """Bytes of `usable_memory` that this process can have now, with what it holds already.
 
-    Metal says nothing of other processes there; CUDA and the operating system do.
+    Metal's recommended working set leaves other processes out, so that the operating system is
+    asked there too: a GPU that shares the machine's memory has what the machine has.
     """
     import mlx.core as mx
 
     usable, info = usable_memory(), mx.device_info()
-    if "max_recommended_working_set_size" in info:
-        return usable
+    held = mx.get_active_memory() + mx.get_cache_memory()
     if "free_memory" in info:
-        held = mx.get_active_memory() + mx.get_cache_memory()
         return min(usable, int(info["free_memory"]) + held)
-    if device() != "cpu":
+    if device() == "cuda":
         return usable
     free = int(0.9 * machine_memory.available())  # the rest is left to others
-    return min(usable, free + machine_memory.footprint())
+    return min(usable, free + (machine_memory.footprint() if device() == "cpu" else held))
 
 
 def memory_outside_mlx() -> int:
@@ -262,9 +278,11 @@ def host_array(rows: int, columns: int) -> "np.ndarray":
     import mlx.core as mx
     import numpy as np
 
+    from mlxts import transfer
+
     if device() == "cuda":
         return np.zeros((rows, columns), dtype=np.float32)
-    return np.asarray(mx.zeros((rows, columns), dtype=mx.float32))
+    return transfer.view(mx.zeros((rows, columns), dtype=mx.float32))
 
 
 def on_device(array: "np.ndarray") -> "mx.array":
@@ -272,23 +290,27 @@ def on_device(array: "np.ndarray") -> "mx.array":
     import mlx.core as mx
     import numpy as np
 
+    from mlxts import transfer
+
     owner = getattr(array.base, "obj", None)  # the base of such a view is a buffer of the owner's
     same = isinstance(owner, mx.array) and owner.shape == array.shape
     if same and array.flags.c_contiguous and array.dtype == np.float32:
         return owner
-    return mx.array(array)
+    return transfer.on_device(array)
 
 
 def matmul_gflops(size: int = 2048, repeats: int = 5) -> float:
     """Measured float32 GFLOP/s of a size^3 matrix product, best of `repeats`."""
     import mlx.core as mx
 
+    from mlxts import transfer
+
     left, right = mx.random.normal((2, size, size), key=mx.random.key(0))
-    mx.eval(left @ right)
+    transfer.evaluate(left @ right)
     best = float("inf")
     for _ in range(repeats):
         start = time.perf_counter()
-        mx.eval(left @ right)
+        transfer.evaluate(left @ right)
         best = min(best, time.perf_counter() - start)
     return 2 * size**3 / best / 1e9
 
@@ -308,6 +330,7 @@ def describe() -> dict[str, Any]:
         "small_products": "one thread" if blas.small_serial else "as the BLAS likes",
         "kernels": "vector" if kernels.enable(probe=False) else "stock",
         "kernel_set": kernels.identity(),
+        "tf32": "on" if device() != "cpu" and os.environ.get(_TF32) != "0" else "off",
         "pages": "2 MiB" if pages.in_use() else "as they come",
         "memory_bytes": usable_memory(),
     }

@@ -7,19 +7,17 @@ and everything it reaches is marked so. Unknown keys and wrong types are errors 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from mlxts import protocol, universe
 from mlxts.errors import ConfigError
 from mlxts.files import canonical_hash
-from mlxts.yamltext import overridden, parse_yaml
+from mlxts.validation import Fraction, Name, NotNegative, Positive, Section, first_problem
+from mlxts.yamltext import YamlError, dump_yaml, overridden, parse_yaml
 from mlxts.yamltext import parse_override as parse_override
 
 Mode = Literal["strict", "exploratory"]
 Precision = Literal["float32", "bfloat16"]
-Positive = Annotated[int, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 _CAME_LATER = (
     ("data", "exogenous"), ("data", "train_fraction"), ("data", "label_shift_years"),
     ("data", "origin"),
@@ -28,26 +26,22 @@ _CAME_LATER = (
 )  # fmt: skip
 
 
-class Section(BaseModel):
-    """A part of a configuration: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 class DataConfig(Section):
     """Which bars are read, and where the splits lie."""
 
     source: Literal["auto", "yahoo", "files", "sample", "simulated"] = Field(
         "auto", description="`auto`: the newest registered artifact from yahoo or files"
     )
-    cell: str | None = Field(
+    cell: Name | None = Field(
         None, description="of the dataset matrix, e.g. Cb; decides symbols and exogenous"
     )
-    symbols: tuple[str, ...] = Field(("SPY",), min_length=1, description="pooled as one data set")
-    exogenous: tuple[str, ...] = Field(
-        (), description="series joined to every symbol as of their release"
+    symbols: tuple[Name, ...] = Field(
+        ("SPY",), min_length=1, strict=False, description="pooled as one data set"
     )
-    score_on: str = Field(protocol.SCORED_ON, description="the symbol whose rows are scored")
+    exogenous: tuple[Name, ...] = Field(
+        (), strict=False, description="series joined to every symbol as of their release"
+    )
+    score_on: Name = Field(protocol.SCORED_ON, description="the symbol whose rows are scored")
     splits: Literal["protocol", "sample"] = Field("protocol", description="which split dates hold")
     origin: Positive | None = Field(
         None, description="walk-forward: score the validation years (1) or so many windows before"
@@ -55,10 +49,10 @@ class DataConfig(Section):
     train_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="of the dates to train on; smaller ones lie inside larger ones"
     )
-    train_blocks_seed: Annotated[int, Field(ge=0)] | None = Field(
+    train_blocks_seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(
         None, description="None: the latest dates; else blocks of dates, drawn with this seed"
     )
-    label_shift_years: Annotated[int, Field(ge=0)] = Field(
+    label_shift_years: NotNegative = Field(
         0, description="a null control: labels of so many years later, rotated within a split"
     )
     pinned: dict[str, str] = Field(
@@ -70,6 +64,9 @@ class DataConfig(Section):
     def _contents_from_cell(cls, values: Any) -> Any:
         if not isinstance(values, dict) or not isinstance(values.get("cell"), str):
             return values
+        named = {key: values[key] for key in ("symbols", "exogenous") if key in values}
+        if not all(isinstance(value, list | tuple) for value in named.values()):
+            return values  # refused below, by its type
         try:
             cell = universe.cell(values["cell"])
         except ConfigError as error:
@@ -77,7 +74,7 @@ class DataConfig(Section):
         contents = {"symbols": cell.symbols, "exogenous": cell.exogenous}
         for key, members in contents.items():
             default = cls.model_fields[key].default
-            if tuple(values.get(key, default)) not in (default, members):
+            if tuple(named.get(key, default)) not in (default, members):
                 raise ValueError(
                     f"{key}: cell {cell.name} holds {', '.join(members) or 'none'}; leave {key} "
                     "out, or leave cell out"
@@ -165,7 +162,7 @@ class TrainingConfig(Section):
     beta1: Fraction = 0.9
     beta2: Fraction = 0.999
     clip_norm: Annotated[float, Field(gt=0)] = Field(1.0, description="global gradient norm")
-    warmup_steps: Annotated[int, Field(ge=0)] = Field(0, description="linear, optimizer steps")
+    warmup_steps: NotNegative = Field(0, description="linear, optimizer steps")
     batch_size: Positive = Field(64, description="samples an optimizer step")
     micro_batch: Positive | None = Field(
         None, description="samples a forward pass; None: from the tuning record, else batch_size"
@@ -201,13 +198,9 @@ class ThermalConfig(Section):
     )
     on_unavailable: Literal["warn", "stop"] = "warn"
     pause: bool = Field(False, description="at a warning, wait until it has cooled down")
-    poll_seconds: Annotated[float, Field(gt=0)] = Field(1.0, description="between two readings")
-
-    @field_validator("sensor", mode="before")
-    @classmethod
-    def _off_is_a_word(cls, value: Any) -> Any:
-        # YAML 1.1 reads a bare `off` as false.
-        return "off" if value is False else value
+    poll_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        1.0, description="between two readings"
+    )
 
 
 class CheckpointConfig(Section):
@@ -221,7 +214,7 @@ class CheckpointConfig(Section):
 class TrackingConfig(Section):
     """Which trackers follow the run, besides its own record. Has no influence on any number."""
 
-    to: tuple[Literal["mlflow", "wandb"], ...] = ()
+    to: tuple[Literal["mlflow", "wandb"], ...] = Field((), strict=False)
     project: str = Field("mlxts", min_length=1, description="under which they file it")
 
 
@@ -230,9 +223,9 @@ class ExperimentConfig(Section):
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
     mode: Mode = "strict"
-    budget: str = "2M"
-    task: str = "threshold_1pct"
-    timescale: str = "daily"
+    budget: Name = "2M"
+    task: Name = "threshold_1pct"
+    timescale: Name = "daily"
     horizon: Positive | None = Field(None, description="trading days; None: the timescale's own")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     data: DataConfig = DataConfig()
@@ -250,9 +243,9 @@ class ExperimentConfig(Section):
     @classmethod
     def _horizon_from_timescale(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("horizon") is None:
-            timescale = protocol.TIMESCALES.get(values.get("timescale", "daily"))
-            if timescale:
-                values = {**values, "horizon": timescale.horizon}
+            timescale = values.get("timescale", "daily")
+            if isinstance(timescale, str) and timescale in protocol.TIMESCALES:
+                values = {**values, "horizon": protocol.TIMESCALES[timescale].horizon}
         return values
 
     @model_validator(mode="after")
@@ -340,7 +333,7 @@ class ExperimentConfig(Section):
 
     def to_yaml(self) -> str:
         """The resolved configuration, every default written out."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return dump_yaml(self.model_dump(mode="json"))
 
 
 def _one_of(key: str, value: str, allowed: Any) -> None:
@@ -368,8 +361,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise ConfigError(f"no configuration at {path}; see configs/ for some") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except YamlError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds no mapping; start it with `name: ...`")
     return values
@@ -381,16 +374,3 @@ def build(values: dict[str, Any], *, origin: str = "configuration") -> Experimen
         return ExperimentConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{origin}: {first_problem(error)}") from error
-
-
-def first_problem(error: ValidationError) -> str:
-    """One line that names the offending key."""
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {where}; check its spelling"
-    message = problem["msg"].removeprefix("Value error, ")
-    prefix = f"{where}: " if where else ""
-    given = problem.get("input")
-    shown = f" (got {given!r})" if where and isinstance(given, str | int | float | bool) else ""
-    return f"{prefix}{message}{shown}"

@@ -1,10 +1,15 @@
 """The errors a user can cause. Each message is one line and says what to do about it."""
 
+from mlxts import protocol
+
 
 class MlxtsError(Exception):
-    """Root of every error that a user can cause; the command line prints it and exits 2."""
+    """Root of every error that a user can cause; the command line prints it and exits 2.
 
-    exit_code = 2
+    `exit_code` is another one where a program should go on differently.
+    """
+
+    exit_code = protocol.EXIT_USAGE
 
 
 class ConfigError(MlxtsError):
@@ -39,12 +44,30 @@ class RunError(MlxtsError):
     """A run that cannot be found, started or continued."""
 
 
+class BusyError(RunError):
+    """A run that another process is training; the message names the process."""
+
+
+class TakenOverError(RunError):
+    """A run that another worker was given, because this one gave no sign of life for too long."""
+
+
 class StorageError(MlxtsError):
     """A file that could not be written: disk full, no permission."""
 
 
 class InteropError(MlxtsError):
     """A model that has no counterpart in another library, or a file of one that cannot be read."""
+
+
+class DeviceError(MlxtsError):
+    """A computation that the device did not finish; nothing of it was used.
+
+    Among the causes: the operating system ended work on the GPU, memory ran out, a file that
+    arrays are read from was cut. Training goes on from its last checkpoint with `--resume`.
+    """
+
+    exit_code = protocol.EXIT_DEVICE
 
 
 class DivergedError(MlxtsError):

@@ -4,22 +4,21 @@ The only place where training, the thermal guard and the evaluator meet; the com
 search and every other caller go through it.
 """
 
-import json
 import math
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from filelock import FileLock, Timeout
 
-from mlxts import backend, config
+from mlxts import backend, config, locks, run_files
 from mlxts import dataset as datasets
 from mlxts.errors import ConfigError, DataError
 from mlxts.evaluation import conformal, metrics, predictions, runs, score, verdict
 from mlxts.files import sweep, write_json
+from mlxts.protocol import BASELINE
 from mlxts.thermal.awake import keep_awake
 from mlxts.thermal.drift import StepDrift
 from mlxts.thermal.guard import Guard
@@ -36,11 +35,20 @@ from mlxts.training.events import (
     StopEvent,
 )
 from mlxts.training.interrupt import Interrupt
-from mlxts.training.loop import Gate
+from mlxts.training.loop import Gate, Permit, always
 from mlxts.training.ranks import ALONE, STALL_SECONDS, Ranks, StallWatch, agreed
 from mlxts.training.run import Plan, Trained
 
 FINISHED = ("finished", "early_stop")
+SUMMARISED = (
+    "run_id", "status", "message", "steps", "best_step", "best_loss", "collapsed", "train_seconds",
+    "n_total", "verdict",
+    *(
+        f"scores.validation.{model}.{key}"
+        for model in (runs.MODEL, BASELINE)
+        for key in ("n", "n_eff", "prediction_range", "collapsed", "interval")
+    ),
+)  # fmt: skip
 
 
 def execute(
@@ -51,6 +59,7 @@ def execute(
     gate: Gate | None = None,
     ranks: Ranks = ALONE,
     stall_seconds: float = STALL_SECONDS,
+    permit: Permit = always,
 ) -> dict[str, Any]:
     """Run `plan` to its end and return its summary; a finished run is not done again.
 
@@ -62,10 +71,13 @@ def execute(
         ranks: the processes that train this one model together. Rank 0 predicts, scores and
             writes; the others return when training has ended.
         stall_seconds: with several ranks, how long a step may take before the process ends.
+        permit: asked before checkpoints, predictions and the summary are written.
 
     Raises:
+        TakenOverError: `permit` says that the run is another worker's.
         MlxtsError: see `run.train` and `score.score_run`.
         ConfigError: several ranks, and heat should pause them, or batches be normalised.
+        RunError: the summary of a finished run is damaged.
     """
     if ranks.size > 1 and plan.config.thermal.pause:
         raise ConfigError(
@@ -77,14 +89,13 @@ def execute(
             "model.norm: batch takes its statistics from one process; set it to layer, or train "
             "without --distributed"
         )
-    path = plan.folder / "summary.json"
     with StallWatch(stall_seconds) if ranks.size > 1 else nullcontext():  # one may be lost already
-        done = ranks.highest(int(ranks.leads and path.exists()))
+        done = ranks.highest(int(ranks.leads and run_files.is_finished(plan.folder)))
     if done:
         if not ranks.leads:
             return _left(plan, "finished", "rank 0 has the result")
         _tidy(plan.folder)
-        return json.loads(path.read_text(encoding="utf-8"))
+        return run_files.summary(plan.folder, SUMMARISED)
     drift = StepDrift()
     heat = Relay(emit)  # to the console, and to the run's record as soon as there is one
     follow = Followers(plan.config, plan.folder, heat) if ranks.leads else None
@@ -96,7 +107,7 @@ def execute(
         if isinstance(event, StartEvent) and event.resumed and ranks.leads:
             for seconds in log.step_seconds(plan.folder):
                 drift.add(seconds)
-            if changes := backend.changes_since(run.record(plan.folder)["machine"]):
+            if changes := backend.changes_since(run.record(plan.folder, ("machine",))["machine"]):
                 heat(NoticeEvent(event.step, f"{changes}: the last bits may differ from here on"))
         elif isinstance(event, StepEvent) and drift.add(event.seconds):
             heat(NoticeEvent(event.step, f"{drift.reason}: no wall times of this run are compared"))
@@ -120,13 +131,14 @@ def execute(
                 sensor=guard.record(),
                 connect=heat.connect,
                 ranks=ranks,
+                permit=permit,
             )
             thermal = {**guard.summary(), **drift.record()}
         outcome = trained.outcome
         assert outcome is not None
         stop = outcome.stop
         if stop.reason in FINISHED and ranks.leads:
-            summary = _conclude(trained, thermal)
+            summary = _conclude(trained, thermal, permit)
         else:
             summary = _left(plan, stop.reason, stop.message)
         if follow:
@@ -136,8 +148,9 @@ def execute(
 
 def _tidy(folder: Path) -> None:
     """Remove what a killed process left half-written, unless another one is at work there."""
-    with suppress(Timeout), FileLock(folder / ".lock").acquire(timeout=0):
-        sweep(folder)
+    with locks.hold(folder / run.LOCK) as holder:
+        if holder is None:
+            sweep(folder)
 
 
 def _left(plan: Plan, status: str, message: str) -> dict[str, Any]:
@@ -157,17 +170,40 @@ def dataset_of(folder: Path) -> datasets.Dataset:
     return datasets.build(run.pinned_configuration(folder))
 
 
-def _conclude(trained: Trained, thermal: dict[str, Any]) -> dict[str, Any]:
-    """Predict train and validation, score them against the baselines, write it all down."""
-    plan, outcome = trained.plan, trained.outcome
-    assert outcome is not None
-    data = plan.dataset
+def predictions_of(folder: Path) -> pl.DataFrame:
+    """What a run said, row by row; a finished run whose table is gone predicts again.
+
+    Rows of the test split come back when it is opened again, which is recorded.
+
+    Raises:
+        DataError: the run is not finished, or its table is damaged.
+        MlxtsError: see `run.load`.
+    """
+    path = folder / predictions.FILE_NAME
+    if path.exists() or not run_files.is_finished(folder):
+        return predictions.read(path)
+    return _predict(run.load(folder), folder)
+
+
+def _predict(trained: Trained, folder: Path, permit: Permit = always) -> pl.DataFrame:
+    """Write what a model says of training and validation into its run's folder."""
+    data = trained.plan.dataset
     tables = [
         predictions.table(data.samples[split], split, trained.outputs(split))
         for split in ("train", "validation")
     ]
     predicted = pl.concat(tables)
-    predictions.write(plan.folder / predictions.FILE_NAME, predicted)
+    permit()
+    predictions.write(folder / predictions.FILE_NAME, predicted)
+    return predicted
+
+
+def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict[str, Any]:
+    """Predict train and validation, score them against the baselines, write it all down."""
+    plan, outcome = trained.plan, trained.outcome
+    assert outcome is not None
+    data = plan.dataset
+    predicted = _predict(trained, plan.folder, permit)
     scores, reference = score.score_run(runs.MODEL, predicted, data)
     figures_of_model = scores["validation"][runs.MODEL]
     summary = {
@@ -190,7 +226,8 @@ def _conclude(trained: Trained, thermal: dict[str, Any]) -> dict[str, Any]:
             runs.MODEL, figures_of_model, data.task, data.horizon, "validation"
         ),
     }
-    write_json(plan.folder / "summary.json", summary)
+    permit()
+    write_json(plan.folder / run_files.SUMMARY, summary)
     return summary
 
 
@@ -285,6 +322,5 @@ def _decision_row(data: datasets.Dataset, symbol: str, day: date | None) -> int:
 
 
 def _validation_residuals(folder: Path, symbol: str) -> np.ndarray:
-    rows = predictions.read(folder / predictions.FILE_NAME)
-    rows = rows.filter(split="validation", symbol=symbol)
+    rows = predictions_of(folder).filter(split="validation", symbol=symbol)
     return (rows["target"] - rows["logit"]).to_numpy()

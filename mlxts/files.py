@@ -1,12 +1,14 @@
 """Where things live, and writing them so that nothing half-written is ever left behind."""
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,13 @@ def outputs_folder() -> Path:
 
 def runs_folder() -> Path:
     return outputs_folder() / "runs"
+
+
+def cache_folder() -> Path:
+    """What belongs to this user and machine and to no workspace: below XDG_CACHE_HOME if set, else
+    `~/Library/Caches` on macOS and `~/.cache` elsewhere."""
+    usual = Path("Library", "Caches") if sys.platform == "darwin" else Path(".cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / usual) / "mlxts"
 
 
 @contextmanager
@@ -90,9 +99,22 @@ def flush(path: Path) -> None:
     """Send a file, or a folder's own entries, to the disk, so that it survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync(descriptor: int) -> None:
+    """Send what was written to an open file to the disk.
+
+    On macOS fsync(2) leaves it in the drive's own cache; F_FULLFSYNC empties that too, where the
+    file system has it (network ones may not). Raises OSError.
+    """
+    if hasattr(fcntl, "F_FULLFSYNC"):
+        with suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
 
 
 def write_text(target: Path, text: str) -> None:

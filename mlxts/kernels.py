@@ -12,6 +12,7 @@ this off.
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -44,6 +45,7 @@ right = all(abs(a - b) < 1e-5 for a, b in zip(f(x).tolist(), want, strict=True))
 raise SystemExit(0 if right else 3)
 """
 _WRONG = 3  # status of a probe whose numbers are wrong
+_ENOUGH = 256  # rows of a product that reaches MKL: `gemm` answers small ones itself
 # What a compiler says that was killed or found no room: another time it may work.
 _PASSING = re.compile(
     "killed|terminated|no space|quota|memory exhausted|out of memory|cannot allocate"
@@ -87,6 +89,25 @@ def _enable(probe: bool) -> bool:
     tempfile.gettempdir()  # Python's own temporary files stay where they were
     os.environ.update(environment)
     return True
+
+
+@functools.cache
+def settle() -> None:
+    """Let the BLAS change the environment now, before MLX calls a compiler.
+
+    At its first matrix product MKL's OpenMP runtime sets a variable (MEMKIND_HEAP_MANAGER), in
+    MLX's own thread. MLX starts the compiler from another one by popen, which fails where a
+    variable is set at that very moment. Called by whatever builds a network: so the product comes
+    before any kernel of one.
+    """
+    if sys.platform != "linux":
+        return
+    import mlx.core as mx
+
+    from mlxts import transfer
+
+    square = mx.ones((_ENOUGH, _ENOUGH))
+    transfer.evaluate(square @ square)
 
 
 def identity() -> str:

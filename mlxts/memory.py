@@ -6,6 +6,7 @@ has; its control groups (v1 and v2) say how much.
 
 import ctypes
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,8 @@ def largest_footprint() -> int:
     words = _rusage_words(os.getpid())
     if words:
         return words[_LARGEST_FOOTPRINT]
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes there, KiB elsewhere
     # Not getrusage: a child that is started from a large process begins with its parent's figure.
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):

@@ -6,10 +6,9 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-import yaml
-
 from mlxts import protocol
 from mlxts.errors import ConfigError
+from mlxts.yamltext import YamlError, parse_yaml
 
 FILE = Path(__file__).parents[1] / "configs" / "universe.yaml"
 
@@ -38,8 +37,8 @@ def cell(name: str) -> Cell:
     rows, columns = tuple(protocol.DATASET_ROWS), tuple(protocol.DATASET_COLUMNS)
     if len(name) != 2 or name[0] not in rows or name[1] not in columns:
         raise ConfigError(
-            f"{name} is no cell of the dataset matrix; write a row ({', '.join(rows)}) and a "
-            f"column ({', '.join(columns)}), e.g. Cb"
+            f"{name[:20]!r} is no cell of the dataset matrix; write a row ({', '.join(rows)}) "
+            f"and a column ({', '.join(columns)}), e.g. Cb"
         )
     axes = (
         *(protocol.DATASET_ROWS[row] for row in rows[: rows.index(name[0]) + 1]),
@@ -83,8 +82,8 @@ def members(group: str) -> tuple[str, ...]:
 @cache
 def _groups(file: Path) -> dict[str, tuple[str, ...]]:
     try:
-        groups = yaml.safe_load(file.read_text(encoding="utf-8"))
+        groups = parse_yaml(file.read_text(encoding="utf-8"))
         return {group: tuple(map(str, members)) for group, members in groups.items()}
-    except (OSError, yaml.YAMLError, AttributeError, TypeError) as error:
+    except (OSError, UnicodeDecodeError, YamlError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{file} holds no lists of the universe: {reason}") from error

@@ -17,7 +17,7 @@ import polars as pl
 
 from mlxts import config as configurations
 from mlxts import dataset as datasets
-from mlxts import experiment, splits
+from mlxts import experiment, run_files, splits
 from mlxts.config import ExperimentConfig
 from mlxts.data import bars
 from mlxts.dataset import Dataset
@@ -105,7 +105,7 @@ def plan(configuration: ExperimentConfig) -> Plan:
 
 def execute(planned: Plan, emit: Listener) -> dict[str, Any]:
     """Train the run of an origin, or go on with it; returns its summary."""
-    begun = (planned.folder / "run.json").exists()
+    begun = (planned.folder / run_files.METADATA).exists()
     return experiment.execute(planned, emit=emit, resume=begun)
 
 
@@ -125,12 +125,12 @@ def foresee_missing(folders: Iterable[Path], progress: Callable[[str], None]) ->
 
 def of_origin(folder: Path) -> bool:
     """Whether a run is one of an origin, not of the fixed splits."""
-    return run.record(folder)["config"]["data"].get("origin") is not None
+    return run.record(folder, ("config.data",))["config"]["data"].get("origin") is not None
 
 
 def has_foreseen(folder: Path) -> bool:
     """Whether that is written already."""
-    return predictions.read(folder / predictions.FILE_NAME).filter(split=SCORED).height > 0
+    return experiment.predictions_of(folder).filter(split=SCORED).height > 0
 
 
 def look(planned: Plan) -> Origin:

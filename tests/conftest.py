@@ -4,13 +4,22 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import mlxts.backend  # noqa: F401
 
 # How long an example takes is the machine's business: other work on it must fail no test.
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
+# `make mutants` asks the same few examples of every mutant, however slow the machine is.
+settings.register_profile(
+    "mutants",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=30,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 
 @pytest.fixture(autouse=True)

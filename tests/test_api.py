@@ -83,6 +83,9 @@ def test_features_never_look_ahead() -> None:
         (lambda bars: pl.concat([bars, bars.head(1)]), DataError, "already in row"),
         (lambda bars: bars.with_columns(open=pl.lit("dear")), DataError, "another kind"),
         (lambda bars: bars.with_columns(open=pl.lit(None)), DataError, "open is"),
+        (lambda bars: bars.with_columns(open=pl.lit(True)), DataError, "open holds Boolean"),
+        (lambda bars: bars.with_columns(date=pl.lit(20240102)), DataError, "date holds Int"),
+        (lambda bars: bars.with_columns(low=pl.duration(days=1)), DataError, "low holds Duration"),
     ],
 )
 def test_bars_that_cannot_be_are_named(change, error, says) -> None:

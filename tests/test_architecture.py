@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "mlxts"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "mlxts"
 STAIRCASE = [
-    "protocol", "errors", "files", "universe", "yamltext", "config",
-    "kernels", "gemm", "pages", "memory",
+    "protocol", "errors", "files", "json_files", "code_version", "locks", "run_files", "yamltext",
+    "universe", "validation", "config", "transfer", "kernels", "gemm", "pages", "memory", "wheels",
     "backend", "data", "features", "targets", "splits", "dataset", "model", "training", "thermal",
     "console", "tracking", "evaluation", "experiment", "interop", "walk_forward",
     "search", "scaling", "report", "quickstart", "workspace", "cli", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
+BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
 
 
 def _room(path: Path) -> str:
@@ -49,3 +51,44 @@ def test_no_room_is_longer_than_400_lines(path: Path) -> None:
 def test_every_module_says_what_it_is_for() -> None:
     silent = [str(p) for p in FILES if not ast.get_docstring(ast.parse(p.read_text()))]
     assert silent == []
+
+
+def _crossings(path: Path) -> list[str]:
+    """Where a module may bring a value of MLX to the host by itself: `line: code`.
+
+    Whoever imports MLX, or the function that flattens a model's weights, can hold such values. To
+    evaluate, to hand to NumPy anything but numbers that are written down there, and to ask an
+    array for its elements are the ways; `float` and its like are told by the code around them.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    if not names & {"mlx.core", "mlx.nn", "flat_arrays"}:
+        return []
+    found = []
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            continue
+        owner, name = ast.unparse(call.func.value), call.func.attr
+        literal = bool(call.args) and isinstance(call.args[0], ast.List | ast.Tuple | ast.Constant)
+        by_mlx = owner == "mx" and name in ("eval", "async_eval", "synchronize")
+        by_numpy = owner == "np" and name in (
+            "array",
+            "asarray",
+            "asanyarray",
+            "copy",
+            "from_dlpack",
+        )
+        if by_mlx or name in ("item", "tolist") or (by_numpy and not literal):
+            found.append(f"{call.lineno}: {ast.unparse(call)}")
+    return found
+
+
+@pytest.mark.parametrize("path", [*FILES, *BENCHMARKS], ids=lambda p: str(p.relative_to(ROOT)))
+def test_values_come_to_the_host_in_one_place_alone(path: Path) -> None:
+    crossings = _crossings(path)
+    assert bool(crossings) == (path == PACKAGE / "transfer.py"), crossings

@@ -62,6 +62,17 @@ def test_without_a_fast_blas_there_is_one_clear_warning() -> None:
 
 
 @linux
+def test_where_the_library_is_that_for_cuda_no_blas_is_loaded() -> None:
+    code = (
+        "import mlxts.backend as b\n"
+        "b.wheels.owner = lambda: 'mlx-cuda-13'\n"
+        "b._blas = None\n"
+        "print(b.prepare())"
+    )
+    assert "Blas(name='device', path=None" in _python(code)
+
+
+@linux
 def test_a_library_that_cannot_be_loaded_is_passed_over() -> None:
     code = (
         "import mlxts.backend as b; from pathlib import Path\n"
@@ -145,7 +156,6 @@ def test_a_run_plans_with_less_than_the_machine_has() -> None:
 @pytest.mark.parametrize(
     ("said", "usable", "available"),
     [
-        ({"max_recommended_working_set_size": 11 * GIB, "memory_size": 16 * GIB}, 11.0, 11.0),
         ({"total_memory": 80 * GIB, "free_memory": 20 * GIB}, 76.0, 20.0),
         ({"total_memory": 80 * GIB, "free_memory": 80 * GIB}, 76.0, 76.0),
     ],
@@ -158,6 +168,57 @@ def test_a_gpu_is_asked_for_its_own_memory(
     monkeypatch.setattr(mx, "device_info", lambda: said)
     assert backend.usable_memory() / GIB == pytest.approx(usable)
     assert backend.available_memory() / GIB == pytest.approx(available, abs=0.2)
+
+
+@pytest.mark.parametrize(("free", "available"), [(60, 48.0), (20, 18.0 + 2), (0, 2.0)])
+def test_a_gpu_that_shares_the_machine_leaves_other_programs_what_they_have(
+    monkeypatch: pytest.MonkeyPatch, free: int, available: float
+) -> None:
+    import mlx.core as mx
+
+    said = {"max_recommended_working_set_size": 48 * GIB, "memory_size": 64 * GIB}
+    monkeypatch.setattr(backend, "device", lambda: "metal")
+    monkeypatch.setattr(mx, "device_info", lambda: said)
+    monkeypatch.setattr(mx, "get_active_memory", lambda: GIB)
+    monkeypatch.setattr(mx, "get_cache_memory", lambda: GIB)
+    monkeypatch.setattr(memory, "available", lambda: free * GIB)
+    assert backend.usable_memory() == 48 * GIB
+    assert backend.available_memory() / GIB == available
+
+
+@pytest.mark.parametrize(
+    ("environment", "tf32"),
+    [({}, ["0", "off"]), ({"MLX_ENABLE_TF32": "1"}, ["1", "on"])],
+    ids=["left alone", "asked for"],
+)
+def test_products_are_rounded_to_tf32_only_where_that_was_asked_for(
+    environment: dict[str, str], tf32: list[str]
+) -> None:
+    code = (
+        "import os, sys, mlxts.backend as b\n"
+        "print(os.environ['MLX_ENABLE_TF32'], 'mlx.core' in sys.modules)\n"
+        "b.device = lambda: 'cuda'; print(b.describe()['tf32'])"
+    )
+    outside = {name: value for name, value in os.environ.items() if name != "MLX_ENABLE_TF32"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**outside, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    variable, loaded, said = done.stdout.split()
+    assert ([variable, said], loaded) == (tf32, "False")
+
+
+def test_a_run_that_goes_on_in_tf32_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    began = {**backend.describe(), "tf32": "off"}
+    monkeypatch.setenv("MLX_ENABLE_TF32", "1")
+    if backend.device() == "cpu":
+        assert backend.changes_since(began) == ""  # no CPU knows TF32
+    now = {**began, "tf32": "on"}
+    monkeypatch.setattr(backend, "describe", lambda: now)
+    assert backend.changes_since(began) == "tf32 on instead of off"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """What a configuration accepts, refuses, and is remembered by."""
 
+import itertools
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from mlxts import config, protocol, universe
 from mlxts.errors import ConfigError
@@ -70,7 +74,27 @@ def test_a_small_number_may_be_written_as_people_write_it(tmp_path: Path, text: 
         ("data: {symbols: [SPY, SPY]}", "named twice"),
         ("model: {patch_length: 90}", "longer than context"),
         ("- a list", "holds no mapping"),
-        ("a: [", "is not YAML"),
+        ("a: [", "is not YAML: line 1"),
+        ("seed: 1\nseed: 2", "line 2: the key seed stands there twice"),
+        ('seed: "1"', "seed: should be a whole number"),
+        ("seed: 1.0", "(got 1.0)"),
+        ("seed: yes", '(got "yes")'),
+        ("seed: true", "(got true)"),
+        ("training: {max_epochs: 1e1}", "training.max_epochs: should be a whole number"),
+        ("horizon: 99999999999999999999", "horizon: "),
+        ('training: {weight_decay: "0.1"}', "training.weight_decay: should be a number"),
+        ("model: {res_attention: 1}", "model.res_attention: should be true or false"),
+        ("model: {res_attention: on}", "model.res_attention: should be true or false"),
+        ("budget: 2", "budget: should be text"),
+        ("training:", "training: should be a section"),
+        ("data: {symbols: SPY}", "data.symbols: should be a list"),
+        ("data: {symbols: [1]}", "data.symbols.0: should be text"),
+        ("data: {cell: Cb, symbols: null}", "data.symbols: should be a list"),
+        ("data: {cell: Cb, exogenous: 3}", "data.exogenous: should be a list"),
+        ("data: {cell: Cb, symbols: {SPY: 1}}", "data.symbols: should be a list"),
+        ("timescale: [daily]", "timescale: should be text"),
+        ('"": 1', "unknown key (empty)"),
+        ("1: 2", "a key is 1, not text"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(tmp_path: Path, text: str, says: str) -> None:
@@ -107,7 +131,33 @@ def test_overrides_reach_any_depth_and_keep_their_type(tmp_path: Path) -> None:
     assert loaded.data.symbols == ("SPY", "QQQ")
 
 
-@pytest.mark.parametrize("text", ["seed", "=3", "seed=["])
+def _keys(model: type[BaseModel], before: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield before + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _keys(field.annotation, f"{before}{name}.")
+
+
+ODD = [
+    None, True, 0, -1, 1, 2**31, 10**299, 1.5, -1.0, 1e308, math.nan, math.inf, "", "x", "a\nb",
+    "\udcff", "x" * 500, [], ["x"], [None], [1], [[]], {}, {"x": 1}, {"": {"": 1}}, [{"a": 1}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", [*_keys(config.ExperimentConfig), "x", "data.x", "model.revin.x"])
+def test_whatever_a_key_is_given_is_taken_or_refused_in_one_line(key: str) -> None:
+    bases = ({}, {"mode": "exploratory"}, {"mode": "exploratory", "data": {"cell": "Cb"}})
+    for base, value in itertools.product(bases, ODD):
+        try:
+            built = config.build(config.overridden({"name": "x", **base}, {key: value}))
+        except ConfigError as error:
+            assert "\n" not in str(error)
+            assert len(str(error).encode()) < 400
+        else:
+            assert config.build(config.parse_yaml(built.to_yaml())).hash == built.hash
+
+
+@pytest.mark.parametrize("text", ["seed", "=3", "seed=[", ".seed=1", "data.=1", "data..cell=Aa"])
 def test_a_malformed_override_says_how_to_write_one(text: str) -> None:
     with pytest.raises(ConfigError, match="--set"):
         config.parse_override(text)

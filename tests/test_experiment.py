@@ -1,6 +1,7 @@
 """From a plan to a summary: scored once, repeated to the byte, stopped by heat."""
 
 import json
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -160,6 +161,33 @@ def test_a_critical_temperature_stops_the_run_and_it_can_go_on(tmp_path: Path) -
     assert 0 < state["step"] < plan.total_steps
 
 
+def test_a_run_that_is_both_too_hot_and_interrupted_was_interrupted(tmp_path: Path) -> None:
+    hot = _trace(tmp_path, [60, 99, 99, 99, 99])
+    plan = _plan(seed=11, **{"thermal.sensor": hot, "thermal.poll_seconds": 0.02})
+
+    def both(event: Event) -> None:
+        if isinstance(event, StepEvent):
+            time.sleep(0.3)  # long enough for readings that stop the run
+            signal.raise_signal(signal.SIGINT)
+
+    summary = experiment.execute(plan, emit=both)
+    assert summary["status"] == "interrupted"
+    assert "SIGINT" in summary["message"]
+
+
+def test_ctrl_c_ends_a_pause_for_heat(tmp_path: Path) -> None:
+    warm = {"thermal.sensor": _trace(tmp_path, [60, 88]), "thermal.pause": True}
+    plan = _plan(seed=12, **warm, **{"thermal.poll_seconds": 0.02})
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepEvent):
+            time.sleep(0.1)
+        if isinstance(event, PauseEvent):
+            signal.raise_signal(signal.SIGINT)
+
+    assert experiment.execute(plan, emit=listen)["status"] == "interrupted"
+
+
 class _HotUntilPaused:
     """A sensor that is hot from its second reading on until training was seen to pause.
 
@@ -287,7 +315,7 @@ def test_going_on_with_other_threads_is_said(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("task", ["threshold_1pct", "direction", "regression"])
 def test_a_run_on_one_training_day_claims_nothing(task: str) -> None:
-    plan = _plan(**{"data.train_fraction": 1e-9, "task": task})
+    plan = _plan(**{"data.train_fraction": 1e-9, "training.batch_size": 1, "task": task})
     summary = experiment.execute(plan, emit=lambda event: None)
     assert summary["samples"]["train"] == 1
     assert summary["verdict"].startswith("Not estimable")

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import json
 import os
 import resource
@@ -48,6 +50,38 @@ def test_a_full_disk_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, old)
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_macos_is_asked_to_empty_the_drives_own_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+
+    def full(descriptor: int, command: int) -> int:
+        assert command == 51
+        flushed.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        return 0
+
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)  # as in macOS's <sys/fcntl.h>
+    monkeypatch.setattr(fcntl, "fcntl", full)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append("fsync"))
+    files.write_text(tmp_path / "a", "x")
+    assert flushed == ["file", "folder"]
+
+
+def test_a_file_system_without_a_full_flush_is_flushed_as_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+
+    def refused(descriptor: int, command: int) -> int:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", refused)
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    files.write_text(tmp_path / "a", "x")
+    assert len(flushed) == 2
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_too(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """What the operating system says of memory: recorded files, and a double of its library."""
 
 import ctypes
+import resource
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -130,3 +132,13 @@ def test_where_macos_refuses_the_resident_set_is_taken(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(memory, "_system_library", gone)
     assert memory.footprint() > 10 * 2**20
+
+
+def test_where_macos_refuses_the_largest_one_is_counted_in_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(memory, "_system_library", lambda: _FakeSystem(failed=1))
+    usage = SimpleNamespace(ru_maxrss=3 * GIB)  # getrusage(2) of macOS: bytes
+    monkeypatch.setattr(resource, "getrusage", lambda who: usage)
+    assert memory.largest_footprint() == 3 * GIB

@@ -1,8 +1,10 @@
 """Splits: disjoint, ordered, purged at every border, and complete otherwise."""
 
+import itertools
 from datetime import date, timedelta
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,6 +50,7 @@ def test_every_decision_is_in_the_one_split_that_holds_it_and_its_label_or_in_no
     borders, dates, horizon = calendar
     ends = label_ends(dates, horizon)
     assigned = splits.assign(dates, ends, borders)
+    assert assigned.dtype == np.int8
     for day, end, index in zip(dates, ends, assigned, strict=True):
         holders = [
             i
@@ -85,3 +88,28 @@ def test_the_protocol_borders_belong_to_the_splits_they_close():
     day = np.array(["2022-12-30", "2022-12-30", "2024-12-31"], dtype="datetime64[D]")
     end = np.array(["2022-12-31", "2023-01-03", "2025-01-02"], dtype="datetime64[D]")
     assert splits.assign(day, end, SPLITS["protocol"]).tolist() == [0, splits.NONE, splits.NONE]
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_windows_join_and_the_latest_is_the_validation_split(name):
+    fixed = SPLITS[name]
+    assert splits.borders(name) is fixed
+    found = [splits.borders(name, origin) for origin in (1, 2, 3)]
+    assert found[0].test == fixed.validation
+    for later, earlier in itertools.pairwise(found):
+        assert later.validation == earlier.test
+    for one in found:
+        assert one.name == f"{name}, origin {one.test[0].year}"
+        assert one.train[0] is None
+        assert one.test[1] < fixed.test[0]
+        assert (one.validation[0] - one.train[1]).days == 1
+        assert (one.test[0] - one.validation[1]).days == 1
+
+
+def test_windows_of_the_protocol_step_back_by_two_calendar_years():
+    assert splits.borders("protocol", 3) == Splits(
+        "protocol, origin 2019",
+        (None, date(2016, 12, 31)),
+        (date(2017, 1, 1), date(2018, 12, 31)),
+        (date(2019, 1, 1), date(2020, 12, 31)),
+    )

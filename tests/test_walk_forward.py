@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts import config, experiment, protocol, splits, walk_forward
+from mlxts import config, experiment, protocol, walk_forward
 from mlxts.cli import evaluate
 from mlxts.cli.scaling import scaling
 from mlxts.errors import ConfigError, EmptySplitError
@@ -27,20 +27,6 @@ app.command()(evaluate.baselines)
 
 def call(*arguments: str):
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-
-
-@pytest.mark.parametrize("name", protocol.SPLITS)
-def test_windows_join_and_the_latest_is_the_validation_split(name):
-    fixed = protocol.SPLITS[name]
-    found = [splits.borders(name, origin) for origin in (1, 2, 3)]
-    assert found[0].test == fixed.validation
-    for later, earlier in itertools.pairwise(found):
-        assert later.validation == earlier.test
-    for one in found:
-        assert one.test[1] < fixed.test[0]
-        assert (one.validation[0] - one.train[1]).days == 1
-        assert (one.test[0] - one.validation[1]).days == 1
-    assert splits.borders(name) is fixed
 
 
 @pytest.fixture(scope="module")

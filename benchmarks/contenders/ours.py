@@ -1,6 +1,6 @@
 """Our step, exactly as training takes it."""
 
-from mlxts import backend, kernels
+from mlxts import backend, kernels, transfer
 
 # isort: split
 import mlx.core as mx
@@ -49,7 +49,7 @@ class Ours:
         result = self._step(
             index, self._features, drawn.rows, drawn.targets, drawn.weights, drawn.keys
         )
-        mx.eval(result, self.model.state, self._optimizer.state)
+        transfer.evaluate(result, self.model.state, self._optimizer.state)
 
     def loss_and_gradients(self) -> tuple[float, dict[str, np.ndarray], dict[str, np.ndarray]]:
         """On the first batch, compiled as in training: loss, parameters, gradients by name."""
@@ -63,11 +63,10 @@ class Ours:
         state = [self.model.state]
         both = mx.compile(nn.value_and_grad(self.model, loss_of), inputs=state, outputs=state)
         loss, gradients = both(rows, targets)
-        return (
-            loss.item(),
-            {k: np.array(v) for k, v in flat_arrays(self.model.trainable_parameters()).items()},
-            {k: np.array(v) for k, v in flat_arrays(gradients).items()},
+        learned, gradients = transfer.on_host(
+            (flat_arrays(self.model.trainable_parameters()), flat_arrays(gradients))
         )
+        return float(transfer.on_host(loss)), learned, gradients
 
     def peak(self) -> float:
         return backend.matmul_gflops(repeats=8)

@@ -3,29 +3,48 @@
 Heavy imports live inside the commands, so that `mlxts --help` answers at once.
 """
 
-import os
+import re
 import sys
 
 _TRAINING = ("train", "batch-size", "hpo", "sweep", "worker", "evaluate", "baselines")
 
 
 def main() -> None:
-    """Run the command line; an error a user can cause is one line and its own exit code."""
-    from mlxts import pages
+    """Run the command line; whatever ends it is at most one line and an exit code."""
+    from mlxts.cli import failures
+
+    sys.exit(failures.exit_code_of(_command))
+
+
+def _command() -> None:
+    from mlxts import backend, pages
 
     if sys.argv[1:] and sys.argv[1] in _TRAINING:
         pages.start_again()
+    backend.check_environment()
+    _require_text()
 
     from mlxts.cli.app import app
-    from mlxts.cli.output import note
-    from mlxts.errors import MlxtsError
 
-    try:
-        app()
-    except MlxtsError as error:
-        note(f"error: {error}")
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader (`| head`) has gone; Python would complain once more while it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    app()
+
+
+def _require_text() -> None:
+    """Files, runs and studies are named in UTF-8, here and in every file of ours; and an empty
+    name is a shell's variable that is not set, which would stand for the working folder, or for
+    every run there is.
+
+    Raises:
+        ConfigError: an argument is empty, or not UTF-8.
+    """
+    from mlxts.errors import ConfigError
+
+    for argument in sys.argv[1:]:
+        if not argument or re.fullmatch("--[a-z0-9-]+=", argument):
+            raise ConfigError(
+                f"argument '{argument}' says nothing; give it a value or leave it out"
+            )
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(f"argument {argument!r} is not UTF-8; write it so") from error

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli import cells, controls
+from mlxts.cli import cells, controls, register
 from mlxts.cli.output import JsonOption, emit, note, say, table
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ data = typer.Typer(help="Fetch, import, simulate, list and verify data.", no_arg
 data.command()(cells.cell)
 data.command()(cells.sources)
 data.command()(controls.controls)
+data.command()(register.register_raw)
+data.command()(register.register_processed)
 
 
 class Online(StrEnum):
@@ -29,6 +32,11 @@ class Online(StrEnum):
     fred = "fred"
     cboe_vix = "cboe_vix"
     sffed = "sffed"
+
+
+class Decimal(StrEnum):
+    point = "."
+    comma = ","
 
 
 class Market(StrEnum):
@@ -49,7 +57,7 @@ End = Annotated[
     typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last day, included."),
 ]
 SymbolOption = Annotated[
-    str | None, typer.Option("--symbol", help="What to call it; default: the file's name.")
+    str | None, typer.Option("--symbol", help="What to call it; default: the market's name.")
 ]
 
 _WARNINGS_SHOWN = 5
@@ -95,7 +103,20 @@ def download(
 @data.command(name="import")
 def import_(
     paths: Annotated[list[Path], typer.Argument(help="CSV or Parquet files, or folders of them.")],
-    symbol: SymbolOption = None,
+    symbol: Annotated[
+        str | None,
+        typer.Option(
+            help="What the file calls it, or what to call it where the file does not say; "
+            "default: the file's own symbol, else its name."
+        ),
+    ] = None,
+    as_: Annotated[
+        str | None, typer.Option("--as", help="Store it under another name than the file's.")
+    ] = None,
+    decimal: Annotated[
+        Decimal | None,
+        typer.Option(help="The mark before the decimals; default: found in each column."),
+    ] = None,
     values: Annotated[
         bool, typer.Option("--values", help="A date and one value (or close) a row, not bars.")
     ] = False,
@@ -112,18 +133,23 @@ def import_(
     from mlxts.errors import DataError
 
     found = _files(paths)
+    if trends and (as_ or decimal):
+        raise DataError("--trends takes neither --as nor --decimal; leave them out")
     if trends:
         exports = [TrendsSource(path) for path in found]
         named = [(name, e) for e in exports for name in ([symbol] if symbol else e.symbols())]
         _store_all(named, _day(start), _day(end), as_json)
         return
-    if symbol and len(found) > 1:
-        raise DataError("--symbol names one file; leave it out to name each after its file")
-    jobs = [(symbol or path.stem).upper() for path in found]
+    if (symbol or as_) and len(found) > 1:
+        raise DataError("--symbol and --as name one file; leave them out to name each by itself")
+    mark = decimal.value if decimal else None
+    sources = [FilesSource(path, values, mark, symbol) for path in found]
+    if as_:
+        sources = [replace(source, named=source.symbol) for source in sources]
+    jobs = [(as_ or source.symbol).upper() for source in sources]
     twice = {name for name in jobs if jobs.count(name) > 1}
     if twice:
         raise DataError(f"two files would be called {min(twice)}; import them one by one")
-    sources = [FilesSource(path, values=values) for path in found]
     _store_all(list(zip(jobs, sources, strict=True)), _day(start), _day(end), as_json)
 
 
@@ -149,6 +175,7 @@ def simulate(
     from mlxts import config
     from mlxts.data.sources import simulated
 
+    _require_order(_day(start), _day(end))
     dials = dict(config.parse_override(text) for text in dial or ())
     simulated.make(market.value, dials)  # refused once, not once a symbol
     bounds = {"first": _day(start), "last": _day(end)}
@@ -158,37 +185,6 @@ def simulate(
     name = (symbol or market.value).upper()
     names = [name, *(f"{name}{number}" for number in range(2, symbols + 1))]
     _store_all([(one, chosen) for one in names], None, None, as_json)
-
-
-@data.command()
-def register_raw(
-    path: Annotated[Path, typer.Argument(help="Parquet file with the columns of a raw artifact.")],
-    symbol: Annotated[str, typer.Option(help="e.g. SPY")],
-    source: Annotated[str, typer.Option(help="e.g. yahoo or files")] = "files",
-    as_json: JsonOption = False,
-) -> None:
-    """Register a raw Parquet file that something else wrote."""
-    from mlxts.data import register
-
-    artifact = register.raw(path, source=source, symbol=symbol.upper())
-    _show_registered(artifact, as_json)
-
-
-@data.command()
-def register_processed(
-    path: Annotated[Path, typer.Argument(help="Parquet file with a date column.")],
-    dataset: Annotated[str, typer.Option(help="What to call it; versions count within it.")],
-    source_md5: Annotated[
-        list[str], typer.Option("--source-md5", help="md5 of a raw artifact it came from; repeat.")
-    ],
-    tier: Annotated[int | None, typer.Option(help="Feature tier.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Register a processed Parquet file as the next version of its dataset."""
-    from mlxts.data import register
-
-    artifact = register.processed(path, dataset=dataset, tier=tier, source_md5s=source_md5)
-    _show_registered(artifact, as_json)
 
 
 @data.command()
@@ -273,6 +269,8 @@ def _store_all(
     from mlxts.data import checks, store
     from mlxts.errors import DataError
 
+    _require_order(start, end)
+
     failures: list[DataError] = []
     stored: list[dict[str, Any]] = []
     for position, (symbol, source) in enumerate(jobs, 1):
@@ -320,13 +318,6 @@ def _remark(artifact: "Artifact", notes: Iterable[str], warnings: Sequence[Any])
         note(f"  … and {len(warnings) - _WARNINGS_SHOWN} more (--json lists all)")
 
 
-def _show_registered(artifact: "Artifact", as_json: bool) -> None:
-    if as_json:
-        emit(artifact.record())
-    else:
-        say(f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.path}")
-
-
 def _files(paths: Sequence[Path]) -> list[Path]:
     """The files named, and those in the folders named."""
     from mlxts.data.sources.files import SUFFIXES
@@ -369,6 +360,13 @@ def _row(artifact: "Artifact") -> tuple[Any, ...]:
         registered,
         artifact.sha256[:12],
     )
+
+
+def _require_order(start: date | None, end: date | None) -> None:
+    from mlxts.errors import DataError
+
+    if start and end and start > end:
+        raise DataError(f"--start {start} is after --end {end}; exchange them")
 
 
 def _day(moment: datetime | None) -> date | None:

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """What this machine is: device, BLAS and its measured speed, memory, sensors, data."""
+    """What this machine is: device, BLAS and its measured speed, memory, sensors, data.
+
+    Says too what is wrong with MLX's library: two wheels of one file, a macOS too old for it.
+    """
     import psutil
 
-    from mlxts import backend, files, kernels
+    from mlxts import backend, files, kernels, wheels
     from mlxts.data import store
 
     if not as_json:
@@ -30,6 +33,8 @@ def doctor(as_json: JsonOption = False) -> None:
         "ram_bytes": psutil.virtual_memory().total,
         "sensor": _sensor(),
         "versions": _versions(),
+        "mlx_library": wheels.owner(),
+        "problem": wheels.problem(),
         "workspace": str(files.home().resolve()),
         "raw_artifacts": len(store.raw_artifacts()),
         "processed_artifacts": len(store.processed_artifacts()),
@@ -37,7 +42,7 @@ def doctor(as_json: JsonOption = False) -> None:
     if as_json:
         emit(findings)
         return
-    shown = {key: str(value) for key, value in findings.items()}
+    shown = {key: str(value) for key, value in findings.items() if value is not None}
     shown["versions"] = ", ".join(f"{name} {number}" for name, number in _versions().items())
     for key in ("memory_bytes", "ram_bytes"):
         shown[key] = f"{findings[key] / 2**30:.1f} GiB"

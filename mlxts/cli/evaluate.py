@@ -55,10 +55,10 @@ def evaluate(
         walk_forward.show(run, origins, split, as_json)
         return
     from mlxts import experiment
-    from mlxts.evaluation import details, predictions, runs, score
+    from mlxts.evaluation import details, runs, score
 
     folder = runs.find(run)
-    predicted = predictions.read(folder / predictions.FILE_NAME)
+    predicted = experiment.predictions_of(folder)
     dataset = experiment.dataset_of(folder)
     if split is SplitName.test:
         predicted = _open_test(folder, dataset)
@@ -152,6 +152,9 @@ def runs(as_json: JsonOption = False) -> None:
         "HAR and linear by cross-validation within training; of runs of before there was a linear "
         "one against HAR."
     )
+    for row in rows:
+        if row["damaged"]:
+            note(f"{row['run_id']} is damaged: {row['damaged']}")
     reasons = {row["run_id"]: row["wall_time_omitted"] for row in rows}
     for name, reason in reasons.items():
         if reason:
@@ -162,6 +165,8 @@ def _two_lines(row: dict[str, Any]) -> list[str]:
     """A run as a row of cells of two lines each, which fits a terminal of 80 columns."""
     from mlxts.evaluation import verdict
 
+    if row["damaged"]:
+        return [f"{row['run_id']}\ndamaged", "", ""]
     name, skills = _marked(row["name"], row["mode"]), (row["skill"], row["skill_har"])
     loss = row["log_loss"] if row["rmse"] is None else row["rmse"]
     return [
@@ -197,6 +202,7 @@ def _open_test(folder: Path, dataset: "Dataset") -> "pl.DataFrame":
     count = looks.record(folder.name, dataset.score_on)
     note(f"look number {count} at the test split, recorded in {looks.path()}")
     rows = experiment.predict_split(folder, "test")
+    experiment.predictions_of(folder)  # where they are gone, they are written again first
     return predictions.replace_split(folder / predictions.FILE_NAME, rows)
 
 

@@ -42,7 +42,7 @@ def build(
     from mlxts.features import artifact
 
     began = perf_counter()
-    frame, built = artifact.load(panel.load(_data(symbols, source)), tier, timescale)
+    frame, built = artifact.load(panel.load(_data(symbols, source, timescale)), tier, timescale)
     assert built is not None  # it is registered unless asked not to be
     seconds = perf_counter() - began
     warmup = frame.height - frame.drop_nulls().height
@@ -66,10 +66,15 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List features with family, relation, unit, warm-up and the first tier that holds them."""
+    from mlxts.errors import ConfigError
     from mlxts.features import catalog, tiers
 
-    names = tiers.tier(tier) if tier else tuple(catalog.by_name())
+    names = tiers.tier(tier) if tier is not None else tuple(catalog.by_name())
     chosen = [catalog.get(name) for name in names]
+    for key, asked in (("family", family), ("relation", relation)):
+        known = sorted({getattr(feature, key) for feature in map(catalog.get, catalog.by_name())})
+        if asked is not None and asked not in known:
+            raise ConfigError(f"--{key} {asked} is none of {', '.join(known)}")
     chosen = [f for f in chosen if family in (None, f.family) and relation in (None, f.relation)]
     rows = [
         (f.name, f.family, f.relation, f.unit, f.warmup, tiers.smallest(f.name)) for f in chosen
@@ -230,13 +235,13 @@ def docs(
         print(output)
 
 
-def _data(symbols: list[str] | None, source: str) -> "DataConfig":
+def _data(symbols: list[str] | None, source: str, timescale: str = "daily") -> "DataConfig":
     from mlxts import config
 
     chosen = tuple(symbol.upper() for symbol in symbols or ["SPY"])
     values = {"source": source, "symbols": chosen, "score_on": chosen[0]}
     experiment = {"name": "features", "mode": "exploratory", "data": values}
-    return config.build(experiment, origin="features").data
+    return config.build({**experiment, "timescale": timescale}, origin="features").data
 
 
 def _bars(symbol: str, source: str) -> "pl.DataFrame":

@@ -7,6 +7,13 @@ import typer
 
 from mlxts.cli.listing import Group
 from mlxts.cli.output import JsonOption, counted, emit, note, number, say, table
+from mlxts.cli.worker import (
+    GraceOption,
+    HeartbeatOption,
+    PerDeviceOption,
+    StorageOption,
+    WaitOption,
+)
 
 if TYPE_CHECKING:
     import optuna
@@ -33,13 +40,6 @@ hpo = typer.Typer(
 )
 
 StudyArgument = Annotated[str, typer.Argument(help="A study's name, or the beginning of one.")]
-StorageOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        help="postgresql+psycopg://user@host/db for several machines; default: a journal file.",
-    ),
-]
 
 
 @hpo.command("run")
@@ -58,12 +58,14 @@ def run_(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. search.seed=1."),
     ] = None,
+    per_device: PerDeviceOption = 1,
+    wait: WaitOption = False,
+    heartbeat: HeartbeatOption = 60,
+    grace: GraceOption = 120,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Search; Ctrl-C ends it cleanly and the same command goes on."""
-    from optuna.exceptions import StorageInternalError
-
     from mlxts import config as configurations
     from mlxts import protocol
     from mlxts.search import readiness, screen, space
@@ -77,18 +79,18 @@ def run_(
         values["search.timeout"] = timeout
     experiment = configurations.load(config, values)
     search = space.read(experiment)
-    store = storages.open(storage)
-    one = studies.create(store, experiment, search, name=study, resume=resume)
-    try:
-        with readiness.device_to_itself(), screen.make(quiet=quiet, json=as_json) as report:
+    with storages.opened(storage, storages.Heartbeat(heartbeat, grace), tell=note) as store:
+        one = studies.create(store, experiment, search, name=study, resume=resume)
+        with (
+            readiness.device_to_itself(per_device, wait=wait, tell=note),
+            screen.make(quiet=quiet, json=as_json) as report,
+        ):
             reason = studies.run_all(one, store, watcher=report, timeout=search.timeout)
-    except StorageInternalError as error:
-        raise storages.unreachable(error) from error
-    if as_json:
-        emit({"study": one.study_name, "ended": reason, **_result(one)})
-    else:
-        say(f"{one.study_name}: {reason}")
-        _show_winner(one)
+        if as_json:
+            emit({"study": one.study_name, "ended": reason, **_result(one)})
+        else:
+            say(f"{one.study_name}: {reason}")
+            _show_winner(one)
     codes = {
         "interrupted": protocol.EXIT_INTERRUPTED,
         "overheated": protocol.EXIT_OVERHEATED,
@@ -105,26 +107,26 @@ def list_(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
-    store = storages.open(storage)
     rows = []
-    for name in storages.study_names(store, studies.KIND):
-        try:
-            one = studies.load(store, name)
-        except (MlxtsError, LookupError, TypeError, ValueError) as error:
-            note(f"{name} is left out, another version wrote it: {error}")
-            continue
-        seen = progress.Progress()
-        seen.ended(one)
-        leader = seen.best
-        rows.append(
-            {
-                "study": name,
-                "ended": seen.counts.ended,
-                "trials": seen.target,
-                "best": leader.value if leader else None,
-                "trial": leader.number if leader else None,
-            }
-        )
+    with storages.opened(storage, tell=note) as store:
+        for name in storages.study_names(store, studies.KIND):
+            try:
+                one = studies.load(store, name)
+            except (MlxtsError, LookupError, TypeError, ValueError) as error:
+                note(f"{name} is left out, another version wrote it: {error}")
+                continue
+            seen = progress.Progress()
+            seen.ended(one)
+            leader = seen.best
+            rows.append(
+                {
+                    "study": name,
+                    "ended": seen.counts.ended,
+                    "trials": seen.target,
+                    "best": leader.value if leader else None,
+                    "trial": leader.number if leader else None,
+                }
+            )
     if as_json:
         emit({"studies": rows})
         return
@@ -142,6 +144,8 @@ def show(
     rerun_seeds: Annotated[
         int, typer.Option(min=0, metavar="K", help="Train the winner with K other seeds first.")
     ] = 0,
+    per_device: PerDeviceOption = 1,
+    wait: WaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Importance, the best trials side by side, why others ended, and selection optimism."""
@@ -150,26 +154,29 @@ def show(
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
-    store = storages.open(storage)
-    one = studies.load(store, study)
-    if rerun_seeds:
-        try:
-            with readiness.device_to_itself(), console.make(json=as_json) as report:
-                insight.rerun(one, rerun_seeds, emit=report)
-        except objective.Halted as halted:
-            note(f"{halted.status}: {halted.message}")
-            overheated = halted.status == "overheated"
-            raise typer.Exit(
-                protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED
-            ) from halted
-    if as_json:
-        emit({"study": one.study_name, **_result(one), **_insight(one, top)})
-        return
-    _show_top(one, top)
-    _show_importance(one)
-    _show_reasons(one)
-    if insight.top(one, 1):
-        _show_optimism(insight.optimism(one), one.study_name)
+    with storages.opened(storage, tell=note) as store:
+        one = studies.load(store, study)
+        if rerun_seeds:
+            try:
+                with (
+                    readiness.device_to_itself(per_device, wait=wait, tell=note),
+                    console.make(json=as_json) as report,
+                ):
+                    insight.rerun(one, rerun_seeds, emit=report)
+            except objective.Halted as halted:
+                note(f"{halted.status}: {halted.message}")
+                overheated = halted.status == "overheated"
+                raise typer.Exit(
+                    protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED
+                ) from halted
+        if as_json:
+            emit({"study": one.study_name, **_result(one), **_insight(one, top)})
+            return
+        _show_top(one, top)
+        _show_importance(one)
+        _show_reasons(one)
+        if insight.top(one, 1):
+            _show_optimism(insight.optimism(one), one.study_name)
 
 
 @hpo.command()
@@ -188,21 +195,23 @@ def best(
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
-    one = studies.load(storages.open(storage), study)
-    leader, configuration = studies.winner(one)
-    if write is not None:
-        if write.exists():
-            raise ConfigError(f"{write} exists; choose another name, or remove it")
-        named = configuration.model_copy(update={"name": write.stem})
-        heading = (
-            f"# The winner of {one.study_name}: trial {leader.number}, validation loss "
-            f"{leader.value:.6f}.\n# {progress.parameters(leader.params)}\n"
-        )
-        write_text(write, heading + named.to_yaml())
-    if as_json:
-        emit({**_result(one), "config": configuration.model_dump(mode="json"), "written": write})
-        return
-    _show_winner(one)
+    with storages.opened(storage, tell=note) as store:
+        one = studies.load(store, study)
+        leader, configuration = studies.winner(one)
+        if write is not None:
+            if write.exists():
+                raise ConfigError(f"{write} exists; choose another name, or remove it")
+            named = configuration.model_copy(update={"name": write.stem})
+            heading = (
+                f"# The winner of {one.study_name}: trial {leader.number}, validation loss "
+                f"{leader.value:.6f}.\n# {progress.parameters(leader.params)}\n"
+            )
+            write_text(write, heading + named.to_yaml())
+        if as_json:
+            written = {"config": configuration.model_dump(mode="json"), "written": write}
+            emit({**_result(one), **written})
+            return
+        _show_winner(one)
     if write is not None:
         print(f"written to {write}; train it with: mlxts train {write}")
 

@@ -51,6 +51,8 @@ def report(
     picked = pick.pick(runs or (), storage)
     if picked.unfinished:
         note(f"left out, not finished: {', '.join(run.name for run in picked.unfinished)}")
+    for why in picked.damaged.values():
+        note(f"left out, damaged: {why}")
     if split is FixedSplit.test:
         # On record before anything is read; without a record there is no look.
         count = max(looks.record(*look) for look in material.scored_symbols(picked.finished))

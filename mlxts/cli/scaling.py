@@ -108,8 +108,8 @@ def ledger(
             [[c.name, str(c.dtype), c.meaning] for c in ledgers.COLUMNS],
         )
         return
-    built = _ledger(runs, split, tuned, every_asset)
     path = results.folder(name) / "ledger.parquet"
+    built = _ledger(runs, split, tuned, every_asset)
     ledgers.write(path, built)
     rows = ledgers.runs(built)
     if as_json:
@@ -152,10 +152,10 @@ def fit(
     from mlxts.report import laws as pictures
     from mlxts.scaling import axes, bootstrap, results, select, verdict
 
+    folder = results.folder(name)
     built = _ledger(runs, split, tuned, every_asset)
     found = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
     weights = bootstrap.date_weights(found, draws=draws, seed=seed)
-    folder = results.folder(name)
     rows: list[dict[str, Any]] = []
     for index, (cell, counts) in enumerate(zip(found, weights, strict=True)):
         drawn = bootstrap.draw(cell, counts, seed=seed + 1 + index, widen=cell.widening)
@@ -218,6 +218,7 @@ def verdict_(
         raise ConfigError(
             "--replicate asks the test split of runs on the fixed splits; leave --split out"
         )
+    folder = results.folder(name)
     built = _ledger(runs, SplitName(split), tuned, every_asset)
     found = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
     test = None
@@ -243,7 +244,6 @@ def verdict_(
         "comparisons": {key: asdict(value) for key, value in compared.items()},
         "mixed": mixed and asdict(mixed),
     }
-    folder = results.folder(name)
     write_json(folder / f"verdict-{axis}.json", results.finite(record))
     rows = results.flat_verdicts([*judged.cells, *judged.pools.values()])
     results.write_csv(folder / f"verdict-{axis}.csv", rows)
@@ -280,7 +280,7 @@ def _ledger(
     Without names walk-forward runs are for their own split alone, where their windows are foreseen
     now if they have not been.
     """
-    from mlxts import files, walk_forward
+    from mlxts import walk_forward
     from mlxts.evaluation import looks
     from mlxts.evaluation import runs as folders
     from mlxts.scaling import foreseen
@@ -289,11 +289,12 @@ def _ledger(
     if runs:
         chosen = [folders.find(run) for run in runs]
     else:
+        whole, damaged = folders.whole(folders.folders())
+        for why in damaged.values():
+            note(f"left out, damaged: {why}")
         chosen = [
             folder
-            for folder in ledgers.finished(
-                path.parent for path in sorted(files.runs_folder().glob("*/run.json"))
-            )
+            for folder in ledgers.finished(whole)
             if walk_forward.of_origin(folder) == (split is SplitName.foreseen)
         ]
     if split is SplitName.foreseen:

@@ -123,7 +123,9 @@ def ranged(key: str, form: str, ends: str) -> Callable[[Figures], str]:
     def cell(figures: Figures) -> str:
         if figures.get(key) is None:
             return number(None)
-        low, high = figures["interval"][key]
+        if (interval := figures["interval"].get(key)) is None:
+            return f"{figures[key]:{form}}"
+        low, high = interval
         return f"{figures[key]:{form}}\n[{low:{ends}},{high:{ends}}]"
 
     return cell

@@ -12,6 +12,7 @@ from mlxts.cli.worker import (
     PerDeviceOption,
     QuietOption,
     StorageOption,
+    WaitOption,
     work,
 )
 
@@ -72,6 +73,7 @@ def run(
         bool, typer.Option("--queue-only", help="Queue the runs for workers; train nothing here.")
     ] = False,
     per_device: PerDeviceOption = 1,
+    wait: WaitOption = False,
     heartbeat: HeartbeatOption = 60,
     grace: GraceOption = 120,
     quiet: QuietOption = False,
@@ -82,13 +84,16 @@ def run(
     from mlxts.search import sweep as sweeps
 
     wanted = matrix.load(config)
-    store = storages.open(storage, storages.Heartbeat(heartbeat, grace))
-    study = sweeps.create(wanted, store)
-    if retry_failed:
-        note(f"{counted(sweeps.retry_failed(study, store), 'failed run')} put back to wait")
-    if not queue_only:
-        work(store, only=study.study_name, per_device=per_device, quiet=quiet, idle_exit=True)
-    _show_status(study, sweeps.ledger(study))
+    with storages.opened(storage, storages.Heartbeat(heartbeat, grace), tell=note) as store:
+        study = sweeps.create(wanted, store)
+        if retry_failed:
+            note(f"{counted(sweeps.retry_failed(study, store), 'failed run')} put back to wait")
+        if not queue_only:
+            work(
+                store, only=study.study_name, per_device=per_device, wait=wait, quiet=quiet,
+                idle_exit=True,
+            )  # fmt: skip
+        _show_status(study, sweeps.ledger(study))
 
 
 @sweep.command()
@@ -105,18 +110,19 @@ def status(
     from mlxts.search import sweep as sweeps
 
     wanted = matrix.load(config)
-    store = storages.open(storage)
-    study = sweeps.find(wanted, store)
-    if study is None:
-        alike = [n for n in storages.study_names(store) if n.startswith(f"sweep-{wanted.name}-")]
-        other = f" ({', '.join(alike)}: begun with other axes or other code)" if alike else ""
-        raise SearchError(
-            f"{sweeps.name_of(wanted)} is not in this storage{other}; `mlxts sweep run {config}` "
-            "begins it"
-        )
-    if retry_failed:
-        note(f"{counted(sweeps.retry_failed(study, store), 'failed run')} put back to wait")
-    entries = sweeps.ledger(study)
+    with storages.opened(storage, tell=note) as store:
+        study = sweeps.find(wanted, store)
+        if study is None:
+            named = f"sweep-{wanted.name}-"
+            alike = [name for name in storages.study_names(store) if name.startswith(named)]
+            other = f" ({', '.join(alike)}: begun with other axes or other code)" if alike else ""
+            raise SearchError(
+                f"{sweeps.name_of(wanted)} is not in this storage{other}; `mlxts sweep run "
+                f"{config}` begins it"
+            )
+        if retry_failed:
+            note(f"{counted(sweeps.retry_failed(study, store), 'failed run')} put back to wait")
+        entries = sweeps.ledger(study)
     if as_json:
         emit({"study": study.study_name, "runs": [_entry(entry) for entry in entries]})
         return

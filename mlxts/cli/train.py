@@ -1,6 +1,7 @@
 """`train`, `batch-size`, `predict`: one experiment, its preparation, and what it says of today."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts.cli.output import JsonOption, emit, note, number, say, table
+from mlxts.cli.worker import PerDeviceOption, WaitOption
 
 if TYPE_CHECKING:
     from mlxts.config import ExperimentConfig
@@ -42,6 +44,8 @@ def train(
     stall_seconds: Annotated[
         float, typer.Option(help="With --distributed: a step that takes longer ends the process.")
     ] = 600.0,
+    per_device: PerDeviceOption = 1,
+    wait: WaitOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -53,7 +57,7 @@ def train(
     named |= {"seed": seed, "thermal.sensor": thermal}
     configuration = _load(config, named, overrides)
     together = ranks.join() if distributed else ranks.ALONE
-    plan = run.plan(configuration, register=not dry_run, ranks=together.size)
+    plan = run.plan(configuration, register=not dry_run, ranks=together.size, tuned=not dry_run)
     if together.leads and not (quiet or as_json):
         _recommend_tuning(plan)
     if dry_run:
@@ -63,7 +67,7 @@ def train(
         experiment.execute, plan, resume=resume, ranks=together, stall_seconds=stall_seconds
     )
     if together.leads:
-        train_plan(plan, execute, quiet=quiet, as_json=as_json)
+        train_plan(plan, execute, quiet=quiet, as_json=as_json, per_device=per_device, wait=wait)
     else:
         leave_unless_finished(execute(emit=lambda event: None))
 
@@ -174,8 +178,10 @@ def _recommend_tuning(plan: "Plan") -> None:
 
 
 def _dry_run(plan: "Plan", as_json: bool) -> None:
+    from mlxts.training import batch_size as tuner
     from mlxts.training import run
 
+    untuned = tuner.untuned(plan.config, plan.dataset)
     if not as_json:
         note("compiling and timing three steps ...")
     seconds = run.time_steps(plan)
@@ -184,6 +190,7 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
         "seconds_per_step": seconds,
         "projected_seconds": seconds * plan.total_steps,
         "config": plan.config.model_dump(mode="json"),
+        "untuned": untuned,
     }
     if as_json:
         emit(record)
@@ -195,6 +202,8 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
         f"{seconds:.3f} s a step, {steps:,} steps in {plan.config.training.max_epochs} epochs: "
         f"at most {minutes:.1f} min, less when it stops early. Nothing was written."
     )
+    if untuned:
+        note(f"training will not begin yet, and its run id may be another: {untuned}")
 
 
 def show_plan(record: dict[str, Any]) -> None:
@@ -236,23 +245,31 @@ def train_plan(
     quiet: bool = False,
     as_json: bool = False,
     plan_is_known: bool = False,
+    per_device: int = 1,
+    wait: bool = False,
 ) -> None:
-    """Show the plan, unless the reader has just seen it; train, draw and say how it ended."""
-    from mlxts import console, experiment
+    """Show the plan, unless the reader has just seen it; train, draw and say how it ended.
+
+    Args:
+        per_device: how many may train on this device without a word about it.
+        wait: until the device is free; else a single run is trained all the same.
+    """
+    from mlxts import console, experiment, run_files
     from mlxts.cli.evaluate import show_scores
     from mlxts.report import run_page
     from mlxts.search import readiness
 
-    done_before = (plan.folder / "summary.json").exists()
+    done_before = run_files.is_finished(plan.folder)
     if not (quiet or as_json or done_before or plan_is_known):
         show_plan(plan.record())
-    with (
-        readiness.device_if_free() as free,
-        console.make(quiet=quiet or done_before, json=as_json) as report,
-    ):
-        if not free:
-            note("another process trains on this device; both will take longer")
-        summary = execute(emit=report)
+    with ExitStack() as stack:
+        if wait and not done_before:
+            stack.enter_context(readiness.device_to_itself(per_device, wait=True, tell=note))
+        elif not done_before:
+            for other in stack.enter_context(readiness.place_on_device(per_device)):
+                note(f"{other} trains on this device; both will take longer (--wait waits for it)")
+        with console.make(quiet=quiet or done_before, json=as_json) as report:
+            summary = execute(emit=report)
     if summary["status"] not in experiment.FINISHED:
         if as_json:
             emit(summary)

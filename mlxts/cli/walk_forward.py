@@ -59,9 +59,8 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
 
 def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfig"]:
     """The run on the fixed split, which is trained if it is not there, and its configuration."""
-    import json
-
     from mlxts import config as configurations
+    from mlxts import experiment, run_files
     from mlxts.evaluation import runs
     from mlxts.training import run
 
@@ -72,20 +71,19 @@ def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfi
     else:
         folder = runs.find(target)
         configuration = run.pinned_configuration(folder)
-        path = folder / "summary.json"
-        if not path.exists():
-            summary = _finish(run.plan(configuration), as_json)
+        if run_files.is_finished(folder):
+            summary = run_files.summary(folder, experiment.SUMMARISED)
         else:
-            summary = json.loads(path.read_text(encoding="utf-8"))
+            summary = _finish(run.plan(configuration), as_json)
     return {"run_id": summary["run_id"], "scores": summary["scores"]["validation"]}, configuration
 
 
 def _finish(planned: Any, as_json: bool) -> dict[str, Any]:
     """Train a run to its end, unless it is there; ends the command where training is cut short."""
-    from mlxts import console, walk_forward
+    from mlxts import console, run_files, walk_forward
     from mlxts.cli.train import leave_unless_finished
 
-    done = (planned.folder / "summary.json").exists()
+    done = run_files.is_finished(planned.folder)
     with console.make(quiet=done, json=as_json) as report:
         summary = walk_forward.execute(planned, report)
     leave_unless_finished(summary)

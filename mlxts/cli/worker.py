@@ -19,8 +19,9 @@ StorageOption = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
+        envvar="MLXTS_STORAGE",
         help="postgresql+psycopg://user@host/database for several machines; default: a journal "
-        "file in outputs/search, for one.",
+        "file in outputs/search, for one. Keep a password in ~/.pgpass.",
     ),
 ]
 HeartbeatOption = Annotated[
@@ -30,7 +31,11 @@ GraceOption = Annotated[
     int, typer.Option(min=1, help="Seconds of silence after which a worker counts as dead.")
 ]
 PerDeviceOption = Annotated[
-    int, typer.Option("--per-device", min=1, help="How many workers may train on this device.")
+    int,
+    typer.Option("--workers-per-device", min=1, help="How many may train on this device at once."),
+]
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Where the device is taken, wait until it is free.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress, only what is done.")]
 
@@ -43,6 +48,7 @@ def worker(
     ] = False,
     study: Annotated[str | None, typer.Option(help="Work on this study alone.")] = None,
     per_device: PerDeviceOption = 1,
+    wait: WaitOption = False,
     heartbeat: HeartbeatOption = 60,
     grace: GraceOption = 120,
     quiet: QuietOption = False,
@@ -50,8 +56,11 @@ def worker(
     """Claim work of any kind, runs of sweeps and trials of searches, and do it."""
     from mlxts.search import storage as storages
 
-    store = storages.open(storage, storages.Heartbeat(heartbeat, grace))
-    work(store, only=study, per_device=per_device, quiet=quiet, idle_exit=idle_exit, once=once)
+    with storages.opened(storage, storages.Heartbeat(heartbeat, grace), tell=note) as store:
+        work(
+            store, only=study, per_device=per_device, wait=wait, quiet=quiet,
+            idle_exit=idle_exit, once=once,
+        )  # fmt: skip
 
 
 def work(
@@ -59,6 +68,7 @@ def work(
     *,
     only: str | None,
     per_device: int,
+    wait: bool,
     quiet: bool,
     idle_exit: bool,
     once: bool = False,
@@ -66,11 +76,9 @@ def work(
     """Work until the loop ends; its exit code says why."""
     import signal
 
-    from optuna.exceptions import StorageInternalError
-
     from mlxts import backend, protocol
     from mlxts.errors import SearchError
-    from mlxts.search import readiness, storage, worker
+    from mlxts.search import readiness, worker
 
     @contextmanager
     def listen(plan: "Plan") -> "Generator[Listener]":
@@ -86,7 +94,7 @@ def work(
     # A worker that is told to end puts back what it has claimed, wherever it is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with readiness.device_to_itself(per_device):
+        with readiness.device_to_itself(per_device, wait=wait, tell=note):
             tally = worker.loop(
                 store, listen=listen, tell=note, done=done, only=only, once=once,
                 idle_exit=idle_exit,
@@ -94,8 +102,6 @@ def work(
     except KeyboardInterrupt:
         note("interrupted; what was begun waits again")
         raise typer.Exit(protocol.EXIT_INTERRUPTED) from None
-    except StorageInternalError as error:
-        raise storage.unreachable(error) from error
     if tally.stopped_by:
         overheated = tally.stopped_by == "overheated"
         raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)

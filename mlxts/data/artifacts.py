@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from mlxts import files
 
@@ -41,11 +41,6 @@ class Artifact:
     def record(self) -> dict[str, Any]:
         """The entry as a JSON object."""
         return asdict(self) | {"first": str(self.first), "last": str(self.last)}
-
-    @classmethod
-    def from_record(cls, record: dict[str, Any]) -> Self:
-        dates: dict[str, Any] = {n: date.fromisoformat(record[n]) for n in ("first", "last")}
-        return cls(**(record | dates))
 
 
 @dataclass(frozen=True)

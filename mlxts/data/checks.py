@@ -8,20 +8,24 @@ adjusted prices are rounded one by one and miss each other in the last bits.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
-from itertools import pairwise
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby, pairwise
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
-from mlxts.data import calendar
+from mlxts.data import calendar, price_jumps
 from mlxts.data.sources.base import ORACLE_PREFIX, PLANTED, is_bars
 from mlxts.errors import DataError
 
 TOLERANCE = 1e-6  # relative, for high >= max(open, close) and low <= min(open, close)
-JUMP = 0.5  # a close that moves by more than this fraction, without a split, is suspicious
+JUMP = 0.5  # a close that moves by more than this fraction is suspicious
+EARLIEST = date(1800, 1, 1)  # before it there were no prices of a day; a year 1 is a default
+STILL = 21  # bars in a row of one and the same price are suspicious: a month
+EXCESS = 1.1  # adj_close above so many times the close has no dividend to explain it
 
+_1970 = date(1970, 1, 1).toordinal()
 _SHOWN = 3  # findings that a one-line message spells out
 
 
@@ -49,10 +53,19 @@ class Finding:
         return f"{', '.join(where)}: {self.message}"
 
 
-def check(frame: pl.DataFrame) -> tuple[Finding, ...]:
-    """All findings of a series of bars (BAR_SCHEMA) or values (VALUE_SCHEMA), in row order."""
+def check(frame: pl.DataFrame, today: date | None = None) -> tuple[Finding, ...]:
+    """All findings of a series of bars (BAR_SCHEMA) or values (VALUE_SCHEMA), in row order.
+
+    Args:
+        today: later dates, but for that of a time zone ahead, are errors; None: of the clock.
+    """
     rows = frame.with_row_index("row", offset=1)
-    findings = [*_dates(rows), *(_bars(rows) if is_bars(frame) else _numbers(rows, "value"))]
+    tomorrow = (today or datetime.now(UTC).date()) + timedelta(days=1)
+    if any(name.startswith(ORACLE_PREFIX) for name in frame.columns):
+        tomorrow = date.max  # a market that was simulated
+    findings = [*_ages(rows, tomorrow)]
+    rows = rows.filter(pl.col("date").is_null() | pl.col("date").is_between(EARLIEST, tomorrow))
+    findings += [*_dates(rows), *(_bars(rows) if is_bars(frame) else _numbers(rows, "value"))]
     return tuple(sorted(findings, key=lambda f: (f.row or 0, f.date or date.min)))
 
 
@@ -112,6 +125,17 @@ def _numbers(rows: pl.DataFrame, name: str) -> Iterator[Finding]:
     yield from _flag(rows, ~_is_number(name), "finite", pl.format("{} is {}", pl.lit(name), kind))
 
 
+def _ages(rows: pl.DataFrame, tomorrow: date) -> Iterator[Finding]:
+    """Dates that no price can have."""
+    early, late = pl.col("date") < EARLIEST, pl.col("date") > tomorrow
+    # Python has no date after the year 9999, and Polars panics over some of its own.
+    day = pl.col("date").to_physical().clip(*(d.toordinal() - _1970 for d in (date.min, date.max)))
+    told = rows.filter(early | late).select("row", day.cast(pl.Date), early.alias("early"))
+    for row, shown, is_early in told.iter_rows():
+        text = f"the date is before {EARLIEST}" if is_early else "the date lies in the future"
+        yield Finding("error", "date", shown, row, text)
+
+
 def _dates(rows: pl.DataFrame) -> Iterator[Finding]:
     day = pl.col("date")
     yield from _flag(rows, day.is_null(), "date", pl.lit("the date is missing"))
@@ -150,10 +174,12 @@ def _bars(rows: pl.DataFrame) -> Iterator[Finding]:
             "negative",
             pl.format("{} is {}, below zero", pl.lit(name), pl.col(name)),
         )
-    yield from _ranges(
-        rows.filter(pl.all_horizontal(_is_number(n) & (pl.col(n) > 0) for n in prices))
-    )
-    yield from _jumps(rows)
+    whole = rows.filter(pl.all_horizontal(_is_number(n) & (pl.col(n) > 0) for n in prices))
+    yield from _ranges(whole)
+    yield from _jumps(whole)
+    yield from _still(whole)
+    yield from _volumes(rows)
+    yield from _adjusted(whole)
     yield from _gaps(rows)
 
 
@@ -182,17 +208,59 @@ def _ranges(rows: pl.DataFrame) -> Iterator[Finding]:
 
 
 def _jumps(rows: pl.DataFrame) -> Iterator[Finding]:
-    # adj_close carries no splits or dividends, so a jump in it is one that neither explains.
+    """Jumps in prices that should be free of splits and dividends."""
+    splits = price_jumps.splits(rows)
+    for row, day, split, recorded in zip(
+        rows["row"], rows["date"], splits, rows["splits"], strict=True
+    ):
+        if split is not None:
+            ratio = f"{split.numerator}:{split.denominator}"
+            text = (
+                f"a split of {ratio} is recorded, but the prices are not adjusted for it"
+                if recorded > 0
+                else f"the price jumps as in a split of {ratio} that nothing was adjusted for"
+            )
+            yield Finding("warning", "split", day, row, text)
     price = pl.coalesce("adj_close", "close")
     ratio = price / price.shift(1)
-    split = pl.col("splits") > 0
+    explained = pl.Series([split is not None for split in splits], dtype=pl.Boolean)
     yield from _flag(
         rows,
-        ((ratio - 1).abs() > JUMP) & (price > 0) & (price.shift(1) > 0) & ~split,
+        ((ratio - 1).abs() > JUMP) & ~explained,
         "jump",
-        pl.format("the close moved by {} % without a split", ((ratio - 1) * 100).round(1)),
+        pl.format("the close moved by {} %", ((ratio - 1) * 100).round(1)),
         "warning",
     )
+
+
+def _still(rows: pl.DataFrame) -> Iterator[Finding]:
+    """Stretches without any movement; the whole series may be one."""
+    prices = zip(rows["row"], rows["date"], rows["high"], rows["low"], strict=True)
+    for (high, low), stretch in groupby(prices, key=lambda one: one[2:]):
+        bars = list(stretch)
+        if high == low and (len(bars) >= STILL or 1 < len(bars) == rows.height):
+            (row, day, *_), (_, last, *_) = bars[0], bars[-1]
+            text = f"the price is {low} in {len(bars):,} bars in a row, until {last}"
+            yield Finding("warning", "constant", day, row, text)
+
+
+def _volumes(rows: pl.DataFrame) -> Iterator[Finding]:
+    if rows.height and (rows["volume"] == 0).all():
+        text = "the volume is 0 in every row; features of volume will say nothing"
+        yield Finding("warning", "volume", None, None, text)
+
+
+def _adjusted(rows: pl.DataFrame) -> Iterator[Finding]:
+    """Dividends lower the adjusted prices of the past; only reverse splits raise them."""
+    above = rows.filter(pl.col("adj_close") > EXCESS * pl.col("close"))
+    if above.is_empty() or rows["splits"].is_between(0, 1, closed="none").any():
+        return
+    most = (above["adj_close"] / above["close"]).max()
+    text = (
+        f"adj_close is above the close in {above.height:,} rows, up to {most:.3g} times; "
+        "are the two exchanged?"
+    )
+    yield Finding("warning", "adj_close", above["date"][0], above["row"][0], text)
 
 
 def _gaps(rows: pl.DataFrame) -> Iterator[Finding]:

@@ -72,7 +72,7 @@ def render() -> str:
         "| `trends_csv` | `mlxts data import FILE --trends` | your own export; its scale is a "
         "share of the highest value in it, so only comparisons with its own past are used |",
         "| `files` | `mlxts data import FILE` (series: `--values`) | CSV or Parquet of your own; "
-        "dates must be those that the source itself would give |",
+        "dates must be those that the source itself would give; [importing.md](importing.md) |",
         "",
         "`mlxts data download --cell Cb` fetches all that a cell needs, `mlxts data cell Cb` shows "
         "what of it is here.",

@@ -4,14 +4,13 @@ The store gets a copy. A file that was written under data/raw or data/processed 
 instead: there the name holds a version or a hash, and nothing unregistered lies beside it.
 """
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from mlxts import files
-from mlxts.data import store
+from mlxts.data import parquet, store
 from mlxts.data.artifacts import Artifact, ProcessedArtifact
 from mlxts.data.sources.base import BAR_SCHEMA, ORACLE_PREFIX, PLANTED, VALUE_SCHEMA
 from mlxts.errors import DataError
@@ -24,8 +23,7 @@ def raw(path: Path, *, source: str, symbol: str) -> Artifact:
         DataError: no such file, another schema, or bars that break a rule.
     """
     frame = _read(path)
-    simulated = (ORACLE_PREFIX, PLANTED)
-    schema = {n: t for n, t in frame.schema.items() if not n.startswith(simulated)}
+    schema = {n: t for n, t in frame.schema.items() if not _is_simulated(n, t)}
     if schema not in (dict(BAR_SCHEMA), dict(VALUE_SCHEMA)):
         raise DataError(
             f"{path} has columns {', '.join(frame.columns)}, not exactly those of a raw artifact "
@@ -63,6 +61,13 @@ def processed(
     return artifact
 
 
+def _is_simulated(name: str, dtype: pl.DataType) -> bool:
+    """Whether a column is one that a simulated market has beside its bars."""
+    if name == PLANTED:
+        return isinstance(dtype, pl.Array) and dtype.inner == pl.Float32
+    return name.startswith(ORACLE_PREFIX) and dtype == pl.Float64
+
+
 def _tidy(path: Path) -> None:
     listed = {a.file.resolve() for a in [*store.raw_artifacts(), *store.processed_artifacts()]}
     folders = {files.raw_folder().resolve(), files.processed_folder().resolve()}
@@ -72,7 +77,7 @@ def _tidy(path: Path) -> None:
 
 def _read(path: Path) -> pl.DataFrame:
     try:
-        return pl.read_parquet(io.BytesIO(path.read_bytes()))
+        return parquet.read(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"no file at {path}; check the path") from error
     except (OSError, pl.exceptions.PolarsError) as error:

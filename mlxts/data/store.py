@@ -16,17 +16,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import polars as pl
 from filelock import FileLock
 
-from mlxts import files
+from mlxts import files, json_files
 from mlxts.data import checks
 from mlxts.data.artifacts import Artifact, ProcessedArtifact
 from mlxts.errors import DataError, IntegrityError, StorageError
 
 READ_ONLY = 0o444
+_NAME = "manifest.json"
 _SYMBOL = re.compile(r"[A-Z0-9^=][A-Z0-9^=._-]*")
 _DATASET = re.compile(r"[A-Za-z0-9^=][A-Za-z0-9^=._-]*")
 
@@ -61,12 +62,13 @@ class Verification:
 
 def raw_artifacts() -> list[Artifact]:
     """The raw manifest, oldest registration first. Raises IntegrityError when it is unreadable."""
-    return [Artifact.from_record(r) for r in _read(files.raw_folder())]
+    return _artifacts(files.raw_folder(), _read(files.raw_folder()), Artifact)
 
 
 def processed_artifacts() -> list[ProcessedArtifact]:
     """The processed manifest, oldest registration first. Raises IntegrityError."""
-    return [ProcessedArtifact.from_record(r) for r in _read(files.processed_folder())]
+    folder = files.processed_folder()
+    return _artifacts(folder, _read(folder), ProcessedArtifact)
 
 
 def register_raw(
@@ -86,9 +88,8 @@ def register_raw(
     span = f"{frame['date'].min()}_{frame['date'].max()}"
     path = files.raw_folder() / source / name / f"{span}_{sha256[:8]}.parquet"
     with _manifest(files.raw_folder()) as entries:
-        for entry in entries:
-            if entry["sha256"] == sha256 and entry["dataset"] == f"{source}/{name}":
-                known = Artifact.from_record(entry)
+        for known in _artifacts(files.raw_folder(), entries, Artifact):
+            if known.sha256 == sha256 and known.dataset == f"{source}/{name}":
                 _put(known.file, data)
                 return known
         artifact = Artifact(
@@ -120,7 +121,8 @@ def register_processed(
     sha256 = hashlib.sha256(data).hexdigest()
     origin, parameters = _origin(sources), _as_json(parameters)
     with _manifest(files.processed_folder()) as entries:
-        versions = [ProcessedArtifact.from_record(e) for e in entries if e["dataset"] == name]
+        listed = _artifacts(files.processed_folder(), entries, ProcessedArtifact)
+        versions = [known for known in listed if known.dataset == name]
         for known in versions:
             same = (known.sha256, known.parameters) == (sha256, parameters)
             if same and known.came_from(origin):
@@ -172,16 +174,26 @@ def load(artifact: Artifact) -> pl.DataFrame:
         data = artifact.file.read_bytes()
     except FileNotFoundError as error:
         raise IntegrityError(
-            f"{artifact.path} is in the manifest but missing; restore it or fetch it again"
+            f"{artifact.path} is in the manifest but missing; {_again(artifact)}"
         ) from error
     except OSError as error:
         raise StorageError(f"{artifact.path} cannot be read: {error.strerror}") from error
     if hashlib.sha256(data).hexdigest() != artifact.sha256:
         raise IntegrityError(
             f"{artifact.path} was changed after it was registered (its sha256 differs from the "
-            "manifest); restore it or fetch it again"
+            f"manifest); {_again(artifact)}"
         )
-    return pl.read_parquet(io.BytesIO(data))
+    try:
+        return pl.read_parquet(io.BytesIO(data))
+    except pl.exceptions.PolarsError as error:
+        raise IntegrityError(f"{artifact.path} is no Parquet file; {_again(artifact)}") from error
+
+
+def _again(artifact: Artifact) -> str:
+    """What can be done about a file that is gone or damaged."""
+    if isinstance(artifact, ProcessedArtifact):
+        return "restore it, or delete it: features are computed again"
+    return "restore it or fetch it again"
 
 
 def verify(progress: Callable[[str], None] = lambda path: None) -> Verification:
@@ -252,7 +264,8 @@ def _valid(text: str, pattern: re.Pattern[str], what: str, allowed: str) -> str:
 
 
 def _relative(path: Path) -> str:
-    return path.resolve().relative_to(files.home().resolve()).as_posix()
+    # Not resolved: data/ may be a link to another disk.
+    return path.relative_to(files.home()).as_posix()
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:
@@ -287,24 +300,48 @@ def _append(folder: Path, entries: list[dict[str, Any]], artifact: Artifact, dat
     """File first, manifest second; without the entry the file goes too."""
     _put(artifact.file, data)
     try:
-        files.write_json(
-            folder / "manifest.json", {"format": 1, "artifacts": [*entries, artifact.record()]}
-        )
+        files.write_json(folder / _NAME, {"format": 1, "artifacts": [*entries, artifact.record()]})
     except StorageError:
         artifact.file.unlink(missing_ok=True)
         raise
 
 
+class _Manifest(json_files.Shape):
+    format: Literal[1]
+    artifacts: list[dict[str, Any]]
+
+
+_WAY_OUT = "restore it from a backup (the files beside it are intact)"
+
+
 def _read(folder: Path) -> list[dict[str, Any]]:
-    path = folder / "manifest.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["artifacts"]
-    except FileNotFoundError:
+    path = folder / _NAME
+    if not path.exists():
         return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IntegrityError(
-            f"{path} is no manifest; restore it from a backup (the files beside it are intact)"
-        ) from error
+    found = json_files.read(path, _Manifest, error=IntegrityError, way_out=_WAY_OUT)
+    return found["artifacts"]
+
+
+A = TypeVar("A", bound=Artifact)
+
+
+def _artifacts(folder: Path, entries: list[dict[str, Any]], kind: type[A]) -> list[A]:
+    """The entries of a manifest.
+
+    Raises:
+        IntegrityError: one is damaged, or names a file outside of the manifest's folder.
+    """
+    base, found = folder.resolve(), []
+    for position, entry in enumerate(entries, 1):
+        where = f"{folder / _NAME}: entry {position}"
+        one = json_files.build(entry, kind, where=where, error=IntegrityError, way_out=_WAY_OUT)
+        if base not in one.file.resolve().parents:
+            raise IntegrityError(
+                f"{where} names {one.path}, which does not lie in {folder}; correct that entry, or "
+                "restore the manifest from a backup"
+            )
+        found.append(one)
+    return found
 
 
 @contextmanager

@@ -7,8 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mlxts import json_files
 from mlxts.errors import StorageError
-from mlxts.files import outputs_folder
+from mlxts.files import outputs_folder, sync
+
+
+class _Look(json_files.Shape):
+    who: str
+    when: str
+    run: str
+    score_on: str
 
 
 def path() -> Path:
@@ -22,10 +30,11 @@ def record(run_id: str, score_on: str) -> int:
         How many looks there have been, this one included.
 
     Raises:
-        StorageError: the ledger cannot be written; then the test split stays closed.
+        StorageError: the ledger is damaged or cannot be written; the test split stays closed.
     """
+    history()  # a damaged one is told before a line is added to it
     look = {
-        "who": getpass.getuser(),
+        "who": _who(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "run": run_id,
         "score_on": score_on,
@@ -35,7 +44,7 @@ def record(run_id: str, score_on: str) -> int:
         # One write to a file opened for appending: two looks at once both keep their line.
         with path().open("ab", buffering=0) as ledger:
             ledger.write((json.dumps(look) + "\n").encode())
-            os.fsync(ledger.fileno())
+            sync(ledger.fileno())
     except OSError as error:
         raise StorageError(
             f"could not write {path()}: {error.strerror or error}; "
@@ -44,8 +53,14 @@ def record(run_id: str, score_on: str) -> int:
     return len(history())
 
 
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
+
+
 def history() -> list[dict[str, Any]]:
-    """All looks, the oldest first."""
-    if not path().exists():
-        return []
-    return [json.loads(line) for line in path().read_text(encoding="utf-8").splitlines() if line]
+    """All looks, the oldest first. Raises StorageError where a line is damaged."""
+    way_out = "correct that line by hand, or restore the file from a backup"
+    return json_files.read_lines(path(), _Look, error=StorageError, way_out=way_out)

@@ -4,6 +4,7 @@ A logit is stored, never a probability: the sigmoid is applied once, in `metrics
 regression task the column `logit` holds the predicted log return.
 """
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -60,12 +61,15 @@ def read(path: Path) -> pl.DataFrame:
         DataError: no such file, no Parquet, or columns, types or values that are no predictions.
     """
     try:
-        predictions = pl.read_parquet(path)
+        # From memory: Polars would read a folder in the file's place, file by file.
+        predictions = pl.read_parquet(io.BytesIO(path.read_bytes()))
     except FileNotFoundError as error:
         raise DataError(f"no predictions at {path}; train the run to its end first") from error
-    except (pl.exceptions.ComputeError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path} cannot be read as Parquet ({reason}); train again") from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        reason = " ".join((getattr(error, "strerror", None) or str(error)).split())
+        raise DataError(
+            f"{path} cannot be read as Parquet ({reason}); delete it, and it is predicted again"
+        ) from error
     _check(predictions, str(path))
     return predictions
 

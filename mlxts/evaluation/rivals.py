@@ -16,7 +16,7 @@ from mlxts.config import ExperimentConfig
 from mlxts.dataset import Dataset, Samples
 from mlxts.evaluation.baselines import Fitted
 from mlxts.model.rivals import MLP, DLinear, Rival, Window
-from mlxts.training import checkpoint, run
+from mlxts.training import best, start
 from mlxts.training.events import Event, ValidationEvent
 from mlxts.training.loop import Arrays, fresh_state, train
 from mlxts.training.step import Forward, make_optimizer
@@ -45,14 +45,14 @@ class TrainedRival:
         """Train to the best validation loss.
 
         Raises:
-            DivergedError: see `loop.train`.
+            DivergedError, DeviceError: see `loop.train`.
         """
-        config, scale = self.config, run.target_scale(dataset)
+        config, scale = self.config, start.target_scale(dataset)
         model = NETWORKS[self.name](
             Window(dataset.context, len(dataset.names)),
-            run.feature_statistics(dataset),
+            start.feature_statistics(dataset),
             seed=config.seed,
-            bias=run.first_bias(dataset),
+            bias=start.first_bias(dataset),
             rate=config.model.dropout,
         )
         optimizer = make_optimizer(config.training)
@@ -74,12 +74,12 @@ class TrainedRival:
                 fresh_state(config, self.name),
                 binary=dataset.task.kind != "regression",
                 micro_batch=config.training.micro_batch or config.training.batch_size,
-                folder=Path(folder),
+                folder=Path(folder) / "checkpoint",
                 emit=self._tell,
                 gate=lambda step: None,
                 evaluation_batch=_AT_ONCE,
             )
-            checkpoint.restore(Path(folder), "best", self.name, model)
+            outcome = best.finish(Path(folder), outcome, model, self._tell)
         self.progress(f"{self.name}: {outcome.stop.message}")
         forward = Forward(model, _AT_ONCE)
 

@@ -1,10 +1,10 @@
 """Finding run folders, and what they say about themselves."""
 
-import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mlxts import files
+from mlxts import files, run_files
 from mlxts.errors import RunError
 from mlxts.evaluation import verdict
 from mlxts.protocol import BASELINE
@@ -18,12 +18,14 @@ def find(name: str) -> Path:
     Raises:
         RunError: no such run, or several.
     """
-    for folder in (Path(name), files.runs_folder() / name):
-        if (folder / "run.json").is_file():
+    for folder in (Path(name), files.runs_folder() / name) if name else ():
+        if (folder / run_files.METADATA).is_file():
             return folder
-    matches = sorted(path.parent for path in files.runs_folder().glob(f"{name}*/run.json"))
+    matches = [folder for folder in folders() if name and folder.name.startswith(name)]
     if not matches:
-        raise RunError(f"no run {name} in {files.runs_folder()}; `mlxts runs` lists them")
+        raise RunError(
+            f"no run {name or repr(name)} in {files.runs_folder()}; `mlxts runs` lists them"
+        )
     if len(matches) > 1:
         found = ", ".join(folder.name for folder in matches)
         raise RunError(f"{name} could be any of {found}; give more of the run id")
@@ -31,8 +33,13 @@ def find(name: str) -> Path:
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """One row of the table of runs; None where the run has not come that far."""
-    record, summary = _json(folder / "run.json"), _json(folder / "summary.json")
+    """One row of the table of runs; None where the run has not come that far.
+
+    Raises:
+        RunError: its run.json or summary.json is damaged.
+    """
+    record = run_files.metadata(folder)
+    summary = run_files.summary(folder) if run_files.is_finished(folder) else {}
     models = summary.get("scores", {}).get("validation", {})
     scores = models.get(MODEL, {})
     settings = record.get("config", {})
@@ -57,6 +64,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "reference": reference,
         "verdict": verdict.today(scores.get("verdict")),
         **wall_time(summary),
+        "damaged": None,
     }
 
 
@@ -79,14 +87,37 @@ def wall_time(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def listing() -> list[dict[str, Any]]:
-    """Every run under outputs/runs, sorted by run id."""
-    return [describe(path.parent) for path in sorted(files.runs_folder().glob("*/run.json"))]
+    """Every run under outputs/runs, sorted by run id; one whose files are damaged says so."""
+    return [_row(folder) for folder in folders()]
 
 
-def _json(path: Path) -> dict[str, Any]:
+def folders() -> list[Path]:
+    """Every run folder under outputs/runs, sorted by name."""
+    return sorted(path.parent for path in files.runs_folder().glob(f"*/{run_files.METADATA}"))
+
+
+def whole(chosen: Iterable[Path]) -> tuple[list[Path], dict[str, str]]:
+    """Those whose own files can be read, and by name why the others cannot."""
+    found, damaged = [], {}
+    for folder in chosen:
+        why = run_files.damage(folder)
+        if why is None:
+            found.append(folder)
+        else:
+            damaged[folder.name] = why
+    return found, damaged
+
+
+def _row(folder: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {error}; remove that run folder") from error
+        return describe(folder)
+    except RunError as error:
+        unknown = dict.fromkeys(
+            (
+                "name", "mode", "budget", "n_total", "task", "horizon", "seed", "log_loss", "rmse",
+                "auc", "skill", "skill_har", "reference", "verdict", "train_seconds",
+                "samples_per_second",
+                "wall_time_omitted",
+            )
+        )  # fmt: skip
+        return {"run_id": folder.name, **unknown, "status": "damaged", "damaged": str(error)}

@@ -40,10 +40,16 @@ def build(bars: "pl.DataFrame", *, tier: int = 20, timescale: str = "daily") -> 
     missing = [name for name in wanted if name not in bars.columns]
     if missing:
         raise DataError(f"the bars have no column {missing[0]}; they need {', '.join(wanted)}")
+    words = (pl.String, pl.Categorical, pl.Enum, pl.Null)
+    for name, kind in wanted.items():
+        dtype = bars.schema[name]
+        fits = dtype.is_numeric() if kind == pl.Float64 else dtype in (pl.Date, pl.Datetime)
+        if not (fits and name != "symbol") and dtype not in words:
+            raise DataError(f"the bars' column {name} holds {dtype}; convert it to {kind}")
     try:
         known = bars.select(pl.col(name).cast(kind) for name, kind in wanted.items())
-    except pl.exceptions.InvalidOperationError as error:
-        reason = str(error).splitlines()[0]
+    except pl.exceptions.PolarsError as error:
+        reason = " ".join(str(error).split())[:200]
         raise DataError(f"the bars hold values of another kind ({reason})") from error
     known = known.sort("symbol", "date")
     unadjusted = {"adj_close": pl.lit(None, pl.Float64), "dividends": 0.0, "splits": 0.0}

@@ -4,10 +4,11 @@ from typing import Any
 
 import polars as pl
 
+from mlxts import code_version
 from mlxts.data import store
 from mlxts.data.panel import Panel
 from mlxts.data.store import ProcessedArtifact
-from mlxts.features import catalog, engine, exogenous, tiers, timescales
+from mlxts.features import catalog, exogenous, tiers, timescales
 from mlxts.features.feature import closure
 from mlxts.files import canonical_hash
 
@@ -27,13 +28,13 @@ def load(
 
     Raises:
         ConfigError: no such tier.
-        IntegrityError: the registered file was changed or is missing.
+        IntegrityError: the registered file was changed.
         StorageError: the file could not be written.
     """
-    made = recipe(panel, tier, timescale)
+    made = recipe(panel, tier, timescale) | {"code": code_version.of(code_version.FEATURES)}
     dataset = dataset_name(panel, tier, timescale)
     known = store.find_processed(dataset, sources=panel.artifacts, parameters=made)
-    if known is not None:
+    if known is not None and known.file.exists():
         return store.load(known), known
     frame = timescales.build(panel.frame, tier, timescale)
     frame = exogenous.append(frame, panel.releases)
@@ -46,7 +47,7 @@ def load(
 
 
 def recipe(panel: Panel, tier: int, timescale: str) -> dict[str, Any]:
-    """What decides the features besides the bars; the same recipe on the same bars is one file."""
+    """What decides the features besides the bars and the code that computes them."""
     return {
         "timescale": timescale,
         "symbols": sorted(panel.symbols),
@@ -70,7 +71,6 @@ def definitions_hash(names: tuple[str, ...]) -> str:
     columns = closure([feature.quantity for feature in features])
     return canonical_hash(
         {
-            "revision": engine.REVISION,
             "features": [(feature.name, feature.quantity.formula) for feature in features],
             "columns": sorted((column.name, column.quantity.formula) for column in columns),
         }

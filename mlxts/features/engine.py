@@ -13,7 +13,6 @@ import polars as pl
 from mlxts.features import catalog
 from mlxts.features.feature import Feature, closure
 
-REVISION = 1  # grows when a kernel or an operation computes something else by the same formula
 BARS = ("date", "open", "high", "low", "close", "volume")
 
 

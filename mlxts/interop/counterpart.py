@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from mlxts import transfer
 from mlxts.errors import InteropError
 from mlxts.interop.huggingface import Model
 from mlxts.interop.names import Arrays
@@ -35,10 +36,8 @@ def published(model: PatchTST, *, center: float = 0.0, scale: float | None = Non
         InteropError: its shape has no counterpart; names the settings to change.
     """
     require(model.shape, offset=isinstance(model, OffsetPatchTST))
-    arrays = {
-        name: np.array(value, dtype=np.float64)
-        for name, value in flat_arrays(model.parameters()).items()
-    }
+    learned = transfer.on_host(flat_arrays(model.parameters()))
+    arrays = {name: value.astype(np.float64) for name, value in learned.items()}
     shape = _shape(model.shape, "classification" if scale is None else "regression")
     D, F, K = model.shape.width, model.shape.features, model.shape.factor
     head = arrays["head.weight"].reshape(F, K)

@@ -7,9 +7,8 @@ from typing import Any, Literal, get_args
 import mlx.core as mx
 import numpy as np
 
-from mlxts import files
+from mlxts import experiment, files, transfer
 from mlxts.errors import InteropError
-from mlxts.evaluation import predictions as tables
 from mlxts.interop import counterpart, huggingface, imported
 from mlxts.interop.saved import Run, load_run
 from mlxts.model.patchtst import flat_arrays
@@ -106,15 +105,15 @@ def _weights(arrays: dict[str, mx.array], said: dict[str, str], to: Format, targ
         if to == "safetensors":
             mx.save_safetensors(str(temporary), arrays, metadata=said)
         else:
-            whole: dict[str, Any] = {name: np.array(value) for name, value in arrays.items()}
-            whole |= {f"about/{key}": np.array(value) for key, value in said.items()}
+            whole: dict[str, Any] = transfer.on_host(arrays)
+            whole |= {f"about/{key}": value for key, value in said.items()}
             with temporary.open("wb") as stream:
                 np.savez(stream, **whole)
     return target
 
 
 def _predictions(run: Run, to: Format, target: Path) -> Path:
-    table = tables.read(run.folder / tables.FILE_NAME)
+    table = experiment.predictions_of(run.folder)
     with files.atomic_path(target) as temporary:
         if to == "parquet":
             table.write_parquet(temporary)

@@ -3,14 +3,13 @@
 Neither that library nor PyTorch is needed to write or to read one.
 """
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import mlx.core as mx
-import numpy as np
 
-from mlxts.errors import InteropError
+from mlxts import json_files, transfer
+from mlxts.errors import DeviceError, InteropError
 from mlxts.files import atomic_path, write_json
 from mlxts.interop import names
 from mlxts.model.patchtst import flat_arrays
@@ -41,7 +40,7 @@ class Model(NamedTuple):
     def built(self) -> PublishedPatchTST:
         model = PublishedPatchTST(self.shape)
         model.load_weights([(name, mx.array(value)) for name, value in self.arrays.items()])
-        mx.eval(model.parameters())
+        transfer.evaluate(model.parameters())
         return model
 
 
@@ -90,18 +89,13 @@ def read(folder: Path) -> Model:
 
 def of(model: PublishedPatchTST) -> Model:
     """A built model's shape and weights."""
-    arrays = {name: np.array(value) for name, value in flat_arrays(model.parameters()).items()}
-    return Model(model.shape, arrays)
+    return Model(model.shape, transfer.on_host(flat_arrays(model.parameters())))
 
 
 def _configuration(path: Path) -> dict[str, Any]:
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InteropError(
-            f"{path} cannot be read; give the folder that save_pretrained wrote"
-        ) from error
-    if not isinstance(said, dict) or said.get("model_type") != "patchtst":
+    way_out = "give the folder that save_pretrained wrote"
+    said = json_files.read(path, json_files.Shape, error=InteropError, way_out=way_out)
+    if said.get("model_type") != "patchtst":
         raise InteropError(
             f"{path} describes no PatchTST (model_type: patchtst); give one's folder"
         )
@@ -175,11 +169,14 @@ def _tensors(folder: Path) -> names.Arrays:
         )
     try:
         loaded = mx.load(str(path))
-    except RuntimeError as error:
+        assert isinstance(loaded, dict)
+        # Read now: what `load` returns is read when it is asked for.
+        return transfer.on_host(
+            {
+                name: value.astype(mx.float32) if value.ndim else value
+                for name, value in loaded.items()
+            }
+        )
+    except (RuntimeError, DeviceError) as error:
         reason = " ".join(str(error).split())
         raise InteropError(f"{path} cannot be read as safetensors ({reason})") from error
-    assert isinstance(loaded, dict)
-    return {
-        name: np.array(value.astype(mx.float32) if value.ndim else value)
-        for name, value in loaded.items()
-    }

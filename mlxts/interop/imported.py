@@ -4,19 +4,19 @@ A folder there holds model.json (the shape, and where it came from) and weights.
 parameters of a `PublishedPatchTST`, under our names).
 """
 
-import json
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
-import numpy as np
 
-from mlxts import files
-from mlxts.errors import InteropError
+from mlxts import files, json_files, transfer
+from mlxts.errors import DeviceError, InteropError
 from mlxts.interop import huggingface
 from mlxts.interop.huggingface import Model
 from mlxts.model.published import Published, PublishedPatchTST
 
 SHAPE, WEIGHTS = "model.json", "weights.safetensors"
+_WAY_OUT = "delete its folder, and import the model again"
 
 
 def models_folder() -> Path:
@@ -52,7 +52,7 @@ def from_huggingface(path: Path, name: str | None = None) -> Path:
 
 def find(name: str) -> Path | None:
     """The folder of an imported model, by its name or path; None where there is none."""
-    for folder in (Path(name), models_folder() / name):
+    for folder in (Path(name), models_folder() / name) if name else ():
         if (folder / SHAPE).is_file():
             return folder
     return None
@@ -60,13 +60,14 @@ def find(name: str) -> Path | None:
 
 def load(folder: Path) -> Model:
     """An imported model's shape and weights. Raises InteropError where they cannot be read."""
-    shape = Published.of(_record(folder)["shape"])
+    where = f"{folder / SHAPE}: shape"
+    value = _record(folder)["shape"]
+    json_files.build(value, Published, where=where, error=InteropError, way_out=_WAY_OUT)
     try:
-        arrays = mx.load(str(folder / WEIGHTS))
-    except (OSError, RuntimeError) as error:
-        raise InteropError(f"{folder / WEIGHTS} cannot be read; import the model again") from error
-    assert isinstance(arrays, dict)
-    return Model(shape, {name: np.array(value) for name, value in arrays.items()})
+        arrays = transfer.on_host(mx.load(str(folder / WEIGHTS)))
+    except (OSError, RuntimeError, ValueError, DeviceError) as error:
+        raise InteropError(f"{folder / WEIGHTS} cannot be read; {_WAY_OUT}") from error
+    return Model(Published.of(value), arrays)
 
 
 def load_model(name: str | Path) -> PublishedPatchTST:
@@ -89,8 +90,10 @@ def load_model(name: str | Path) -> PublishedPatchTST:
     return load(folder).built()
 
 
-def _record(folder: Path) -> dict:
-    try:
-        return json.loads((folder / SHAPE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InteropError(f"{folder / SHAPE} cannot be read; import the model again") from error
+class _Imported(json_files.Shape):
+    shape: dict[str, Any]
+    source_sha256: str
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    return json_files.read(folder / SHAPE, _Imported, error=InteropError, way_out=_WAY_OUT)

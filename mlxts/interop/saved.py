@@ -1,6 +1,5 @@
 """A run as an object: what its folder holds, read when it is asked for."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,15 +7,14 @@ from typing import Any
 
 import polars as pl
 
-from mlxts import config
+from mlxts import config, experiment, run_files
 from mlxts.config import ExperimentConfig
-from mlxts.errors import ConfigError, DataError, RunError
-from mlxts.evaluation import predictions as tables
+from mlxts.errors import ConfigError, DataError
 from mlxts.evaluation import runs
 from mlxts.model.offset import OffsetPatchTST
 from mlxts.model.patchtst import PatchTST, Shape
 from mlxts.protocol import SPLIT_NAMES
-from mlxts.training import checkpoint, log
+from mlxts.training import best, log
 from mlxts.training import run as training
 
 
@@ -47,21 +45,16 @@ class Run:
     @cached_property
     def shape(self) -> Shape:
         """What the built model is: widths, depth, patches, flags."""
-        return Shape(**self.record["shape"])
+        return training.shape_of(self.folder)
 
     @cached_property
     def summary(self) -> dict[str, Any]:
         """summary.json: scores beside the baselines, verdict, times.
 
         Raises:
-            RunError: the run has not been trained to its end.
+            RunError: the run has not been trained to its end, or the file is damaged.
         """
-        try:
-            return json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"run {self.id} has no summary yet; train it to its end with --resume"
-            ) from error
+        return run_files.summary(self.folder)
 
     def predictions(self, split: str | None = None) -> pl.DataFrame:
         """What the model said, row by row; see `load_predictions`."""
@@ -91,7 +84,7 @@ class Run:
             return training.load(self.folder).model
         kind = OffsetPatchTST if self.config.model.offset else PatchTST
         model = kind(self.shape)
-        checkpoint.restore(self.folder / "checkpoint", "best", self.id, model)
+        best.load(self.folder, self.id, model)
         return model
 
 
@@ -128,7 +121,7 @@ def load_predictions(run: str | Path, split: str | None = None) -> pl.DataFrame:
     if split is not None and split not in SPLIT_NAMES:
         raise ConfigError(f"split: {split} is none of {', '.join(SPLIT_NAMES)}")
     folder = runs.find(str(run))
-    table = tables.read(folder / tables.FILE_NAME)
+    table = experiment.predictions_of(folder)
     if split is None:
         return table
     rows = table.filter(split=split)

@@ -5,6 +5,8 @@ from typing import Protocol
 import mlx.core as mx
 import mlx.nn as nn
 
+from mlxts import kernels
+
 
 class Windows(Protocol):
     """A shape as far as training has to know it."""
@@ -17,6 +19,10 @@ class Windows(Protocol):
 
 class Network(nn.Module):
     """From windows to one output each, a logit or a log return in units of the targets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        kernels.settle()
 
     @property
     def shape(self) -> Windows:

@@ -1,5 +1,7 @@
 """Cutting a window into patches, aligned to its newest bar."""
 
+import math
+
 import mlx.core as mx
 
 
@@ -8,19 +10,20 @@ def patch_count(context: int, length: int, stride: int) -> int:
     return (context - length) // stride + 1
 
 
-def patch_rows(context: int, length: int, stride: int) -> mx.array:
-    """(P, L) int32: the bars of each patch, oldest patch first.
+def patches(x: mx.array, length: int, stride: int) -> mx.array:
+    """(B, T, C) -> (B, P, L, C), oldest patch first; the last one ends on the last bar.
 
-    The last patch ends on the last bar. Where (context - length) is no multiple of the stride,
-    the *oldest* bars are left out: unfolding from the start would drop the newest, which hold
-    most of what is known about tomorrow.
+    Where (T - length) is no multiple of the stride, the *oldest* bars are left out: unfolding from
+    the start would drop the newest, which hold most of what is known about tomorrow.
+
+    A patch is made of whole blocks of gcd(length, stride) bars, and the j-th blocks of all patches
+    are a slice. Picking bars by index instead would have a gradient that adds by scattering: where
+    a bar lies in more than two patches its last bits are then left to the order in which a GPU's
+    threads come by.
     """
-    count = patch_count(context, length, stride)
-    oldest = (context - length) % stride
-    starts = oldest + stride * mx.arange(count, dtype=mx.int32)
-    return starts[:, None] + mx.arange(length, dtype=mx.int32)[None, :]
-
-
-def patches(x: mx.array, rows: mx.array) -> mx.array:
-    """(B, T, C) -> (B, P, L, C) with `rows` from `patch_rows`."""
-    return x[:, rows]
+    B, T, C = x.shape
+    block = math.gcd(length, stride)
+    span = (patch_count(T, length, stride) - 1) * stride // block + 1
+    blocks = x[:, (T - length) % stride :].reshape(B, -1, block, C)
+    each = [blocks[:, j : j + span : stride // block] for j in range(length // block)]
+    return mx.concatenate(each, axis=2)

@@ -25,7 +25,7 @@ from mlxts.model import variants
 from mlxts.model.layers import Dense, dropout, split_keys
 from mlxts.model.network import Network
 from mlxts.model.normalisation import Norm
-from mlxts.model.patching import patch_count, patch_rows, patches
+from mlxts.model.patching import patch_count, patches
 from mlxts.model.revin import RevIN
 from mlxts.model.variants import Head
 
@@ -113,7 +113,6 @@ class PatchTST(Network):
         super().__init__()
         rng = np.random.default_rng(seed)
         self._shape = shape
-        self._rows = patch_rows(shape.context, shape.patch_length, shape.stride)
         self.revin = RevIN(
             shape.features, affine=shape.revin_affine, subtract_last=shape.revin_subtract_last
         )
@@ -167,10 +166,11 @@ class PatchTST(Network):
         x = x.astype(self.embed.weight.dtype)
         B = x.shape[0]
         if shape.channels == "mixing":
-            tokens = patches(self.project(x), self._rows)  # (B, P, L, R)
+            tokens = patches(self.project(x), shape.patch_length, shape.stride)  # (B, P, L, R)
             tokens = tokens.reshape(B, shape.patches, -1)
         else:
-            tokens = patches(x, self._rows).transpose(0, 3, 1, 2)  # (B, F, P, L)
+            tokens = patches(x, shape.patch_length, shape.stride)
+            tokens = tokens.transpose(0, 3, 1, 2)  # (B, F, P, L)
             tokens = tokens.reshape(B * shape.features, shape.patches, -1)
         tokens = dropout(self.embed(tokens) + self.position, shape.dropout, sites[0])
         tokens = self.encoder(tokens, sites[1], checkpointing=checkpointing)

@@ -17,10 +17,11 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
+from mlxts import kernels
 from mlxts.model.encoder import Attention
 from mlxts.model.layers import Dense
 from mlxts.model.normalisation import BatchNorm
-from mlxts.model.patching import patch_count, patch_rows, patches
+from mlxts.model.patching import patch_count, patches
 
 Task = Literal["classification", "regression", "prediction"]
 _VARIANCE_FLOOR = 1e-5  # under the root of the deviation
@@ -144,9 +145,9 @@ class PublishedPatchTST(nn.Module):
 
     def __init__(self, shape: Published):
         super().__init__()
+        kernels.settle()
         rng = np.random.default_rng(0)
         self._shape = shape
-        self._rows = patch_rows(shape.context_length, shape.patch_length, shape.patch_stride)
         D, C = shape.d_model, shape.num_input_channels
         self.embed = Dense(shape.patch_length, D, rng)
         if not shape.share_embedding:
@@ -174,7 +175,8 @@ class PublishedPatchTST(nn.Module):
         """
         shape = self._shape
         x, location, scale = self._scaled(x)
-        tokens = patches(x, self._rows).transpose(0, 3, 1, 2)  # (B, C, P, L)
+        tokens = patches(x, shape.patch_length, shape.patch_stride)
+        tokens = tokens.transpose(0, 3, 1, 2)  # (B, C, P, L)
         tokens = tokens @ self.embed.weight + self.embed.bias
         if shape.use_cls_token:
             first = mx.broadcast_to(self.cls_token, (*tokens.shape[:2], 1, shape.d_model))

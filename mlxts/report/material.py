@@ -1,6 +1,5 @@
 """All that a report is made of, computed once: the ledger, what was scored, laws, verdicts."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,8 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mlxts import experiment, run_files
 from mlxts.errors import RunError
-from mlxts.evaluation import looks, predictions
+from mlxts.evaluation import looks
 from mlxts.files import canonical_hash
 from mlxts.report.scored import Scored, scored
 from mlxts.scaling import axes, bootstrap, compare, foreseen, ledger, mixed, select, verdict
@@ -167,8 +167,7 @@ def scored_symbols(folders: Sequence[Path]) -> list[tuple[str, str]]:
 
 
 def _run(folder: Path) -> Run:
-    files = (folder / name for name in ("run.json", "summary.json"))
-    return Run(*(json.loads(path.read_text(encoding="utf-8")) for path in files))
+    return Run(run_files.metadata(folder), run_files.summary(folder))
 
 
 def _opened(folders: Sequence[Path], tuned: Sequence[str]) -> pl.DataFrame | None:
@@ -179,7 +178,7 @@ def _opened(folders: Sequence[Path], tuned: Sequence[str]) -> pl.DataFrame | Non
 
 
 def _holds_test(folder: Path) -> bool:
-    said = predictions.read(folder / predictions.FILE_NAME)
+    said = experiment.predictions_of(folder)
     scored_on = _run(folder).record["config"]["data"]["score_on"]
     return said.filter(split="test", symbol=scored_on).height > 0
 

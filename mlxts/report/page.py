@@ -8,7 +8,6 @@
 The same runs give the same bytes: nothing tells when or where the report was made.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +16,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
+from mlxts import json_files
+from mlxts.errors import RunError
 from mlxts.files import digest, write_json, write_text
 from mlxts.report import palette, words
 from mlxts.report.material import Material
@@ -43,6 +44,7 @@ def write(
 
     Raises:
         StorageError: something cannot be written.
+        RunError: report.json of the report before is damaged.
     """
     parts = sections(material, storage_url=storage_url)
     drawn: dict[str, Markup] = {}
@@ -108,12 +110,16 @@ def prose(text: str) -> Markup:
     )
 
 
+class _Record(json_files.Shape):
+    files: dict[str, str]
+
+
 def _forget(out: Path, kept: Sequence[str]) -> None:
     """Remove what the report before this one had written and this one has not."""
-    try:
-        before = json.loads((out / RECORD).read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError):
+    if not (out / RECORD).exists():
         return
+    way_out = "delete it: files of the report before this one then stay where they are"
+    before = json_files.read(out / RECORD, _Record, error=RunError, way_out=way_out)["files"]
     for name in set(before) - {*kept, PAGE}:
         kind, _, file = name.partition("/")
         if kind in ("figures", "tables") and file:

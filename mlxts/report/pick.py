@@ -1,12 +1,13 @@
 """Which runs a report is about: named one by one, by a prefix, a pattern, a sweep or a study."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlxts import files
+from mlxts import files, run_files
 from mlxts.errors import RunError
+from mlxts.evaluation import runs
 from mlxts.scaling import ledger
 
 _PATTERN = frozenset("*?[")
@@ -14,10 +15,15 @@ _PATTERN = frozenset("*?[")
 
 @dataclass(frozen=True)
 class Picked:
-    """Run folders, sorted by run id: those that came to their summary, and the others."""
+    """Run folders, sorted by run id: those that came to their summary, and the others.
+
+    Attributes:
+        damaged: by name of a run whose own files cannot be read what is wrong with it.
+    """
 
     finished: tuple[Path, ...]
     unfinished: tuple[Path, ...]
+    damaged: Mapping[str, str]
 
 
 def pick(names: Sequence[str], storage_url: str | None = None) -> Picked:
@@ -38,19 +44,24 @@ def pick(names: Sequence[str], storage_url: str | None = None) -> Picked:
         if names
         else {folder.resolve(): folder for folder in _runs(files.runs_folder(), "*")}
     )
-    folders = sorted(chosen.values(), key=lambda folder: folder.name)
+    folders, damaged = runs.whole(sorted(chosen.values(), key=lambda folder: folder.name))
     finished = tuple(ledger.finished(folders))
     if not finished:
+        if damaged:
+            raise RunError(next(iter(damaged.values())))
         raise RunError(
             "none of these runs is finished; `mlxts train` or `mlxts sweep run` makes some, "
             "`mlxts runs` lists them"
         )
-    return Picked(finished, tuple(folder for folder in folders if folder not in finished))
+    unfinished = tuple(folder for folder in folders if folder not in finished)
+    return Picked(finished, unfinished, damaged)
 
 
 def _named(name: str, storage_url: str | None) -> list[Path]:
+    if not name:
+        raise RunError("'' names no run; leave it out for all finished runs")
     path = Path(name)
-    if (path / "run.json").is_file():
+    if (path / run_files.METADATA).is_file():
         return [path]
     pattern = name if _PATTERN & set(name) else f"{name}*"
     found = _runs(files.runs_folder(), pattern) or _runs(Path(), pattern)
@@ -69,7 +80,10 @@ def _runs(folder: Path, pattern: str) -> list[Path]:
     path = Path(pattern)
     if path.is_absolute():
         folder, path = Path(path.anchor), path.relative_to(path.anchor)
-    return sorted(found.parent for found in folder.glob(f"{path}/run.json"))
+    try:
+        return sorted(found.parent for found in folder.glob(f"{path}/{run_files.METADATA}"))
+    except ValueError as error:
+        raise RunError(f"{pattern} is no pattern of names: {error}") from error
 
 
 def _of_study(name: str, storage_url: str | None) -> list[Path]:
@@ -80,7 +94,7 @@ def _of_study(name: str, storage_url: str | None) -> list[Path]:
         for trial in study.trials
     }
     folders = (files.runs_folder() / run_id for run_id in sorted(ids - {None}))
-    return [folder for folder in folders if (folder / "run.json").is_file()]
+    return [folder for folder in folders if (folder / run_files.METADATA).is_file()]
 
 
 def studies(storage_url: str | None = None) -> list[Any]:

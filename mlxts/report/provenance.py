@@ -3,8 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from mlxts import files
-from mlxts.evaluation import looks
+from mlxts.evaluation import looks, runs
 from mlxts.report import pick
 from mlxts.report.material import Material, Run
 from mlxts.report.table import Column, Table
@@ -69,7 +68,7 @@ def test_looks() -> Table:
 
 def tried(material: Material, searched: Table) -> str:
     """How much was tried, in a few sentences."""
-    here = sum(1 for _ in files.runs_folder().glob("*/run.json"))
+    here = len(runs.folders())
     modes = Counter(run.record["config"]["mode"] for run in material.runs)
     told = [
         f"This report is about {_count(len(material.runs), 'finished run')} "

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
+from mlxts import experiment, run_files
 from mlxts.dataset import Dataset
-from mlxts.evaluation import baselines, predictions, runs, score, verdict
+from mlxts.evaluation import baselines, runs, score, verdict
 from mlxts.evaluation.verdict import primary
 from mlxts.protocol import BASELINE, REFERENCES
 from mlxts.report.figures import run_picture
@@ -19,7 +20,7 @@ def draw(folder: Path, dataset: Dataset, split: str = "validation") -> Path:
         DataError: the run has no predictions yet.
         StorageError: the picture cannot be written.
     """
-    own = predictions.read(folder / predictions.FILE_NAME)
+    own = experiment.predictions_of(folder)
     har = baselines.beside(dataset, (split,), [BASELINE]).tables
     rows = log.read(folder / log.METRICS)
     models = {runs.MODEL: own} | {name.upper(): table for name, table in har.items()}
@@ -45,9 +46,7 @@ def _scored(table: pl.DataFrame, split: str, symbol: str) -> pl.DataFrame:
 
 def _reference_losses(folder: Path, split: str) -> dict[str, float]:
     """By name; of a run of before there was a linear one HAR's alone."""
-    import json
-
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    summary = run_files.summary(folder, (f"scores.{split}",))
     # The curve beside it is of every phase as well.
     scores = summary["scores"].get(split + score.ALL_PHASES, summary["scores"][split])
     return {verdict.title(name): scores[name]["log_loss"] for name in REFERENCES if name in scores}

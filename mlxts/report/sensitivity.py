@@ -1,12 +1,13 @@
 """How small an effect would have been seen: the newest record of the sensitivity benchmark."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
 
+from mlxts import json_files
+from mlxts.errors import DataError
 from mlxts.files import outputs_folder
 from mlxts.report.law_figure import MARKERS, shade_of
 from mlxts.report.picture import Picture, legend_below
@@ -16,6 +17,26 @@ from mlxts.scaling.verdict import FLAT, INCONCLUSIVE, INVERSE, SCALING
 
 NAME = "sensitivity"
 WORDS = (SCALING, INVERSE, FLAT, INCONCLUSIVE)
+
+
+class _Row(json_files.Shape):
+    sample: str
+    gain: float
+    scaling: float
+    inverse: float
+    flat: float
+    inconclusive: float
+    smallest: float | None = None
+
+
+class _Record(json_files.Shape):
+    rows: tuple[_Row, ...] = ()
+    date: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class _ByName(json_files.Shape):
+    sensitivity: _Record | None = None
 
 
 def newest() -> dict[str, Any] | None:
@@ -29,8 +50,11 @@ def newest() -> dict[str, Any] | None:
 
 def read(path: Path) -> dict[str, Any] | None:
     """The record in a file of `make bench` (all by name) or of the benchmark alone."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    record = found if found.get("benchmark") == NAME else found.get(NAME, {})
+    way_out = "delete it; `make bench` measures anew"
+    found = json_files.read(path, _ByName, error=DataError, way_out=way_out)
+    if found.get("benchmark") == NAME:
+        found = {NAME: json_files.read(path, _Record, error=DataError, way_out=way_out)}
+    record = found.get(NAME, {})
     return record if record.get("rows") else None
 
 
@@ -79,5 +103,6 @@ def table(record: dict[str, Any]) -> Table:
             Column("smallest", f"seen in {POWER:.0%} from", ".4f"),
         ),
         rows=record["rows"],
-        note=f"Measured on {record['date']}" + (", roughly." if record.get("quick") else "."),
+        note=f"Measured on {record.get('date', 'an unknown day')}"
+        + (", roughly." if record.get("quick") else "."),
     )

@@ -17,15 +17,16 @@ import numpy as np
 import polars as pl
 
 from mlxts import dataset as datasets
-from mlxts import experiment, universe
+from mlxts import experiment, run_files, universe
 from mlxts.config import ExperimentConfig
 from mlxts.dataset import Dataset
 from mlxts.errors import DataError, RunError
-from mlxts.evaluation import baselines, metrics, predictions
+from mlxts.evaluation import baselines, metrics
 from mlxts.files import atomic_path, canonical_hash
 from mlxts.model.patchtst import Shape
 from mlxts.protocol import REFERENCES, TASKS
 from mlxts.scaling import recipes
+from mlxts.training import run
 
 BASELINES = (*REFERENCES, "climatology")
 
@@ -129,7 +130,7 @@ def build(
 
 def finished(folders: Iterable[Path]) -> list[Path]:
     """Those that have come to their summary, in the order given."""
-    return [Path(f) for f in folders if (Path(f) / "summary.json").exists()]
+    return [Path(f) for f in folders if run_files.is_finished(Path(f))]
 
 
 def write(path: Path, ledger: pl.DataFrame) -> None:
@@ -162,11 +163,11 @@ def _rows(
     every_asset: bool,
     references: dict[str, pl.DataFrame],
 ) -> pl.DataFrame:
-    record, summary = _json(folder / "run.json"), _json(folder / "summary.json")
+    record, summary = _recorded(folder)
     settings = record["config"]
     task = TASKS[settings["task"]]
     scored_on = settings["data"]["score_on"]
-    said = predictions.read(folder / predictions.FILE_NAME)
+    said = experiment.predictions_of(folder)
     said = said.filter(split=split).sort("symbol", "date")
     if not every_asset:
         said = said.filter(symbol=scored_on)
@@ -189,7 +190,7 @@ def _rows(
             f"{folder.name} predicts other {split} rows of {scored_on} than its data hold now; "
             "train it again"
         )
-    described = _described(record, summary, tuned)
+    described = _described(record, summary, run.shape_of(folder), tuned)
     losses = pl.Series(
         "loss", metrics.losses(said["logit"].to_numpy(), said["target"].to_numpy(), task)
     )
@@ -203,10 +204,10 @@ def _rows(
 
 
 def _described(
-    record: dict[str, Any], summary: dict[str, Any], tuned: Sequence[str]
+    record: dict[str, Any], summary: dict[str, Any], shape: Shape, tuned: Sequence[str]
 ) -> dict[str, Any]:
     """What a run was."""
-    settings, shape = record["config"], Shape(**record["shape"])
+    settings = record["config"]
     data = settings["data"]
     samples = record["samples"]["train"]
     suspect = bool(summary["thermal"]["suspect"])
@@ -331,10 +332,23 @@ def _of_symbol(data: Dataset, split: str, symbol: str) -> pl.DataFrame:
     )
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+def _recorded(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """run.json and summary.json, with all that a row needs. Raises RunError."""
+    record = run_files.metadata(folder, _NEEDED)
+    read = [one["symbol"] for one in record["artifacts"] if "tier" not in one]
+    scored_on = record["config"]["data"]["score_on"]
+    if read.count(scored_on) != 1:
         raise RunError(
-            f"{path} is not there or cannot be read; train the run to its end first"
-        ) from error
+            f"{folder / run_files.METADATA} is damaged: artifacts hold {scored_on} "
+            f"{read.count(scored_on)} times; train the run again"
+        )
+    return record, run_files.summary(folder, ("steps", "train_seconds", "thermal.suspect"))
+
+
+_NEEDED = (
+    "data_hash", "shape", "samples.train", "features", "n_body", "n_head", "n_total",
+    "total_steps", "flops_per_step", "artifacts", "started", "config.name", "config.mode",
+    "config.task", "config.timescale", "config.horizon", "config.seed", "config.budget",
+    "config.features", "config.data.score_on", "config.data.symbols", "config.model.context",
+    "config.training.max_epochs",
+)  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mlxts.errors import ConfigError
 from mlxts.files import atomic_path, outputs_folder
 from mlxts.scaling.select import Selection
 from mlxts.scaling.table import LossTable
@@ -17,7 +18,9 @@ from mlxts.scaling.verdict import Verdict
 
 
 def folder(name: str) -> Path:
-    """Where the results of one analysis are kept."""
+    """Where the results of one analysis are kept. Raises ConfigError: no name of a folder."""
+    if not name or name != Path(name).name or name.startswith("."):
+        raise ConfigError(f"--name {name!r} names no folder under outputs/results; give one name")
     return outputs_folder() / "results" / name
 
 

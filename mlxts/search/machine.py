@@ -1,9 +1,7 @@
 """Which machine this is, by a name that no network changes."""
 
-import os
 import uuid
 from functools import cache
-from pathlib import Path
 
 from filelock import FileLock
 
@@ -17,8 +15,7 @@ def machine() -> str:
 
     A laptop's host name follows the network that it is in, and so do the addresses of its cards.
     """
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    path = folder / "mlxts" / "machine"
+    path = files.cache_folder() / "machine"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):

@@ -14,14 +14,15 @@ import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from mlxts import config
 from mlxts.config import ExperimentConfig
 from mlxts.errors import ConfigError
+from mlxts.validation import Section, first_problem
+from mlxts.yamltext import dump_yaml
 
 Value = str | int | float | bool | None
 
@@ -38,15 +39,13 @@ AXES = {
 }
 
 
-class Sweep(BaseModel):
+class Sweep(Section):
     """Axes over a base configuration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
     description: str = ""
     base: dict[str, Any] = Field(description="an experiment's keys, without its name")
-    axes: dict[str, tuple[Value, ...]] = Field(min_length=1)
+    axes: dict[str, Annotated[tuple[Value, ...], Field(strict=False)]] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _axes_have_values(self) -> "Sweep":
@@ -117,11 +116,11 @@ def build(values: dict[str, Any], *, origin: str = "sweep") -> Sweep:
     try:
         return Sweep.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {config.first_problem(error)}") from error
+        raise ConfigError(f"{origin}: {first_problem(error)}") from error
 
 
 def to_yaml(sweep: Sweep) -> str:
-    return yaml.safe_dump(sweep.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return dump_yaml(sweep.model_dump(mode="json"))
 
 
 def _spelled(axis: str, value: Value) -> str:

@@ -4,7 +4,6 @@ The value is the loss of the checkpoint that is restored at the end (log loss in
 for regression). After every epoch the best so far is reported, and the pruner may end the run.
 """
 
-import contextlib
 import gc
 import math
 import time
@@ -13,13 +12,12 @@ from typing import Any
 
 import mlx.core as mx
 import optuna
-from filelock import FileLock, Timeout
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import backend, experiment, protocol
+from mlxts import backend, experiment, locks, protocol, run_files
 from mlxts.config import ExperimentConfig
-from mlxts.errors import BudgetError, ConfigError, DivergedError
+from mlxts.errors import BudgetError, BusyError, ConfigError, DivergedError, TakenOverError
 from mlxts.search import blind, space, storage
 from mlxts.search.blind import Blind
 from mlxts.search.space import Space, Values
@@ -33,14 +31,13 @@ TAKEN_OVER = "taken over"  # status of a run whose trial was given to another wo
 LOOKS = 10.0  # seconds between two looks whether the trial still is this worker's
 _POLL = 2.0  # seconds between two looks at a twin that is being trained
 OUT_OF_TIME = "the time is up; go on with the same command"
-_GIVEN_AWAY = "another worker has taken it over; what is done so far stays in the run folder"
 COLLAPSE_EPOCHS = 2  # in a row, the first not counted, until a trial is given up as collapsed
 
 
 class Halted(Exception):
     """Training stopped for a reason that is not the trial's: it can go on where it stopped.
 
-    `status` is interrupted, overheated, timeout, or taken over: then another worker goes on.
+    `status` is interrupted, overheated, timeout, or `TAKEN_OVER`: then another worker goes on.
     """
 
     def __init__(self, status: str, message: str) -> None:
@@ -80,6 +77,7 @@ class Objective:
         Raises:
             TrialPruned: infeasible, diverged, collapsed, or not promising; `REASON` says which.
             Halted: cut short; the trial must be queued again.
+            TakenOverError: another worker was given the trial.
             MlxtsError: see `experiment.execute`.
         """
         values = space.suggest(trial, self._space)
@@ -92,6 +90,8 @@ class Objective:
         self._began(trial, values, plan)
         try:
             return self._train(trial, plan)
+        except BusyError:  # somebody else was faster; he may end without a result
+            return self(trial)
         finally:
             gc.collect()  # the model and its optimizer hold each other through their closures
             mx.clear_cache()
@@ -106,12 +106,11 @@ class Objective:
             twin = _first_of_run(trial, plan.run_id)
             if twin is not None and twin.state.is_finished():
                 return twin
-            if twin is None and not _being_trained(plan):
+            if twin is None and locks.holder(plan.folder / run.LOCK) is None:
                 return None
             if self._out_of_time():
                 raise Halted("timeout", OUT_OF_TIME)
-            if not storage.is_running(store, trial):
-                raise Halted(TAKEN_OVER, _GIVEN_AWAY)
+            storage.require_ours(store, trial)
             time.sleep(_POLL)
             storage.recover(trial.study, store)
 
@@ -146,7 +145,9 @@ class Objective:
         if stop := watch.replay():
             raise _pruned(trial, stop.message)
         try:
-            summary = experiment.execute(plan, emit=listen, resume=True, gate=watch.gate)
+            summary = experiment.execute(
+                plan, emit=listen, resume=True, gate=watch.gate, permit=watch.permit
+            )
         except DivergedError as error:
             raise _pruned(trial, f"diverged: {error}") from error
         if summary["status"] == "pruned":
@@ -190,17 +191,19 @@ class _Watch:
             return StopEvent(step, "timeout", OUT_OF_TIME)
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + LOOKS
-            with contextlib.suppress(StorageInternalError):
-                if not storage.is_running(self._trial.study._storage, self._trial):
-                    return StopEvent(step, TAKEN_OVER, _GIVEN_AWAY)
+            self.permit()
         return None
+
+    def permit(self) -> None:
+        """Raises TakenOverError: the trial is another worker's, nothing may be written any more."""
+        storage.require_ours(self._trial.study._storage, self._trial)
 
     def replay(self) -> StopEvent | None:
         """Take in what a run that was cut short had said already, as if it said it now.
 
         A summary needs no replay: its run is over and was not pruned.
         """
-        if (self._plan.folder / "summary.json").exists():
+        if run_files.is_finished(self._plan.folder):
             return None
         for row in log.read(self._plan.folder / log.METRICS):
             if row["split"] == "validation":
@@ -225,11 +228,11 @@ class _Watch:
             self._reported.add(epochs)
             self._untold[epochs] = self._best
         try:
-            return self._told(step, epochs)
-        except StorageInternalError:
-            return None
-        except UpdateFinishedTrialError:
-            return StopEvent(step, TAKEN_OVER, _GIVEN_AWAY)
+            with storage.if_reachable():
+                return self._told(step, epochs)
+        except UpdateFinishedTrialError as error:
+            raise TakenOverError(storage.GIVEN_AWAY) from error
+        return None
 
     def _told(self, step: int, epochs: int) -> StopEvent | None:
         """Tell the study what it does not know yet, and ask it."""
@@ -279,17 +282,6 @@ def _began_before(other: FrozenTrial, trial: optuna.Trial) -> bool:
     assert other.datetime_start is not None  # both are running
     assert trial.datetime_start is not None
     return (other.datetime_start, other.number) < (trial.datetime_start, trial.number)
-
-
-def _being_trained(plan: Plan) -> bool:
-    """Whether another process of this machine holds the run's folder."""
-    if not plan.folder.exists():
-        return False
-    try:
-        with FileLock(plan.folder / ".lock").acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
 
 
 def _as_before(trial: optuna.Trial, twin: FrozenTrial) -> float:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import optuna
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import backend, experiment
-from mlxts.errors import MlxtsError
+from mlxts.errors import BusyError, DeviceError, MlxtsError, TakenOverError
 from mlxts.evaluation import runs, verdict
 from mlxts.search import readiness, storage, sweep
 from mlxts.training import run
@@ -46,10 +46,6 @@ class _CutShortError(MlxtsError):
     """Training stopped for no fault of the run, which waits again."""
 
 
-class _LostError(MlxtsError):
-    """Somebody else has taken the trial over, because this worker was silent for too long."""
-
-
 def work(study: optuna.Study, store: BaseStorage, listen: Listen) -> Outcome | None:
     """Train exactly one waiting run of a sweep.
 
@@ -58,6 +54,7 @@ def work(study: optuna.Study, store: BaseStorage, listen: Listen) -> Outcome | N
 
     Raises:
         KeyboardInterrupt: the run has been put back.
+        StorageInternalError: the database went away and did not come back.
         Exception: an error that is no MlxtsError; the run has failed and says so.
     """
     storage.recover(study, store)
@@ -69,16 +66,12 @@ def work(study: optuna.Study, store: BaseStorage, listen: Listen) -> Outcome | N
     except sweep.NothingWaitingError:
         return None
     except KeyboardInterrupt:
-        job.put_back("interrupted before training")
+        job.put_back()
         raise
-    except Exception:
-        # The trial could not be told what came out of it, or training raised what it must not.
-        if not job.taken_over():
-            raise
-        why = "another worker has taken it over; what is done so far stays in the run folder"
-        return job.outcome("lost", why=why)
-    if job.stopped_by:
-        job.put_back(job.stopped_by)
+    except TakenOverError as error:
+        return job.outcome("lost", why=str(error))
+    if job.waits_again:
+        job.put_back()
     return job.outcome(job.state, why=job.why)
 
 
@@ -90,7 +83,7 @@ class _Job:
         self._trial: optuna.Trial | None = None
         self._next_look = time.monotonic() + _LOOKS
         self._label, self._run_id, self._value = "", None, None
-        self._error: BaseException | None = None
+        self.waits_again = False
         self.state: State = "failed"
         self.why: str | None = None
         self.stopped_by: str | None = None
@@ -103,9 +96,13 @@ class _Job:
             self.state, self.why = "duplicate", str(error)
             raise
         except BaseException as error:
-            self._error = error
+            self.waits_again = isinstance(error, _CutShortError | BusyError)
+            if isinstance(error, DeviceError):  # it goes on from its checkpoint, a few times
+                storage.mark(self._store, trial._trial_id, counted=True)
             self.why = str(error) if isinstance(error, MlxtsError) else repr(error)
             with contextlib.suppress(UpdateFinishedTrialError):
+                if self.waits_again:
+                    trial.set_user_attr("put_back", True)
                 trial.set_user_attr("why", self.why)
             raise
         self.state = "done"
@@ -114,7 +111,7 @@ class _Job:
     def outcome(self, state: State, why: str | None) -> Outcome:
         return Outcome(state, self._label, self._run_id, self._value, why, self.stopped_by)
 
-    def put_back(self, why: str) -> None:
+    def put_back(self) -> None:
         """Let the point wait again; that is no retry, nothing was wrong with it."""
         if self._trial is None:
             return
@@ -122,11 +119,6 @@ class _Job:
         trial = self._store.get_trial(self._trial._trial_id)
         kept = {"run_id": self._run_id} if self._run_id else {}
         self._study.enqueue_trial(sweep.values_of(trial), user_attrs=kept)
-
-    def taken_over(self) -> bool:
-        """Whether the trial was ended by others, and not by an error in here."""
-        expected = isinstance(self._error, MlxtsError | UpdateFinishedTrialError | None)
-        return expected and self._trial is not None and not self._is_ours()
 
     def _train(self, trial: optuna.Trial) -> float:
         of = sweep.of(self._study)
@@ -142,9 +134,13 @@ class _Job:
         trial.set_user_attr("run_id", plan.run_id)
         with self._listen(plan) as emit:
             summary = experiment.execute(
-                plan, emit=self._noting(trial, emit), resume=True, gate=self._gate
+                plan,
+                emit=self._noting(trial, emit),
+                resume=True,
+                gate=self._gate,
+                permit=self._permit,
             )
-        self._judge(trial, summary)
+        self._judge(summary)
         self._give_way(trial)
         scores = summary["scores"]["validation"][runs.MODEL]
         for key, value in {
@@ -159,14 +155,10 @@ class _Job:
             trial.set_user_attr(key, value)
         return float(summary["best_loss"])
 
-    def _judge(self, trial: optuna.Trial, summary: dict[str, Any]) -> None:
-        status = summary["status"]
-        if status in experiment.FINISHED:
+    def _judge(self, summary: dict[str, Any]) -> None:
+        if summary["status"] in experiment.FINISHED:
             return
-        if status == "taken over":
-            raise _LostError(summary["message"])
-        self.stopped_by = status
-        trial.set_user_attr("put_back", True)
+        self.stopped_by = summary["status"]
         raise _CutShortError(summary["message"])
 
     def _noting(self, trial: optuna.Trial, emit: Listener) -> Listener:
@@ -181,17 +173,15 @@ class _Job:
 
     def _gate(self, step: int) -> StopEvent | None:
         """Stop when the trial has become somebody else's, e.g. while this machine slept."""
-        if time.monotonic() < self._next_look:
-            return None
-        self._next_look = time.monotonic() + _LOOKS
-        with contextlib.suppress(StorageInternalError):  # the server is away: training goes on
-            if not self._is_ours():
-                return StopEvent(step, "taken over", "another worker has taken this run over")
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOKS
+            self._permit()
         return None
 
-    def _is_ours(self) -> bool:
+    def _permit(self) -> None:
+        """Raises TakenOverError: the trial is another worker's, nothing may be written any more."""
         assert self._trial is not None
-        return self._store.get_trial(self._trial._trial_id).state == TrialState.RUNNING
+        storage.require_ours(self._store, self._trial)
 
     def _give_way(self, trial: optuna.Trial) -> None:
         twin = _twin(self._study, trial)

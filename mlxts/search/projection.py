@@ -7,12 +7,12 @@ steps, at most, because a run may stop early.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlxts import dataset
+from mlxts import dataset, run_files
 from mlxts.dataset import Dataset
-from mlxts.errors import DataError, MlxtsError, RunError
+from mlxts.errors import DataError, MlxtsError
 from mlxts.search import readiness
 from mlxts.search.matrix import Point
-from mlxts.training import run
+from mlxts.training import batch_size, run
 from mlxts.training.run import Plan
 
 _STEPS = 3  # that are timed of each shape
@@ -78,7 +78,7 @@ def project(
         except MlxtsError as error:
             projections.append(Projection(point, problem=str(error)))
             continue
-        done = (plan.folder / "summary.json").exists()
+        done = run_files.is_finished(plan.folder)
         key = (plan.shape, plan.config.training.batch_size, plan.micro_batch)
         if timed and not done and not problem and key not in seconds:
             progress(
@@ -111,12 +111,10 @@ class _Planner:
             self._data, self._key = dataset.build(configuration, register=False), key
         if self._data is None:
             raise DataError("no data")
-        try:
-            plan = run.plan(configuration, data=self._data)
-        except RunError as error:  # strict, and not tuned: all but its memory and time is known
-            training = configuration.training.model_copy(update={"micro_batch": 1})
-            guess = configuration.model_copy(update={"training": training})
-            return run.plan(guess, data=self._data), str(error)
+        plan = run.plan(configuration, data=self._data, tuned=False)
+        untuned = batch_size.untuned(configuration, self._data)
+        if untuned:
+            return plan, untuned
         try:
             readiness.require_room(plan)
         except MlxtsError as error:

@@ -5,22 +5,21 @@ differ from those the work was planned with refuses to begin.
 """
 
 import hashlib
-import os
 import socket
-import tempfile
-from collections.abc import Generator, Iterable
+import time
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from mlxts import backend
+from mlxts import backend, code_version, locks
 from mlxts.config import ExperimentConfig
 from mlxts.data import panel, store
 from mlxts.errors import BudgetError, DataError, SearchError
 from mlxts.files import digest
-from mlxts.training import run
+from mlxts.locks import Holder
 from mlxts.training.run import Plan
+
+_LOOK_SECONDS = 2.0  # between two looks at a device that is waited for
 
 
 def pins(configurations: Iterable[ExperimentConfig]) -> dict[str, str]:
@@ -80,7 +79,7 @@ _digests: dict[tuple[Path, int, int], str] = {}
 
 def require_code(planned: str) -> None:
     """Raises SearchError: this version would do other runs than the planned ones."""
-    if run.code_version() != planned:
+    if code_version.of(code_version.RUN) != planned:
         raise SearchError(
             f"{socket.gethostname()} runs other code than the work was planned with; check out "
             "the same commit, or plan the work again"
@@ -98,49 +97,61 @@ def require_room(plan: Plan) -> None:
 
 
 @contextmanager
-def device_to_itself(per_device: int = 1) -> Generator[None]:
+def device_to_itself(
+    per_device: int = 1,
+    *,
+    wait: bool = False,
+    tell: Callable[[str], None] = lambda message: None,
+) -> Generator[None]:
     """Keep other workers of this machine off the device that this process trains on.
 
-    The locks lie in the temporary folder, whichever workspace a worker has; `MLXTS_LOCKS` names
+    The locks lie in the user's cache folder, whichever workspace a worker has; `MLXTS_LOCKS` names
     another folder.
 
     Args:
         per_device: how many may train on it at a time; more than one only pays on CPUs with many
             cores, or for very small models.
+        wait: for a place, where all are taken.
+        tell: is given a sentence before that.
 
     Raises:
-        SearchError: as many are at work already.
+        SearchError: all places are taken and `wait` is off.
+        StorageError: a lock cannot be opened.
     """
-    with _place(per_device) as free:
-        if not free:
+    told = False
+    while True:
+        with place_on_device(per_device) as others:
+            if not others:
+                yield
+                return
+        taken = f"{backend.device_name()} is taken by {', '.join(map(str, others))}"
+        if not wait:
             raise SearchError(
-                f"{backend.device_name()} is taken by {per_device} process(es) that train; wait "
-                "until one has ended (workers can share it: --per-device)"
+                f"{taken}; --wait waits until it is free, --workers-per-device "
+                f"{per_device + 1} lets one more train beside"
             )
-        yield
+        if not told:
+            tell(f"{taken}; waiting until it is free")
+            told = True
+        time.sleep(_LOOK_SECONDS)
 
 
 @contextmanager
-def device_if_free() -> Generator[bool]:
-    """Hold the device where nobody does, and say whether; for who trains all the same."""
-    with _place(1) as free:
-        yield free
+def place_on_device(per_device: int = 1) -> Generator[list[Holder]]:
+    """Hold one of the device's places while the block runs, if one is free.
 
+    Yields:
+        Who holds the places where all are taken; else nobody.
 
-@contextmanager
-def _place(per_device: int) -> Generator[bool]:
-    """One of a device's places for as long as the block lasts; false where all are taken."""
+    Raises:
+        StorageError: a lock cannot be opened.
+    """
     key = hashlib.sha256(f"{backend.device()} {backend.device_name()}".encode()).hexdigest()[:10]
-    folder = Path(os.environ.get("MLXTS_LOCKS") or tempfile.gettempdir())
+    others: list[Holder] = []
     for place in range(per_device):
-        lock = FileLock(folder / f"mlxts-{key}-{place}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            continue
-        try:
-            yield True
-        finally:
-            lock.release()
-        return
-    yield False
+        with locks.hold(locks.folder() / f"device-{key}-{place}.lock") as other:
+            if other is None:
+                yield []
+                return
+        others.append(other)
+    yield others

@@ -20,8 +20,9 @@ import optuna
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from mlxts import config, protocol
-from mlxts.config import ExperimentConfig, ModelConfig, Positive, Section, TrainingConfig
+from mlxts.config import ExperimentConfig, ModelConfig, TrainingConfig
 from mlxts.errors import ConfigError
+from mlxts.validation import Positive, Section, first_problem
 
 Values = dict[str, int | float]  # what was sampled, by the name of the dimension
 
@@ -57,7 +58,9 @@ def _spelling(value: Any) -> str:
     return "range" if isinstance(value, dict | Range) else "choices"
 
 
-_CHOICES = Field(min_length=2, description="unordered; the sampler learns about each by itself")
+_CHOICES = Field(
+    min_length=2, strict=False, description="unordered; the sampler learns about each by itself"
+)
 Int = Annotated[
     Annotated[Integers, Tag("range")] | Annotated[tuple[int, ...], _CHOICES, Tag("choices")],
     Discriminator(_spelling),
@@ -150,7 +153,7 @@ def read(experiment: ExperimentConfig) -> SearchConfig:
     try:
         search = _Declared.model_validate({"search": experiment.search}).search
     except ValidationError as error:
-        problem = config.first_problem(error)
+        problem = first_problem(error)
         for tag in (".range", ".choices"):
             problem = problem.replace(tag, "", 1)
         raise ConfigError(f"{experiment.name}: {problem}") from error

@@ -1,48 +1,48 @@
 """Where studies live: a journal file on one machine, PostgreSQL for several.
 
 Optuna's storage is the queue. It hands out a waiting trial to one worker only, and trials whose
-worker has died are failed and queued again, up to `MAX_RETRY` times:
+worker has died are failed and queued again, up to `MAX_RETRY` times. Who is dead:
 
-- A database sees the dead by their heartbeat, which Optuna sends from inside `Study.optimize`
-  (`database.py`).
-- The journal has no heartbeat, but one machine can look at its own processes. Every trial
-  therefore says who runs it, and a trial is claimed under a lock, so that whoever holds the lock
-  knows: a running trial without a living owner has been abandoned.
+- A worker of this machine that does not hold its claim any more (`claims.py`).
+- One of another machine, in a database, whose heartbeats have stopped (`database.py`).
+- In a journal, which one machine has: a running trial without an owner, looked at under the lock
+  that a worker holds from before it claims a trial until it has written itself down.
 
 To fail a trial and to queue it again are two writes. A trial that will be queued again is marked
 before the first, so that whoever is killed between them loses nothing: `recover` finds the mark.
 """
 
 import contextlib
+import json
 import logging
 import os
 import socket
-import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
-import psutil
 from filelock import FileLock
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
-from mlxts.errors import SearchError
+from mlxts.errors import SearchError, TakenOverError
 from mlxts.files import canonical_hash, outputs_folder
-from mlxts.search.database import AGAIN, Database
-from mlxts.search.machine import machine
+from mlxts.search import address, claims, database
+from mlxts.search.claims import OWNER
+from mlxts.search.database import Database, if_reachable
 
 MAX_RETRY = 3
-OWNER = "owner"  # the user attribute of a trial that says which process runs it
 FOLLOWS = "follows"  # system attribute of one that was: the number of the trial that it repeats
 ORIGIN = "failed_trial"  # system attribute: the number of the first of them; Optuna's name
+HISTORY = "retry_history"  # system attribute: the numbers of all of them; Optuna's name
+AGAIN = "again"  # user attribute of a trial that fails and will be queued again: counts as a try?
 WHY = "why"  # user attribute: what a failed trial died of
+GIVEN_AWAY = "another worker has taken it over; what is done so far stays in the run folder"
 _INSTALL = 'pip install "mlxts[postgres]"'
 
 Objective = Callable[[optuna.Trial], float]
@@ -60,9 +60,18 @@ class Journal(JournalStorage):
     """Studies in one file, for the processes of one machine."""
 
     def __init__(self, path: Path) -> None:
+        """Raises SearchError: the file is damaged."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        super().__init__(JournalFileBackend(str(path), lock_obj=_Lock(path)))
+        try:
+            super().__init__(JournalFileBackend(str(path), lock_obj=_Lock(path)))
+            _require_whole_end(path)
+        except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+            raise SearchError(
+                f"{path} is damaged: {' '.join(str(error).split()) or type(error).__name__}; "
+                "restore it from a backup, or move it away and start again: runs that are done "
+                "stay in outputs/runs and are not trained again"
+            ) from error
 
     def claim_lock(self) -> FileLock:
         """Held from before a trial is claimed until its owner is written down."""
@@ -90,13 +99,19 @@ class _Lock(JournalFileOpenLock):
         self._lock.release()
 
 
-def open(url: str | None = None, heartbeat: Heartbeat | None = None) -> BaseStorage:
+def open(
+    url: str | None = None,
+    heartbeat: Heartbeat | None = None,
+    *,
+    tell: Callable[[str], None] = lambda message: None,
+) -> BaseStorage:
     """The storage at `url`.
 
     Args:
         url: None for the journal of this workspace (outputs/search/journal.log),
             `postgresql+psycopg://user@host/database`, or `sqlite:///file` (one machine).
         heartbeat: of a database; the journal has none.
+        tell: is given a sentence whenever the database lets us wait.
 
     Raises:
         SearchError: not a URL of these, the database cannot be reached, or psycopg is missing.
@@ -106,28 +121,44 @@ def open(url: str | None = None, heartbeat: Heartbeat | None = None) -> BaseStor
     logging.getLogger("optuna").propagate = False
     if url is None:
         return Journal(journal_path())
-    address = _address(url)
+    where = address.read(url)
     heartbeat = heartbeat or Heartbeat()
     try:
-        with _experimental_is_fine():
-            return Database(address, heartbeat.interval, heartbeat.grace, on_stale=_retry)
+        try:
+            return Database(where, heartbeat.interval, heartbeat.grace, tell=tell)
+        except (IntegrityError, ProgrammingError):  # another worker was making the same tables
+            return Database(where, heartbeat.interval, heartbeat.grace, tell=tell)
     except ImportError as error:
-        raise SearchError(f"{address.drivername} needs psycopg; run: {_INSTALL}") from error
+        raise SearchError(f"{where.drivername} needs psycopg; run: {_INSTALL}") from error
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise SearchError(
-            f"{address} cannot be opened: {reason}; is the server running, and does it let "
-            "this machine in?"
+            f"{address.name(where)} cannot be opened: {database.first_line(error)}; is the server "
+            "running, and does it let this machine in?"
         ) from error
 
 
-def unreachable(error: StorageInternalError) -> SearchError:
-    """What to say when a database has gone away for good."""
-    reason = str(error.__cause__ or error).strip().splitlines()[0]
-    return SearchError(
-        f"the storage cannot be reached any more: {reason}; what was trained stays in its run "
-        "folder, start again when it is back"
-    )
+@contextlib.contextmanager
+def opened(
+    url: str | None = None,
+    heartbeat: Heartbeat | None = None,
+    *,
+    tell: Callable[[str], None] = lambda message: None,
+) -> Generator[BaseStorage]:
+    """The storage at `url`, as `open` gives it, closed behind the block.
+
+    Raises:
+        SearchError: see `open`; or the database went away in the block and did not come back.
+    """
+    store = open(url, heartbeat, tell=tell)
+    try:
+        yield store
+    except StorageInternalError as error:
+        raise SearchError(
+            f"the storage cannot be reached any more: {database.reason(error)}; what was trained "
+            "stays in its run folder, start again when it is back"
+        ) from error
+    finally:
+        close(store)
 
 
 def close(storage: BaseStorage) -> None:
@@ -171,32 +202,61 @@ def one_trial(
     Args:
         study: made with `storage`.
         catch: errors that fail the trial and not the caller; any other is raised again.
+
+    Raises:
+        TakenOverError: others have ended the trial meanwhile, so nobody can be told its value.
+        StorageInternalError: the database went away and did not come back.
     """
-    with contextlib.ExitStack() as claiming:
-        if isinstance(storage, Journal):
-            claiming.enter_context(storage.claim_lock())
+    with contextlib.ExitStack() as stack:
+        claiming = stack.enter_context(contextlib.ExitStack())
+        claiming.enter_context(_claim_lock(storage))
+        trial = study.ask()
+        owner = stack.enter_context(claims.claim(_claims_folder(storage)))
+        if (base := database.beneath(storage)) is not None:
+            stack.enter_context(base.heartbeats(trial._trial_id))
+        trial.set_user_attr(OWNER, owner)
+        claiming.close()
+        value, state = None, None
+        failure: BaseException | None = None
+        try:
+            value = objective(trial)
+        except optuna.TrialPruned:
+            state = TrialState.PRUNED
+        except (Exception, KeyboardInterrupt) as error:
+            state, failure = TrialState.FAIL, error
+        if isinstance(failure, KeyboardInterrupt):  # who wants to leave does not wait for anybody
+            with if_reachable(), contextlib.suppress(TakenOverError):
+                _tell(study, storage, trial, value, state)
+            raise failure
+        _tell(study, storage, trial, value, state)
+        if failure is not None and not isinstance(failure, catch):
+            raise failure
 
-        def owned(trial: optuna.Trial) -> float:
-            trial.set_user_attr(OWNER, owner())
-            claiming.close()
-            return objective(trial)
 
-        study.optimize(owned, n_trials=1, catch=catch)
+def _tell(
+    study: optuna.Study,
+    storage: BaseStorage,
+    trial: optuna.Trial,
+    value: float | None,
+    state: TrialState | None,
+) -> None:
+    if not is_running(storage, trial):
+        raise TakenOverError(GIVEN_AWAY)
+    try:
+        study.tell(trial, value, state=state)
+    except (UpdateFinishedTrialError, ValueError) as error:  # ended between our look and our word
+        raise TakenOverError(GIVEN_AWAY) from error
 
 
 def recover(study: optuna.Study, storage: BaseStorage) -> None:
     """Fail the trials whose worker has died and queue them again, at most `MAX_RETRY` times."""
-    with _experimental_is_fine():
-        if not isinstance(storage, Journal):
-            optuna.storages.fail_stale_trials(study)
-            _requeue_the_marked(study)
-            return
-        with storage.claim_lock():
-            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-                if _abandoned(trial):
-                    mark(storage, trial._trial_id, counted=True)
-                    study.tell(trial.number, state=TrialState.FAIL)
-            _requeue_the_marked(study)
+    with _claim_lock(storage):
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        for trial in _abandoned(running, storage):
+            mark(storage, trial._trial_id, counted=True)
+            with contextlib.suppress(UpdateFinishedTrialError):
+                storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        _requeue_the_marked(study)
 
 
 def mark(storage: BaseStorage, trial_id: int, *, counted: bool) -> None:
@@ -205,7 +265,7 @@ def mark(storage: BaseStorage, trial_id: int, *, counted: bool) -> None:
     Args:
         counted: whether it counts among the `MAX_RETRY` tries of a trial that fails.
     """
-    with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+    with contextlib.suppress(UpdateFinishedTrialError):
         storage.set_trial_user_attr(trial_id, AGAIN, counted)
 
 
@@ -220,7 +280,7 @@ def requeue(study: optuna.Study, trial: FrozenTrial) -> None:
         if len(history) > MAX_RETRY:
             return
     origin = trial.system_attrs.get(ORIGIN, trial.number)
-    again = {ORIGIN: origin, "retry_history": history, FOLLOWS: trial.number}
+    again = {ORIGIN: origin, HISTORY: history, FOLLOWS: trial.number}
     # The next try has another owner, and none yet.
     attributes = {k: v for k, v in trial.user_attrs.items() if k not in (OWNER, AGAIN, WHY)}
     study.add_trial(
@@ -239,45 +299,50 @@ def is_running(storage: BaseStorage, trial: optuna.Trial) -> bool:
     return storage.get_trial(trial._trial_id).state == TrialState.RUNNING
 
 
+def require_ours(storage: BaseStorage, trial: optuna.Trial) -> None:
+    """Raises TakenOverError: others have ended the trial meanwhile.
+
+    While the database is away nothing is known, and nothing raised.
+    """
+    with if_reachable():
+        if not is_running(storage, trial):
+            raise TakenOverError(GIVEN_AWAY)
+
+
 def retries(trial: FrozenTrial) -> list[int]:
     """The numbers of the trials that this one repeats because their worker died, oldest first."""
-    with _experimental_is_fine():
-        return optuna.storages.RetryHeartbeatStaleTrialCallback.retry_history(trial)
+    return trial.system_attrs.get(HISTORY, [])
 
 
-def owner() -> dict[str, Any]:
-    """This process: its machine, pid, and when it started (pids are used again)."""
-    process = psutil.Process()
-    return {
-        "host": socket.gethostname(),  # for people: it may change with the network
-        "machine": machine(),
-        "pid": process.pid,
-        "started": process.create_time(),
-    }
-
-
-def _abandoned(trial: FrozenTrial) -> bool:
-    """Whether a running trial, looked at under the claim lock, has no living owner.
+def _abandoned(running: list[FrozenTrial], storage: BaseStorage) -> list[FrozenTrial]:
+    """Those of the running trials that have no living worker.
 
     A journal that was copied from elsewhere may hold trials of another machine: they are left
     alone.
     """
-    running = trial.user_attrs.get(OWNER)
-    if running is None:
-        return True
-    if running.get("machine", machine()) != machine():
-        return False
-    try:
-        process = psutil.Process(running["pid"])
-        zombie = process.status() == psutil.STATUS_ZOMBIE  # dead, though nobody has asked after it
-        return zombie or process.create_time() != running["started"]
-    except psutil.NoSuchProcess:
-        return True
+    folder = _claims_folder(storage)
+    if isinstance(storage, Journal):
+        nobodys = [t for t in running if OWNER not in t.user_attrs]
+        return nobodys + [t for t in running if claims.is_alive(t, folder) is False]
+    # A home that several hosts share makes them one machine here, and locks may end at each host.
+    host = socket.gethostname()
+    near = [t for t in running if t.user_attrs.get(OWNER, {}).get("host") == host]
+    alive = {t.number: claims.is_alive(t, folder) for t in near}
+    unknown = [t for t in running if alive.get(t.number) is None]
+    base = database.beneath(storage)
+    silent = base.silent([t._trial_id for t in unknown]) if base else set()
+    return [t for t in running if alive.get(t.number) is False or t._trial_id in silent]
 
 
-def _retry(study: optuna.Study, trial: FrozenTrial) -> None:
-    """What Optuna calls for a trial that it has failed because its worker was silent."""
-    _requeue_the_marked(study)
+def _claim_lock(storage: BaseStorage) -> contextlib.AbstractContextManager[Any]:
+    return storage.claim_lock() if isinstance(storage, Journal) else contextlib.nullcontext()
+
+
+def _claims_folder(storage: BaseStorage) -> Path:
+    """A journal is a file that all its workers share; a database's have their machine in common."""
+    if isinstance(storage, Journal):
+        return storage.path.parent / "claims"
+    return claims.shared_folder()
 
 
 def _requeue_the_marked(study: optuna.Study) -> None:
@@ -293,23 +358,12 @@ def _requeue_the_marked(study: optuna.Study) -> None:
             requeue(study, trial)
 
 
-def _address(url: str) -> URL:
-    try:
-        address = make_url(url)
-    except ArgumentError as error:
-        raise SearchError(
-            f"{url} is no storage; write postgresql+psycopg://user@host/database, "
-            "sqlite:///file, or leave it out for a journal file"
-        ) from error
-    # What people paste, and what SQLAlchemy would look for another driver for.
-    if address.drivername in ("postgres", "postgresql"):
-        address = address.set(drivername="postgresql+psycopg")
-    if address.drivername not in ("postgresql+psycopg", "sqlite"):
-        raise SearchError(
-            f"{address.drivername} is no storage that is known here; use postgresql+psycopg:// "
-            "for several machines, or leave it out for a journal file on one"
-        )
-    return address
+def _require_whole_end(path: Path) -> None:
+    """Raises ValueError: the last line is not JSON. Optuna passes over it until one more is added,
+    and could not read the journal after that."""
+    whole = path.read_bytes().rpartition(b"\n")[0]
+    if whole and not isinstance(json.loads(whole.rpartition(b"\n")[2]), dict):
+        raise TypeError("its last line is no JSON object")
 
 
 def _cut_torn_line(path: Path) -> None:
@@ -322,11 +376,3 @@ def _cut_torn_line(path: Path) -> None:
             return
         stream.seek(0)
         stream.truncate(stream.read().rfind(b"\n") + 1)
-
-
-@contextlib.contextmanager
-def _experimental_is_fine() -> Generator[None]:
-    """Optuna calls heartbeats and retries experimental; what they do is pinned by tests here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        yield

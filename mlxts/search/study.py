@@ -28,9 +28,9 @@ from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import config
+from mlxts import code_version, config
 from mlxts.config import ExperimentConfig
-from mlxts.errors import MlxtsError, SearchError
+from mlxts.errors import DeviceError, MlxtsError, SearchError, TakenOverError
 from mlxts.search import blind, readiness, sampling, space, storage
 from mlxts.search.objective import TAKEN_OVER, Halted, Objective
 from mlxts.search.space import SearchConfig, Values
@@ -119,7 +119,7 @@ def create(
         "search": search.model_dump(mode="json"),
         "target_trials": search.trials,
         "sampler_seed": search.seed,
-        "code_version": run.code_version(),
+        "code_version": code_version.of(code_version.RUN),
         "kind": KIND,  # last: a study without it is not a whole one
     }
     if "kind" not in study.user_attrs:
@@ -170,7 +170,7 @@ def work(
     emit: Listener | None = None,
     out_of_time: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Run exactly one trial, if one is left, inside `Study.optimize`.
+    """Run exactly one trial, if one is left.
 
     Args:
         study: from `create` or `load`.
@@ -190,7 +190,7 @@ def work(
         Exception: any other; the trial has failed and says why.
     """
     watcher = watcher or Watcher()
-    if study.user_attrs["code_version"] != run.code_version():
+    if study.user_attrs["code_version"] != code_version.of(code_version.RUN):
         raise SearchError(
             f"study {study.study_name} was begun by another version of this program, whose "
             "values cannot be compared; give another --study name"
@@ -215,11 +215,12 @@ def work(
     job = _Job(study, store, objective, found.target_trials)
     try:
         storage.one_trial(study, store, job, catch=(_Surplus,))
-    except BaseException as error:
-        raise job.reason(error) from None
+    except TakenOverError as error:
+        raise job.halted or Halted(TAKEN_OVER, str(error)) from None
     finally:
-        job.queue_again()
-        watcher.ended(study)
+        with storage.if_reachable():
+            job.queue_again()
+            watcher.ended(study)
     return end(study) is None
 
 
@@ -256,6 +257,11 @@ class _Job:
                 trial.set_user_attr(storage.WHY, why)
             raise
 
+    @property
+    def halted(self) -> Halted | None:
+        """What cut the training of this process short, if that did."""
+        return self._error if isinstance(self._error, Halted) else None
+
     def queue_again(self) -> None:
         """Queue the trial again where this worker has failed it, and it is owed that."""
         if self._trial is None or self._error is None:
@@ -263,20 +269,6 @@ class _Job:
         trial = self._store.get_trial(self._trial._trial_id)
         if trial.state == TrialState.FAIL and not self._is_followed():
             storage.requeue(self._study, trial)
-
-    def reason(self, raised: BaseException) -> BaseException:
-        """What to raise instead of what came out of Optuna.
-
-        A trial that others have ended, because this worker was silent for too long, cannot be told
-        what came of it; Optuna then raises an error of its own.
-        """
-        if self._trial is None or raised is self._error:
-            return raised
-        if storage.is_running(self._store, self._trial):
-            return raised
-        if isinstance(self._error, Halted | KeyboardInterrupt | MlxtsError):
-            return self._error
-        return Halted(TAKEN_OVER, "another worker has taken the trial over")
 
     def _is_followed(self) -> bool:
         number = self._trial.number if self._trial else None
@@ -302,6 +294,7 @@ def run_all(
 
     Raises:
         SearchError: this machine has other data than the study was begun with.
+        DeviceError: a trial was tried again each time that the device failed, and has no try left.
         MlxtsError: see `work`.
     """
     readiness.require_data(settings(study).experiment.data.pinned)
@@ -323,6 +316,10 @@ def run_all(
                 except Halted as halted:
                     if halted.status != TAKEN_OVER:
                         return halted.status
+                except DeviceError:
+                    # The trial waits to go on from its checkpoint, unless it has used up its tries.
+                    if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                        raise
         except KeyboardInterrupt:
             return "interrupted"
 

@@ -16,6 +16,7 @@ from optuna.storages import BaseStorage
 from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import FrozenTrial, TrialState
 
+from mlxts import code_version, locks
 from mlxts.errors import SearchError
 from mlxts.search import matrix, readiness, storage
 from mlxts.search.matrix import Point, Sweep, Value
@@ -55,12 +56,15 @@ class _Queue(optuna.Study):
     """A study that runs what was queued and nothing else: no sampler invents a trial.
 
     Trials whose checkpoint lies on this machine go first, so that work which was cut short is
-    taken up where it can be continued.
+    taken up where it can be continued. A run that another process of this machine still holds (it
+    was stopped, and will find that its trial was given away) waits until that one has let go.
     """
 
     def ask(self, fixed_distributions: dict[str, Any] | None = None) -> optuna.Trial:
         waiting = self.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         for trial in sorted(waiting, key=lambda t: (not _begun_here(t), t.number)):
+            if _held_here(trial):
+                continue
             self._sign_of_life(trial)
             try:
                 claimed = self._storage.set_trial_state_values(
@@ -83,7 +87,9 @@ class _Queue(optuna.Study):
 def name_of(sweep: Sweep) -> str:
     """`sweep-<name>-<hash>`: other runs, or other code, make another study."""
     runs = sorted(point.config.hash for point in sweep.points())
-    return storage.study_name(KIND, sweep.name, {"runs": runs, "code": run.code_version()})
+    return storage.study_name(
+        KIND, sweep.name, {"runs": runs, "code": code_version.of(code_version.RUN)}
+    )
 
 
 def create(sweep: Sweep, store: BaseStorage) -> optuna.Study:
@@ -98,7 +104,7 @@ def create(sweep: Sweep, store: BaseStorage) -> optuna.Study:
     pins = readiness.pins(point.config for point in points)
     attributes = {
         "config": sweep.model_dump(mode="json"),
-        "code": run.code_version(),
+        "code": code_version.of(code_version.RUN),
         "data": pins | study.user_attrs.get("data", {}),
         "kind": KIND,  # last: a study without it is not looked at
     }
@@ -184,6 +190,11 @@ def _key(values: dict[str, Value]) -> tuple:
 def _begun_here(trial: FrozenTrial) -> bool:
     run_id = trial.user_attrs.get("run_id")
     return bool(run_id) and (run.runs_folder() / run_id / "checkpoint").is_dir()
+
+
+def _held_here(trial: FrozenTrial) -> bool:
+    run_id = trial.user_attrs.get("run_id")
+    return bool(run_id) and locks.holder(run.runs_folder() / run_id / run.LOCK) is not None
 
 
 @contextmanager

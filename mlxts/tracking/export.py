@@ -1,10 +1,10 @@
 """A run that is there already, brought to a tracker from its own record."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from mlxts.errors import TrackingError
+from mlxts import run_files
+from mlxts.errors import MlxtsError, TrackingError
 from mlxts.tracking import base, replay
 from mlxts.tracking.base import Tracker
 from mlxts.training import log, run
@@ -28,6 +28,8 @@ def export(folder: Path, tracker: Tracker) -> int:
             tracker.tell(event, time)
             count += 1
         tracker.end(ending(folder), base.files(folder))
+    except MlxtsError:
+        raise
     except Exception as error:
         what = " ".join(str(error).split()) or type(error).__name__
         raise TrackingError(f"{folder.name} could not be exported: {what[:300]}") from error
@@ -36,9 +38,8 @@ def export(folder: Path, tracker: Tracker) -> int:
 
 def ending(folder: Path) -> dict[str, Any]:
     """summary.json, or, before there is one, why the run last stopped."""
-    path = folder / "summary.json"
-    if path.is_file():
-        return json.loads(path.read_text(encoding="utf-8"))
+    if run_files.is_finished(folder):
+        return run_files.summary(folder, ("status",))
     stops = [row for row in log.read(folder / log.EVENTS) if row["event"] == "stop"]
     if not stops:
         return {"status": "unfinished", "message": "it did not come to an end yet"}

@@ -7,7 +7,7 @@ from mlxts import files
 from mlxts.errors import TrackingError
 from mlxts.tracking.base import Tracker
 
-INSTALL = '.venv/bin/pip install -e ".[tracking]"'
+INSTALL = 'pip install "mlxts[tracking]"'
 
 
 def make(name: str, project: str) -> Tracker:

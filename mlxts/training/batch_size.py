@@ -7,18 +7,17 @@ measured in a process of their own, larger ones are planned from them, and each 
 is planned first.
 """
 
-import json
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import mlx.core as mx
+from pydantic import Field
 
-from mlxts import backend
+from mlxts import backend, json_files, transfer
 from mlxts.config import ExperimentConfig
 from mlxts.data.series import COLUMN_PREFIX
 from mlxts.dataset import Dataset
@@ -66,33 +65,36 @@ class TuningRecord:
     memory: MemoryPlan  # calibrated
     room_bytes: int  # that steps could take
     trials: tuple[Trial, ...]
-    micro_batch: int
+    micro_batch: Annotated[int, Field(gt=0)]
     reason: str
     timestamp: str
 
 
-def micro_batch(config: ExperimentConfig, shape: Shape, data: Dataset) -> int:
-    """The configured micro-batch, else the tuned one, else (exploratory) the largest that fits.
+def micro_batch(
+    config: ExperimentConfig, shape: Shape, data: Dataset, *, tuned: bool = True
+) -> int:
+    """The configured micro-batch, else the tuned one, else the largest that fits.
 
     A record of another feature count serves too, as far as what it says fits by the formula:
     tuning again is optional when features change, and due when the budget does.
+
+    Args:
+        tuned: strict mode wants a record, and a configured micro-batch is none. False: what is
+            only planned does without.
 
     Raises:
         RunError: strict mode, and this budget was never tuned on this machine.
         BudgetError: not even one window fits by the formula.
     """
+    problem = untuned(config, data) if tuned else None
+    if problem:
+        raise RunError(problem)
     if config.training.micro_batch:
         return config.training.micro_batch
     record = find(config, data)
     if record is not None:
         return record.micro_batch
     near = nearest(config, data)
-    if near is None and config.mode == "strict":
-        raise RunError(
-            f"the batch size was not tuned on this machine for {_described(config, data)}; run "
-            f"`mlxts batch-size CONFIG --budget {config.budget} --set "
-            f"features.tier={config.features.tier}` with this configuration first"
-        )
     room = memory_plan.room_ever(data.features.nbytes)
     fitting = MemoryPlan.counted(config, shape).fitting(config.training.batch_size, room)
     if not fitting:
@@ -100,6 +102,22 @@ def micro_batch(config: ExperimentConfig, shape: Shape, data: Dataset) -> int:
     if near is None:
         return fitting[0]
     return next((size for size in fitting if size <= near.micro_batch), fitting[-1])
+
+
+def untuned(config: ExperimentConfig, data: Dataset) -> str | None:
+    """What keeps strict training from beginning here and how to mend it, or None.
+
+    Where the configuration says its own micro-batch (as a search does), a record of this budget
+    with another batch size will do.
+    """
+    free = ("features", "batch_size") if config.training.micro_batch else ("features",)
+    if config.mode != "strict" or _records(config, data, free):
+        return None
+    return (
+        f"the batch size was not tuned on this machine for {_described(config, data)}; run "
+        f"`mlxts batch-size CONFIG --budget {config.budget} --set "
+        f"features.tier={config.features.tier}` with this configuration first"
+    )
 
 
 def planned_bytes(config: ExperimentConfig, shape: Shape, data: Dataset, micro_batch: int) -> int:
@@ -117,14 +135,8 @@ def find(config: ExperimentConfig, data: Dataset) -> TuningRecord | None:
 
 def nearest(config: ExperimentConfig, data: Dataset) -> TuningRecord | None:
     """The record that differs in the number of features at most, and there the least."""
-    key = _key(config, data)
-    features = key.pop("features")
-    records = [
-        record
-        for path in sorted(_folder().glob(f"{key['budget']}-{key['channels']}-*.json"))
-        if (record := _read(path)) is not None
-        and all(getattr(record, name) == value for name, value in key.items())
-    ]
+    features = _own_features(data)
+    records = _records(config, data, ("features",))
     return min(records, key=lambda record: abs(record.features - features), default=None)
 
 
@@ -268,7 +280,7 @@ def time_steps(
         batch = batches.at(index)
         began = time.perf_counter()
         step(index, features, batch.rows, batch.targets, batch.weights, batch.keys)
-        mx.eval(model.state, optimizer.state)
+        transfer.evaluate(model.state, optimizer.state)
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds[1:])
 
@@ -278,6 +290,17 @@ def machine() -> str:
     described = backend.describe()
     gib = round(described["memory_bytes"] / 2**30)
     return f"{described['device']}, {described['device_name']}, {gib} GiB, {described['threads']}"
+
+
+def _records(config: ExperimentConfig, data: Dataset, free: tuple[str, ...]) -> list[TuningRecord]:
+    """The records of this key, but for what is free to differ."""
+    key = {name: value for name, value in _key(config, data).items() if name not in free}
+    return [
+        record
+        for path in sorted(_folder().glob(f"{key['budget']}-{key['channels']}-*.json"))
+        if (record := _read(path)) is not None
+        and all(getattr(record, name) == value for name, value in key.items())
+    ]
 
 
 def _key(config: ExperimentConfig, data: Dataset) -> dict[str, Any]:
@@ -321,13 +344,8 @@ def _digest(shape: Shape) -> str:
 
 
 def _read(path: Path) -> TuningRecord | None:
-    """A record, or None where there is none, or one of another version."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        values["trials"] = tuple(Trial(**trial) for trial in values["trials"])
-        values["symbols"] = tuple(values["symbols"])
-        for name in ("formula", "memory"):
-            values[name] = MemoryPlan(**values[name])
-        return TuningRecord(**values)
-    except (OSError, ValueError, TypeError, KeyError):
+    """A record, or None where there is none. Raises RunError where it is damaged."""
+    if not path.exists():
         return None
+    way_out = "delete it, and run `mlxts batch-size CONFIG` again"
+    return json_files.load(path, TuningRecord, error=RunError, way_out=way_out)

@@ -3,10 +3,10 @@
 Scores belong to weights: the one before a damaged checkpoint may be used, but not under its name.
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
+from mlxts import run_files
 from mlxts.errors import CheckpointError
 from mlxts.model.network import Network
 from mlxts.training import checkpoint
@@ -42,6 +42,7 @@ def load(folder: Path, run_id: str, model: Network) -> None:
 
     Raises:
         CheckpointError: they are gone or damaged.
+        RunError: the summary is damaged.
     """
     state, refused = checkpoint.restore(folder / "checkpoint", "best", run_id, model)
     if refused and state.step != _scored_step(folder):
@@ -53,7 +54,6 @@ def load(folder: Path, run_id: str, model: Network) -> None:
 
 def _scored_step(folder: Path) -> int | None:
     """The step of the weights that the summary tells of; None where there is no summary."""
-    try:
-        return json.loads((folder / "summary.json").read_text(encoding="utf-8"))["best_step"]
-    except (OSError, ValueError, KeyError):
+    if not run_files.is_finished(folder):
         return None
+    return run_files.summary(folder, ("best_step",))["best_step"]

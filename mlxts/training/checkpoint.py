@@ -16,8 +16,10 @@ from typing import Any, Self
 import mlx.core as mx
 import mlx.optimizers as optim
 from mlx.utils import tree_unflatten
+from pydantic import ConfigDict
 
-from mlxts.errors import CheckpointError, StorageError
+from mlxts import json_files, transfer
+from mlxts.errors import CheckpointError, DeviceError, StorageError
 from mlxts.files import TEMPORARY, flush
 from mlxts.model.network import Network
 from mlxts.model.patchtst import flat_arrays
@@ -36,7 +38,6 @@ class LoopState:
     epoch_loss: float  # sum of loss * samples since the epoch began
     epoch_samples: int
     collapsed_looks: int
-    first_loss: float | None
     train_seconds: float  # within steps, without the first of each process, which compiles
     timed_samples: int = 0  # that those steps saw
     collapses: int = 0  # how often three looks in a row found one prediction for all
@@ -60,15 +61,19 @@ def save(
 
     Raises:
         StorageError: the disk is full; what was there before is untouched.
+        DeviceError: what should be written could not be computed; likewise.
     """
     target = folder / name
+    arrays = {_WEIGHTS: flat_arrays(model.parameters())}
+    if optimizer is not None:
+        arrays[_OPTIMIZER] = flat_arrays(optimizer.state)
+    transfer.evaluate(arrays)  # so that what fails below is the writing
     temporary: Path | None = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}.", suffix=TEMPORARY))
-        _write_arrays(temporary / _WEIGHTS, flat_arrays(model.parameters()))
-        if optimizer is not None:
-            _write_arrays(temporary / _OPTIMIZER, flat_arrays(optimizer.state))
+        for file, values in arrays.items():
+            _write_arrays(temporary / file, values)
         files = {path.name: _fingerprint(path) for path in sorted(temporary.iterdir())}
         record = {**asdict(state), "files": files}
         text = json.dumps(record, indent=2, default=str)
@@ -125,24 +130,43 @@ def exists(folder: Path, name: str) -> bool:
     return any(path.is_dir() for path in (folder / name, _before(folder / name)))
 
 
+class _Fingerprint(json_files.Shape):
+    bytes: int
+    crc32: int
+
+
+class _State(json_files.Shape):
+    model_config = ConfigDict(allow_inf_nan=True)  # a loss that was never seen is infinite
+
+    files: dict[str, _Fingerprint]
+
+
 def _load(
     path: Path, run_id: str, model: Network, optimizer: optim.MultiOptimizer | None
 ) -> LoopState:
-    try:
-        record = json.loads((path / _STATE).read_text(encoding="utf-8"))
-        files = record.pop("files")
-        state = LoopState.of(record)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"checkpoint {path} has no readable {_STATE}") from error
+    way_out = "the checkpoint cannot be used"
+    record = json_files.read(path / _STATE, _State, error=CheckpointError, way_out=way_out)
+    files = record.pop("files")
+    record.pop("first_loss", None)  # what earlier versions compared losses with
+    state = json_files.build(
+        record, LoopState, where=str(path / _STATE), error=CheckpointError, way_out=way_out
+    )
+    for name in (_WEIGHTS, _OPTIMIZER) if optimizer is not None else (_WEIGHTS,):
+        if name not in files:
+            raise CheckpointError(f"checkpoint {path} holds no {name}")
     if state.run_id != run_id:
         raise CheckpointError(f"checkpoint {path} belongs to run {state.run_id}, not {run_id}")
     for name, fingerprint in files.items():
         if not (path / name).is_file() or _fingerprint(path / name) != fingerprint:
             raise CheckpointError(f"checkpoint {path}: {name} is damaged")
-    model.load_weights(str(path / _WEIGHTS))
-    if optimizer is not None:
-        optimizer.state = tree_unflatten(list(_read_arrays(path / _OPTIMIZER).items()))
-    mx.eval(model.parameters())
+    try:
+        # Read now: what `load` returns is read when it is asked for, and may be gone by then.
+        model.load_weights(list(_read_arrays(path / _WEIGHTS).items()))
+        if optimizer is not None:
+            optimizer.state = tree_unflatten(list(_read_arrays(path / _OPTIMIZER).items()))
+    except (RuntimeError, ValueError, DeviceError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"checkpoint {path} does not fit this model: {reason}") from error
     return state
 
 
@@ -156,6 +180,7 @@ def _write_arrays(path: Path, arrays: dict[str, mx.array]) -> None:
 def _read_arrays(path: Path) -> dict[str, mx.array]:
     loaded = mx.load(str(path))
     assert isinstance(loaded, dict)
+    transfer.evaluate(loaded)
     return loaded
 
 

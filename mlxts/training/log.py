@@ -4,9 +4,10 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any, Literal, Self, TextIO
 
-from mlxts.errors import StorageError
+from mlxts import json_files
+from mlxts.errors import RunError, StorageError
 from mlxts.files import write_text
 from mlxts.training.events import (
     CompileEvent,
@@ -18,6 +19,35 @@ from mlxts.training.events import (
 )
 
 METRICS, EVENTS = "metrics.jsonl", "events.jsonl"
+
+
+class _Line(json_files.Shape):
+    step: int
+    time: float = 0.0
+
+
+class _Numbers(_Line):
+    """A line of metrics.jsonl; a number that was not finite is null."""
+
+    split: Literal["train", "validation", "train_epoch"]
+    loss: float | None
+    epoch: int = 0
+    seconds: float = 0.0  # of a step, an epoch
+    samples: int = 0
+    learning_rate: float | None = None
+    grad_norm: float | None = None
+    memory: float | None = None
+    best: float | None = None
+    improved: bool = False
+    prediction_range: tuple[Any, Any] = (None, None)
+
+
+class _Happened(_Line):
+    """A line of events.jsonl."""
+
+    event: str
+    message: str = ""
+    reason: str = ""
 
 
 class RunLog:
@@ -85,16 +115,10 @@ def step_seconds(folder: Path) -> list[float]:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a JSONL file; a torn last line is left out."""
-    if not path.exists():
-        return []
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
-    return rows
+    """The whole lines of a run's record; a torn last line is left out. Raises RunError."""
+    way_out = "delete that line, or restore the file from a backup"
+    shape = _Happened if path.name == EVENTS else _Numbers
+    return json_files.read_lines(path, shape, error=RunError, way_out=way_out, torn_end=True)
 
 
 def _is_routine(event: Event) -> bool:

@@ -15,9 +15,9 @@ import mlx.optimizers as optim
 import numpy as np
 from scipy.special import expit
 
-from mlxts import backend, protocol
+from mlxts import backend, protocol, transfer
 from mlxts.config import ExperimentConfig
-from mlxts.errors import DivergedError
+from mlxts.errors import DeviceError, DivergedError
 from mlxts.model.network import Network
 from mlxts.model.patchtst import flat_arrays
 from mlxts.training import checkpoint, divergence
@@ -34,6 +34,7 @@ from mlxts.training.events import (
     StopEvent,
     ValidationEvent,
 )
+from mlxts.training.losses import Constant, mean_loss
 from mlxts.training.ranks import ALONE, Ranks
 from mlxts.training.step import Forward, Step, learning_rate
 
@@ -44,6 +45,16 @@ class Gate(Protocol):
     """Asked after every step whether to go on; may wait (heat) and may say why to stop."""
 
     def __call__(self, step: int, /) -> StopEvent | None: ...
+
+
+class Permit(Protocol):
+    """Asked before anything is written that tells others of the run; raises what forbids it."""
+
+    def __call__(self) -> None: ...
+
+
+def always() -> None:
+    """The permit of a run that nobody can take away."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,7 @@ def train(
     gate: Gate,
     ranks: Ranks = ALONE,
     evaluation_batch: int | None = None,
+    permit: Permit = always,
 ) -> Outcome:
     """Train from `start` until early stopping, the last epoch, or the gate says stop.
 
@@ -91,10 +103,13 @@ def train(
     Validation scores `evaluation_batch` windows at once, or else a micro-batch.
 
     Raises:
-        DivergedError: a loss (of training or validation) that is not finite or 50 times the
-            first one, gradients or weights that are not finite. The StopEvent before it and the
-            message say which batch it was.
+        DivergedError: a loss (of training or validation) that is not finite or 50 times that of
+            the base rate (see `divergence`), gradients or weights that are not finite. The
+            StopEvent before it and the message say which batch it was.
+        DeviceError: the device failed. The StopEvent before it and the message say at which step,
+            and which checkpoint is left; nothing is written after it.
         StorageError: a checkpoint could not be written.
+        TakenOverError: `permit` says that the run is another worker's; nothing was written.
     """
     settings = config.training
     batches = Batches(
@@ -113,7 +128,11 @@ def train(
     total = per_epoch * settings.max_epochs
     state, saved_at, epoch_began = start, time.monotonic(), time.monotonic()
 
+    base = Constant.of(arrays.train_targets, binary=binary, huber_delta=settings.huber_delta)
     kept = start.step
+
+    def left() -> str:
+        return f"the checkpoint of step {kept} is kept" if kept else "there is no checkpoint yet"
 
     def refuse(why: str | None, done: int) -> None:
         """End here if something is wrong after so many updates."""
@@ -122,8 +141,7 @@ def train(
         seen = batches.chosen(done - 1)
         dates = None if arrays.train_dates is None else arrays.train_dates[seen]
         which = divergence.batch(done, per_epoch, arrays.train_rows[seen], dates)
-        left = f"the checkpoint of step {kept} is kept" if kept else "there is no checkpoint yet"
-        message = f"{why} at {which}; lower training.learning_rate, {left}"
+        message = f"{why} at {which}; lower training.learning_rate, {left()}"
         emit(StopEvent(done, "diverged", message))
         raise DivergedError(message)
 
@@ -132,11 +150,14 @@ def train(
         targets = arrays.validation_targets[windows]
         loss = mean_loss(outputs, targets, binary=binary, huber_delta=settings.huber_delta)
         # One loss for all: unlike machines differ in its last bits, and would not stop together.
-        return outputs, ranks.number_from_leader(loss)
+        loss = ranks.number_from_leader(loss)
+        refuse(divergence.of_loss("validation loss", loss, base, targets), state.step)
+        return outputs, loss
 
     def save_best() -> None:
         refuse(divergence.of_arrays("weights", flat_arrays(model.parameters())), state.step)
         if ranks.leads:
+            permit()
             path = checkpoint.save(folder, "best", model, state)
             emit(CheckpointEvent(state.step, str(path), best=True))
 
@@ -144,76 +165,82 @@ def train(
         nonlocal kept
         refuse(divergence.of_arrays("weights", flat_arrays(model.parameters())), state.step)
         refuse(divergence.of_arrays("moments", flat_arrays(optimizer.state)), state.step)
-        if not looked and state.first_loss is not None:
-            # The last update may have done what its own loss cannot show.
-            _, some = validate(slice(scored))
-            refuse(divergence.of_loss("validation loss", some, state.first_loss), state.step)
+        if not looked:
+            validate(slice(scored))  # the last update may have done what its own loss cannot show
         if ranks.leads:
+            permit()
             path = checkpoint.save(folder, "last", model, state, optimizer)
             emit(CheckpointEvent(state.step, str(path), best=False))
         kept = state.step
 
-    emit(CompileEvent(state.step))
-    compiling = True
-    batch = batches.at(state.step) if state.step < total else None
-    while batch is not None and not state.stopping.should_stop:
-        began = time.perf_counter()
-        update = step(
-            state.step, arrays.features, batch.rows, batch.targets, batch.weights, batch.keys
-        )
-        # The next batch is drawn while the device works on this one.
-        samples, used = batch.samples, learning_rate(settings, state.step)
-        batch = batches.at(state.step + 1) if state.step + 1 < total else None
-        loss, norm = float(np.asarray(update.loss)), float(np.asarray(update.grad_norm))
-        mx.eval(model.state, optimizer.state)
-        seconds = time.perf_counter() - began
-        first = loss if state.first_loss is None else state.first_loss
-        refuse(divergence.of_update(loss, norm, first), state.step + 1)
-        # What compiling took is no training time, as a pause is none.
-        timed = 0 if compiling else samples
-        state = replace(
-            state,
-            step=state.step + 1,
-            epoch_loss=state.epoch_loss + loss * samples,
-            epoch_samples=state.epoch_samples + samples,
-            first_loss=first,
-            train_seconds=state.train_seconds + (seconds if timed else 0.0),
-            timed_samples=state.timed_samples + timed,
-        )
-        compiling = False
-        epoch, position = divmod(state.step - 1, per_epoch)
-        emit(StepEvent(state.step, epoch, loss, used, norm, samples, seconds, backend.memory()))
-        if position + 1 in looks:
-            outputs, looked = validate(slice(None))
-            refuse(divergence.of_loss("validation loss", looked, first), state.step)
-            state = _look(state, epoch, outputs, looked, binary, emit)
-            if state.stopping.improved:
-                save_best()
-        if position + 1 == per_epoch:
-            emit(
-                EpochEvent(
-                    state.step,
-                    epoch,
-                    state.epoch_loss / state.epoch_samples,
-                    time.monotonic() - epoch_began,
-                )
+    def run_on() -> Outcome:
+        nonlocal state, saved_at, epoch_began
+        emit(CompileEvent(state.step))
+        compiling = True
+        batch = batches.at(state.step) if state.step < total else None
+        while batch is not None and not state.stopping.should_stop:
+            began = time.perf_counter()
+            update = step(
+                state.step, arrays.features, batch.rows, batch.targets, batch.weights, batch.keys
             )
-            state = replace(state, epoch_loss=0.0, epoch_samples=0)
-            epoch_began = time.monotonic()
-        if stop := gate(state.step):
-            save_last(looked=position + 1 in looks)
-            emit(stop)
-            return Outcome(stop, state)
-        if position + 1 in looks and (
-            time.monotonic() - saved_at >= config.checkpoint.every_seconds
-        ):
-            save_last(looked=True)
-            saved_at = time.monotonic()
+            # The next batch is drawn while the device works on this one.
+            samples, used = batch.samples, learning_rate(settings, state.step)
+            targets = arrays.train_targets[batches.chosen(state.step)]
+            batch = batches.at(state.step + 1) if state.step + 1 < total else None
+            transfer.evaluate(update, model.state, optimizer.state)
+            loss, norm = (float(value) for value in transfer.on_host(update))
+            seconds = time.perf_counter() - began
+            refuse(divergence.of_update(loss, norm, base, targets), state.step + 1)
+            # What compiling took is no training time, as a pause is none.
+            timed = 0 if compiling else samples
+            state = replace(
+                state,
+                step=state.step + 1,
+                epoch_loss=state.epoch_loss + loss * samples,
+                epoch_samples=state.epoch_samples + samples,
+                train_seconds=state.train_seconds + (seconds if timed else 0.0),
+                timed_samples=state.timed_samples + timed,
+            )
+            compiling = False
+            epoch, position = divmod(state.step - 1, per_epoch)
+            emit(StepEvent(state.step, epoch, loss, used, norm, samples, seconds, backend.memory()))
+            if position + 1 in looks:
+                outputs, loss = validate(slice(None))
+                state = _look(state, epoch, outputs, loss, binary, emit)
+                if state.stopping.improved:
+                    save_best()
+            if position + 1 == per_epoch:
+                emit(
+                    EpochEvent(
+                        state.step,
+                        epoch,
+                        state.epoch_loss / state.epoch_samples,
+                        time.monotonic() - epoch_began,
+                    )
+                )
+                state = replace(state, epoch_loss=0.0, epoch_samples=0)
+                epoch_began = time.monotonic()
+            if stop := gate(state.step):
+                save_last(looked=position + 1 in looks)
+                emit(stop)
+                return Outcome(stop, state)
+            if position + 1 in looks and (
+                time.monotonic() - saved_at >= config.checkpoint.every_seconds
+            ):
+                save_last(looked=True)
+                saved_at = time.monotonic()
 
-    stop = _natural_end(state)
-    save_last(looked=True)
-    emit(stop)
-    return Outcome(stop, state)
+        stop = _natural_end(state)
+        save_last(looked=True)
+        emit(stop)
+        return Outcome(stop, state)
+
+    try:
+        return run_on()
+    except DeviceError as error:
+        message = f"{error} ({state.step} steps are done, {left()})"
+        emit(StopEvent(state.step, "stopped", message))
+        raise DeviceError(message) from error
 
 
 def fresh_state(config: ExperimentConfig, run_id: str) -> LoopState:
@@ -225,7 +252,6 @@ def fresh_state(config: ExperimentConfig, run_id: str) -> LoopState:
         epoch_loss=0.0,
         epoch_samples=0,
         collapsed_looks=0,
-        first_loss=None,
         train_seconds=0.0,
     )
 
@@ -258,19 +284,6 @@ def _look(
             )
         )
     return replace(state, stopping=stopping, collapsed_looks=looks, collapses=collapses)
-
-
-def mean_loss(
-    outputs: np.ndarray, targets: np.ndarray, *, binary: bool, huber_delta: float
-) -> float:
-    """Mean loss in double precision: log loss from logits, or Huber; NaN of outputs that are."""
-    targets = targets.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        if binary:
-            return float(np.mean(np.logaddexp(0.0, outputs) - targets * outputs))
-        error = np.abs(outputs - targets)
-        quadratic = np.minimum(error, huber_delta)
-        return float(np.mean(0.5 * quadratic**2 + huber_delta * (error - quadratic)))
 
 
 def _natural_end(state: LoopState) -> StopEvent:

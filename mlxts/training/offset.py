@@ -4,7 +4,6 @@ Each asset stands on a regression of its own, the same in every row of the datas
 runs of before wrote down was one regression over all assets; they go on standing on that one.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from mlxts import dataset as datasets
+from mlxts import json_files
 from mlxts.dataset import Dataset
 from mlxts.errors import CheckpointError, DataError
 from mlxts.files import write_json
@@ -54,8 +54,7 @@ class Offset:
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:
         """From what `record` returned, or JSON made of it."""
-        by_symbol = {_EVERY: record} if "measure" in record else record
-        return cls({symbol: ScaleModel.of(one) for symbol, one in by_symbol.items()})
+        return cls({symbol: ScaleModel.of(one) for symbol, one in record.items()})
 
 
 def fit(data: Dataset, measure: str) -> Offset:
@@ -91,13 +90,13 @@ def fitted(folder: Path, measure: str | None, data: Dataset, ranks: Ranks) -> Of
     if ranks.leads:
         if not (folder / FILE_NAME).exists():
             write_json(folder / FILE_NAME, fit(data, measure).record())
-        record = _read(folder)
+        record = _read(folder).record()
     return Offset.of(ranks.record_from_leader(record))
 
 
 def known(folder: Path, measure: str | None) -> Offset | None:
     """What a run's folder says. Raises CheckpointError where it should say something and cannot."""
-    return None if measure is None else Offset.of(_read(folder))
+    return None if measure is None else _read(folder)
 
 
 def inputs(data: Dataset, beneath: Offset | None, center: float, deviation: float) -> np.ndarray:
@@ -111,9 +110,18 @@ def inputs(data: Dataset, beneath: Offset | None, center: float, deviation: floa
     return offset.beside(data, (beneath(data) - center) / deviation)
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    path = folder / FILE_NAME
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); train the run again") from error
+def _read(folder: Path) -> Offset:
+    path, way_out = folder / FILE_NAME, "restore it from a backup, or train the run again"
+    kept = json_files.read(path, json_files.Shape, error=CheckpointError, way_out=way_out)
+    return Offset(
+        {
+            symbol: json_files.build(
+                one, ScaleModel, where=str(path), error=CheckpointError, way_out=way_out
+            )
+            for symbol, one in _by_symbol(kept).items()
+        }
+    )
+
+
+def _by_symbol(record: dict[str, Any]) -> dict[str, Any]:
+    return {_EVERY: record} if "measure" in record else record

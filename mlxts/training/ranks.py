@@ -21,7 +21,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
-from mlxts import protocol
+from mlxts import protocol, transfer
 from mlxts.errors import RunError
 from mlxts.training.events import StopEvent
 
@@ -67,7 +67,7 @@ class Ranks:
         for name in sorted(arrays):  # one at a time: collectives must meet in the same order
             own = arrays[name] if self.leads else mx.zeros_like(arrays[name])
             received[name] = mx.distributed.all_sum(own, group=self._group)
-            mx.eval(received[name])
+            transfer.evaluate(received[name])
         return received
 
     def record_from_leader(self, record: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Ranks:
         text = json.dumps(record).encode() if self.leads else b""
         data = np.zeros(self.highest(len(text)), dtype=np.int32)
         data[: len(text)] = np.frombuffer(text, dtype=np.uint8)
-        received = np.asarray(self.from_leader({"text": mx.array(data)})["text"])
+        received = transfer.on_host(self.from_leader({"text": mx.array(data)})["text"])
         return json.loads(received.astype(np.uint8).tobytes())
 
     def number_from_leader(self, value: float) -> float:
@@ -86,7 +86,7 @@ class Ranks:
 
     def _gathered(self, value: int) -> list[int]:
         gathered = mx.distributed.all_gather(mx.array([value], dtype=mx.uint32), group=self._group)
-        return [int(v) for v in np.asarray(gathered)]
+        return [int(v) for v in transfer.on_host(gathered)]
 
 
 ALONE = Ranks()

@@ -16,33 +16,30 @@ from typing import Any
 
 import mlx.optimizers as optim
 import numpy as np
-from filelock import FileLock, Timeout
 from mlx.utils import tree_unflatten
 
-from mlxts import backend, config, dataset
+from mlxts import backend, code_version, config, dataset, json_files, locks, run_files
 from mlxts.config import ExperimentConfig
 from mlxts.data import bars
 from mlxts.dataset import Dataset
-from mlxts.errors import CheckpointError, RunError
+from mlxts.errors import BusyError, CheckpointError, ConfigError, RunError
 from mlxts.features import timescales
 from mlxts.files import canonical_hash, runs_folder, sweep, write_text
 from mlxts.model import budget, cost
-from mlxts.model.offset import OffsetPatchTST
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
-from mlxts.training import batch_size, best, checkpoint, memory_plan, offset, run_json
+from mlxts.run_files import metadata as record
+from mlxts.training import batch_size, best, checkpoint, memory_plan, offset, run_json, start
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.events import Event, Listener, NoticeEvent
 from mlxts.training.header import start_event
 from mlxts.training.log import RunLog
-from mlxts.training.loop import Arrays, Gate, Outcome, fresh_state
+from mlxts.training.loop import Gate, Outcome, Permit, always, fresh_state
 from mlxts.training.loop import train as train_loop
 from mlxts.training.offset import Offset
-from mlxts.training.provenance import code_version
 from mlxts.training.ranks import ALONE, Ranks
-from mlxts.training.run_json import read as record
 from mlxts.training.step import Forward, TargetScale, make_optimizer
 
-_FEATURES_AT_A_TIME = 64
+LOCK = ".lock"  # in a run's folder, held by whoever trains it
 _SLOW = (
     "bfloat16 products run many times slower than float32 on a CPU; set training.precision: float32"
 )
@@ -131,27 +128,39 @@ def plan(
     register: bool = True,
     data: Dataset | None = None,
     ranks: int = 1,
+    tuned: bool = True,
 ) -> Plan:
     """Load the data and solve the shape.
+
+    A run that has begun keeps its micro-batch: sums over another one differ in the last bits.
 
     Args:
         register: keep features that had to be computed; without it nothing is written.
         data: what `dataset.build` made of this configuration, where it is there already.
         ranks: how many processes will train it; their sums differ in the last bits, so each
             number is a run of its own.
+        tuned: strict mode wants the batch size tuned; False: plan all the same.
 
     Raises:
+        ConfigError: a batch larger than the training split.
         DataError, BudgetError: see `dataset.build`, `budget.solve`, `batch_size.micro_batch`.
         RunError: strict mode without a batch-size record for this budget and machine.
     """
     data = data or dataset.build(configuration, register=register)
-    shape = budget.solve(configuration.budget, len(data.names), configuration.model)
-    micro_batch = batch_size.micro_batch(configuration, shape, data)
+    samples = len(data.samples["train"])
+    if configuration.training.batch_size > samples:
+        raise ConfigError(
+            f"training.batch_size: {configuration.training.batch_size} is more than the {samples} "
+            "training samples; choose a smaller one"
+        )
+    shape = start.solve_shape(configuration, data)
+    micro_batch = batch_size.micro_batch(configuration, shape, data, tuned=tuned)
     identity = {
         "config": configuration.hash,
         "data": data.data_hash,
-        "code": code_version(),
-        "micro_batch": micro_batch,
+        "code": code_version.of(code_version.RUN),
+        # A machine's tuning is no part of what a run is, unless statistics are taken over it.
+        **({"micro_batch": micro_batch} if configuration.model.norm == "batch" else {}),
         **({"ranks": ranks} if ranks > 1 else {}),
     }
     run_id = "-".join(
@@ -164,7 +173,8 @@ def plan(
             canonical_hash(identity)[:10],
         )
     )
-    return Plan(configuration, data, shape, micro_batch, run_id, ranks)
+    began_with = run_json.micro_batch(runs_folder() / run_id)
+    return Plan(configuration, data, shape, began_with or micro_batch, run_id, ranks)
 
 
 def train(
@@ -176,6 +186,7 @@ def train(
     sensor: dict[str, Any] | None = None,
     connect: Callable[[Listener], None] = lambda tell: None,
     ranks: Ranks = ALONE,
+    permit: Permit = always,
 ) -> Trained:
     """Train to the end (or until the gate stops it) and restore the best weights.
 
@@ -187,29 +198,29 @@ def train(
         connect: is given, once the run's record is open, the listener that writes it, for whoever
             else has events to tell.
         ranks: the processes that train this model together; rank 0 alone touches the folder.
+        permit: see `loop.train`.
 
     Raises:
-        RunError: the run exists and `resume` is off, or another process is training it.
+        RunError: the run exists and `resume` is off.
+        BusyError: another process is training it.
         CheckpointError: nothing whole to resume from.
         BudgetError: it does not fit into the memory that can be had now.
-        DivergedError, StorageError: see `loop.train`.
+        DivergedError, DeviceError, StorageError: see `loop.train`.
     """
     ranks.same("the run", plan.run_id)
     if not ranks.leads:
-        return _train(plan, emit, gate, {}, connect, ranks)
-    if (plan.folder / "run.json").exists() and not resume:
-        raise RunError(
-            f"run {plan.run_id} exists and is not finished; continue it with --resume, "
-            f"or delete {plan.folder}"
-        )
+        return _train(plan, emit, gate, {}, connect, ranks, permit)
     plan.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(plan.folder / ".lock")
-    try:
-        with lock.acquire(timeout=0):
-            sweep(plan.folder)
-            return _train(plan, emit, gate, sensor or {}, connect, ranks)
-    except Timeout as error:
-        raise RunError(f"another process is training {plan.run_id}; wait for it to end") from error
+    with locks.hold(plan.folder / LOCK) as holder:
+        if holder is not None:
+            raise BusyError(f"{holder} is training {plan.run_id}; wait for it to end")
+        if (plan.folder / run_files.METADATA).exists() and not resume:
+            raise RunError(
+                f"run {plan.run_id} exists and is not finished; continue it with --resume, "
+                f"or delete {plan.folder}"
+            )
+        sweep(plan.folder)
+        return _train(plan, emit, gate, sensor or {}, connect, ranks, permit)
 
 
 def _train(
@@ -219,12 +230,13 @@ def _train(
     sensor: dict[str, Any],
     connect: Callable[[Listener], None],
     ranks: Ranks,
+    permit: Permit,
 ) -> Trained:
     configuration, data = plan.config, plan.dataset
     memory_plan.check(plan.memory_bytes() - data.features.nbytes, data.features.nbytes)
     backend.limit_memory(plan.memory_bytes())
-    scale = target_scale(data)
-    model = _model(plan)
+    scale = start.target_scale(data)
+    model = start.model(configuration, plan.shape, data)
     optimizer = make_optimizer(configuration.training)
     checkpoints = plan.folder / "checkpoint"
     optimizer.init(model.trainable_parameters())
@@ -238,15 +250,6 @@ def _train(
         run_json.begin(plan, sensor)
     state = _shared(state, model, optimizer, ranks)
     beneath = offset.fitted(plan.folder, configuration.model.offset, data, ranks)
-    train_split, validation = data.samples["train"], data.samples["validation"]
-    arrays = Arrays(
-        features=backend.on_device(offset.inputs(data, beneath, *scale)),
-        train_rows=train_split.rows,
-        train_targets=(train_split.targets - scale.center) / scale.scale,
-        validation_rows=validation.rows,
-        validation_targets=(validation.targets - scale.center) / scale.scale,
-        train_dates=train_split.dates,
-    )
     with ExitStack() as stack:
         listeners = [emit]
         if ranks.leads:
@@ -262,7 +265,7 @@ def _train(
             tell(NoticeEvent(state.step, message))
         outcome = train_loop(
             configuration,
-            arrays,
+            start.arrays(data, beneath, scale),
             model,
             optimizer,
             state,
@@ -273,6 +276,7 @@ def _train(
             gate=gate,
             ranks=ranks,
             evaluation_batch=plan.evaluation_batch,
+            permit=permit,
         )
         if ranks.leads and outcome.stop.reason in ("finished", "early_stop"):
             outcome = best.finish(plan.folder, outcome, model, tell)
@@ -304,8 +308,8 @@ def load(folder: Path) -> Trained:
         IntegrityError, DataError: its data is gone or was changed.
         CheckpointError: its best checkpoint is gone, or damaged after it was scored.
     """
-    said = record(folder)
-    shape = Shape(**said["shape"])
+    said = record(folder, ("shape", "data_hash", "micro_batch", "artifacts"))
+    shape = shape_of(folder)
     configuration = pinned_configuration(folder)
     data = dataset.build(configuration)
     if data.data_hash != said["data_hash"]:
@@ -314,54 +318,23 @@ def load(folder: Path) -> Trained:
             f"train {folder / 'config.yaml'} again"
         )
     plan = Plan(configuration, data, shape, said["micro_batch"], said["run_id"])
-    model = _model(plan)
+    model = start.model(configuration, shape, data)
     best.load(folder, plan.run_id, model)
     beneath = offset.known(folder, configuration.model.offset)
-    return Trained(plan, model, target_scale(data), offset=beneath)
+    return Trained(plan, model, start.target_scale(data), offset=beneath)
+
+
+def shape_of(folder: Path) -> Shape:
+    """What the model of a run is. Raises RunError where its run.json is damaged."""
+    value = record(folder, ("shape",))["shape"]
+    where = f"{folder / run_files.METADATA}: shape"
+    way_out = "restore it from a backup, or train the run again"
+    return json_files.build(value, Shape, where=where, error=RunError, way_out=way_out)
 
 
 def time_steps(plan: Plan, count: int = 3) -> float:
     """Median seconds of one update, over `count` real ones after the first (which compiles)."""
     return batch_size.time_steps(plan.config, plan.shape, plan.dataset, plan.micro_batch, count)
-
-
-def target_scale(data: Dataset) -> TargetScale:
-    """(0, 1) for binary tasks; mean and deviation of the training targets for regression."""
-    if data.task.kind != "regression":
-        return TargetScale(0.0, 1.0)
-    targets = data.samples["train"].targets.astype(np.float64)
-    return TargetScale(float(targets.mean()), float(targets.std()) or 1.0)
-
-
-def first_bias(data: Dataset) -> float:
-    """The output that says the base rate, or the mean return, of whatever is asked."""
-    if data.task.kind == "regression":
-        return 0.0
-    # One of each class more than was seen: the logit stays finite if one class is missing.
-    positives, total = data.samples["train"].targets.sum(), len(data.samples["train"])
-    rate = (float(positives) + 1) / (total + 2)
-    return math.log(rate / (1 - rate))
-
-
-def _model(plan: Plan) -> PatchTST:
-    """A fresh model whose first prediction is the base rate (or mean return), or the offset's."""
-    seed = plan.config.seed
-    statistics = feature_statistics(plan.dataset) if plan.shape.statistics_to_head else None
-    if plan.config.model.offset:
-        return OffsetPatchTST(plan.shape, seed=seed, statistics=statistics)
-    bias = first_bias(plan.dataset)
-    return PatchTST(plan.shape, seed=seed, bias=bias, statistics=statistics)
-
-
-def feature_statistics(data: Dataset) -> np.ndarray:
-    """(2, F): mean and deviation of each feature over the training rows, a few at a time."""
-    rows, count = data.samples["train"].rows, data.features.shape[1]
-    found = np.empty((2, count), dtype=np.float32)
-    for first in range(0, count, _FEATURES_AT_A_TIME):
-        some = slice(first, first + _FEATURES_AT_A_TIME)
-        values = data.features[rows, some]
-        found[:, some] = values.mean(axis=0), values.std(axis=0)
-    return found
 
 
 def pinned_configuration(folder: Path) -> ExperimentConfig:
@@ -371,7 +344,7 @@ def pinned_configuration(folder: Path) -> ExperimentConfig:
         RunError: the folder holds no run.
         ConfigError: its configuration is not one of this version.
     """
-    said = record(folder)
+    said = record(folder, ("artifacts",))
     configuration = config.load(folder / "config.yaml")
     raw = {a["symbol"]: a["sha256"] for a in said["artifacts"] if "tier" not in a}
     data = configuration.data.model_copy(update={"pinned": raw})

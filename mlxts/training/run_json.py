@@ -1,34 +1,29 @@
 """run.json: what a run is, written before its first step, and what changed when it went on."""
 
-import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxts import backend
-from mlxts.errors import RunError
+from mlxts import backend, code_version, run_files
 from mlxts.files import write_json
-from mlxts.training.provenance import code_version, git_commit
 
 if TYPE_CHECKING:
     from mlxts.training.run import Plan
-
-FILE_NAME = "run.json"
 
 
 def begin(plan: "Plan", sensor: dict[str, Any]) -> None:
     """Write it for a run that has not begun. Raises StorageError."""
     write_json(
-        plan.folder / FILE_NAME,
+        plan.folder / run_files.METADATA,
         {
             **plan.record(),
             "config": plan.config.model_dump(mode="json"),
             "config_hash": plan.config.hash,
             "data_hash": plan.dataset.data_hash,
-            "code_version": code_version(),
-            "git_commit": git_commit(),
+            "code_version": code_version.of(code_version.RUN),
+            "git_commit": code_version.git_commit(),
             "splits": plan.dataset.splits_name,
             "artifacts": [asdict(artifact) for artifact in plan.dataset.artifacts],
             "shape": plan.shape.record(),
@@ -52,9 +47,9 @@ def go_on(folder: Path, step: int, sensor: dict[str, Any]) -> str:
         What to say about it; empty where nothing changed.
 
     Raises:
-        RunError: there is no run.json. StorageError: it could not be written.
+        RunError: there is no run.json, or it is damaged. StorageError: it could not be written.
     """
-    said = read(folder)
+    said = run_files.metadata(folder, ("sensor",))
     # What was noted after the checkpoint from which the run goes on did not happen.
     later = [other for other in said.get("later_sensors", []) if other["from_step"] < step]
     before = (later[-1] if later else said["sensor"]).get("source")
@@ -62,13 +57,16 @@ def go_on(folder: Path, step: int, sensor: dict[str, Any]) -> str:
     if source != before:
         later.append({**sensor, "from_step": step})
     if later != said.get("later_sensors", []):
-        write_json(folder / FILE_NAME, {**said, "later_sensors": later})
+        write_json(folder / run_files.METADATA, {**said, "later_sensors": later})
     return "" if source == before else f"temperatures now come from {source}, before from {before}"
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """A run's run.json. Raises RunError where the folder holds no run."""
-    try:
-        return json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{folder} holds no readable run.json; `mlxts runs` lists runs") from error
+def micro_batch(folder: Path) -> int | None:
+    """The micro-batch that a run began with; None where it has not begun.
+
+    Raises:
+        RunError: its run.json cannot be read.
+    """
+    if not (folder / run_files.METADATA).exists():
+        return None
+    return run_files.metadata(folder, ("micro_batch",))["micro_batch"]

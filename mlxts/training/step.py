@@ -16,7 +16,7 @@ import mlx.optimizers as optim
 import numpy as np
 from mlx.utils import tree_flatten, tree_map
 
-from mlxts import backend, kernels
+from mlxts import backend, kernels, transfer
 from mlxts.config import Precision, TrainingConfig
 from mlxts.model.network import Network
 from mlxts.training.ranks import ALONE, Ranks
@@ -209,12 +209,12 @@ class Step:
         else:
             sums = self._first(features, *parts[0])
             for part in parts[1:-1]:
-                mx.eval(sums)  # otherwise the graphs of all parts would be held at once
+                transfer.evaluate(sums)  # otherwise the graphs of all parts would be held at once
                 sums = self._more(sums, features, *part)
-            mx.eval(sums)
+            transfer.evaluate(sums)
             result = Update(*self._last(sums, features, *parts[-1]))
             del sums
-        mx.async_eval(result, self._state)
+        transfer.start(result, self._state)
         return result
 
 
@@ -244,6 +244,5 @@ class Forward:
         outputs = []
         for chunk in padded.reshape(-1, self._batch):
             output = self._forward(features, mx.array(chunk.astype(np.int32)))
-            mx.eval(output)
-            outputs.append(np.asarray(output, dtype=np.float64))
+            outputs.append(transfer.on_host(output).astype(np.float64))
         return np.concatenate(outputs)[: len(rows)]

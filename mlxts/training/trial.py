@@ -20,7 +20,7 @@ import mlx.nn as nn
 import numpy as np
 
 from mlxts import config as configurations
-from mlxts import memory
+from mlxts import memory, transfer
 from mlxts.config import ExperimentConfig
 from mlxts.errors import BudgetError
 from mlxts.model.patchtst import PatchTST, Shape
@@ -130,7 +130,7 @@ def measure(configuration: ExperimentConfig, shape: Shape, request: Request) -> 
     targets = (rng.random(len(ends)) < 0.5).astype(np.float32)
     batch_size = request.micro_batch * request.parts
     batches = Batches(ends, targets, batch_size, request.micro_batch, configuration.seed)
-    mx.eval(features, model.state, optimizer.state)
+    transfer.evaluate(features, model.state, optimizer.state)
     mx.reset_peak_memory()
     seconds: list[float] = []
     for index in range(request.steps + 1):
@@ -139,7 +139,7 @@ def measure(configuration: ExperimentConfig, shape: Shape, request: Request) -> 
         batch = batches.at(index)
         began = time.perf_counter()
         update = step(index, features, batch.rows, batch.targets, batch.weights, batch.keys)
-        mx.eval(update, model.state, optimizer.state)
+        transfer.evaluate(update, model.state, optimizer.state)
         seconds.append(time.perf_counter() - began)
         del update
     return Measured(

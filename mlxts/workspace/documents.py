@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import yaml
-
 from mlxts.errors import WorkspaceError
 from mlxts.files import write_text
 from mlxts.workspace import blocks, commands, context, generated, markdown, project, tables
 from mlxts.workspace.project import Problem
+from mlxts.yamltext import parse_yaml
 
 _OF_THEIR_TIME = (".claude/context/", "docs/archive/")  # they name what there was
 _ELSEWHERE = ("http://", "https://", "mailto:")
@@ -113,12 +112,12 @@ def _code(name: str, parts: markdown.Parts) -> Iterator[Problem]:
             if block.language in ("python", "py"):
                 ast.parse(block.text)
             elif block.language in ("yaml", "yml"):
-                yaml.safe_load(block.text)
+                parse_yaml(block.text)
             elif block.language == "json":
                 json.loads(block.text)
             elif block.language in commands.SHELLS:
                 _shell(block.text)
-        except (SyntaxError, ValueError, yaml.YAMLError) as error:
+        except (SyntaxError, ValueError) as error:
             what = str(error).splitlines()[0]
             yield Problem(name, block.line, f"the {block.language} block is broken: {what}")
 

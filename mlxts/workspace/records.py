@@ -5,11 +5,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlxts.errors import WorkspaceError
 from mlxts.workspace import blocks, project
+from mlxts.yamltext import YamlError, dump_yaml, parse_yaml
 
 WorkstreamId = Literal["ws1", "ws2", "ws3"]
 WORKSTREAMS: tuple[WorkstreamId, ...] = ("ws1", "ws2", "ws3")
@@ -117,7 +117,7 @@ class Record(Generic[H]):
 
     def text(self) -> str:
         fields = self.header.model_dump(mode="json")
-        written = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=100)
+        written = dump_yaml(fields, width=100)
         return f"---\n{written}---\n{self.body}"
 
     def update(self, **changes: Any) -> "Record[H]":
@@ -146,12 +146,12 @@ def load(path: Path, model: type[H]) -> Record[H]:
     if not text.startswith("---\n") or end < 0:
         raise WorkspaceError(f"{path}: no YAML header between two lines of ---; {_RESTORE}")
     try:
-        header = model.model_validate(yaml.safe_load(text[4 : end + 1]))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 2})" if mark else ""
-        what = getattr(error, "problem", None) or "no YAML"
-        raise WorkspaceError(f"{path}: the header is no YAML{where}: {what}; {_RESTORE}") from error
+        header = model.model_validate(parse_yaml(text[4 : end + 1]))
+    except YamlError as error:
+        where = f" (line {error.line + 1})" if error.line else ""
+        raise WorkspaceError(
+            f"{path}: the header is no YAML{where}: {error.what}; {_RESTORE}"
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "header"

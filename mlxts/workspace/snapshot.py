@@ -1,11 +1,10 @@
 """What there is besides prose: newest data, what waits for registration, runs since a moment."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlxts import files
+from mlxts import run_files
 from mlxts.data import store
 from mlxts.errors import MlxtsError
 from mlxts.evaluation import runs, verdict
@@ -53,7 +52,8 @@ def runs_since(moment: datetime | None) -> str:
     for started, folder in sorted(began, reverse=True)[:RUNS]:
         try:
             one = runs.describe(folder)
-        except MlxtsError:
+        except MlxtsError as error:
+            rows.append((f"`{folder.name}`", str(error), "–", "damaged", "–", "–", "–"))
             continue
         skill = f"{one['skill']:+.4f}" if one["skill"] is not None else "–"
         what = f"{one['name']}: {one['budget']} {one['task']} H = {one['horizon']}"
@@ -95,19 +95,23 @@ def code(found: git.State | None, since: str | None, root: Path) -> str:
 
 def _begun() -> list[tuple[datetime, Path]]:
     found = []
-    for path in files.runs_folder().glob("*/run.json"):
+    for folder in runs.folders():
         try:
-            started = json.loads(path.read_text(encoding="utf-8"))["started"]
-            when = datetime.fromisoformat(started)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # a run that is just beginning, or not one of ours
-        found.append((when if when.tzinfo else when.replace(tzinfo=UTC), path.parent))
+            when = datetime.fromisoformat(run_files.metadata(folder, ("started",))["started"])
+        except (MlxtsError, ValueError):
+            # A damaged run counts as begun when its record was last written.
+            written = (folder / run_files.METADATA).stat().st_mtime
+            when = datetime.fromtimestamp(written, UTC)
+        found.append((when if when.tzinfo else when.replace(tzinfo=UTC), folder))
     return found
 
 
 def _last(folder: Path) -> datetime:
     """When something last happened in a run; long ago where nothing is recorded."""
-    rows = log.read(folder / log.EVENTS)
+    try:
+        rows = log.read(folder / log.EVENTS)
+    except MlxtsError:
+        return datetime.now(UTC)  # a damaged record is worth a look
     return datetime.fromtimestamp(rows[-1].get("time", 0) if rows else 0, UTC)
 
 

@@ -209,6 +209,11 @@ def exit_codes() -> str:
         [
             (0, "done"),
             (protocol.EXIT_USAGE, "something to correct; the line on standard error says what"),
+            (protocol.EXIT_UNEXPECTED, "an error of mlxts itself; its traceback is in a file"),
+            (
+                protocol.EXIT_DEVICE,
+                "the device failed; the last checkpoint is kept, go on with `--resume`",
+            ),
             (protocol.EXIT_STALLED, "a rank heard nothing from the others"),
             (protocol.EXIT_OVERHEATED, "too hot; a checkpoint was written"),
             (protocol.EXIT_INTERRUPTED, "interrupted; a checkpoint was written"),

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import mlx.core as mx
 import numpy as np
 
-from mlxts import kernels
+from mlxts import kernels, transfer
 from mlxts.config import ModelConfig, TrainingConfig
 from mlxts.model import budget as budgets
 from mlxts.model.patchtst import PatchTST
@@ -46,7 +46,7 @@ def two_steps(channels: str, *, binary: bool, budget: str = _BUDGET, batch: int 
         drawn = batches.at(index)
         began = time.perf_counter()
         step(index, features, drawn.rows, drawn.targets, drawn.weights, drawn.keys)
-        mx.eval(model.state, optimizer.state)
+        transfer.evaluate(model.state, optimizer.state)
         seconds.append(time.perf_counter() - began)
     Forward(model, 32)(features, rows[:32])
     return Seconds(*seconds)

@@ -96,6 +96,40 @@ def test_import_reads_a_folder(csv: Path, bars: pl.DataFrame) -> None:
     assert "[1/2] SPY" in notes
 
 
+@pytest.mark.parametrize("command", [("import", "SPY.csv"), ("download", "X"), ("simulate", "gbm")])
+def test_a_start_after_the_end_is_refused_before_anything_is_done(command: tuple[str, ...]) -> None:
+    error = refused(*command, "--start", "2020-03-02", "--end", "2020-03-01")
+    assert str(error) == "--start 2020-03-02 is after --end 2020-03-01; exchange them"
+
+
+def test_a_file_of_another_symbol_is_refused_or_renamed(bars: pl.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    bars.with_columns(Ticker=pl.lit("SPY")).write_csv(path)
+    assert "files/SPY: " in run("import", path)[0]
+    error = refused("import", path, "--symbol", "QQQ")
+    assert "no row of QQQ (its Ticker column has SPY)" in str(error)
+    assert [a.symbol for a in store.raw_artifacts()] == ["SPY"]
+    out, notes = run("import", path, "--as", "qqq")
+    assert "files/QQQ: " in out
+    assert "this is what the file calls SPY" in notes
+    both = pl.concat([bars.with_columns(Ticker=pl.lit(s)) for s in ("SPY", "DIA")])
+    both.write_csv(path)
+    assert "has DIA, SPY" in str(refused("import", path))
+    assert "files/DOW: " in run("import", path, "--symbol", "DIA", "--as", "DOW")[0]
+    two = (path, path, "--as", "X")
+    assert "name one file" in str(refused("import", *two))
+    assert "neither --as nor --decimal" in str(refused("import", path, "--trends", "--as", "X"))
+
+
+def test_the_decimal_mark_is_asked_for_where_it_is_not_clear(tmp_path: Path) -> None:
+    path = tmp_path / "X.csv"
+    path.write_text("date;open;high;low;close;volume\n2024-01-11;1.234;2.345;1.111;2.222;56\n")
+    assert "--decimal" in str(refused("import", path))
+    for mark, close in ((".", 2.222), (",", 2222.0)):
+        run("import", path, "--decimal", mark)
+        assert store.load(store.raw_artifacts()[-1])["close"].to_list() == [close]
+
+
 def test_import_cuts_to_the_dates_asked_for(csv: Path) -> None:
     out, _ = run("import", csv, "--start", "2020-03-02", "--end", "2020-03-31", "--json")
     (artifact,) = json.loads(out)["artifacts"]
@@ -257,6 +291,11 @@ def test_register_raw_takes_a_file_that_something_else_wrote(
         refused("register-raw", tmp_path / "odd.parquet", "--symbol", "SPY")
     )
     assert "use `mlxts data import`" in str(refused("register-raw", csv, "--symbol", "SPY"))
+    for name, kind in (("oracle_direction_h1", pl.String), ("planted", pl.Float32)):
+        odd = frame.with_columns(pl.lit(None, dtype=kind).alias(name))
+        odd.write_parquet(tmp_path / "odd.parquet")
+        error = refused("register-raw", tmp_path / "odd.parquet", "--symbol", "SPY")
+        assert "not exactly those" in str(error)
 
 
 def test_register_processed_counts_versions_and_knows_its_sources(

@@ -13,7 +13,7 @@ from mlxts import config, experiment
 from mlxts.cli import evaluate
 from mlxts.data import store
 from mlxts.data.sources.simulated import SimulatedSource
-from mlxts.errors import ConfigError, DataError, EmptySplitError, RunError
+from mlxts.errors import ConfigError, DataError, EmptySplitError, RunError, StorageError
 from mlxts.evaluation import lineup, looks, predictions
 from mlxts.evaluation.baselines import BASELINES
 from mlxts.training import run as runs
@@ -104,6 +104,27 @@ def test_the_test_split_is_opened_on_record_only(trained):
     after = predictions.read(trained / predictions.FILE_NAME)
     assert after.filter(pl.col("split") != "test").equals(before)
     assert after.filter(split="test")["date"].min() >= date(2025, 1, 1)
+
+
+def test_the_test_split_is_not_predicted_before_the_look_is_on_record(
+    trained, tmp_path, monkeypatch
+):
+    ledger, found = tmp_path / "new" / "looks.jsonl", []
+    monkeypatch.setattr(looks, "path", lambda: ledger)
+
+    def fails(*_) -> None:
+        found.append([look["run"] for look in looks.history()])
+        raise DataError("the prediction fails half-way")
+
+    monkeypatch.setattr(experiment, "predict_split", fails)
+    with pytest.raises(DataError, match="half-way"):
+        call("evaluate", trained.name, "--split", "test")
+    assert found == [[trained.name]]
+    ledger.unlink()
+    ledger.mkdir()
+    with pytest.raises(StorageError, match="on record"):
+        call("evaluate", trained.name, "--split", "test")
+    assert len(found) == 1
 
 
 def test_baselines_need_no_run(workspace):

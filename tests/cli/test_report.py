@@ -6,8 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from mlxts.cli.app import app
-from mlxts.errors import RunError
+from mlxts.errors import RunError, StorageError
 from mlxts.evaluation import looks
+from mlxts.report import material
 from tests import homes
 from tests.report import worlds as reports
 from tests.scaling import worlds
@@ -47,6 +48,13 @@ def test_a_report_of_the_test_split_is_a_look_on_record(run, tmp_path):
     call(run.name, "--split", "test", "--draws", "50", "--out", str(tmp_path / "out"))
     assert [(look["run"], look["score_on"]) for look in looks.history()] == [(run.name, "SPY")]
     assert "looked at 1 time" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_without_a_record_of_the_look_no_test_row_is_read(run, monkeypatch):
+    looks.path().mkdir(parents=True)
+    monkeypatch.setattr(material, "gather", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(StorageError, match="on record"):
+        call(run.name, "--split", "test", "--draws", "50")
 
 
 def test_a_run_that_is_not_there_is_an_error(run):

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from mlxts.cli.scaling import scaling
-from mlxts.errors import RunError
+from mlxts.errors import RunError, StorageError
 from mlxts.evaluation import looks
 from tests import homes
 from tests.scaling import worlds
@@ -78,6 +78,14 @@ def test_replication_reads_test_on_record():
     found = json.loads(call("verdict", "--draws", "60", "--replicate", "--json").stdout)
     assert found["cells"][0]["replicated"] is True
     assert [look["score_on"] for look in looks.history()] == ["SPY"] * 8
+
+
+def test_without_a_record_of_the_look_nothing_of_test_is_shown(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(looks, "path", lambda: tmp_path)
+    for command in (("verdict", "--draws", "60", "--replicate"), ("ledger", "--split", "test")):
+        with pytest.raises(StorageError, match="on record"):
+            call(*command, "--name", "unrecorded")
+    assert not (home / "outputs/results/unrecorded").exists()
 
 
 def test_the_same_command_gives_the_same_bytes(home):

@@ -80,9 +80,26 @@ def test_options_override_the_file(home: Path) -> None:
     assert said["run_id"].startswith("0.02M-daily-direction-h3-s9-")
 
 
-def test_a_tuned_batch_size_is_used_and_lets_strict_training_begin(home: Path) -> None:
-    with pytest.raises(MlxtsError, match="batch-size"):
-        _call("train", "small.yaml", "--set", "mode=strict", "--budget", "2M", "--dry-run")
+STRICT = ("train", "small.yaml", "--set", "mode=strict", "--budget", "2M")
+
+
+@pytest.mark.parametrize("own", [(), ("--set", "training.micro_batch=8")])
+def test_strict_training_wants_the_tuning_whatever_micro_batch_is_given(
+    home: Path, own: tuple[str, ...]
+) -> None:
+    with pytest.raises(MlxtsError, match="was not tuned on this machine for 2M"):
+        _call(*STRICT, *own)
+
+
+def test_a_dry_run_needs_no_tuning_and_says_that_training_will(home: Path) -> None:
+    dry = _call(*STRICT, "--dry-run")
+    assert "micro-batch" in dry.stdout
+    assert "training will not begin yet" in dry.stderr
+    assert "mlxts batch-size CONFIG --budget 2M" in " ".join(dry.stderr.split())
+    assert _call("train", "small.yaml", "--dry-run").stderr.count("training will not begin") == 0
+
+
+def test_a_tuned_batch_size_is_used(home: Path) -> None:
     record = json.loads(
         _call("batch-size", "small.yaml", "--set", "training.batch_size=16", "--json").stdout
     )

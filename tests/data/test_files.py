@@ -1,5 +1,6 @@
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from mlxts.data import calendar, checks
-from mlxts.data.sources import spellings
+from mlxts.data.sources import number_text, spellings
 from mlxts.data.sources.base import Fetched
 from mlxts.data.sources.files import FilesSource
 from mlxts.errors import SourceError
@@ -55,9 +56,9 @@ VENDORS = {
 }
 
 
-def fetch(folder: Path, name: str, text: str, **options: bool) -> Fetched:
+def fetch(folder: Path, name: str, text: str, encoding: str = "utf-8", **options: Any) -> Fetched:
     path = folder / name
-    path.write_text(text, encoding="utf-8", newline="")
+    path.write_text(text, encoding=encoding, newline="")
     return FilesSource(path, **options).fetch("SPY")
 
 
@@ -78,10 +79,12 @@ def test_parquet_with_a_zoned_index_keeps_the_session(tmp_path: Path, unit: str)
     assert FilesSource(path).fetch("SPY").frame["date"].to_list() == DAYS
 
 
+@pytest.mark.parametrize("year", [1980, 1999, 2024])
 @pytest.mark.parametrize("scale", [1, 10**3, 10**6, 10**9])
-def test_seconds_since_1970_are_read_in_any_unit(scale: int) -> None:
-    stamps = [int(datetime(d.year, d.month, d.day, 14, 30).timestamp()) * scale for d in DAYS]
-    assert spellings.dates(pl.Series("t", stamps)).to_list() == DAYS
+def test_seconds_since_1970_are_read_in_any_unit(scale: int, year: int) -> None:
+    days = [day.replace(year=year) for day in DAYS]
+    stamps = [int(datetime(d.year, d.month, d.day, 14, 30).timestamp()) * scale for d in days]
+    assert spellings.dates(pl.Series("t", stamps)).to_list() == days
 
 
 @given(first=st.dates(date(1970, 1, 1), date(2060, 1, 1)), count=st.integers(13, 40))
@@ -128,8 +131,51 @@ def test_rows_of_one_symbol_are_taken_from_a_file_of_many(tmp_path: Path) -> Non
     assert_frame_equal(
         fetch(tmp_path, "a.csv", many.write_csv()).frame.select(PLAIN.columns), PLAIN
     )
-    with pytest.raises(SourceError, match=r"no row of SPY .*has DIA"):
+    with pytest.raises(SourceError, match=r"no row of SPY .*has DIA.*--as"):
         fetch(tmp_path, "b.csv", PLAIN.with_columns(Ticker=pl.lit("DIA")).write_csv())
+    with pytest.raises(SourceError, match=r"no row of SPY .*Name column has DIA"):
+        fetch(tmp_path, "c.csv", PLAIN.with_columns(Name=pl.lit("DIA")).write_csv())
+    renamed = fetch(tmp_path, "d.csv", many.write_csv(), named="qqq")
+    assert renamed.parameters["named"] == "qqq"
+    assert renamed.notes == ("this is what the file calls qqq",)
+
+
+TWO_TICKERS = {
+    "fields first": "Price,Close,Close,High,High,Low,Low,Open,Open,Volume,Volume\n"
+    "Ticker,QQQ,SPY,QQQ,SPY,QQQ,SPY,QQQ,SPY,QQQ,SPY\nDate,,,,,,,,,,\n"
+    "2024-01-11,,1001,,1002,,999,,1000.5,,1500000\n"
+    "2024-01-12,3,1003.5,4,1004,2,1000,3,1001,7,85570000\n"
+    "2024-01-16,4,1005,5,1006.25,3,1001,4,1003,8,2000\n",
+    "tickers first": "Ticker,SPY,SPY,SPY,SPY,SPY,QQQ,QQQ,QQQ,QQQ,QQQ\n"
+    "Price,Close,High,Low,Open,Volume,Close,High,Low,Open,Volume\nDate,,,,,,,,,,\n"
+    "2024-01-11,1001,1002,999,1000.5,1500000,,,,,\n"
+    "2024-01-12,1003.5,1004,1000,1001,85570000,3,4,2,3,7\n"
+    "2024-01-16,1005,1006.25,1001,1003,2000,4,5,3,4,8\n",
+}
+
+
+@pytest.mark.parametrize("name", TWO_TICKERS)
+def test_each_of_two_tickers_in_one_table_gets_its_own_columns(tmp_path: Path, name: str) -> None:
+    frame = fetch(tmp_path, "two.csv", TWO_TICKERS[name]).frame
+    assert_frame_equal(frame.select(PLAIN.columns), PLAIN)
+    other = FilesSource(tmp_path / "two.csv").fetch("QQQ").frame
+    assert other.select("date", "close", "volume").rows() == [
+        (DAYS[1], 3.0, 7.0),
+        (DAYS[2], 4.0, 8.0),
+    ]
+    with pytest.raises(SourceError, match=r"no row of IWM .*has QQQ, SPY"):
+        FilesSource(tmp_path / "two.csv").fetch("IWM")
+
+
+@pytest.mark.parametrize("tickers", [["DIA"], ["DIA", "QQQ"], []])
+def test_a_file_is_called_as_its_only_symbol_else_as_itself(
+    tmp_path: Path, tickers: list[str]
+) -> None:
+    path = tmp_path / "mine.csv"
+    frames = [PLAIN.with_columns(Symbol=pl.lit(name)) for name in tickers] or [PLAIN]
+    pl.concat(frames).write_csv(path)
+    assert FilesSource(path).symbol == ("DIA" if tickers == ["DIA"] else "mine")
+    assert FilesSource(path, named="x").symbol == "x"
 
 
 def test_values_are_a_date_and_one_number(tmp_path: Path) -> None:
@@ -152,7 +198,42 @@ BAD = {
     "twice": (PLAIN.with_columns(Close="close").write_csv(), r"close and Close both read as close"),
     "empty": ("", r"has no rows"),
     "header only": ("date,open,high,low,close,volume\n", r"has no rows"),
-    "ragged": (PLAIN.write_csv() + "2024-01-17,1,2,3,4,5,6,7\n", r"cannot be read as a table"),
+    "ragged": (PLAIN.write_csv() + "2024-01-17,1,2,3,4,5,6,7\n", r"row 4 has 8 cells where"),
+    "cut off": (
+        PLAIN.write_csv() + "2024-01-17,1,2\n",
+        r"row 4 has 3 cells where the header has 6",
+    ),
+    "open quote": (PLAIN.write_csv() + '"2024-01-17,1,2,3,4,5\n', r"cannot be read as a table"),
+    "same name": (
+        "date,open,high,low,close,close,volume\n2024-01-11,1,2,1,1,2,5\n",
+        r"two columns are called close",
+    ),
+    "percent": (PLAIN.write_csv().replace("999.0", "4.2%"), r"row 1: low '4\.2%' is no number"),
+    "two currencies": (
+        PLAIN.write_csv().replace("999.0", "$999").replace("1001.0", "€1001"),
+        r"column low has amounts in \$ and €",
+    ),
+    "other mark": (
+        PLAIN.write_csv(separator=";").replace("1003.5", "1003,5"),
+        r"row 2: close '1003,5' is no number with a decimal point",
+    ),
+    "unclear": (
+        "date;open;high;low;close;volume\n2024-01-11;1.234;2.345;1.111;2.222;56\n",
+        r"open, high, low, close: the numbers can be read .* say which with --decimal , or",
+    ),
+    "unclear volume": (
+        "date;open;high;low;close;volume\n2024-01-11;1.2;2.3;1.1;2.2;748.507\n",
+        r"volume: the numbers can be read",
+    ),
+    "volume says nothing of prices": (
+        "date;open;high;low;close;volume\n2024-01-11;1.234;2.345;1.111;2.222;74,850,700\n",
+        r"open, high, low, close: the numbers can be read",
+    ),
+    "unclear dates": (
+        "date,open,high,low,close,volume\n01/02/2024,1,2,1,1,5\n01/03/2024,1,2,1,1,5\n",
+        r"row 1: '01/02/2024' may be 2024-01-02 or 2024-02-01",
+    ),
+    "year 1": (PLAIN.write_csv().replace("2024-01-12", "0001-01-12"), r"row 2: .* is no date"),
 }
 
 
@@ -173,9 +254,155 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
     (tmp_path / "fake.parquet").write_text("date,close\n")
     with pytest.raises(SourceError, match="cannot be read as a table"):
         FilesSource(tmp_path / "fake.parquet").fetch("SPY")
-    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x81" * 40)
+    (tmp_path / "binary.csv").write_bytes(b"\x81\xff\x00\xfe" * 40)
     with pytest.raises(SourceError, match="cannot be read as a table"):
         FilesSource(tmp_path / "binary.csv").fetch("SPY")
+
+
+NUMBERS = {
+    "point": (
+        ["2206.16", "1,234.50", "12,345,678", ".5", "7"],
+        [2206.16, 1234.5, 12345678, 0.5, 7],
+    ),
+    "comma": (
+        ["2206,16", "1.234,50", "12.345.678", ",5", "7"],
+        [2206.16, 1234.5, 12345678, 0.5, 7],
+    ),
+    "comma without thousands": (["1234,567", "1,234"], [1234.567, 1.234]),
+    "point without thousands": (["1234.567", "1.234"], [1234.567, 1.234]),
+    "a fraction": (["0,123", "1,234"], [0.123, 1.234]),
+    "thousands alone": (["1,234,567", "1,234"], [1234567, 1234]),
+    "swiss": (["1'234.5", "1’234’567"], [1234.5, 1234567]),
+    "french": (["1\u202f234,5", "1\u00a0234\u00a0567,8"], [1234.5, 1234567.8]),
+    "spaces": (["1 234.5", "1 234"], [1234.5, 1234]),
+    "indian": (["1,23,456", "12,34,567.5", "9,999"], [123456, 1234567.5, 9999]),
+    "suffixes": (["85.57M", "2K", "1.5b"], [85.57e6, 2e3, 1.5e9]),
+    "german suffixes": (["85,57M", "2K"], [85.57e6, 2e3]),
+    "signs": (["(3.2)", "-3.2", "−3.2", "+3.2", "($1,000.5)"], [-3.2, -3.2, -3.2, 3.2, -1000.5]),
+    "exponents": (["1.5e3", "1E-2"], [1500, 0.01]),
+    "empty": (["", "-", "n/a", "#N/A", "5"], [None, None, None, None, 5]),
+    "euros": (["5,50 €", "€ 1.000,25"], [5.5, 1000.25]),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_the_mark_of_the_decimals_is_found_from_all_rows(name: str) -> None:
+    texts, values = NUMBERS[name]
+    assert number_text.numbers(pl.Series("x", texts)).to_list() == values
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1 2 3", "1,2,3", "12 34", "1,23,4", "01,234,5", "1_000", "0x10", "inf", "１２", "5-", "--5",
+     "1.2bn", "USD 5", "1.234,5.6", "1'23", "5p"],
+)  # fmt: skip
+def test_what_only_looks_like_a_number_is_refused(text: str) -> None:
+    with pytest.raises(SourceError, match=r"row 2: x .* is no number"):
+        number_text.numbers(pl.Series("x", ["7", text]))
+
+
+@pytest.mark.parametrize("text", ["1,234", "1.234", "100,000", "12.345"])
+def test_a_number_that_may_be_either_is_asked_for(text: str) -> None:
+    column = pl.Series("x", [text, "7"])
+    with pytest.raises(SourceError, match="--decimal"):
+        number_text.numbers(column)
+    digits = text.replace(",", "").replace(".", "")
+    whole, fraction = float(digits), float(digits) / 1000
+    comma = "," in text
+    assert number_text.numbers(column, ".")[0] == (whole if comma else fraction)
+    assert number_text.numbers(column, ",")[0] == (fraction if comma else whole)
+
+
+@given(
+    values=st.lists(st.floats(0.01, 1e9).map(lambda v: round(v, 2)), min_size=1, max_size=20),
+    style=st.sampled_from([".,", ",.", ". ", ", ", ".'", ",", "."]),
+)
+@settings(max_examples=60)
+def test_two_decimals_are_read_back_whatever_the_style(values: list[float], style: str) -> None:
+    mark, apart = style[0], style[1:]
+    written = [f"{v:,.2f}".replace(",", "_").replace(".", mark).replace("_", apart) for v in values]
+    assert number_text.numbers(pl.Series("x", written)).to_list() == values
+
+
+@given(values=st.lists(st.integers(0, 10**12), min_size=1, max_size=8), apart=st.sampled_from(",."))
+@settings(max_examples=60)
+def test_thousands_are_never_taken_for_decimals(values: list[int], apart: str) -> None:
+    column = pl.Series("x", [f"{v:,}".replace(",", apart) for v in values])
+    try:
+        assert number_text.numbers(column).to_list() == values
+    except SourceError as error:
+        assert "--decimal" in str(error)
+        assert max(values) >= 1000
+
+
+def test_columns_of_a_file_help_each_other(tmp_path: Path) -> None:
+    german = "date;open;high;low;close;volume\n2024-01-11;1.234;2.345;1,5;2.222;56.000\n"
+    fetched = fetch(tmp_path, "de.csv", german)
+    assert fetched.frame.row(0)[1:6] == (1234.0, 2345.0, 1.5, 2222.0, 56000.0)
+    assert fetched.notes == ("read with a decimal comma: open, high, low, close, volume",)
+    swiss = german.replace("1,5", "1.5").replace("56.000", "56,000")
+    assert fetch(tmp_path, "ch.csv", swiss).frame.row(0)[1:6] == (1.234, 2.345, 1.5, 2.222, 56000.0)
+    told = fetch(tmp_path, "told.csv", german.replace("1,5", "1.5e0", 1).replace("56.000", "56"),
+                 decimal=".")  # fmt: skip
+    assert told.frame["open"][0] == 1.234
+
+
+def test_cells_that_end_with_a_comma_have_decimals_behind_a_point(tmp_path: Path) -> None:
+    text = "date,open,high,low,close,volume\n2024-01-11,1.234,2.345,1.111,2.222,56\n"
+    assert fetch(tmp_path, "a.csv", text).frame["open"][0] == 1.234
+    quoted = text.replace("1.234", '"1,234"').replace("2.345", '"2,345"')
+    assert fetch(tmp_path, "b.csv", quoted).frame["open"][0] == 1234.0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_excels_ways_of_saving_make_no_difference(tmp_path: Path, encoding: str) -> None:
+    text = "\n" + PLAIN.with_columns(note=pl.lit("a\nb")).write_csv(separator="\t") + "\n\n"
+    frame = fetch(tmp_path, "a.txt", text, encoding=encoding).frame
+    assert_frame_equal(frame.select(PLAIN.columns), PLAIN)
+
+
+STRANGE = {
+    "list": pl.Series([[1.0]] * 3),
+    "array": pl.Series([[1.0, 2.0]] * 3, dtype=pl.Array(pl.Float64, 2)),
+    "binary": pl.Series([b"1"] * 3),
+    "duration": pl.Series([timedelta(1)] * 3),
+    "struct": pl.Series([{"a": 1}] * 3),
+    "boolean": pl.Series([True] * 3),
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+@pytest.mark.parametrize("name", ["date", "open", "volume", "adj_close", "symbol"])
+def test_a_column_of_another_kind_is_one_line(tmp_path: Path, name: str, kind: str) -> None:
+    path = tmp_path / "odd.parquet"
+    PLAIN.with_columns(STRANGE[kind].alias(name)).write_parquet(path)
+    with pytest.raises(SourceError, match=rf"odd\.parquet: column {name} holds .*; convert it"):
+        FilesSource(path).fetch("SPY")
+
+
+@pytest.mark.parametrize("day", [date(1, 1, 1), date(9999, 1, 1)])
+def test_a_date_of_another_age_is_no_date_of_a_market(tmp_path: Path, day: date) -> None:
+    path = tmp_path / "old.parquet"
+    PLAIN.with_columns(date=pl.lit(day)).write_parquet(path)
+    with pytest.raises(SourceError, match=rf"row 1: {day}, which is no date of a market"):
+        FilesSource(path).fetch("SPY")
+
+
+@given(cuts=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=5))
+@settings(max_examples=60)
+def test_damaged_parquet_is_one_line(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[tuple[float, int]]
+) -> None:
+    path = tmp_path_factory.mktemp("damaged") / "a.parquet"
+    PLAIN.write_parquet(path)
+    data = bytearray(path.read_bytes())
+    for place, byte in cuts:
+        data[int(place * (len(data) - 1))] = byte
+    path.write_bytes(data)
+    try:
+        FilesSource(path).fetch("SPY")
+    except SourceError as error:
+        assert "\n" not in str(error)
 
 
 @given(
@@ -186,4 +413,4 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
 @settings(max_examples=40)
 def test_numbers_survive_thousands_and_currencies(value: float, symbol: str, spaces: str) -> None:
     text = f"{spaces}{symbol}{value:,.6f}{spaces}"
-    assert spellings.numbers(pl.Series("x", [text]))[0] == float(f"{value:.6f}")
+    assert number_text.numbers(pl.Series("x", [text]))[0] == float(f"{value:.6f}")

@@ -28,8 +28,14 @@ def test_the_expected_error_equals_a_loop_over_bins(samples):
             observed = np.average(targets[inside], weights=weights[inside])
             predicted = np.average(probabilities[inside], weights=weights[inside])
             total += weight * abs(observed - predicted)
-    found = calibration.expected_error(probabilities, targets, weights[:, None])
-    np.testing.assert_allclose(found, [total / weights.sum()], atol=1e-12)
+    draws = np.column_stack([weights, 2.0 * weights])
+    found = calibration.expected_error(probabilities, targets, draws)
+    np.testing.assert_allclose(found, [total / weights.sum()] * 2, atol=1e-12)
+
+
+def test_a_certain_forecast_that_is_wrong_is_as_wrong_as_can_be():
+    found = calibration.expected_error(np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.ones((2, 1)))
+    np.testing.assert_allclose(found, [1.0])
 
 
 def test_the_reliability_diagram_equals_scikit_learns():
@@ -50,3 +56,17 @@ def test_equal_predictions_are_never_parted():
     diagram = calibration.reliability(probabilities, np.r_[np.ones(20), np.zeros(30)], weights)
     assert diagram.counts.tolist() == [50]
     assert diagram.observed.tolist() == [0.4]
+
+
+def test_the_interval_of_a_bin_is_over_the_draws_that_hold_a_sample_of_it():
+    rng, groups = np.random.default_rng(1), 3
+    bins = np.repeat(np.arange(groups), 8)
+    targets = rng.normal(size=len(bins))
+    weights = rng.binomial(1, 0.15, size=(len(bins), 60)).astype(float)
+    diagram = calibration.reliability(0.1 + 0.4 * bins, targets, weights, bins=groups, level=0.8)
+    for number in range(groups):
+        own, happened = weights[bins == number], targets[bins == number]
+        held = [np.average(happened, weights=draw) for draw in own.T if draw.any()]
+        assert 0 < len(held) < 60
+        ends = diagram.low[number], diagram.high[number]
+        np.testing.assert_allclose(ends, np.quantile(held, (0.1, 0.9)))

@@ -1,5 +1,6 @@
 """The ledger of looks at the test split."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -15,12 +16,15 @@ def workspace(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_each_look_adds_a_line_with_who_when_and_which_run():
+def test_each_look_adds_a_line_with_who_when_and_which_run(workspace):
     before = datetime.now(UTC).replace(microsecond=0)
     assert looks.history() == []
     assert looks.record("first", "SPY") == 1
     assert looks.record("second", "SPY") == 2
     first, second = looks.history()
+    assert set(first) == {"who", "when", "run", "score_on"}
+    assert first["score_on"] == "SPY"
+    assert (workspace / "outputs" / "results" / "test_looks.jsonl").is_file()
     assert (first["run"], second["run"]) == ("first", "second")
     assert first["who"]
     assert datetime.fromisoformat(first["when"]) >= before
@@ -34,5 +38,12 @@ def test_looks_at_the_same_time_all_count():
 
 def test_a_look_that_cannot_be_recorded_is_refused(workspace):
     (workspace / "outputs").write_text("a file where a folder should be")
-    with pytest.raises(StorageError, match="on record"):
+    with pytest.raises(StorageError, match=r": Not a directory; .* only once .* on record$"):
         looks.record("run", "SPY")
+
+
+def test_a_look_is_flushed_to_the_disk_before_it_is_taken(monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda _: flushed.append(looks.path().read_bytes()))
+    looks.record("run", "SPY")
+    assert flushed == [looks.path().read_bytes()]

@@ -59,6 +59,6 @@ def test_a_missing_or_broken_file_says_what_to_do(tmp_path):
         predictions.read(tmp_path / "none.parquet")
     broken = tmp_path / "broken.parquet"
     broken.write_bytes(b"not parquet")
-    with pytest.raises(DataError, match="train again") as refusal:
+    with pytest.raises(DataError, match="predicted again") as refusal:
         predictions.read(broken)
     assert "\n" not in str(refusal.value)

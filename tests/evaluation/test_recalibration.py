@@ -55,6 +55,27 @@ def test_platt_is_a_logistic_regression_where_his_half_counts_vanish():
     assert mend(np.array([0.0]))[0] == pytest.approx(oracle.intercept_[0], abs=1e-3)
 
 
+@pytest.mark.parametrize("positives", [3, 7])
+def test_of_few_samples_platt_says_what_his_half_counts_say(positives):
+    """A soft target is as much of each class: a logistic regression with weights."""
+    logits = np.linspace(-2.0, 1.0, 10)
+    targets = (np.arange(10) >= 10 - positives).astype(float)
+    share = np.where(targets, (positives + 1) / (positives + 2), 1 / (12 - positives))
+    oracle = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(
+        np.r_[logits, logits][:, None],
+        np.repeat([1, 0], 10),
+        sample_weight=np.r_[share, 1.0 - share],
+    )
+    said = recalibration.platt(logits, targets)(logits)
+    np.testing.assert_allclose(expit(said), oracle.predict_proba(logits[:, None])[:, 1], atol=1e-4)
+
+
+def test_a_forecast_that_says_one_thing_is_moved_to_the_base_rate():
+    targets = np.r_[np.ones(32), np.zeros(96)]
+    said = recalibration.platt(np.full(128, 0.5), targets)(np.array([0.5]))
+    assert expit(said) == pytest.approx(0.25, abs=0.01)
+
+
 def test_a_forecast_that_ranks_backwards_is_flattened_not_turned_round():
     logits, targets = world(2_000)
     moved = recalibration.platt(-logits, targets)(np.array([-1.0, 1.0]))
@@ -74,3 +95,9 @@ def test_isotonic_says_the_share_of_each_step():
     targets = np.concatenate([np.arange(20) < up for up in (2, 5, 15)]).astype(float)
     said = recalibration.isotonic(logits, targets)(np.array([-1.0, 0.0, 1.0]))
     np.testing.assert_allclose(expit(said), [0.1, 0.25, 0.75])
+
+
+def test_isotonic_leaves_half_a_sample_of_doubt():
+    logits, targets = np.repeat([-1.0, 1.0], 20), np.repeat([0.0, 1.0], 20)
+    said = recalibration.isotonic(logits, targets)(np.array([-1.0, 1.0]))
+    np.testing.assert_allclose(expit(said), [0.5 / 40, 1.0 - 0.5 / 40])

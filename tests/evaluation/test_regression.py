@@ -43,3 +43,10 @@ def test_the_training_mean_explains_nothing(forecast):
     assert regression.r2(constant, np.ones((300, 1))) == 0.0
     assert regression.collapsed(constant)
     assert not regression.collapsed(forecast)
+
+
+def test_a_return_of_zero_is_no_rise():
+    still = Forecast(np.array([0.0, 0.0, 0.1, 0.1]), np.array([0.0, 0.1, 0.0, 0.1]), 0.0, 0.1)
+    np.testing.assert_array_equal(
+        regression.directional_accuracy(still, np.eye(4)), [1.0, 0.0, 0.0, 1.0]
+    )

@@ -71,6 +71,7 @@ def test_the_listing_shows_scores_and_the_unfinished(folder):
         "train_seconds": 61.5,
         "samples_per_second": None,
         "wall_time_omitted": None,
+        "damaged": None,
     }
 
 
@@ -92,10 +93,25 @@ def test_a_run_on_returns_is_listed_with_its_rmse(folder):
     assert (row["log_loss"], row["rmse"], row["skill"]) == (None, 0.018, 0.002)
 
 
-def test_a_broken_record_names_the_file(folder):
-    (make(folder, "a") / "run.json").write_text("{")
-    with pytest.raises(RunError, match=r"run\.json cannot be read"):
-        runs.listing()
+@pytest.mark.parametrize("text", ["{", "[]", "null", "", '{"run_id": 3}', '{"run_id": "a"}'])
+def test_a_damaged_run_is_listed_with_the_reason_and_hides_no_other(folder, text):
+    (make(folder, "a") / "run.json").write_text(text)
+    make(folder, "b")
+    damaged, whole = runs.listing()
+    assert (damaged["run_id"], damaged["status"], whole["run_id"]) == ("a", "damaged", "b")
+    assert "run.json is damaged" in damaged["damaged"]
+    assert damaged.keys() == whole.keys()
+    assert runs.whole([folder / "a", folder / "b"]) == (
+        [folder / "b"],
+        {"a": damaged["damaged"]},
+    )
+
+
+@pytest.mark.parametrize("name", ["", "/etc", "ab*", "[", "..", "."])
+def test_what_names_no_run_is_one_line(folder, name):
+    make(folder, "abcdef")
+    with pytest.raises(RunError, match="no run"):
+        runs.find(name)
 
 
 def test_no_runs_are_an_empty_listing(folder):

@@ -92,6 +92,10 @@ def test_many_dates_without_overlap_need_no_wider_interval():
 def test_few_blocks_and_overlap_make_intervals_wider():
     # Student's t with 19 degrees of freedom, times sqrt(20 / 19).
     assert uncertainty.expanded(440, 22, 1) == pytest.approx(0.96823, abs=1e-4)
+    student = stats.t.isf(0.05, 19) * np.sqrt(20 / 19)
+    assert uncertainty.expanded(440, 22, 1, level=0.9) == pytest.approx(
+        2 * stats.norm.cdf(student) - 1
+    )
     levels = [uncertainty.expanded(440, 22, overlap) for overlap in (1, 5, 21)]
     assert levels == sorted(levels)
     # Of a single block nothing can be said but what all draws span.
@@ -124,3 +128,7 @@ def test_n_eff_counts_labels_that_share_their_days_once(overlap, share):
 @pytest.mark.parametrize(("horizon", "spacing", "blocks"), [(1, 1, 22), (5, 5, 5), (21, 21, 2)])
 def test_a_block_spans_its_days_whatever_lies_between_two_dates(horizon, spacing, blocks):
     assert uncertainty.block_length(horizon, spacing) == blocks
+
+
+def test_losses_that_never_differ_are_worth_their_number():
+    assert uncertainty.effective(np.full(40, 0.5), np.full(9, 0.5), 40, 22, 1) == 40.0

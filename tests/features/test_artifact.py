@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from mlxts import code_version
 from mlxts.config import DataConfig
 from mlxts.data import panel, store
 from mlxts.data.panel import Panel
@@ -62,7 +63,7 @@ def test_other_bars_another_tier_or_other_definitions_are_other_artifacts(
     _, first = artifact.load(loaded, 20, "daily")
     _, wider = artifact.load(loaded, 50, "daily")
     _, longer = artifact.load(_registered("A", rows=301), 20, "daily")
-    monkeypatch.setattr(engine, "REVISION", engine.REVISION + 1)
+    monkeypatch.setattr(code_version, "of", lambda modules: "of another revision")
     _, revised = artifact.load(loaded, 20, "daily")
     assert len({one.sha256 for one in (first, wider, longer)}) == 3
     assert wider.dataset != first.dataset

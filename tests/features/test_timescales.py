@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from mlxts.config import DataConfig
-from mlxts.data import bars, panel, store
+from mlxts.data import bars, calendar, panel, store
 from mlxts.data.sources.files import FilesSource
 from mlxts.features import engine, tiers, timescales
 from mlxts.protocol import TIERS, TIMESCALES
@@ -191,7 +191,20 @@ def test_other_bars_are_another_recipe(tmp_path: Path, monkeypatch: pytest.Monke
     recipes = {name: timescales.recipe(loaded, name) for name in TIMESCALES}
     assert recipes["daily"] == {}
     assert recipes["daily_multi"]["bars"].keys() == {"weekly", "monthly"}
-    monkeypatch.setattr(bars, "REVISION", bars.REVISION + 1)
-    assert all(
-        timescales.recipe(loaded, name) != recipes[name] for name in TIMESCALES if name != "daily"
-    )
+    closed = date(2019, 6, 14)
+    for known in ("sessions", "scheduled_sessions"):
+        before = getattr(calendar, known)
+        monkeypatch.setattr(
+            calendar,
+            known,
+            lambda first, last, before=before: [d for d in before(first, last) if d != closed],
+        )
+    bars._schedule.cache_clear()
+    try:
+        assert all(
+            timescales.recipe(loaded, name) != recipes[name]
+            for name in TIMESCALES
+            if name != "daily"
+        )
+    finally:
+        bars._schedule.cache_clear()

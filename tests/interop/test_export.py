@@ -1,6 +1,7 @@
 """Trained runs as files of other libraries, and models of theirs as ours."""
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 import mlxts
 from mlxts import config, experiment, files
 from mlxts.cli.app import app
-from mlxts.errors import ConfigError, DataError, InteropError, RunError
+from mlxts.errors import CheckpointError, ConfigError, DataError, InteropError, RunError
 from mlxts.evaluation import predictions
 from mlxts.interop import huggingface, imported
 from mlxts.training import run as training
@@ -128,6 +129,26 @@ def test_weights_that_go_are_those_of_the_best_look(to: str, trained) -> None:
     assert np.array_equal(np.array(model(x)), np.array(run.model()(x)))
 
 
+@pytest.mark.parametrize("to", ["safetensors", "npz", "huggingface"])
+def test_a_damaged_best_checkpoint_is_never_replaced_by_the_one_before(
+    to: str, trained, tmp_path: Path
+) -> None:
+    run = trained["pooled"]
+    folder = tmp_path / run.name
+    shutil.copytree(run, folder)
+    best, before = folder / "checkpoint" / "best", folder / "checkpoint" / "best.previous"
+    shutil.rmtree(before, ignore_errors=True)
+    shutil.copytree(best, before)
+    state = json.loads((before / "state.json").read_text())
+    (before / "state.json").write_text(json.dumps(state | {"step": state["step"] - 1}))
+    weights = best / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    target = tmp_path / f"weights.{to}"
+    with pytest.raises(CheckpointError, match=r"best: weights.safetensors is damaged.* again"):
+        _call("export", str(folder), "--to", to, "-o", str(target))
+    assert not target.exists()
+
+
 def test_weights_go_to_a_file_that_is_named_as_one(trained, tmp_path: Path) -> None:
     target = tmp_path / "weights.bin"
     with pytest.raises(InteropError, match=r"weights\.bin: .* ends in \.safetensors"):
@@ -176,7 +197,7 @@ def test_a_run_that_is_not_there_or_not_done_says_so(trained, tmp_path: Path) ->
     with pytest.raises(ConfigError, match="split: tomorrow"):
         mlxts.load_predictions(trained["house"], "tomorrow")
     files.write_text(tmp_path / "run.json", (trained["house"] / "run.json").read_text())
-    with pytest.raises(RunError, match="no summary yet"):
+    with pytest.raises(RunError, match=r"no summary\.json yet"):
         _ = mlxts.load_run(tmp_path).summary
 
 
@@ -218,7 +239,7 @@ def test_a_model_whose_files_are_damaged_is_named(tmp_path: Path, home: Path) ->
     with pytest.raises(InteropError, match="import the model again"):
         mlxts.load_model("damaged")
     (folder / "model.json").write_text("{")
-    with pytest.raises(InteropError, match=r"model\.json cannot be read"):
+    with pytest.raises(InteropError, match=r"model\.json is damaged"):
         mlxts.load_model("damaged")
 
 

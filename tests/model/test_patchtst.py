@@ -1,8 +1,13 @@
 """The forward pass against an independent NumPy float64 one, and what the model promises."""
 
+import io
+import re
+
 import mlx.core as mx
+import mlx.nn as nn
 import numpy as np
 import pytest
+from mlx.utils import tree_flatten
 from scipy.special import erf, softmax
 
 from mlxts.model.patchtst import PatchTST, Shape
@@ -119,14 +124,24 @@ def test_the_first_prediction_is_near_the_bias(mode: str) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_every_parameter_takes_part(mode: str) -> None:
-    import mlx.nn as nn
-    from mlx.utils import tree_flatten
-
     model = PatchTST(_shape(mode, revin_affine=True, statistics_to_head=True), seed=2)
     x, weights = mx.array(_windows()), mx.array([1.0, -2.0, 0.5, 3.0])
     gradients = nn.value_and_grad(model, lambda: mx.sum(model(x) * weights))()[1]
     idle = [name for name, g in tree_flatten(gradients) if not float(mx.max(mx.abs(g))) > 0]
     assert idle == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("flags", [{"stride": 2}, {"head": "max", "res_attention": True}], ids=str)
+def test_no_gradient_is_added_up_by_scattering(mode: str, flags: dict) -> None:
+    model = PatchTST(_shape(mode, revin_affine=True, dropout=0.3, **flags))
+    keys = mx.random.split(mx.random.key(1), 4)
+    gradients = nn.value_and_grad(model, lambda: mx.sum(model(mx.array(_windows()), keys)))()[1]
+    graph = io.StringIO()
+    mx.export_to_dot(graph, gradients)
+    operations = set(re.findall(r'label ="(\w+)', graph.getvalue()))
+    assert "AddMM" in operations
+    assert not {name for name in operations if "Scatter" in name}
 
 
 def test_a_seed_is_a_model() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from arch.bootstrap import SPA
+from arch.bootstrap import MCS, SPA, StepM
 
 from mlxts.scaling import synthetic
 from mlxts.scaling.compare import compare
@@ -43,11 +43,35 @@ def test_sizes_that_say_the_very_same_are_one() -> None:
 
 
 def test_losses_are_means_over_seeds_and_blocks_are_ours() -> None:
-    losses = table(np.array([0.446, 0.445, 0.444]))
+    losses = replace(table(np.array([0.446, 0.445, 0.444])), horizon=60)
     means = losses.losses.reshape(len(losses.dates), 3, 2).mean(axis=2)
     spa = SPA(
         losses.har, means, reps=150, block_size=losses.block, seed=np.random.default_rng(3)
     )  # fmt: skip
     spa.compute()
     assert compare(losses, draws=150, seed=3).p_superior == spa.pvalues["consistent"]
-    assert replace(losses, horizon=30).block == 30
+    assert losses.block == 60
+    mcs = MCS(means, 0.05, reps=150, block_size=losses.block, seed=np.random.default_rng(3))
+    mcs.compute()
+    p_values = mcs.pvalues["Pvalue"].sort_index()
+    assert compare(losses, draws=150, seed=3).p_best == tuple(p_values)
+    assert compare(losses, draws=150) == compare(losses, draws=150, seed=0)
+
+
+def test_a_gain_of_one_long_spell_needs_more_than_short_blocks_to_be_superior():
+    losses = table(np.full(3, synthetic.LOSS))
+    half = len(losses.dates) // 2
+    gain = np.r_[np.full(half, 0.03), np.full(len(losses.dates) - half, -0.01)]
+    means = losses.har[:, None] - gain[:, None] * [0.0, 0.0, 1.0] + [0.001, 0.001, 0.0]
+    means += 1e-4 * np.random.default_rng(0).normal(size=means.shape)
+    spell = replace(losses, losses=np.repeat(means, 2, axis=1), horizon=60)
+    found = [compare(spell, draws=20, seed=seed).superior for seed in range(12)]
+    said = []
+    for seed in range(12):
+        step = StepM(
+            losses.har, means, 0.05, reps=20, block_size=60, seed=np.random.default_rng(seed)
+        )
+        step.compute()
+        said.append(tuple(step.superior_models))
+    assert found == said
+    assert len(set(found)) == 2

@@ -53,11 +53,25 @@ def test_three_sizes_are_enough_for_a_power_law_and_two_are_not() -> None:
 
 
 def test_every_family_is_summed_up() -> None:
-    rows = selected(np.full(5, 0.45)).summary()
+    found = selected(np.full(5, 0.45))
+    rows = found.summary()
     assert [row["family"] for row in rows] == [f.name for f in families.available(1, 5)]
     assert sum(row["chosen"] for row in rows) == 1
     for row in rows:
-        assert set(row["intervals"]) == set(row["parameters"])
+        law = found.fits[row["family"]]
+        assert row == {
+            "family": law.family.name,
+            "formula": law.family.formula,
+            "parameters": {key: values[0] for key, values in law.parameters().items()},
+            "intervals": {
+                key: pytest.approx(np.quantile(values[1:], (0.025, 0.975)))
+                for key, values in law.parameters().items()
+            },
+            "objective": law.objective[0],
+            "extrapolation_error": found.errors[law.family.name][0],
+            "selection_frequency": found.frequencies[law.family.name],
+            "chosen": law.family.name == found.chosen,
+        }
 
 
 def test_skill_of_several_tables_weighs_them_by_what_there_is_to_foresee() -> None:

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks import fitter_coverage
 from mlxts.scaling import bootstrap, synthetic, verdict
@@ -112,11 +114,156 @@ def test_a_claim_that_test_has_not_seen_says_so() -> None:
 
 
 def test_many_cells_ask_for_more_evidence_each() -> None:
-    cells = [table(0.0, seed=seed, name=f"flat {seed}") for seed in range(4)]
+    noises = [Noise(paired=0.004 * (1 + seed)) for seed in range(4)]
+    cells = [table(0.0, seed=k, name=f"flat {k}", noise=noise) for k, noise in enumerate(noises)]
     weak = table(0.0045, seed=1, name="weak")
     alone, many = judged(weak).cells[0], judged(weak, *cells).cells
     assert alone.q == alone.p == many[0].p
-    assert all(cell.q >= cell.p for cell in many)
+    assert alone.q_equivalence == alone.p_equivalence
+    assert [v.q for v in many] == pytest.approx(_step_up([v.p for v in many]))
+    equivalences = [v.p_equivalence for v in many]
+    assert [v.q_equivalence for v in many] == pytest.approx(_step_up(equivalences))
+    assert many[0].q > many[0].p
+
+
+def _step_up(p: list[float]) -> list[float]:
+    """Benjamini, Hochberg (1995): the smallest level at which each hypothesis is rejected."""
+
+    def rejected(level: float) -> set[int]:
+        order = sorted(range(len(p)), key=p.__getitem__)
+        passed = [k for k, i in enumerate(order, 1) if p[i] <= level * k / len(p) * (1 + 1e-9)]
+        return set(order[: max(passed, default=0)])
+
+    levels = sorted({min(1.0, value * len(p) / k) for value in p for k in range(1, len(p) + 1)})
+    return [next(level for level in levels if i in rejected(level)) for i in range(len(p))]
+
+
+def test_what_one_cell_would_claim_alone_it_does_not_claim_among_many() -> None:
+    falls = table(0.03, seed=1, name="falls")
+    nothing = [
+        table(0.0, seed=seed, name=f"nothing {seed}", noise=Noise(paired=0.02)) for seed in range(6)
+    ]
+    assert judged(falls).cells[0].word == verdict.SCALING
+    found = judged(falls, *nothing).cells[0]
+    assert found.p <= verdict.SIGNIFICANCE < found.q
+    assert found.word == verdict.INCONCLUSIVE
+    assert "number of cells" in found.reason
+
+
+def _slopes(cell: LossTable, *, seed: int) -> tuple[np.ndarray, bootstrap.Draws]:
+    """Gains by NumPy's own least squares, from the draws of a cell that is judged alone."""
+    (weights,) = bootstrap.date_weights([cell], draws=100, seed=seed)
+    drawn = bootstrap.draw(cell, weights, seed=seed + 1, widen=cell.widening)
+    return -np.polyfit(np.log10(cell.rungs[:, 0]), drawn.rungs.T, 1)[0], drawn
+
+
+@pytest.mark.parametrize(
+    "cell", [table(0.004), table(-0.004, seed=1, seeds=3, horizon=5), table(0.0, noise=QUIET)]
+)
+def test_the_figures_of_a_cell_are_those_of_its_draws(cell: LossTable) -> None:
+    slopes, drawn = _slopes(cell, seed=5)
+    found, draws = judged(cell, seed=5).cells[0], slopes[1:]
+    margin = 0.2 * (cell.prior.mean() - cell.har.mean())
+    one_sided = [(1 + (draws <= 0).sum()) / 101, (1 + (draws >= 0).sum()) / 101]
+    outside = [(1 + (draws <= -margin).sum()) / 101, (1 + (draws >= margin).sum()) / 101]
+    assert found.gain == pytest.approx(slopes[0])
+    assert found.interval == pytest.approx(np.quantile(draws, (0.025, 0.975)))
+    assert found.interval90 == pytest.approx(np.quantile(draws, (0.05, 0.95)))
+    assert found.margin == pytest.approx(margin)
+    assert found.p == pytest.approx(min(1.0, 2 * min(one_sided)))
+    assert found.p_equivalence == pytest.approx(max(outside))
+    assert found.skill == pytest.approx(slopes[0] / cell.har.mean())
+    assert (found.sizes, found.seeds, found.dates) == (5, cell.seeds[0], len(cell.dates))
+    assert (found.unit, found.replicated) == ("nats", None)
+    logs, x = np.log(drawn.rungs[0]), np.log(SIZES)
+    power = np.polyval(np.polyfit(x[:-1], logs[:-1], 1), x[-1]) - logs[-1]
+    flat = logs[:-1].mean() - logs[-1]
+    assert found.extrapolation == pytest.approx(1 - abs(power) / abs(flat), abs=0.05)
+
+
+def test_the_pooled_gain_is_the_mean_of_skills_draw_by_draw() -> None:
+    cells = [
+        table(0.004, name="daily"),
+        synthetic.table(
+            0.9 - 0.05 * X[:4], np.random.default_rng(1), sizes=SIZES[:4], seeds=3, name="other"
+        ),
+    ]
+    per_cell, skills, margins = [], [], []
+    for number, (cell, weights) in enumerate(
+        zip(cells, bootstrap.date_weights(cells, draws=100, seed=2), strict=True)
+    ):
+        drawn = bootstrap.draw(cell, weights, seed=3 + number, widen=cell.widening)
+        slopes = -np.polyfit(np.log10(cell.rungs[:, 0]), drawn.rungs.T, 1)[0]
+        per_cell.append(slopes / drawn.har)
+        margins.append(0.2 * (cell.prior.mean() / cell.har.mean() - 1.0))
+        skills.append(judged(*cells, seed=2).selections[cell.name])
+    gain = np.mean(per_cell, axis=0)
+    found = judged(*cells, seed=2).pooled
+    assert found.gain == found.skill == pytest.approx(gain[0])
+    assert found.interval == pytest.approx(np.quantile(gain[1:], (0.025, 0.975)))
+    assert found.margin == pytest.approx(np.mean(margins))
+    assert (found.q, found.q_equivalence) == (found.p, found.p_equivalence)
+    assert found.p == pytest.approx(2 / 101)
+    assert (found.sizes, found.seeds, found.dates) == (4, 3, len(cells[0].dates))
+    power, flat = (sum(getattr(s, f"{law}_error") for s in skills) for law in ("power", "flat"))
+    assert found.extrapolation == pytest.approx(1 - power / flat)
+
+
+@pytest.mark.parametrize(
+    ("signs", "said"), [("+", True), ("-", False), ("++-", True), ("+--", False), ("+-", False)]
+)
+def test_the_sign_of_most_cells_on_test_decides_for_the_pool(signs: str, said: bool) -> None:
+    cells = [table(0.03, seed=k, name=str(k)) for k in range(3)]
+    test = {
+        str(k): table(0.03 if sign == "+" else -0.03, seed=9 + k, name=str(k))
+        for k, sign in enumerate(signs)
+    }
+    found = judged(*cells, test=test)
+    assert found.pooled.replicated is said
+    assert found.pooled.word == (verdict.SCALING if said else verdict.INCONCLUSIVE)
+    assert [v.replicated for v in found.cells[: len(signs)]] == [s == "+" for s in signs]
+    assert {v.replicated for v in found.cells[len(signs) :]} <= {None}
+
+
+@given(
+    gain=st.sampled_from([-0.02, -0.001, 0.001, 0.02]),
+    margin=st.sampled_from([-0.01, 0.0, 0.01]),
+    q=st.sampled_from([0.01, 0.05, 0.06, 1.0]),
+    q_equivalence=st.sampled_from([0.01, 0.05, 0.06, 1.0]),
+    extrapolation=st.sampled_from([float("nan"), -0.5, 0.0, 0.5]),
+    replicated=st.sampled_from([None, True, False]),
+    several_seeds=st.booleans(),
+)
+def test_the_word_follows_the_rules_whatever_the_figures(
+    gain, margin, q, q_equivalence, extrapolation, replicated, several_seeds
+) -> None:
+    figures = verdict.Verdict(
+        "cell", "", "", gain=gain, margin=margin, p=q, q=q, p_equivalence=q_equivalence,
+        q_equivalence=q_equivalence, extrapolation=extrapolation, replicated=replicated,
+    )  # fmt: skip
+    found = verdict._with_word(figures, several_seeds)
+    claimed = q <= 0.05 and extrapolation > 0 and replicated is not False
+    if not several_seeds:
+        want = verdict.INCONCLUSIVE
+    elif claimed:
+        want = verdict.SCALING if gain > 0 else verdict.INVERSE
+    else:
+        want = verdict.FLAT if q_equivalence <= 0.05 else verdict.INCONCLUSIVE
+    assert found.word == want
+    assert ("smaller than the margin" in found.reason) == (
+        several_seeds and claimed and abs(gain) < margin
+    )
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_trend_that_turns_before_the_largest_size_is_no_law(sign: float) -> None:
+    turns = 0.48 + sign * np.array([0.08, 0.0, -0.04, -0.06, 0.01])
+    found = judged(synthetic.table(turns, np.random.default_rng(0), noise=QUIET)).cells[0]
+    assert found.q <= verdict.SIGNIFICANCE
+    assert np.sign(found.gain) == sign
+    assert found.extrapolation < 0.0
+    assert found.word == verdict.INCONCLUSIVE
+    assert "a constant foresees the largest size better" in found.reason
 
 
 def test_cells_that_agree_are_seen_together_before_they_are_seen_alone() -> None:

@@ -40,7 +40,7 @@ def write(home: Path, wanted: Sweep) -> Path:
 def workers(count: int, *arguments: str) -> Generator[list[subprocess.Popen[str]]]:
     """`mlxts worker` processes in this workspace; those still there at the end are killed."""
     command = [sys.executable, "-m", "mlxts", "worker", "--quiet", "--idle-exit"]
-    command += ["--per-device", str(count), *arguments]
+    command += ["--workers-per-device", str(count), *arguments]
     started = [
         subprocess.Popen(
             command, env={**os.environ, "MLXTS_THREADS": "1"}, text=True,

@@ -1,15 +1,48 @@
 """A database: an outage kills nobody, and no death goes unnoticed or costs a suggestion."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
+import psutil
 import pytest
 from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
-from mlxts.search import storage
-from mlxts.search.database import Database
+from mlxts.search import database, storage
+from mlxts.search.database import Clock, Database
+
+INTERVAL, GRACE = 60, 120
+
+
+class _Time:
+    """Seconds that pass when somebody sleeps; what happens meanwhile is done then."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.meanwhile()
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(lambda: self.now, self.sleep)
+
+
+@pytest.fixture
+def time() -> _Time:
+    return _Time()
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
 
 
 @pytest.fixture
@@ -18,8 +51,13 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def study(file: Path) -> optuna.Study:
-    store = storage.open(f"sqlite:///{file}", storage.Heartbeat(60, 120))
+def store(file: Path, time: _Time, told: list[str]) -> Database:
+    address = make_url(f"sqlite:///{file}?timeout=0.01")
+    return Database(address, INTERVAL, GRACE, tell=told.append, clock=time.clock)
+
+
+@pytest.fixture
+def study(store: Database) -> optuna.Study:
     return optuna.create_study(storage=store, study_name="s")
 
 
@@ -28,41 +66,89 @@ def _claimed(study: optuna.Study) -> int:
     return study._storage.create_new_trial(study._study_id)
 
 
-def _execute(file: Path, statement: str) -> None:
+def _execute(file: Path, statement: str) -> list[tuple]:
     connection = sqlite3.connect(file)
     with connection:
-        connection.execute(statement)
+        rows = connection.execute(statement).fetchall()
     connection.close()
+    return rows
 
 
 def _states(study: optuna.Study) -> list[str]:
     return [trial.state.name for trial in study.trials]
 
 
+def test_a_file_is_closed_between_two_calls(study: optuna.Study, file: Path) -> None:
+    _claimed(study)
+    assert _states(study) == ["RUNNING"]
+    assert str(file) not in [one.path for one in psutil.Process().open_files()]
+
+
 def test_a_sign_of_life_that_cannot_be_sent_is_left_out_and_the_next_one_is_sent(
-    study: optuna.Study, file: Path
+    study: optuna.Study, store: Database, file: Path
 ) -> None:
-    store, number = study._storage._backend, _claimed(study)  # behind the cache
-    assert isinstance(store, Database)
+    number = _claimed(study)
     _execute(file, "ALTER TABLE trial_heartbeats RENAME TO away")
     with pytest.raises(StorageInternalError):
-        super(Database, store).record_heartbeat(number)
+        RDBStorage.record_heartbeat(store, number)
     store.record_heartbeat(number)
     _execute(file, "ALTER TABLE away RENAME TO trial_heartbeats")
     store.record_heartbeat(number)
-    assert store._never_heard_of(study._study_id) == []
+    assert _execute(file, "SELECT trial_id FROM trial_heartbeats") == [(number,)]
 
 
+@pytest.mark.parametrize("clock", ["-1 hour", "+1 hour"], ids=["silent", "set back"])
 def test_a_worker_that_died_before_its_first_sign_of_life_is_noticed(
-    study: optuna.Study, file: Path
+    study: optuna.Study, file: Path, clock: str, time: _Time, told: list[str]
 ) -> None:
     _claimed(study)
     storage.recover(study, study._storage)
     assert _states(study) == ["RUNNING"]  # it may only just have begun
-    _execute(file, "UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
+    assert (time.now, told) == (0, [])
+    _execute(file, f"UPDATE trial_heartbeats SET heartbeat = datetime('now', '{clock}')")
     storage.recover(study, study._storage)
     assert _states(study) == ["FAIL", "WAITING"]
     assert storage.retries(study.trials[1]) == [0]
+    assert time.now >= GRACE
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("clock", ["-1 hour", "+1 hour"], ids=["set forward", "set back"])
+def test_a_clock_that_is_set_or_a_long_outage_kills_nobody_who_gives_signs_of_life(
+    study: optuna.Study, store: Database, file: Path, clock: str, time: _Time
+) -> None:
+    alive, dead = _claimed(study), _claimed(study)
+    for number in (alive, dead):
+        store.record_heartbeat(number)
+    _execute(file, f"UPDATE trial_heartbeats SET heartbeat = datetime('now', '{clock}')")
+
+    def beats() -> None:
+        if time.now >= INTERVAL:
+            store.record_heartbeat(alive)
+
+    time.meanwhile = beats
+    storage.recover(study, store)
+    assert _states(study) == ["RUNNING", "FAIL", "WAITING"]
+
+
+def test_a_worker_of_this_machine_is_known_without_any_clock(
+    study: optuna.Study, store: Database, file: Path, time: _Time
+) -> None:
+    """Alive as long as it holds its claim, dead as soon as it does not."""
+
+    def looks_around(trial: optuna.Trial) -> float:
+        _execute(file, "UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
+        storage.recover(study, store)
+        return float(len(study.trials))
+
+    storage.one_trial(study, store, looks_around)
+    assert study.best_value == 1.0
+    trial = study.ask()
+    trial.set_user_attr(storage.OWNER, study.trials[0].user_attrs[storage.OWNER])
+    store.record_heartbeat(trial._trial_id)
+    storage.recover(study, store)
+    assert _states(study) == ["COMPLETE", "FAIL", "WAITING"]
+    assert time.now == 0
 
 
 @pytest.mark.parametrize("counted", [True, False])
@@ -87,3 +173,92 @@ def test_a_trial_that_was_given_up_is_not_queued_again(study: optuna.Study) -> N
     study._storage.set_trial_state_values(_claimed(study), TrialState.FAIL)
     storage.recover(study, study._storage)
     assert _states(study) == ["FAIL"]
+
+
+def _lock(file: Path) -> sqlite3.Connection:
+    """Keep everybody else out of the database, until the connection is closed."""
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    return other
+
+
+def test_a_database_that_is_away_is_asked_again_and_the_user_is_told(
+    study: optuna.Study, store: Database, file: Path, time: _Time, told: list[str]
+) -> None:
+    number, away = _claimed(study), _lock(file)
+
+    def comes_back() -> None:
+        if time.now > 20:
+            away.close()
+
+    time.meanwhile = comes_back
+    assert store.set_trial_state_values(number, TrialState.COMPLETE, [0.5])
+    assert study.best_value == 0.5
+    waits = [float(line.split(" in ")[1].split()[0]) for line in told]
+    assert waits == [1, 2, 4, 8, 16]
+    assert all("database is locked" in line for line in told)
+
+
+def test_a_database_that_stays_away_is_an_error_after_a_while_and_then_at_once(
+    study: optuna.Study, store: Database, file: Path, time: _Time
+) -> None:
+    number, away = _claimed(study), _lock(file)
+    with pytest.raises(StorageInternalError):
+        store.get_trial(number)
+    assert time.now == database.PATIENCE
+    with pytest.raises(StorageInternalError):
+        store.get_trial(number)
+    assert time.now == database.PATIENCE
+    away.close()
+    assert store.get_trial(number).number == 0
+    away = _lock(file)  # the next outage is another one
+    with pytest.raises(StorageInternalError):
+        store.get_trial(number)
+    assert time.now == 2 * database.PATIENCE
+    away.close()
+
+
+def test_who_only_looks_does_not_wait(
+    study: optuna.Study, store: Database, file: Path, time: _Time
+) -> None:
+    number, away = _claimed(study), _lock(file)
+    seen: list[int] = []
+    with storage.if_reachable():
+        seen.append(store.get_trial(number).number)
+    assert (seen, time.now) == ([], 0)
+    away.close()
+    with storage.if_reachable():
+        seen.append(store.get_trial(number).number)
+    assert seen == [0]
+
+
+def test_a_result_whose_receipt_was_lost_is_not_taken_for_another_workers(
+    study: optuna.Study, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database had written it when the connection broke, so a second attempt finds it done."""
+    real, broken = RDBStorage.set_trial_state_values, []
+    locked = OperationalError("", {}, sqlite3.OperationalError("database is locked"))
+
+    def breaks(self: Database, *told: object) -> bool:
+        answer = real(self, *told)
+        if not broken:
+            broken.append(True)
+            raise StorageInternalError from locked
+        return answer
+
+    number = _claimed(study)
+    monkeypatch.setattr(RDBStorage, "set_trial_state_values", breaks)
+    assert store.set_trial_state_values(number, TrialState.COMPLETE, [0.5])
+    with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
+        store.set_trial_state_values(number, TrialState.FAIL)
+    assert study.best_value == 0.5
+
+
+def test_an_error_that_is_no_outage_is_not_waited_for(
+    study: optuna.Study, store: Database, file: Path, time: _Time
+) -> None:
+    number = _claimed(study)
+    _execute(file, "ALTER TABLE trials RENAME TO gone")
+    with pytest.raises(StorageInternalError):
+        store.get_trial(number)
+    assert time.now == 0

@@ -45,8 +45,8 @@ def closing(store: BaseStorage) -> Generator[BaseStorage]:
 
 @pytest.fixture(scope="module")
 def server() -> Generator[str]:
-    with postgres.server() as url:
-        yield url
+    with postgres.server() as one:
+        yield one.url
 
 
 def _kill_one_of(home: Path, url: str | None, workers: int) -> None:

@@ -54,7 +54,7 @@ def test_an_error_fails_the_trial_and_only_an_expected_one_is_swallowed(url) -> 
 
 KILLED = """
 import os, signal, optuna, sys
-from mlxts.search import storage as storages
+from mlxts.search import claims, storage as storages
 url = sys.argv[1] or None
 storage = storages.open(url)
 study = optuna.load_study(study_name="s", storage=storage)
@@ -62,7 +62,7 @@ def objective(trial):
     trial.suggest_float("x", 0, 3)
     os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[2] == "before its owner is known":
-    storages.owner = lambda: os.kill(os.getpid(), signal.SIGKILL)
+    claims.claim = lambda folder: os.kill(os.getpid(), signal.SIGKILL)
 storages.one_trial(study, storage, objective)
 """
 
@@ -106,7 +106,7 @@ def test_the_trials_of_another_machine_are_left_alone(
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
     study, storage = _study(None)
     trial = study.ask()
-    trial.set_user_attr(storages.OWNER, {**storages.owner(), "machine": "other", "pid": 2**22})
+    trial.set_user_attr(storages.OWNER, {"machine": "other", "pid": 2**22, "claim": "gone"})
     storages.recover(study, storage)
     assert [t.state for t in study.trials] == [TrialState.RUNNING]
 
@@ -162,8 +162,8 @@ def test_studies_of_ours_are_found_by_kind(url) -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("nonsense", "is no storage; write postgresql"),
-        ("mysql://host/db", "no storage that is known here"),
+        ("nonsense", "cannot be read; write postgresql"),
+        ("mysql://host/db", "mysql:// is no storage that is known here"),
         ("postgresql+psycopg://me:secret@127.0.0.1:1/db?connect_timeout=2", "is the server"),
     ],
 )

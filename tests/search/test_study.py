@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from mlxts.errors import SearchError, StorageError
+from mlxts.errors import DeviceError, SearchError, StorageError
 from mlxts.search import blind, sampling, space, storage, study
 from mlxts.search.objective import RUN, TAKEN_OVER, Halted
 from mlxts.training import events
@@ -114,6 +115,15 @@ def _interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.fixture
+def in_background() -> Iterator[None]:
+    """A shell starts such jobs with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("in_background")
 def test_ctrl_c_ends_cleanly_and_the_trial_goes_on_where_it_stopped(home: Path) -> None:
     configuration = studies.experiment(trials=1, settings=EPOCHS)
     one, store = studies.begin(configuration)
@@ -122,7 +132,7 @@ def test_ctrl_c_ends_cleanly_and_the_trial_goes_on_where_it_stopped(home: Path) 
     halted, waiting = one.trials
     assert (halted.state, waiting.state) == (TrialState.FAIL, TrialState.WAITING)
     assert waiting.params == halted.params
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     assert study.work(one, store, emit=seen.append) is False
     steps = [event.step for event in seen if isinstance(event, StepEvent)]
     assert steps[0] == 6
@@ -269,6 +279,28 @@ def test_a_trial_that_fails_is_told_and_tried_again_three_times(home: Path) -> N
     assert study.work(one, store) is False
     assert [trial.state for trial in one.trials] == [TrialState.FAIL] * (storage.MAX_RETRY + 1)
     assert study.best(one) is None
+
+
+class _Failing(study.Watcher):
+    """A device that fails at so many steps in all."""
+
+    def __init__(self, times: int) -> None:
+        self._left = times
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepEvent) and self._left:
+            self._left -= 1
+            raise DeviceError("the device failed: no more")
+
+
+def test_a_search_goes_on_when_the_device_failed_but_not_for_ever(home: Path) -> None:
+    one, store = studies.begin(studies.experiment(trials=1))
+    assert study.run_all(one, store, watcher=_Failing(1)) == "all 1 trials are done"
+    assert [trial.state for trial in one.trials] == [TrialState.FAIL, TrialState.COMPLETE]
+    other, store = studies.begin(studies.experiment(trials=1, seed=1))
+    with pytest.raises(DeviceError):
+        study.run_all(other, store, watcher=_Failing(99))
+    assert [trial.state for trial in other.trials] == [TrialState.FAIL] * (storage.MAX_RETRY + 1)
 
 
 def test_the_time_limit_halts_the_trial_in_progress_and_it_goes_on_next_time(home: Path) -> None:

@@ -14,10 +14,10 @@ from optuna.trial import TrialState
 
 from mlxts import files
 from mlxts.data import store
-from mlxts.errors import SearchError
+from mlxts.errors import DeviceError, SearchError
 from mlxts.search import one_run, readiness, storage, sweep, worker
 from mlxts.search.matrix import Sweep
-from mlxts.training.events import CheckpointEvent, Event
+from mlxts.training.events import CheckpointEvent, EpochEvent, Event, StepEvent
 from tests import homes
 from tests.search import sweeps
 
@@ -120,15 +120,45 @@ def test_an_interrupted_run_waits_again_and_goes_on_from_its_checkpoint(home: Pa
     assert study.trials[1].user_attrs["resumed_at_step"] > 0
 
 
-def test_a_run_that_was_taken_over_while_the_machine_slept_is_given_up(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(one_run, "_LOOKS", 0.0)
+def _failing(times: int, at: type[Event]):
+    """Listens to runs whose device fails at such an event, so many times in all."""
+    left = [times]
+
+    def listen(plan):
+        def emit(event: Event) -> None:
+            if isinstance(event, at) and left[0]:
+                left[0] -= 1
+                raise DeviceError("the device failed: no more")
+
+        return contextlib.nullcontext(emit)
+
+    return listen
+
+
+def test_a_run_whose_device_failed_goes_on_from_its_checkpoint(home: Path) -> None:
     study, journal = _begin(sweeps.sweep({"seed": [0]}, training__max_epochs=3))
+    tally = _loop(journal, listen=_failing(1, EpochEvent))
+    assert [outcome.state for outcome in tally.outcomes] == ["failed", "done"]
+    assert "the device failed" in str(tally.outcomes[0].why)
+    assert [t.state for t in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
+    assert study.trials[1].user_attrs["resumed_at_step"] > 0
+
+
+def test_a_run_whose_device_always_fails_is_tried_a_few_times(home: Path) -> None:
+    study, journal = _begin(sweeps.sweep({"seed": [0]}))
+    tally = _loop(journal, listen=_failing(99, StepEvent))
+    assert [o.state for o in tally.outcomes] == ["failed"] * (storage.MAX_RETRY + 1)
+    assert _states(study) == ["failed"]
+
+
+def test_a_run_that_was_taken_over_while_the_machine_slept_is_given_up(home: Path) -> None:
+    study, journal = _begin(sweeps.sweep({"seed": [0]}, training__max_epochs=3))
+    saved: list[int] = []
 
     def taking_over(plan):
         def listen(event: Event) -> None:
             if isinstance(event, CheckpointEvent):
+                saved.append(event.step)
                 running = study.get_trials(states=(TrialState.RUNNING,))
                 for trial in running:  # what another machine does after the grace period
                     study.tell(trial.number, state=TrialState.FAIL)
@@ -138,6 +168,7 @@ def test_a_run_that_was_taken_over_while_the_machine_slept_is_given_up(
     outcome = one_run.work(study, journal, taking_over)
     assert outcome is not None
     assert outcome.state == "lost"
+    assert len(saved) == 1  # nothing was written after it
     assert [t.state for t in study.trials] == [TrialState.FAIL]
     summary = files.runs_folder() / str(outcome.run_id) / "summary.json"
     assert not summary.exists()
@@ -189,7 +220,8 @@ def test_a_machine_with_other_data_or_code_claims_nothing(
 
 def test_only_so_many_train_on_a_device_at_a_time() -> None:
     with readiness.device_to_itself():
-        with pytest.raises(SearchError, match="--per-device"), readiness.device_to_itself():
+        named = f"process {os.getpid()} .*--wait .*--workers-per-device 2"
+        with pytest.raises(SearchError, match=named), readiness.device_to_itself():
             pass
         with readiness.device_to_itself(2):
             pass

@@ -78,13 +78,14 @@ def _assert_only_the_same_key_finds(small: config.ExperimentConfig, data: Datase
     assert [batch_size.find(*pair) for pair in others] == [None] * len(others)
 
 
-def test_a_record_of_another_version_is_none(home: Path) -> None:
+def test_a_record_that_is_damaged_or_of_another_version_names_the_way_out(home: Path) -> None:
     small, data = worlds.configuration(), worlds.dataset()
     path = batch_size._path(batch_size._key(small, data))
     path.parent.mkdir(parents=True)
     for text in ("{", '{"micro_batch": 3}', "[]"):
         path.write_text(text)
-        assert batch_size.find(small, data) is None
+        with pytest.raises(RunError, match=rf"{path.name} is damaged.*delete it.*batch-size"):
+            batch_size.find(small, data)
 
 
 def test_strict_training_asks_for_the_tuning_of_its_own_key(home: Path) -> None:
@@ -114,6 +115,13 @@ def test_a_record_of_other_features_serves_as_far_as_it_fits(
     assert plan.peak(32, 2) < plan.peak(64)
     monkeypatch.setattr(memory_plan, "room_ever", lambda feature_bytes: plan.peak(32, 2))
     assert batch_size.micro_batch(strict, _shape(strict, 50), data) == 32
+    searched = config.overridden(
+        strict.model_dump(mode="json"), {"training.batch_size": 32, "training.micro_batch": 16}
+    )
+    assert batch_size.micro_batch(config.build(searched), _shape(strict, 50), data) == 16
+    with pytest.raises(RunError, match=r"was not tuned .* batch 32"):
+        del searched["training"]["micro_batch"]
+        batch_size.micro_batch(config.build(searched), _shape(strict, 50), data)
     other = config.build({"name": "strict", "budget": "20M", "features": {"tier": 50}})
     with pytest.raises(RunError, match="was not tuned"):
         batch_size.micro_batch(other, _shape(other, 50), data)

@@ -1,3 +1,4 @@
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -6,16 +7,18 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+from mlxts import transfer
 from mlxts.config import TrainingConfig
-from mlxts.errors import CheckpointError, StorageError
+from mlxts.errors import CheckpointError, DeviceError, StorageError
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
 from mlxts.training import checkpoint
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.early_stopping import EarlyStopping
 from mlxts.training.step import make_optimizer
+from tests import devices
 
 SHAPE = Shape("mixing", 3, 12, 4, 4, 8, 1, 2, 12, 3)
-STATE = LoopState("run", 7, EarlyStopping(5).look(0.4, 3), 1.25, 96, 0, 0.7, 3.5)
+STATE = LoopState("run", 7, EarlyStopping(5).look(0.4, 3), 1.25, 96, 0, 3.5)
 
 
 def _model(seed: int) -> PatchTST:
@@ -46,9 +49,47 @@ def test_what_is_restored_is_what_was_saved(tmp_path: Path) -> None:
 
 
 def test_a_state_before_the_first_look_survives(tmp_path: Path) -> None:
-    state = replace(STATE, stopping=EarlyStopping(5), first_loss=None)
+    state = replace(STATE, stopping=EarlyStopping(5))
     checkpoint.save(tmp_path, "last", _model(1), state)
     assert checkpoint.restore(tmp_path, "last", "run", _model(2))[0] == state
+
+
+def test_a_checkpoint_of_before_losses_were_compared_with_the_base_rate_is_read(
+    tmp_path: Path,
+) -> None:
+    path = checkpoint.save(tmp_path, "best", _model(1), STATE) / "state.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"first_loss": 0.7}))
+    assert checkpoint.restore(tmp_path, "best", "run", _model(2)) == (STATE, [])
+
+
+def test_what_was_restored_is_read_and_not_only_promised(tmp_path: Path) -> None:
+    model, optimizer = _model(1), make_optimizer(TrainingConfig())
+    optimizer.init(model.trainable_parameters())
+    path = checkpoint.save(tmp_path, "last", model, STATE, optimizer)
+    other, fresh = _model(2), make_optimizer(TrainingConfig())
+    checkpoint.restore(tmp_path, "last", "run", other, fresh)
+    for file in path.glob("*.safetensors"):
+        with file.open("rb+") as stream:
+            stream.truncate(100)
+    transfer.evaluate(other.parameters(), fresh.state)
+    assert _equal(model, other)
+
+
+def test_a_checkpoint_of_another_shape_is_refused_by_name(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, "best", PatchTST(replace(SHAPE, factor=4)), STATE)
+    with pytest.raises(CheckpointError, match=r"best does not fit this model: .*project"):
+        checkpoint.restore(tmp_path, "best", "run", _model(1))
+
+
+def test_weights_that_could_not_be_computed_are_no_full_disk(tmp_path: Path) -> None:
+    before, broken = _model(1), _model(2)
+    checkpoint.save(tmp_path / "checkpoint", "last", before, STATE)
+    broken.load_weights(devices.cut_weights(tmp_path, broken))
+    with pytest.raises(DeviceError, match="the device failed"):
+        checkpoint.save(tmp_path / "checkpoint", "last", broken, replace(STATE, step=9))
+    model = _model(3)
+    assert checkpoint.restore(tmp_path / "checkpoint", "last", "run", model) == (STATE, [])
+    assert _equal(model, before)
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "state.json"])

@@ -1,5 +1,6 @@
-import contextlib
 import json
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -55,15 +56,15 @@ def test_routine_temperatures_are_left_out_but_changes_are_kept(tmp_path: Path) 
     assert [r["band"] for r in log.read(tmp_path / log.EVENTS)] == ["warning"]
 
 
-def test_a_full_disk_is_an_error_that_says_how_to_go_on() -> None:
-    class Full(RunLog):
-        def __init__(self) -> None:
-            self._step = 0
-            self._files = [open("/dev/full", "w") for _ in range(2)]  # noqa: SIM115, PTH123
-
-    write = Full()
-    with pytest.raises(StorageError, match="--resume"):
+def test_a_full_disk_is_an_error_that_says_how_to_go_on(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with RunLog(tmp_path, 0) as write:
         write(_step(1))
-    for stream in write._files:
-        with contextlib.suppress(OSError):
-            stream.close()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))  # no file may grow any more
+        try:
+            with pytest.raises(StorageError, match=r"metrics\.jsonl: .*--resume"):
+                write(_step(2))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, old)

@@ -1,9 +1,9 @@
 """The loop on a small data set: it learns, it repeats to the byte, it resumes to the byte."""
 
 import io
-import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,16 @@ import pytest
 
 from mlxts.config import ExperimentConfig
 from mlxts.console.plain import Plain
-from mlxts.errors import DivergedError
+from mlxts.errors import DeviceError, DivergedError
 from mlxts.model import budget
+from mlxts.model.network import Network
 from mlxts.model.patchtst import PatchTST, flat_arrays
+from mlxts.model.rivals import DLinear, Window
 from mlxts.training import checkpoint
 from mlxts.training.batches import Batches
 from mlxts.training.events import (
     CheckpointEvent,
+    CompileEvent,
     EpochEvent,
     Event,
     NoticeEvent,
@@ -28,8 +31,10 @@ from mlxts.training.events import (
     StopEvent,
     ValidationEvent,
 )
-from mlxts.training.loop import Arrays, Outcome, fresh_state, mean_loss, train, validation_steps
+from mlxts.training.loop import Arrays, Outcome, fresh_state, train, validation_steps
+from mlxts.training.losses import Constant, mean_loss
 from mlxts.training.step import make_optimizer
+from tests import devices
 from tests.training import worlds
 
 STEPS_PER_EPOCH = math.ceil((250 - worlds.CONTEXT) / 32)
@@ -44,10 +49,13 @@ def _train(
     arrays: Arrays | None = None,
     binary: bool = True,
     events: list[Event] | None = None,
+    bias: float = 0.0,
+    network: Callable[[], Network] | None = None,
 ) -> tuple[Outcome, dict[str, np.ndarray], list[Event]]:
     config = config or worlds.configuration()
     shape = budget.solve(config.budget, worlds.FEATURES, config.model)
-    model, optimizer = PatchTST(shape, seed=config.seed), make_optimizer(config.training)
+    model = network() if network else PatchTST(shape, seed=config.seed, bias=bias)
+    optimizer = make_optimizer(config.training)
     state = fresh_state(config, "run")
     if resume:
         optimizer.init(model.trainable_parameters())
@@ -159,6 +167,51 @@ def _arrays(**changes: Any) -> Arrays:
     return replace(arrays, **changes)
 
 
+def _linear() -> Network:
+    """A network of so few operations that all of them are begun before the first one fails."""
+    statistics = np.stack([np.zeros(worlds.FEATURES), np.ones(worlds.FEATURES)])
+    return DLinear(Window(worlds.CONTEXT, worlds.FEATURES), statistics, seed=0, bias=0.0, rate=0.0)
+
+
+class _Late(list[Event]):
+    """Listens, and lets the first step fail some time after it was begun."""
+
+    def append(self, event: Event) -> None:
+        if isinstance(event, CompileEvent):
+            devices.keep_busy()
+        super().append(event)
+
+
+@pytest.mark.parametrize("network", [None, _linear])
+@pytest.mark.parametrize("micro_batch", [8, 32])
+def test_a_failed_device_ends_the_run_with_the_checkpoint_before_it_and_it_can_go_on(
+    tmp_path: Path, micro_batch: int, network: Callable[[], Network] | None
+) -> None:
+    config = worlds.configuration(training__micro_batch=micro_batch, training__max_epochs=1)
+    _, straight, _ = _train(tmp_path / "a", config, network=network)
+    _train(tmp_path / "b", config, network=network, stop_at=3)
+    before = {path: path.read_bytes() for path in (tmp_path / "b").rglob("*") if path.is_file()}
+    broken = _arrays(features=devices.cut_array(tmp_path, worlds.dataset().features))
+    events = _Late()
+    how: dict[str, Any] = {"network": network, "resume": True}
+    with pytest.raises(
+        DeviceError, match="3 steps are done, the checkpoint of step 3 is kept"
+    ) as e:
+        _train(tmp_path / "b", config, arrays=broken, events=events, **how)
+    assert events[-1] == StopEvent(3, "stopped", str(e.value))
+    assert not any(isinstance(event, StepEvent | CheckpointEvent) for event in events)
+    assert before == {p: p.read_bytes() for p in (tmp_path / "b").rglob("*") if p.is_file()}
+    _, resumed, _ = _train(tmp_path / "b", config, **how)
+    assert _same(straight, resumed)
+
+
+def test_no_step_of_a_failed_device_is_counted(tmp_path: Path) -> None:
+    broken = _arrays(features=devices.cut_array(tmp_path, worlds.dataset().features))
+    with pytest.raises(DeviceError, match="0 steps are done, there is no checkpoint yet"):
+        _train(tmp_path / "run", arrays=broken)
+    assert not checkpoint.exists(tmp_path / "run", "last")
+
+
 def _diverges(folder: Path, config: ExperimentConfig, **how: Any) -> tuple[str, list[Event]]:
     """What a run says that leaves the finite numbers, and all its events."""
     events: list[Event] = []
@@ -234,26 +287,70 @@ def test_the_checkpoint_before_a_bad_update_survives_it(tmp_path: Path) -> None:
     assert _same(weights, before[1])
 
 
-def test_a_loss_over_fifty_times_the_first_ends_the_run_and_one_below_does_not(
-    tmp_path: Path,
+def _still(**changes: Any) -> ExperimentConfig:
+    """A configuration whose updates move next to nothing."""
+    return worlds.configuration(training__learning_rate=1e-9, training__max_epochs=1, **changes)
+
+
+@pytest.mark.parametrize(("times", "ends"), [(40.0, False), (60.0, True)])
+def test_a_loss_over_fifty_times_the_base_rates_ends_the_run_and_one_below_does_not(
+    tmp_path: Path, times: float, ends: bool
 ) -> None:
-    config = worlds.configuration(training__max_epochs=1)
-    _train(tmp_path, config, stop_at=1)
-    state = json.loads((tmp_path / "last" / "state.json").read_text())
-    ordinary = state["first_loss"]
-    _first_loss(tmp_path, ordinary / 30)
-    outcome, _, _ = _train(tmp_path, config, resume=True)
+    # One batch an epoch, so that its loss is that of all training samples.
+    config = _still(training__batch_size=256, training__micro_batch=256)
+    targets = _arrays().train_targets
+    rate = float(targets.mean())
+    entropy = -(rate * math.log(rate) + (1 - rate) * math.log(1 - rate))
+    bias = times * entropy / (1 - rate)  # what a forecast that is sure of the event loses
+    if ends:
+        message, _ = _diverges(tmp_path, config, bias=bias)
+        assert f"over 50 times the base rate's {entropy:.3g} at step 1" in message
+    else:
+        assert _train(tmp_path, config, bias=bias)[0].stop.reason == "finished"
+
+
+def test_a_validation_split_that_any_forecast_loses_on_is_no_divergence(tmp_path: Path) -> None:
+    arrays = _arrays()
+    rare = np.zeros_like(arrays.train_targets)
+    rare[0] = 1.0
+    often = np.ones_like(arrays.validation_targets)
+    arrays = replace(arrays, train_targets=rare, validation_targets=often)
+    outcome, _, _ = _train(tmp_path, _still(), arrays=arrays, bias=-6.0)
     assert outcome.stop.reason == "finished"
-    _train(tmp_path / "again", config, stop_at=1)
-    _first_loss(tmp_path / "again", ordinary / 80)
-    message, _ = _diverges(tmp_path / "again", config, resume=True)
-    assert "over 50 times the first one at step 2" in message
+    assert outcome.state.stopping.best > 50 * 0.03  # of the base rate on the training split
 
 
-def _first_loss(folder: Path, value: float) -> None:
-    """Let a checkpoint remember another first loss."""
-    path = folder / "last" / "state.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"first_loss": value}))
+@pytest.mark.parametrize("seed", range(8))
+def test_a_rare_event_that_is_in_no_first_batch_is_no_divergence(tmp_path: Path, seed: int) -> None:
+    arrays = _arrays()
+    rare = np.zeros_like(arrays.train_targets)
+    config = _still(seed=seed, training__batch_size=8, training__micro_batch=8)
+    order = Batches(arrays.train_rows, rare, 8, 8, seed)
+    rare[order.chosen(1)[:2]] = 1.0
+    rate = float(rare.mean())
+    outcome, _, events = _train(
+        tmp_path, config, arrays=replace(arrays, train_targets=rare),
+        bias=math.log(rate / (1 - rate)),
+    )  # fmt: skip
+    losses = [event.loss for event in events if isinstance(event, StepEvent)]
+    assert losses[1] > 50 * losses[0]
+    assert outcome.stop.reason == "finished"
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_targets_that_are_all_alike_are_no_divergence(tmp_path: Path, binary: bool) -> None:
+    arrays = replace(_arrays(), train_targets=np.zeros_like(_arrays().train_targets))
+    assert _train(tmp_path, _still(), arrays=arrays, binary=binary)[0].stop.reason == "finished"
+
+
+def test_the_base_rate_forecast_is_the_best_that_says_one_number() -> None:
+    targets = np.array([0, 0, 0, 1], dtype=np.float32)
+    base = Constant.of(targets, binary=True, huber_delta=1.0)
+    assert base.output == pytest.approx(math.log(1 / 3))
+    assert base.loss == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
+    assert base.loss_on(np.ones(2)) == pytest.approx(math.log(4))
+    base = Constant.of(targets, binary=False, huber_delta=0.5)
+    assert (base.output, base.loss_on(np.array([2.25]))) == (0.25, 0.5 * (2 - 0.25))
 
 
 def test_gradients_that_overflow_end_the_run_before_the_weights_are_saved(tmp_path: Path) -> None:

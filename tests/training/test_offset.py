@@ -11,7 +11,7 @@ from mlxts.errors import CheckpointError, ConfigError, DataError
 from mlxts.evaluation import baselines, predictions
 from mlxts.model import offset as columns
 from mlxts.model import scale
-from mlxts.training import offset, run
+from mlxts.training import offset, run, start
 from mlxts.training.offset import Offset
 from tests import homes
 from tests.evaluation import worlds
@@ -35,7 +35,8 @@ def test_before_its_first_step_it_says_what_har_says(home):
     data = untrained.dataset
     har = baselines.BASELINES["har"].fit(data)(data.samples["validation"])
     beneath = offset.fitted(home, "har", data, run.ALONE)
-    trained = run.Trained(untrained, run._model(untrained), run.target_scale(data), offset=beneath)
+    model = start.model(untrained.config, untrained.shape, data)
+    trained = run.Trained(untrained, model, start.target_scale(data), offset=beneath)
     # An output layer that starts near zero, on a bias of zero.
     assert np.abs(trained.outputs("validation") - har).max() < 0.6
     assert np.corrcoef(trained.outputs("validation"), har)[0, 1] > 0.9

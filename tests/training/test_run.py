@@ -11,9 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlxts import backend, config, files
-from mlxts.errors import CheckpointError, EmptySplitError, IntegrityError, RunError
-from mlxts.training import log, run
+from mlxts import backend, config, files, locks
+from mlxts.errors import (
+    BusyError,
+    CheckpointError,
+    ConfigError,
+    EmptySplitError,
+    IntegrityError,
+    RunError,
+)
+from mlxts.training import batch_size, log, run
 from mlxts.training.events import Event, StopEvent
 from tests import homes
 
@@ -51,6 +58,25 @@ def test_a_run_id_is_configuration_data_and_code(home: Path) -> None:
     assert len({first.run_id, *(p.run_id for p in others)}) == 3
 
 
+def test_what_a_machine_was_tuned_to_makes_no_other_run_and_a_begun_run_keeps_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _plan(home)
+    _train(first, stop_at=2)
+    monkeypatch.setattr(batch_size, "micro_batch", lambda *_, **__: first.micro_batch // 2)
+    again = _plan(home)
+    assert (again.run_id, again.micro_batch) == (first.run_id, first.micro_batch)
+    assert _plan(home, seed=9).micro_batch == first.micro_batch // 2
+
+
+def test_batch_statistics_over_another_micro_batch_are_another_run(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _plan(home, **{"model.norm": "batch"})
+    monkeypatch.setattr(batch_size, "micro_batch", lambda *_, **__: first.micro_batch // 2)
+    assert _plan(home, **{"model.norm": "batch"}).run_id != first.run_id
+
+
 def test_planning_a_run_makes_no_folder(home: Path) -> None:
     plan = _plan(home)
     record = plan.record()
@@ -84,6 +110,19 @@ def test_the_best_weights_are_restored_before_anything_is_scored(home: Path) -> 
     assert np.mean(np.logaddexp(0, z) - y * z) == pytest.approx(best, rel=1e-6)
 
 
+def test_the_best_weights_are_those_that_were_scored_even_where_training_got_worse(
+    home: Path,
+) -> None:
+    plan = _plan(home, **{"training.learning_rate": 0.01})
+    trained = _train(plan)
+    outcome = trained.outcome
+    assert outcome is not None
+    assert outcome.state.stopping.best_step < outcome.state.step
+    assert _weights(plan.folder, "best") != _weights(plan.folder, "last")
+    z, y = trained.outputs("validation"), plan.dataset.samples["validation"].targets
+    assert np.mean(np.logaddexp(0, z) - y * z) == pytest.approx(outcome.state.stopping.best, 1e-6)
+
+
 def test_an_unfinished_run_is_not_started_over_by_accident(home: Path) -> None:
     _train(_plan(home), stop_at=2)
     with pytest.raises(RunError, match="continue it with --resume"):
@@ -108,11 +147,9 @@ def test_a_run_that_stopped_goes_on_to_the_same_bytes(home: Path, flags: dict) -
 
 
 def test_two_processes_cannot_train_one_run(home: Path) -> None:
-    from filelock import FileLock
-
     plan = _plan(home)
-    plan.folder.mkdir(parents=True)
-    with FileLock(plan.folder / ".lock"), pytest.raises(RunError, match="another process"):
+    named = f"process {os.getpid()} .* is training {plan.run_id}"
+    with locks.hold(plan.folder / run.LOCK), pytest.raises(BusyError, match=named):
         _train(plan)
 
 
@@ -155,6 +192,13 @@ def test_a_tampered_artifact_is_named(home: Path) -> None:
 def test_an_empty_split_is_an_error_that_names_it(home: Path) -> None:
     with pytest.raises(EmptySplitError, match="train split"):
         _plan(home, **{"data.splits": "sample"})
+
+
+def test_a_batch_larger_than_the_training_split_is_refused(home: Path) -> None:
+    samples = len(_plan(home).dataset.samples["train"])
+    assert _plan(home, **{"training.batch_size": samples}).total_steps > 0
+    with pytest.raises(ConfigError, match=rf"training\.batch_size: .* the {samples} training"):
+        _plan(home, **{"training.batch_size": samples + 1})
 
 
 def test_weights_that_are_gone_are_an_error(home: Path) -> None:

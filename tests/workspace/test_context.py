@@ -346,9 +346,9 @@ def test_a_commit_that_is_gone_is_said_and_not_taken_for_no_change(root: Path) -
     claimed = _header(root, "ws1").owns[0].since
     assert claimed == projects.git(root, "rev-parse", "HEAD").strip()
     path = context.workstream_path(root, "ws1")
-    path.write_text(path.read_text().replace(claimed, "0123456789" * 4))
+    path.write_text(path.read_text().replace(claimed, "abcdef0123" * 4))
     (said,) = ownership.trespasses(context.load(root))
-    assert "commit 0123456789, at which it was claimed, is gone; claim it again" in str(said)
+    assert "commit abcdef0123, at which it was claimed, is gone; claim it again" in str(said)
 
 
 def test_a_project_below_the_repositorys_folder_is_compared_by_its_own_paths(

@@ -8,13 +8,14 @@ from datetime import date
 
 import polars as pl
 
-from mlxts.data.sources import spellings
+from mlxts.data.sources import number_text, spellings
 from mlxts.data.sources.base import Fetched, asked_range, within, without_gaps
 from mlxts.data.sources.web import Web, require_no_page
 from mlxts.errors import SourceError
 
 ADDRESS = "https://cdn.cboe.com/api/global/us_indices/daily_prices/VIX_History.csv"
 SYMBOL = "VIX"
+DATES = ("%m/%d/%Y", "%Y-%m-%d")
 
 
 class CboeVixSource:
@@ -61,8 +62,8 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
     try:
         table = pl.read_csv("\n".join(lines[header:]).encode(), infer_schema=False)
         columns = spellings.match(table.columns, values=True)
-        days = spellings.dates(table[columns["date"]])
-        values = spellings.numbers(table[columns["value"]])
+        days = spellings.dates(table[columns["date"]], DATES)
+        values = number_text.numbers(table[columns["value"]], ".")
     except (SourceError, pl.exceptions.PolarsError) as error:
         raise SourceError(f"{what}: {' '.join(str(error).split())[:200]}") from error
     return pl.DataFrame({"date": days, "value": values})

@@ -7,28 +7,34 @@ from pathlib import Path
 import polars as pl
 
 from mlxts import files
-from mlxts.data.sources import spellings
+from mlxts.data import parquet
+from mlxts.data.sources import csv_table, number_text, spellings
 from mlxts.data.sources.base import Fetched, as_bars, asked_range, within, without_gaps
+from mlxts.data.sources.number_text import Mark
 from mlxts.errors import SourceError
 
 SUFFIXES = (".csv", ".txt", ".tsv", ".parquet", ".pq")
 _PARQUET = (".parquet", ".pq")
-_SEPARATORS = (",", ";", "\t", "|")
+_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class FilesSource:
     """One file, taken for whatever symbol is asked for.
 
-    A file with a symbol (ticker) column may hold several; the rows of the one asked for are read.
+    A file that names symbols (tickers) may hold several; the rows of the one asked for are read.
 
     Attributes:
         path: a CSV (comma, semicolon, tab or bar) or Parquet file.
         values: read a date and one value (or close) a row instead of bars.
+        decimal: the mark before the decimals; None: found in each column.
+        named: which of its symbols is read; None: the one that is asked for.
     """
 
     path: Path
     values: bool = False
+    decimal: Mark | None = None
+    named: str | None = None
 
     name = "files"
 
@@ -37,21 +43,25 @@ class FilesSource:
 
         Raises:
             SourceError: no such file, not a table, columns missing, a cell that is no number or
-                date, or no row left.
+                date, numbers that can be read in two ways, another symbol, or no row left.
         """
-        table = read_table(self.path)
+        table, likely = self._read()
         try:
             columns = spellings.match(table.columns, values=self.values)
-            table = _of_symbol(table, columns.pop("symbol", None), symbol)
-            series = [spellings.dates(table[columns["date"]]).alias("date")]
-            series += [
-                spellings.numbers(table[theirs]).alias(ours)
-                for ours, theirs in columns.items()
-                if ours != "date"
-            ]
-        except SourceError as error:
-            raise SourceError(f"{self.path}: {error}") from error
-        frame, notes = _oldest_first(pl.DataFrame(series))
+            theirs = columns.pop("symbol", None)
+            asked = self.named or symbol
+            table = _of_symbol(table, theirs, asked)
+            days = spellings.dates(table[columns["date"]]).alias("date")
+            cells = [table[name].alias(ours) for ours, name in columns.items()]
+            read = number_text.read(
+                [one for one in cells if one.name != "date"],
+                self.decimal, likely=likely, counts=("volume",),
+            )  # fmt: skip
+        except (SourceError, pl.exceptions.PolarsError) as error:
+            raise SourceError(f"{self.path}: {' '.join(str(error).split())}") from error
+        frame, notes = _oldest_first(pl.DataFrame([days, *read.columns]))
+        if read.with_comma and self.decimal is None:
+            notes += (f"read with a decimal comma: {', '.join(read.with_comma)}",)
         if self.values:
             frame, left_out = without_gaps(frame)
             notes += left_out
@@ -59,56 +69,65 @@ class FilesSource:
             frame = as_bars(frame)
         kept = within(frame, start, end, what=str(self.path))
         described = {"file": self.path.name, "sha256": files.digest(self.path), "columns": columns}
+        if theirs and asked.upper() != symbol.upper():
+            described["named"] = asked
+            notes += (f"this is what the file calls {asked}",)
         return Fetched(kept, described | asked_range(start, end), notes)
 
+    @property
+    def symbol(self) -> str:
+        """What it is called where nobody says: as its only symbol, else as the file."""
+        return self.named or self._only() or self.path.stem
 
-def read_table(path: Path) -> pl.DataFrame:
-    """A CSV or Parquet file as it stands; cells of a CSV stay text. Raises SourceError."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise SourceError(f"{path} is neither CSV nor Parquet; convert it to one of them")
-    try:
-        if path.suffix.lower() in _PARQUET:
-            table = pl.read_parquet(path)
-        else:
-            table = _read_csv(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise SourceError(f"no file at {path}; check the path") from error
-    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise SourceError(f"{path} cannot be read as a table: {reason}") from error
-    if table.is_empty():
-        raise SourceError(f"{path} has no rows; choose a file with data")
-    return table
+    def _only(self) -> str | None:
+        """The symbol that the file names, where it names one and no other."""
+        try:
+            table, _ = self._read()
+            column = spellings.match(table.columns, values=self.values).get("symbol")
+            names = _names(table[column]) if column else ()
+        except SourceError:
+            return None  # `fetch` says what is wrong
+        return names[0] if len(names) == 1 else None
 
-
-def _read_csv(text: str) -> pl.DataFrame:
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        return pl.DataFrame()
-    separator = max(_SEPARATORS, key=lines[0].count)
-    # yfinance writes two more header lines, the tickers and the name of the date column.
-    first_cells = [line.split(separator)[0].strip() for line in lines[:3]]
-    if first_cells[1:] == ["Ticker", "Date"]:
-        lines = [lines[0].replace(first_cells[0], "Date", 1), *lines[3:]]
-    return pl.read_csv(
-        "\n".join(lines).encode(),
-        separator=separator,
-        infer_schema=False,
-        truncate_ragged_lines=False,
-    )
+    def _read(self) -> tuple[pl.DataFrame, Mark | None]:
+        """The file as it stands, and the decimal mark that it is likely to have."""
+        if self.path.suffix.lower() not in SUFFIXES:
+            raise SourceError(f"{self.path} is neither CSV nor Parquet; convert it to one of them")
+        likely: Mark | None = None
+        try:
+            if self.path.suffix.lower() in _PARQUET:
+                table = parquet.read(self.path.read_bytes())
+            else:
+                table, separator = csv_table.read(self.path)
+                # Where cells end with a comma, a decimal one needs quotes around every fraction.
+                likely = "." if separator == "," else None
+        except FileNotFoundError as error:
+            raise SourceError(f"no file at {self.path}; check the path") from error
+        except (OSError, SourceError, pl.exceptions.PolarsError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise SourceError(f"{self.path} cannot be read as a table: {reason}") from error
+        if table.is_empty():
+            raise SourceError(f"{self.path} has no rows; choose a file with data")
+        return table, likely
 
 
 def _of_symbol(table: pl.DataFrame, column: str | None, symbol: str) -> pl.DataFrame:
     if column is None:
         return table
-    rows = table.filter(
-        pl.col(column).cast(pl.String).str.strip_chars().str.to_uppercase() == symbol
-    )
+    names = spellings.texts(table[column], "symbols").str.to_uppercase()
+    rows = table.filter(names == symbol.upper())
     if rows.is_empty():
-        known = table[column].cast(pl.String).unique().sort().to_list()
-        shown = ", ".join(str(name) for name in known[:5]) + (", …" if len(known) > 5 else "")
-        raise SourceError(f"no row of {symbol} (its {column} column has {shown}); use --symbol")
+        known = _names(table[column])
+        shown = ", ".join(known[:_NAMES_SHOWN]) + (", …" if len(known) > _NAMES_SHOWN else "")
+        raise SourceError(
+            f"no row of {symbol} (its {column} column has {shown}); use --symbol, and --as to "
+            "store it under another name"
+        )
     return rows
+
+
+def _names(column: pl.Series) -> tuple[str, ...]:
+    return tuple(spellings.texts(column, "symbols").drop_nulls().unique().sort())
 
 
 def _oldest_first(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import polars as pl
 
-from mlxts.data.sources import spellings
+from mlxts.data.sources import number_text, spellings
 from mlxts.data.sources.base import Fetched, asked_range, within, without_gaps
 from mlxts.data.sources.web import Web, require_no_page
 from mlxts.errors import SourceError
@@ -60,7 +60,10 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
             f"{what}: expected a table of dates and values, found {table.height} rows of {shown}"
         )
     try:
-        days, values = spellings.dates(table.to_series(0)), spellings.numbers(table.to_series(1))
+        days, values = (
+            spellings.dates(table.to_series(0)),
+            number_text.numbers(table.to_series(1), "."),
+        )
     except SourceError as error:
         raise SourceError(f"{what}: {error}") from error
     return pl.DataFrame({"date": days, "value": values})

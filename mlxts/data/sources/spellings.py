@@ -1,4 +1,4 @@
-"""How vendors spell columns, dates and numbers, and what they mean."""
+"""How vendors spell columns and dates, and what they mean."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "splits": (
             "splits", "stocksplits", "split", "splitcoefficient", "splitfactor", "splitratio",
         ),
-        "symbol": ("symbol", "ticker"),
+        "symbol": ("symbol", "ticker", "name"),
         "value": ("value",),
     }
 )  # fmt: skip
@@ -37,13 +37,16 @@ OPTIONAL = ("adj_close", "dividends", "splits", "symbol")
 
 DATE_FORMATS = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y",
-    "%d-%m-%Y", "%m/%d/%y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%b %d, %Y", "%B %d, %Y",
+    "%d-%m-%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%y/%m/%d", "%y.%m.%d", "%d-%b-%Y",
+    "%d-%b-%y", "%d %b %Y", "%b %d, %Y", "%B %d, %Y",
 )  # fmt: skip
-_DATE_DIGITS = 8  # a longer whole number counts the time since 1970, in s (10 digits), ms, us or ns
+_DATE_DIGITS = 8  # a longer whole number counts the time since 1970
+_UNITS = ((10, 1), (13, 10**3), (16, 10**6), (19, 10**9))  # at most so many digits: in a second
 _EARLIEST = date(1800, 1, 1)  # before it, 24 was taken for a year
+_LATEST = date(2200, 1, 1)  # after it, a count was taken for one of another unit
+_1970 = date(1970, 1, 1).toordinal()
+_SATURDAY = 6
 _CLOCK = r"[T ]\d{1,2}:\d{2}.*$"  # a time of day and a time zone behind a date
-_SCALES = MappingProxyType({"k": 1e3, "m": 1e6, "b": 1e9})
-_EMPTY = ("", "-", "--", ".", "n/a", "na", "nan", "null", "none")
 
 
 def plain(name: str) -> str:
@@ -93,60 +96,96 @@ def _match_value(columns: Sequence[str], found: dict[str, str]) -> dict[str, str
     return {"date": found["date"], "value": value} | optional
 
 
-def dates(column: pl.Series) -> pl.Series:
+def is_read(name: str) -> bool:
+    """Whether a column of this name may be one of ours."""
+    return any(plain(name) == plain(spelling) for own in SPELLINGS.values() for spelling in own)
+
+
+def dates(column: pl.Series, formats: Sequence[str] = DATE_FORMATS) -> pl.Series:
     """Read a column as dates, whatever it is made of.
 
     A format is taken when it fits every cell. Where two fit (is 03/04 March or April?) the one
-    wins that puts the rows in order.
+    wins that puts the rows in order, and of two that do the one without weekends.
+
+    Args:
+        formats: of text, for `strptime`; a source that is known has its own.
 
     Raises:
-        SourceError: no format fits; the first cell that none can read is named.
+        SourceError: no format fits, with the first cell that none can read; two formats that give
+            other days do; a day of another age; or the column holds something else altogether.
     """
+    days = _days(column, formats)
+    strange = ((days < _EARLIEST) | (days > _LATEST)).fill_null(False).arg_true()
+    if len(strange):
+        row = strange[0]
+        # Python has no date after the year 9999, and Polars panics over some of its own.
+        day = days.to_physical().clip(date.min.toordinal() - _1970, date.max.toordinal() - _1970)
+        written = "" if column.dtype.is_temporal() else f"{_shown(column, row)} means "
+        raise SourceError(
+            f"row {row + 1}: {written}{day.cast(pl.Date)[row]}, which is no date of a market; "
+            "write dates as 2024-12-31"
+        )
+    return days
+
+
+def texts(column: pl.Series, what: str) -> pl.Series:
+    """A column of text without blanks around it. Raises SourceError: it holds something else."""
+    if column.dtype.is_integer() or column.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+        return column.cast(pl.String).str.strip_chars()
+    raise SourceError(f"column {column.name} holds {column.dtype}, not {what}; convert it")
+
+
+def _days(column: pl.Series, formats: Sequence[str]) -> pl.Series:
     if column.dtype == pl.Date:
         return column
     if isinstance(column.dtype, pl.Datetime):
         return column.dt.date()  # in the column's own time zone, so a session keeps its day
     if column.dtype.is_integer() and column.len() > column.null_count():
-        digits = len(str(column.cast(pl.Int64).abs().max()))
+        counts = column.cast(pl.Int64)
+        digits = len(str(max(map(abs, counts.drop_nulls().to_list()))))
         if digits > _DATE_DIGITS:
-            seconds = column.cast(pl.Int64) // 10 ** max(digits - 10, 0)
-            return (seconds * 1000).cast(pl.Datetime("ms")).dt.date()
-    texts = column.cast(pl.String).str.strip_chars().str.replace(_CLOCK, "")
-    parsings = (texts.str.to_date(fmt, strict=False) for fmt in DATE_FORMATS)
+            unit = next(unit for most, unit in _UNITS if digits <= most)
+            milliseconds = counts * 1000 if unit == 1 else counts // (unit // 1000)
+            return milliseconds.cast(pl.Datetime("ms")).dt.date()
+    cells = texts(column, "dates").str.replace(_CLOCK, "")
+    parsings = (cells.str.to_date(fmt, strict=False) for fmt in formats)
     fitting = [
         parsed
         for parsed in parsings
-        if parsed.null_count() == texts.null_count() and not (parsed < _EARLIEST).any()
+        if parsed.null_count() == cells.null_count() and not (parsed < _EARLIEST).any()
     ]
     if not fitting:
-        parsed = texts.str.to_date(_likeliest(texts), strict=False)
-        row = (parsed.is_null() & texts.is_not_null()).arg_true()[0]
-        raise SourceError(f"row {row + 1}: {column[row]!r} is no date; write dates as 2024-12-31")
-    in_order = (p for p in fitting if p.is_sorted() or p.is_sorted(descending=True))
-    return next(in_order, fitting[0])
+        parsed = cells.str.to_date(_likeliest(cells, formats), strict=False)
+        row = (parsed.is_null() & cells.is_not_null()).arg_true()
+        row = row[0] if len(row) else (parsed < _EARLIEST).arg_true()[0]
+        raise SourceError(
+            f"row {row + 1}: {_shown(column, row)} is no date; write dates as 2024-12-31"
+        )
+    return _likelier(fitting, column)
 
 
-def _likeliest(texts: pl.Series) -> str:
-    return min(DATE_FORMATS, key=lambda f: texts.str.to_date(f, strict=False).null_count())
-
-
-def numbers(column: pl.Series) -> pl.Series:
-    """Read a column as numbers: `$1,234.50`, `85.57M`, `(3.2)`; an empty cell becomes null.
+def _likelier(fitting: list[pl.Series], column: pl.Series) -> pl.Series:
+    """Of several readings of a column the one in order, and of several in order the working days.
 
     Raises:
-        SourceError: a cell is no number; it is named.
+        SourceError: several are as likely.
     """
-    if column.dtype.is_numeric():
-        return column.cast(pl.Float64)
-    if column.dtype == pl.Null:
-        return column.cast(pl.Float64)
-    texts = column.cast(pl.String).str.strip_chars().str.to_lowercase()
-    texts = texts.str.replace_all(r"[$€£,\s]", "").str.replace(r"^\((.*)\)$", "-$1")
-    texts = pl.select(pl.when(texts.is_in(_EMPTY)).then(None).otherwise(texts)).to_series()
-    suffix = texts.str.extract(r"\d([kmb])$").replace_strict(_SCALES, default=1.0)
-    parsed = texts.str.replace(r"(\d)[kmb]$", "$1").cast(pl.Float64, strict=False) * suffix
-    wrong = (parsed.is_null() & texts.is_not_null()).arg_true()
-    if len(wrong):
-        row = wrong[0]
-        raise SourceError(f"row {row + 1}: {column.name} {column[row]!r} is no number; correct it")
-    return parsed.alias(column.name)
+    ordered = [p for p in fitting if p.is_sorted() or p.is_sorted(descending=True)] or fitting
+    weekdays = [p for p in ordered if (p.dt.weekday() < _SATURDAY).all()] or ordered
+    first = weekdays[0]
+    other = next((p for p in weekdays if not p.equals(first)), None)
+    if other is not None:
+        row = (first != other).arg_true()[0]
+        raise SourceError(
+            f"row {row + 1}: {_shown(column, row)} may be {first[row]} or {other[row]}; write "
+            "dates as 2024-12-31"
+        )
+    return first
+
+
+def _shown(column: pl.Series, row: int) -> str:
+    return repr(str(column[row]))
+
+
+def _likeliest(texts: pl.Series, formats: Sequence[str]) -> str:
+    return min(formats, key=lambda f: texts.str.to_date(f, strict=False).null_count())

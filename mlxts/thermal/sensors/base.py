@@ -90,8 +90,9 @@ class Sample:
 class Sensor(Protocol):
     """A source of samples. Used by one thread at a time.
 
-    Opening one (each module's `open_sensor`) raises Unavailable; after that nothing raises: a
-    failed read is a sample without probes, and so is any read after `close`.
+    Opening one (each module's `open_sensor`) raises Unavailable, also where it says nothing
+    plausible; after that nothing raises: a failed read is a sample without probes, and so is any
+    read after `close`.
     """
 
     @property

@@ -45,9 +45,9 @@ class Hid:
         matching = _dictionary(apple, MATCHING)
         apple.iokit.IOHIDEventSystemClientSetMatching(self._client, matching)
         apple.cf.CFRelease(matching)
-        if not self.read().probes:
+        if self.read().temperature is None:
             self.close()
-            raise Unavailable("IOHID lists no die temperature")
+            raise Unavailable("IOHID gives no die temperature")
 
     def read(self) -> Sample:
         probes = []
@@ -119,5 +119,5 @@ def _dictionary(apple: Frameworks, entries: dict[bytes, int]) -> int:
 
 
 def open_sensor() -> Hid:
-    """Raises Unavailable: not macOS, or no service that names a die."""
+    """Raises Unavailable: not macOS, or no service that gives a die's temperature."""
     return Hid(frameworks())

@@ -61,9 +61,9 @@ class Macmon:
         )
         self._reader.start()
         self._first.wait(FIRST_LINE)
-        if self._latest is None:
+        if self.read().temperature is None:
             self.close()
-            raise Unavailable("macmon says nothing")
+            raise Unavailable("macmon gives no temperature")
 
     def read(self) -> Sample:
         line = self._line()
@@ -100,7 +100,7 @@ class Macmon:
 
 
 def open_sensor() -> Macmon:
-    """Raises Unavailable: not installed, or it gives no line."""
+    """Raises Unavailable: not installed, or it gives no temperature."""
     program = shutil.which(COMMAND)
     if program is None:
         raise Unavailable("not installed")

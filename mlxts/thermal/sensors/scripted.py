@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from yaml import YAMLError
 
-from mlxts.config import parse_yaml
 from mlxts.errors import ConfigError
 from mlxts.thermal.sensors.base import Group, Pressure, Probe, Sample
+from mlxts.yamltext import YamlError, parse_yaml
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     cpu: float | None = None
     gpu: float | None = None
     soc: float | None = None
@@ -44,7 +43,7 @@ class _Entry(BaseModel):
 
 
 _TRACE: TypeAdapter[list[float | _Entry | None]] = TypeAdapter(
-    Annotated[list[float | _Entry | None], Field(min_length=1)]
+    Annotated[list[float | _Entry | None], Field(min_length=1)], config=ConfigDict(strict=True)
 )
 
 
@@ -83,8 +82,8 @@ def load(path: Path) -> tuple[Sample, ...]:
         entries = _TRACE.validate_python(parse_yaml(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"no heat trace at {path}: {error}") from error
-    except YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except YamlError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:
         problem = error.errors()[0]
         where = f"entry {problem['loc'][0]}: " if problem["loc"] else ""

@@ -4,6 +4,11 @@ The user client takes and returns one 80-byte struct. Keys are four characters, 
 big-endian integer; temperatures have type `flt ` (little-endian float). Keys differ between
 chips, so they are found by prefix: `Tp` performance and `Te` efficiency cores, `Tg` the GPU.
 `Ts` is left out: on laptops those are skin sensors, and they would cool the mean down.
+
+The keys' own mean reads low: M3 and M4 list three keys a core (raw, corrected, peak), and those
+of a cluster without power answer exactly 40.0, which are left out. The firmware publishes its mean
+over the CPU die as `TCMb` and its maximum as `TCMz` (M1 to M5; macmon, stats and oshi use them
+too). `TCMb` stands beside the keys as a die of its own, so the larger of the two rules.
 """
 
 import ctypes
@@ -19,6 +24,8 @@ SELECTOR = 2  # kSMCHandleYPCEvent
 READ, KEY_BY_INDEX, KEY_INFO = 5, 8, 9  # data8
 PREFIXES: dict[str, Group] = {"Tp": "cpu", "Te": "cpu", "Tg": "gpu"}
 FLOAT = int.from_bytes(b"flt ")
+FIRMWARE_MEAN, FIRMWARE_MAXIMUM = "TCMb", "TCMz"
+UNPOWERED = 40.0  # what a core's key answers while its cluster has no power
 
 
 class _Version(ctypes.Structure):
@@ -73,8 +80,16 @@ class _Key:
         return self.code.to_bytes(4).decode("latin-1")
 
     @property
-    def group(self) -> Group | None:
-        return PREFIXES.get(self.name[:2])
+    def of_a_die(self) -> bool:
+        return self.name[:2] in PREFIXES or self.name in (FIRMWARE_MEAN, FIRMWARE_MAXIMUM)
+
+    def probe(self, celsius: float) -> Probe | None:
+        """What a value of a key `of_a_die` says; None: nothing, the cluster has no power."""
+        if self.name == FIRMWARE_MEAN:
+            return Probe(self.name, "cpu", celsius, die=1)
+        if self.name == FIRMWARE_MAXIMUM:
+            return Probe(self.name, "spot", celsius)
+        return None if celsius == UNPOWERED else Probe(self.name, PREFIXES[self.name[:2]], celsius)
 
 
 class Smc:
@@ -86,16 +101,15 @@ class Smc:
         self._iokit = apple.iokit
         self._connection: int | None = _connect(apple)
         self._keys = tuple(self._temperature_keys())
-        if not any(key.group for key in self._keys):
+        self._read = tuple(key for key in self._keys if key.of_a_die)
+        if self.read().temperature is None:
             self.close()
-            raise Unavailable("AppleSMC lists no CPU or GPU temperature")
+            raise Unavailable("AppleSMC gives no CPU or GPU temperature")
 
     def read(self) -> Sample:
-        probes = []
-        for key in self._keys:
-            if key.group and (value := self._value(key)) is not None:
-                probes.append(Probe(key.name, key.group, value))
-        return Sample(tuple(probes))
+        values = ((key, self._value(key)) for key in self._read)
+        probes = (key.probe(value) for key, value in values if value is not None)
+        return Sample(tuple(probe for probe in probes if probe))
 
     def dump(self) -> dict[str, Any]:
         return {key.name: self._value(key) for key in self._keys}
@@ -166,5 +180,5 @@ def _connect(apple: Frameworks) -> int:
 
 
 def open_sensor() -> Smc:
-    """Raises Unavailable: not macOS, or a Mac (a virtual one, say) without the endpoint."""
+    """Raises Unavailable: not macOS, or a Mac (a virtual one, say) that gives no temperature."""
     return Smc(frameworks())

@@ -52,7 +52,14 @@ def test_services_without_a_name_or_an_event_are_passed_over() -> None:
     assert sensor.read().temperature == 44.0
 
 
-@pytest.mark.parametrize("services", [[], [("PMU tcal", 51.8), ("PMU tdev1", -9201.0)]])
+@pytest.mark.parametrize(
+    "services",
+    [
+        [],
+        [("PMU tcal", 51.8), ("PMU tdev1", -9201.0)],
+        [("PMU tdie1", 0.0), ("PMU tdie2", -9201.0)],
+    ],
+)
 def test_no_die_is_unavailable_and_nothing_leaks(services) -> None:
     fake = FakeApple(services=services)
     with pytest.raises(Unavailable):

@@ -83,9 +83,18 @@ def test_an_old_line_is_no_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     sensor.close()
 
 
-def test_one_that_ends_at_once_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="says nothing"):
-        Macmon(macmon_program(tmp_path, "sys.exit(1)"))
+@pytest.mark.parametrize(
+    "body",
+    [
+        "sys.exit(1)",
+        'print(\'{"temp": {"cpu_temp_avg": 0.0, "gpu_temp_avg": 0.0}}\', flush=True)\n'
+        "time.sleep(600)",
+    ],
+    ids=["ends at once", "says zero"],
+)
+def test_one_that_gives_no_temperature_is_unavailable(tmp_path: Path, body: str) -> None:
+    with pytest.raises(Unavailable, match="gives no temperature"):
+        Macmon(macmon_program(tmp_path, body))
 
 
 def test_one_that_cannot_start_is_unavailable(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 import ctypes
+import json
+import struct
+from pathlib import Path
 
 import pytest
 
+from mlxts.thermal import policy
 from mlxts.thermal.sensors import smc
 from mlxts.thermal.sensors.base import Unavailable
 from tests.thermal.sensors.fake_apple import M4_IDLE, FakeApple, celsius
@@ -66,6 +70,63 @@ def test_power_gated_clusters_do_not_cool_the_mean() -> None:
     assert sensor.read().temperature is None
 
 
+# Dumps of real Macs lie beside the project, where they lie anywhere.
+RECORDED = [parent / "shared/data/smc/readings.json" for parent in Path(__file__).parents]
+MACHINES: dict[str, dict[str, float]] = next(
+    (json.loads(path.read_text(encoding="utf-8")) for path in RECORDED if path.exists()), {}
+)
+
+
+@pytest.fixture(params=sorted(MACHINES) or [None])
+def recorded(request: pytest.FixtureRequest) -> dict[str, float]:
+    """Every `flt` temperature key that a real Mac listed, with its value."""
+    if request.param is None:
+        pytest.skip("shared/data/smc/readings.json is not beside the project")
+    return MACHINES[request.param]
+
+
+def _temperature(values: dict[str, float]) -> float | None:
+    _, sensor = opened(keys={name: celsius(value) for name, value in values.items()})
+    return sensor.read().temperature
+
+
+def test_no_recorded_mac_reads_below_its_firmware(recorded: dict[str, float]) -> None:
+    temperature = _temperature(recorded)
+    assert temperature is not None
+    if "TCMb" in recorded:
+        assert temperature >= struct.unpack("<f", celsius(recorded["TCMb"]))[0]
+
+
+def test_keys_of_an_unpowered_cluster_move_no_recorded_mac(recorded: dict[str, float]) -> None:
+    cores = [name for name in recorded if name[:2] in ("Tp", "Te", "Tg")]
+    powered = {n: v for n, v in recorded.items() if n not in cores or v != 40.0}
+    more = {f"Tp{letter}~": 40.0 for letter in "abcdefgh"}
+    assert _temperature(recorded) == _temperature(powered) == _temperature({**recorded, **more})
+
+
+def test_the_hottest_spot_of_a_recorded_mac_rules_nothing(recorded: dict[str, float]) -> None:
+    calm = {name: value for name, value in recorded.items() if name != "TCMz"}
+    assert _temperature({**recorded, "TCMz": 120.0}) == _temperature(calm)
+
+
+def test_an_m4_under_load_is_critical_by_its_firmware() -> None:
+    # Recorded: the mean of 55 keys is 89.6 °C.
+    keys = {"Tp01": 89.6, "Tg0G": 74.4, "TCMb": 96.498, "TCMz": 112.094}
+    _, sensor = opened(keys={name: celsius(value) for name, value in keys.items()})
+    sample = sensor.read()
+    assert sample.temperature == pytest.approx(96.498, abs=1e-3)
+    assert sample.hottest == pytest.approx(112.094, abs=1e-3)
+    state = policy.State()
+    for _ in range(2):
+        state = policy.advance(state, sample.temperature, None, policy.Rules())
+    assert (state.band, state.action.kind) == (policy.Band.CRITICAL, "stop")
+
+
+def test_the_cores_rule_where_they_are_hotter_than_the_firmware_says() -> None:
+    values = {"Tp01": 80.0, "Tp05": 90.0, "Tp09": 40.0, "TCMb": 70.0}
+    assert _temperature(values) == 85.0
+
+
 def test_keys_are_listed_once() -> None:
     fake, sensor = opened(keys=dict(M4_IDLE))
     before = fake.calls["IOConnectCallStructMethod"]
@@ -85,8 +146,11 @@ def test_a_key_that_vanishes_is_left_out() -> None:
         {"keys": {}},
         {"keys": {"TB0T": celsius(30)}},
         {"keys": dict(M4_IDLE), "endpoint": b"AppleSMCOther"},
+        {"keys": {"Tp01": celsius(0), "Tg0G": celsius(-3), "TCMb": celsius(0)}},
+        {"keys": {"Tp01": celsius(40), "Te05": celsius(40)}},
+        {"keys": {"TCMz": celsius(50)}},
     ],
-    ids=["no keys", "no die", "no endpoint"],
+    ids=["no keys", "no die", "no endpoint", "implausible", "unpowered", "a spot only"],
 )
 def test_a_mac_without_die_temperatures_is_refused_and_nothing_leaks(tables) -> None:
     fake = FakeApple(**tables)

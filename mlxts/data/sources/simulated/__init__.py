@@ -80,7 +80,7 @@ def make(kind: str, dials: Mapping[str, float] = MappingProxyType({})) -> Market
         if name not in names:
             raise ConfigError(f"{kind} has no dial {name}; it has {', '.join(names)}")
         above, most, allowed = _LIMITS[name]
-        if not isinstance(value, int | float) or not above < value <= most:
+        if type(value) not in (int, float) or not above < value <= most:
             raise ConfigError(f"{name} of {kind} is {value}; it must be {allowed}")
     return MARKETS[kind].make(**{name: float(value) for name, value in dials.items()})
 

@@ -1,0 +1,47 @@
+"""`mlxts data register-raw`, `register-processed`: Parquet files that something else wrote."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlxts.cli.output import JsonOption, emit, say
+
+if TYPE_CHECKING:
+    from mlxts.data.artifacts import Artifact
+
+
+def register_raw(
+    path: Annotated[Path, typer.Argument(help="Parquet file with the columns of a raw artifact.")],
+    symbol: Annotated[str, typer.Option(help="e.g. SPY")],
+    source: Annotated[str, typer.Option(help="e.g. yahoo or files")] = "files",
+    as_json: JsonOption = False,
+) -> None:
+    """Register a raw Parquet file that something else wrote."""
+    from mlxts.data import register
+
+    artifact = register.raw(path, source=source, symbol=symbol.upper())
+    _show_registered(artifact, as_json)
+
+
+def register_processed(
+    path: Annotated[Path, typer.Argument(help="Parquet file with a date column.")],
+    dataset: Annotated[str, typer.Option(help="What to call it; versions count within it.")],
+    source_md5: Annotated[
+        list[str], typer.Option("--source-md5", help="md5 of a raw artifact it came from; repeat.")
+    ],
+    tier: Annotated[int | None, typer.Option(help="Feature tier.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Register a processed Parquet file as the next version of its dataset."""
+    from mlxts.data import register
+
+    artifact = register.processed(path, dataset=dataset, tier=tier, source_md5s=source_md5)
+    _show_registered(artifact, as_json)
+
+
+def _show_registered(artifact: "Artifact", as_json: bool) -> None:
+    if as_json:
+        emit(artifact.record())
+    else:
+        say(f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.path}")

@@ -1,0 +1,164 @@
+"""Our own JSON and JSON-lines files, read: the one place that checks what they hold.
+
+A file that is gone, torn, not UTF-8 or of another shape than its reader expects is an error of one
+line that names the file, what is wrong with it, and the way out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
+
+from mlxts.errors import MlxtsError
+
+T = TypeVar("T")
+
+
+class Shape(BaseModel):
+    """What a file must hold: keys and types. Other keys may stand beside them; a field with a
+    default may be missing."""
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+
+def read(
+    path: Path,
+    shape: type[Shape],
+    *,
+    error: type[MlxtsError],
+    way_out: str,
+    needs: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The object in a JSON file, as it was written: keys that the shape does not name included.
+
+    Args:
+        error: the kind that is raised; way_out: what its line says can be done.
+        needs: dotted keys that must be there although the shape does not require them.
+
+    Raises:
+        MlxtsError: of the kind `error`: no such file, no JSON, or JSON of another shape.
+    """
+    data = _bytes(path, error, way_out)
+    try:
+        found = _checked(data, shape)
+        _require(found, needs)
+    except ValueError as reason:
+        raise error(f"{path} is damaged: {_why(reason)}; {way_out}") from reason
+    return found
+
+
+def read_lines(
+    path: Path,
+    shape: type[Shape],
+    *,
+    error: type[MlxtsError],
+    way_out: str,
+    torn_end: bool = False,
+) -> list[dict[str, Any]]:
+    """The objects in a JSON-lines file; none where there is no file.
+
+    Args:
+        shape, error, way_out: see `read`.
+        torn_end: leave out a last line without its end, of a process killed while it wrote.
+
+    Raises:
+        MlxtsError: of the kind `error`, naming the first line that is not of that shape.
+    """
+    if not path.exists():
+        return []
+    *lines, end = _bytes(path, error, way_out).split(b"\n")
+    found = []
+    for number, line in enumerate([*lines, end] if end and not torn_end else lines, 1):
+        try:
+            found.append(_checked(line, shape))
+        except ValueError as reason:
+            what = f"line {number}: {_why(reason)}"
+            raise error(f"{path} is damaged: {what}; {way_out}") from reason
+    return found
+
+
+def load(path: Path, kind: type[T], *, error: type[MlxtsError], way_out: str) -> T:
+    """The dataclass of which `files.write_json` wrote the fields.
+
+    Raises:
+        MlxtsError: of the kind `error`: see `read`, or a key that the dataclass does not have.
+    """
+    data = _bytes(path, error, way_out)
+    try:
+        data.decode("utf-8")
+        _require_known(from_json(data), kind)
+        return _adapter(kind).validate_json(data, strict=True)
+    except ValueError as reason:
+        raise error(f"{path} is damaged: {_why(reason)}; {way_out}") from reason
+
+
+def build(value: Any, kind: type[T], *, where: str, error: type[MlxtsError], way_out: str) -> T:
+    """A dataclass of what stands under a key of a file that has been read.
+
+    Args:
+        where: the file, and the key in it.
+
+    Raises:
+        MlxtsError: of the kind `error`: another type, a key too many or one missing.
+    """
+    try:
+        _require_known(value, kind)
+        written = to_json(value, inf_nan_mode="constants")
+        return _adapter(kind).validate_json(written, strict=True)
+    except ValueError as reason:
+        raise error(f"{where} is damaged: {_why(reason)}; {way_out}") from reason
+
+
+def _bytes(path: Path, error: type[MlxtsError], way_out: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as reason:
+        what = "it is not there" if isinstance(reason, FileNotFoundError) else reason.strerror
+        raise error(f"{path} cannot be read: {what}; {way_out}") from reason
+
+
+def _checked(data: bytes, shape: type[Shape]) -> dict[str, Any]:
+    """Raises ValueError: not UTF-8, no JSON, or of another shape."""
+    data.decode("utf-8")  # says it more plainly than the parser
+    shape.model_validate_json(data)
+    return from_json(data)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _require_known(value: Any, kind: Any) -> None:
+    """A key that a dataclass does not have may decide what another version computes."""
+    if isinstance(value, dict):
+        unknown = sorted(set(value) - {field.name for field in fields(kind)})
+        if unknown:
+            raise ValueError(f"{unknown[0]} is no key that this version knows")
+
+
+def _require(value: Any, keys: Sequence[str]) -> None:
+    for key in keys:
+        inner = value
+        for part in key.split("."):
+            if not isinstance(inner, dict) or part not in inner:
+                raise ValueError(f"{key} is missing")
+            inner = inner[part]
+
+
+def _why(reason: ValueError) -> str:
+    """One line."""
+    if isinstance(reason, UnicodeDecodeError):
+        return f"byte {reason.start + 1} is not UTF-8"
+    if not isinstance(reason, ValidationError):
+        return " ".join(str(reason).split())
+    first = reason.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    if first["type"] == "missing":
+        return f"{where} is missing"
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {said[:1].lower()}{said[1:]}" if where else said

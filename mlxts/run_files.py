@@ -1,0 +1,222 @@
+"""run.json and summary.json of a run folder: what they hold, and reading them.
+
+Every room that wants to know what a run was, or what it reached, reads it here.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from mlxts import json_files
+from mlxts.errors import MlxtsError, RunError
+from mlxts.json_files import Shape
+from mlxts.protocol import TASKS
+
+METADATA, SUMMARY = "run.json", "summary.json"
+_WAY_OUT = "restore it from a backup, or move the run's folder away and train the run again"
+
+
+def _task(name: str) -> str:
+    if name not in TASKS:
+        raise ValueError(f"{name} is no task; they are {', '.join(TASKS)}")
+    return name
+
+
+Count = Annotated[int, Field(ge=0)]
+Ends = tuple[float | None, float | None] | None  # of an interval; null: not finite
+
+
+class _Data(Shape):
+    symbols: tuple[str, ...] = ()
+    exogenous: tuple[str, ...] = ()
+    cell: str | None = None
+    score_on: str = ""
+    splits: str = ""
+    origin: int | None = None
+    train_fraction: float = 1.0
+    train_blocks_seed: int | None = None
+
+
+class _Features(Shape):
+    tier: int = 0
+
+
+class _Model(Shape):
+    context: int = 0
+
+
+class _Training(Shape):
+    max_epochs: Annotated[int, Field(gt=0)] = 1
+
+
+class _Tracking(Shape):
+    project: str = ""
+
+
+class _Settings(Shape):
+    name: str = ""
+    mode: str = ""
+    budget: str = ""
+    task: Annotated[str, AfterValidator(_task)] = ""
+    timescale: str = ""
+    horizon: int = 1
+    seed: int = 0
+    data: _Data = _Data()
+    features: _Features = _Features()
+    model: _Model = _Model()
+    training: _Training = _Training()
+    tracking: _Tracking = _Tracking()
+
+
+class _Artifact(Shape):
+    symbol: str
+    sha256: str
+    source: str = ""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class _Sensor(Shape):
+    source: str | None = None
+
+
+class _LaterSensor(_Sensor):
+    from_step: int
+
+
+class Metadata(Shape):
+    """run.json, written before the first step."""
+
+    run_id: str
+    config: _Settings
+    config_hash: str = ""
+    data_hash: str = ""
+    code_version: str = ""
+    git_commit: str | None = None
+    splits: str = ""
+    samples: dict[str, Count] = Field(default_factory=dict)
+    canonical_samples: dict[str, Count] = Field(default_factory=dict)
+    features: Count = 0
+    micro_batch: Annotated[int, Field(gt=0)] = 1
+    flops_per_step: float = 0.0
+    total_steps: Annotated[int, Field(gt=0)] = 1
+    n_body: Count = 0
+    n_head: Count = 0
+    n_total: Count = 0
+    artifacts: tuple[_Artifact, ...] = ()
+    shape: dict[str, Any] = Field(default_factory=dict)
+    machine: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    sensor: _Sensor = _Sensor()
+    later_sensors: tuple[_LaterSensor, ...] = ()
+    started: str = ""
+
+
+class _Figures(Shape):
+    """What a model reached on a split; null where it is not known."""
+
+    n: Count | None = None
+    n_pos: Count | None = None
+    collapsed: bool = False
+    not_estimable: str | None = None
+    verdict: str | None = None
+    reference: str | None = None  # of before there was a linear one: HAR
+    prediction_range: tuple[float, float] = (0.0, 0.0)
+    log_loss_prior: float | None = None
+    base_rate: float | None = None
+    n_eff: float | None = None
+    auc: float | None = None
+    log_loss: float | None = None
+    average_precision: float | None = None
+    brier: float | None = None
+    ece: float | None = None
+    accuracy: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    log_loss_difference: float | None = None
+    log_loss_skill: float | None = None
+    log_loss_skill_har: float | None = None
+    log_loss_over_bayes: float | None = None
+    rmse: float | None = None
+    mae: float | None = None
+    r2: float | None = None
+    rmse_difference: float | None = None
+    mse_skill: float | None = None
+    mse_skill_har: float | None = None
+    directional_accuracy: float | None = None
+    coverage: float | None = None
+    width: float | None = None
+    interval: dict[str, Ends] = Field(default_factory=dict)
+
+
+class _Thermal(Shape):
+    suspect: bool = False
+    suspect_reason: str | None = None
+
+
+class Summary(Shape):
+    """summary.json, written when training has ended."""
+
+    run_id: str = ""
+    status: str = ""
+    message: str = ""
+    steps: Count = 0
+    best_step: int = 0
+    best_loss: float | None = None
+    collapsed: bool = False
+    train_seconds: float | None = None
+    samples_per_second: float | None = None
+    thermal: _Thermal = _Thermal()
+    scores: dict[str, dict[str, _Figures]] = Field(default_factory=dict)
+    verdict: str = ""
+
+
+def metadata(folder: Path, needs: Sequence[str] = ()) -> dict[str, Any]:
+    """run.json as it was written.
+
+    Args:
+        needs: dotted keys that must be there besides `run_id` and `config`.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    path = folder / METADATA
+    if not path.is_file():
+        raise RunError(f"{folder} holds no {METADATA}; `mlxts runs` lists runs")
+    return json_files.read(path, Metadata, error=RunError, way_out=_WAY_OUT, needs=needs)
+
+
+def summary(folder: Path, needs: Sequence[str] = ()) -> dict[str, Any]:
+    """summary.json as it was written.
+
+    Args:
+        needs: dotted keys that must be there.
+
+    Raises:
+        RunError: the run has not been trained to its end, or the file is damaged.
+    """
+    if not is_finished(folder):
+        raise RunError(f"run {folder.name} has no summary yet; train it to its end with --resume")
+    path = folder / SUMMARY
+    way_out = (
+        "restore it from a backup, or delete that file: `mlxts train CONFIG --resume` writes it "
+        "again from the last checkpoint"
+    )
+    return json_files.read(path, Summary, error=RunError, way_out=way_out, needs=needs)
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run has come to its summary."""
+    return (folder / SUMMARY).exists()
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with a run's own files, in one line; None where nothing is."""
+    try:
+        metadata(folder)
+        if is_finished(folder):
+            summary(folder, ("status",))
+    except MlxtsError as error:
+        return str(error)
+    return None

@@ -1,0 +1,47 @@
+"""A database's address, read without repeating it: it may hold a password, wherever it breaks."""
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from mlxts.errors import SearchError
+
+_WRITE = "write postgresql+psycopg://user@host/database, sqlite:///file, or leave it out"
+_KNOWN = ("postgresql+psycopg", "sqlite")
+
+
+def read(text: str) -> URL:
+    """The address that a user gave.
+
+    Raises:
+        SearchError: it is none, or of a database that is not known here. The message holds nothing
+            of the text but `https` or the like before `://`.
+    """
+    if text.count("@") > 1:
+        # What stands behind the first one would be taken for the host, and be told in errors.
+        raise SearchError(
+            "the storage's URL holds two @; write the one that belongs to a user or password as "
+            "%40, or keep the password in ~/.pgpass"
+        )
+    try:
+        address = make_url(text)
+    except (ArgumentError, ValueError):  # the latter of a port that is no number, and it quotes it
+        raise SearchError(
+            f"the storage's URL cannot be read; {_WRITE} for a journal file"
+        ) from None
+    # What people paste, and what SQLAlchemy would look for another driver for.
+    if address.drivername in ("postgres", "postgresql"):
+        address = address.set(drivername="postgresql+psycopg")
+    if address.drivername not in _KNOWN:
+        raise SearchError(
+            f"{address.drivername}:// is no storage that is known here; {_WRITE} for a journal "
+            "file on one machine"
+        )
+    return address
+
+
+def name(address: URL) -> str:
+    """How it is called in messages: `PostgreSQL`, or `SQLite` and its file."""
+    if address.drivername != "sqlite":
+        return "PostgreSQL"
+    # A file with an @ is more likely the address of a server behind the wrong beginning.
+    return "SQLite" if "@" in str(address.database) else f"SQLite {address.database}"

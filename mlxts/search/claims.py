@@ -1,0 +1,64 @@
+"""Whose a running trial is, and whether that worker still lives.
+
+A claim is a lock that a worker holds from before its name stands in the trial until the trial is
+told what came of it. A worker of this machine is alive as long as it holds its lock; clocks have
+no part in that. Of other machines nothing is known but their heartbeats (`database.py`).
+"""
+
+import os
+import socket
+import uuid
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from mlxts import files, locks
+from mlxts.errors import StorageError
+from mlxts.search.machine import machine
+
+OWNER = "owner"  # the user attribute of a trial that says which process runs it
+
+
+def shared_folder() -> Path:
+    """Where the claims on trials of a database lie: beside the machine's id, and as private."""
+    return files.cache_folder() / "claims"
+
+
+@contextmanager
+def claim(folder: Path) -> Generator[dict[str, Any]]:
+    """Hold a new claim while the block runs.
+
+    Yields:
+        What to write into the trial: host (for people: it changes with the network), machine, pid
+        and claim, which is None where the folder cannot be written.
+    """
+    name: str | None = uuid.uuid4().hex
+    with ExitStack() as held:
+        path = _path(folder, name)
+        try:
+            held.enter_context(locks.hold(path))
+            held.callback(path.unlink, missing_ok=True)
+        except StorageError:
+            name = None
+        host = socket.gethostname()
+        yield {"host": host, "machine": machine(), "pid": os.getpid(), "claim": name}
+
+
+def is_alive(trial: FrozenTrial, folder: Path) -> bool | None:
+    """Whether the worker of a running trial lives; None where this machine cannot tell."""
+    owner = trial.user_attrs.get(OWNER, {})
+    if owner.get("machine") != machine() or not owner.get("claim"):
+        return None
+    path = _path(folder, owner["claim"])
+    if locks.holder(path) is not None:
+        return True
+    with suppress(OSError):
+        path.unlink()
+    return False
+
+
+def _path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.lock"
