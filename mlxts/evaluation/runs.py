@@ -117,7 +117,8 @@ def _row(folder: Path) -> dict[str, Any]:
         unknown = dict.fromkeys(
             (
                 "name", "mode", "budget", "n_total", "task", "horizon", "seed", "log_loss", "rmse",
-                "auc", "skill", "verdict", "train_seconds", "samples_per_second",
+                "auc", "skill", "skill_har", "reference", "verdict", "train_seconds",
+                "samples_per_second",
                 "wall_time_omitted",
             )
         )  # fmt: skip
