@@ -42,7 +42,7 @@ def test_a_cell_says_what_it_needs_and_what_is_here(bars: pl.DataFrame, tmp_path
     out, notes = run("cell", "Cb")
     assert "missing (sffed)" in out
     assert "missing: DIA, QQQ, SFFED_NEWS_SENTIMENT; try `mlxts data download --cell Cb`" in notes
-    assert "E is no cell" in str(refused("cell", "E"))
+    assert "'E' is no cell" in str(refused("cell", "E"))
 
 
 def test_a_cell_fetches_what_is_not_here(
