@@ -50,9 +50,13 @@ class Server:
         self._process = process
         _wait(self._folder, process)
 
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> None:
         """At once, whoever is connected."""
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None or not self.runs:
             return
         self._process.send_signal(signal.SIGINT)
         try:

@@ -24,6 +24,10 @@ class SourceError(DataError):
     """A source that could not deliver: network, rate limit, unknown symbol, wrong format."""
 
 
+class OfflineError(SourceError):
+    """A server whose name nobody knows: there is no network, and asking again does not help."""
+
+
 class IntegrityError(DataError):
     """Bytes that differ from what the manifest recorded."""
 
@@ -34,6 +38,10 @@ class EmptySplitError(DataError):
 
 class BudgetError(MlxtsError):
     """A parameter budget that no shape can meet."""
+
+
+class ShapeError(MlxtsError, ValueError):
+    """A model that cannot be built so, or input of another shape than a model was built for."""
 
 
 class CheckpointError(MlxtsError):

@@ -265,9 +265,9 @@ def _online(source: str) -> "Source":
 def _store_all(
     jobs: Sequence[tuple[str, "Source"]], start: date | None, end: date | None, as_json: bool
 ) -> None:
-    """Fetch, check and register each; one that fails does not stop the others."""
+    """Fetch, check and register each; one that fails does not stop the others, no network does."""
     from mlxts.data import checks, store
-    from mlxts.errors import DataError
+    from mlxts.errors import DataError, OfflineError
 
     _require_order(start, end)
 
@@ -283,6 +283,8 @@ def _store_all(
             )
         except DataError as error:
             failures.append(error)
+            if isinstance(error, OfflineError):
+                break
             if len(jobs) > 1:
                 note(f"error: {error}")
             continue
@@ -299,8 +301,8 @@ def _store_all(
             )
     if as_json:
         emit({"artifacts": stored, "errors": [str(error) for error in failures]})
-    if len(failures) == 1:
-        raise failures[0]
+    if failures and (len(failures) == 1 or isinstance(failures[-1], OfflineError)):
+        raise failures[-1]
     if failures:
         raise DataError(f"{len(failures)} of {len(jobs)} could not be stored; see above")
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mlxts.search.projection import Projection
     from mlxts.search.sweep import Entry
 
+_MOST_ROWS = 200  # of a plan's table; more are shown together where they cost the same
+
 sweep = typer.Typer(
     help="Train every combination of budgets, tasks, horizons, cells, tiers and seeds, once.",
     no_args_is_help=True,
@@ -50,10 +52,10 @@ def plan(
 
     wanted = matrix.load(config)
     points = wanted.points()
-    states = _states(wanted, storage)
+    states, hashes = _begun(wanted, storage)
     projections = projection.project(
         points,
-        _hashes(wanted, storage) or readiness.pins(point.config for point in points),
+        hashes or readiness.pins(point.config for point in points),
         timed=timed,
         progress=lambda text: None if as_json else note(f"{text} ..."),
     )
@@ -129,37 +131,31 @@ def status(
     _show_status(study, entries)
 
 
-def _states(wanted: "Sweep", url: str | None) -> dict[str, str]:
-    """The state of each point in the ledger, by its label; empty where the sweep was not begun."""
-    from mlxts.search import sweep as sweeps
+def _begun(wanted: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, str]]:
+    """The state of each point by its label, and the sha256 of each artifact that it is bound to.
 
-    study = _begun(wanted, url)
-    return {e.point.label: e.state for e in sweeps.ledger(study)} if study else {}
-
-
-def _hashes(wanted: "Sweep", url: str | None) -> dict[str, str]:
-    study = _begun(wanted, url)
-    return study.user_attrs["data"] if study else {}
-
-
-def _begun(wanted: "Sweep", url: str | None) -> "optuna.Study | None":
-    """The sweep's study, without making a journal where there is none."""
+    Both are empty where the sweep was not begun; no journal is made for that.
+    """
     from mlxts.search import storage as storages
     from mlxts.search import sweep as sweeps
 
     if url is None and not storages.journal_path().exists():
-        return None
-    return sweeps.find(wanted, storages.open(url))
+        return {}, {}
+    with storages.opened(url, tell=note) as store:
+        study = sweeps.find(wanted, store)
+        if study is None:
+            return {}, {}
+        states = {entry.point.label: entry.state for entry in sweeps.ledger(study)}
+        return states, study.user_attrs["data"]
 
 
 def _planned(one: "Projection", state: str | None) -> dict[str, Any]:
-    record = one.plan.record() if one.plan else {}
     return {
         "run": one.point.label,
-        "run_id": record.get("run_id"),
+        "run_id": one.run_id,
         "state": "done" if one.done else state or "missing",
-        "n_total": record.get("n_total"),
-        "total_steps": record.get("total_steps"),
+        "n_total": one.n_total,
+        "total_steps": one.total_steps,
         "flops": one.flops,
         "memory_bytes": one.memory_bytes,
         "seconds_per_step": one.seconds_per_step,
@@ -171,20 +167,21 @@ def _planned(one: "Projection", state: str | None) -> dict[str, Any]:
 def _show_plan(wanted: "Sweep", rows: list[dict[str, Any]]) -> None:
     from mlxts.console import words
 
+    shown = [
+        (
+            row["run"],
+            None if row["n_total"] is None else f"{row['n_total'] / 1e6:.3f}M",
+            None if row["flops"] is None else _three_digits(row["flops"] / 1e12),
+            None if row["memory_bytes"] is None else words.size(row["memory_bytes"]),
+            None if row["seconds"] is None else words.duration(row["seconds"]),
+            "blocked" if row["problem"] and row["state"] == "missing" else row["state"],
+        )
+        for row in rows
+    ]
     table(
-        f"{wanted.name}: {len(rows)} runs",
+        f"{wanted.name}: {len(rows):,} runs",
         ["run", "parameters", "TFLOP", "memory", "at most", "state"],
-        [
-            (
-                row["run"],
-                None if row["n_total"] is None else f"{row['n_total'] / 1e6:.3f}M",
-                None if row["flops"] is None else _three_digits(row["flops"] / 1e12),
-                None if row["memory_bytes"] is None else words.size(row["memory_bytes"]),
-                None if row["seconds"] is None else words.duration(row["seconds"]),
-                "blocked" if row["problem"] and row["state"] == "missing" else row["state"],
-            )
-            for row in rows
-        ],
+        shown if len(shown) <= _MOST_ROWS else _alike(shown),
     )
     for problem in dict.fromkeys(row["problem"] for row in rows if row["problem"]):
         count = sum(row["problem"] == problem for row in rows)
@@ -195,6 +192,17 @@ def _show_plan(wanted: "Sweep", rows: list[dict[str, Any]]) -> None:
     if seconds:
         sentence += f"; {len(seconds)} of them take at most {words.duration(sum(seconds))} here"
     say(f"{sentence}. Nothing was written.")
+
+
+def _alike(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """One row for all that differ in nothing but the run's name, with the first of the names."""
+    names: dict[tuple[Any, ...], list[str]] = {}
+    for name, *figures in rows:
+        names.setdefault(tuple(figures), []).append(name)
+    return [
+        (f"{first} and {len(more):,} like it" if more else first, *figures)
+        for figures, (first, *more) in names.items()
+    ]
 
 
 def _three_digits(value: float) -> str:

@@ -39,7 +39,8 @@ def describe(folder: Path) -> dict[str, Any]:
         RunError: its run.json or summary.json is damaged.
     """
     record = run_files.metadata(folder)
-    summary = run_files.summary(folder) if run_files.is_finished(folder) else {}
+    finished = run_files.is_finished(folder)
+    summary = run_files.summary(folder, ("status",)) if finished else {}
     models = summary.get("scores", {}).get("validation", {})
     scores = models.get(MODEL, {})
     settings = record.get("config", {})
@@ -92,8 +93,9 @@ def listing() -> list[dict[str, Any]]:
 
 
 def folders() -> list[Path]:
-    """Every run folder under outputs/runs, sorted by name."""
-    return sorted(path.parent for path in files.runs_folder().glob(f"*/{run_files.METADATA}"))
+    """Every run folder under outputs/runs, sorted by name; of a damaged one a file may be gone."""
+    names = (run_files.METADATA, run_files.SUMMARY)
+    return sorted({path.parent for name in names for path in files.runs_folder().glob(f"*/{name}")})
 
 
 def whole(chosen: Iterable[Path]) -> tuple[list[Path], dict[str, str]]:

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mlxts import config as configurations
 from mlxts import dataset as datasets
 from mlxts import experiment, run_files, universe
 from mlxts.config import ExperimentConfig
+from mlxts.data.parquet import encoded
 from mlxts.dataset import Dataset
-from mlxts.errors import DataError, RunError
+from mlxts.errors import ConfigError, DataError, RunError
 from mlxts.evaluation import baselines, metrics
 from mlxts.files import atomic_path, canonical_hash
 from mlxts.model.patchtst import Shape
@@ -121,6 +123,10 @@ def build(
         RunError: a run that is not finished, or one without rows of that split.
         DataError: predictions about other rows than the run's data hold now.
     """
+    known = recipes.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
+    for key in tuned:
+        if not any(name == key or name.startswith(f"{key}.") for name in known):
+            raise RunError(f"--tuned {key} is no setting; write it as in a configuration file")
     references: dict[str, pl.DataFrame] = {}
     parts = [_rows(Path(folder), split, tuned, every_asset, references) for folder in folders]
     if not parts:
@@ -136,7 +142,7 @@ def finished(folders: Iterable[Path]) -> list[Path]:
 def write(path: Path, ledger: pl.DataFrame) -> None:
     """Replace `path` by the ledger as Parquet, atomically. Raises StorageError."""
     with atomic_path(path) as temporary:
-        ledger.write_parquet(temporary)
+        temporary.write_bytes(encoded(ledger))
 
 
 def runs(ledger: pl.DataFrame) -> pl.DataFrame:
@@ -247,7 +253,7 @@ def _read(record: dict[str, Any]) -> dict[str, str]:
     raw = [artifact for artifact in record["artifacts"] if "tier" not in artifact]
     (own,) = [one for one in raw if one["symbol"] == record["config"]["data"]["score_on"]]
     simulated, market = own.get("parameters", {}), REAL
-    if own["source"] == "simulated":
+    if own["source"] == "simulated" and {"dials", "kind"} <= set(simulated):
         dials = (f"{name} {value:g}" for name, value in sorted(simulated["dials"].items()))
         market = f"simulated {simulated['kind']}, {', '.join(dials)}"
     return {
@@ -335,6 +341,7 @@ def _of_symbol(data: Dataset, split: str, symbol: str) -> pl.DataFrame:
 def _recorded(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """run.json and summary.json, with all that a row needs. Raises RunError."""
     record = run_files.metadata(folder, _NEEDED)
+    _require_own_hash(folder, record)
     read = [one["symbol"] for one in record["artifacts"] if "tier" not in one]
     scored_on = record["config"]["data"]["score_on"]
     if read.count(scored_on) != 1:
@@ -343,6 +350,19 @@ def _recorded(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{read.count(scored_on)} times; train the run again"
         )
     return record, run_files.summary(folder, ("steps", "train_seconds", "thermal.suspect"))
+
+
+def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:
+    """Settings that were changed or lost would make another recipe. Raises RunError."""
+    try:
+        found = configurations.build(record["config"]).hash
+    except ConfigError:  # of another version: what it was is not known here
+        return
+    if found != record.get("config_hash", found):
+        raise RunError(
+            f"{folder / run_files.METADATA} is damaged: its config is not the one of config_hash; "
+            "restore it from a backup, or train the run again"
+        )
 
 
 _NEEDED = (

@@ -36,6 +36,8 @@ def read(text: str) -> URL:
             f"{address.drivername}:// is no storage that is known here; {_WRITE} for a journal "
             "file on one machine"
         )
+    if address.drivername == "sqlite" and (address.host or address.username):
+        raise SearchError("sqlite:// names a server, and SQLite is a file; write sqlite:///file")
     return address
 
 

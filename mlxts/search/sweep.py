@@ -114,7 +114,7 @@ def create(sweep: Sweep, store: BaseStorage) -> optuna.Study:
     with _one_at_a_time(store):
         for entry in ledger(study):
             if entry.state == "not queued":
-                study.enqueue_trial(entry.point.values, skip_if_exists=entry.trial is None)
+                study.enqueue_trial(entry.point.values)
     return study
 
 

@@ -32,7 +32,7 @@ from mlxts.training import batch_size, best, checkpoint, memory_plan, offset, ru
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.events import Event, Listener, NoticeEvent
 from mlxts.training.header import start_event
-from mlxts.training.log import RunLog
+from mlxts.training.log import METRICS, RunLog
 from mlxts.training.loop import Gate, Outcome, Permit, always, fresh_state
 from mlxts.training.loop import train as train_loop
 from mlxts.training.offset import Offset
@@ -155,15 +155,29 @@ def plan(
         )
     shape = start.solve_shape(configuration, data)
     micro_batch = batch_size.micro_batch(configuration, shape, data, tuned=tuned)
+    code = code_version.of(code_version.RUN)
+    run_id = identify(configuration, data, micro_batch, code=code, ranks=ranks)
+    began_with = run_json.micro_batch(runs_folder() / run_id)
+    return Plan(configuration, data, shape, began_with or micro_batch, run_id, ranks)
+
+
+def identify(
+    configuration: ExperimentConfig, data: Dataset, micro_batch: int, *, code: str, ranks: int = 1
+) -> str:
+    """The id of a run: its main settings, and a hash of all that decides its numbers.
+
+    Args:
+        code: the version of the code that decides the numbers of a run.
+    """
     identity = {
         "config": configuration.hash,
         "data": data.data_hash,
-        "code": code_version.of(code_version.RUN),
+        "code": code,
         # A machine's tuning is no part of what a run is, unless statistics are taken over it.
         **({"micro_batch": micro_batch} if configuration.model.norm == "batch" else {}),
         **({"ranks": ranks} if ranks > 1 else {}),
     }
-    run_id = "-".join(
+    return "-".join(
         (
             configuration.budget,
             configuration.timescale,
@@ -173,8 +187,6 @@ def plan(
             canonical_hash(identity)[:10],
         )
     )
-    began_with = run_json.micro_batch(runs_folder() / run_id)
-    return Plan(configuration, data, shape, began_with or micro_batch, run_id, ranks)
 
 
 def train(
@@ -253,7 +265,10 @@ def _train(
     with ExitStack() as stack:
         listeners = [emit]
         if ranks.leads:
-            listeners.insert(0, stack.enter_context(RunLog(plan.folder, state.step)))
+            record = stack.enter_context(RunLog(plan.folder, state.step))
+            listeners.insert(0, record)
+            if record.lost_steps:
+                notices.append(f"{METRICS} has lost the lines of {record.lost_steps} steps")
 
         def tell(event: Event) -> None:
             for listener in listeners:

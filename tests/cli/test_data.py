@@ -3,11 +3,13 @@
 import io
 import json
 import resource
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from urllib.error import URLError
 
 import polars as pl
 import pytest
@@ -16,8 +18,9 @@ from typer.testing import CliRunner
 
 from mlxts.cli.data import data, verify
 from mlxts.data import store
+from mlxts.data.sources import web
 from mlxts.data.sources.simulated import SimulatedSource
-from mlxts.errors import IntegrityError, MlxtsError, StorageError
+from mlxts.errors import IntegrityError, MlxtsError, OfflineError, StorageError
 
 
 @pytest.fixture(autouse=True)
@@ -237,6 +240,20 @@ def test_one_bad_file_does_not_stop_the_others(csv: Path, bars: pl.DataFrame) ->
     planted(bars, "negative").write_csv(csv.parent / "BAD.csv")
     assert "files/BAD: row 11" in str(refused("import", csv.parent))
     assert [a.symbol for a in store.raw_artifacts()] == ["SPY"]
+
+
+def test_without_a_network_the_whole_list_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def unresolved(address: object, timeout: float) -> None:
+        asked.append(str(address))
+        raise URLError(socket.gaierror(-2, "Name or service not known"))
+
+    monkeypatch.setattr(web, "urlopen", unresolved)
+    error = refused("download", "DGS10", "DGS2", "UNRATE", "--source", "fred")
+    assert isinstance(error, OfflineError)
+    assert "fred.stlouisfed.org cannot be looked up" in str(error)
+    assert len(asked) == 1
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(csv: Path, workspace: Path) -> None:

@@ -1,6 +1,7 @@
 """`mlxts hpo` as a person calls it."""
 
 import json
+import os
 from pathlib import Path
 
 import optuna
@@ -89,7 +90,11 @@ def test_a_device_that_is_taken_is_left_to_who_has_it(home: Path) -> None:
     with readiness.device_to_itself():
         with pytest.raises(SearchError, match="taken by process"):
             _call("hpo", "searched.yaml")
-        assert "both will take longer" in _call("train", "small.yaml", "--quiet").stderr
+        said = _call("train", "small.yaml", "--quiet").stderr
+        assert f"process {os.getpid()}" in said
+        assert "both will take longer" in said
+        shared = ("--trials", "1", "--quiet", "--workers-per-device", "2")
+        assert "all 1 trials are done" in _call("hpo", "searched.yaml", *shared).stdout
     _call("hpo", "searched.yaml", "--trials", "1", "--quiet")
     with (
         readiness.device_to_itself(),

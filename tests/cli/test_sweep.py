@@ -152,3 +152,14 @@ def test_an_idle_worker_ends_by_ctrl_c_with_130(home: Path) -> None:
         process.communicate()
     assert process.returncode == protocol.EXIT_INTERRUPTED
     assert said[1:] == ["interrupted; what was begun waits again\n"]
+
+
+def test_a_long_plan_shows_what_costs_the_same_in_one_row(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "like it" not in _call("sweep", "plan", "tiny.yaml", "--no-timing").stdout
+    monkeypatch.setattr("mlxts.cli.sweep._MOST_ROWS", 3)
+    shown = _call("sweep", "plan", "tiny.yaml", "--no-timing").stdout
+    assert "tiny: 4 runs" in shown
+    assert "like it" in shown
+    assert "0 done, 4 left" in shown

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlxts.data.sources import web
 from mlxts.data.sources.web import ATTEMPTS, LONGEST_WAIT, Web, require_no_page
-from mlxts.errors import SourceError
+from mlxts.errors import OfflineError, SourceError
 from tests.data.server import PAGE, Answer, serving
 
 BODY = b"observation_date,DGS10\n" + b"2024-01-02,3.95\n" * 500
@@ -89,6 +89,14 @@ def test_an_answer_that_drips_runs_into_the_deadline() -> None:
         assert server.web(timeout=1.0, deadline=0.3).get(server.address, what="it") == BODY
     assert "not complete after 0.3 s" in server.told[0]
     assert time.monotonic() - started < 3
+
+
+def test_a_name_that_nobody_knows_is_asked_for_once() -> None:
+    waits: list[float] = []
+    asking = Web(sleep=waits.append)
+    with pytest.raises(OfflineError, match=r"it: the address of nobody\.invalid cannot"):
+        asking.get("http://nobody.invalid/file.csv", what="it")
+    assert waits == []
 
 
 def test_a_closed_port_is_unreachable() -> None:

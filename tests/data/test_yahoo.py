@@ -1,6 +1,8 @@
 """The Yahoo source through yfinance's own code; only the HTTP below it is replaced."""
 
 import logging
+import socket
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from polars.testing import assert_frame_equal
 from mlxts.data import checks
 from mlxts.data.sources import yahoo
 from mlxts.data.sources.yahoo import YahooSource
-from mlxts.errors import SourceError
+from mlxts.errors import OfflineError, SourceError
 from tests.data.yahoo_chart import Transport
 
 yfinance = pytest.importorskip("yfinance")
@@ -135,11 +137,33 @@ def test_patience_has_a_hard_cap(traded: pl.DataFrame) -> None:
     assert max(clock.slept) <= yahoo.LONGEST_WAIT
 
 
-def test_no_network_is_one_line(traded: pl.DataFrame) -> None:
+def test_a_server_that_does_not_answer_is_one_line(traded: pl.DataFrame) -> None:
     advice = "See https://curl.se/libcurl/c/libcurl-errors.html first for more details."
-    troubles = tuple(ConnectionError(f"Could not resolve host. {advice}") for _ in range(99))
-    with pytest.raises(SourceError, match=r"cannot be reached \(Could not resolve host\)"):
+    troubles = tuple(ConnectionError(f"Could not connect. {advice}") for _ in range(99))
+    with pytest.raises(SourceError, match=r"cannot be reached \(Could not connect\)"):
         source(Transport(traded, troubles)).fetch("SPY")
+
+
+def _of_curl() -> OSError:
+    errors = pytest.importorskip("curl_cffi.requests.exceptions")
+    return errors.DNSError("Could not resolve host: query2.finance.yahoo.com", 6)
+
+
+def _of_the_system() -> OSError:
+    error = ConnectionError("Max retries exceeded")
+    error.__cause__ = socket.gaierror(-2, "Name or service not known")
+    return error
+
+
+@pytest.mark.parametrize("trouble", [_of_curl, _of_the_system])
+def test_without_a_network_it_is_asked_once(
+    traded: pl.DataFrame, trouble: Callable[[], OSError]
+) -> None:
+    clock, transport = Clock(), Transport(traded, tuple(trouble() for _ in range(99)))
+    with pytest.raises(OfflineError, match="SPY: the address of Yahoo cannot be looked up"):
+        source(transport, clock).fetch("SPY")
+    assert len(transport.requests) == 1
+    assert (clock.slept, clock.told) == ([], [])
 
 
 def test_what_yfinance_logs_on_the_way_is_not_shown(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import optuna
+import psutil
 import pytest
 from optuna.trial import TrialState
 
@@ -135,6 +136,25 @@ def test_a_living_trial_is_left_alone(url) -> None:
     assert study.best_value == 1.0
 
 
+def test_a_clock_that_is_set_does_not_make_a_living_worker_dead(
+    url, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a clock is set, processes seem to have begun earlier or later than they said."""
+    study, storage = _study(url)
+    real, step = psutil.Process.create_time, 0.0
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: real(self) + step)
+
+    def looks_around(trial: optuna.Trial) -> float:
+        nonlocal step
+        step = 5.0
+        other, its_storage = _study(url)
+        storages.recover(other, its_storage)
+        return float(len(other.trials))
+
+    storages.one_trial(study, storage, looks_around)
+    assert study.best_value == 1.0
+
+
 def test_half_a_line_of_a_killed_writer_does_not_cost_the_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,3 +202,20 @@ def test_without_psycopg_the_command_that_installs_it_is_told(
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(SearchError, match=r'pip install "mlxts\[postgres\]"'):
         storages.open("postgresql://me@127.0.0.1:1/db")
+
+
+@pytest.mark.parametrize(
+    "line", [b"garbage", b"[]", b"3", b"{}", b'{"op_code": 99}', b'{"op_code": 4}', b"\xff\xfe"]
+)
+@pytest.mark.parametrize("more", [b"", b"behind"])
+def test_a_damaged_journal_is_one_line_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes, more: bytes
+) -> None:
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    _study(None)
+    path = storages.journal_path()
+    whole = path.read_bytes()
+    path.write_bytes(whole + line + b"\n" + (whole if more else b""))
+    with pytest.raises(SearchError, match=r"journal\.log is damaged: .*move it away") as raised:
+        storages.open(None)
+    assert "\n" not in str(raised.value)

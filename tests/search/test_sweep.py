@@ -12,12 +12,14 @@ import polars as pl
 import pytest
 from optuna.trial import TrialState
 
-from mlxts import files
+from mlxts import files, locks
 from mlxts.data import store
 from mlxts.errors import DeviceError, SearchError
+from mlxts.evaluation import score
 from mlxts.search import one_run, readiness, storage, sweep, worker
 from mlxts.search.matrix import Sweep
-from mlxts.training.events import CheckpointEvent, EpochEvent, Event, StepEvent
+from mlxts.training import run
+from mlxts.training.events import CheckpointEvent, EpochEvent, Event, StepEvent, StopEvent
 from tests import homes
 from tests.search import sweeps
 
@@ -66,6 +68,23 @@ def test_every_run_is_trained_once_and_recorded(home: Path) -> None:
     assert len(study.trials) == 4
 
 
+def test_queueing_looks_at_what_is_queued_once_however_much_it_is(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    real = storage.Journal.get_all_trials
+
+    def counting(*arguments, **named):
+        looks.append(1)
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(storage.Journal, "get_all_trials", counting)
+    _begin(sweeps.sweep({"seed": [0, 1]}))
+    few = len(looks)
+    _begin(sweeps.sweep({"seed": list(range(2, 12))}))
+    assert len(looks) == 2 * few
+
+
 def test_a_worker_that_lost_the_race_for_the_last_trial_invents_none(home: Path) -> None:
     study, journal = _begin(sweeps.sweep({"seed": [0]}))
     other = sweep.load(study.study_name, storage.open())
@@ -76,8 +95,6 @@ def test_a_worker_that_lost_the_race_for_the_last_trial_invents_none(home: Path)
 
 
 def test_the_runs_are_those_of_the_same_configuration_trained_alone(home: Path) -> None:
-    from mlxts.training import run
-
     wanted = sweeps.sweep({"seed": [3]})
     _, journal = _begin(wanted)
     (outcome,) = _loop(journal).outcomes
@@ -227,3 +244,66 @@ def test_only_so_many_train_on_a_device_at_a_time() -> None:
             pass
     with readiness.device_to_itself():
         pass
+
+
+def test_a_run_that_another_process_holds_waits_and_others_are_trained_meanwhile(
+    home: Path,
+) -> None:
+    """A stopped worker still holds the folder of the run that was taken from it."""
+    study, journal = _begin(sweeps.sweep({"seed": [0, 1]}))
+    held = run.plan(sweep.of(study).point({"seed": 0}).config).folder
+    with locks.hold(held / run.LOCK):
+        outcomes = [one_run.work(study, journal, _unwatched) for _ in range(3)]
+        assert [o.state if o else None for o in outcomes] == ["put back", "done", None]
+        assert outcomes[0] is not None
+        assert f"process {os.getpid()}" in str(outcomes[0].why)
+        assert outcomes[0].stopped_by is None
+        assert _states(study) == ["waiting", "done"]
+    (outcome,) = _loop(journal).outcomes
+    assert (outcome.state, outcome.run_id) == ("done", held.name)
+    assert _states(study) == ["done", "done"]
+    assert storage.retries(study.trials[2]) == []  # nothing was wrong with it
+
+
+@pytest.mark.parametrize("moment", ["trained", "scored"])
+def test_who_was_taken_over_writes_neither_predictions_nor_a_summary(
+    home: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, journal = _begin(sweeps.sweep({"seed": [0]}))
+
+    def take() -> None:
+        for trial in study.get_trials(states=(TrialState.RUNNING,)):
+            study.tell(trial.number, state=TrialState.FAIL)
+
+    def taking_over(plan):
+        def listen(event: Event) -> None:
+            if moment == "trained" and isinstance(event, StopEvent):
+                take()
+
+        return contextlib.nullcontext(listen)
+
+    real = score.score_run
+
+    def scoring(*arguments):
+        if moment == "scored":
+            take()
+        return real(*arguments)
+
+    monkeypatch.setattr(score, "score_run", scoring)
+    outcome = one_run.work(study, journal, taking_over)
+    assert outcome is not None
+    assert outcome.state == "lost"
+    folder = files.runs_folder() / str(outcome.run_id)
+    assert not (folder / "summary.json").exists()
+    assert (folder / "predictions.parquet").exists() is (moment == "scored")
+
+
+def test_a_device_that_is_taken_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    with contextlib.ExitStack() as others:
+        others.enter_context(readiness.device_to_itself())
+        monkeypatch.setattr(readiness.time, "sleep", lambda seconds: others.close())
+        with readiness.device_to_itself(wait=True, tell=told.append):
+            assert len(told) == 1
+    assert f"taken by process {os.getpid()}" in told[0]
+    assert told[0].endswith("waiting until it is free")

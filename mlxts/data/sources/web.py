@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from mlxts.errors import SourceError
+from mlxts.errors import OfflineError, SourceError
 
 ATTEMPTS = 5  # requests for one address, the first included
 FIRST_WAIT = 1.0  # seconds; doubled after each attempt, times a random 0.5 .. 1.5
@@ -19,6 +20,7 @@ TIMEOUT = 20.0  # seconds without a byte
 DEADLINE = 120.0  # seconds for a whole answer, however steadily it drips
 LARGEST = 64 * 2**20  # bytes; none of these files is near it
 
+_UNRESOLVED = (5, 6)  # of libcurl: the name of the proxy, or of the host
 _PASSING = (408, 425, 429)  # and 5xx: worth asking again
 _CHUNK = 2**16
 _AGENT = "mlxts (research; one request a series)"
@@ -58,6 +60,7 @@ class Web:
             what: the subject of messages, e.g. `FRED's DGS10`.
 
         Raises:
+            OfflineError: the server's name is not known; it is asked for once.
             SourceError: the server does not have it, refuses, sends too much, or gives no whole
                 answer in ATTEMPTS requests.
         """
@@ -95,6 +98,8 @@ class Web:
         except TimeoutError as error:
             raise Passing(f"no answer within {self.timeout:g} s") from error
         except URLError as error:
+            if is_unresolved(error):
+                raise offline(what, urlsplit(address).hostname) from error
             if isinstance(error.reason, TimeoutError | socket.timeout):
                 raise Passing(f"no answer within {self.timeout:g} s") from error
             raise Passing(f"cannot be reached ({_line(error.reason)})") from error
@@ -115,6 +120,25 @@ class Web:
         if announced and announced.isdigit() and len(body) < int(announced):
             raise Passing(f"the answer broke off after {len(body):,} of {int(announced):,} bytes")
         return bytes(body)
+
+
+def is_unresolved(error: BaseException) -> bool:
+    """Whether an error of a request, or what led to it, is a name that could not be looked up."""
+    seen: BaseException | None = error
+    while seen is not None:
+        reason = getattr(seen, "reason", seen)  # urllib's
+        if isinstance(reason, socket.gaierror) or getattr(seen, "code", None) in _UNRESOLVED:
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def offline(what: str, host: str | None) -> OfflineError:
+    """What to say when a name could not be looked up."""
+    return OfflineError(
+        f"{what}: the address of {host} cannot be looked up; connect this machine to the network "
+        "and try again, or `mlxts data import` a file"
+    )
 
 
 def require_no_page(body: bytes, *, what: str) -> None:

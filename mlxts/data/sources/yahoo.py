@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from mlxts.data.sources.base import Fetched, as_bars, asked_range, within
+from mlxts.data.sources.web import is_unresolved, offline
 from mlxts.errors import SourceError
 
 ATTEMPTS = 6  # requests for one ticker, the first included
@@ -72,7 +73,8 @@ class YahooSource:
         """Finished bars only; a day that is still trading is left out, and a note says so.
 
         Raises:
-            SourceError: no network, rate limited beyond patience, or an unknown ticker.
+            OfflineError: no network; it is not asked again.
+            SourceError: cannot be reached or rate limited beyond patience, or an unknown ticker.
         """
         import yfinance
 
@@ -123,6 +125,8 @@ class YahooSource:
             except YFException as error:
                 raise SourceError(f"Yahoo: {_line(error)}; check the symbol {symbol}") from error
             except OSError as error:  # of the HTTP client: no network, time-out, an HTTP status
+                if is_unresolved(error):
+                    raise offline(symbol, "Yahoo") from error
                 status = getattr(getattr(error, "response", None), "status_code", None)
                 if status == 404:
                     raise SourceError(f"Yahoo does not know {symbol}; check the symbol") from error
