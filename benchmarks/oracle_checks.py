@@ -72,7 +72,7 @@ def measure(quick: bool) -> list[Row]:
     return rows
 
 
-SEEING = {"logistic", "boosting", "mlp", "dlinear", "patchtst"}  # those that read the features
+SEEING = {"linear", "boosting", "mlp", "dlinear", "patchtst"}  # those that read the features
 
 
 def case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Row]:
@@ -115,11 +115,11 @@ def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Ro
     experiment.execute(plan, emit=lambda event: None)
     data = plan.dataset
     line = lineup.choose(configuration, 1, 1, everything=True)
-    tables = baselines.predictions(data, ("train", "test"), line.chosen, line.chosen)
+    beside = baselines.beside(data, ("train", "test"), line.chosen, line.chosen)
     fitted = predictions.read(plan.folder / predictions.FILE_NAME)
     unseen = experiment.predict_split(plan.folder, "test")
-    tables[runs.MODEL] = pl.concat([fitted, unseen])
-    scores = score.score_models(tables, data, ("test",))["test"]
+    tables = {**beside.tables, runs.MODEL: pl.concat([fitted, unseen])}
+    scores = score.score_models(tables, data, ("test",), beside.reference)["test"]
     return [
         {
             "model": name,

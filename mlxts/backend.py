@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mlxts import gemm, kernels, pages, wheels
+from mlxts import files, gemm, kernels, pages, wheels
 from mlxts import memory as machine_memory
 from mlxts.errors import ConfigError
 
@@ -131,7 +131,7 @@ def check_environment() -> None:
     """Look at the variables that people set, which `prepare` passes over where they are wrong.
 
     Raises:
-        ConfigError: MLXTS_THREADS or MLXTS_KERNELS is not one of the possible values.
+        ConfigError: MLXTS_THREADS, MLXTS_KERNELS or MLXTS_HOME is none of the possible values.
     """
     threads, chosen = os.environ.get("MLXTS_THREADS", ""), os.environ.get("MLXTS_KERNELS", "")
     if threads and not _count("MLXTS_THREADS"):
@@ -139,6 +139,8 @@ def check_environment() -> None:
             f"MLXTS_THREADS: {threads} is no number of threads; set 1 to {_MOST_THREADS}, or leave "
             "it out"
         )
+    if files.home().exists() and not files.home().is_dir():
+        raise ConfigError(f"MLXTS_HOME: {files.home()} is no folder; name one, or leave it out")
     if chosen not in ("", "stock"):
         raise ConfigError(f"MLXTS_KERNELS: {chosen} is not stock; set that, or leave it out")
 

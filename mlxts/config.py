@@ -43,7 +43,7 @@ class DataConfig(Section):
     )
     score_on: Name = Field(protocol.SCORED_ON, description="the symbol whose rows are scored")
     splits: Literal["protocol", "sample"] = Field("protocol", description="which split dates hold")
-    origin: Positive | None = Field(
+    origin: Annotated[int, Field(gt=0, le=100)] | None = Field(
         None, description="walk-forward: score the validation years (1) or so many windows before"
     )
     train_fraction: Annotated[float, Field(gt=0, le=1)] = Field(

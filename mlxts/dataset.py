@@ -265,12 +265,29 @@ def fraction(samples: Samples, share: float, blocks_seed: int | None = None) -> 
         order = np.random.default_rng(blocks_seed).permutation(len(blocks))
         ordered = np.concatenate([blocks[index] for index in order])
     kept = np.isin(samples.dates, ordered[: math.ceil(share * len(days))])
-    return Samples(**{f.name: getattr(samples, f.name)[kept] for f in fields(Samples)})
+    return _chosen(samples, kept)
 
 
 def scored(samples: Samples, symbol: str) -> np.ndarray:
     """(n,) bool: the samples that the main figures speak of, a symbol's of the canonical phase."""
     return (samples.symbols == symbol) & (samples.phases == timescale_bars.CANONICAL)
+
+
+def of_symbol(data: Dataset, symbol: str) -> Dataset:
+    """The same bars and features with the samples of one symbol alone, which is then scored."""
+    own = {
+        name: _chosen(samples, samples.symbols == symbol) for name, samples in data.samples.items()
+    }
+    return replace(data, samples=own, score_on=symbol)
+
+
+def with_train(data: Dataset, chosen: np.ndarray) -> Dataset:
+    """A data set that is trained on `chosen` ((n,) bool or indices) of its training samples."""
+    return replace(data, samples={**data.samples, "train": _chosen(data.samples["train"], chosen)})
+
+
+def _chosen(samples: Samples, chosen: np.ndarray) -> Samples:
+    return Samples(**{f.name: getattr(samples, f.name)[chosen] for f in fields(Samples)})
 
 
 def _not_empty(

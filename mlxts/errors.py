@@ -40,6 +40,10 @@ class BudgetError(MlxtsError):
     """A parameter budget that no shape can meet."""
 
 
+class ShapeError(MlxtsError, ValueError):
+    """A model that cannot be built so, or input of another shape than a model was built for."""
+
+
 class CheckpointError(MlxtsError):
     """A checkpoint that is missing, truncated or belongs to another run."""
 

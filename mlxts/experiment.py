@@ -204,7 +204,7 @@ def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict
     assert outcome is not None
     data = plan.dataset
     predicted = _predict(trained, plan.folder, permit)
-    scores = score.score_run(runs.MODEL, predicted, data)
+    scores, reference = score.score_run(runs.MODEL, predicted, data)
     figures_of_model = scores["validation"][runs.MODEL]
     summary = {
         **plan.record(),
@@ -220,6 +220,7 @@ def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict
         "train_seconds": outcome.state.train_seconds,
         "samples_per_second": _throughput(outcome.state),
         "thermal": thermal,
+        "reference": reference.record(),
         "scores": scores,
         "verdict": verdict.sentence(
             runs.MODEL, figures_of_model, data.task, data.horizon, "validation"

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -126,6 +127,11 @@ def write_text(target: Path, text: str) -> None:
 def write_json(target: Path, value: Any) -> None:
     """Replace `target` by `value` as JSON, atomically. Raises StorageError."""
     write_text(target, json.dumps(value, indent=2, default=str, allow_nan=False) + "\n")
+
+
+def is_name(text: str) -> bool:
+    """Whether a text names a file or folder that lies where it is put: no path, no pattern."""
+    return re.fullmatch(r"\w[\w.+ -]{0,149}", text) is not None
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:

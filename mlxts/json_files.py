@@ -63,7 +63,7 @@ def read_lines(
 
     Args:
         shape, error, way_out: see `read`.
-        torn_end: leave out a last line without its end, of a process killed while it wrote.
+        torn_end: leave out a last line that was cut, of a process killed while it wrote.
 
     Raises:
         MlxtsError: of the kind `error`, naming the first line that is not of that shape.
@@ -72,10 +72,12 @@ def read_lines(
         return []
     *lines, end = _bytes(path, error, way_out).split(b"\n")
     found = []
-    for number, line in enumerate([*lines, end] if end and not torn_end else lines, 1):
+    for number, line in enumerate([*lines, end] if end else lines, 1):
         try:
             found.append(_checked(line, shape))
         except ValueError as reason:
+            if torn_end and number > len(lines) and line.startswith(b"{"):
+                break
             what = f"line {number}: {_why(reason)}"
             raise error(f"{path} is damaged: {what}; {way_out}") from reason
     return found

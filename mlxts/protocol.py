@@ -211,7 +211,12 @@ MIN_CLASS_SAMPLES = 30  # fewer of either class: not estimable
 MIN_POSITIVE_CLUSTERS = 10  # runs of positives separated by more than H days
 MIN_BLOCK_DAYS = 22  # bootstrap block = max(H, this)
 COLLAPSE_RANGE = 0.01  # max - min probability below this: collapsed
-BASELINE = "har"  # the primary figure is log-loss skill against it
+BASELINE = "har"
+LINEAR = "linear"
+REFERENCES = (
+    BASELINE,
+    LINEAR,
+)  # the primary figure is log-loss skill against the better of the two
 HAR_WINDOWS = (1, 5, 22)  # trading days
 
 EXIT_USAGE = 2

@@ -11,11 +11,15 @@ from pydantic import AfterValidator, Field
 
 from mlxts import json_files
 from mlxts.errors import MlxtsError, RunError
+from mlxts.files import runs_folder
 from mlxts.json_files import Shape
 from mlxts.protocol import TASKS
 
 METADATA, SUMMARY = "run.json", "summary.json"
-_WAY_OUT = "restore it from a backup, or move the run's folder away and train the run again"
+_WAY_OUT = (
+    "restore it from a backup; or, if no process trains it, move the run's folder away and train "
+    "the run again"
+)
 
 
 def _task(name: str) -> str:
@@ -56,13 +60,13 @@ class _Tracking(Shape):
 
 
 class _Settings(Shape):
-    name: str = ""
-    mode: str = ""
-    budget: str = ""
-    task: Annotated[str, AfterValidator(_task)] = ""
+    name: str
+    mode: str
+    budget: str
+    task: Annotated[str, AfterValidator(_task)]
+    horizon: int
+    seed: int
     timescale: str = ""
-    horizon: int = 1
-    seed: int = 0
     data: _Data = _Data()
     features: _Features = _Features()
     model: _Model = _Model()
@@ -73,7 +77,7 @@ class _Settings(Shape):
 class _Artifact(Shape):
     symbol: str
     sha256: str
-    source: str = ""
+    source: str
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -121,6 +125,7 @@ class _Figures(Shape):
     collapsed: bool = False
     not_estimable: str | None = None
     verdict: str | None = None
+    reference: str | None = None  # of before there was a linear one: HAR
     prediction_range: tuple[float, float] = (0.0, 0.0)
     log_loss_prior: float | None = None
     base_rate: float | None = None
@@ -135,12 +140,14 @@ class _Figures(Shape):
     recall: float | None = None
     log_loss_difference: float | None = None
     log_loss_skill: float | None = None
+    log_loss_skill_har: float | None = None
     log_loss_over_bayes: float | None = None
     rmse: float | None = None
     mae: float | None = None
     r2: float | None = None
     rmse_difference: float | None = None
     mse_skill: float | None = None
+    mse_skill_har: float | None = None
     directional_accuracy: float | None = None
     coverage: float | None = None
     width: float | None = None
@@ -148,8 +155,15 @@ class _Figures(Shape):
 
 
 class _Thermal(Shape):
+    source: str | None = None
+    readings: Count = 0
+    readings_in_band: dict[str, Count] = Field(default_factory=dict)
+    highest: float | None = None
+    hottest: float | None = None
+    paused_seconds: float = 0.0
     suspect: bool = False
     suspect_reason: str | None = None
+    step_time_ratio: float | None = None
 
 
 class Summary(Shape):
@@ -180,7 +194,7 @@ def metadata(folder: Path, needs: Sequence[str] = ()) -> dict[str, Any]:
     """
     path = folder / METADATA
     if not path.is_file():
-        raise RunError(f"{folder} holds no {METADATA}; `mlxts runs` lists runs")
+        raise RunError(f"{folder} holds no readable {METADATA}; `mlxts runs` lists runs")
     return json_files.read(path, Metadata, error=RunError, way_out=_WAY_OUT, needs=needs)
 
 
@@ -194,7 +208,7 @@ def summary(folder: Path, needs: Sequence[str] = ()) -> dict[str, Any]:
         RunError: the run has not been trained to its end, or the file is damaged.
     """
     if not is_finished(folder):
-        raise RunError(f"run {folder.name} has no summary yet; train it to its end with --resume")
+        raise RunError(f"run {folder.name} has no {SUMMARY} yet; train it to its end with --resume")
     path = folder / SUMMARY
     way_out = (
         "restore it from a backup, or delete that file: `mlxts train CONFIG --resume` writes it "
@@ -206,6 +220,11 @@ def summary(folder: Path, needs: Sequence[str] = ()) -> dict[str, Any]:
 def is_finished(folder: Path) -> bool:
     """Whether a run has come to its summary."""
     return (folder / SUMMARY).exists()
+
+
+def finished() -> list[str]:
+    """The ids of the runs of this workspace that have come to their summary."""
+    return sorted(path.parent.name for path in runs_folder().glob(f"*/{SUMMARY}"))
 
 
 def damage(folder: Path) -> str | None:

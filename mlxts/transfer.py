@@ -88,7 +88,7 @@ def on_device(array: np.ndarray) -> mx.array:
 
 def failure(error: Exception) -> DeviceError:
     """What to say of an exception of MLX: its own words, and how to go on."""
-    said = " ".join(str(error).split()) or type(error).__name__
+    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     remedies = (
         remedy for signs, remedy in _REMEDIES.items() if any(sign in said.lower() for sign in signs)
     )

@@ -23,10 +23,12 @@ from mlxts.data import bars
 from mlxts.dataset import Dataset
 from mlxts.errors import EmptySplitError
 from mlxts.evaluation import baselines, bayes, predictions, runs, score
+from mlxts.evaluation.baselines import Reference
 from mlxts.training import run
 from mlxts.training.events import Listener
 from mlxts.training.run import Plan
 
+EITHER = "HAR or linear"  # the reference of several origins, where they differ in it
 SCORED = "test"  # the place that the scored window takes among an origin's splits
 
 
@@ -36,6 +38,7 @@ class Origin:
 
     plan: Plan
     tables: dict[str, pl.DataFrame]  # by model: its training rows and those of the scored window
+    reference: Reference  # on its training samples
     figures: dict[str, score.Figures]  # by model, on the scored window, canonical phase
 
     @property
@@ -51,6 +54,7 @@ class Origin:
             "trained_until": borders.train[1].isoformat(),
             "scored": [day.isoformat() for day in borders.test if day],
             "samples": len(self.plan.dataset.samples["train"]),
+            "reference": self.reference.record(),
             "scores": self.figures,
         }
 
@@ -134,26 +138,34 @@ def look(planned: Plan) -> Origin:
     data = planned.dataset
     own = foresee(planned.folder)
     asked = ("train", SCORED)
-    tables = {
-        runs.MODEL: own,
-        **baselines.predictions(data, asked),
-        **bayes.forecast(data, asked),
-    }
+    found = baselines.beside(data, asked)
+    tables = {runs.MODEL: own, **found.tables, **bayes.forecast(data, asked)}
     tables = {name: table.filter(pl.col("split").is_in(asked)) for name, table in tables.items()}
-    figures = score.score_models(tables, data, (SCORED,))[SCORED]
-    return Origin(planned, tables, figures)
+    figures = score.score_models(tables, data, (SCORED,), found.reference)[SCORED]
+    return Origin(planned, tables, found.reference, figures)
 
 
 def pooled(found: list[Origin]) -> dict[str, score.Figures]:
     """All scored windows as one, each row foreseen by the model of its own origin.
 
     The training rows, which only say what a forecast without any model would be, are those of all
-    origins together.
+    origins together. The reference is that of each origin; where it is not the same one at all of
+    them it stands there as `EITHER`.
     """
     data: Dataset = found[-1].plan.dataset
     tables = {
-        name: pl.concat([origin.tables[name] for origin in found]) for name in found[0].tables
+        name: pl.concat([origin.tables[name] for origin in found])
+        for name in found[0].tables
+        if all(name in origin.tables for origin in found)
     }
+    obstacle = next((o.reference.not_estimable for o in found if o.reference.not_estimable), None)
+    names = [origin.reference.name for origin in found]
+    reference = names[0] if len(set(names)) == 1 else None
+    if reference is None and all(names):
+        reference = EITHER
+        tables[EITHER] = pl.concat(
+            [o.tables[name] for o, name in zip(found, names, strict=True) if name]
+        )
     dates = [
         samples.dates[datasets.scored(samples, data.score_on)]
         for samples in (origin.plan.dataset.samples[SCORED] for origin in found)
@@ -163,6 +175,8 @@ def pooled(found: list[Origin]) -> dict[str, score.Figures]:
         data.task,
         data.horizon,
         data.score_on,
+        reference=reference,
+        obstacle=obstacle,
         splits=(SCORED,),
         dates=np.concatenate(dates),
         spacing=bars.spacing(data.timescale),

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from mlxts import config, experiment
-from mlxts.errors import DataError
+from mlxts.errors import DataError, RunError
 from mlxts.evaluation import predictions, runs
 from mlxts.thermal import policy
 from mlxts.thermal.drift import StepDrift
@@ -51,11 +51,14 @@ def finished(workspace: Path) -> tuple[run.Plan, dict]:
 def test_the_summary_holds_scores_heat_and_a_verdict(finished) -> None:
     plan, summary = finished
     assert summary["status"] in experiment.FINISHED
-    assert set(summary["scores"]["validation"]) >= {runs.MODEL, "har", "climatology", "volatility"}
+    assert set(summary["scores"]["validation"]) >= {runs.MODEL, "har", "linear", "volatility"}
     assert summary["scores"]["validation"][runs.MODEL]["log_loss"] == pytest.approx(
         summary["best_loss"], rel=1e-9
     )
-    assert "HAR" in summary["verdict"] or "Not estimable" in summary["verdict"]
+    for name in ("HAR", "linear"):
+        assert f"(model − {name})" in summary["verdict"] or f"Against {name}" in summary["verdict"]
+    reference = summary["reference"]
+    assert reference["name"] == min(reference["losses"], key=reference["losses"].get)
     assert summary["thermal"]["suspect"] in (False, True)
     assert summary["collapsed_in_training"] is False
     steps = [r for r in _metrics(plan.folder) if r["split"] == "train"]
@@ -308,3 +311,45 @@ def test_going_on_with_other_threads_is_said(monkeypatch: pytest.MonkeyPatch) ->
     experiment.execute(plan, emit=lambda event: None, resume=True)
     (notice,) = [row["message"] for row in _recorded(plan.folder, "notice")]
     assert notice.startswith(f"threads {record['machine']['threads'] - 1} instead of")
+
+
+def test_a_finished_run_whose_predictions_are_gone_predicts_again(finished) -> None:
+    plan, _ = finished
+    path = plan.folder / predictions.FILE_NAME
+    before = path.read_bytes()
+    path.unlink()
+    assert experiment.predictions_of(plan.folder).height
+    assert path.read_bytes() == before
+    path.write_bytes(before[:100])
+    with pytest.raises(DataError, match="delete it, and it is predicted again"):
+        experiment.predictions_of(plan.folder)
+    path.write_bytes(before)
+
+
+def test_a_run_that_is_not_finished_has_no_predictions_to_make(finished, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="train the run to its end"):
+        experiment.predictions_of(tmp_path)
+
+
+def test_a_damaged_summary_is_named_and_comes_back_from_the_last_checkpoint(finished) -> None:
+    plan, summary = finished
+    path = plan.folder / "summary.json"
+    for text in ("{", "[]", json.dumps(summary | {"scores": {}})):
+        path.write_text(text)
+        with pytest.raises(RunError, match=r"summary\.json is damaged.*delete that file"):
+            experiment.execute(plan, emit=lambda event: None)
+    path.unlink()
+    again = experiment.execute(plan, emit=lambda event: None, resume=True)
+    assert again["scores"] == summary["scores"]
+    assert again["best_step"] == summary["best_step"]
+
+
+@pytest.mark.parametrize("task", ["threshold_1pct", "direction", "regression"])
+def test_a_run_on_one_training_day_claims_nothing(task: str) -> None:
+    plan = _plan(**{"data.train_fraction": 1e-9, "task": task, "training.batch_size": 1})
+    summary = experiment.execute(plan, emit=lambda event: None)
+    assert summary["samples"]["train"] == 1
+    assert summary["verdict"].startswith("Not estimable")
+    assert "at least 30" in summary["verdict"]
+    assert summary["reference"]["name"] is None
+    assert summary["scores"]["validation"][runs.MODEL]["verdict"] == "not estimable"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxts import kernels, wheels
+from mlxts import files, wheels
 from tests import homes
 
 REPOSITORY = Path(__file__).parents[1]
@@ -22,7 +22,7 @@ PLATFORM = "macosx_14_0_arm64"
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLX's wheel for macOS of the version that is installed here, unpacked."""
-    kept = kernels.cache_folder().parent / "wheels" / PLATFORM
+    kept = files.cache_folder() / "wheels" / PLATFORM
     pattern = f"mlx-{version('mlx')}-*.whl"
     if not any(kept.glob(pattern)):
         fresh = tmp_path_factory.mktemp("download")
@@ -148,7 +148,7 @@ def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_process_that_looks_like_a_macs_trains_and_tells(mac, tmp_path: Path) -> None:
-    little = {"training.max_epochs": 1, "data.train_fraction": 0.1}
+    little = {"training.max_epochs": 1, "data.train_fraction": 0.2}
     train = ["train", "small.yaml", *(f"--set={name}={value}" for name, value in little.items())]
     said = mac(["doctor", "--json"], ["train", "small.yaml", "--dry-run"], train, ["runs"])
     (folder,) = (tmp_path / "home" / "outputs" / "runs").iterdir()
@@ -159,5 +159,5 @@ def test_a_process_that_looks_like_a_macs_trains_and_tells(mac, tmp_path: Path) 
     told = json.loads(said.splitlines()[-1])
     assert told["blas"] == "device"
     assert told["memory"]["process"] > 10 * 2**20
-    assert told["largest"] > 0
+    assert told["largest"] >= told["memory"]["process"] / 2
     assert folder.name[:20] in said

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -15,6 +16,7 @@ from mlxts.cli import evaluate
 from mlxts.cli.scaling import scaling
 from mlxts.errors import ConfigError, EmptySplitError
 from mlxts.evaluation import looks, predictions, runs
+from mlxts.evaluation.baselines import Reference
 from mlxts.training import run
 from tests import homes
 
@@ -127,3 +129,27 @@ def test_the_ledger_of_scaling_takes_the_windows_together_and_foresees_what_is_n
     assert one["loss"] == pytest.approx(found["pooled"]["patchtst"]["log_loss"])
     assert f"{folders[0].name} foresees its window" in shown.stderr
     assert predictions.read(folders[0] / predictions.FILE_NAME).equals(before[0])
+
+
+def test_all_windows_are_compared_with_the_reference_of_each(workspace):
+    """Where HAR is the better one at one origin and linear at another, both count, each its own."""
+    later = walk_forward.look(
+        walk_forward.plan(walk_forward.origins(config.load(workspace[0] / "small.yaml"), 1)[0])
+    )
+    earlier = walk_forward.look(
+        walk_forward.plan(walk_forward.origins(config.load(workspace[0] / "small.yaml"), 2)[0])
+    )
+    two = [
+        replace(origin, reference=replace(origin.reference, name=name))
+        for origin, name in ((earlier, "har"), (later, "linear"))
+    ]
+    found = walk_forward.pooled(two)
+    counts = [origin.figures["har"]["n"] for origin in two]
+    losses = [origin.figures[str(origin.reference.name)]["log_loss"] for origin in two]
+    mixed = np.average(losses, weights=counts)
+    assert found[walk_forward.EITHER]["log_loss"] == pytest.approx(mixed)
+    own = found[runs.MODEL]
+    assert own["reference"] == walk_forward.EITHER
+    assert own["log_loss_difference"] == pytest.approx(own["log_loss"] - mixed)
+    nothing = replace(two[0], reference=Reference(None, {}, "too few"))
+    assert walk_forward.pooled([nothing, later])[runs.MODEL]["not_estimable"] == "too few"

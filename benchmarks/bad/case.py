@@ -11,7 +11,7 @@ from typing import Literal
 from benchmarks.bad import world
 from benchmarks.bad.server import Outcome, Server
 
-Judged = Literal["refused", "told", "not read", "accepted", "traceback"]
+Judged = Literal["refused", "told", "mended", "not read", "accepted", "traceback"]
 # Files that say when they were written.
 _TIMED = (".jsonl", ".json", ".png", ".lock", ".log", ".md")
 
@@ -34,7 +34,7 @@ class Case:
     damage: Callable[[Path], str] | None = None
     environment: dict[str, str] = field(default_factory=dict)
     largest_file: int | None = None
-    as_nobody: bool = False
+    bound_by_modes: bool = False
     output: str = ""
 
 
@@ -63,22 +63,26 @@ class Bench:
     def run(self, case: Case) -> Ended:
         """Judge one.
 
-        refused: an exit code other than 0 and one line. told: done, with a word about it. not
-        read: the outcome is the one of the undamaged workspace. accepted: none of these.
+        refused: an exit code other than 0 and one line. told: done, with a word about it.
+        mended: every file is there again as it was. not read: the outcome is the one of the
+        undamaged workspace. accepted: none of these.
         """
         folder = self._fresh()
         name = case.damage(folder) if case.damage else ""
-        if case.as_nobody:
+        if case.bound_by_modes:
             for path in (folder, *folder.rglob("*")):
                 if path.is_dir():
                     path.chmod(0o555)
-        before = _state(folder)
+        before, whole = _state(folder), _state(self._home)
         outcome = self._server.call(
             case.arguments, folder, environment=case.environment, largest_file=case.largest_file,
-            as_nobody=case.as_nobody, output=case.output,
+            bound_by_modes=case.bound_by_modes, output=case.output,
         )  # fmt: skip
         litter = tuple(sorted(str(p.relative_to(folder)) for p in folder.rglob(".*.tmp*")))
-        judged = self._judged(case, name, outcome, before, _state(folder))
+        after = _state(folder)
+        judged = self._judged(case, name, outcome, before, after)
+        if judged == "accepted" and whole.items() <= after.items() and before != whole:
+            judged = "mended"
         return Ended(case, judged, outcome, litter)
 
     def _judged(
@@ -90,9 +94,9 @@ class Bench:
             return "refused"
         if case.damage is None:
             return "accepted"
-        if name and name in outcome.err:
-            return "told"
         out, changed = self._undamaged(tuple(case.arguments))
+        if name and (name in outcome.err or (name in outcome.out and name not in out)):
+            return "told"
         same = _timeless(outcome.out) == out and _changes(before, after) == changed
         return "not read" if same else "accepted"
 

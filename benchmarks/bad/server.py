@@ -7,6 +7,7 @@ here is never used before the fork, so that no thread of a library is lost on it
         outcome = server.call(["runs"], home=Path("workspace"))
 """
 
+import ctypes
 import json
 import os
 import resource
@@ -27,7 +28,7 @@ _LOADED = (
     "mlxts.workspace.handoff", "mlxts.workspace.documents", "mlxts.evaluation.lineup",
     "mlxts.tracking.export", "sklearn.linear_model",
 )  # fmt: skip
-_NOBODY = 65534
+_CAPABILITIES = 0x20080522  # version 3 of the interface
 _ENVIRONMENT = {"GLIBC_TUNABLES": "", "MLXTS_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
@@ -76,7 +77,7 @@ class Server:
         *,
         environment: dict[str, str] | None = None,
         largest_file: int | None = None,
-        as_nobody: bool = False,
+        bound_by_modes: bool = False,
         output: str = "",
         seconds: float = 120.0,
     ) -> Outcome:
@@ -84,7 +85,7 @@ class Server:
 
         Args:
             largest_file: bytes that a file may hold, as on a full disk.
-            as_nobody: as a user to whom the folder's modes apply.
+            bound_by_modes: whether folders that are not writable are so for root too (Linux).
             output: where standard output goes; "": it is read. "closed": nowhere.
             seconds: after which it is killed.
         """
@@ -92,7 +93,7 @@ class Server:
         assert self._process.stdout is not None
         request = {
             "arguments": arguments, "home": str(home), "environment": environment or {},
-            "largest_file": largest_file, "as_nobody": as_nobody, "output": output,
+            "largest_file": largest_file, "bound_by_modes": bound_by_modes, "output": output,
             "seconds": seconds,
         }  # fmt: skip
         self._process.stdin.write(json.dumps(request) + "\n")
@@ -159,9 +160,8 @@ def _become(request: dict[str, Any], out: int, err: int) -> None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             largest = request["largest_file"]
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-        if request["as_nobody"]:
-            os.setgid(_NOBODY)
-            os.setuid(_NOBODY)
+        if request["bound_by_modes"]:
+            _give_up_capabilities()
         sys.argv = ["mlxts", *request["arguments"]]
         from mlxts.cli import main
 
@@ -178,6 +178,13 @@ def _become(request: dict[str, Any], out: int, err: int) -> None:
             except OSError:
                 code = 120
         os._exit(code)
+
+
+def _give_up_capabilities() -> None:
+    if os.geteuid() == 0:
+        header = (ctypes.c_uint32 * 2)(_CAPABILITIES, 0)
+        if ctypes.CDLL(None).capset(header, (ctypes.c_uint32 * 6)()):
+            raise OSError("capabilities cannot be given up")
 
 
 if __name__ == "__main__":

@@ -23,12 +23,19 @@ SWEEP = "base: small.yaml\naxes:\n  seed: [0, 1]\n"
 SEARCH = "\nsearch:\n  trials: 1\n  space:\n    model.dropout: {low: 0.0, high: 0.2}\n"
 
 
-def build(home: Path) -> None:
+def build(home: Path, *, small: bool = False) -> None:
     """Fill `home`: bars, two finished runs and one that was cut short, their ledger and report, a
     tuning record, a sweep that waits, a look at the test split, an imported model, records of
-    workstreams. Changes the working folder and MLXTS_HOME of this process while it works."""
+    workstreams. Changes the working folder and MLXTS_HOME of this process while it works.
+
+    Args:
+        small: bars and one finished run alone.
+    """
     with _at(home):
         _data_and_configurations(home)
+        if small:
+            _train(0)
+            return
         finished = [_train(seed) for seed in (0, 1)]
         _cut_short()
         _tune()

@@ -57,7 +57,7 @@ class Ours:
         targets = mx.array(self._data.targets[self._data.batches[0]])
 
         def loss_of(rows: mx.array, targets: mx.array) -> mx.array:
-            outputs = self.model(windows(self._features, rows, self.shape.context))
+            outputs = self.model.forward(windows(self._features, rows, self.shape.context))
             return mx.mean(sample_losses(outputs, targets, binary=True, huber_delta=1.0))
 
         state = [self.model.state]

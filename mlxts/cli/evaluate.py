@@ -48,7 +48,7 @@ def evaluate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a run against the volatility baselines; `--split test` is recorded as a look."""
+    """Score a run against HAR, linear and the base rates; `--split test` is recorded as a look."""
     if origins is not None:
         from mlxts.cli import walk_forward
 
@@ -62,10 +62,10 @@ def evaluate(
     dataset = experiment.dataset_of(folder)
     if split is SplitName.test:
         predicted = _open_test(folder, dataset)
-    scores = score.score_run(runs.MODEL, predicted, dataset, (split,))
+    scores, reference = score.score_run(runs.MODEL, predicted, dataset, (split,))
     behind = details.details(predicted, dataset, split)
     if as_json:
-        emit({**scores, "details": behind})
+        emit({**scores, "reference": reference.record(), "details": behind})
         return
     show_scores(scores, dataset, _marked(folder.name, runs.describe(folder)["mode"]))
     show_details(behind, runs.MODEL)
@@ -77,10 +77,12 @@ def baselines(
     split: SplitOption = SplitName.validation,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="NAME", help="This one, besides HAR; may be repeated."),
+        typer.Option(
+            "--only", metavar="NAME", help="This one, besides HAR and linear; may be repeated."
+        ),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="The slow ones too: networks, learners of many features.")
+        bool, typer.Option("--all", help="The slow ones too: networks, trees on many features.")
     ] = False,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -88,7 +90,7 @@ def baselines(
     """Fit baselines on the training split and score them: what has to be beaten."""
     from mlxts import config as configurations
     from mlxts import dataset as datasets
-    from mlxts.errors import ConfigError
+    from mlxts.errors import ConfigError, DataError
     from mlxts.evaluation import baselines as forecasters
     from mlxts.evaluation import lineup, score
 
@@ -108,14 +110,19 @@ def baselines(
         everything=everything,
         progress=tell,
     )
-    models = {}
-    for place, name in enumerate(line.chosen, start=1):
-        tell(f"fitting {name} ({place} of {len(line.chosen)})")
-        splits = dict.fromkeys(("train", split))
-        models |= forecasters.predictions(dataset, splits, [name], line.chosen)
-    scores = score.score_models(models, dataset, (split,))
+    place = {name: number for number, name in enumerate(line.chosen, start=1)}
+    found = forecasters.beside(
+        dataset,
+        dict.fromkeys(("train", split)),
+        line.chosen,
+        line.chosen,
+        progress=lambda name: tell(f"fitting {name} ({place[name]} of {len(place)})"),
+    )
+    if not found.tables:
+        raise DataError(f"not estimable: {found.reference.not_estimable}")
+    scores = score.score_models(found.tables, dataset, (split,), found.reference)
     if as_json:
-        emit(scores)
+        emit({**scores, "reference": found.reference.record()})
         return
     show_scores(scores, dataset, _marked(configuration.name, configuration.mode))
     if line.left_out:
@@ -136,16 +143,18 @@ def runs(as_json: JsonOption = False) -> None:
         return
     table(
         "Runs, scored on validation",
-        ["run\nname, parameters, status", "loss\nAUC", "vs HAR\nskill"],
+        ["run\nname, parameters, status", "loss\nAUC", "verdict\nskill, over HAR"],
         [_two_lines(row) for row in rows],
     )
     note(
-        "Loss: log loss, for regression RMSE. Skill: 1 - log loss / HAR's (for regression of the "
-        "squared error); above zero is better than volatility."
+        "Loss: log loss, for regression RMSE. The verdict and the first skill, 1 - log loss / its "
+        "log loss (for regression of the squared error), are against the reference, the better of "
+        "HAR and linear by cross-validation within training; of runs of before there was a linear "
+        "one against HAR."
     )
     for row in rows:
         if row["damaged"]:
-            note(f"{row['run_id']} is damaged: {row['damaged']}")
+            note(f"Damaged: {row['damaged']}.")
     reasons = {row["run_id"]: row["wall_time_omitted"] for row in rows}
     for name, reason in reasons.items():
         if reason:
@@ -154,14 +163,17 @@ def runs(as_json: JsonOption = False) -> None:
 
 def _two_lines(row: dict[str, Any]) -> list[str]:
     """A run as a row of cells of two lines each, which fits a terminal of 80 columns."""
+    from mlxts.evaluation import verdict
+
     if row["damaged"]:
         return [f"{row['run_id']}\ndamaged", "", ""]
-    name, skill = _marked(row["name"], row["mode"]), row["skill"]
+    name, skills = _marked(row["name"], row["mode"]), (row["skill"], row["skill_har"])
     loss = row["log_loss"] if row["rmse"] is None else row["rmse"]
     return [
         f"{row['run_id']}\n{name}, {number(row['n_total'])}, {row['status']}{_took(row)}",
         f"{number(loss)}\n{number(row['auc'])}",
-        f"{row['verdict'] or ''}\n{number(None) if skill is None else format(skill, '+.1%')}",
+        f"{verdict.against(row['verdict'], row['reference']) or ''}\n"
+        + ", ".join(number(None) if one is None else format(one, "+.1%") for one in skills),
     ]
 
 

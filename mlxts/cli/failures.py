@@ -112,15 +112,20 @@ def _apology(error: BaseException) -> str:
     said = f"{type(error).__name__}: {what}" if what else type(error).__name__
     text = "".join(traceback.format_exception(error))
     arguments = shlex.join(sys.argv[1:])
-    written = _kept(_without_passwords(f"mlxts {arguments}\nPython {sys.version}\n\n{text}"))
-    return (
-        f"error: sorry, this should not have happened ({_without_passwords(said)}); the traceback "
-        f"is in {written}, please report it"
-    )
+    line = f"error: sorry, this should not have happened ({_without_passwords(said)}); "
+    try:
+        kept = _kept(_without_passwords(f"mlxts {arguments}\nPython {sys.version}\n\n{text}"))
+    except OSError:
+        return f"{line}there is no place to keep its traceback, please report it"
+    return f"{line}the traceback is in {kept}, please report it"
 
 
 def _kept(text: str) -> Path:
-    """Write `text` beside the outputs, or, where there are none, into the temporary folder."""
+    """Write `text` beside the outputs, or, where there are none, into the temporary folder.
+
+    Raises:
+        OSError: neither can be written.
+    """
     name = f"mlxts-traceback-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.txt"
     if files.outputs_folder().is_dir():
         path = files.outputs_folder() / "tracebacks" / name

@@ -323,30 +323,35 @@ def _show_reasons(one: "optuna.Study") -> None:
 
 
 def _show_optimism(found: "Optimism | None", name: str) -> None:
+    from mlxts.evaluation import verdict
+
     if found is None:
         note(
             "The best of many values is too good: it was chosen for its luck as well. "
             f"See by how much: mlxts hpo show {name} --rerun-seeds 5"
         )
         return
+    verdicts = [verdict.against(one.verdict, one.reference) for one in found.reruns]
     rows: list[list[Any]] = [["as selected", found.selected, None, None, None]]
     rows += [
-        [f"seed {one.seed}", one.value, one.loss, one.baseline, one.verdict] for one in found.reruns
+        [f"seed {one.seed}", one.value, one.loss, one.baseline, said]
+        for one, said in zip(found.reruns, verdicts, strict=True)
     ]
     rows.append(["mean of re-runs", found.mean, None, None, None])
     table(
         "Selection optimism: the winner trained again with other seeds",
-        ["run", "value", "scored rows", "best baseline", "HAR"],
+        ["run", "value", "scored rows", "best baseline", "verdict"],
         rows,
     )
     error = "" if found.error != found.error else f" (standard error {found.error:.4f})"
     say(f"optimism {found.optimism:+.4f}{error}: how much the selected value flatters")
     if found.against_baseline is not None:
-        words = [one.verdict for one in found.reruns]
-        counted = ", ".join(f"{word} {words.count(word)}" for word in dict.fromkeys(words) if word)
+        counted = ", ".join(
+            f"{said}: {verdicts.count(said)}" for said in dict.fromkeys(verdicts) if said
+        )
         say(f"re-runs against the best baseline: {found.against_baseline:+.4f}")
         said = "better than" if found.better else "not better than"
-        say(f"by their 95 % intervals {said} HAR ({counted})")
+        say(f"by their 95 % intervals {said} the reference ({counted})")
 
 
 def _short(value: float) -> str:

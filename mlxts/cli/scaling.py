@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note, say, table
+from mlxts.cli.output import JsonOption, emit, note, number, say, table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -117,13 +117,13 @@ def ledger(
         return
     table(
         f"{rows.height} runs, {split}",
-        ["run\ndata", "N\nD", "F\nseed", "loss\nHAR", "epochs\nFLOPs"],
+        ["run\ndata", "N\nD", "F\nseed", "loss\nHAR\nlinear", "epochs\nFLOPs"],
         [
             [
                 f"{row['run']}\n{row['data']} ({row['mode']})",
                 f"{row['n_total']:,}\n{row['samples']:,}",
                 f"{row['features']:,}\n{row['seed']}",
-                f"{row['loss']:.5f}\n{row['loss_har']:.5f}",
+                f"{row['loss']:.5f}\n{_loss(row['loss_har'])}\n{_loss(row['loss_linear'])}",
                 f"{row['epochs']:.1f}\n{row['flops']:.2g}",
             ]
             for row in rows.iter_rows(named=True)
@@ -253,8 +253,8 @@ def verdict_(
     _show_verdicts(judged, axis)
     sizes = {cell.name: [f"{size:,.0f}" for size in cell.rungs[:, 0]] for cell in usable}
     table(
-        "Against HAR, and against each other",
-        ["cell", "p: none beats HAR", "beat HAR", "may be the best"],
+        "Against the reference, and against each other",
+        ["cell", "p: none beats it", "beat it", "may be the best"],
         [
             [
                 key,
@@ -307,6 +307,11 @@ def _ledger(
         count = max(looks.record(run, symbol) for run, symbol in looked.iter_rows())
         note(f"look number {count} at the test split, recorded in {looks.path()}")
     return built
+
+
+def _loss(value: float | None) -> str:
+    """A dash where the reference could not be fitted."""
+    return number(None) if value is None else f"{value:.5f}"
 
 
 def _show_laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> None:

@@ -15,10 +15,8 @@ Columns = Mapping[str, Callable[[Figures], Any]]  # heading -> cell
 
 def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
     """Print what `score.score` found, and a line on how to read it."""
-    from mlxts import protocol
     from mlxts.evaluation import uncertainty
 
-    har = protocol.BASELINE.upper()
     for split, models in scores.items():
         any_model = next(iter(models.values()))
         title = f"{name}: {dataset.task.name}, H = {dataset.horizon}, {dataset.score_on}, "
@@ -26,9 +24,9 @@ def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
         # Every model is scored on the same rows, so their number stands above, not in each row.
         title += f" ({dataset.splits_title} splits)\nn = {any_model['n']:,}"
         if dataset.task.kind == "regression":
-            tables = _of_returns(title, har, any_model["width_from"])
+            tables = _of_returns(title, any_model)
         else:
-            tables = _of_labels(title, har, any_model)
+            tables = _of_labels(title, any_model)
         for heading, columns in tables.items():
             rows = [[model, *(cell(f) for cell in columns.values())] for model, f in models.items()]
             table(heading, ["model", *columns], rows)
@@ -41,7 +39,9 @@ def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
         if any_model.get("not_estimable"):
             note(f"Not estimable, part of no claim: {any_model['not_estimable']}.")
     note(
-        f"Against {har}: model minus {har}, below zero is better; skill: 1 - loss / {har}'s loss. "
+        "The reference is the better of HAR and linear, a ridge regression on HAR's log ranges and "
+        "the same features at the decision bar, by cross-validation within training. Against it: "
+        "model minus reference, below zero is better; skill: 1 - loss / the reference's loss. "
         f"In brackets 95 % intervals from {uncertainty.DRAWS:,} block-bootstrap draws, mean block "
         f"{uncertainty.block_length(dataset.horizon)} days, paired by date, widened for the few "
         "blocks there are and for labels that overlap. n_eff: how many independent samples would "
@@ -49,17 +49,20 @@ def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
     )
 
 
-def _of_labels(title: str, har: str, any_model: Figures) -> dict[str, Columns]:
+def _of_labels(title: str, any_model: Figures) -> dict[str, Columns]:
     title += f", n_pos = {any_model['n_pos']:,}, base rate {any_model['base_rate']:.4f}\n"
     title += f"log loss of the training rate alone: {any_model['log_loss_prior']:.4f}"
     return {
         title: {
             "AUC": ranged("auc", ".4f", ".3f"),
             "log loss": ranged("log_loss", ".4f", ".3f"),
-            f"against {har}": ranged("log_loss_difference", "+.4f", ".4f"),
+            against(any_model): ranged("log_loss_difference", "+.4f", ".4f"),
+        },
+        "Skill": {
+            "over the reference": ranged("log_loss_skill", "+.1%", ".1%"),
+            "over HAR": ranged("log_loss_skill_har", "+.1%", ".1%"),
         },
         "Probabilities": {
-            "skill": ranged("log_loss_skill", "+.1%", ".1%"),
             "AP": ranged("average_precision", ".4f", ".3f"),
             "Brier": ranged("brier", ".4f", ".3f"),
             "ECE": ranged("ece", ".4f", ".3f"),
@@ -74,18 +77,21 @@ def _of_labels(title: str, har: str, any_model: Figures) -> dict[str, Columns]:
     }
 
 
-def _of_returns(title: str, har: str, width_from: str) -> dict[str, Columns]:
+def _of_returns(title: str, any_model: Figures) -> dict[str, Columns]:
     return {
         title: {
             "RMSE": ranged("rmse", ".5f", ".5f"),
-            f"against {har}": ranged("rmse_difference", "+.6f", ".6f"),
+            against(any_model): ranged("rmse_difference", "+.6f", ".6f"),
+        },
+        "Skill (MSE)": {
+            "over the reference": ranged("mse_skill", "+.2%", ".2%"),
+            "over HAR": ranged("mse_skill_har", "+.2%", ".2%"),
         },
         "Returns": {
-            "skill (MSE)": ranged("mse_skill", "+.2%", ".2%"),
             "R² out of sample": ranged("r2", "+.4f", ".4f"),
             "right direction": ranged("directional_accuracy", ".4f", ".3f"),
         },
-        f"Conformal intervals of 90 % (width from {width_from})\n"
+        f"Conformal intervals of 90 % (width from {any_model['width_from']})\n"
         "and the range of predictions, log returns": {
             "n_eff": _whole("n_eff"),
             "MAE": _plain("mae"),
@@ -94,6 +100,13 @@ def _of_returns(title: str, har: str, width_from: str) -> dict[str, Columns]:
             "predictions": _range("+.4f"),
         },
     }
+
+
+def against(figures: Figures) -> str:
+    """The heading of a column of differences: which reference the models are compared with."""
+    from mlxts.evaluation import verdict
+
+    return f"against {verdict.title(verdict.reference(figures))}"
 
 
 def _plain(key: str) -> Callable[[Figures], Any]:

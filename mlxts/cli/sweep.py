@@ -211,14 +211,15 @@ def _three_digits(value: float) -> str:
 
 def _entry(entry: "Entry") -> dict[str, Any]:
     from mlxts import protocol
+    from mlxts.evaluation import verdict
 
-    owner, verdict = entry.attribute("owner") or {}, entry.attribute("verdict")
+    owner, reference = entry.attribute("owner") or {}, entry.attribute("reference")
     value = entry.trial.value if entry.trial and entry.state == "done" else None
     return {
         "run": entry.point.label,
         "state": entry.state,
         "loss": value,
-        "verdict": f"{verdict} {protocol.BASELINE.upper()}" if verdict else None,
+        "verdict": verdict.against(entry.attribute("verdict"), reference or protocol.BASELINE),
         "run_id": entry.attribute("run_id"),
         "machine": owner.get("host") if entry.state in ("done", "running", "failed") else None,
         "failures": entry.tries,

@@ -49,7 +49,7 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train one model, restore its best weights and score it against volatility."""
+    """Train one model, restore its best weights and score it against HAR and linear."""
     from mlxts import experiment
     from mlxts.training import ranks, run
 

@@ -39,6 +39,7 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
         return
     rows = {f"{origin.scored}": origin.figures for origin in found}
     rows |= {"all origins": together, "fixed split": fixed["scores"]}
+    references = {name: verdict.reference(figures[runs.MODEL]) for name, figures in rows.items()}
     data = found[-1].plan.dataset
     title = f"{configuration.name} (exploratory): {data.task.name}, H = {data.horizon}, "
     title += f"{data.score_on}, foreseen from {count} origins"
@@ -47,8 +48,10 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
         "Each origin is trained on all that is older than two windows, stops early on the window "
         "before its own, and is scored on its own, which nothing has looked at. The fixed split "
         "stops early on the years that it is scored on. In brackets 95 % block-bootstrap "
-        "intervals, behind n the positives; against HAR, fitted at the same origin, below zero is "
-        "better."
+        "intervals, behind n the positives; against the reference, the better of HAR and linear by "
+        "cross-validation at the same origin, below zero is better: "
+        + "; ".join(f"{name} {verdict.title(one)}" for name, one in references.items())
+        + "."
     )
     where = "windows of the past"
     say(verdict.sentence(runs.MODEL, together[runs.MODEL], data.task, data.horizon, where))
@@ -92,23 +95,25 @@ def _table(title: str, rows: dict[str, Figures], *, regression: bool) -> None:
     from mlxts.evaluation import runs
     from mlxts.protocol import BASELINE
 
-    har = BASELINE.upper()
     if regression:
         columns = {
             "RMSE": (runs.MODEL, scores.ranged("rmse", ".5f", ".5f")),
-            f"against {har}": (runs.MODEL, scores.ranged("rmse_difference", "+.6f", ".6f")),
+            "against\nreference": (runs.MODEL, scores.ranged("rmse_difference", "+.6f", ".6f")),
             "coverage": (runs.MODEL, scores.ranged("coverage", ".3f", ".3f")),
         }
     else:
         columns = {
             "AUC": (runs.MODEL, scores.ranged("auc", ".4f", ".3f")),
-            f"{har}'s": (BASELINE, scores.ranged("auc", ".4f", ".3f")),
+            "HAR's": (BASELINE, scores.ranged("auc", ".4f", ".3f")),
             "log loss": (runs.MODEL, scores.ranged("log_loss", ".4f", ".2f")),
-            f"against {har}": (runs.MODEL, scores.ranged("log_loss_difference", "+.4f", ".3f")),
+            "against\nreference": (
+                runs.MODEL,
+                scores.ranged("log_loss_difference", "+.4f", ".3f"),
+            ),
         }
     cells = [
         [_heading(name, models[runs.MODEL])]
-        + [cell(models[model]) for model, cell in columns.values()]
+        + [cell(models[model]) if model in models else "–" for model, cell in columns.values()]
         for name, models in rows.items()
     ]
     table(title, ["scored", *columns], cells)

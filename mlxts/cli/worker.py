@@ -25,14 +25,19 @@ StorageOption = Annotated[
     ),
 ]
 HeartbeatOption = Annotated[
-    int, typer.Option(min=1, help="Seconds between two signs of life to a database.")
+    int, typer.Option(min=1, max=86_400, help="Seconds between two signs of life to a database.")
 ]
 GraceOption = Annotated[
-    int, typer.Option(min=1, help="Seconds of silence after which a worker counts as dead.")
+    int,
+    typer.Option(
+        min=1, max=604_800, help="Seconds of silence after which a worker counts as dead."
+    ),
 ]
 PerDeviceOption = Annotated[
     int,
-    typer.Option("--workers-per-device", min=1, help="How many may train on this device at once."),
+    typer.Option(
+        "--workers-per-device", min=1, max=1024, help="How many may train on this device at once."
+    ),
 ]
 WaitOption = Annotated[
     bool, typer.Option("--wait", help="Where the device is taken, wait until it is free.")

@@ -1,6 +1,6 @@
 """Manifest entries: what a stored file is, where it came from, what its bytes must be."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,9 @@ class ProcessedArtifact(Artifact):
         source_raw_md5s: of the raw artifacts that it was computed from, sorted.
     """
 
-    version: int = 1
-    tier: int | None = None
-    source_raw_md5s: list[str] = field(default_factory=list)
+    version: int
+    tier: int | None
+    source_raw_md5s: list[str]
 
     def came_from(self, origin: dict[str, Any]) -> bool:
         return {"symbol": self.symbol, "source_raw_md5s": self.source_raw_md5s} == origin

@@ -1,4 +1,4 @@
-"""Reading Parquet that somebody else wrote."""
+"""Parquet as bytes: what is damaged, and a disk that is full, then shows as an error of its own."""
 
 import io
 
@@ -11,3 +11,10 @@ def read(data: bytes) -> pl.DataFrame:
         return pl.read_parquet(io.BytesIO(data))
     except pl.exceptions.PanicException as error:  # what Polars does with some damaged files
         raise pl.exceptions.ComputeError("the file is damaged") from error
+
+
+def encoded(frame: pl.DataFrame) -> bytes:
+    """A frame as the bytes of a file."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", statistics=True)
+    return buffer.getvalue()

@@ -8,7 +8,6 @@ number of processes may register at the same time: a file lock guards each manif
 """
 
 import hashlib
-import io
 import json
 import re
 from collections.abc import Callable, Generator, Sequence
@@ -24,6 +23,8 @@ from filelock import FileLock
 from mlxts import files, json_files
 from mlxts.data import checks
 from mlxts.data.artifacts import Artifact, ProcessedArtifact
+from mlxts.data.parquet import encoded
+from mlxts.data.parquet import read as decoded
 from mlxts.errors import DataError, IntegrityError, StorageError
 
 READ_ONLY = 0o444
@@ -83,7 +84,7 @@ def register_raw(
     name = _valid(symbol, _SYMBOL, "symbol", "capital letters, digits and ^ = . _ -")
     _valid(source, _DATASET, "source", "letters, digits and ^ = . _ -")
     checks.require(frame, what=f"{source}/{name}")
-    data = _parquet(frame)
+    data = encoded(frame)
     sha256 = hashlib.sha256(data).hexdigest()
     span = f"{frame['date'].min()}_{frame['date'].max()}"
     path = files.raw_folder() / source / name / f"{span}_{sha256[:8]}.parquet"
@@ -117,7 +118,7 @@ def register_processed(
         StorageError: it could not be written; nothing is left behind.
     """
     name = _valid(dataset, _DATASET, "dataset", "letters, digits and ^ = . _ -")
-    data = _parquet(frame)
+    data = encoded(frame)
     sha256 = hashlib.sha256(data).hexdigest()
     origin, parameters = _origin(sources), _as_json(parameters)
     with _manifest(files.processed_folder()) as entries:
@@ -184,7 +185,7 @@ def load(artifact: Artifact) -> pl.DataFrame:
             f"manifest); {_again(artifact)}"
         )
     try:
-        return pl.read_parquet(io.BytesIO(data))
+        return decoded(data)
     except pl.exceptions.PolarsError as error:
         raise IntegrityError(f"{artifact.path} is no Parquet file; {_again(artifact)}") from error
 
@@ -266,13 +267,6 @@ def _valid(text: str, pattern: re.Pattern[str], what: str, allowed: str) -> str:
 def _relative(path: Path) -> str:
     # Not resolved: data/ may be a link to another disk.
     return path.relative_to(files.home()).as_posix()
-
-
-def _parquet(frame: pl.DataFrame) -> bytes:
-    # Through memory: the name holds the hash, and a full disk then shows as a plain OSError.
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd", statistics=True)
-    return buffer.getvalue()
 
 
 def _described(frame: pl.DataFrame, data: bytes, path: Path) -> dict[str, Any]:

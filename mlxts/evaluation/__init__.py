@@ -1,1 +1,1 @@
-"""From predictions to figures with intervals, beside what volatility alone says."""
+"""From predictions to figures with intervals, beside what simple models say."""

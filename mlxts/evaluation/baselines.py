@@ -1,11 +1,13 @@
 """What any model has to beat, fitted on the training samples of the same data set.
 
 A baseline is fitted and then speaks about samples. It is never shown the targets of another split:
-`predictions` takes them from the data set itself, after the fit.
+`beside` takes them from the data set itself, after the fit.
 
-The first three read past volatility alone, cost nothing and stand beside every score. The others
-(`mlxts baselines`) ask what else is worth a network: a random walk's closed form (`walk.py`), the
-same features without a window (`learners.py`), and the same window without attention
+Those of `BASELINES` stand beside every score, each fitted on the scored asset's own training days,
+so that they are the same whatever else a network was trained on. HAR and linear are the references:
+the better of the two, by cross-validation within training, is the one that a model has to beat. The
+others (`mlxts baselines`) ask what else is worth a network: a random walk's closed form
+(`walk.py`), boosted trees without a window (`learners.py`), and the same window without attention
 (`rivals.py`).
 
 At every timescale those of volatility read daily bars: what they are asked is H days ahead, and
@@ -13,22 +15,25 @@ the last days say more about them than the same days summed up to a week or a mo
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
-from mlxts.dataset import Dataset, Samples
+from mlxts import dataset as datasets
+from mlxts.dataset import Dataset
+from mlxts.evaluation import cross_validation
 from mlxts.evaluation import predictions as predictions_file
+from mlxts.evaluation.linear import FittedLinear, Linear
 from mlxts.model import scale
 from mlxts.model.scale import prior_logit
-from mlxts.protocol import BASELINE
+from mlxts.protocol import BASELINE, REFERENCES
 
 TERCILES = 3
 
-Fitted = Callable[[Samples], np.ndarray]  # n samples -> (n,) logits or predicted log returns
+Fitted = cross_validation.Forecast
 
 
 class Baseline(Protocol):
@@ -85,30 +90,93 @@ class ScaleRegression:
 BASELINES: Mapping[str, Baseline] = MappingProxyType(
     {
         baseline.name: baseline
-        for baseline in (Climatology(), ScaleRegression("volatility"), ScaleRegression(BASELINE))
+        for baseline in (
+            Climatology(),
+            ScaleRegression("volatility"),
+            ScaleRegression(BASELINE),
+            Linear(),
+        )
     }
 )
 
 
-def predictions(
+@dataclass(frozen=True)
+class Reference:
+    """What a model is compared with.
+
+    Attributes:
+        name: har or linear, whichever has the lower loss in cross-validation; None where neither
+            could be fitted.
+        losses: of each in cross-validation within training: nats, for regression squared error.
+        not_estimable: why neither could be fitted, or None.
+    """
+
+    name: str | None
+    losses: Mapping[str, float]
+    not_estimable: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Baselines' tables of predictions by name, as in `predictions.py`, and the reference."""
+
+    tables: dict[str, pl.DataFrame]
+    reference: Reference
+
+
+def beside(
     dataset: Dataset,
     splits: Iterable[str],
     names: Iterable[str] = BASELINES,
     known: Mapping[str, Baseline] = BASELINES,
-) -> dict[str, pl.DataFrame]:
-    """Fit on the training split and speak about every sample of `splits`.
+    *,
+    symbol: str | None = None,
+    progress: Callable[[str], None] = lambda name: None,
+) -> Beside:
+    """Fit on the training split and speak about the samples of `splits`.
+
+    Those of `BASELINES` are fitted on the training samples of `symbol` and speak about that symbol
+    alone; where it has too few they are left out. The others are pooled, as a network is.
 
     Args:
-        names: which, keys of `known`.
-
-    Returns:
-        For each baseline a table as in `predictions.py`.
+        names: which, keys of `known`; without both references none is chosen.
+        symbol: whose own they are; None: of the scored one.
+        progress: told the name of each before it is fitted.
     """
-    splits, tables = tuple(splits), {}
+    own = datasets.of_symbol(dataset, symbol or dataset.score_on)
+    obstacle, splits = scale.obstacle(own), tuple(splits)
+    tables: dict[str, pl.DataFrame] = {}
+    losses: dict[str, float] = {}
     for name in names:
-        fitted = known[name].fit(dataset)
+        if name in BASELINES and obstacle:
+            continue
+        progress(name)
+        data = own if name in BASELINES else dataset
+        forecast = known[name].fit(data)
         tables[name] = pl.concat(
-            predictions_file.table(samples, split, fitted(samples))
-            for split, samples in ((split, dataset.samples[split]) for split in splits)
+            predictions_file.table(samples, split, forecast(samples))
+            for split, samples in ((split, data.samples[split]) for split in splits)
         )
-    return tables
+        if name in REFERENCES:
+            loss = _validated(known[name], forecast, data)
+            if loss is None:
+                obstacle = f"the training years of {own.score_on} hold one class for too long"
+            else:
+                losses[name] = loss
+    return Beside(tables, _chosen(losses, obstacle))
+
+
+def _validated(baseline: Baseline, forecast: Fitted, data: Dataset) -> float | None:
+    if isinstance(forecast, FittedLinear):  # it knows: it chose its penalty so
+        return forecast.loss
+    return cross_validation.loss(baseline.fit, data)
+
+
+def _chosen(losses: Mapping[str, float], obstacle: str | None) -> Reference:
+    if obstacle or set(losses) != set(REFERENCES):
+        return Reference(None, losses, obstacle)
+    # Of equals the simpler, which is named first.
+    return Reference(min(REFERENCES, key=lambda name: losses[name]), losses)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mlxts.protocol import MIN_CLASS_SAMPLES, MIN_POSITIVE_CLUSTERS
+from mlxts.protocol import MIN_CLASS_SAMPLES, MIN_POSITIVE_CLUSTERS, Task
 
 
 def positive_clusters(
@@ -19,6 +19,16 @@ def positive_clusters(
     _, date_of = np.unique(dates, return_inverse=True)
     positions = np.unique(date_of[targets > 0.5])
     return int(len(positions) > 0) + int((np.diff(positions) * spacing > horizon).sum())
+
+
+def obstacle_of(
+    task: Task, dates: np.ndarray, targets: np.ndarray, horizon: int, spacing: int = 1
+) -> str | None:
+    """`obstacle` of labels; returns are not estimable where they are all the same."""
+    if task.kind != "regression":
+        return obstacle(dates, targets, horizon, spacing)
+    constant = len(targets) > 0 and targets.min() == targets.max()
+    return "the returns are all the same" if constant else None
 
 
 def obstacle(dates: np.ndarray, targets: np.ndarray, horizon: int, spacing: int = 1) -> str | None:

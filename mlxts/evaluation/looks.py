@@ -62,5 +62,7 @@ def _who() -> str:
 
 def history() -> list[dict[str, Any]]:
     """All looks, the oldest first. Raises StorageError where a line is damaged."""
-    way_out = "correct that line by hand, or restore the file from a backup"
+    way_out = (
+        "correct it by hand, or restore it from a backup: a look is taken only once it is on record"
+    )
     return json_files.read_lines(path(), _Look, error=StorageError, way_out=way_out)

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import expit
 
 from mlxts.evaluation import calibration
-from mlxts.protocol import COLLAPSE_RANGE
+from mlxts.protocol import COLLAPSE_RANGE, Task
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,13 @@ class Forecast:
         if len(begins) == len(order):
             return positive, negative
         return np.add.reduceat(positive, begins), np.add.reduceat(negative, begins)
+
+
+def losses(predicted: np.ndarray, targets: np.ndarray, task: Task) -> np.ndarray:
+    """(n,) nats of (n,) logits; for regression squared errors of log returns."""
+    if task.kind == "regression":
+        return (predicted - targets) ** 2
+    return Forecast(predicted, targets).losses
 
 
 Metric = Callable[[Forecast, np.ndarray], np.ndarray]

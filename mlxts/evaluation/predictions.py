@@ -4,12 +4,12 @@ A logit is stored, never a probability: the sigmoid is applied once, in `metrics
 regression task the column `logit` holds the predicted log return.
 """
 
-import io
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from mlxts.data import parquet
 from mlxts.dataset import Samples
 from mlxts.errors import DataError
 from mlxts.files import atomic_path
@@ -51,7 +51,7 @@ def write(path: Path, predictions: pl.DataFrame) -> None:
     _check(predictions, str(path))
     order = pl.col("split").cast(pl.Enum(SPLIT_NAMES))
     with atomic_path(path) as temporary:
-        predictions.sort(order, "date", "symbol").write_parquet(temporary)
+        temporary.write_bytes(parquet.encoded(predictions.sort(order, "date", "symbol")))
 
 
 def read(path: Path) -> pl.DataFrame:
@@ -62,10 +62,10 @@ def read(path: Path) -> pl.DataFrame:
     """
     try:
         # From memory: Polars would read a folder in the file's place, file by file.
-        predictions = pl.read_parquet(io.BytesIO(path.read_bytes()))
+        predictions = parquet.read(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"no predictions at {path}; train the run to its end first") from error
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         reason = " ".join((getattr(error, "strerror", None) or str(error)).split())
         raise DataError(
             f"{path} cannot be read as Parquet ({reason}); delete it, and it is predicted again"

@@ -6,6 +6,8 @@ from typing import Any
 
 from mlxts import files, run_files
 from mlxts.errors import RunError
+from mlxts.evaluation import verdict
+from mlxts.protocol import BASELINE
 
 MODEL = "patchtst"  # the name of the network among the models that are scored
 
@@ -37,10 +39,14 @@ def describe(folder: Path) -> dict[str, Any]:
         RunError: its run.json or summary.json is damaged.
     """
     record = run_files.metadata(folder)
-    summary = run_files.summary(folder) if run_files.is_finished(folder) else {}
+    finished = run_files.is_finished(folder)
+    summary = run_files.summary(folder, ("status",)) if finished else {}
     models = summary.get("scores", {}).get("validation", {})
     scores = models.get(MODEL, {})
     settings = record.get("config", {})
+    skill = scores.get("log_loss_skill", scores.get("mse_skill"))
+    reference = verdict.reference(scores)
+    over_har = skill if reference == BASELINE else None  # of before there was a linear one
     return {
         "run_id": record.get("run_id", folder.name),
         "name": settings.get("name"),
@@ -54,8 +60,10 @@ def describe(folder: Path) -> dict[str, Any]:
         "log_loss": scores.get("log_loss"),
         "rmse": scores.get("rmse"),  # of regression, which has no log loss and no AUC
         "auc": scores.get("auc"),
-        "skill": scores.get("log_loss_skill", scores.get("mse_skill")),
-        "verdict": scores.get("verdict"),
+        "skill": skill,  # over the reference
+        "skill_har": scores.get("log_loss_skill_har", scores.get("mse_skill_har", over_har)),
+        "reference": reference,
+        "verdict": verdict.today(scores.get("verdict")),
         **wall_time(summary),
         "damaged": None,
     }
@@ -85,8 +93,9 @@ def listing() -> list[dict[str, Any]]:
 
 
 def folders() -> list[Path]:
-    """Every run folder under outputs/runs, sorted by name."""
-    return sorted(path.parent for path in files.runs_folder().glob(f"*/{run_files.METADATA}"))
+    """Every run folder under outputs/runs, sorted by name; of a damaged one a file may be gone."""
+    names = (run_files.METADATA, run_files.SUMMARY)
+    return sorted({path.parent for name in names for path in files.runs_folder().glob(f"*/{name}")})
 
 
 def whole(chosen: Iterable[Path]) -> tuple[list[Path], dict[str, str]]:
@@ -108,7 +117,8 @@ def _row(folder: Path) -> dict[str, Any]:
         unknown = dict.fromkeys(
             (
                 "name", "mode", "budget", "n_total", "task", "horizon", "seed", "log_loss", "rmse",
-                "auc", "skill", "verdict", "train_seconds", "samples_per_second",
+                "auc", "skill", "skill_har", "reference", "verdict", "train_seconds",
+                "samples_per_second",
                 "wall_time_omitted",
             )
         )  # fmt: skip

@@ -1,13 +1,16 @@
 """The one evaluator: tables of predictions in, figures with intervals and a verdict out.
 
 Every comparison is paired: all models are scored on the same rows with the same bootstrap draws.
-A difference is model minus HAR, so less than zero is better; a skill is 1 - loss / HAR's loss.
+A difference is model minus reference, so less than zero is better; a skill is 1 - loss / the
+reference's loss. *The* reference is the better of HAR and linear (`baselines.Reference`); what is
+said against either of them stands beside it, with the name behind the metric's.
 
 Where a timescale has phases, a split's own figures are those of the canonical phase, and those of
 every phase stand beside them under the split's name with `ALL_PHASES` behind it.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +30,8 @@ from mlxts.evaluation import (
     uncertainty,
     verdict,
 )
-from mlxts.protocol import BASELINE, Task
+from mlxts.evaluation.baselines import Reference
+from mlxts.protocol import BASELINE, REFERENCES, Task
 
 Figures = dict[str, Any]
 Scores = dict[str, dict[str, Figures]]  # split -> model -> figures
@@ -41,6 +45,8 @@ def score(
     horizon: int,
     score_on: str,
     *,
+    reference: str | None = BASELINE,
+    obstacle: str | None = None,
     splits: Sequence[str] = ("validation",),
     dates: np.ndarray | None = None,
     spacing: int = 1,
@@ -50,11 +56,13 @@ def score(
     """Score models on the rows of one symbol.
 
     Args:
-        models: tables of predictions by name; HAR under `protocol.BASELINE` makes them comparable.
-            Each holds the training rows as well, from which the prior comes, and for returns on
-            test those of validation, from which conformal widths come (see `conformal.py`).
+        models: tables of predictions by name. Each holds the training rows as well, from which the
+            prior comes, and for returns on test those of validation, from which conformal widths
+            come (see `conformal.py`).
         task, horizon: what was predicted, H in trading days.
         score_on: the symbol whose rows are scored.
+        reference: the name of the one that the others have to beat; None: there is none.
+        obstacle: why nothing that was learned from the training samples may be claimed, or None.
         splits: which splits.
         dates: datetime64[D], score these alone; None: all. Training rows are never left out.
         spacing: trading days from one scored date to the next.
@@ -64,20 +72,21 @@ def score(
         {split: {model: figures}}. Figures of a classifier: n, n_eff (of the loss, see
         `uncertainty.effective`), n_pos, base_rate, estimable,
         not_estimable (why, or None), prediction_range, collapsed, log_loss_prior (of the training
-        base rate), the metrics of `metrics.METRICS`, interval: {metric: [low, high]} at 95 %, and
-        against HAR log_loss_difference, log_loss_skill and verdict; on a simulated market also
+        base rate), the metrics of `metrics.METRICS`, interval: {metric: [low, high]} at 95 %,
+        reference (its name), and against it log_loss_difference, log_loss_skill and verdict,
+        against HAR and linear log_loss_difference_har and so on; on a simulated market also
         log_loss_over_bayes and impossible (better than can be). Regression: those of
-        `regression.METRICS`, coverage, width (mean), width_from, rmse_difference, mse_skill and
-        verdict. A figure that is not
+        `regression.METRICS`, coverage, width (mean), width_from, rmse_difference, mse_skill,
+        both of HAR and linear likewise, and verdict. A figure that is not
         defined (precision where nothing was called positive) is None, and so are its ends.
 
     Raises:
         EmptySplitError: a split without a row of `score_on`.
         DataError: models that do not speak about the same rows.
     """
+    asked = (task, horizon, score_on, reference if reference in models else None, obstacle)
     return {
-        split: _score_split(models, task, horizon, score_on, split, dates, spacing, draws, seed)
-        for split in splits
+        split: _score_split(models, *asked, split, dates, spacing, draws, seed) for split in splits
     }
 
 
@@ -86,32 +95,57 @@ def score_run(
     predictions: pl.DataFrame,
     dataset: Dataset,
     splits: Sequence[str] = ("validation",),
-) -> Scores:
+) -> tuple[Scores, Reference]:
     """Score a run's predictions beside every baseline, fitted here on the run's own data set."""
     # Where validation is opened before test, widths and calibration come from it.
     wanted = dict.fromkeys(("train", *(("validation",) if "test" in splits else ()), *splits))
-    models = {name: predictions, **baselines.predictions(dataset, wanted)}
-    return score_models(models, dataset, splits)
+    found = baselines.beside(dataset, wanted)
+    models = {name: predictions, **found.tables}
+    return score_models(models, dataset, splits, found.reference), found.reference
 
 
 def score_models(
-    models: Mapping[str, pl.DataFrame], dataset: Dataset, splits: Sequence[str]
+    models: Mapping[str, pl.DataFrame],
+    dataset: Dataset,
+    splits: Sequence[str],
+    reference: Reference,
 ) -> Scores:
     """Score models of a data set, where it has phases on the canonical one and on all of them.
 
     On a simulated market the best possible forecast stands among them, as `bayes.NAME`.
     """
     models = {**models, **bayes.forecast(dataset, dict.fromkeys(("train", *splits)))}
-    asked = (models, dataset.task, dataset.horizon, dataset.score_on)
+    on_rows = partial(_on_rows, models, dataset, reference)
     spacing = bars.spacing(dataset.timescale)
     scores: Scores = {}
     for split in splits:
         samples = dataset.samples[split]
         dates = samples.dates[datasets.scored(samples, dataset.score_on)]
-        scores |= score(*asked, splits=(split,), dates=dates, spacing=spacing)
+        scores |= on_rows(split, dates=dates, spacing=spacing)
         if spacing > 1:
-            scores[split + ALL_PHASES] = score(*asked, splits=(split,))[split]
+            scores[split + ALL_PHASES] = on_rows(split)[split]
     return scores
+
+
+def _on_rows(
+    models: Mapping[str, pl.DataFrame],
+    dataset: Dataset,
+    reference: Reference,
+    split: str,
+    dates: np.ndarray | None = None,
+    spacing: int = 1,
+) -> Scores:
+    return score(
+        models,
+        dataset.task,
+        dataset.horizon,
+        dataset.score_on,
+        reference=reference.name,
+        obstacle=reference.not_estimable,
+        splits=(split,),
+        dates=dates,
+        spacing=spacing,
+    )
 
 
 def _score_split(
@@ -119,6 +153,8 @@ def _score_split(
     task: Task,
     horizon: int,
     score_on: str,
+    reference: str | None,
+    obstacle: str | None,
     split: str,
     dates: np.ndarray | None,
     spacing: int,
@@ -127,19 +163,20 @@ def _score_split(
 ) -> dict[str, Figures]:
     scored = {name: _rows(table, split, score_on, dates) for name, table in models.items()}
     trained = {name: _train_rows(table, score_on) for name, table in models.items()}
-    reference = _common_rows(scored, split, score_on)
-    days, targets = reference["date"].to_numpy(), reference["target"].to_numpy()
+    rows = _common_rows(scored, split, score_on)
+    days, targets = rows["date"].to_numpy(), rows["target"].to_numpy()
     block = uncertainty.block_length(horizon, spacing)
     # Column 0 counts every sample once: the figure itself is one more draw.
     weights = np.column_stack(
         [np.ones(len(days)), uncertainty.date_weights(days, block, draws=draws, seed=seed)]
     )
     compute = _regression_figures if task.kind == "regression" else _classifier_figures
-    order = sorted(models, key=lambda name: name != BASELINE)  # HAR first, the others need it
-    computed: dict[str, tuple[Figures, dict[str, np.ndarray]]] = {}
-    for name in order:
-        against = computed[BASELINE][1] if BASELINE in computed else None
-        computed[name] = compute(scored[name], trained[name], weights, against)
+    computed = {name: compute(scored[name], trained[name], weights) for name in models}
+    for name in REFERENCES:
+        if name in models:
+            _compare(computed, name, f"_{name}")
+    if reference is not None:
+        _compare(computed, reference, "")
     if task.kind == "regression":
         overlap = uncertainty.overlap(horizon, spacing)
         for name, table in models.items():
@@ -151,7 +188,8 @@ def _score_split(
         best = computed[bayes.NAME][1]["log_loss"]
         for name in models.keys() - {bayes.NAME}:
             computed[name][1][bayes.EXCESS] = computed[name][1]["log_loss"] - best
-    common = _evidence(days, targets, horizon, spacing, task)
+    common = _evidence(days, targets, horizon, spacing, task, obstacle)
+    common["reference"] = reference
     shape = len(np.unique(days)), block, uncertainty.overlap(horizon, spacing)
     level = uncertainty.expanded(*shape)
     figures = {
@@ -200,32 +238,41 @@ def _common_rows(scored: Mapping[str, pl.DataFrame], split: str, symbol: str) ->
 
 
 def _evidence(
-    dates: np.ndarray, targets: np.ndarray, horizon: int, spacing: int, task: Task
+    dates: np.ndarray,
+    targets: np.ndarray,
+    horizon: int,
+    spacing: int,
+    task: Task,
+    untrained: str | None,
 ) -> Figures:
+    obstacle = estimability.obstacle_of(task, dates, targets, horizon, spacing) or untrained
+    found = {"n": len(targets), "estimable": obstacle is None, "not_estimable": obstacle}
     if task.kind == "regression":
-        return {"n": len(targets)}
-    obstacle = estimability.obstacle(dates, targets, horizon, spacing)
-    return {
-        "n": len(targets),
-        "n_pos": int(targets.sum()),
-        "base_rate": float(targets.mean()),
-        "estimable": obstacle is None,
-        "not_estimable": obstacle,
-    }
+        return found
+    return found | {"n_pos": int(targets.sum()), "base_rate": float(targets.mean())}
+
+
+def _compare(
+    computed: Mapping[str, tuple[Figures, dict[str, np.ndarray]]], reference: str, suffix: str
+) -> None:
+    """Give each model its difference to one of them and its skill over it."""
+    theirs = dict(computed[reference][1])
+    for _, drawn in computed.values():
+        for loss, skill, power in (("log_loss", "log_loss_skill", 1), ("rmse", "mse_skill", 2)):
+            if loss in drawn:
+                drawn[f"{loss}_difference{suffix}"] = drawn[loss] - theirs[loss]
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    drawn[f"{skill}{suffix}"] = 1.0 - (drawn[loss] / theirs[loss]) ** power
 
 
 def _classifier_figures(
     scored: pl.DataFrame,
     trained: pl.DataFrame,
     weights: np.ndarray,
-    against: dict[str, np.ndarray] | None,
 ) -> tuple[Figures, dict[str, np.ndarray]]:
     forecast = metrics.Forecast(scored["logit"].to_numpy(), scored["target"].to_numpy())
     drawn = {name: metric(forecast, weights) for name, metric in metrics.METRICS.items()}
     prior = np.full(len(forecast.targets), baselines.prior_logit(trained["target"].to_numpy()))
-    if against is not None:
-        drawn["log_loss_difference"] = drawn["log_loss"] - against["log_loss"]
-        drawn["log_loss_skill"] = 1.0 - drawn["log_loss"] / against["log_loss"]
     figures = {
         "log_loss_prior": float(metrics.Forecast(prior, forecast.targets).losses.mean()),
         "prediction_range": list(metrics.prediction_range(forecast)),
@@ -238,7 +285,6 @@ def _regression_figures(
     scored: pl.DataFrame,
     trained: pl.DataFrame,
     weights: np.ndarray,
-    against: dict[str, np.ndarray] | None,
 ) -> tuple[Figures, dict[str, np.ndarray]]:
     train_targets = trained["target"].to_numpy()
     forecast = regression.Forecast(
@@ -248,9 +294,6 @@ def _regression_figures(
         train_deviation=float(train_targets.std()),
     )
     drawn = {name: metric(forecast, weights) for name, metric in regression.METRICS.items()}
-    if against is not None:
-        drawn["rmse_difference"] = drawn["rmse"] - against["rmse"]
-        drawn["mse_skill"] = 1.0 - (drawn["rmse"] / against["rmse"]) ** 2
     figures = {
         "prediction_range": list(regression.prediction_range(forecast)),
         "collapsed": regression.collapsed(forecast),
@@ -259,11 +302,7 @@ def _regression_figures(
 
 
 def _losses(table: pl.DataFrame, task: Task) -> np.ndarray:
-    """(n,) nats, of returns squared errors."""
-    said, happened = table["logit"].to_numpy(), table["target"].to_numpy()
-    if task.kind == "regression":
-        return (said - happened) ** 2
-    return metrics.Forecast(said, happened).losses
+    return metrics.losses(table["logit"].to_numpy(), table["target"].to_numpy(), task)
 
 
 def _mean_losses(computed: tuple[Figures, dict[str, np.ndarray]]) -> np.ndarray:
@@ -301,6 +340,7 @@ def _defined(value: float) -> float | None:
 
 
 def _with_verdict(figures: Figures, task: Task) -> Figures:
-    if f"{verdict.primary(task)}_difference" not in figures:
+    compared = f"{verdict.primary(task)}_difference" in figures
+    if not (compared or figures["not_estimable"]):
         return figures
-    return figures | {"verdict": verdict.word(figures, task)}
+    return figures | {"verdict": verdict.of_figures(figures, task)}

@@ -1,8 +1,16 @@
-"""One sentence: did the model beat volatility?"""
+"""One sentence: did the model beat the reference?
+
+The reference is the better of HAR and linear (`baselines.Reference`); what was written down before
+there was a linear one names none, and was said against HAR.
+"""
 
 from typing import Any
 
-from mlxts.protocol import BASELINE, Task
+from mlxts.protocol import BASELINE, REFERENCES, Task
+
+BEATS, SAME, LOSES = "beats", "not significantly different", "loses"
+NOT_ESTIMABLE = "not estimable"
+_EARLIER = {"matches": SAME, "loses to": LOSES}  # words of older summaries
 
 
 def primary(task: Task) -> str:
@@ -10,14 +18,40 @@ def primary(task: Task) -> str:
     return "rmse" if task.kind == "regression" else "log_loss"
 
 
-def word(figures: dict[str, Any], task: Task) -> str:
-    """beats, matches or loses to: by where the 95 % interval of the difference to HAR lies."""
-    if figures.get("not_estimable"):
-        return "not estimable"
-    low, high = figures["interval"][f"{primary(task)}_difference"]
+def title(name: str) -> str:
+    """A reference's name as people write it: HAR, linear."""
+    return name.upper() if name == BASELINE else name
+
+
+def reference(figures: dict[str, Any]) -> str:
+    """Which one a model's figures are compared with."""
+    return figures.get("reference") or BASELINE
+
+
+def word(low: float, high: float) -> str:
+    """By where the 95 % interval of the difference, model minus reference, lies."""
     if high < 0.0:
-        return "beats"
-    return "loses to" if low > 0.0 else "matches"
+        return BEATS
+    return LOSES if low > 0.0 else SAME
+
+
+def of_figures(figures: dict[str, Any], task: Task) -> str:
+    """The word on one model of `score.score`."""
+    if figures.get("not_estimable"):
+        return NOT_ESTIMABLE
+    return word(*figures["interval"][f"{primary(task)}_difference"])
+
+
+def today(said: str | None) -> str | None:
+    """A word of a summary, in the words of this version."""
+    return _EARLIER.get(said, said) if said else said
+
+
+def against(said: str | None, name: str) -> str | None:
+    """`beats linear`, `not significantly different from HAR`, `loses to HAR`; else the word."""
+    joined = {BEATS: BEATS, SAME: f"{SAME} from", LOSES: f"{LOSES} to"}
+    said = today(said)
+    return f"{joined[said]} {title(name)}" if said in joined else said
 
 
 def sentence(model: str, figures: dict[str, Any], task: Task, horizon: int, split: str) -> str:
@@ -26,15 +60,23 @@ def sentence(model: str, figures: dict[str, Any], task: Task, horizon: int, spli
     obstacle = figures.get("not_estimable")
     if obstacle:
         return f"Not estimable ({where}): {obstacle}; no claim about {model} is made."
-    metric = primary(task)
-    difference = figures[f"{metric}_difference"]
-    low, high = figures["interval"][f"{metric}_difference"]
-    unit = "RMSE" if metric == "rmse" else "log loss"
-    digits = 6 if metric == "rmse" else 4
-    verdict = word(figures, task)
-    within = ": the interval holds zero" if verdict == "matches" else ""
+    own, found = reference(figures), of_figures(figures, task)
+    verb = "is " if found == SAME else ""
+    within = ": the interval includes zero" if found == SAME else ""
+    unit = "RMSE" if primary(task) == "rmse" else "log-loss"
+    said = f"{model} {verb}{against(found, own)} ({where}): {unit} difference "
+    said += f"(model − {title(own)}) {_difference(figures, task, '')}{within}."
+    for other in REFERENCES:
+        if other != own and f"{primary(task)}_difference_{other}" in figures:
+            weaker = "" if own not in REFERENCES else ", the weaker reference"
+            said += f" Against {title(other)}{weaker}: {_difference(figures, task, f'_{other}')}."
     collapse = " Its predictions have collapsed to a constant." if figures["collapsed"] else ""
-    return (
-        f"{model} {verdict} {BASELINE.upper()} ({where}): {unit} {difference:+.{digits}f} "
-        f"against it, 95 % interval [{low:+.{digits}f}, {high:+.{digits}f}]{within}.{collapse}"
-    )
+    return said + collapse
+
+
+def _difference(figures: dict[str, Any], task: Task, suffix: str) -> str:
+    key = f"{primary(task)}_difference{suffix}"
+    low, high = figures["interval"][key]
+    digits = 6 if primary(task) == "rmse" else 4
+    interval = f"95 % interval [{low:+.{digits}f}, {high:+.{digits}f}]"
+    return f"{figures[key]:+.{digits}f}, {interval}"

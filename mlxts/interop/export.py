@@ -8,10 +8,12 @@ import mlx.core as mx
 import numpy as np
 
 from mlxts import experiment, files, transfer
+from mlxts.data.parquet import encoded
 from mlxts.errors import InteropError
 from mlxts.interop import counterpart, huggingface, imported
 from mlxts.interop.saved import Run, load_run
 from mlxts.model.patchtst import flat_arrays
+from mlxts.training import checkpoint
 from mlxts.training import run as training
 
 Format = Literal["huggingface", "safetensors", "npz", "parquet", "csv"]
@@ -103,7 +105,7 @@ def _weights(arrays: dict[str, mx.array], said: dict[str, str], to: Format, targ
         raise InteropError(f"{target}: weights of this format need a name that ends in .{to}")
     with files.atomic_path(target) as temporary:
         if to == "safetensors":
-            mx.save_safetensors(str(temporary), arrays, metadata=said)
+            checkpoint.write_arrays(temporary, arrays, said)
         else:
             whole: dict[str, Any] = transfer.on_host(arrays)
             whole |= {f"about/{key}": value for key, value in said.items()}
@@ -115,10 +117,7 @@ def _weights(arrays: dict[str, mx.array], said: dict[str, str], to: Format, targ
 def _predictions(run: Run, to: Format, target: Path) -> Path:
     table = experiment.predictions_of(run.folder)
     with files.atomic_path(target) as temporary:
-        if to == "parquet":
-            table.write_parquet(temporary)
-        else:
-            table.write_csv(temporary)
+        temporary.write_bytes(encoded(table) if to == "parquet" else table.write_csv().encode())
     return target
 
 

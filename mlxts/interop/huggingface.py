@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import mlx.core as mx
+from pydantic_core import from_json
 
 from mlxts import json_files, transfer
 from mlxts.errors import DeviceError, InteropError
@@ -14,6 +15,7 @@ from mlxts.files import atomic_path, write_json
 from mlxts.interop import names
 from mlxts.model.patchtst import flat_arrays
 from mlxts.model.published import Published, PublishedPatchTST, Task
+from mlxts.training import checkpoint
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 CLASSES: dict[Task, str] = {
@@ -41,6 +43,7 @@ class Model(NamedTuple):
         model = PublishedPatchTST(self.shape)
         model.load_weights([(name, mx.array(value)) for name, value in self.arrays.items()])
         transfer.evaluate(model.parameters())
+        model.eval()
         return model
 
 
@@ -67,11 +70,8 @@ def write(folder: Path, model: Model, extras: dict[str, Any] | None = None) -> P
     }
     state = names.theirs(model.shape, model.arrays)
     with atomic_path(folder / WEIGHTS) as temporary:
-        mx.save_safetensors(
-            str(temporary),
-            {name: mx.array(value) for name, value in state.items()},
-            metadata={"format": "pt"},
-        )
+        arrays = {name: mx.array(value) for name, value in state.items()}
+        checkpoint.write_arrays(temporary, arrays, {"format": "pt"})
     write_json(folder / CONFIG, configuration)
     return folder
 
@@ -161,6 +161,22 @@ _KINDS: dict[type, tuple[tuple[type, ...], str]] = {
 }
 
 
+def require_whole(path: Path) -> None:
+    """Raises ValueError: a safetensors file is shorter or longer than its header says.
+
+    MLX reads what lies at the offsets, whatever it is.
+    """
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        size = path.stat().st_size - 8 - length
+        header = from_json(stream.read(length)) if size >= 0 else None
+    entries = header.values() if isinstance(header, dict) else ()
+    tensors = [one for one in entries if isinstance(one, dict) and "data_offsets" in one]
+    ends = [tensor["data_offsets"][1] for tensor in tensors]
+    if size != max(ends, default=-1):
+        raise ValueError("it was cut, or something was put in")
+
+
 def _tensors(folder: Path) -> names.Arrays:
     path = folder / WEIGHTS
     if not path.is_file():
@@ -168,6 +184,7 @@ def _tensors(folder: Path) -> names.Arrays:
             f"there is no {path}; save the model with save_pretrained, which writes safetensors"
         )
     try:
+        require_whole(path)
         loaded = mx.load(str(path))
         assert isinstance(loaded, dict)
         # Read now: what `load` returns is read when it is asked for.
@@ -177,6 +194,6 @@ def _tensors(folder: Path) -> names.Arrays:
                 for name, value in loaded.items()
             }
         )
-    except (RuntimeError, DeviceError) as error:
+    except (RuntimeError, ValueError, DeviceError) as error:
         reason = " ".join(str(error).split())
         raise InteropError(f"{path} cannot be read as safetensors ({reason})") from error

@@ -14,6 +14,7 @@ from mlxts.errors import DeviceError, InteropError
 from mlxts.interop import huggingface
 from mlxts.interop.huggingface import Model
 from mlxts.model.published import Published, PublishedPatchTST
+from mlxts.training import checkpoint
 
 SHAPE, WEIGHTS = "model.json", "weights.safetensors"
 _WAY_OUT = "delete its folder, and import the model again"
@@ -35,7 +36,7 @@ def from_huggingface(path: Path, name: str | None = None) -> Path:
         StorageError: the disk is full or the folder cannot be written.
     """
     name = path.resolve().name if name is None else name
-    if not name or name.startswith(".") or Path(name).name != name:
+    if not files.is_name(name):
         raise InteropError(f"{name!r} is no name of a model; give a --name without folders")
     model = huggingface.read(path)
     folder = models_folder() / name
@@ -44,7 +45,7 @@ def from_huggingface(path: Path, name: str | None = None) -> Path:
         raise InteropError(f"another model is called {folder.name}; give this one a --name")
     arrays = {key: mx.array(value) for key, value in model.arrays.items()}
     with files.atomic_path(folder / WEIGHTS) as temporary:
-        mx.save_safetensors(str(temporary), arrays)
+        checkpoint.write_arrays(temporary, arrays)
     record = {"shape": model.shape.record(), "source": "huggingface", "source_sha256": source}
     files.write_json(folder / SHAPE, record)  # last: a folder without it is no model yet
     return folder
@@ -64,6 +65,7 @@ def load(folder: Path) -> Model:
     value = _record(folder)["shape"]
     json_files.build(value, Published, where=where, error=InteropError, way_out=_WAY_OUT)
     try:
+        huggingface.require_whole(folder / WEIGHTS)
         arrays = transfer.on_host(mx.load(str(folder / WEIGHTS)))
     except (OSError, RuntimeError, ValueError, DeviceError) as error:
         raise InteropError(f"{folder / WEIGHTS} cannot be read; {_WAY_OUT}") from error

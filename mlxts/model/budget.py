@@ -107,7 +107,7 @@ def _at_width(
         width=width,
         depth=depth,
         heads=heads,
-        hidden=0,
+        hidden=1,
         factor=max(1, width // _FACTOR_SHARE),
         dropout=model.dropout,
         head_dropout=model.head_dropout,
@@ -122,13 +122,14 @@ def _at_width(
     # The encoder is fixed at the widest tier, whatever `features` is.
     per_unit = depth * (2 * width + 1)
     quantum = _hidden_quantum(target)
-    hidden = quantum * round((target - count(shape).total) / (per_unit * quantum))
+    without_hidden = count(shape).total - per_unit
+    hidden = quantum * round((target - without_hidden) / (per_unit * quantum))
     if hidden < 1:
         return None
-    empty = replace(shape, hidden=hidden, features=features, factor=0)
-    per_factor = count(replace(empty, factor=1)).total - count(empty).total
-    factor = max(1, round((target - count(empty).total) / per_factor))
-    shape = replace(empty, factor=factor)
+    shape = replace(shape, hidden=hidden, features=features, factor=1)
+    per_factor = count(replace(shape, factor=2)).total - count(shape).total
+    without_factor = count(shape).total - per_factor
+    shape = replace(shape, factor=max(1, round((target - without_factor) / per_factor)))
     if quantum > 1:
         return shape
     # One step of a tiny model's factor is a large share of it: hidden units take up the rest.

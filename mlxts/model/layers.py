@@ -11,6 +11,7 @@ import mlx.nn as nn
 import numpy as np
 
 from mlxts import backend
+from mlxts.errors import ShapeError
 
 _EPSILON = 1e-5
 
@@ -57,6 +58,22 @@ class LayerNorm(nn.Module):
         centred = x - x @ mean
         variance = mx.square(centred) @ mean
         return centred * mx.rsqrt(variance + _EPSILON) * self.weight + self.bias
+
+
+def require_rate(name: str, rate: float) -> None:
+    """That a rate of dropout is one. Raises ShapeError."""
+    if not 0.0 <= rate < 1.0:
+        raise ShapeError(f"{name}: {rate} does not lie in [0, 1)")
+
+
+def require_statistics(statistics: np.ndarray, features: int) -> np.ndarray:
+    """(2, F) means and deviations of features. Raises ShapeError where they are not."""
+    if statistics.shape != (2, features):
+        raise ShapeError(
+            f"statistics of shape {statistics.shape} are not those of {features} features: "
+            f"(2, {features})"
+        )
+    return statistics
 
 
 def split_keys(keys: mx.array, count: int) -> mx.array:

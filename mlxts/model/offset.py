@@ -21,11 +21,15 @@ class OffsetPatchTST(PatchTST):
     offset.
     """
 
-    def __call__(
+    @property
+    def columns(self) -> int:
+        return self._shape.features + 1
+
+    def forward(
         self, x: mx.array, keys: mx.array | None = None, *, checkpointing: bool = False
     ) -> mx.array:
-        """(B, T, F + 1) -> (B,), float32."""
-        return super().__call__(x[..., :-1], keys, checkpointing=checkpointing) + x[:, -1, -1]
+        """(B, T, F + 1) -> (B,), float32; see `Network.forward`."""
+        return super().forward(x[..., :-1], keys, checkpointing=checkpointing) + x[:, -1, -1]
 
 
 def beside(data: Dataset, offset: np.ndarray) -> np.ndarray:

@@ -15,19 +15,27 @@ The factors R and K keep 2,000 features from eating a 2M budget.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
 
+from mlxts.errors import ShapeError
 from mlxts.model import variants
-from mlxts.model.layers import Dense, dropout, split_keys
+from mlxts.model.layers import Dense, dropout, require_rate, require_statistics, split_keys
 from mlxts.model.network import Network
 from mlxts.model.normalisation import Norm
 from mlxts.model.patching import patch_count, patches
 from mlxts.model.revin import RevIN
 from mlxts.model.variants import Head
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "channels": ("mixing", "independent"), "norm": get_args(Norm), "head": get_args(Head),
+}  # fmt: skip
+_COUNTS = (
+    "features", "context", "patch_length", "stride", "width", "depth", "heads", "hidden", "factor",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,9 @@ class Shape:
     """Everything that decides the built model; lengths in bars, sizes in units.
 
     `budget.solve` finds the one that meets a parameter budget.
+
+    Raises:
+        ShapeError: no model can be of this shape; names the field. It is a ValueError, too.
     """
 
     channels: Literal["mixing", "independent"]
@@ -56,6 +67,23 @@ class Shape:
     norm: Norm = "layer"
     res_attention: bool = False
     head: Head = "flatten"
+
+    def __post_init__(self) -> None:
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ShapeError(f"{name}: {getattr(self, name)!r} is none of {', '.join(known)}")
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ShapeError(f"{name}: {value!r} is no whole number above 0")
+        for name in ("dropout", "head_dropout"):
+            require_rate(name, getattr(self, name))
+        if self.patch_length > self.context:
+            raise ShapeError(
+                f"patch_length: {self.patch_length} is longer than the context of {self.context}"
+            )
+        if self.width % self.heads:
+            raise ShapeError(f"width: {self.width} cannot be shared by {self.heads} heads")
 
     @property
     def patches(self) -> int:
@@ -98,6 +126,9 @@ class PatchTST(Network):
             window statistics that RevIN removed on one scale before the head sees them; only
             used with `statistics_to_head`.
 
+    Raises:
+        ShapeError: statistics of another shape.
+
     Source:
         Nie, Nguyen, Sinthong, Kalagnanam: A Time Series is Worth 64 Words, ICLR 2023.
     """
@@ -138,7 +169,7 @@ class PatchTST(Network):
         self.head.bias = mx.array([bias], dtype=mx.float32)
         if shape.statistics_to_head:
             known = np.stack([np.zeros(shape.features), np.ones(shape.features)])
-            given = known if statistics is None else statistics
+            given = known if statistics is None else require_statistics(statistics, shape.features)
             self._center = mx.array(given[0].astype(np.float32))
             self._spread = mx.array(np.maximum(given[1], 1e-6).astype(np.float32))
 
@@ -146,17 +177,17 @@ class PatchTST(Network):
     def shape(self) -> Shape:
         return self._shape
 
-    def __call__(
+    @property
+    def columns(self) -> int:
+        return self._shape.features
+
+    def forward(
         self, x: mx.array, keys: mx.array | None = None, *, checkpointing: bool = False
     ) -> mx.array:
-        """(B, T, F) -> (B,), float32.
+        """(B, T, F) -> (B,), float32; see `Network.forward`.
 
         Statistics are taken and the head is computed in float32, everything between in the
         precision of the weights that are there.
-
-        Args:
-            keys: (B, 2) uint32, one a sample; they turn dropout on.
-            checkpointing: see `Encoder`.
         """
         shape = self._shape
         sites = (None, None, None) if keys is None else split_keys(keys, 3)

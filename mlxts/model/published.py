@@ -20,6 +20,7 @@ import numpy as np
 from mlxts import kernels
 from mlxts.model.encoder import Attention
 from mlxts.model.layers import Dense
+from mlxts.model.network import as_windows
 from mlxts.model.normalisation import BatchNorm
 from mlxts.model.patching import patch_count, patches
 
@@ -163,17 +164,21 @@ class PublishedPatchTST(nn.Module):
     def shape(self) -> Published:
         return self._shape
 
-    def __call__(self, x: mx.array) -> mx.array:
-        """Windows to outputs, float32.
+    def __call__(self, x: mx.array | np.ndarray) -> mx.array:
+        """Windows to outputs, float32; always as in evaluation.
 
         Args:
-            x: (B, T, C), every value observed.
+            x: (B, T, C), every value observed; NumPy's are converted.
 
         Returns:
             classification: (B, N) logits of a softmax. regression: (B, N). prediction:
             (B, prediction_length, C) in units of the channels.
+
+        Raises:
+            ShapeError: windows of another length, or of other channels. It is a ValueError, too.
         """
         shape = self._shape
+        x = as_windows(x, shape.context_length, shape.num_input_channels)
         x, location, scale = self._scaled(x)
         tokens = patches(x, shape.patch_length, shape.patch_stride)
         tokens = tokens.transpose(0, 3, 1, 2)  # (B, C, P, L)

@@ -11,7 +11,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
-from mlxts.model.layers import Dense, dropout
+from mlxts.model.layers import Dense, dropout, require_rate, require_statistics
 from mlxts.model.network import Network
 
 _KERNEL = 25  # bars of the moving average, as in Zeng et al.
@@ -35,12 +35,17 @@ class Rival(Network):
         seed: of the initial weights.
         bias: the first prediction, e.g. the base rate's logit.
         rate: of dropout, where there is any.
+
+    Raises:
+        ShapeError: a rate that is none, statistics of another shape.
     """
 
     def __init__(
         self, shape: Window, statistics: np.ndarray, *, seed: int, bias: float, rate: float
     ):
         super().__init__()
+        require_rate("rate", rate)
+        require_statistics(statistics, shape.features)
         self._shape, self._rate = shape, rate
         self._center = mx.array(statistics[0].astype(np.float32))
         # A feature that stood still in training is not blown up once it moves.
@@ -52,6 +57,10 @@ class Rival(Network):
     @property
     def shape(self) -> Window:
         return self._shape
+
+    @property
+    def columns(self) -> int:
+        return self._shape.features
 
     def _build(self, rng: np.random.Generator) -> None:
         raise NotImplementedError
@@ -68,10 +77,10 @@ class MLP(Rival):
         self.hidden = Dense(inputs, _HIDDEN, rng)
         self.head = Dense(_HIDDEN, 1, rng, gain=_HIDDEN**-0.5)
 
-    def __call__(
+    def forward(
         self, x: mx.array, keys: mx.array | None = None, *, checkpointing: bool = False
     ) -> mx.array:
-        """(B, T, F) -> (B,)."""
+        """(B, T, F) -> (B,); see `Network.forward`."""
         flat = self._inputs(x).reshape(x.shape[0], -1)
         hidden = dropout(nn.gelu(self.hidden(flat)), self._rate, keys)
         return self.head(hidden).squeeze(-1)
@@ -90,10 +99,10 @@ class DLinear(Rival):
         self.head = Dense(inputs, 1, rng, gain=inputs**-0.5)
         self._average = mx.array(moving_average(self._shape.context))
 
-    def __call__(
+    def forward(
         self, x: mx.array, keys: mx.array | None = None, *, checkpointing: bool = False
     ) -> mx.array:
-        """(B, T, F) -> (B,)."""
+        """(B, T, F) -> (B,); see `Network.forward`."""
         x = self._inputs(x)
         trend = self._average @ x
         parts = mx.stack([trend, x - trend], axis=1)

@@ -1,8 +1,8 @@
 """Regression on the logs of past scale: the forecast that any network has to beat, or builds on.
 
-HAR (Corsi 2009) on log ranges and its one-feature sibling on volatility. What is fitted is a
-handful of numbers, which can be written down and read back, so that a network that learns what HAR
-leaves over (`model.offset`) always stands on the same HAR.
+HAR (Corsi 2009) on log ranges and its one-feature sibling on volatility, each asset's own. What is
+fitted is a handful of numbers, which can be written down and read back, so that a network that
+learns what HAR leaves over (`model.offset`) always stands on the same HAR.
 
 Bars are daily: date, symbol, open, high, low, close, volume; sorted by (symbol, date).
 """
@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from mlxts.dataset import Dataset
-from mlxts.protocol import BASELINE, HAR_WINDOWS
+from mlxts.protocol import BASELINE, HAR_WINDOWS, MIN_CLASS_SAMPLES
 
 DECAY = 0.94  # of the daily variance (RiskMetrics 1996)
 _CONSTANT = 1e-12  # deviation of logs that differ by rounding alone
@@ -75,10 +75,38 @@ class ScaleModel:
         return cls(**values)
 
 
+def obstacle(dataset: Dataset) -> str | None:
+    """Why nothing can be fitted on the training samples of one symbol, or None.
+
+    Args:
+        dataset: with the samples of that symbol alone, see `dataset.of_symbol`.
+    """
+    train, symbol = dataset.samples["train"].targets, dataset.score_on
+    if dataset.task.kind == "regression":
+        if len(train) < MIN_CLASS_SAMPLES:
+            return (
+                f"trained on {len(train)} samples of {symbol}, "
+                f"at least {MIN_CLASS_SAMPLES} are needed"
+            )
+        if train.min() == train.max():
+            return f"trained on {symbol}, whose returns are all the same"
+        return None
+    positives = int((train > 0.5).sum())
+    negatives = len(train) - positives
+    if min(positives, negatives) < MIN_CLASS_SAMPLES:
+        return (
+            f"trained on {positives} positives and {negatives} negatives of {symbol}, "
+            f"at least {MIN_CLASS_SAMPLES} of each are needed"
+        )
+    return None
+
+
 def fit(dataset: Dataset, measure: str) -> ScaleModel:
     """Logistic (for regression: linear) regression on the training samples alone.
 
     Args:
+        dataset: with the samples of one symbol alone, see `dataset.of_symbol`: one regression over
+            several assets is a weaker one for each.
         measure: key of `MEASURES`.
     """
     from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -93,8 +121,6 @@ def fit(dataset: Dataset, measure: str) -> ScaleModel:
     if dataset.task.kind == "regression":
         linear = LinearRegression().fit(inputs, train.targets.astype(np.float64))
         weights, bias = linear.coef_, linear.intercept_
-    elif train.targets.min() == train.targets.max():
-        weights, bias = np.zeros(inputs.shape[1]), prior_logit(train.targets)
     else:
         logistic = LogisticRegression().fit(inputs, train.targets > 0.5)
         weights, bias = logistic.coef_[0], logistic.intercept_[0]

@@ -8,7 +8,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from mlxts.protocol import BASELINE
+from mlxts.evaluation import verdict
+from mlxts.protocol import REFERENCES
 from mlxts.report import words
 from mlxts.report.law_figure import MARKERS, shade_of
 from mlxts.report.picture import Picture, legend_below
@@ -33,8 +34,8 @@ def _one(key: tuple, own: list[Scored], unsaid: words.Unsaid) -> Picture:
         title=words.marked(words.cell(own[0].key), mode),
         caption=(
             "Loss over the floating-point operations of training (counted, not timed), each "
-            "configuration's mean over seeds, with 95 % intervals paired with HAR. The line joins "
-            "the lowest losses reached so far; the best of several flatters itself."
+            "configuration's mean over seeds, with 95 % intervals paired with the reference. The "
+            "line joins the lowest losses reached so far; the best of several flatters itself."
         ),
         data=pl.DataFrame(rows, infer_schema_length=None),
         draw=lambda axes: draw_frontier(axes, rows, unit),
@@ -57,15 +58,15 @@ def _row(one: Scored, unsaid: words.Unsaid) -> dict:
         "n_total": one.n_total,
         "flops": one.flops,
         "loss": figures["loss"],
-        # HAR's own wander is common to all of them and moves no comparison.
-        "low": figures["loss_har"] + figures["difference_low"],
-        "high": figures["loss_har"] + figures["difference_high"],
-        "loss_har": figures["loss_har"],
+        # The reference's own wander is common to all of them and moves no comparison.
+        "low": figures["loss_reference"] + figures["difference_low"],
+        "high": figures["loss_reference"] + figures["difference_high"],
+        **{f"loss_{name}": figures[f"loss_{name}"] for name in REFERENCES},
     }
 
 
 def draw_frontier(axes: Axes, rows: Sequence[dict], unit: str) -> None:
-    """Dots by budget, the frontier as steps, HAR as a level."""
+    """Dots by budget, the frontier as steps, HAR and linear as levels."""
     by_size = sorted(rows, key=lambda row: row["n_total"])
     budgets = list(dict.fromkeys(row["budget"] for row in by_size))
     flops = np.array([row["flops"] for row in rows])
@@ -85,10 +86,12 @@ def draw_frontier(axes: Axes, rows: Sequence[dict], unit: str) -> None:
             fmt=MARKERS[index % len(MARKERS)], color=shade_of(index, len(budgets)), markersize=4.5,
             capsize=2.5, elinewidth=1.0, label=budget,
         )  # fmt: skip
-    # HAR as well is fitted on the training years: that of the longest history is the one to beat.
-    level = max(rows, key=lambda row: row["samples"])["loss_har"]
-    label = f"{BASELINE.upper()} {words.loss(level)}"
-    axes.axhline(level, color="C1", linewidth=1.2, label=label)
+    # They as well are fitted on the training years: those of the longest history are to be beaten.
+    longest = max(rows, key=lambda row: row["samples"])
+    for name, style in zip(REFERENCES, ("-", "--"), strict=True):
+        level = longest[f"loss_{name}"]
+        label = f"{verdict.title(name)} {words.loss(level)}"
+        axes.axhline(level, color="C1", linestyle=style, linewidth=1.2, label=label)
     few = flops[-1] < 100 * flops[0]  # decades alone would leave a tick or none
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=7))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda count, _: _short(count)))

@@ -102,7 +102,7 @@ def draw_laws(axes: Axes, panel: Panel) -> None:
     errors = np.maximum(np.vstack([panel.losses - panel.low, panel.high - panel.losses]), 0.0)
     axes.errorbar(
         panel.sizes, panel.losses, yerr=errors, fmt="s", color="black", markersize=4.5, capsize=3,
-        elinewidth=1.1, label="mean over seeds,\n95 % against HAR", zorder=4,
+        elinewidth=1.1, label="mean over seeds,\n95 % against reference", zorder=4,
     )  # fmt: skip
     for (name, level), style in zip(panel.levels.items(), ("-", "--", ":"), strict=False):
         axes.axhline(level, color="C1", linestyle=style, linewidth=1.2, label=f"{name} {level:.4g}")
@@ -162,7 +162,7 @@ def draw_curves(axes: Axes, surface: Surface) -> None:
             fmt=MARKERS[index % len(MARKERS)] + ("" if surface.curves else "-"),
             markersize=4.5, capsize=3, elinewidth=1.0, label=step,
         )  # fmt: skip
-    for (name, level), style in zip(surface.levels.items(), ("-", "--"), strict=False):
+    for (name, level), style in zip(surface.levels.items(), ("-", "--", ":"), strict=False):
         axes.axhline(level, color="C1", linestyle=style, linewidth=1.2, label=f"{name} {level:.4g}")
     _axes_of_sizes(axes, "parameters", surface.loss_unit)
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from mlxts.protocol import BASELINE
+from mlxts.evaluation import verdict
+from mlxts.protocol import REFERENCES
 from mlxts.report.law_figure import Law, Panel, Surface
 from mlxts.scaling.bootstrap import Draws
 from mlxts.scaling.select import Selection
@@ -105,10 +106,10 @@ def surface(
 def paired(drawn: Draws) -> tuple[np.ndarray, np.ndarray]:
     """(B + 1,) what the market adds to every loss of a draw, and (2, K) ends without it.
 
-    The level of the market is common to all sizes and moves no comparison: HAR's own wander over
-    the drawn dates is taken out of every band.
+    The level of the market is common to all sizes and moves no comparison: the reference's own
+    wander over the drawn dates is taken out of every band.
     """
-    shared = drawn.har - drawn.har[0]
+    shared = drawn.reference - drawn.reference[0]
     return shared, np.percentile(drawn.rungs[1:] - shared[1:, None], (2.5, 97.5), axis=0)
 
 
@@ -161,4 +162,5 @@ def _aligned(sizes: np.ndarray, losses: np.ndarray, low: np.ndarray, high: np.nd
 
 
 def _levels(drawn: Draws) -> dict[str, float]:
-    return {BASELINE.upper(): float(drawn.har[0]), "base rate": float(drawn.prior[0])}
+    references = {verdict.title(name): float(getattr(drawn, name)[0]) for name in REFERENCES}
+    return {**references, "base rate": float(drawn.prior[0])}

@@ -99,7 +99,10 @@ class Material:
                     for run in self.runs
                 ],
                 "losses": sha256(self.ledger["loss"].to_numpy().tobytes()).hexdigest(),
-                "har": sha256(self.ledger["loss_har"].to_numpy().tobytes()).hexdigest(),
+                "references": [
+                    sha256(self.ledger[f"loss_{name}"].to_numpy().tobytes()).hexdigest()
+                    for name in ("har", "linear", "reference")
+                ],
                 "walked": [one.row() for one in self.walked.scored] if self.walked else [],
                 "asked": [self.split, self.draws, self.seed, list(self.tuned)],
             }

@@ -59,7 +59,7 @@ class Picture:
                 figure.savefig(temporary, format="pdf", metadata=UNSTAMPED[".pdf"])
         write_text(folder / f"{self.name}.svg", kept.getvalue())
         with atomic_path(folder / f"{self.name}.csv") as temporary:
-            self.data.write_csv(temporary)
+            temporary.write_text(self.data.write_csv(), encoding="utf-8")
         return kept.getvalue()
 
 

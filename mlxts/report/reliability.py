@@ -1,4 +1,6 @@
-"""Do events called at 20 % happen in 20 % of the cases? The smallest and the largest model, HAR."""
+"""Do events called at 20 % happen in 20 % of the cases? The smallest and the largest model,
+and the reference.
+"""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -8,8 +10,8 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from mlxts import protocol
+from mlxts.evaluation import verdict
 from mlxts.evaluation.calibration import Reliability, reliability
-from mlxts.protocol import BASELINE
 from mlxts.report import words
 from mlxts.report.figures import GROUPS, draw_reliability
 from mlxts.report.picture import Picture, legend_below
@@ -31,7 +33,7 @@ def _diagram(key: tuple, own: list[Scored], unsaid: words.Unsaid) -> Picture:
     smallest, largest = own[0], own[-1]
     shown = {
         largest.key["budget"]: _of(largest, largest.table.losses[:, 0]),
-        BASELINE.upper(): _of(largest, largest.table.har),
+        verdict.title(largest.reference): _of(largest, largest.table.reference),
     }
     if smallest is not largest:
         shown[smallest.key["budget"]] = _of(smallest, smallest.table.losses[:, 0])
@@ -44,7 +46,7 @@ def _diagram(key: tuple, own: list[Scored], unsaid: words.Unsaid) -> Picture:
         caption=(
             "Observed frequency over predicted probability, in up to six groups of equal size, "
             "with 95 % block-bootstrap intervals; one run (the first seed) of the smallest and of "
-            "the largest model, uncalibrated, and HAR on the same rows."
+            "the largest model, uncalibrated, and the reference on the same rows."
         ),
         data=_data(shown),
         draw=lambda axes: _draw(axes, shown, task),

@@ -1,4 +1,4 @@
-"""The picture of one run: its losses, and its reliability beside the volatility baseline's."""
+"""The picture of one run: its losses beside the references, and its reliability beside HAR's."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import polars as pl
 
 from mlxts import experiment, run_files
 from mlxts.dataset import Dataset
-from mlxts.evaluation import baselines, runs, score
+from mlxts.evaluation import baselines, runs, score, verdict
 from mlxts.evaluation.verdict import primary
-from mlxts.protocol import BASELINE
+from mlxts.protocol import BASELINE, REFERENCES
 from mlxts.report.figures import run_picture
 from mlxts.training import log
 
@@ -21,9 +21,9 @@ def draw(folder: Path, dataset: Dataset, split: str = "validation") -> Path:
         StorageError: the picture cannot be written.
     """
     own = experiment.predictions_of(folder)
-    har = baselines.predictions(dataset, ("train", split))[BASELINE]
+    har = baselines.beside(dataset, (split,), [BASELINE]).tables
     rows = log.read(folder / log.METRICS)
-    models = {runs.MODEL: own, BASELINE.upper(): har}
+    models = {runs.MODEL: own} | {name.upper(): table for name, table in har.items()}
     path = folder / "picture.png"
     run_picture(
         path,
@@ -33,7 +33,7 @@ def draw(folder: Path, dataset: Dataset, split: str = "validation") -> Path:
         {name: _scored(table, split, dataset.score_on) for name, table in models.items()},
         dataset.task,
         dataset.horizon,
-        references={BASELINE.upper(): _har_loss(folder, split)}
+        references=_reference_losses(folder, split)
         if primary(dataset.task) == "log_loss"
         else None,
     )
@@ -44,8 +44,9 @@ def _scored(table: pl.DataFrame, split: str, symbol: str) -> pl.DataFrame:
     return table.filter(split=split, symbol=symbol).sort("date")
 
 
-def _har_loss(folder: Path, split: str) -> float:
-    summary = run_files.summary(folder, (f"scores.{split}.{BASELINE}.log_loss",))
+def _reference_losses(folder: Path, split: str) -> dict[str, float]:
+    """By name; of a run of before there was a linear one HAR's alone."""
+    summary = run_files.summary(folder, (f"scores.{split}",))
     # The curve beside it is of every phase as well.
     scores = summary["scores"].get(split + score.ALL_PHASES, summary["scores"][split])
-    return scores[BASELINE]["log_loss"]
+    return {verdict.title(name): scores[name]["log_loss"] for name in REFERENCES if name in scores}

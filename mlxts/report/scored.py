@@ -12,8 +12,9 @@ import polars as pl
 
 from mlxts import protocol
 from mlxts.data import bars
-from mlxts.evaluation import estimability, uncertainty
-from mlxts.scaling import bootstrap, recipes
+from mlxts.evaluation import estimability, uncertainty, verdict
+from mlxts.protocol import REFERENCES
+from mlxts.scaling import axes, bootstrap, recipes
 from mlxts.scaling.bootstrap import Draws
 from mlxts.scaling.table import LossTable
 
@@ -34,6 +35,7 @@ class Scored:
         runs: run ids, by seed.
         n_total, samples, flops: parameters, training samples, mean operations of a training.
         table: losses of its runs, (T, R).
+        reference: the name of the better of HAR and linear; both names where windows differ in it.
         targets: (T,) what happened.
         weights: (T, B + 1) of the dates, column 0 counts each once.
         seed: of the draws of seeds.
@@ -46,6 +48,7 @@ class Scored:
     samples: int
     flops: float
     table: LossTable
+    reference: str
     targets: np.ndarray
     weights: np.ndarray
     seed: int
@@ -76,7 +79,7 @@ class Scored:
         return self.table.spacing
 
     def row(self) -> dict:
-        """Its figures: key, runs, loss, HAR's, the difference and the skill with their ends."""
+        """Its figures: key, runs, losses of it and of the references, differences and skills."""
         found = figures(self.table, self.drawn)
         return {
             **self.key,
@@ -87,7 +90,8 @@ class Scored:
             "samples": self.samples,
             "flops": self.flops,
             **found,
-            "verdict": "not estimable" if self.obstacle else said(found),
+            "reference": self.reference,
+            "verdict": verdict.NOT_ESTIMABLE if self.obstacle else said(found),
         }
 
     def years(self) -> list[dict]:
@@ -101,6 +105,8 @@ class Scored:
                 dates=self.table.dates[own],
                 losses=self.table.losses[own],
                 har=self.table.har[own],
+                linear=self.table.linear[own],
+                reference=self.table.reference[own],
                 prior=self.table.prior[own],
             )
             weights = self.weights[own]
@@ -121,25 +127,30 @@ class Scored:
 
 
 def figures(table: LossTable, drawn: Draws) -> dict:
-    """n, n_eff, loss, loss_har, difference and skill, the last two with _low and _high at 95 %."""
+    """n, n_eff, loss, those of the references, and with _low and _high at 95 % the difference and
+    the skill, both against the reference, and skill_har over HAR; None where there is none."""
     losses = drawn.rungs[:, 0]
     overlap = uncertainty.overlap(table.horizon, table.spacing)
     level = uncertainty.expanded(len(table.dates), table.block, overlap)
     shape = len(table.dates), table.block, overlap
     known = uncertainty.effective(table.losses.mean(axis=1), drawn.runs[1:].mean(axis=1), *shape)
     found: dict = {"n": len(table.dates), "n_eff": known}
-    found |= {"loss": float(losses[0]), "loss_har": float(drawn.har[0])}
-    for name, values in (("difference", losses - drawn.har), ("skill", 1.0 - losses / drawn.har)):
+    found |= {"loss": float(losses[0])} | {
+        f"loss_{name}": float(getattr(drawn, name)[0]) for name in (*REFERENCES, "reference")
+    }
+    for name, values in (
+        ("difference", losses - drawn.reference),
+        ("skill", 1.0 - losses / drawn.reference),
+        ("skill_har", 1.0 - losses / drawn.har),
+    ):
         low, high = uncertainty.interval(values[1:], level)
         found |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
-    return found
+    return {name: value if np.isfinite(value) else None for name, value in found.items()}
 
 
 def said(found: dict) -> str:
-    """beats, matches or loses to HAR, as `evaluation/verdict.py` says it of one run."""
-    if found["difference_high"] < 0.0:
-        return "beats"
-    return "loses to" if found["difference_low"] > 0.0 else "matches"
+    """What `evaluation/verdict.py` says of one run."""
+    return verdict.word(found["difference_low"], found["difference_high"])
 
 
 def scored(ledger: pl.DataFrame, *, draws: int, seed: int = 0) -> list[Scored]:
@@ -185,18 +196,21 @@ def _one(
     )
     dates, targets = rows["date"].to_numpy(), rows["target"].to_numpy()
     horizon, spacing = key["horizon"], bars.spacing(protocol.TIMESCALES[key["timescale"]])
-    regression = protocol.TASKS[key["task"]].kind == "regression"
+    task = protocol.TASKS[key["task"]]
     table = LossTable(
         name=key["task"],
         dates=dates,
         losses=wide.select(runs).to_numpy(),
         har=rows["loss_har"].to_numpy(),
+        linear=rows["loss_linear"].to_numpy(),
+        reference=rows["loss_reference"].to_numpy(),
         prior=rows["loss_prior"].to_numpy(),
         sizes=np.ones((len(runs), 1)),
         runs=runs,
         horizon=horizon,
         spacing=spacing,
-        obstacle=None if regression else estimability.obstacle(dates, targets, horizon, spacing),
+        obstacle=estimability.obstacle_of(task, dates, targets, horizon, spacing)
+        or axes.untrained(rows),
     )
     same = (dates.tobytes(), table.block)
     if same not in drawn:
@@ -209,6 +223,7 @@ def _one(
         samples=int(group["samples"][0]),
         flops=float(group.unique("run")["flops"].mean()),  # ty: ignore[invalid-argument-type]
         table=table,
+        reference=" or ".join(rows["reference"].drop_nulls().unique().sort()),
         targets=targets,
         weights=drawn[same],
         seed=seed,

@@ -176,7 +176,7 @@ def _law_picture(along: Along, index: int, found: Verdict, split: str) -> Pictur
         name=words.slug("loss", along.axis, table.name, *((split,) * (split == foreseen.SPLIT))),
         title=table.name,
         caption=(
-            "Squares: mean over seeds with 95 % intervals of what differs from HAR; dots: runs. "
+            "Squares: mean over seeds with 95 % intervals paired with the reference; dots: runs. "
             "Blue: the law chosen by extrapolation, with its band; dashed beyond the largest "
             "size. In brackets how often each law is chosen over bootstrap draws."
         ),
@@ -194,10 +194,13 @@ def _unit(cell: str) -> str:
 def _skill(material: Material) -> Section:
     return Section(
         "skill",
-        f"Skill over {HAR}, cell by cell",
+        "Skill over the reference, cell by cell",
         text=(
-            f"{HAR} is a logistic (for returns a linear) regression on three log ranges. A model "
-            "that does not beat volatility has learned nothing new.",
+            "The reference is the better of two simple models by cross-validation within the "
+            f"training days. {HAR} is a logistic (for returns a linear) regression on three log "
+            "ranges; linear is a ridge regression on these and on the network's own features at "
+            "the decision bar. A network that does not beat it has learned nothing that needs a "
+            "network.",
         ),
         pictures=skill.maps(material.scored),
         tables=[results_tables.skill(material.scored)],
@@ -274,9 +277,9 @@ def _walked(material: Material) -> Section:
         "walked",
         title,
         text=(
-            f"Each model is trained at every origin on what is older, stops early on one window "
-            f"and is scored on the next; {HAR} is fitted anew at each. All windows of a model "
-            "count together.",
+            "Each model is trained at every origin on what is older, stops early on one window "
+            "and is scored on the next; the references are fitted anew at each. All windows of a "
+            "model count together.",
         ),
         pictures=[_law_picture(walked.along, index, cell, foreseen.SPLIT) for index, cell in drawn],
         tables=[
@@ -338,7 +341,7 @@ def _surface_picture(one: OverTwo, split: str, second: str) -> Picture:
     return Picture(
         name=words.slug("surface", second, one.table.name),
         title=one.table.name,
-        caption=f"Means over seeds with 95 % intervals of what differs from HAR; {drawn_as}.",
+        caption=f"Means over seeds with 95 % intervals paired with the reference; {drawn_as}.",
         data=laws.surface_data(shown, second),
         draw=draw,
         size=(4.8, 4.0),

@@ -1,4 +1,4 @@
-"""Skill over the volatility baseline: the map of the 48 cells, and year by year."""
+"""Skill over the reference: the map of the 48 cells, and year by year."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from mlxts import protocol
+from mlxts.evaluation import verdict
 from mlxts.report import palette, words
 from mlxts.report.law_figure import MARKERS, shade_of
 from mlxts.report.picture import Picture, legend_below
@@ -40,9 +41,10 @@ def _map(group: list[Scored], unsaid: words.Unsaid) -> Picture:
         name=words.slug("skill", *words.of_configuration(group[0].key)),
         title=words.marked(said, mode),
         caption=(
-            "Skill over HAR in percent (1 − loss / HAR's loss; regression: squared error), mean "
-            "over seeds. Blue is better than HAR, orange worse; * where the 95 % interval excludes "
-            "0; n.e. not estimable; – not trained. Each timescale at its own horizon."
+            "Skill in percent over the reference, the better of HAR and linear (1 − loss / the "
+            "reference's loss; regression: squared error), mean over seeds. Blue is better than "
+            "the reference, orange worse; * where the 95 % interval excludes 0; n.e. not "
+            "estimable; – not trained. Each timescale at its own horizon."
         ),
         data=pl.DataFrame(rows, infer_schema_length=None),
         draw=lambda axes: draw_map(axes, shown),
@@ -57,7 +59,7 @@ def draw_map(axes: Axes, shown: dict[tuple[str, str], dict]) -> None:
         for x, scale in enumerate(scales):
             row = shown.get((task, scale))
             fill, text, color = _square(row)
-            missing = row is not None and row["verdict"] == "not estimable"
+            missing = row is not None and row["verdict"] == verdict.NOT_ESTIMABLE
             axes.add_patch(
                 Rectangle(
                     (x - 0.5, y - 0.5), 1, 1, facecolor=fill or "none", edgecolor="#e3e3e3",
@@ -80,14 +82,14 @@ def _square(row: dict | None) -> tuple[str | None, str, str]:
     """Fill, text and the text's colour of a cell."""
     if row is None:
         return None, "–", "#999999"
-    if row["verdict"] == "not estimable":
+    if row["verdict"] == verdict.NOT_ESTIMABLE:
         return None, "n.e.", "#000000"
     skill = row["skill"]
     shades = palette.BETTER if skill >= 0 else palette.WORSE
     fill = shades[int(np.searchsorted(STEPS, abs(skill), side="right"))]
     percent = f"{100 * skill:+.1f}" if abs(skill) < 0.0995 else f"{100 * skill:+.0f}"
     percent = "0.0" if percent in ("+0.0", "-0.0") else percent
-    star = "" if row["verdict"] == "matches" else "*"
+    star = "" if row["verdict"] == verdict.SAME else "*"
     on = palette.ON_DARK if fill in palette.DARK_FILLS else palette.ON_LIGHT
     return fill, percent.replace("-", "−") + star, on
 
@@ -111,8 +113,9 @@ def by_year(scored: Sequence[Scored]) -> list[Picture]:
                     _mode(own),
                 ),
                 caption=(
-                    "Skill over HAR in the years of the decision dates, mean over seeds, with 95 % "
-                    "block-bootstrap intervals, paired by date. Above 0 better than HAR."
+                    "Skill over the reference (the better of HAR and linear) in the years of the "
+                    "decision dates, mean over seeds, with 95 % block-bootstrap intervals, paired "
+                    "by date. Above 0 better than the reference."
                 ),
                 data=pl.DataFrame(rows, infer_schema_length=None),
                 draw=lambda axes, rows=rows: draw_years(axes, rows),
@@ -137,9 +140,9 @@ def draw_years(axes: Axes, rows: Sequence[dict]) -> None:
             x, 100 * skill, yerr=100 * errors, fmt=MARKERS[index % len(MARKERS)], markersize=4.5,
             color=shade_of(index, len(budgets)), capsize=2.5, elinewidth=1.1, label=budget,
         )  # fmt: skip
-    axes.axhline(0.0, color="C1", linewidth=1.2, label="HAR")
+    axes.axhline(0.0, color="C1", linewidth=1.2, label="reference")
     axes.set_xticks(range(len(years)), [str(year) for year in years])
-    axes.set(xlim=(-0.6, len(years) - 0.4), xlabel="year", ylabel="skill over HAR, %")
+    axes.set(xlim=(-0.6, len(years) - 0.4), xlabel="year", ylabel="skill over the reference, %")
     legend_below(axes, columns=4)
 
 

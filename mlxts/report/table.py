@@ -98,7 +98,7 @@ class Table:
         keys = None if self.rows else [column.key for column in self.columns]
         frame = pl.DataFrame(list(self.rows), schema=keys, infer_schema_length=None)
         with atomic_path(folder / f"{self.name}.csv") as temporary:
-            frame.write_csv(temporary)
+            temporary.write_text(frame.write_csv(), encoding="utf-8")
         body = [
             [" ".join((c.text(row), c.interval(row))).strip() for c in self.columns]
             for row in self.rows

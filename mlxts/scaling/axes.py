@@ -184,26 +184,33 @@ def _table(name: str, group: pl.DataFrame, cut: Axis, all_phases: bool) -> LossT
     task = protocol.TASKS[first["task"]]
     scale = protocol.TIMESCALES[first["timescale"]]
     spacing = 1 if all_phases else bars.spacing(scale)
-    regression = task.kind == "regression"
     marked = name if (group["mode"] == "strict").all() else f"{name} (exploratory)"
     return LossTable(
         name=marked,
         dates=dates,
         losses=wide.select(order["run"].to_list()).to_numpy(),
         har=rows["loss_har"].to_numpy(),
+        linear=rows["loss_linear"].to_numpy(),
+        reference=rows["loss_reference"].to_numpy(),
         prior=rows["loss_prior"].to_numpy(),
         sizes=order.select(cut.sizes).to_numpy(),
         runs=tuple(order["run"].to_list()),
         horizon=first["horizon"],
         spacing=spacing,
-        bound=float(np.var(targets)) if regression else entropy(float(targets.mean())),
-        obstacle=None
-        if regression
-        else estimability.obstacle(dates, targets, first["horizon"], spacing),
+        bound=float(np.var(targets))
+        if task.kind == "regression"
+        else entropy(float(targets.mean())),
+        obstacle=estimability.obstacle_of(task, dates, targets, first["horizon"], spacing)
+        or untrained(rows),
         pool=Pool(
             (group["mode"] == "strict").all(), first["recipe"], first["market"], first["changed"]
         ),
     )
+
+
+def untrained(rows: pl.DataFrame) -> str | None:
+    """Why no reference could be fitted for rows of a ledger, or None."""
+    return next(iter(rows["not_estimable"].drop_nulls()), None)
 
 
 def _newest(group: pl.DataFrame, cut: Axis) -> pl.DataFrame:

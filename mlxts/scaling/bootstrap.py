@@ -29,13 +29,15 @@ class Draws:
     Attributes:
         runs: (B + 1, R) mean loss of each run, seeds not drawn.
         rungs: (B + 1, K) mean loss of each rung.
-        har, prior: (B + 1,).
+        har, linear, reference, prior: (B + 1,).
         seed_noise: whether any rung has several seeds; else intervals know of dates alone.
     """
 
     runs: np.ndarray
     rungs: np.ndarray
     har: np.ndarray
+    linear: np.ndarray
+    reference: np.ndarray
     prior: np.ndarray
     seed_noise: bool
 
@@ -75,6 +77,8 @@ def draw(table: LossTable, weights: np.ndarray, *, seed: int = 0, widen: float =
         runs=runs,
         rungs=np.einsum("bkr,br->bk", shares, runs),
         har=means(table.har),
+        linear=means(table.linear),
+        reference=means(table.reference),
         prior=means(table.prior),
         seed_noise=bool((table.seeds > 1).any()),
     )

@@ -1,4 +1,4 @@
-"""Many models at once: which of them beat HAR, and which cannot be told from the best.
+"""Many models at once: which of them beat the reference, and which cannot be told from the best.
 
 Tests that know how many were tried, from `arch`: superior predictive ability (Hansen 2005), the
 step-wise version that names the superior ones (Romano, Wolf 2005), and the model confidence set
@@ -20,11 +20,11 @@ SIZE = 0.05
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rungs of a table against HAR and each other.
+    """Rungs of a table against the reference and each other.
 
     Attributes:
-        p_superior: of "no size beats HAR" (SPA, consistent).
-        superior: indices of the rungs that beat HAR (StepM at 5 %).
+        p_superior: of "no size beats the reference" (SPA, consistent).
+        superior: indices of the rungs that beat the reference (StepM at 5 %).
         confidence_set: indices of the rungs that may be the best (MCS at 5 %).
         p_best: (K,) each rung's MCS p-value.
     """
@@ -46,9 +46,9 @@ def compare(table: LossTable, *, draws: int = bootstrap.DRAWS, seed: int = 0) ->
     def rng() -> np.random.Generator:
         return np.random.default_rng(seed)
 
-    spa = SPA(table.har, means, reps=draws, block_size=block, seed=rng())
+    spa = SPA(table.reference, means, reps=draws, block_size=block, seed=rng())
     spa.compute()
-    step = StepM(table.har, means, SIZE, reps=draws, block_size=block, seed=rng())
+    step = StepM(table.reference, means, SIZE, reps=draws, block_size=block, seed=rng())
     step.compute()
     # Sizes that say the very same day by day are one model; between them no variance can be taken.
     distinct, of_rung = np.unique(means, axis=1, return_inverse=True)

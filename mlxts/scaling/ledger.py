@@ -1,8 +1,10 @@
 """The ledger: run folders in, one Polars table out, a row for each run and date.
 
-Losses come from `predictions.parquet` through `evaluation/`, those of the volatility baselines for
-the very same rows beside them; what a run was comes from its `run.json` and `summary.json`. Every
-fit, verdict and figure of scaling starts from this table and from nothing else.
+Losses come from `predictions.parquet` through `evaluation/`, those of the baselines for the very
+same rows beside them, fitted on the data that the run was trained on (so that runs of before there
+was a linear reference have one as well); what a run was comes from its `run.json` and
+`summary.json`. Every fit, verdict and figure of scaling starts from this table and from nothing
+else.
 """
 
 import json
@@ -14,18 +16,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mlxts import config as configurations
+from mlxts import dataset as datasets
 from mlxts import experiment, run_files, universe
 from mlxts.config import ExperimentConfig
+from mlxts.data.parquet import encoded
 from mlxts.dataset import Dataset
-from mlxts.errors import DataError, RunError
+from mlxts.errors import ConfigError, DataError, RunError
 from mlxts.evaluation import baselines, metrics
 from mlxts.files import atomic_path, canonical_hash
 from mlxts.model.patchtst import Shape
-from mlxts.protocol import BASELINE, TASKS, Task
+from mlxts.protocol import REFERENCES, TASKS
 from mlxts.scaling import recipes
 from mlxts.training import run
 
-BASELINES = (BASELINE, "climatology")
+BASELINES = (*REFERENCES, "climatology")
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,10 @@ COLUMNS = (
     Column("target", pl.Float64, "what happened: 0 or 1, for regression the log return"),
     Column("loss", pl.Float64, "of the run: nats, for regression the squared error"),
     Column("loss_har", pl.Float64, "of HAR on the same row"),
+    Column("loss_linear", pl.Float64, "of the linear model on the same row"),
+    Column("loss_reference", pl.Float64, "of the better of the two, by cross-validation"),
+    Column("reference", pl.String, "which of them that is"),
+    Column("not_estimable", pl.String, "why neither could be fitted on the training days; or null"),
     Column("loss_climatology", pl.Float64, "of the base rate of the volatility tercile"),
     Column("loss_prior", pl.Float64, "of the training base rate, for regression the mean"),
 )
@@ -114,6 +123,10 @@ def build(
         RunError: a run that is not finished, or one without rows of that split.
         DataError: predictions about other rows than the run's data hold now.
     """
+    known = recipes.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
+    for key in tuned:
+        if not any(name == key or name.startswith(f"{key}.") for name in known):
+            raise RunError(f"--tuned {key} is no setting; write it as in a configuration file")
     references: dict[str, pl.DataFrame] = {}
     parts = [_rows(Path(folder), split, tuned, every_asset, references) for folder in folders]
     if not parts:
@@ -129,7 +142,7 @@ def finished(folders: Iterable[Path]) -> list[Path]:
 def write(path: Path, ledger: pl.DataFrame) -> None:
     """Replace `path` by the ledger as Parquet, atomically. Raises StorageError."""
     with atomic_path(path) as temporary:
-        ledger.write_parquet(temporary)
+        temporary.write_bytes(encoded(ledger))
 
 
 def runs(ledger: pl.DataFrame) -> pl.DataFrame:
@@ -144,7 +157,8 @@ def runs(ledger: pl.DataFrame) -> pl.DataFrame:
 
 
 _OF_DATES = (
-    "date", "canonical", "target", "loss", "loss_har", "loss_climatology", "loss_prior",
+    "date", "canonical", "target", "loss", "loss_har", "loss_linear", "loss_reference",
+    "reference", "not_estimable", "loss_climatology", "loss_prior",
 )  # fmt: skip
 
 
@@ -183,7 +197,9 @@ def _rows(
             "train it again"
         )
     described = _described(record, summary, run.shape_of(folder), tuned)
-    losses = pl.Series("loss", _losses(said, task))
+    losses = pl.Series(
+        "loss", metrics.losses(said["logit"].to_numpy(), said["target"].to_numpy(), task)
+    )
     digests = {a["symbol"]: a["sha256"][:8] for a in record["artifacts"] if "tier" not in a}
     return beside.with_columns(
         losses,
@@ -237,7 +253,7 @@ def _read(record: dict[str, Any]) -> dict[str, str]:
     raw = [artifact for artifact in record["artifacts"] if "tier" not in artifact]
     (own,) = [one for one in raw if one["symbol"] == record["config"]["data"]["score_on"]]
     simulated, market = own.get("parameters", {}), REAL
-    if own["source"] == "simulated":
+    if own["source"] == "simulated" and {"dials", "kind"} <= set(simulated):
         dials = (f"{name} {value:g}" for name, value in sorted(simulated["dials"].items()))
         market = f"simulated {simulated['kind']}, {', '.join(dials)}"
     return {
@@ -278,44 +294,54 @@ def _of_recipe(settings: dict[str, Any], tuned: Sequence[str]) -> dict[str, Any]
 
 def _reference(data: Dataset, split: str, every_asset: bool) -> pl.DataFrame:
     """Symbol by symbol and date by date: what happened, whether the row is canonical, and the
-    losses of the baselines."""
-    tables = baselines.predictions(data, (split,), BASELINES)
-    samples, train = data.samples[split], data.samples["train"]
-    rows = pl.DataFrame(
-        {"date": samples.dates, "symbol": samples.symbols, "canonical": samples.phases == 0}
-    ).sort("symbol", "date")
-    symbols = rows["symbol"].unique(maintain_order=True) if every_asset else [data.score_on]
+    losses of the baselines, each asset's own; null where they are not estimable."""
+    symbols = np.unique(data.samples[split].symbols) if every_asset else [data.score_on]
+    return pl.concat(_of_symbol(data, split, str(symbol)) for symbol in symbols)
+
+
+def _of_symbol(data: Dataset, split: str, symbol: str) -> pl.DataFrame:
+    own, train = datasets.of_symbol(data, symbol), data.samples["train"]
+    samples = own.samples[split]
+    found = baselines.beside(data, (split,), BASELINES, symbol=symbol)
+    targets = samples.targets.astype(np.float64)
+
+    def losses(said: np.ndarray) -> np.ndarray:
+        return metrics.losses(said, targets, data.task)
+
+    learned = own.samples["train"].targets if len(own.samples["train"]) else train.targets
+    learned = learned.astype(np.float64)
     regression = data.task.kind == "regression"
-    found = []
-    for symbol in symbols:
-        har, climatology = (
-            tables[name].filter(split=split, symbol=symbol).sort("date") for name in BASELINES
+    prior = float(learned.mean()) if regression else baselines.prior_logit(learned)
+    of_baseline = {name: losses(t["logit"].to_numpy()) for name, t in found.tables.items()}
+    reference = found.reference
+    columns = {f"loss_{name}": of_baseline.get(name) for name in BASELINES}
+    columns["loss_reference"] = of_baseline.get(reference.name or "")
+    return (
+        pl.DataFrame(
+            {
+                "date": samples.dates,
+                "symbol": samples.symbols,
+                "canonical": samples.phases == 0,
+                "target": targets,
+            }
         )
-        own = train.targets[train.symbols == symbol]
-        own = (own if len(own) else train.targets).astype(np.float64)
-        said = float(own.mean()) if regression else baselines.prior_logit(own)
-        found.append(
-            rows.filter(symbol=symbol).with_columns(
-                target=har["target"],
-                loss_har=pl.Series(_losses(har, data.task)),
-                loss_climatology=pl.Series(_losses(climatology, data.task)),
-                loss_prior=pl.Series(_losses(har.with_columns(logit=pl.lit(said)), data.task)),
-            )
+        .with_columns(
+            *(
+                pl.Series(n, v if v is not None else [None] * len(own.samples[split]), pl.Float64)
+                for n, v in columns.items()
+            ),
+            pl.Series("loss_prior", losses(np.full(len(targets), prior))),
+            reference=pl.lit(reference.name, pl.String),
+            not_estimable=pl.lit(reference.not_estimable, pl.String),
         )
-    return pl.concat(found)
-
-
-def _losses(table: pl.DataFrame, task: Task) -> np.ndarray:
-    """(n,) nats, for regression squared errors, of a table of predictions."""
-    said, happened = table["logit"].to_numpy(), table["target"].to_numpy()
-    if task.kind == "regression":
-        return (said - happened) ** 2
-    return metrics.Forecast(said, happened).losses
+        .sort("date")
+    )
 
 
 def _recorded(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """run.json and summary.json, with all that a row needs. Raises RunError."""
     record = run_files.metadata(folder, _NEEDED)
+    _require_own_hash(folder, record)
     read = [one["symbol"] for one in record["artifacts"] if "tier" not in one]
     scored_on = record["config"]["data"]["score_on"]
     if read.count(scored_on) != 1:
@@ -324,6 +350,19 @@ def _recorded(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{read.count(scored_on)} times; train the run again"
         )
     return record, run_files.summary(folder, ("steps", "train_seconds", "thermal.suspect"))
+
+
+def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:
+    """Settings that were changed or lost would make another recipe. Raises RunError."""
+    try:
+        found = configurations.build(record["config"]).hash
+    except ConfigError:  # of another version: what it was is not known here
+        return
+    if found != record.get("config_hash", found):
+        raise RunError(
+            f"{folder / run_files.METADATA} is damaged: its config is not the one of config_hash; "
+            "restore it from a backup, or train the run again"
+        )
 
 
 _NEEDED = (

@@ -2,10 +2,10 @@
 
     skill = logN * logD + logN * logF + (1 + logN | cell) + (1 | cell:seed)
 
-with skill = 1 - loss / HAR's loss of a run, logs to base ten and centred, so that the slope of logN
-is the skill gained per decade of parameters at the middle of D and F. Reported are slopes at the
-lowest, middle and highest D and F, with intervals, and how much the slope varies between cells;
-an interaction alone says nothing.
+with skill = 1 - loss / the reference's loss of a run, logs to base ten and centred, so that the
+slope of logN is the skill gained per decade of parameters at the middle of D and F. Reported are
+slopes at the lowest, middle and highest D and F, with intervals, and how much the slope varies
+between cells; an interaction alone says nothing.
 
 `statsmodels` estimates the variance components. Its standard errors take runs on the same dates for
 independent, which they are not: intervals come from the hierarchical bootstrap instead, in which
@@ -78,7 +78,7 @@ def over(
     for index, cell in enumerate(usable):
         drawn = judged.draws[cell.name]
         runs = bootstrap.redraw_seeds(drawn.runs, cell.rung_of_run, seed=seed + 1 + index)
-        skills.append(1.0 - runs / drawn.har[:, None])
+        skills.append(1.0 - runs / drawn.reference[:, None])
     return fit(axes.design(ledger, usable, parameters), np.concatenate(skills, axis=1))
 
 

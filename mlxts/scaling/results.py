@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from mlxts.errors import ConfigError
-from mlxts.files import atomic_path, outputs_folder
+from mlxts.files import atomic_path, is_name, outputs_folder
 from mlxts.scaling.select import Selection
 from mlxts.scaling.table import LossTable
 from mlxts.scaling.verdict import Verdict
@@ -19,7 +19,7 @@ from mlxts.scaling.verdict import Verdict
 
 def folder(name: str) -> Path:
     """Where the results of one analysis are kept. Raises ConfigError: no name of a folder."""
-    if not name or name != Path(name).name or name.startswith("."):
+    if not is_name(name):
         raise ConfigError(f"--name {name!r} names no folder under outputs/results; give one name")
     return outputs_folder() / "results" / name
 
@@ -71,7 +71,7 @@ def flat_verdicts(verdicts: Sequence[Verdict]) -> pl.DataFrame:
 def write_csv(path: Path, table: pl.DataFrame) -> None:
     """Replace `path` atomically. Raises StorageError."""
     with atomic_path(path) as temporary:
-        table.write_csv(temporary)
+        temporary.write_text(table.write_csv(), encoding="utf-8")
 
 
 def finite(value: Any) -> Any:

@@ -95,6 +95,8 @@ def table(
         dates=first + np.arange(whole // group),
         losses=grouped(losses),
         har=grouped(har)[:, 0],
+        linear=grouped(har)[:, 0],
+        reference=grouped(har)[:, 0],
         prior=grouped(prior)[:, 0],
         sizes=np.repeat(sizes, seeds)[:, None],
         horizon=horizon,

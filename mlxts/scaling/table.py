@@ -47,7 +47,8 @@ class LossTable:
         name: of the cell.
         dates: (T,) datetime64[D], ascending.
         losses: (T, R) of each run; nats, for regression squared log returns.
-        har: (T,) of the volatility baseline on the same rows.
+        har, linear: (T,) of the two references on the same rows; NaN where not estimable.
+        reference: (T,) of the better one, which the runs have to beat.
         prior: (T,) of the training base rate (for regression the training mean).
         sizes: (R, axes) parameters, samples or features of each run.
         horizon: H, trading days. spacing: trading days from one date to the next.
@@ -61,6 +62,8 @@ class LossTable:
     dates: np.ndarray
     losses: np.ndarray
     har: np.ndarray
+    linear: np.ndarray
+    reference: np.ndarray
     prior: np.ndarray
     sizes: np.ndarray
     horizon: int = 1

@@ -15,9 +15,9 @@ not estimable  too few of a class, or too few sizes
 Cells are taken together only where they have mode, recipe and market in common (`table.Pool`): a
 control says nothing of real prices, and an ablation or another moment of the past is no replicate.
 Over the cells of a pool both families of p-values are adjusted by Benjamini, Hochberg (1995) before
-they are read; and pooled over the estimable ones, gains count in units of each cell's HAR loss
-(skill per decade), and one test is made, unadjusted. The first pool, real and strict where there is
-one, is the primary claim.
+they are read; and pooled over the estimable ones, gains count in units of the loss of each cell's
+reference (skill per decade), and one test is made, unadjusted. The first pool, real and strict
+where there is one, is the primary claim.
 """
 
 import math
@@ -54,7 +54,7 @@ class Verdict:
         margin: what counts as no more than flat.
         p, p_equivalence: of gain = 0 (two-sided) and of |gain| >= margin. q, q_equivalence: the
             same, adjusted over the cells that were judged together.
-        skill: gain in units of HAR's loss, per decade.
+        skill: gain in units of the reference's loss, per decade.
         extrapolation: 1 - error of a power law / of a constant at the largest size left out.
         replicated: whether the test split's gain has the same sign; None: not opened.
         sizes, seeds, dates: how many there were; for seeds the fewest at any size.
@@ -189,7 +189,7 @@ def _evidence(
         replicated = bool(np.sign(gains(other.rungs[:, 0], means)) == np.sign(gain[0]))
     return replace(
         _tested(table.name, gain, margin),
-        skill=float(gain[0] / drawn.har[0]),
+        skill=float(gain[0] / drawn.reference[0]),
         extrapolation=selection.skill,
         replicated=replicated,
         sizes=len(table.rungs),
@@ -260,7 +260,7 @@ def _missing(found: Verdict) -> str | None:
     """What a claim of scaling (or its inverse) lacks, or None."""
     if found.q > SIGNIFICANCE:
         return (
-            "the 95 % interval holds 0"
+            "the 95 % interval includes 0"
             if found.p > SIGNIFICANCE
             else ("the slope differs from 0, but not after allowing for the number of cells")
         )
@@ -282,9 +282,11 @@ def _pool(
 ) -> Verdict:
     if not tables:
         return Verdict(name, NOT_ESTIMABLE, "no cell is estimable")
-    per_cell = [gains(t.rungs[:, 0], d.rungs) / d.har for t, d in zip(tables, own, strict=True)]
+    per_cell = [
+        gains(t.rungs[:, 0], d.rungs) / d.reference for t, d in zip(tables, own, strict=True)
+    ]
     gain = np.mean(per_cell, axis=0)
-    margin = MARGIN * float(np.mean([(d.prior[0] - d.har[0]) / d.har[0] for d in own]))
+    margin = MARGIN * float(np.mean([(d.prior[0] - d.har[0]) / d.reference[0] for d in own]))
     known = [v.replicated for v in cells if v.replicated is not None]
     found = _tested(name, gain, margin)
     pooled = replace(

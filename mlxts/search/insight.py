@@ -16,7 +16,8 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import experiment
-from mlxts.evaluation import runs
+from mlxts.evaluation import runs, verdict
+from mlxts.protocol import BASELINE
 from mlxts.search import blind, readiness, study
 from mlxts.search.objective import DUPLICATE, Halted
 from mlxts.training import run
@@ -51,7 +52,8 @@ class Rerun:
     value: float  # as the objective: loss of the best epoch over all validation samples
     loss: float | None  # of the scored rows; log loss, or RMSE of a regression
     baseline: float | None  # the lowest of the simple models' on the same rows
-    verdict: str | None  # against HAR, by the interval: beats, matches or loses to
+    verdict: str | None  # by the interval against the reference, see `evaluation/verdict.py`
+    reference: str = BASELINE  # its name; re-runs of before there was a linear one name none
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ class Optimism:
     def against_baseline(self) -> float | None:
         """Mean loss of the re-runs minus the best baseline's; below zero is better.
 
-        Not minus HAR's: where there is nothing to learn HAR fits noise itself, and the training
-        rate alone is the one to beat.
+        Not minus the reference's: where there is nothing to learn it fits noise itself, and the
+        training rate alone is the one to beat.
         """
         pairs = [(one.loss, one.baseline) for one in self.reruns]
         known = [loss - base for loss, base in pairs if loss is not None and base is not None]
@@ -89,11 +91,11 @@ class Optimism:
 
     @property
     def better(self) -> bool:
-        """Whether most of the re-runs beat the baseline beyond their intervals.
+        """Whether most of the re-runs beat their reference beyond their intervals.
 
         A mean below the baseline's alone says little: the best epoch was chosen on these rows.
         """
-        return 2 * sum(one.verdict == "beats" for one in self.reruns) > len(self.reruns)
+        return 2 * sum(one.verdict == verdict.BEATS for one in self.reruns) > len(self.reruns)
 
 
 def importance(one: optuna.Study, seeds: int = IMPORTANCE_SEEDS) -> list[Importance]:
@@ -174,6 +176,7 @@ def rerun(
             scores[runs.MODEL].get(figure),
             _best_baseline(scores, figure),
             scores[runs.MODEL].get("verdict"),
+            verdict.reference(scores[runs.MODEL]),
         )
         one.set_user_attr(RERUNS, [asdict(rerun) for rerun in done.values()])
     return Optimism(leader.value or math.nan, tuple(done[seed] for seed in sorted(done)))

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import backend, experiment
 from mlxts.errors import BusyError, DeviceError, MlxtsError, TakenOverError
-from mlxts.evaluation import runs
+from mlxts.evaluation import runs, verdict
 from mlxts.search import readiness, storage, sweep
 from mlxts.training import run
 from mlxts.training.events import Event, Listener, StartEvent, StopEvent
@@ -149,6 +149,7 @@ class _Job:
             "steps": summary["steps"],
             "train_seconds": summary["train_seconds"],
             "verdict": scores.get("verdict"),
+            "reference": verdict.reference(scores),
             "device": backend.device_name(),
         }.items():
             trial.set_user_attr(key, value)

@@ -13,7 +13,6 @@ from mlxts import code_version, dataset, run_files
 from mlxts.config import ExperimentConfig
 from mlxts.dataset import Dataset
 from mlxts.errors import MlxtsError
-from mlxts.files import runs_folder
 from mlxts.search import readiness
 from mlxts.search.matrix import Point
 from mlxts.training import batch_size, run
@@ -104,8 +103,7 @@ def _of_one_data_set(
     except MlxtsError as error:
         yield from (Projection(point, problem=str(error)) for point, _ in runs)
         return
-    code = code_version.of(code_version.RUN)
-    done = {path.parent.name for path in runs_folder().glob(f"*/{run_files.SUMMARY}")}
+    code, done = code_version.of(code_version.RUN), set(run_files.finished())
     kinds: dict[str, _Kind | str] = {}
     for point, configuration in runs:
         key = configuration.model_dump_json(exclude=_OF_ONE_RUN)
@@ -137,8 +135,8 @@ def _kind(configuration: ExperimentConfig, data: Dataset) -> _Kind | str:
         plan = run.plan(configuration, data=data, tuned=False)
     except MlxtsError as error:
         return str(error)
-    problem = batch_size.untuned(configuration, data)
-    if not problem:
+    problem = batch_size.untuned(configuration, data)  # all but its memory and time is known
+    if problem is None:
         try:
             readiness.require_room(plan)
         except MlxtsError as error:

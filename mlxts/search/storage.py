@@ -367,9 +367,11 @@ def _requeue_the_marked(study: optuna.Study) -> None:
 
 
 def _require_whole_end(path: Path) -> None:
-    """Raises ValueError: the last line is not JSON. Optuna passes over it until one more is added,
-    and could not read the journal after that."""
-    whole = path.read_bytes().rpartition(b"\n")[0]
+    """Raises ValueError, TypeError: the last line is not JSON. Optuna passes over it until one more
+    is added, and could not read the journal after that. A line that was cut is no damage."""
+    whole, _, torn = path.read_bytes().rpartition(b"\n")
+    if torn and not torn.startswith(b"{"):
+        raise ValueError("it ends in what nobody wrote")
     if whole and not isinstance(json.loads(whole.rpartition(b"\n")[2]), dict):
         raise TypeError("its last line is no JSON object")
 

@@ -14,11 +14,22 @@ def make(name: str, project: str) -> Tracker:
     """A tracker that keeps everything under outputs/tracking.
 
     Raises:
-        TrackingError: its library is not installed.
+        TrackingError: its library is not installed, or cannot open its store.
     """
     if importlib.util.find_spec(name) is None:
         raise TrackingError(f"{name} is not installed; {INSTALL}")
     folder().mkdir(parents=True, exist_ok=True)
+    try:
+        return _opened(name, project)
+    except Exception as error:  # each library has errors of its own
+        what = " ".join(str(error).split()) or type(error).__name__
+        raise TrackingError(
+            f"{name} cannot keep anything in {folder()}: {what[:200]}; free some disk space, or "
+            "move that folder away"
+        ) from error
+
+
+def _opened(name: str, project: str) -> Tracker:
     if name == "mlflow":
         from mlxts.tracking.mlflow import MLflowTracker
 

@@ -15,7 +15,7 @@ from mlxts.training.loop import Outcome
 
 
 def finish(folder: Path, outcome: Outcome, model: Network, tell: Listener) -> Outcome:
-    """Restore the best weights, or those before them where they are damaged.
+    """Restore the best weights, or those before them where they are damaged; evaluation mode.
 
     Returns:
         The outcome, whose best loss and step are those of the weights that the model now has.
@@ -24,6 +24,7 @@ def finish(folder: Path, outcome: Outcome, model: Network, tell: Listener) -> Ou
         CheckpointError: neither is whole.
     """
     run_id = outcome.state.run_id
+    model.eval()
     found, refused = checkpoint.restore(folder / "checkpoint", "best", run_id, model)
     if not refused:
         return outcome
@@ -40,10 +41,13 @@ def finish(folder: Path, outcome: Outcome, model: Network, tell: Listener) -> Ou
 def load(folder: Path, run_id: str, model: Network) -> None:
     """Restore the weights that the run's summary tells of, or the best there are without one.
 
+    The model is in evaluation mode afterwards.
+
     Raises:
         CheckpointError: they are gone or damaged.
         RunError: the summary is damaged.
     """
+    model.eval()
     state, refused = checkpoint.restore(folder / "checkpoint", "best", run_id, model)
     if refused and state.step != _scored_step(folder):
         raise CheckpointError(

@@ -73,7 +73,7 @@ def save(
         folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}.", suffix=TEMPORARY))
         for file, values in arrays.items():
-            _write_arrays(temporary / file, values)
+            write_arrays(temporary / file, values)
         files = {path.name: _fingerprint(path) for path in sorted(temporary.iterdir())}
         record = {**asdict(state), "files": files}
         text = json.dumps(record, indent=2, default=str)
@@ -170,8 +170,14 @@ def _load(
     return state
 
 
-def _write_arrays(path: Path, arrays: dict[str, mx.array]) -> None:
-    mx.save_safetensors(str(path), arrays)
+def write_arrays(
+    path: Path, arrays: dict[str, mx.array], metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file. Raises OSError."""
+    try:
+        mx.save_safetensors(str(path), arrays, metadata=metadata)
+    except RuntimeError as error:  # MLX's word for a write that failed
+        raise OSError(" ".join(str(error).split())) from error
     # A full disk can go unnoticed in the stream that MLX writes through.
     if path.stat().st_size <= sum(value.nbytes for value in arrays.values()):
         raise OSError(28, "No space left on device")

@@ -62,10 +62,14 @@ class RunLog:
         self._paths = (folder / METRICS, folder / EVENTS)
         self._step = step
         self._files: list[TextIO] = []
+        self.lost_steps = 0  # before `step` that metrics.jsonl does not tell of any more
 
     def __enter__(self) -> Self:
         for path in self._paths:
-            _cut(path, self._step)
+            kept = _cut(path, self._step)
+            if path.name == METRICS:
+                known = {row["step"] for row in kept if row["split"] == "train"}
+                self.lost_steps = self._step - len(known)
             self._files.append(path.open("a", encoding="utf-8"))
         return self
 
@@ -126,10 +130,11 @@ def _is_routine(event: Event) -> bool:
     return isinstance(event, ThermalEvent) and not event.message
 
 
-def _cut(path: Path, step: int) -> None:
+def _cut(path: Path, step: int) -> list[dict[str, Any]]:
+    kept = [row for row in read(path) if row["step"] <= step]
     if path.exists():
-        kept = [row for row in read(path) if row["step"] <= step]
         write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+    return kept
 
 
 def _finite(record: dict[str, Any]) -> dict[str, Any]:

@@ -27,15 +27,15 @@ from mlxts.features import timescales
 from mlxts.files import canonical_hash, runs_folder, sweep, write_text
 from mlxts.model import budget, cost
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
-from mlxts.model.scale import ScaleModel
 from mlxts.run_files import metadata as record
 from mlxts.training import batch_size, best, checkpoint, memory_plan, offset, run_json, start
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.events import Event, Listener, NoticeEvent
 from mlxts.training.header import start_event
-from mlxts.training.log import RunLog
+from mlxts.training.log import METRICS, RunLog
 from mlxts.training.loop import Gate, Outcome, Permit, always, fresh_state
 from mlxts.training.loop import train as train_loop
+from mlxts.training.offset import Offset
 from mlxts.training.ranks import ALONE, Ranks
 from mlxts.training.step import Forward, TargetScale, make_optimizer
 
@@ -109,7 +109,7 @@ class Trained:
     model: PatchTST
     scale: TargetScale
     outcome: Outcome | None = None
-    offset: ScaleModel | None = None  # what the model's output is added to
+    offset: Offset | None = None  # what the model's output is added to
 
     def outputs(self, split: str) -> np.ndarray:
         """(n,) float64 of a split, in the order of its samples: logits, or log returns."""
@@ -265,7 +265,10 @@ def _train(
     with ExitStack() as stack:
         listeners = [emit]
         if ranks.leads:
-            listeners.insert(0, stack.enter_context(RunLog(plan.folder, state.step)))
+            record = stack.enter_context(RunLog(plan.folder, state.step))
+            listeners.insert(0, record)
+            if record.lost_steps:
+                notices.append(f"{METRICS} has lost the lines of {record.lost_steps} steps")
 
         def tell(event: Event) -> None:
             for listener in listeners:

@@ -10,9 +10,9 @@ from mlxts.dataset import Dataset
 from mlxts.model import budget
 from mlxts.model.offset import OffsetPatchTST
 from mlxts.model.patchtst import PatchTST, Shape
-from mlxts.model.scale import ScaleModel
 from mlxts.training import offset
 from mlxts.training.loop import Arrays
+from mlxts.training.offset import Offset
 from mlxts.training.step import TargetScale
 
 _FEATURES_AT_A_TIME = 64
@@ -65,7 +65,7 @@ def feature_statistics(data: Dataset) -> np.ndarray:
     return found
 
 
-def arrays(data: Dataset, beneath: ScaleModel | None, scale: TargetScale) -> Arrays:
+def arrays(data: Dataset, beneath: Offset | None, scale: TargetScale) -> Arrays:
     """Features on the device, and the rows and targets of training and validation."""
     train, validation = data.samples["train"], data.samples["validation"]
     return Arrays(

@@ -155,7 +155,7 @@ class Step:
             keys: mx.array,
         ) -> mx.array:
             model.update(in_precision(parameters, training.precision))
-            outputs = model(
+            outputs = model.forward(
                 windows(features, rows, context),
                 keys,
                 checkpointing=training.gradient_checkpointing,
@@ -232,7 +232,7 @@ class Forward:
 
         @partial(mx.compile, inputs=[model.state])
         def forward(features: mx.array, rows: mx.array) -> mx.array:
-            return model(windows(features, rows, context))
+            return model.forward(windows(features, rows, context))
 
         self._forward = forward
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from mlxts import run_files
 from mlxts.data import store
 from mlxts.errors import MlxtsError
-from mlxts.evaluation import runs
+from mlxts.evaluation import runs, verdict
 from mlxts.training import log
 from mlxts.workspace import git
 from mlxts.workspace.tables import table
@@ -64,7 +64,7 @@ def runs_since(moment: datetime | None) -> str:
                 one["mode"],
                 one["status"],
                 skill,
-                one["verdict"] or "–",
+                verdict.against(one["verdict"], one["reference"]) or "–",
                 f"{started:%Y-%m-%d %H:%M}",
             )
         )

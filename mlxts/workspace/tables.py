@@ -138,13 +138,18 @@ def thermal() -> str:
 def estimable() -> str:
     return "\n".join(
         [
-            f"- Fewer than {protocol.MIN_CLASS_SAMPLES} samples of either class, or fewer than "
+            f"- Fewer than {protocol.MIN_CLASS_SAMPLES} samples of either class, in what is scored "
+            "or in what was trained on, or fewer than "
             f"{protocol.MIN_POSITIVE_CLUSTERS} separate clusters of positives: *not estimable*, "
-            "and part of no claim.",
+            "and part of no claim. Likewise returns that are all the same.",
             f"- Block bootstrap, blocks of max(H, {protocol.MIN_BLOCK_DAYS}) days.",
             f"- Probabilities that span less than {protocol.COLLAPSE_RANGE:g}: *collapsed*.",
-            f"- Primary figure: log-loss skill against {protocol.BASELINE.upper()}, a logistic "
-            f"regression on log ranges over {_listed(map(str, protocol.HAR_WINDOWS))} days.",
+            "- Primary figure: log-loss skill against the reference, the better of two by "
+            "cross-validation within the scored asset's own training days: "
+            f"{protocol.BASELINE.upper()}, a logistic regression on log ranges over "
+            f"{_listed(map(str, protocol.HAR_WINDOWS))} days, and {protocol.LINEAR}, a ridge "
+            "regression on these and the network's own features at the decision bar. Skill over "
+            f"{protocol.BASELINE.upper()} stands beside it.",
         ]
     )
 

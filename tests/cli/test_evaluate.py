@@ -68,6 +68,7 @@ def test_evaluate_repeats_what_the_training_concluded(trained):
     summary = json.loads((trained / "summary.json").read_text())
     assert set(found["validation"]) == {"patchtst", "bayes", *BASELINES}
     assert set(found.pop("details")) == {"reliability", "operating_points", "chosen_on"}
+    assert found.pop("reference") == summary["reference"]
     assert found == summary["scores"]
     low, high = found["validation"]["patchtst"]["interval"]["auc"]
     assert low <= found["validation"]["patchtst"]["auc"] <= high
@@ -163,8 +164,11 @@ def test_runs_lists_the_run(trained):
     (row,) = json.loads(call("runs", "--json").stdout)["runs"]
     assert (row["run_id"], row["budget"], row["mode"]) == (trained.name, "0.02M", "exploratory")
     assert row["n_total"] == pytest.approx(20_000, rel=0.01)
-    assert row["verdict"] in ("beats", "matches", "loses to", "not estimable")
+    said = {"beats": "beats", "loses": "loses to", "not significantly different": "not signific"}
+    assert row["verdict"] in said
+    assert row["reference"] in ("har", "linear")
     shown = call("runs").stdout
+    assert said[row["verdict"]] in shown
     assert "small (exploratory)" in shown
     assert trained.name in shown
 

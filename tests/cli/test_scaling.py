@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from mlxts.cli.scaling import scaling
-from mlxts.errors import RunError, StorageError
+from mlxts.errors import ConfigError, RunError, StorageError
 from mlxts.evaluation import looks
 from tests import homes
 from tests.scaling import worlds
@@ -124,3 +124,10 @@ def test_a_surface_over_parameters_and_samples(tmp_path, monkeypatch):
     assert [cell["sizes"] for cell in found["cells"]] == [3, 3]
     assert all(cell["gain"] > 0.0 for cell in found["cells"])
     assert all("one seed" in cell["reason"] for cell in found["cells"])
+
+
+@pytest.mark.parametrize("command", ["ledger", "fit", "verdict"])
+@pytest.mark.parametrize("name", ["../../x", "a/b", "/tmp/x", "..", ".", ""])
+def test_results_stay_in_their_folder(command, name):
+    with pytest.raises(ConfigError, match="--name"):
+        call(command, "--name", name)

@@ -7,10 +7,11 @@ Taken away or changed is what Python code can see: the platform's name, /proc an
 import fcntl
 import os
 import platform
+import resource
 import sys
 import sysconfig
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import psutil  # before it could ask for a Mac's own extension module
@@ -43,12 +44,18 @@ def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
     return asked
 
 
+def _in_bytes(who: int, ask: Callable[[int], Any] = resource.getrusage) -> SimpleNamespace:
+    """getrusage(2), whose largest resident set is in bytes there and in KiB here."""
+    return SimpleNamespace(ru_maxrss=ask(who).ru_maxrss * 1024)
+
+
 def _pretend() -> None:
     sysconfig.get_config_vars()  # kept from now on; they lie in a file named after the platform
     sys.platform = "darwin"
     names = platform.uname()._replace(system="Darwin", release="25.1.0")
     platform.uname = lambda: names
     platform.mac_ver = lambda *_: ("26.1", ("", "", ""), "arm64")
+    resource.getrusage = _in_bytes
     fcntl.F_FULLFSYNC = 51  # the system below knows no such command and refuses it
     for name in LACKING:
         if hasattr(os, name):

@@ -206,6 +206,13 @@ def test_terms_become_symbols_and_small_values_numbers(tmp_path: Path) -> None:
     assert symbol_of("S&P 500") == "GT_S_P_500"
 
 
+@pytest.mark.parametrize("terms", ["gold,gold", "gold: (Japan),Gold: (France)"])
+def test_two_terms_of_one_symbol_are_not_mixed_up(tmp_path: Path, terms: str) -> None:
+    path = export(tmp_path, "Week", "2024-01-28,1,30\n", terms)
+    with pytest.raises(SourceError, match="two terms would be called GT_GOLD"):
+        TrendsSource(path).fetch("GT_GOLD")
+
+
 @pytest.mark.parametrize("text", ["", "Category: All\n", "date,value\n2024-01-01,3\n"])
 def test_another_file_is_no_export(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.csv"

@@ -222,3 +222,60 @@ def test_processed_versions_count_up_with_content_and_sources(
     assert store.find_processed("tier20", sources=[one], parameters={"code": "b"}) is None
     assert_frame_equal(store.load(first), features)
     assert store.verify() == store.Verification(5, (), (), ())
+
+
+def _entry(**changes: object) -> Path:
+    """Change keys of the only entry of the raw manifest."""
+    manifest = files.raw_folder() / "manifest.json"
+    value = json.loads(manifest.read_text())
+    value["artifacts"][0] |= changes
+    manifest.write_text(json.dumps(value))
+    return manifest
+
+
+@pytest.mark.parametrize(
+    "path", ["../other.parquet", "/etc/hostname", "data/raw/../../x", "small.yaml", "data/raw", ""]
+)
+def test_an_entry_that_leads_out_of_the_folder_is_refused_and_nothing_is_overwritten(
+    workspace: Path, bars: pl.DataFrame, path: str
+) -> None:
+    register(bars)
+    outside = [workspace / "small.yaml", workspace / "x", workspace.parent / "other.parquet"]
+    for file in outside:
+        file.write_text("mine")
+    _entry(path=path)
+    for look in (lambda: register(bars), store.raw_artifacts, store.verify):
+        with pytest.raises(IntegrityError, match=r"manifest\.json: entry 1 names .* does not lie"):
+            look()
+    assert [file.read_text() for file in outside] == ["mine"] * 3
+
+
+def test_data_may_be_a_link_to_another_disk(
+    workspace: Path, bars: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    disk = tmp_path_factory.mktemp("disk")
+    (workspace / "data").symlink_to(disk, target_is_directory=True)
+    artifact = register(bars)
+    assert artifact.path.startswith("data/raw/files/SPY/")
+    assert (disk / artifact.path.removeprefix("data/")).is_file()
+    assert_frame_equal(store.load(artifact), bars)
+    assert store.verify().ok
+    assert store.unregistered() == ()
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "null", '{"format": 1, "artifacts": {}}', "\x00"])
+def test_a_manifest_of_another_shape_is_one_line(
+    workspace: Path, bars: pl.DataFrame, text: str
+) -> None:
+    register(bars)
+    (files.raw_folder() / "manifest.json").write_text(text)
+    with pytest.raises(IntegrityError, match=r"manifest\.json is damaged"):
+        store.raw_artifacts()
+
+
+def test_every_key_of_an_entry_has_its_type(workspace: Path, bars: pl.DataFrame) -> None:
+    whole = register(bars).record()
+    for key, value in whole.items():
+        _entry(**whole | {key: 3 if isinstance(value, str) else "text"})
+        with pytest.raises(IntegrityError, match=f"entry 1 is damaged: {key}"):
+            store.raw_artifacts()

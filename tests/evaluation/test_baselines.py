@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlxts import dataset
 from mlxts.dataset import Dataset, Samples
 from mlxts.evaluation import baselines, score
 from mlxts.evaluation.baselines import BASELINES
@@ -36,8 +37,12 @@ def featured(bars: pl.DataFrame, task: str = "threshold_1pct", horizon: int = 1)
     )
 
 
+def own(world: Dataset) -> Dataset:
+    return dataset.of_symbol(world, world.score_on)
+
+
 def spoken(world: Dataset, splits: tuple[str, ...], name: str) -> pl.DataFrame:
-    return baselines.predictions(world, splits, [name], KNOWN)[name]
+    return baselines.beside(world, splits, [name], KNOWN).tables[name]
 
 
 @every_baseline
@@ -46,7 +51,8 @@ def test_it_speaks_about_exactly_the_samples(bars, name, task):
     world = featured(bars, task, horizon=3)
     table = spoken(world, ("train", "validation"), name)
     for split in ("train", "validation"):
-        samples, rows = world.samples[split], table.filter(split=split)
+        asked = own(world) if name in BASELINES else world
+        samples, rows = asked.samples[split], table.filter(split=split)
         assert (rows["date"].to_numpy() == samples.dates).all()
         assert (rows["symbol"].to_numpy() == samples.symbols).all()
         assert (rows["target"].to_numpy() == samples.targets).all()
@@ -104,7 +110,7 @@ def test_bars_without_a_range_and_without_a_move_are_survived(name, task):
     assert logits.abs().max() < 8.0
 
 
-@every_baseline
+@pytest.mark.parametrize("name", [name for name in KNOWN if name not in BASELINES])
 def test_one_class_in_training_is_answered_with_its_rate(bars, name):
     calm = bars.with_columns(pl.lit(100.0).alias(c) for c in ("open", "high", "low", "close"))
     table = spoken(featured(calm), ("train", "validation"), name)
@@ -112,22 +118,74 @@ def test_one_class_in_training_is_answered_with_its_rate(bars, name):
     assert table["logit"].is_finite().all()
 
 
-def test_a_symbol_without_training_samples_is_spoken_about(bars):
+def test_a_symbol_without_training_days_of_its_own_has_no_reference_and_borrows_none(bars):
     world = featured(bars)
+    world = dataset.with_train(world, world.samples["train"].symbols == "B")
+    found = baselines.beside(world, ("validation",), KNOWN, KNOWN)
+    assert found.reference.name is None
+    assert "0 positives and 0 negatives of A" in str(found.reference.not_estimable)
+    assert set(found.tables) == set(KNOWN) - set(BASELINES)
+    for table in found.tables.values():
+        assert table["logit"].is_finite().all()
+
+
+@pytest.mark.parametrize("task", ["threshold_1pct", "direction", "regression"])
+def test_too_few_training_days_make_no_reference(bars, task):
+    world = featured(bars, task)
+    ours = np.flatnonzero(world.samples["train"].symbols == "A")
+    found = baselines.beside(dataset.with_train(world, ours[:8]), ("validation",))
+    assert (found.reference.name, found.tables) == (None, {})
+    assert "at least 30" in str(found.reference.not_estimable)
+    enough = baselines.beside(dataset.with_train(world, ours), ("validation",))
+    assert enough.reference.name in ("har", "linear")
+
+
+def test_thirty_of_each_class_are_enough_and_twenty_nine_are_not(bars):
+    world = featured(bars, "direction")
     train = world.samples["train"]
-    only = Samples(
-        **{f.name: getattr(train, f.name)[train.symbols == "B"] for f in fields(Samples)}
+    ours = train.symbols == "A"
+    rises, falls = (np.flatnonzero(ours & (train.targets == kind)) for kind in (1.0, 0.0))
+    for count, known in ((29, False), (30, True)):
+        few = dataset.with_train(world, np.sort(np.r_[rises[:count], falls]))
+        assert (baselines.beside(few, ("validation",)).reference.name is not None) is known
+
+
+def test_prices_that_never_move_make_no_reference(bars):
+    calm = bars.with_columns(pl.lit(100.0).alias(c) for c in ("open", "high", "low", "close"))
+    for task in ("direction", "regression"):
+        found = baselines.beside(featured(calm, task), ("validation",))
+        assert (found.reference.name, found.tables) == (None, {})
+
+
+@pytest.mark.parametrize("task", ["threshold_1pct", "regression"])
+def test_an_asset_has_the_same_references_alone_and_among_others(bars, task):
+    noise = np.random.default_rng(0).normal(size=(bars.height, 2)).astype(np.float32)
+    both = replace(worlds.world(bars, task), features=noise, names=("a", "b"))
+    one = worlds.world(bars.filter(symbol="A"), task)
+    one = replace(one, features=noise[: one.bars.height], names=("a", "b"))
+    alone = baselines.beside(one, ("train", "validation"))
+    among = baselines.beside(both, ("train", "validation"))
+    assert among.reference == alone.reference
+    for name, table in alone.tables.items():
+        np.testing.assert_allclose(among.tables[name]["logit"], table["logit"], atol=1e-9)
+
+
+def test_each_asset_has_references_of_its_own(bars):
+    ours, theirs = (
+        baselines.beside(featured(bars), ("validation",), symbol=symbol).tables["har"]
+        for symbol in ("A", "B")
     )
-    world = replace(world, samples={**world.samples, "train": only})
-    for name in KNOWN:
-        assert spoken(world, ("validation",), name)["logit"].is_finite().all()
+    alone = baselines.beside(featured(bars.filter(symbol="B")), ("validation",)).tables["har"]
+    assert set(ours["symbol"]) == {"A"}
+    assert set(theirs["symbol"]) == {"B"}
+    np.testing.assert_allclose(theirs["logit"], alone["logit"], atol=1e-9)
 
 
 def test_volatility_baselines_find_volatility_and_climatology_is_calibrated():
     bars = worlds.market(4000, seed=4)
     world = worlds.world(bars)
     scores = score.score(
-        baselines.predictions(world, ("train",)), world.task, 1, "A", splits=("train",), draws=20
+        baselines.beside(world, ("train",)).tables, world.task, 1, "A", splits=("train",), draws=20
     )["train"]
     assert scores["har"]["auc"] > 0.6
     assert scores["volatility"]["auc"] > 0.6
@@ -139,9 +197,9 @@ def test_volatility_baselines_find_volatility_and_climatology_is_calibrated():
 
 def test_the_training_mean_is_the_climatology_of_returns(bars):
     world = worlds.world(bars, "regression")
-    table = baselines.predictions(world, ("validation",), ["climatology"])["climatology"]
+    table = baselines.beside(world, ("validation",), ["climatology"]).tables["climatology"]
     assert table["logit"].unique().to_list() == [
-        pytest.approx(world.samples["train"].targets.mean(dtype=np.float64))
+        pytest.approx(own(world).samples["train"].targets.mean(dtype=np.float64))
     ]
 
 
@@ -175,7 +233,7 @@ def test_har_on_real_bars_reaches_the_known_figures(horizon, monkeypatch, realda
     bars = pl.read_parquet(path, columns=list(columns)).with_columns(symbol=pl.lit("SPY"))
     monkeypatch.setattr(worlds, "splits", lambda days: SPLITS["protocol"])
     world = worlds.world(bars, "threshold_1pct", horizon)
-    models = baselines.predictions(world, ("train", "validation"), ["har"])
+    models = baselines.beside(world, ("train", "validation"), ["har"]).tables
     figures = score.score(models, TASKS["threshold_1pct"], horizon, "SPY", draws=10)
     har = figures["validation"]["har"]
     n, auc, log_loss = HAR_ON_SPY[horizon]

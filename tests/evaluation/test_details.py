@@ -17,13 +17,13 @@ SPLITS = ("train", "validation", "test")
 @pytest.fixture(scope="module")
 def labels():
     data = worlds.world(worlds.market(1500, seed=21, symbols=("A", "B")))
-    return data, baselines.predictions(data, SPLITS, ["har"])["har"]
+    return data, baselines.beside(data, SPLITS, ["har"]).tables["har"]
 
 
 @pytest.fixture(scope="module")
 def returns():
     data = worlds.world(worlds.market(1500, seed=22), "regression", horizon=5)
-    return data, baselines.predictions(data, SPLITS, ["har"])["har"]
+    return data, baselines.beside(data, SPLITS, ["har"]).tables["har"]
 
 
 @pytest.mark.parametrize(("scored", "chosen_on"), [("validation", "train"), ("test", "validation")])

@@ -49,3 +49,13 @@ def test_dates_of_a_week_apart_are_as_many_days_apart():
     assert estimability.positive_clusters(dates, targets, 5, spacing=5) == 2
     assert estimability.positive_clusters(dates, targets, 5, spacing=1) == 1
     assert estimability.positive_clusters(dates, targets, 5, spacing=6) == 3
+
+
+@pytest.mark.parametrize(("clusters", "estimable"), [(9, False), (10, True)])
+@pytest.mark.parametrize(("horizon", "spacing"), [(3, 1), (16, 5)])
+def test_ten_clusters_are_enough_and_nine_are_not(clusters, estimable, horizon, spacing):
+    """Each of four positives on successive dates, three dates apart from the next."""
+    targets = np.tile([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0], clusters)
+    targets = np.r_[targets, np.zeros(30)]
+    found = estimability.obstacle(np.arange(len(targets)), targets, horizon, spacing)
+    assert found == (None if estimable else "9 separate clusters of positives, 10 are needed")

@@ -1,6 +1,5 @@
 """The ledger of looks at the test split."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -42,8 +41,28 @@ def test_a_look_that_cannot_be_recorded_is_refused(workspace):
         looks.record("run", "SPY")
 
 
+@pytest.mark.parametrize("line", ["garbage", "[]", '{"who": "me"}', '{"who": 1, "wh'])
+def test_a_damaged_ledger_keeps_the_test_split_closed(line):
+    looks.record("first", "SPY")
+    with looks.path().open("a") as ledger:
+        ledger.write(line + "\n")
+    before = looks.path().read_bytes()
+    for look in (looks.history, lambda: looks.record("second", "SPY")):
+        with pytest.raises(StorageError, match=r"test_looks\.jsonl is damaged: line 2"):
+            look()
+    assert looks.path().read_bytes() == before
+
+
+def test_a_user_without_a_name_is_recorded_by_number(monkeypatch):
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 987654321)
+    assert looks.record("run", "SPY") == 1
+    assert looks.history()[0]["who"] == "uid 987654321"
+
+
 def test_a_look_is_flushed_to_the_disk_before_it_is_taken(monkeypatch):
     flushed = []
-    monkeypatch.setattr(os, "fsync", lambda _: flushed.append(looks.path().read_bytes()))
+    monkeypatch.setattr(looks, "sync", lambda _: flushed.append(looks.path().read_bytes()))
     looks.record("run", "SPY")
     assert flushed == [looks.path().read_bytes()]

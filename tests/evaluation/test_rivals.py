@@ -22,13 +22,13 @@ def test_it_learns_what_there_is_to_learn_and_says_how_it_goes(name):
     data, said = worlds.dataset(), []
     config = worlds.configuration(training__max_epochs=20, training__learning_rate=0.02)
     known = {name: TrainedRival(name, config, said.append)}
-    table = baselines.predictions(data, ("train", "validation"), [name], known)[name]
+    table = baselines.beside(data, ("train", "validation"), [name], known).tables[name]
     rate = data.samples["train"].targets.mean()
     prior = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
     assert loss(table, "validation") < prior - 0.1
     assert "validation loss" in said[0]
     assert "best validation loss" in said[-1]
-    again = baselines.predictions(data, ("train", "validation"), [name], known)[name]
+    again = baselines.beside(data, ("train", "validation"), [name], known).tables[name]
     assert again.equals(table)
 
 

@@ -65,7 +65,9 @@ def test_the_listing_shows_scores_and_the_unfinished(folder):
         "rmse": None,
         "auc": 0.7,
         "skill": -0.01,
-        "verdict": "matches",
+        "skill_har": -0.01,  # of before there was linear
+        "reference": "har",
+        "verdict": "not significantly different",
         "train_seconds": 61.5,
         "samples_per_second": None,
         "wall_time_omitted": None,
@@ -103,6 +105,23 @@ def test_a_damaged_run_is_listed_with_the_reason_and_hides_no_other(folder, text
         [folder / "b"],
         {"a": damaged["damaged"]},
     )
+
+
+def test_a_run_without_its_run_json_is_damaged_and_not_forgotten(folder):
+    (make(folder, "a", {"status": "finished"}) / "run.json").unlink()
+    (row,) = runs.listing()
+    assert row["status"] == "damaged"
+    assert "holds no readable run.json" in row["damaged"]
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", '{"status": 3}', '{"status": "finished", "steps": 1.5}']
+)
+def test_a_summary_of_another_shape_makes_no_unfinished_run(folder, text):
+    (make(folder, "a") / "summary.json").write_text(text)
+    (row,) = runs.listing()
+    assert row["status"] == "damaged"
+    assert "summary.json is damaged" in row["damaged"]
 
 
 @pytest.mark.parametrize("name", ["", "/etc", "ab*", "[", "..", "."])

@@ -7,12 +7,31 @@ import polars as pl
 import pytest
 from scipy.special import logit
 
+from mlxts.dataset import Dataset
 from mlxts.errors import DataError, EmptySplitError
-from mlxts.evaluation import baselines, metrics, regression, score
+from mlxts.evaluation import (
+    baselines,
+    conformal,
+    estimability,
+    metrics,
+    predictions,
+    regression,
+    score,
+    uncertainty,
+)
+from mlxts.evaluation.walk import WALKS
 from mlxts.protocol import TASKS, TIMESCALES
 from tests.evaluation import worlds
 
 DRAWS = 200
+
+
+def spoken(world: Dataset) -> pl.DataFrame:
+    """A model that says nothing but even odds."""
+    return pl.concat(
+        predictions.table(world.samples[split], split, np.zeros(len(world.samples[split])))
+        for split in ("train", "validation")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +41,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def models(world):
-    return baselines.predictions(world, ("train", "validation"))
+    return baselines.beside(world, ("train", "validation")).tables
 
 
 def scored(models, **changes):
@@ -46,7 +65,7 @@ def test_overlapping_labels_are_worth_fewer_samples():
     worth = {}
     for horizon in (1, 10):
         apart = worlds.world(worlds.market(1500, seed=11), "direction", horizon)
-        models = baselines.predictions(apart, ("train", "validation"), ["har"])
+        models = baselines.beside(apart, ("train", "validation"), ["har"]).tables
         worth[horizon] = scored(models, task=apart.task, horizon=horizon)["har"]
         assert worth[horizon]["n_eff"] <= worth[horizon]["n"]
     assert worth[10]["n_eff"] < 0.4 * worth[1]["n_eff"]
@@ -55,7 +74,8 @@ def test_overlapping_labels_are_worth_fewer_samples():
 def test_only_rows_of_the_scored_symbol_count(world, models):
     samples = world.samples["validation"]
     of_b = samples.symbols == "B"
-    figures = scored(models, score_on="B")["har"]
+    of_b_alone = baselines.beside(world, ("train", "validation"), symbol="B").tables
+    figures = scored(of_b_alone, score_on="B")["har"]
     assert figures["n"] == of_b.sum()
     assert figures["n_pos"] == samples.targets[of_b].sum()
     assert figures["base_rate"] == pytest.approx(samples.targets[of_b].mean())
@@ -74,7 +94,7 @@ def test_a_copy_of_har_matches_it_exactly(models):
     assert figures["log_loss_difference"] == 0.0
     assert figures["interval"]["log_loss_difference"] == [0.0, 0.0]
     assert figures["interval"]["log_loss_skill"] == [0.0, 0.0]
-    assert figures["verdict"] == "matches"
+    assert figures["verdict"] == "not significantly different"
 
 
 def test_foresight_beats_and_nonsense_loses(models):
@@ -84,7 +104,7 @@ def test_foresight_beats_and_nonsense_loses(models):
     found = scored({"known": known, "wrong": wrong, "har": har})
     assert found["known"]["verdict"] == "beats"
     assert found["known"]["log_loss_skill"] > 0.0 > found["known"]["log_loss_difference"]
-    assert found["wrong"]["verdict"] == "loses to"
+    assert found["wrong"]["verdict"] == "loses"
 
 
 def test_pairing_makes_a_difference_narrower_than_two_figures_apart(models):
@@ -125,14 +145,15 @@ def test_a_split_without_rows_says_what_to_do(models):
 
 def test_rare_events_are_scored_but_claim_nothing():
     world = worlds.world(worlds.market(1500, seed=12), "threshold_5pct")
-    found = scored(baselines.predictions(world, ("train", "validation")), task=world.task)
-    assert found["har"]["estimable"] is False
-    assert "positives" in found["har"]["not_estimable"]
-    assert found["volatility"]["verdict"] == "not estimable"
+    scores, _ = score.score_run("m", spoken(world), world)
+    found = scores["validation"]["m"]
+    assert found["estimable"] is False
+    assert "positives" in found["not_estimable"]
+    assert found["verdict"] == "not estimable"
 
 
 def test_a_network_is_scored_beside_all_baselines(world, models):
-    scores = score.score_run("patchtst", models["volatility"], world)
+    scores, _ = score.score_run("patchtst", models["volatility"], world)
     assert set(scores["validation"]) == {"patchtst", *models}
     ours, theirs = scores["validation"]["patchtst"], scores["validation"]["volatility"]
     assert ours == theirs
@@ -140,7 +161,7 @@ def test_a_network_is_scored_beside_all_baselines(world, models):
 
 def test_returns_are_scored_by_their_own_metrics():
     world = worlds.world(worlds.market(1500, seed=13), "regression", horizon=5)
-    models = baselines.predictions(world, ("train", "validation"))
+    models = baselines.beside(world, ("train", "validation")).tables
     found = scored(models, task=world.task, horizon=5)
     for figures in found.values():
         assert set(regression.METRICS) <= set(figures)
@@ -148,7 +169,7 @@ def test_returns_are_scored_by_their_own_metrics():
         assert figures["width"] > 0.0
     assert found["climatology"]["r2"] == pytest.approx(0.0, abs=1e-12)
     assert found["climatology"]["collapsed"]
-    assert found["climatology"]["verdict"] in ("beats", "matches", "loses to")
+    assert found["climatology"]["verdict"] in ("beats", "not significantly different", "loses")
 
 
 def test_a_symbol_that_was_never_trained_on_borrows_the_prior_of_the_others(world):
@@ -158,10 +179,11 @@ def test_a_symbol_that_was_never_trained_on_borrows_the_prior_of_the_others(worl
         train, **{field.name: getattr(train, field.name)[others] for field in fields(train)}
     )
     apart = replace(world, samples={**world.samples, "train": only_b})
-    found = scored(baselines.predictions(apart, ("train", "validation")))
-    happened = found["har"]["base_rate"]
+    known = {"walk": next(one for one in WALKS if one.name == "walk_ewma")}
+    found = scored(baselines.beside(apart, ("train", "validation"), known, known).tables)
+    happened = found["walk"]["base_rate"]
     odds = logit(only_b.targets.mean(dtype=np.float64))
-    assert found["har"]["log_loss_prior"] == pytest.approx(np.logaddexp(0, odds) - happened * odds)
+    assert found["walk"]["log_loss_prior"] == pytest.approx(np.logaddexp(0, odds) - happened * odds)
 
 
 def test_a_timescale_with_phases_is_scored_on_the_canonical_one_and_on_all(world):
@@ -175,8 +197,9 @@ def test_a_timescale_with_phases_is_scored_on_the_canonical_one_and_on_all(world
         timescale=TIMESCALES["2d"],
         samples={name: in_two_phases(samples) for name, samples in world.samples.items()},
     )
-    tables = baselines.predictions(phased, ("train", "validation"))
-    found = score.score_models(tables, phased, ("validation",))
+    tables = baselines.beside(phased, ("train", "validation")).tables
+    har = baselines.Reference("har", {})
+    found = score.score_models(tables, phased, ("validation",), har)
     asked = (tables, phased.task, phased.horizon, phased.score_on)
     assert found["validation" + score.ALL_PHASES] == score.score(*asked)["validation"]
     samples = phased.samples["validation"]
@@ -191,9 +214,61 @@ def test_a_timescale_with_phases_is_scored_on_the_canonical_one_and_on_all(world
 
 
 def test_a_timescale_of_one_phase_is_scored_once(world):
-    tables = baselines.predictions(world, ("train", "validation"))
-    assert score.score_models(tables, world, ("validation",)) == scored_splits(tables, world)
+    tables = baselines.beside(world, ("train", "validation")).tables
+    har = baselines.Reference("har", {})
+    assert score.score_models(tables, world, ("validation",), har) == scored_splits(tables, world)
 
 
 def scored_splits(tables, world):
     return score.score(tables, world.task, world.horizon, world.score_on)
+
+
+def har_tables(task: str, horizon: int = 5) -> dict:
+    world = worlds.world(worlds.market(1500, seed=11), task, horizon)
+    return baselines.beside(world, ("train", "validation", "test"), ["har"]).tables
+
+
+def test_an_interval_is_of_the_draws_of_blocks_that_were_asked_for():
+    har = har_tables("threshold_1pct")["har"]
+    options = {"draws": 150, "seed": 4, "spacing": 2}
+    found = score.score({"har": har}, TASKS["threshold_1pct"], 5, "A", **options)
+    rows = har.filter(split="validation").sort("date")
+    z, y, dates = (rows[name].to_numpy() for name in ("logit", "target", "date"))
+    losses = np.logaddexp(0.0, z) - y * z
+    weights = uncertainty.date_weights(dates, 11, draws=150, seed=4)
+    drawn = losses @ weights / weights.sum(axis=0)
+    tail = 0.5 * (1.0 - uncertainty.expanded(len(dates), 11, 3))
+    figures = found["validation"]["har"]
+    assert figures["log_loss"] == pytest.approx(losses.mean())
+    assert figures["interval"]["log_loss"] == pytest.approx(
+        np.quantile(drawn, (tail, 1.0 - tail)).tolist()
+    )
+    assert figures["n_eff"] == pytest.approx(
+        uncertainty.effective(losses, drawn, len(dates), 11, 3)
+    )
+
+
+@pytest.mark.parametrize(("horizon", "spacing"), [(2, 1), (6, 1), (6, 6), (60, 6)])
+def test_a_cell_is_estimable_by_its_own_horizon_and_spacing(horizon, spacing):
+    har = har_tables("threshold_2pct", 1)["har"]
+    rows = har.filter(split="validation").sort("date")
+    task, dates, targets = TASKS["threshold_2pct"], rows["date"], rows["target"].to_numpy()
+    why = estimability.obstacle(dates.to_numpy(), targets, horizon, spacing)
+    assert (why is None) == ((horizon, spacing) in {(2, 1), (6, 6)})
+    found = score.score({"har": har}, task, horizon, "A", spacing=spacing, draws=20)
+    assert found["validation"]["har"]["not_estimable"] == why
+
+
+def test_widths_of_returns_on_test_are_those_of_validation():
+    har = har_tables("regression")["har"]
+    found = score.score({"har": har}, TASKS["regression"], 5, "A", splits=("test",), draws=20)
+    errors = {
+        split: abs(rows["logit"] - rows["target"]).to_numpy()
+        for split in ("validation", "test")
+        for rows in [har.filter(split=split)]
+    }
+    half = conformal.half_width(errors["validation"])
+    figures = found["test"]["har"]
+    assert figures["width_from"] == "validation residuals"
+    assert figures["width"] == pytest.approx(2.0 * half)
+    assert figures["coverage"] == pytest.approx((errors["test"] <= half).mean())

@@ -82,3 +82,17 @@ def test_a_changed_file_is_not_read() -> None:
 def test_a_tier_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match="no tier of 7"):
         artifact.load(_registered("A"), 7, "daily")
+
+
+def test_features_whose_file_is_gone_are_computed_again_into_its_place() -> None:
+    loaded = _registered("A")
+    first, built = artifact.load(loaded, 20, "daily")
+    built.file.chmod(0o644)
+    built.file.write_bytes(b"other")
+    with pytest.raises(IntegrityError, match="delete it: features are computed again"):
+        artifact.load(loaded, 20, "daily")
+    built.file.unlink()
+    second, again = artifact.load(loaded, 20, "daily")
+    assert again == built
+    assert store.verify().ok
+    assert_frame_equal(first, second, check_exact=True)

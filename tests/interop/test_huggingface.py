@@ -46,6 +46,7 @@ def _ours(name: str) -> PatchTST:
             if isinstance(value, mx.array) and value.dtype == mx.float32:
                 drawn = 0.3 * rng.random(value.shape, dtype=np.float32)
                 module[key] = value + mx.array(drawn)
+    model.eval()
     return model
 
 

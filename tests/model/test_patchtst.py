@@ -148,12 +148,3 @@ def test_a_seed_is_a_model() -> None:
     a, b, c = (np.array(PatchTST(_shape("mixing"), seed=s).head.weight) for s in (4, 4, 5))
     assert np.array_equal(a, b)
     assert not np.array_equal(a, c)
-
-
-def test_dropout_acts_only_with_a_key() -> None:
-    model = PatchTST(_shape("mixing", dropout=0.5), seed=0)
-    x = mx.array(_windows())
-    assert mx.array_equal(model(x), model(x))
-    keys = mx.random.split(mx.random.key(1), len(x))
-    assert not mx.array_equal(model(x), model(x, keys))
-    assert mx.array_equal(model(x, keys), model(x, keys))

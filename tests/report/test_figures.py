@@ -18,8 +18,8 @@ LOSSES = [{"step": step, "split": "train", "loss": 0.5 - step / 1000} for step i
 
 
 def spoken(task: str) -> dict[str, pl.DataFrame]:
-    world = worlds.world(worlds.market(600, seed=1), task)
-    return baselines.predictions(world, ("validation",))
+    world = worlds.world(worlds.market(1500, seed=1), task)
+    return baselines.beside(world, ("validation",)).tables
 
 
 @pytest.mark.parametrize("suffix", MAGIC)

@@ -197,7 +197,7 @@ def test_the_metrics_of_a_run_are_those_of_the_evaluator(world):
     for name in ("log_loss", "auc", "brier", "ece", "log_loss_skill"):
         assert row[name] == figures[name]
         assert [row[f"{name}_low"], row[f"{name}_high"]] == figures["interval"][name]
-    assert row["verdict"] == figures["verdict"]
+    assert row["verdict"] == f"{figures['verdict']} to HAR" == "loses to HAR"
     assert row["seconds"] is None  # its steps slowed down
     assert rows["mode"].unique().to_list() == ["exploratory"]
     others = rows.filter(pl.col("run") != run.name)
@@ -213,7 +213,7 @@ def test_the_skill_of_one_seed_is_the_evaluators_with_its_interval(world):
     assert row["skill"] == pytest.approx(figures["log_loss_skill"], rel=1e-9)
     low, high = figures["interval"]["log_loss_skill"]
     assert [row["skill_low"], row["skill_high"]] == pytest.approx([low, high], rel=1e-9)
-    assert row["verdict"] == figures["verdict"]
+    assert row["verdict"] == figures["verdict"] == "loses"
     assert row["n_eff"] == pytest.approx(figures["n_eff"], rel=1e-9)
 
 

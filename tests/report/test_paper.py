@@ -138,3 +138,18 @@ def test_the_results_in_docs_are_what_their_own_figures_render_to():
     path = Path(__file__).parents[2] / "docs" / "research_paper" / "results.md"
     kept = json.loads(paper.figures_of(path).read_text(encoding="utf-8"))
     assert path.read_text(encoding="utf-8") == paper.markdown(kept)
+
+
+def test_figures_of_before_there_was_linear_are_said_against_har_alone(world):
+    record = paper.collect([*world[1], *world[2]], draws=60)
+    new = paper.markdown(record)
+    assert "Against HAR only" not in new
+    for row in (*record["main"], *record["seeds"], *record["beside"], *record["foreseen"]):
+        for name in ("reference", "loss_linear", "skill_har", "skill_har_low", "skill_har_high"):
+            row.pop(name, None)
+        row["verdict"] = "matches"
+    old = paper.markdown(record)
+    assert "**Against HAR only.**" in old
+    assert "not significantly different from HAR" in old
+    assert "matches" not in old
+    assert "linear |" not in old

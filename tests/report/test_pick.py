@@ -64,3 +64,21 @@ def test_a_name_for_nothing_and_runs_that_are_not_finished_are_errors(folders):
     left = reports.unfinished()
     with pytest.raises(RunError, match="none of these runs is finished"):
         pick.pick([left.name])
+
+
+def test_a_damaged_run_is_left_out_by_name_and_reason(folders):
+    (folders[0] / "summary.json").write_text("[]")
+    (folders[1] / "run.json").write_bytes(b"\xff")
+    picked = pick.pick(())
+    assert reports.runs_of(list(picked.finished)) == reports.runs_of(folders[2:])
+    assert picked.unfinished == ()
+    assert "summary.json is damaged" in picked.damaged[folders[0].name]
+    assert "run.json is damaged" in picked.damaged[folders[1].name]
+    with pytest.raises(RunError, match=r"run\.json is damaged"):
+        pick.pick([folders[1].name])
+
+
+@pytest.mark.parametrize("name", ["", "a**b"])
+def test_what_is_no_name_is_one_line(folders, name):
+    with pytest.raises(RunError):
+        pick.pick([name])

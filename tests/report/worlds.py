@@ -27,8 +27,10 @@ def fill() -> list[Path]:
 def give_scores(folder: Path) -> None:
     """What the evaluator says of a run, into its summary."""
     data = experiment.dataset_of(folder)
-    scores = score.score_run(runs.MODEL, predictions.read(folder / predictions.FILE_NAME), data)
-    worlds.change(folder, "summary.json", scores=scores)
+    scores, reference = score.score_run(
+        runs.MODEL, predictions.read(folder / predictions.FILE_NAME), data
+    )
+    worlds.change(folder, "summary.json", scores=scores, reference=reference.record())
 
 
 def unfinished() -> Path:

@@ -1,6 +1,7 @@
 """The ledger says of every run and date what its predictions say, and nothing of its own."""
 
 import copy
+import json
 from dataclasses import replace
 from datetime import date
 
@@ -54,7 +55,9 @@ def test_losses_are_the_evaluators(built, folders):
 
 
 def test_baselines_stand_on_the_same_rows(built):
-    assert built.null_count().drop("seconds", "origin").sum_horizontal().item() == 0
+    assert (
+        built.null_count().drop("seconds", "origin", "not_estimable").sum_horizontal().item() == 0
+    )
     means = built.select(pl.col("^loss_.*$").mean()).row(0, named=True)
     assert means["loss_har"] < means["loss_prior"]
     assert built.group_by("date").agg(pl.col("loss_har").n_unique())["loss_har"].max() == 1
@@ -202,6 +205,29 @@ def test_every_asset_is_a_cell_with_losses_and_baselines_of_its_own(two_assets):
     assert both.group_by("symbol").agg(pl.col("bars").n_unique())["bars"].to_list() == [1, 1]
 
 
+def test_the_references_of_an_asset_do_not_depend_on_what_it_is_pooled_with(two_assets, built):
+    names = ("date", "reference", "loss_har", "loss_linear", "loss_reference")
+    alone = built.filter(run=built["run"][0]).select(names)
+    among = ledger.build(two_assets).filter(run=two_assets[0].name).select(names)
+    shared = alone.join(among, on="date", suffix="_among")
+    assert shared.height == alone.height
+    assert (shared["reference"] == shared["reference_among"]).all()
+    for name in names[2:]:
+        np.testing.assert_allclose(shared[name], shared[f"{name}_among"], atol=1e-9)
+
+
+def test_what_was_trained_on_too_few_days_is_a_cell_that_claims_nothing(home):
+    few = {"data": homes.SETTINGS["data"] | {"train_fraction": 0.01}}
+    own = ledger.build(worlds.ladder({"0.02M": 0.9, "0.2M": 0.3}, overrides=few, started="2029"))
+    assert (
+        own.select("loss_har", "loss_linear", "loss_reference", "reference").null_count().row(0)
+        == (own.height,) * 4
+    )
+    (table,) = axes.tables(own, "parameters")
+    assert "at least 30 of each are needed" in str(table.obstacle)
+    assert verdict.judge([table], draws=50).cells[0].word == "not estimable"
+
+
 def test_assets_are_pooled_and_share_the_luck_of_their_seeds(two_assets):
     tables = axes.tables(ledger.build(two_assets, every_asset=True), "parameters")
     assert [len(table.rungs) for table in tables] == [2, 2]
@@ -287,3 +313,21 @@ def test_cells_are_pooled_by_mode_recipe_and_market(built):
     real = built.with_columns(market=pl.lit(ledger.REAL), task=pl.lit("threshold_2pct"))
     pools = {cell.pool.market for cell in axes.tables(pl.concat([built, real]), "parameters")}
     assert pools == {table.pool.market, ledger.REAL}
+
+
+def test_a_setting_that_does_not_exist_cannot_have_been_tuned(folders):
+    with pytest.raises(RunError, match=r"--tuned training\.dacay is no setting"):
+        ledger.build(folders, tuned=("training.dacay",))
+
+
+def test_a_configuration_that_lost_a_setting_makes_no_other_recipe(home):
+    (folder,) = worlds.ladder({"0.02M": 0.4}, seeds=1, started="2040")
+    record = json.loads((folder / "run.json").read_text())
+    whole = config.build(record["config"]).hash
+    worlds.change(folder, "run.json", config_hash=whole)
+    assert ledger.build([folder]).height
+    del record["config"]["training"]["weight_decay"]
+    record["config"]["training"]["learning_rate"] = 0.5
+    worlds.change(folder, "run.json", config=record["config"])
+    with pytest.raises(RunError, match="is not the one of config_hash"):
+        ledger.build([folder])

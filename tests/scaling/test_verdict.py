@@ -81,7 +81,7 @@ def test_a_sign_that_turns_on_test_takes_the_claim_away() -> None:
 def test_not_estimable_cells_are_named_and_left_out_of_the_pool() -> None:
     sparse = replace(table(-0.2, name="sparse"), obstacle="3 positives and 498 negatives")
     found = judged(table(0.03), sparse)
-    assert found.cells[1].word == verdict.NOT_ESTIMABLE
+    assert (found.cells[1].name, found.cells[1].word) == ("sparse", verdict.NOT_ESTIMABLE)
     assert found.cells[1].reason == "3 positives and 498 negatives"
     assert found.pooled.gain == pytest.approx(found.cells[0].skill)
     assert judged(sparse).pooled.word == verdict.NOT_ESTIMABLE
@@ -98,6 +98,7 @@ def test_only_like_is_pooled_with_like() -> None:
     assert found.pooled.gain == pytest.approx(np.mean([v.skill for v in found.cells[:2]]))
     assert [v.word for v in found.pools.values()][1:] == [verdict.INVERSE, verdict.SCALING]
     alone = judged(*real)
+    assert alone.pooled.name == "pooled"
     assert [v.q for v in found.cells[:2]] == [v.q for v in alone.cells]
     assert [v.name for v in found.pools.values()] == [
         "pooled: strict",
@@ -207,6 +208,26 @@ def test_the_pooled_gain_is_the_mean_of_skills_draw_by_draw() -> None:
     assert (found.sizes, found.seeds, found.dates) == (4, 3, len(cells[0].dates))
     power, flat = (sum(getattr(s, f"{law}_error") for s in skills) for law in ("power", "flat"))
     assert found.extrapolation == pytest.approx(1 - power / flat)
+
+
+def test_the_luck_of_a_seed_is_the_same_on_every_asset() -> None:
+    """Of one model no second asset makes two: what is drawn of its seeds is drawn for both."""
+    runs = tuple(f"run {k}" for k in range(25))
+    spy, qqq = (replace(table(0.01), name=name, runs=runs) for name in ("SPY", "QQQ"))
+    other = replace(spy, name="others", runs=tuple(reversed(runs)))
+    drawn = judged(spy, qqq, other).draws
+    np.testing.assert_array_equal(drawn["SPY"].rungs, drawn["QQQ"].rungs)
+    assert not np.array_equal(drawn["SPY"].rungs, drawn["others"].rungs)
+
+
+def test_the_sign_on_test_is_compared_with_the_figure_and_not_with_a_draw() -> None:
+    cells = (table(0.001, seed=seed) for seed in range(99))
+    cell = next(c for c in cells if _slopes(c, seed=0)[0][0] > 0 > _slopes(c, seed=0)[0][1])
+    assert judged(cell, test={"synthetic": table(0.03)}).cells[0].replicated is True
+
+
+def test_a_gain_of_exactly_nothing_is_no_evidence_of_a_gain() -> None:
+    assert verdict._tested("same", np.zeros(101), 0.1).p == 1.0
 
 
 @pytest.mark.parametrize(

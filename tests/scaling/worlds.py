@@ -27,7 +27,8 @@ def run_folder(
 ) -> Path:
     """A finished run whose logits are HAR's with noise of deviation `blur`."""
     rng = np.random.default_rng([configuration.seed, int(1e6 * blur)])
-    har = baselines.predictions(data, splits, ("har",))["har"]
+    har = pl.concat(_har(datasets.of_symbol(data, s), splits) for s in set(data.daily["symbol"]))
+    har = har.sort("split", "date", "symbol")
     said = har.with_columns(pl.col("logit") + blur * rng.normal(size=har.height))
     shape = budget.solve(configuration.budget, len(data.names), configuration.model)
     run_id = f"{configuration.budget}-h{data.horizon}-s{configuration.seed}-{started[:4]}"
@@ -53,6 +54,17 @@ def run_folder(
     files.write_text(folder / "config.yaml", configuration.to_yaml())
     predictions.write(folder / predictions.FILE_NAME, said)
     return folder
+
+
+def _har(own: Dataset, splits: tuple[str, ...]) -> pl.DataFrame:
+    """HAR's predictions of an asset; of one that has too few days for it those of its base rate."""
+    if found := baselines.beside(own, splits, ("har",)).tables:
+        return found["har"]
+    rate = baselines.prior_logit(own.samples["train"].targets)
+    return pl.concat(
+        predictions.table(own.samples[split], split, np.full(len(own.samples[split]), rate))
+        for split in splits
+    )
 
 
 def ladder(

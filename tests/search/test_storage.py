@@ -202,3 +202,20 @@ def test_without_psycopg_the_command_that_installs_it_is_told(
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(SearchError, match=r'pip install "mlxts\[postgres\]"'):
         storages.open("postgresql://me@127.0.0.1:1/db")
+
+
+@pytest.mark.parametrize(
+    "line", [b"garbage", b"[]", b"3", b"{}", b'{"op_code": 99}', b'{"op_code": 4}', b"\xff\xfe"]
+)
+@pytest.mark.parametrize("more", [b"", b"behind"])
+def test_a_damaged_journal_is_one_line_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes, more: bytes
+) -> None:
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    _study(None)
+    path = storages.journal_path()
+    whole = path.read_bytes()
+    path.write_bytes(whole + line + b"\n" + (whole if more else b""))
+    with pytest.raises(SearchError, match=r"journal\.log is damaged: .*move it away") as raised:
+        storages.open(None)
+    assert "\n" not in str(raised.value)

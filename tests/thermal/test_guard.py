@@ -72,7 +72,7 @@ QUICK = ThermalConfig(poll_seconds=0.005)
 def test_a_hot_run_is_told_to_stop_and_why(tmp_path: Path) -> None:
     events: list[Event] = []
     config = scripted(tmp_path, "[60, 60, {cpu: 97, hot: 104}]")
-    with Guard(config, events.append) as guard:
+    with Guard(config, events.append, clock=lambda: 0.0) as guard:
         assert guard.check(1).kind == "continue"
         until(lambda: guard.check(7).kind == "stop")
         assert guard.check(8).reason == "97 °C, critical in 2 readings in a row"
@@ -227,7 +227,7 @@ def test_starting_hot_is_said(hand: Hand) -> None:
 def test_switched_off_it_watches_nothing_and_says_so() -> None:
     events: list[Event] = []
     config = ThermalConfig(sensor="off", on_unavailable="stop")
-    with Guard(config, events.append) as guard:
+    with Guard(config, events.append, clock=lambda: 0.0) as guard:
         assert guard._thread is None
         assert guard.check(1).kind == "continue"
     (event,) = events
@@ -245,7 +245,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("bare_machine")
 def test_without_a_sensor_training_goes_on_and_is_told() -> None:
     events: list[Event] = []
-    with Guard(ThermalConfig(), events.append) as guard:
+    with Guard(ThermalConfig(), events.append, clock=lambda: 0.0) as guard:
         assert guard.check(1).kind == "continue"
     (event,) = events
     assert isinstance(event, ThermalEvent)

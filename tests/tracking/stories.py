@@ -48,7 +48,7 @@ CONFIG = {
 SUMMARY = {
     "status": "finished",
     "message": "the last epoch is done",
-    "verdict": "patchtst matches HAR",
+    "verdict": "patchtst beats HAR",
     "steps": 1200,
     "scores": {"validation": {"patchtst": {"auc": 0.61, "collapsed": False}}},
 }

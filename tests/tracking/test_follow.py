@@ -14,7 +14,7 @@ from mlxts.tracking import export, follow, replay, trackers
 from mlxts.tracking.follow import Followers
 from mlxts.tracking.safe import Safe
 from mlxts.training import log, run
-from mlxts.training.events import Event, NoticeEvent, StepEvent, StopEvent
+from mlxts.training.events import Event, NoticeEvent, StepEvent, StopEvent, ThermalEvent
 from tests import homes
 from tests.tracking import stories
 
@@ -143,7 +143,7 @@ def test_a_library_that_is_not_there_is_a_notice(monkeypatch: pytest.MonkeyPatch
     assert experiment.execute(plan, emit=seen.append)["status"] in experiment.FINISHED
     (notice,) = [event.message for event in seen if isinstance(event, NoticeEvent)]
     assert "mlflow is not installed" in notice
-    assert ".[tracking]" in notice
+    assert "mlxts[tracking]" in notice
 
 
 class Hanging(stories.Recording):
@@ -183,6 +183,11 @@ def test_an_error_in_training_ends_the_trackers_too(runs: dict[str, dict[str, An
     assert runs[plan.run_id]["status"] == "FAILED"
 
 
+def _is_passing(event: Event) -> bool:
+    """Told while it happens and not recorded; a run of over five seconds has routine readings."""
+    return event.kind == "compile" or (isinstance(event, ThermalEvent) and not event.message)
+
+
 def test_the_record_of_a_run_is_the_events_that_made_it(runs: dict[str, dict[str, Any]]) -> None:
     plan, seen = _plan(28), []
     experiment.execute(plan, emit=seen.append)
@@ -191,7 +196,7 @@ def test_the_record_of_a_run_is_the_events_that_made_it(runs: dict[str, dict[str
     told = [(event.kind, event.step) for event, _ in replay.told(plan.folder)]
     # What the guard says before the record is open is for the console alone.
     begun = [event.kind for event in seen].index("start")
-    kept = [(event.kind, event.step) for event in seen[begun:] if event.kind != "compile"]
+    kept = [(event.kind, event.step) for event in seen[begun:] if not _is_passing(event)]
     assert sorted(told) == sorted(kept)
     losses = [numbers(e)["train/loss"] for e, _ in replay.told(plan.folder) if e.kind == "step"]
     assert losses == [e.loss for e in seen if isinstance(e, StepEvent)]

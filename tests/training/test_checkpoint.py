@@ -1,6 +1,6 @@
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import mlx.core as mx
@@ -37,10 +37,11 @@ def test_what_is_restored_is_what_was_saved(tmp_path: Path) -> None:
     model, optimizer = _model(1), make_optimizer(TrainingConfig())
     optimizer.init(model.trainable_parameters())
     optimizer.update(model, model.trainable_parameters())
-    checkpoint.save(tmp_path, "last", model, STATE, optimizer)
+    folder = tmp_path / "run" / "checkpoint"
+    checkpoint.save(folder, "last", model, STATE, optimizer)
     other, fresh = _model(2), make_optimizer(TrainingConfig())
     fresh.init(other.trainable_parameters())
-    state, refused = checkpoint.restore(tmp_path, "last", "run", other, fresh)
+    state, refused = checkpoint.restore(folder, "last", "run", other, fresh)
     assert (state, refused) == (STATE, [])
     assert _equal(model, other)
     want, got = flat_arrays(optimizer.state), flat_arrays(fresh.state)
@@ -115,6 +116,36 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_is_used(
     assert str(tmp_path / "last") in refused[0]
 
 
+@pytest.mark.parametrize("change", [{"step": "7"}, {"stopping": 4}, {"files": 3}])
+def test_a_state_that_is_none_is_named_with_its_file(tmp_path: Path, change: dict) -> None:
+    path = checkpoint.save(tmp_path, "best", _model(1), STATE) / "state.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(CheckpointError, match=f"{path}.*cannot be used.*start again"):
+        checkpoint.restore(tmp_path, "best", "run", _model(2))
+
+
+def test_where_both_are_damaged_each_is_named(tmp_path: Path) -> None:
+    for _ in range(2):
+        path = checkpoint.save(tmp_path, "last", _model(1), STATE)
+    for folder in (path, tmp_path / "last.previous"):
+        (folder / "weights.safetensors").unlink()
+    both = (
+        r"last: weights\S+ is damaged; checkpoint .*last\.previous: weights\S+ is damaged; delete"
+    )
+    with pytest.raises(CheckpointError, match=both):
+        checkpoint.restore(tmp_path, "last", "run", _model(2))
+
+
+def test_a_state_that_other_ranks_are_told_is_the_same() -> None:
+    assert LoopState.of(asdict(STATE)) == STATE
+
+
+def test_where_nothing_can_be_written_the_systems_reason_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="last: Not a directory; free"):
+        checkpoint.save(tmp_path / "file" / "checkpoint", "last", _model(1), STATE)
+
+
 def test_a_crash_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, "best", _model(1), STATE)
     (tmp_path / "best").rename(tmp_path / "best.previous")
@@ -159,3 +190,27 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_nothing_half_written(tmp_path
     assert _equal(model, before)
     assert [p.name for p in tmp_path.iterdir()] == ["last"]
     shutil.rmtree(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("files", {}), ("files", []), ("files", {"weights.safetensors": 3}), ("step", "7"),
+        ("stopping", None), ("run_id", 3), ("from_the_future", 1),
+    ],
+)  # fmt: skip
+def test_a_state_with_a_key_of_another_type_is_refused_in_one_line(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    checkpoint.save(tmp_path, "last", _model(1), STATE)
+    path = tmp_path / "last" / "state.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(CheckpointError, match="last") as raised:
+        checkpoint.restore(tmp_path, "last", "run", _model(2))
+    assert "\n" not in str(raised.value)
+
+
+def test_weights_that_do_not_fit_on_the_disk_are_an_error_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").mkdir()
+    with pytest.raises(OSError, match=r"a\.safetensors"):
+        checkpoint.write_arrays(tmp_path / "a.safetensors", {"a": mx.zeros(3)})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxts.errors import StorageError
+from mlxts.errors import RunError, StorageError
 from mlxts.training import log
 from mlxts.training.events import EpochEvent, NoticeEvent, StepEvent, ThermalEvent, ValidationEvent
 from mlxts.training.log import RunLog
@@ -68,3 +68,21 @@ def test_a_full_disk_is_an_error_that_says_how_to_go_on(tmp_path: Path) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
             signal.signal(signal.SIGXFSZ, old)
+
+
+@pytest.mark.parametrize(
+    "line", ["garbage", "[]", '{"step": "1"}', '{"step": 1, "split": "train"}']
+)
+def test_a_damaged_line_is_named_and_nothing_behind_it_is_lost(tmp_path: Path, line: str) -> None:
+    with RunLog(tmp_path, 0) as write:
+        write(_step(1))
+        write(_step(2))
+    path = tmp_path / log.METRICS
+    first, second = path.read_text().splitlines()
+    path.write_text(f"{first}\n{line}\n{second}\n")
+    before = path.read_bytes()
+    with pytest.raises(RunError, match=r"metrics\.jsonl is damaged: line 2: .*delete that line"):
+        log.read(path)
+    with pytest.raises(RunError, match="line 2"), RunLog(tmp_path, 2):
+        pass
+    assert path.read_bytes() == before

@@ -6,13 +6,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts import config, experiment
-from mlxts.errors import CheckpointError, ConfigError
+from mlxts import config, dataset, experiment
+from mlxts.errors import CheckpointError, ConfigError, DataError
 from mlxts.evaluation import baselines, predictions
 from mlxts.model import offset as columns
-from mlxts.model.scale import ScaleModel
-from mlxts.training import offset, run
+from mlxts.model import scale
+from mlxts.training import offset, run, start
+from mlxts.training.offset import Offset
 from tests import homes
+from tests.evaluation import worlds
 
 
 @pytest.fixture
@@ -33,7 +35,8 @@ def test_before_its_first_step_it_says_what_har_says(home):
     data = untrained.dataset
     har = baselines.BASELINES["har"].fit(data)(data.samples["validation"])
     beneath = offset.fitted(home, "har", data, run.ALONE)
-    trained = run.Trained(untrained, run._model(untrained), run.target_scale(data), offset=beneath)
+    model = start.model(untrained.config, untrained.shape, data)
+    trained = run.Trained(untrained, model, start.target_scale(data), offset=beneath)
     # An output layer that starts near zero, on a bias of zero.
     assert np.abs(trained.outputs("validation") - har).max() < 0.6
     assert np.corrcoef(trained.outputs("validation"), har)[0, 1] > 0.9
@@ -55,8 +58,9 @@ def test_a_finished_run_is_loaded_and_forecasts_on_the_same_offset(home, task):
         assert said["probability"] == pytest.approx(1 / (1 + np.exp(-logit)), rel=1e-4)
     stored = json.loads((planned.folder / offset.FILE_NAME).read_text())
     data = planned.dataset
-    assert ScaleModel.of(stored)(data.daily) == pytest.approx(
-        ScaleModel.of(offset.scale.fit(data, "har").record())(data.daily)
+    assert set(stored) == {data.score_on}
+    assert Offset.of(stored)(data) == pytest.approx(
+        Offset.of(offset.fit(data, "har").record())(data)
     )
 
 
@@ -66,7 +70,8 @@ def test_loading_reads_the_stored_offset_and_does_not_fit_it_again(home):
     before = run.load(planned.folder).outputs("validation")
     path = planned.folder / offset.FILE_NAME
     stored = json.loads(path.read_text())
-    path.write_text(json.dumps({**stored, "bias": stored["bias"] + 1.0}))
+    ((symbol, own),) = stored.items()
+    path.write_text(json.dumps({symbol: {**own, "bias": own["bias"] + 1.0}}))
     moved = run.load(planned.folder).outputs("validation")
     np.testing.assert_allclose(moved - before, 1.0, atol=1e-5)
     path.unlink()
@@ -92,3 +97,39 @@ def test_every_bar_stands_on_the_offset_of_its_day(home):
         assert (beside[samples.rows, -1] == samples.daily_rows).all()
     dates = data.daily["date"].gather(data.samples["train"].daily_rows)
     assert dates.equals(pl.Series("date", data.samples["train"].dates))
+
+
+@pytest.fixture(scope="module")
+def pooled():
+    return worlds.world(worlds.market(1500, seed=21, symbols=("A", "B")))
+
+
+def test_each_asset_stands_on_its_own_regression_whatever_it_is_pooled_with(pooled):
+    alone = worlds.world(worlds.market(1500, seed=21, symbols=("A", "B")).filter(symbol="B"))
+    ours = offset.fit(pooled, "har")(pooled)[pooled.daily["symbol"].to_numpy() == "B"]
+    np.testing.assert_allclose(ours, offset.fit(alone, "har")(alone), atol=1e-9)
+    har = baselines.beside(pooled, ("validation",), ["har"], symbol="B").tables["har"]
+    samples = pooled.samples["validation"]
+    said = offset.fit(pooled, "har")(pooled)[samples.daily_rows]
+    np.testing.assert_allclose(said[samples.symbols == "B"], har["logit"], atol=1e-9)
+
+
+def test_what_an_older_run_wrote_down_goes_on_under_every_asset(pooled, tmp_path):
+    older = scale.fit(pooled, "har")
+    (tmp_path / offset.FILE_NAME).write_text(json.dumps(older.record()))
+    read = offset.known(tmp_path, "har")
+    assert read is not None
+    np.testing.assert_allclose(read(pooled), older(pooled.daily), atol=1e-12)
+
+
+def test_an_asset_with_too_few_training_days_is_named(pooled):
+    train = pooled.samples["train"]
+    few = (train.symbols == "A") | (np.cumsum(train.symbols == "B") <= 8)
+    with pytest.raises(DataError, match=r"not estimable.* of B, .*leave B out"):
+        offset.fit(dataset.with_train(pooled, few), "har")
+
+
+def test_an_asset_that_none_was_fitted_for_is_named(pooled):
+    alone = worlds.world(worlds.market(1500, seed=21, symbols=("A", "B")).filter(symbol="B"))
+    with pytest.raises(DataError, match="no offset was fitted for A"):
+        offset.fit(alone, "har")(pooled)

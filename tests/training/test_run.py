@@ -148,9 +148,13 @@ def test_a_run_that_stopped_goes_on_to_the_same_bytes(home: Path, flags: dict) -
 
 def test_two_processes_cannot_train_one_run(home: Path) -> None:
     plan = _plan(home)
+    plan.folder.mkdir(parents=True)
     named = f"process {os.getpid()} .* is training {plan.run_id}"
-    with locks.hold(plan.folder / run.LOCK), pytest.raises(BusyError, match=named):
-        _train(plan)
+    for begun in (False, True):
+        if begun:  # by whoever holds the lock: nobody is told to delete that folder
+            (plan.folder / "run.json").write_text("{}")
+        with locks.hold(plan.folder / run.LOCK), pytest.raises(BusyError, match=named):
+            _train(plan)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -306,3 +310,15 @@ def test_events_reach_the_listener_and_the_log(home: Path) -> None:
     kinds = {event.kind for event in seen}
     assert {"start", "step", "validation", "epoch", "checkpoint", "stop"} <= kinds
     assert [r["event"] for r in log.read(plan.folder / log.EVENTS)][-1] == "stop"
+
+
+def test_a_run_that_goes_on_says_which_lines_its_record_has_lost(home: Path) -> None:
+    plan = _plan(home)
+    _train(plan, stop_at=6)
+    path = plan.folder / log.METRICS
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[3:]))
+    lost = 6 - sum(row["split"] == "train" for row in log.read(path))
+    assert lost
+    _train(plan, stop_at=8, resume=True)
+    notices = [r["message"] for r in log.read(plan.folder / log.EVENTS) if r["event"] == "notice"]
+    assert f"metrics.jsonl has lost the lines of {lost} steps" in notices

@@ -91,14 +91,24 @@ class TrendsSource:
             if period in _PERIODS and "," in line:
                 body = "\n".join(text for text in lines[number:] if text.strip())
                 try:
-                    return period, pl.read_csv(body.encode(), infer_schema=False)
+                    table = pl.read_csv(body.encode(), infer_schema=False, has_header=False)
                 except pl.exceptions.PolarsError as error:
                     reason = " ".join(str(error).split())[:120]
                     raise SourceError(f"{self.path} is no table: {reason}") from error
+                return period, self._named(table)
         raise SourceError(
             f"{self.path} has no header starting with Day, Week or Month; export it from the "
             "Interest over time chart of Google Trends"
         )
+
+    def _named(self, table: pl.DataFrame) -> pl.DataFrame:
+        """With the terms of the first row as names. Raises SourceError: two are one symbol."""
+        terms = [str(cell) for cell in table.row(0)[1:]]
+        symbols = [symbol_of(term) for term in terms]
+        twice = next((name for name in symbols if symbols.count(name) > 1), None)
+        if twice:
+            raise SourceError(f"{self.path}: two terms would be called {twice}; export one alone")
+        return table[1:].rename(dict(zip(table.columns[1:], terms, strict=True)))
 
 
 class TrendsByHand:
