@@ -67,6 +67,7 @@ class Scene:
         command += ["--heartbeat", str(INTERVAL), "--grace", str(GRACE), "--quiet"]
         environment = {**os.environ, "MLXTS_HOME": str(self.home), "MLXTS_THREADS": "1"}
         environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **self.environment}
+        environment["MLXTS_LOCKS"] = str(self.home / "locks")  # whoever else trains here
         if self.apart:
             environment["XDG_CACHE_HOME"] = str(_cache(self.home / f"cache{number}"))
         process = subprocess.Popen(
