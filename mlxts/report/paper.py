@@ -13,11 +13,10 @@ import json
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import Field, model_validator
 
 from mlxts import json_files, run_files, splits
 from mlxts.errors import RunError
@@ -25,19 +24,13 @@ from mlxts.evaluation import runs, uncertainty
 from mlxts.evaluation import verdict as evaluated
 from mlxts.files import write_json, write_text
 from mlxts.protocol import BASELINE, TASKS
+from mlxts.report.paper_figures import FORM, Figures
 from mlxts.report.scored import CELL, Scored, scored
 from mlxts.scaling import axes, foreseen, ledger, recipes, results, verdict
 
 HAR = BASELINE.upper()
 _APART = ("name", "seed", "mode", "budget", "task", "timescale", "horizon", "thermal", "checkpoint")
 _CONTENTS = ("data.symbols", "data.exogenous", "data.pinned")  # a cell says it
-_FORM = {
-    "loss": ".4f", "loss_har": ".4f", "loss_linear": ".4f", "loss_prior": ".4f",
-    "difference": "+.4f", "skill": "+.1%", "skill_har": "+.1%",
-    "auc": ".3f", "auc_har": ".3f", "base_rate": ".1%", "n_eff": ".0f", "epoch": ".1f",
-    "against_main": "+.4f", "n": ",", "samples": ",", "n_total": ",", "dates": ",", "gain": "+.4f",
-    "margin": ".4f", "extrapolation": "+.2f",
-}  # fmt: skip
 _COMPARED = {
     "difference": "minus the reference's", "skill": "skill over the reference",
     "skill_har": f"skill over {HAR}", "verdict": "verdict",
@@ -198,7 +191,7 @@ def write(record: dict[str, Any], path: Path) -> Path:
 def again(path: Path) -> Path:
     """Write `path` from the figures that are kept beside it. Raises RunError, StorageError."""
     way_out = "name the finished runs, and it is made anew"
-    kept = json_files.read(figures_of(path), _Figures, error=RunError, way_out=way_out)
+    kept = json_files.read(figures_of(path), Figures, error=RunError, way_out=way_out)
     write_text(path, markdown(kept))
     return path
 
@@ -369,7 +362,7 @@ def _older(record: dict[str, Any]) -> list[str]:
 
 
 def _cell(row: dict[str, Any], key: str) -> str:
-    value, form = row.get(key), _FORM.get(key, "")
+    value, form = row.get(key), FORM.get(key, "")
     if value is None:
         return "–"
     text = format(value, form)
@@ -389,39 +382,3 @@ def _span(settings: dict[str, Any], split: str) -> str:
 def _distinct(values: Any) -> list[Any]:
     found = {json.dumps(value, sort_keys=True) for value in values if value is not None}
     return [json.loads(text) for text in sorted(found)]
-
-
-class _Row(json_files.Shape):
-    @model_validator(mode="after")
-    def _holds_numbers(self) -> Self:
-        for key, value in (self.model_extra or {}).items():
-            if key in _FORM and not (value is None or isinstance(value, int | float)):
-                raise ValueError(f"{key}: {value!r} is no number")
-        return self
-
-
-class _Main(_Row):
-    task: str
-    symbol: str
-    timescale: str
-
-
-class _MadeOf(json_files.Shape):
-    runs: list[str]
-    machines: list[dict[str, Any]]
-    code: list[str]
-    data: list[str]
-
-
-class _Figures(json_files.Shape):
-    """What `collect` returns."""
-
-    split: str
-    span: str
-    draws: int
-    main: Annotated[list[_Main], Field(min_length=1)]
-    seeds: list[_Row]
-    beside: list[_Row]
-    along: list[_Row]
-    foreseen: list[_Row]
-    made_of: _MadeOf

@@ -200,7 +200,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_nothing_half_written(tmp_path
         ("stopping", None), ("run_id", 3), ("from_the_future", 1),
     ],
 )  # fmt: skip
-def test_a_state_of_another_shape_is_refused_by_name(
+def test_a_state_with_a_key_of_another_shape_is_refused_by_name(
     tmp_path: Path, key: str, value: object
 ) -> None:
     checkpoint.save(tmp_path, "last", _model(1), STATE)
