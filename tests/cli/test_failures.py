@@ -98,7 +98,7 @@ def _run(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-@pytest.mark.parametrize("words", ["data cell Aa", "data controls --json"])  # a table, a line
+@pytest.mark.parametrize("words", ["data cell Aa", "data list --json"])  # a table, a line
 def test_a_full_standard_output_is_one_line_and_no_success(words: str) -> None:
     code, said = _run(*words.split(), redirect="> /dev/full")
     assert code == 2
