@@ -100,7 +100,7 @@ def _run(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("words", ["data cell Aa", "data list --json"])  # a table, a line
 def test_a_full_standard_output_is_one_line_and_no_success(words: str) -> None:
-    code, said = _run(*words.split(), redirect="> /dev/full")
+    code, said = _run(*words.split(), redirect="> /dev/full", PYTHONUNBUFFERED="")
     assert code == 2
     assert said.splitlines()[-1].startswith("error: ")
     assert "No space left on device; free some disk space" in said
