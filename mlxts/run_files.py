@@ -125,6 +125,7 @@ class _Figures(Shape):
     collapsed: bool = False
     not_estimable: str | None = None
     verdict: str | None = None
+    reference: str | None = None  # of before there was a linear one: HAR
     prediction_range: tuple[float, float] = (0.0, 0.0)
     log_loss_prior: float | None = None
     base_rate: float | None = None
@@ -139,12 +140,14 @@ class _Figures(Shape):
     recall: float | None = None
     log_loss_difference: float | None = None
     log_loss_skill: float | None = None
+    log_loss_skill_har: float | None = None
     log_loss_over_bayes: float | None = None
     rmse: float | None = None
     mae: float | None = None
     r2: float | None = None
     rmse_difference: float | None = None
     mse_skill: float | None = None
+    mse_skill_har: float | None = None
     directional_accuracy: float | None = None
     coverage: float | None = None
     width: float | None = None

@@ -13,10 +13,11 @@ import json
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import polars as pl
+from pydantic import Field, model_validator
 
 from mlxts import json_files, run_files, splits
 from mlxts.errors import RunError
@@ -24,7 +25,7 @@ from mlxts.evaluation import runs, uncertainty
 from mlxts.evaluation import verdict as evaluated
 from mlxts.files import write_json, write_text
 from mlxts.protocol import BASELINE, TASKS
-from mlxts.report.paper_figures import FORM, Figures
+from mlxts.report import paper_tables
 from mlxts.report.scored import CELL, Scored, scored
 from mlxts.scaling import axes, foreseen, ledger, recipes, results, verdict
 
@@ -59,7 +60,6 @@ _FORESEEN = {
     "origins": "origins", "n": "n", "base_rate": "base rate", "loss_har": f"{HAR}'s loss",
     "loss_linear": "linear's loss", "loss": "PatchTST's loss", **_COMPARED,
 }  # fmt: skip
-_RANGED = ("difference", "skill", "skill_har", "auc", "against_main", "gain")
 
 
 def collect(
@@ -191,7 +191,7 @@ def write(record: dict[str, Any], path: Path) -> Path:
 def again(path: Path) -> Path:
     """Write `path` from the figures that are kept beside it. Raises RunError, StorageError."""
     way_out = "name the finished runs, and it is made anew"
-    kept = json_files.read(figures_of(path), Figures, error=RunError, way_out=way_out)
+    kept = json_files.read(figures_of(path), _Figures, error=RunError, way_out=way_out)
     write_text(path, markdown(kept))
     return path
 
@@ -217,15 +217,15 @@ def markdown(record: dict[str, Any]) -> str:
         "the reference's loss. Training stopped at its best validation on these same days, which "
         "flatters every network here and no reference: what beats one has to do so again on the "
         "test split.",
-        *_older(record),
+        *paper_tables.notes(record),
         "## PatchTST against the reference, strict",
-        _table(_MAIN, record["main"]),
+        paper_tables.table(_MAIN, record["main"]),
         "## Seed by seed",
-        _table(_SEEDS, record["seeds"]),
+        paper_tables.table(_SEEDS, record["seeds"]),
         "## Beside it: exploratory ablations",
     ]
     if record["beside"]:
-        parts.append(_table(_BESIDE, record["beside"]))
+        parts.append(paper_tables.table(_BESIDE, record["beside"]))
         parts.append(
             "What differs from the strict model of the same budget and horizon; the difference to "
             "that model's loss is paired on the same days."
@@ -234,7 +234,7 @@ def markdown(record: dict[str, Any]) -> str:
         parts.append("None was trained yet.")
     parts.append("## What size bought")
     if record["along"]:
-        parts.append(_table(_ALONG, record["along"]))
+        parts.append(paper_tables.table(_ALONG, record["along"]))
         parts.append(
             "Gain: how many nats the loss falls per tenfold size, with its 95 % interval. Margin: "
             f"what counts as no more than flat, {100 * verdict.MARGIN:.0f} % of what {HAR} gains "
@@ -247,7 +247,7 @@ def markdown(record: dict[str, Any]) -> str:
     if record["foreseen"]:
         parts += [
             "## Foreseen from moments of the past, exploratory",
-            _table(_FORESEEN, record["foreseen"]),
+            paper_tables.table(_FORESEEN, record["foreseen"]),
             "Each model was trained at every origin on what is older, stopped early on one window "
             "of two years and scored on the next, which nothing had looked at; the references "
             "are fitted anew at each origin. All windows together.",
@@ -329,49 +329,6 @@ def _of_seed(
     return told
 
 
-def _table(columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> str:
-    lines = [list(columns.values()), ["---"] * len(columns)]
-    lines += [[_cell(row, key) for key in columns] for row in map(_against_a_reference, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _against_a_reference(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with its verdict in words; one of before there was linear was compared with HAR."""
-    if "verdict" not in row:
-        return row
-    name = row.get("reference") or BASELINE
-    known = row if "skill_har" in row or name != BASELINE else row | _over_har(row)
-    return known | {"verdict": evaluated.against(row["verdict"], name)}
-
-
-def _over_har(row: dict[str, Any]) -> dict[str, Any]:
-    return {f"skill_har{end}": row.get(f"skill{end}") for end in ("", "_low", "_high")}
-
-
-def _older(record: dict[str, Any]) -> list[str]:
-    """What has to be said where rows were compared with HAR before there was linear."""
-    rows = [row for name in ("main", "seeds", "beside", "foreseen") for row in record[name]]
-    if all("reference" in row for row in rows):
-        return []
-    return [
-        f"**Against {HAR} only.** These figures were computed before there was a linear reference: "
-        f"every difference, skill and verdict below is against {HAR}, and none of them says that "
-        "a network is needed. Where linear's loss is given it was added from the same data "
-        "afterwards, without an interval; to compare with it, render this page from run folders."
-    ]
-
-
-def _cell(row: dict[str, Any], key: str) -> str:
-    value, form = row.get(key), FORM.get(key, "")
-    if value is None:
-        return "–"
-    text = format(value, form)
-    if key in _RANGED and row.get(f"{key}_low") is not None:
-        low, high = (format(row[f"{key}_{end}"], form) for end in ("low", "high"))
-        text = f"{text} [{low}, {high}]"
-    return text.replace("-", "−") if isinstance(value, int | float) else text
-
-
 def _span(settings: dict[str, Any], split: str) -> str:
     data = settings["data"]
     first, last = getattr(splits.borders(data["splits"], data.get("origin")), split)
@@ -382,3 +339,39 @@ def _span(settings: dict[str, Any], split: str) -> str:
 def _distinct(values: Any) -> list[Any]:
     found = {json.dumps(value, sort_keys=True) for value in values if value is not None}
     return [json.loads(text) for text in sorted(found)]
+
+
+class _Row(json_files.Shape):
+    @model_validator(mode="after")
+    def _holds_numbers(self) -> Self:
+        for key, value in (self.model_extra or {}).items():
+            if key in paper_tables.FORM and not (value is None or isinstance(value, int | float)):
+                raise ValueError(f"{key}: {value!r} is no number")
+        return self
+
+
+class _Main(_Row):
+    task: str
+    symbol: str
+    timescale: str
+
+
+class _MadeOf(json_files.Shape):
+    runs: list[str]
+    machines: list[dict[str, Any]]
+    code: list[str]
+    data: list[str]
+
+
+class _Figures(json_files.Shape):
+    """What `collect` returns."""
+
+    split: str
+    span: str
+    draws: int
+    main: Annotated[list[_Main], Field(min_length=1)]
+    seeds: list[_Row]
+    beside: list[_Row]
+    along: list[_Row]
+    foreseen: list[_Row]
+    made_of: _MadeOf

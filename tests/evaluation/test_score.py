@@ -9,7 +9,16 @@ from scipy.special import logit
 
 from mlxts.dataset import Dataset
 from mlxts.errors import DataError, EmptySplitError
-from mlxts.evaluation import baselines, metrics, predictions, regression, score
+from mlxts.evaluation import (
+    baselines,
+    conformal,
+    estimability,
+    metrics,
+    predictions,
+    regression,
+    score,
+    uncertainty,
+)
 from mlxts.evaluation.walk import WALKS
 from mlxts.protocol import TASKS, TIMESCALES
 from tests.evaluation import worlds
@@ -212,3 +221,54 @@ def test_a_timescale_of_one_phase_is_scored_once(world):
 
 def scored_splits(tables, world):
     return score.score(tables, world.task, world.horizon, world.score_on)
+
+
+def har_tables(task: str, horizon: int = 5) -> dict:
+    world = worlds.world(worlds.market(1500, seed=11), task, horizon)
+    return baselines.beside(world, ("train", "validation", "test"), ["har"]).tables
+
+
+def test_an_interval_is_of_the_draws_of_blocks_that_were_asked_for():
+    har = har_tables("threshold_1pct")["har"]
+    options = {"draws": 150, "seed": 4, "spacing": 2}
+    found = score.score({"har": har}, TASKS["threshold_1pct"], 5, "A", **options)
+    rows = har.filter(split="validation").sort("date")
+    z, y, dates = (rows[name].to_numpy() for name in ("logit", "target", "date"))
+    losses = np.logaddexp(0.0, z) - y * z
+    weights = uncertainty.date_weights(dates, 11, draws=150, seed=4)
+    drawn = losses @ weights / weights.sum(axis=0)
+    tail = 0.5 * (1.0 - uncertainty.expanded(len(dates), 11, 3))
+    figures = found["validation"]["har"]
+    assert figures["log_loss"] == pytest.approx(losses.mean())
+    assert figures["interval"]["log_loss"] == pytest.approx(
+        np.quantile(drawn, (tail, 1.0 - tail)).tolist()
+    )
+    assert figures["n_eff"] == pytest.approx(
+        uncertainty.effective(losses, drawn, len(dates), 11, 3)
+    )
+
+
+@pytest.mark.parametrize(("horizon", "spacing"), [(2, 1), (6, 1), (6, 6), (60, 6)])
+def test_a_cell_is_estimable_by_its_own_horizon_and_spacing(horizon, spacing):
+    har = har_tables("threshold_2pct", 1)["har"]
+    rows = har.filter(split="validation").sort("date")
+    task, dates, targets = TASKS["threshold_2pct"], rows["date"], rows["target"].to_numpy()
+    why = estimability.obstacle(dates.to_numpy(), targets, horizon, spacing)
+    assert (why is None) == ((horizon, spacing) in {(2, 1), (6, 6)})
+    found = score.score({"har": har}, task, horizon, "A", spacing=spacing, draws=20)
+    assert found["validation"]["har"]["not_estimable"] == why
+
+
+def test_widths_of_returns_on_test_are_those_of_validation():
+    har = har_tables("regression")["har"]
+    found = score.score({"har": har}, TASKS["regression"], 5, "A", splits=("test",), draws=20)
+    errors = {
+        split: abs(rows["logit"] - rows["target"]).to_numpy()
+        for split in ("validation", "test")
+        for rows in [har.filter(split=split)]
+    }
+    half = conformal.half_width(errors["validation"])
+    figures = found["test"]["har"]
+    assert figures["width_from"] == "validation residuals"
+    assert figures["width"] == pytest.approx(2.0 * half)
+    assert figures["coverage"] == pytest.approx((errors["test"] <= half).mean())

@@ -97,3 +97,11 @@ def test_words_of_older_summaries_are_said_as_today_and_against_har(earlier, tod
 def test_what_claims_nothing_names_no_reference():
     assert verdict.against("not estimable", "linear") == "not estimable"
     assert verdict.against(None, "linear") is None
+
+
+@pytest.mark.parametrize(("low", "high", "zero"), [(-0.03, -0.01, False), (-0.02, 0.01, True)])
+def test_only_an_interval_around_zero_is_said_to_hold_it(low, high, zero):
+    said = verdict.sentence("m", figures(low, high), TASK, 1, "validation")
+    assert ("includes zero." in said) == zero
+    assert f"[{low:+.4f}, {high:+.4f}]{': the interval includes zero' if zero else ''}." in said
+    assert "collapsed" not in said

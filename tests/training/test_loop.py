@@ -391,9 +391,9 @@ def test_predictions_that_do_not_move_are_called_collapsed(tmp_path: Path) -> No
     config = worlds.configuration(training__learning_rate=1e-9, training__max_epochs=2)
     constant = _arrays(features=mx.zeros_like(_arrays().features))
     outcome, _, events = _train(tmp_path, config, arrays=constant)
-    notices = [e.message for e in events if isinstance(e, NoticeEvent)]
-    assert len(notices) == 1
-    assert "collapsed" in notices[0]
+    (notice,) = (e for e in events if isinstance(e, NoticeEvent))
+    assert "collapsed" in notice.message
+    assert notice.step == [e.step for e in events if isinstance(e, ValidationEvent)][2]
     assert outcome.state.collapsed_looks == 4
     assert outcome.state.collapses == 1
 
