@@ -170,7 +170,7 @@ def _gone(pattern: str) -> Callable[[Path], str]:
     def damage(home: Path) -> str:
         path = _find(home, pattern)
         path.unlink()
-        return path.name
+        return f"{path.name}|{path.parent.name}"
 
     return damage
 

@@ -72,7 +72,7 @@ AssetsOption = Annotated[
     ),
 ]
 NameOption = Annotated[str, typer.Option("--name", help="Folder under outputs/results.")]
-DrawsOption = Annotated[int, typer.Option("--draws", min=50, help="Bootstrap draws.")]
+DrawsOption = Annotated[int, typer.Option("--draws", min=50, max=100_000, help="Bootstrap draws.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of the draws.")]
 PhasesOption = Annotated[
     bool, typer.Option("--all-phases", help="Every phase of a timescale, not the canonical alone.")

@@ -28,7 +28,9 @@ def thermal(
         typer.Option(help="Which one rules: auto, off, one of the names shown, scripted:FILE."),
     ] = "auto",
     once: Annotated[bool, typer.Option("--once", help="One reading, then end.")] = False,
-    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between readings.")] = 1.0,
+    interval: Annotated[
+        float, typer.Option(min=0.1, max=3600, help="Seconds between readings.")
+    ] = 1.0,
     record: Annotated[
         Path | None,
         typer.Option(help="Write every raw sample to this file (JSON lines), until Ctrl-C."),

@@ -178,9 +178,12 @@ def _recommend_tuning(plan: "Plan") -> None:
 
 
 def _dry_run(plan: "Plan", as_json: bool) -> None:
+    from mlxts.thermal import sensors
     from mlxts.training import batch_size as tuner
     from mlxts.training import run
 
+    for sensor in sensors.choose(plan.config.thermal.sensor).sensors:  # refused now, not later
+        sensor.close()
     untuned = tuner.untuned(plan.config, plan.dataset)
     if not as_json:
         note("compiling and timing three steps ...")

@@ -41,6 +41,10 @@ def describe(folder: Path) -> dict[str, Any]:
     record = run_files.metadata(folder)
     finished = run_files.is_finished(folder)
     summary = run_files.summary(folder, ("status",)) if finished else {}
+    return _described(folder, record, summary)
+
+
+def _described(folder: Path, record: dict[str, Any], summary: dict[str, Any]) -> dict[str, Any]:
     models = summary.get("scores", {}).get("validation", {})
     scores = models.get(MODEL, {})
     settings = record.get("config", {})
@@ -114,12 +118,5 @@ def _row(folder: Path) -> dict[str, Any]:
     try:
         return describe(folder)
     except RunError as error:
-        unknown = dict.fromkeys(
-            (
-                "name", "mode", "budget", "n_total", "task", "horizon", "seed", "log_loss", "rmse",
-                "auc", "skill", "skill_har", "reference", "verdict", "train_seconds",
-                "samples_per_second",
-                "wall_time_omitted",
-            )
-        )  # fmt: skip
-        return {"run_id": folder.name, **unknown, "status": "damaged", "damaged": str(error)}
+        unknown = _described(folder, {}, {})
+        return {**unknown, "status": "damaged", "damaged": str(error)}

@@ -22,7 +22,7 @@ from mlxts import experiment, run_files, universe
 from mlxts.config import ExperimentConfig
 from mlxts.data.parquet import encoded
 from mlxts.dataset import Dataset
-from mlxts.errors import ConfigError, DataError, RunError
+from mlxts.errors import DataError, RunError
 from mlxts.evaluation import baselines, metrics
 from mlxts.files import atomic_path, canonical_hash
 from mlxts.model.patchtst import Shape
@@ -353,11 +353,12 @@ def _recorded(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:
-    """Settings that were changed or lost would make another recipe. Raises RunError."""
-    try:
-        found = configurations.build(record["config"]).hash
-    except ConfigError:  # of another version: what it was is not known here
-        return
+    """Settings that were changed or lost would make another recipe.
+
+    Raises:
+        ConfigError: they are none that this version knows. RunError: they were changed.
+    """
+    found = configurations.build(record["config"], origin=f"{folder / run_files.METADATA}").hash
     if found != record.get("config_hash", found):
         raise RunError(
             f"{folder / run_files.METADATA} is damaged: its config is not the one of config_hash; "

@@ -46,6 +46,11 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(home: Path) -> None:
     assert _tree(home) == before
 
 
+def test_a_dry_run_refuses_a_sensor_that_training_would_refuse(home: Path) -> None:
+    with pytest.raises(ConfigError, match="none of auto, off"):
+        _call("train", "small.yaml", "--dry-run", "--thermal", "mercury")
+
+
 def test_training_ends_in_a_table_and_one_sentence(home: Path) -> None:
     said = _call("train", "small.yaml", "--quiet")
     assert said.exit_code == 0
