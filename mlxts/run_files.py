@@ -16,7 +16,10 @@ from mlxts.json_files import Shape
 from mlxts.protocol import TASKS
 
 METADATA, SUMMARY = "run.json", "summary.json"
-_WAY_OUT = "restore it from a backup, or move the run's folder away and train the run again"
+_WAY_OUT = (
+    "restore it from a backup; or, if no process trains it, move the run's folder away and train "
+    "the run again"
+)
 
 
 def _task(name: str) -> str:
@@ -122,6 +125,7 @@ class _Figures(Shape):
     collapsed: bool = False
     not_estimable: str | None = None
     verdict: str | None = None
+    reference: str | None = None  # of before there was a linear one: HAR
     prediction_range: tuple[float, float] = (0.0, 0.0)
     log_loss_prior: float | None = None
     base_rate: float | None = None
@@ -136,12 +140,14 @@ class _Figures(Shape):
     recall: float | None = None
     log_loss_difference: float | None = None
     log_loss_skill: float | None = None
+    log_loss_skill_har: float | None = None
     log_loss_over_bayes: float | None = None
     rmse: float | None = None
     mae: float | None = None
     r2: float | None = None
     rmse_difference: float | None = None
     mse_skill: float | None = None
+    mse_skill_har: float | None = None
     directional_accuracy: float | None = None
     coverage: float | None = None
     width: float | None = None
@@ -149,8 +155,15 @@ class _Figures(Shape):
 
 
 class _Thermal(Shape):
+    source: str | None = None
+    readings: Count = 0
+    readings_in_band: dict[str, Count] = Field(default_factory=dict)
+    highest: float | None = None
+    hottest: float | None = None
+    paused_seconds: float = 0.0
     suspect: bool = False
     suspect_reason: str | None = None
+    step_time_ratio: float | None = None
 
 
 class Summary(Shape):

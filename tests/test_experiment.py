@@ -346,7 +346,7 @@ def test_a_damaged_summary_is_named_and_comes_back_from_the_last_checkpoint(fini
 
 @pytest.mark.parametrize("task", ["threshold_1pct", "direction", "regression"])
 def test_a_run_on_one_training_day_claims_nothing(task: str) -> None:
-    plan = _plan(**{"data.train_fraction": 1e-9, "task": task})
+    plan = _plan(**{"data.train_fraction": 1e-9, "task": task, "training.batch_size": 1})
     summary = experiment.execute(plan, emit=lambda event: None)
     assert summary["samples"]["train"] == 1
     assert summary["verdict"].startswith("Not estimable")

@@ -91,6 +91,11 @@ def test_only_a_torn_end_may_be_left_out(tmp_path: Path) -> None:
     assert [row["name"] for row in lines(True)] == ["a", "b"]
     with pytest.raises(RunError, match="line 3"):
         lines(False)
+    path.write_text('{"name": "a"}\n{"name": "b"}')  # whole, though its end is missing
+    assert [row["name"] for row in lines(True)] == ["a", "b"]
+    path.write_bytes(b'{"name": "a"}\n' + bytes(20))  # what a power cut leaves is no line of ours
+    with pytest.raises(RunError, match="line 2"):
+        lines(True)
     path.write_text('{"name": "a"}\ngarbage\n{"name": "b"}\n')
     with pytest.raises(RunError, match=r"line 2: .*; correct it"):
         lines(True)

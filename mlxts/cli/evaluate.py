@@ -154,7 +154,7 @@ def runs(as_json: JsonOption = False) -> None:
     )
     for row in rows:
         if row["damaged"]:
-            note(f"{row['run_id']} is damaged: {row['damaged']}")
+            note(f"Damaged: {row['damaged']}.")
     reasons = {row["run_id"]: row["wall_time_omitted"] for row in rows}
     for name, reason in reasons.items():
         if reason:

@@ -39,7 +39,8 @@ def describe(folder: Path) -> dict[str, Any]:
         RunError: its run.json or summary.json is damaged.
     """
     record = run_files.metadata(folder)
-    summary = run_files.summary(folder) if run_files.is_finished(folder) else {}
+    finished = run_files.is_finished(folder)
+    summary = run_files.summary(folder, ("status",)) if finished else {}
     models = summary.get("scores", {}).get("validation", {})
     scores = models.get(MODEL, {})
     settings = record.get("config", {})
@@ -116,7 +117,8 @@ def _row(folder: Path) -> dict[str, Any]:
         unknown = dict.fromkeys(
             (
                 "name", "mode", "budget", "n_total", "task", "horizon", "seed", "log_loss", "rmse",
-                "auc", "skill", "verdict", "train_seconds", "samples_per_second",
+                "auc", "skill", "skill_har", "reference", "verdict", "train_seconds",
+                "samples_per_second",
                 "wall_time_omitted",
             )
         )  # fmt: skip

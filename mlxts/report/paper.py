@@ -25,19 +25,13 @@ from mlxts.evaluation import runs, uncertainty
 from mlxts.evaluation import verdict as evaluated
 from mlxts.files import write_json, write_text
 from mlxts.protocol import BASELINE, TASKS
+from mlxts.report import paper_tables
 from mlxts.report.scored import CELL, Scored, scored
 from mlxts.scaling import axes, foreseen, ledger, recipes, results, verdict
 
 HAR = BASELINE.upper()
 _APART = ("name", "seed", "mode", "budget", "task", "timescale", "horizon", "thermal", "checkpoint")
 _CONTENTS = ("data.symbols", "data.exogenous", "data.pinned")  # a cell says it
-_FORM = {
-    "loss": ".4f", "loss_har": ".4f", "loss_linear": ".4f", "loss_prior": ".4f",
-    "difference": "+.4f", "skill": "+.1%", "skill_har": "+.1%",
-    "auc": ".3f", "auc_har": ".3f", "base_rate": ".1%", "n_eff": ".0f", "epoch": ".1f",
-    "against_main": "+.4f", "n": ",", "samples": ",", "n_total": ",", "dates": ",", "gain": "+.4f",
-    "margin": ".4f", "extrapolation": "+.2f",
-}  # fmt: skip
 _COMPARED = {
     "difference": "minus the reference's", "skill": "skill over the reference",
     "skill_har": f"skill over {HAR}", "verdict": "verdict",
@@ -66,7 +60,6 @@ _FORESEEN = {
     "origins": "origins", "n": "n", "base_rate": "base rate", "loss_har": f"{HAR}'s loss",
     "loss_linear": "linear's loss", "loss": "PatchTST's loss", **_COMPARED,
 }  # fmt: skip
-_RANGED = ("difference", "skill", "skill_har", "auc", "against_main", "gain")
 
 
 def collect(
@@ -224,15 +217,15 @@ def markdown(record: dict[str, Any]) -> str:
         "the reference's loss. Training stopped at its best validation on these same days, which "
         "flatters every network here and no reference: what beats one has to do so again on the "
         "test split.",
-        *_older(record),
+        *paper_tables.notes(record),
         "## PatchTST against the reference, strict",
-        _table(_MAIN, record["main"]),
+        paper_tables.table(_MAIN, record["main"]),
         "## Seed by seed",
-        _table(_SEEDS, record["seeds"]),
+        paper_tables.table(_SEEDS, record["seeds"]),
         "## Beside it: exploratory ablations",
     ]
     if record["beside"]:
-        parts.append(_table(_BESIDE, record["beside"]))
+        parts.append(paper_tables.table(_BESIDE, record["beside"]))
         parts.append(
             "What differs from the strict model of the same budget and horizon; the difference to "
             "that model's loss is paired on the same days."
@@ -241,7 +234,7 @@ def markdown(record: dict[str, Any]) -> str:
         parts.append("None was trained yet.")
     parts.append("## What size bought")
     if record["along"]:
-        parts.append(_table(_ALONG, record["along"]))
+        parts.append(paper_tables.table(_ALONG, record["along"]))
         parts.append(
             "Gain: how many nats the loss falls per tenfold size, with its 95 % interval. Margin: "
             f"what counts as no more than flat, {100 * verdict.MARGIN:.0f} % of what {HAR} gains "
@@ -254,7 +247,7 @@ def markdown(record: dict[str, Any]) -> str:
     if record["foreseen"]:
         parts += [
             "## Foreseen from moments of the past, exploratory",
-            _table(_FORESEEN, record["foreseen"]),
+            paper_tables.table(_FORESEEN, record["foreseen"]),
             "Each model was trained at every origin on what is older, stopped early on one window "
             "of two years and scored on the next, which nothing had looked at; the references "
             "are fitted anew at each origin. All windows together.",
@@ -336,49 +329,6 @@ def _of_seed(
     return told
 
 
-def _table(columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> str:
-    lines = [list(columns.values()), ["---"] * len(columns)]
-    lines += [[_cell(row, key) for key in columns] for row in map(_against_a_reference, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _against_a_reference(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with its verdict in words; one of before there was linear was compared with HAR."""
-    if "verdict" not in row:
-        return row
-    name = row.get("reference") or BASELINE
-    known = row if "skill_har" in row or name != BASELINE else row | _over_har(row)
-    return known | {"verdict": evaluated.against(row["verdict"], name)}
-
-
-def _over_har(row: dict[str, Any]) -> dict[str, Any]:
-    return {f"skill_har{end}": row.get(f"skill{end}") for end in ("", "_low", "_high")}
-
-
-def _older(record: dict[str, Any]) -> list[str]:
-    """What has to be said where rows were compared with HAR before there was linear."""
-    rows = [row for name in ("main", "seeds", "beside", "foreseen") for row in record[name]]
-    if all("reference" in row for row in rows):
-        return []
-    return [
-        f"**Against {HAR} only.** These figures were computed before there was a linear reference: "
-        f"every difference, skill and verdict below is against {HAR}, and none of them says that "
-        "a network is needed. Where linear's loss is given it was added from the same data "
-        "afterwards, without an interval; to compare with it, render this page from run folders."
-    ]
-
-
-def _cell(row: dict[str, Any], key: str) -> str:
-    value, form = row.get(key), _FORM.get(key, "")
-    if value is None:
-        return "–"
-    text = format(value, form)
-    if key in _RANGED and row.get(f"{key}_low") is not None:
-        low, high = (format(row[f"{key}_{end}"], form) for end in ("low", "high"))
-        text = f"{text} [{low}, {high}]"
-    return text.replace("-", "−") if isinstance(value, int | float) else text
-
-
 def _span(settings: dict[str, Any], split: str) -> str:
     data = settings["data"]
     first, last = getattr(splits.borders(data["splits"], data.get("origin")), split)
@@ -395,7 +345,7 @@ class _Row(json_files.Shape):
     @model_validator(mode="after")
     def _holds_numbers(self) -> Self:
         for key, value in (self.model_extra or {}).items():
-            if key in _FORM and not (value is None or isinstance(value, int | float)):
+            if key in paper_tables.FORM and not (value is None or isinstance(value, int | float)):
                 raise ValueError(f"{key}: {value!r} is no number")
         return self
 

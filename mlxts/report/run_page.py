@@ -46,7 +46,7 @@ def _scored(table: pl.DataFrame, split: str, symbol: str) -> pl.DataFrame:
 
 def _reference_losses(folder: Path, split: str) -> dict[str, float]:
     """By name; of a run of before there was a linear one HAR's alone."""
-    summary = run_files.summary(folder, (f"scores.{split}.{BASELINE}.log_loss",))
+    summary = run_files.summary(folder, (f"scores.{split}",))
     # The curve beside it is of every phase as well.
     scores = summary["scores"].get(split + score.ALL_PHASES, summary["scores"][split])
     return {verdict.title(name): scores[name]["log_loss"] for name in REFERENCES if name in scores}

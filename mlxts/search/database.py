@@ -96,13 +96,18 @@ class Database(RDBStorage):
         self._away_since: float | None = None
         self._postgres = address.drivername.startswith("postgresql")
         given = {k: v for k, v in _CONNECTION.items() if self._postgres and k not in address.query}
-        super().__init__(
-            address.render_as_string(hide_password=False),
-            engine_kwargs={
-                "connect_args": given,
-                **(_KEPT if self._postgres else _CLOSED),
-            },
-        )
+        try:
+            super().__init__(
+                address.render_as_string(hide_password=False),
+                engine_kwargs={
+                    "connect_args": given,
+                    **(_KEPT if self._postgres else _CLOSED),
+                },
+            )
+        except SQLAlchemyError:
+            if hasattr(self, "engine"):
+                self.engine.dispose()
+            raise
 
     @contextlib.contextmanager
     def heartbeats(self, trial_id: int) -> Generator[None]:

@@ -17,6 +17,7 @@ import json
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
 from mlxts.errors import SearchError, TakenOverError
@@ -43,6 +45,7 @@ HISTORY = "retry_history"  # system attribute: the numbers of all of them; Optun
 AGAIN = "again"  # user attribute of a trial that fails and will be queued again: counts as a try?
 WHY = "why"  # user attribute: what a failed trial died of
 GIVEN_AWAY = "another worker has taken it over; what is done so far stays in the run folder"
+_OPENINGS, _OPENING_SECONDS = 10, 0.2  # attempts, and the pause between two
 _INSTALL = 'pip install "mlxts[postgres]"'
 
 Objective = Callable[[optuna.Trial], float]
@@ -124,10 +127,7 @@ def open(
     where = address.read(url)
     heartbeat = heartbeat or Heartbeat()
     try:
-        try:
-            return Database(where, heartbeat.interval, heartbeat.grace, tell=tell)
-        except (IntegrityError, ProgrammingError):  # another worker was making the same tables
-            return Database(where, heartbeat.interval, heartbeat.grace, tell=tell)
+        return _database(where, heartbeat, tell)
     except ImportError as error:
         raise SearchError(f"{where.drivername} needs psycopg; run: {_INSTALL}") from error
     except SQLAlchemyError as error:
@@ -135,6 +135,14 @@ def open(
             f"{address.name(where)} cannot be opened: {database.first_line(error)}; is the server "
             "running, and does it let this machine in?"
         ) from error
+
+
+def _database(where: URL, heartbeat: Heartbeat, tell: Callable[[str], None]) -> Database:
+    for _ in range(_OPENINGS):
+        with contextlib.suppress(IntegrityError, ProgrammingError):
+            return Database(where, heartbeat.interval, heartbeat.grace, tell=tell)
+        time.sleep(_OPENING_SECONDS)  # others are making the same tables
+    return Database(where, heartbeat.interval, heartbeat.grace, tell=tell)
 
 
 @contextlib.contextmanager

@@ -54,7 +54,7 @@ class Offset:
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:
         """From what `record` returned, or JSON made of it."""
-        return cls({symbol: ScaleModel.of(one) for symbol, one in _by_symbol(record).items()})
+        return cls({symbol: ScaleModel.of(one) for symbol, one in record.items()})
 
 
 def fit(data: Dataset, measure: str) -> Offset:
@@ -112,11 +112,15 @@ def inputs(data: Dataset, beneath: Offset | None, center: float, deviation: floa
 
 def _read(folder: Path) -> Offset:
     path, way_out = folder / FILE_NAME, "restore it from a backup, or train the run again"
-    record = json_files.read(path, json_files.Shape, error=CheckpointError, way_out=way_out)
-    for symbol, one in _by_symbol(record).items():
-        where = f"{path}: {symbol}"
-        json_files.build(one, ScaleModel, where=where, error=CheckpointError, way_out=way_out)
-    return Offset.of(record)
+    kept = json_files.read(path, json_files.Shape, error=CheckpointError, way_out=way_out)
+    return Offset(
+        {
+            symbol: json_files.build(
+                one, ScaleModel, where=str(path), error=CheckpointError, way_out=way_out
+            )
+            for symbol, one in _by_symbol(kept).items()
+        }
+    )
 
 
 def _by_symbol(record: dict[str, Any]) -> dict[str, Any]:

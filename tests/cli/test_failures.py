@@ -158,3 +158,20 @@ def test_ctrl_c_is_130_and_no_word(home: Path) -> None:
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (130, "")
     assert signal.SIGINT == 2
+
+
+def test_a_traceback_that_cannot_be_kept_is_no_second_error(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(home / "nowhere"))
+    (home / "outputs").mkdir()
+    (home / "outputs" / "tracebacks").write_text("a file where a folder should be")
+    assert failures.exit_code_of(_raise(KeyError("x"))) == protocol.EXIT_UNEXPECTED
+    assert "no place to keep its traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["MLXTS_HOME", "MLXTS_KERNELS"])
+def test_other_variables_that_cannot_be_are_one_line(name: str) -> None:
+    code, said = _run("data", "list", **{name: __file__})
+    assert (code, said.count("\n")) == (2, 1)
+    assert said.startswith(f"error: {name}: ")

@@ -104,6 +104,10 @@ def test_docs_renders_the_catalog(workspace: Path) -> None:
         (("build", "NONE", *SAMPLE), DataError, "no data for NONE"),
         (("build", "SP500", "--source", "web"), ConfigError, "data.source"),
         (("audit", "SP500", *SAMPLE, "--splits", "mine"), ConfigError, "mine is none of"),
+        (("build", "SP500", "--timescale", "yearly", *SAMPLE), ConfigError, "yearly is none of"),
+        (("list", "--family", "mine"), ConfigError, "--family mine is none of"),
+        (("list", "--relation", "mine"), ConfigError, "--relation mine is none of"),
+        (("list", "--tier", "0"), ConfigError, "no tier of 0"),
         (("freeze", *SAMPLE), DataError, "no data for AAPL"),
     ],
 )

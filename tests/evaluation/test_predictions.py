@@ -1,10 +1,13 @@
 """predictions.parquet: what is written is read back, and nothing else passes for it."""
 
+import resource
+import signal
+
 import numpy as np
 import polars as pl
 import pytest
 
-from mlxts.errors import DataError
+from mlxts.errors import DataError, StorageError
 from mlxts.evaluation import baselines, predictions
 from tests.evaluation import worlds
 
@@ -62,3 +65,20 @@ def test_a_missing_or_broken_file_says_what_to_do(tmp_path):
     with pytest.raises(DataError, match="predicted again") as refusal:
         predictions.read(broken)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_full_disk_leaves_the_old_table(tmp_path, table):
+    path = tmp_path / "predictions.parquet"
+    predictions.write(path, table)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(StorageError, match="free some disk space"):
+            predictions.write(path, table)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, old)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]

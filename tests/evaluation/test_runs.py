@@ -114,6 +114,16 @@ def test_a_run_without_its_run_json_is_damaged_and_not_forgotten(folder):
     assert "holds no readable run.json" in row["damaged"]
 
 
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", '{"status": 3}', '{"status": "finished", "steps": 1.5}']
+)
+def test_a_summary_of_another_shape_makes_no_unfinished_run(folder, text):
+    (make(folder, "a") / "summary.json").write_text(text)
+    (row,) = runs.listing()
+    assert row["status"] == "damaged"
+    assert "summary.json is damaged" in row["damaged"]
+
+
 @pytest.mark.parametrize("name", ["", "/etc", "ab*", "[", "..", "."])
 def test_what_names_no_run_is_one_line(folder, name):
     make(folder, "abcdef")

@@ -257,3 +257,17 @@ def test_a_model_stays_in_its_folder(name: str, tmp_path: Path) -> None:
     with pytest.raises(InteropError, match="no name of a model"):
         imported.from_huggingface(folder, name)
     assert sorted(files.home().rglob("*")) == before
+
+
+@pytest.mark.parametrize("change", [lambda b: b[:-4], lambda b: b + b"more", lambda b: b[:5]])
+def test_weights_that_are_cut_or_longer_than_they_say_are_refused(
+    tmp_path: Path, home: Path, change
+) -> None:
+    source = golden.folder(golden.load("one_channel"), tmp_path / "source")
+    folder = Path(_call("import", "huggingface", str(source), "--name", "cut").split()[-1])
+    for path in (folder / "weights.safetensors", source / "model.safetensors"):
+        path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(InteropError, match="import the model again"):
+        mlxts.load_model("cut")
+    with pytest.raises(InteropError, match="cannot be read as safetensors"):
+        _call("import", "huggingface", str(source), "--name", "other")

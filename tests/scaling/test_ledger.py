@@ -1,6 +1,7 @@
 """The ledger says of every run and date what its predictions say, and nothing of its own."""
 
 import copy
+import json
 from dataclasses import replace
 from datetime import date
 
@@ -312,3 +313,21 @@ def test_cells_are_pooled_by_mode_recipe_and_market(built):
     real = built.with_columns(market=pl.lit(ledger.REAL), task=pl.lit("threshold_2pct"))
     pools = {cell.pool.market for cell in axes.tables(pl.concat([built, real]), "parameters")}
     assert pools == {table.pool.market, ledger.REAL}
+
+
+def test_a_setting_that_does_not_exist_cannot_have_been_tuned(folders):
+    with pytest.raises(RunError, match=r"--tuned training\.dacay is no setting"):
+        ledger.build(folders, tuned=("training.dacay",))
+
+
+def test_a_configuration_that_lost_a_setting_makes_no_other_recipe(home):
+    (folder,) = worlds.ladder({"0.02M": 0.4}, seeds=1, started="2040")
+    record = json.loads((folder / "run.json").read_text())
+    whole = config.build(record["config"]).hash
+    worlds.change(folder, "run.json", config_hash=whole)
+    assert ledger.build([folder]).height
+    del record["config"]["training"]["weight_decay"]
+    record["config"]["training"]["learning_rate"] = 0.5
+    worlds.change(folder, "run.json", config=record["config"])
+    with pytest.raises(RunError, match="is not the one of config_hash"):
+        ledger.build([folder])

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 
 import optuna
 import pytest
@@ -12,6 +13,7 @@ from mlxts.errors import SearchError
 from mlxts.search import database, storage
 from tests.search import postgres
 
+psycopg = pytest.importorskip("psycopg")
 AWAY = 0.5  # seconds
 
 
@@ -83,6 +85,21 @@ def _while_told_of_parameters(
 
 
 MOMENTS = [_before_claim, _in_training, _while_told_of_parameters]
+
+
+def test_workers_that_open_a_new_database_at_once_all_open_it(server: Server) -> None:
+    with psycopg.connect(server.url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE fresh")
+    url = server.url.replace("/postgres?", "/fresh?")
+    together = threading.Barrier(6)
+
+    def opens(_: int) -> list[str]:
+        together.wait()
+        with storage.opened(url) as store:
+            return storage.study_names(store)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(opens, range(6))) == [[]] * 6
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

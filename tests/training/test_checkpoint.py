@@ -199,7 +199,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_nothing_half_written(tmp_path
         ("stopping", None), ("run_id", 3), ("from_the_future", 1),
     ],
 )  # fmt: skip
-def test_a_state_of_another_shape_is_refused_by_name(
+def test_a_state_with_a_key_of_another_type_is_refused_in_one_line(
     tmp_path: Path, key: str, value: object
 ) -> None:
     checkpoint.save(tmp_path, "last", _model(1), STATE)
@@ -208,3 +208,9 @@ def test_a_state_of_another_shape_is_refused_by_name(
     with pytest.raises(CheckpointError, match="last") as raised:
         checkpoint.restore(tmp_path, "last", "run", _model(2))
     assert "\n" not in str(raised.value)
+
+
+def test_weights_that_do_not_fit_on_the_disk_are_an_error_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").mkdir()
+    with pytest.raises(OSError, match=r"a\.safetensors"):
+        checkpoint.write_arrays(tmp_path / "a.safetensors", {"a": mx.zeros(3)})

@@ -310,3 +310,15 @@ def test_events_reach_the_listener_and_the_log(home: Path) -> None:
     kinds = {event.kind for event in seen}
     assert {"start", "step", "validation", "epoch", "checkpoint", "stop"} <= kinds
     assert [r["event"] for r in log.read(plan.folder / log.EVENTS)][-1] == "stop"
+
+
+def test_a_run_that_goes_on_says_which_lines_its_record_has_lost(home: Path) -> None:
+    plan = _plan(home)
+    _train(plan, stop_at=6)
+    path = plan.folder / log.METRICS
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[3:]))
+    lost = 6 - sum(row["split"] == "train" for row in log.read(path))
+    assert lost
+    _train(plan, stop_at=8, resume=True)
+    notices = [r["message"] for r in log.read(plan.folder / log.EVENTS) if r["event"] == "notice"]
+    assert f"metrics.jsonl has lost the lines of {lost} steps" in notices

@@ -389,3 +389,11 @@ def test_words_of_every_request_point_at_the_only_one_at_work(root: Path) -> Non
     headers = context.load(root).headers
     for words in ("continue this", "continue", "please go on with this", ""):
         assert restore.guess(headers, words).workstream == "ws2", words
+
+
+def test_a_handoff_tells_of_a_damaged_run(root: Path) -> None:
+    _run("aaaa", "2020-01-01T00:00:00+00:00")
+    (files.runs_folder() / "aaaa" / "run.json").write_text("[]")
+    (files.runs_folder() / "aaaa" / "summary.json").write_text("{}")
+    handoff.write(root, "ws1", Told("as it is", (), (), ()))
+    assert "run.json is damaged" in _text(root, "ws1")
