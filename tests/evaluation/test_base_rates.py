@@ -13,7 +13,7 @@ from mlxts.evaluation import base_rates, estimability
 from mlxts.protocol import SPLITS, TASKS, TIMESCALES, Task
 from tests.evaluation import worlds
 
-HORIZON = 5
+HORIZON = 8
 DAYS = 8_500  # from 2001 into 2024
 
 

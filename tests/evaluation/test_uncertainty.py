@@ -102,6 +102,16 @@ def test_few_blocks_and_overlap_make_intervals_wider():
     assert uncertainty.expanded(440, 44, 21) < uncertainty.expanded(44, 44, 21) == 1.0
 
 
+@pytest.mark.parametrize(("overlap", "block"), [(2, 22), (21, 22), (63, 63)])
+def test_the_cost_of_overlap_is_the_triangle_that_a_stationary_bootstrap_damps(overlap, block):
+    """Labels l days apart share (1 - l / k) of their days; the sum over all lags is k."""
+    kept = [(1 - lag / overlap) * (1 - 1 / block) ** lag for lag in range(1, overlap)]
+    student = stats.t.isf(0.025, 19) / stats.norm.isf(0.025)
+    assert uncertainty.widening(20 * block, block, overlap) == pytest.approx(
+        student * np.sqrt(overlap / (1 + 2 * sum(kept)) * 20 / 19)
+    )
+
+
 def test_what_overlap_costs_is_the_ratio_of_the_deviations_of_a_mean():
     """Means of moving sums of 21: the draws' deviation falls short by the factor said."""
     rng, n, block = np.random.default_rng(1), 20_000, 22

@@ -1,5 +1,7 @@
 """The law that foresees is chosen, and the simplest of those that do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -80,3 +82,19 @@ def test_skill_of_several_tables_weighs_them_by_what_there_is_to_foresee() -> No
     assert min(falls.skill, still.skill) <= both <= max(falls.skill, still.skill)
     assert abs(both - falls.skill) < abs(both - still.skill)
     assert np.isnan(select.skill([]))
+
+
+def test_a_surface_is_asked_for_the_largest_of_each_axis() -> None:
+    grid = [(1e6, 1e3), (1e6, 1e4), (1e6, 1e5), (1e7, 1e3), (1e7, 1e4), (1e8, 1e3)]
+    sizes = np.array(grid)
+    truth = 0.45 * (sizes[:, 0] / 1e7) ** -0.03 * (sizes[:, 1] / 1e4) ** -0.02
+    quiet = synthetic.Noise(seed=1e-4, paired=1e-4, market=1e-4)
+    drawn = synthetic.table(truth, np.random.default_rng(0), sizes=np.arange(1.0, 7.0), noise=quiet)
+    table = replace(drawn, sizes=np.repeat(sizes, synthetic.SEEDS, axis=0))
+    (weights,) = bootstrap.date_weights([table], draws=20)
+    found = select.select(table, bootstrap.draw(table, weights))
+    logs = np.log(found.losses[0])
+    largest = [sizes[:, 0] == 1e8, sizes[:, 1] == 1e5]
+    missed = np.concatenate([logs[out] - logs[~out].mean() for out in largest])
+    assert found.flat_error == pytest.approx(np.sqrt(np.mean(missed**2)), rel=0.2)
+    assert found.power_error < 0.1 * found.flat_error
