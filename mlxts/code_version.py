@@ -51,7 +51,9 @@ def files(modules: tuple[str, ...], package: Path = PACKAGE) -> list[Path]:
         path
         for folder in {source.parent for source in sources}
         for path in folder.iterdir()
-        if path.is_file() and path.suffix not in (".py", ".pyc")
+        if path.is_file()
+        and path.suffix not in (".py", ".pyc")
+        and not path.name.startswith(".")  # a Mac's Finder leaves .DS_Store where it has looked
     }
     return sorted(sources | beside)
 

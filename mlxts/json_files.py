@@ -37,7 +37,8 @@ def read(
 
     Args:
         error: the kind that is raised; way_out: what its line says can be done.
-        needs: dotted keys that must be there although the shape does not require them.
+        needs: dotted keys that must be there although the shape does not require them; a part `*`
+            stands for every key that there is.
 
     Raises:
         MlxtsError: of the kind `error`: no such file, no JSON, or JSON of another shape.
@@ -145,11 +146,19 @@ def _require_known(value: Any, kind: Any) -> None:
 
 def _require(value: Any, keys: Sequence[str]) -> None:
     for key in keys:
-        inner = value
-        for part in key.split("."):
-            if not isinstance(inner, dict) or part not in inner:
-                raise ValueError(f"{key} is missing")
-            inner = inner[part]
+        if _lacks(value, key.split(".")):
+            raise ValueError(f"{key} is missing")
+
+
+def _lacks(value: Any, parts: Sequence[str]) -> bool:
+    if not parts:
+        return False
+    if not isinstance(value, dict):
+        return True
+    first, rest = parts[0], parts[1:]
+    if first == "*":
+        return any(_lacks(each, rest) for each in value.values())
+    return first not in value or _lacks(value[first], rest)
 
 
 def _why(reason: ValueError) -> str:

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from mlxts import config, protocol
 from mlxts.config import ExperimentConfig
+from mlxts.data.sources.files import FilesSource
 from mlxts.errors import ConfigError
 
 Source = Literal["sample", "yahoo", "files"]
@@ -33,9 +34,9 @@ class Answers:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the series are called once they are stored."""
+        """What the series are called once they are stored: of files what `data import` says."""
         if self.source == "files":
-            return tuple(Path(path).stem.upper() for path in self.symbols)
+            return tuple(FilesSource(Path(path)).symbol.upper() for path in self.symbols)
         return tuple(symbol.upper() for symbol in self.symbols)
 
 

@@ -61,6 +61,15 @@ def test_a_comment_where_nothing_is_computed_changes_neither(tmp_path: Path, fil
     assert code_version.of(FEATURES, copy) == code_version.of(FEATURES)
 
 
+def test_what_a_file_manager_or_an_editor_leaves_behind_changes_neither(tmp_path: Path) -> None:
+    copy = _edited(tmp_path, "dataset.py", '"""', '"""')
+    for folder in (copy, copy / "features", copy / "data"):
+        (folder / ".DS_Store").write_bytes(b"\0")
+        (folder / ".engine.py.swp").write_bytes(b"\0")
+    assert code_version.of(RUN, copy) == code_version.of(RUN)
+    assert code_version.of(FEATURES, copy) == code_version.of(FEATURES)
+
+
 def test_a_new_module_counts_as_soon_as_something_that_counts_imports_it(tmp_path: Path) -> None:
     copy = _edited(tmp_path, "features/engine.py", "import polars", "from mlxts.features import "
                    "novelty\nimport polars")  # fmt: skip

@@ -79,6 +79,17 @@ def test_keys_that_a_reader_needs_are_named(tmp_path: Path) -> None:
         _read(path, needs=("name", "inner.size"))
 
 
+def test_a_key_may_be_needed_of_every_one_that_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "some.json"
+    for scores in ({}, {"a": {"n": 1}}, {"a": {"n": 1}, "b": {"n": 2}}):
+        path.write_text(json.dumps({"name": "x", "count": 1, "scores": scores}))
+        assert _read(path, needs=("scores.*.n",))["scores"] == scores
+    for scores in (None, {"a": 1}, {"a": {"n": 1}, "b": {}}):
+        path.write_text(json.dumps({"name": "x", "count": 1, "scores": scores}))
+        with pytest.raises(RunError, match=r"scores\.\*\.n is missing"):
+            _read(path, needs=("scores.*.n",))
+
+
 def test_only_a_torn_end_may_be_left_out(tmp_path: Path) -> None:
     def lines(torn_end: bool) -> list[dict[str, Any]]:
         return json_files.read_lines(

@@ -47,6 +47,13 @@ def test_files_are_called_after_their_names() -> None:
     assert quickstart.configuration(answers).data.symbols == ("SPY", "QQQ")
 
 
+def test_a_file_that_names_its_symbol_is_called_so(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("date,symbol,open,high,low,close,volume\n2024-01-02,Spy,1,2,1,1.5,9\n")
+    answers = Answers("files", (str(path),), "direction", "2M", Path("q.yaml"))
+    assert quickstart.configuration(answers).data.symbols == ("SPY",)
+
+
 @pytest.mark.parametrize(
     ("text", "symbols"),
     [("SPY, QQQ", ("SPY", "QQQ")), ("SPY QQQ", ("SPY", "QQQ")), ("'a b.csv'", ("a b.csv",))],

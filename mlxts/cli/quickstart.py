@@ -65,9 +65,9 @@ def quickstart(
         raise typer.Exit(130) from None
     if train is None and not ask.can:
         train = ask("--train or --no-train", "train it now", "yes", ("yes", "no")) == "yes"
-    files.write_text(output, wanted.to_yaml())
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         _store(answers)
+    files.write_text(output, wanted.to_yaml())
     plan = run.plan(wanted)
     commands = first.next_commands(answers)
     if not as_json:

@@ -22,6 +22,7 @@ from mlxts.files import canonical_hash
 from mlxts.protocol import Timescale
 
 CANONICAL = 0  # the phase whose bars end with the period
+REVISION = 1  # grows when the same days make other bars: older runs do not know them then
 FORTNIGHTS_FROM = date(1960, 1, 4)  # a Monday
 
 _SESSIONS = {"session": 1, "week": 5, "fortnight": 10, "month": 21}  # nominal, in each unit
@@ -66,9 +67,9 @@ def _schedule(timescale: Timescale, year: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def schedule_hash(timescale: Timescale, last: date) -> str:
-    """SHA-256 of the days on which bars end until `last`."""
+    """SHA-256 of all that decides, besides the days' prices, which bars there are until `last`."""
     ends, phases = schedule(timescale, last)
-    return canonical_hash([ends.astype(str).tolist(), phases.tolist()])
+    return canonical_hash([REVISION, ends.astype(str).tolist(), phases.tolist()])
 
 
 def build(daily: pl.DataFrame, timescale: Timescale) -> pl.DataFrame:

@@ -19,8 +19,8 @@ def primary(task: Task) -> str:
 
 
 def title(name: str) -> str:
-    """A reference's name as people write it: HAR, linear."""
-    return name.upper() if name == BASELINE else name
+    """A reference's name as people write it: HAR, linear, HAR or linear."""
+    return " or ".join(one.upper() if one == BASELINE else one for one in name.split(" or "))
 
 
 def reference(figures: dict[str, Any]) -> str:

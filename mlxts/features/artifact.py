@@ -8,7 +8,7 @@ from mlxts import code_version
 from mlxts.data import store
 from mlxts.data.panel import Panel
 from mlxts.data.store import ProcessedArtifact
-from mlxts.features import catalog, exogenous, tiers, timescales
+from mlxts.features import catalog, engine, exogenous, tiers, timescales
 from mlxts.features.feature import closure
 from mlxts.files import canonical_hash
 
@@ -71,6 +71,7 @@ def definitions_hash(names: tuple[str, ...]) -> str:
     columns = closure([feature.quantity for feature in features])
     return canonical_hash(
         {
+            "revision": engine.REVISION,
             "features": [(feature.name, feature.quantity.formula) for feature in features],
             "columns": sorted((column.name, column.quantity.formula) for column in columns),
         }

@@ -128,6 +128,7 @@ def recipe(releases: Sequence[Releases]) -> dict[str, str]:
     wanted = [one for release in releases for one in features(release.series.column)]
     columns = closure([feature.quantity for feature in wanted])
     decided = {
+        "revision": engine.REVISION,
         "series": [
             (s.id, s.lag_days, s.form, [(x.first, x.last, x.lag_days) for x in s.late])
             for s in (release.series for release in releases)

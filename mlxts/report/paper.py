@@ -312,7 +312,7 @@ def _of_seed(
         **{name: one.key[name] for name in (*CELL, "budget")},
         "seed": settings["seed"],
         "loss": own["log_loss"],
-        "auc_har": models[BASELINE]["auc"],
+        "auc_har": models.get(BASELINE, {}).get("auc"),  # none where it could not be fitted
         "epoch": summary["best_step"] / an_epoch,
         "verdict": own["verdict"],
         "reference": evaluated.reference(own),

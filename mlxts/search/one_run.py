@@ -66,7 +66,8 @@ def work(study: optuna.Study, store: BaseStorage, listen: Listen) -> Outcome | N
     except sweep.NothingWaitingError:
         return None
     except KeyboardInterrupt:
-        job.put_back()
+        with storage.if_reachable():
+            job.put_back()
         raise
     except TakenOverError as error:
         return job.outcome("lost", why=str(error))
@@ -100,7 +101,7 @@ class _Job:
             if isinstance(error, DeviceError):  # it goes on from its checkpoint, a few times
                 storage.mark(self._store, trial._trial_id, counted=True)
             self.why = str(error) if isinstance(error, MlxtsError) else repr(error)
-            with contextlib.suppress(UpdateFinishedTrialError):
+            with storage.unless_leaving(error), contextlib.suppress(UpdateFinishedTrialError):
                 if self.waits_again:
                     trial.set_user_attr("put_back", True)
                 trial.set_user_attr("why", self.why)

@@ -232,13 +232,18 @@ def one_trial(
             state = TrialState.PRUNED
         except (Exception, KeyboardInterrupt) as error:
             state, failure = TrialState.FAIL, error
-        if isinstance(failure, KeyboardInterrupt):  # who wants to leave does not wait for anybody
+        if isinstance(failure, KeyboardInterrupt):
             with if_reachable(), contextlib.suppress(TakenOverError):
                 _tell(study, storage, trial, value, state)
             raise failure
         _tell(study, storage, trial, value, state)
         if failure is not None and not isinstance(failure, catch):
             raise failure
+
+
+def unless_leaving(error: BaseException) -> contextlib.AbstractContextManager[None]:
+    """Around what is told of an error: who wants to leave waits for no database that is away."""
+    return if_reachable() if isinstance(error, KeyboardInterrupt) else contextlib.nullcontext()
 
 
 def _tell(

@@ -247,12 +247,12 @@ class _Job:
             raise
         except BaseException as error:
             self._error = error
-            # Before the trial fails: whoever is killed after that must find what it needs.
-            if isinstance(error, Halted | KeyboardInterrupt):
-                storage.mark(self._store, trial._trial_id, counted=False)
-            elif isinstance(error, MlxtsError):
-                storage.mark(self._store, trial._trial_id, counted=True)
-            with contextlib.suppress(UpdateFinishedTrialError):
+            with storage.unless_leaving(error), contextlib.suppress(UpdateFinishedTrialError):
+                # Before the trial fails: whoever is killed after that must find what it needs.
+                if isinstance(error, Halted | KeyboardInterrupt):
+                    storage.mark(self._store, trial._trial_id, counted=False)
+                elif isinstance(error, MlxtsError):
+                    storage.mark(self._store, trial._trial_id, counted=True)
                 why = str(error) if isinstance(error, MlxtsError | Halted) else repr(error)
                 trial.set_user_attr(storage.WHY, why)
             raise

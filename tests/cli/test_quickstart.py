@@ -83,6 +83,7 @@ def test_files_of_ones_own_that_are_not_there_are_one_line() -> None:
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert "no.csv" in done.stderr
+    assert not Path("quickstart.yaml").exists()  # the next attempt finds its place free
 
 
 # A process that was started in the background ignores SIGINT, and so do its children.

@@ -99,6 +99,11 @@ def test_what_claims_nothing_names_no_reference():
     assert verdict.against(None, "linear") is None
 
 
+def test_names_of_references_are_written_as_people_write_them():
+    found = {name: verdict.title(name) for name in ("har", "linear", "har or linear")}
+    assert list(found.values()) == ["HAR", "linear", "HAR or linear"]
+
+
 @pytest.mark.parametrize(("low", "high", "zero"), [(-0.03, -0.01, False), (-0.02, 0.01, True)])
 def test_only_an_interval_around_zero_is_said_to_hold_it(low, high, zero):
     said = verdict.sentence("m", figures(low, high), TASK, 1, "validation")

@@ -96,3 +96,18 @@ def test_features_whose_file_is_gone_are_computed_again_into_its_place() -> None
     assert again == built
     assert store.verify().ok
     assert_frame_equal(first, second, check_exact=True)
+
+
+def test_runs_of_earlier_versions_find_their_features_unchanged() -> None:
+    """By this hash a run knows its data again; it may change with a formula and nothing else."""
+    known = "116577f0965898275b65b944b48328f3255deef9a9299907c5f27248bd4c8a15"
+    assert artifact.definitions_hash(("range_1_relative_250", "range_5_relative_250")) == known
+
+
+def test_a_kernel_that_computes_something_else_makes_other_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded = _registered("A")
+    before = artifact.recipe(loaded, 20, "daily")
+    monkeypatch.setattr(engine, "REVISION", engine.REVISION + 1)
+    assert artifact.recipe(loaded, 20, "daily") != before

@@ -55,6 +55,22 @@ def test_figures_are_the_evaluators_and_ablations_say_what_differs(world):
     assert other["against_main"] < 0.0  # it was planted with less noise
 
 
+def test_a_run_whose_references_could_not_be_fitted_claims_nothing_there_either(world):
+    _, strict, _ = world
+    path = strict[0] / "summary.json"
+    kept = path.read_bytes()
+    try:
+        models = worlds.read(strict[0], "summary.json")["scores"]["validation"]
+        own = models["patchtst"] | {"verdict": "not estimable", "reference": None}
+        planted.change(strict[0], "summary.json", scores={"validation": {"patchtst": own}})
+        found = paper.collect(strict, draws=60)
+        assert [row["auc_har"] is None for row in found["seeds"]] == [True, False]
+        assert found["seeds"][0]["verdict"] == "not estimable"
+        assert "| not estimable |" in paper.markdown(found)
+    finally:
+        path.write_bytes(kept)
+
+
 def test_a_cell_is_named_and_its_contents_are_not():
     one, pinned = {"cell": "Aa", "symbols": ["SPY"]}, {"SPY": "a", "DIA": "b"}
     other = {"cell": "Da", "symbols": ["SPY", "DIA"], "pinned": pinned}

@@ -1,5 +1,6 @@
 """A database: an outage kills nobody, and no death goes unnoticed or costs a suggestion."""
 
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, PendingRollbackError
 
-from mlxts.search import database, storage
+from mlxts.search import database, one_run, storage
+from mlxts.search import study as searches
 from mlxts.search.database import Clock, Database
 
 INTERVAL, GRACE = 60, 120
@@ -230,6 +232,42 @@ def test_who_only_looks_does_not_wait(
     with storage.if_reachable():
         seen.append(store.get_trial(number).number)
     assert seen == [0]
+
+
+def test_who_leaves_a_sweep_does_not_wait_and_the_run_is_not_lost(
+    study: optuna.Study, store: Database, file: Path, time: _Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away: list[sqlite3.Connection] = []
+
+    def interrupted(job: one_run._Job, trial: optuna.Trial) -> float:
+        away.append(_lock(file))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(one_run._Job, "_train", interrupted)
+    study.enqueue_trial({})
+    with pytest.raises(KeyboardInterrupt):
+        one_run.work(study, store, lambda plan: contextlib.nullcontext(lambda event: None))
+    assert time.now == 0
+    away[0].close()
+    storage.recover(study, store)
+    assert _states(study) == ["FAIL", "WAITING"]
+
+
+def test_who_leaves_a_search_does_not_wait_and_the_trial_is_not_lost(
+    study: optuna.Study, store: Database, file: Path, time: _Time
+) -> None:
+    away: list[sqlite3.Connection] = []
+
+    def interrupted(trial: optuna.Trial) -> float:
+        away.append(_lock(file))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        storage.one_trial(study, store, searches._Job(study, store, interrupted, 10))
+    assert time.now == 0
+    away[0].close()
+    storage.recover(study, store)
+    assert _states(study) == ["FAIL", "WAITING"]
 
 
 def test_a_result_whose_receipt_was_lost_is_not_taken_for_another_workers(
