@@ -39,7 +39,7 @@ class YamlError(ValueError):
 
 def _integer(text: str) -> int:
     if len(text) > DIGITS:
-        raise ValueError(f"a number of {len(text)} digits is too long")
+        raise YamlError(f"a number of {len(text)} digits is too long")
     return int(text, {"0x": 16, "0o": 8}.get(text[:2], 10))
 
 
@@ -130,8 +130,10 @@ def parse_yaml(text: str) -> Any:
         raise _at(error, error.problem or error.context or "it cannot be read") from error
     except yaml.YAMLError as error:
         raise YamlError(" ".join(str(error).split())) from error
-    except (ValueError, OverflowError) as error:  # "\UFFFFFFFF", of which there is no character
-        raise error if isinstance(error, YamlError) else YamlError(str(error)) from error
+    except YamlError:
+        raise
+    except (ValueError, OverflowError) as error:  # "\UFFFFFFFF"
+        raise YamlError("there is no character of such a number") from error
 
 
 def dump_yaml(values: Any, *, width: int = 80) -> str:

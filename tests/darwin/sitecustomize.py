@@ -57,6 +57,8 @@ def _pretend() -> None:
     platform.mac_ver = lambda *_: ("26.1", ("", "", ""), "arm64")
     resource.getrusage = _in_bytes
     fcntl.F_FULLFSYNC = 51  # the system below knows no such command and refuses it
+    if hasattr(os, "process_cpu_count"):  # from 3.13 on, where it asks for the affinity
+        os.process_cpu_count = os.cpu_count
     for name in LACKING:
         if hasattr(os, name):
             delattr(os, name)
