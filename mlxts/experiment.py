@@ -18,7 +18,6 @@ from mlxts import dataset as datasets
 from mlxts.errors import ConfigError, DataError
 from mlxts.evaluation import conformal, metrics, predictions, runs, score, verdict
 from mlxts.files import sweep, write_json
-from mlxts.protocol import BASELINE
 from mlxts.thermal.awake import keep_awake
 from mlxts.thermal.drift import StepDrift
 from mlxts.thermal.guard import Guard
@@ -44,8 +43,7 @@ SUMMARISED = (
     "run_id", "status", "message", "steps", "best_step", "best_loss", "collapsed", "train_seconds",
     "n_total", "verdict",
     *(
-        f"scores.validation.{model}.{key}"
-        for model in (runs.MODEL, BASELINE)
+        f"scores.validation.{runs.MODEL}.{key}"
         for key in ("n", "n_eff", "prediction_range", "collapsed", "interval")
     ),
 )  # fmt: skip

@@ -353,3 +353,5 @@ def test_a_run_on_one_training_day_claims_nothing(task: str) -> None:
     assert "at least 30" in summary["verdict"]
     assert summary["reference"]["name"] is None
     assert summary["scores"]["validation"][runs.MODEL]["verdict"] == "not estimable"
+    # Without a reference it is finished all the same, and whole.
+    assert experiment.execute(plan, emit=lambda event: None)["verdict"] == summary["verdict"]
