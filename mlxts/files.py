@@ -1,5 +1,6 @@
 """Where things live, and writing them so that nothing half-written is ever left behind."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -15,6 +16,7 @@ from typing import Any
 
 from mlxts.errors import StorageError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 TEMPORARY = ".tmp"  # in every temporary name, which begins with a dot
 
 
@@ -75,9 +77,9 @@ def atomic_path(target: Path, *, mode: int = 0o644) -> Generator[Path]:
         temporary.replace(target)
         flush(target.parent)
     except OSError as error:
+        remedy = "free some disk space" if error.errno in _FULL else "make that folder writable"
         raise StorageError(
-            f"could not write {target}: {error.strerror or error}; "
-            "free some disk space or choose another MLXTS_HOME"
+            f"could not write {target}: {error.strerror or error}; {remedy} or choose another place"
         ) from error
     finally:
         if temporary is not None:

@@ -36,6 +36,14 @@ def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_a_place_that_cannot_be_is_not_called_a_full_disk(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(StorageError, match="choose another place") as caught:
+        files.write_text(tmp_path / "file" / "a.txt", "a")
+    assert "disk space" not in str(caught.value)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_a_full_disk_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     files.write_text(target, "old")

@@ -278,6 +278,7 @@ def _store_all(
             note(f"[{position}/{len(jobs)}] {symbol}")
         try:
             fetched = source.fetch(symbol, start, end)
+            former = _newest(symbol, source.name)
             artifact = store.register_raw(
                 fetched.frame, source=source.name, symbol=symbol, parameters=fetched.parameters
             )
@@ -292,6 +293,12 @@ def _store_all(
         _remark(artifact, fetched.notes, warnings)
         if store.find(artifact.symbol, [artifact.source]) != artifact:
             note(f"{symbol}: this content is registered already and a newer one is in use")
+        elif former and (former.first < artifact.first or artifact.last < former.last):
+            note(
+                f"{symbol}: used from now on instead of {former.rows:,} rows, {former.first} to "
+                f"{former.last}, which cover days that these do not; the others are used again "
+                f"with data.pinned: {{{symbol}: {former.sha256}}}"
+            )
         told = [f"{w.rule}: {w}" for w in warnings]
         stored.append(artifact.record() | {"warnings": told, "notes": list(fetched.notes)})
         if not as_json:
@@ -305,6 +312,17 @@ def _store_all(
         raise failures[-1]
     if failures:
         raise DataError(f"{len(failures)} of {len(jobs)} could not be stored; see above")
+
+
+def _newest(symbol: str, source: str) -> "Artifact | None":
+    """What a source's series of a symbol is read from so far, if there is one."""
+    from mlxts.data import store
+    from mlxts.errors import DataError
+
+    try:
+        return store.find(symbol, [source])
+    except DataError:
+        return None
 
 
 def _remark(artifact: "Artifact", notes: Iterable[str], warnings: Sequence[Any]) -> None:

@@ -200,7 +200,7 @@ def best(
         leader, configuration = studies.winner(one)
         if write is not None:
             if write.exists():
-                raise ConfigError(f"{write} exists; choose another name, or remove it")
+                raise ConfigError(f"{write} exists; choose another name")
             named = configuration.model_copy(update={"name": write.stem})
             heading = (
                 f"# The winner of {one.study_name}: trial {leader.number}, validation loss "

@@ -68,7 +68,7 @@ def sentence(model: str, figures: dict[str, Any], task: Task, horizon: int, spli
     said += f"(model − {title(own)}) {_difference(figures, task, '')}{within}."
     for other in REFERENCES:
         if other != own and f"{primary(task)}_difference_{other}" in figures:
-            weaker = "" if own not in REFERENCES else ", the weaker reference"
+            weaker = "" if own not in REFERENCES else ", the weaker of the two in training"
             said += f" Against {title(other)}{weaker}: {_difference(figures, task, f'_{other}')}."
     collapse = " Its predictions have collapsed to a constant." if figures["collapsed"] else ""
     return said + collapse

@@ -38,7 +38,16 @@ def read(text: str) -> URL:
         )
     if address.drivername == "sqlite" and (address.host or address.username):
         raise SearchError("sqlite:// names a server, and SQLite is a file; write sqlite:///file")
+    if address.drivername == "sqlite" and address.query:
+        raise SearchError("a SQLite file takes nothing behind a ?; write sqlite:///file")
     return address
+
+
+def way_in(address: URL) -> str:
+    """What to look at where it cannot be opened."""
+    if address.drivername == "sqlite":
+        return "is it a database, and may its folder be written?"
+    return "is the server running, and does it let this machine in?"
 
 
 def name(address: URL) -> str:

@@ -132,8 +132,8 @@ def open(
         raise SearchError(f"{where.drivername} needs psycopg; run: {_INSTALL}") from error
     except SQLAlchemyError as error:
         raise SearchError(
-            f"{address.name(where)} cannot be opened: {database.first_line(error)}; is the server "
-            "running, and does it let this machine in?"
+            f"{address.name(where)} cannot be opened: {database.first_line(error)}; "
+            f"{address.way_in(where)}"
         ) from error
 
 

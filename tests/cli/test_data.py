@@ -196,6 +196,21 @@ def test_warnings_are_told_and_nothing_is_dropped(bars: pl.DataFrame, tmp_path: 
     assert len(store.raw_artifacts()) == 1
 
 
+def test_a_series_that_takes_the_place_of_a_longer_one_says_so(
+    csv: Path, bars: pl.DataFrame
+) -> None:
+    assert run("import", csv)[1] == ""
+    assert run("import", csv)[1] == ""
+    (longer,) = store.raw_artifacts()
+    bars.tail(100).write_csv(csv)
+    _, notes = run("import", csv)
+    assert f"instead of {bars.height} rows, {longer.first} to {longer.last}" in notes
+    assert f"data.pinned: {{SPY: {longer.sha256}}}" in notes
+    # One that covers all the days takes its place without a word.
+    bars.with_columns(pl.col("volume") + 1).write_csv(csv)
+    assert run("import", csv)[1] == ""
+
+
 def planted(bars: pl.DataFrame, fault: str) -> pl.DataFrame:
     at = pl.int_range(pl.len()) == 10
 

@@ -75,7 +75,7 @@ def test_a_search_is_run_shown_continued_and_its_winner_written(home: Path) -> N
     trained = json.loads(_call("train", "configs/winner.yaml", "--json").stdout)
     assert trained["run_id"] == best["run_id"]
     assert trained["best_loss"] == best["value"]
-    with pytest.raises(ConfigError, match="exists; choose another name"):
+    with pytest.raises(ConfigError, match=r"exists; choose another name$"):
         _call("hpo", "best", name, "--write", "configs/winner.yaml")
 
 

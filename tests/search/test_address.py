@@ -1,5 +1,7 @@
 """Addresses of databases: what is none is told in one line, and no line holds a password."""
 
+import re
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -58,13 +60,20 @@ def test_no_message_repeats_a_password_and_each_is_one_line(
         ("oracle://me:word@host/db", "oracle:// is no storage that is known here"),
         ("me:word@host/db", "write postgresql"),
         ("", "cannot be read"),
+        ("sqlite:///studies.db?password=word", "nothing behind a ?"),
     ],
 )
 def test_what_is_no_address_says_how_to_write_one(url: str, says: str) -> None:
-    with pytest.raises(SearchError, match=says) as raised:
+    with pytest.raises(SearchError, match=re.escape(says)) as raised:
         storage.open(url)
     assert "word" not in str(raised.value).replace("password", "")
     assert raised.value.__cause__ is None  # which would quote it in a traceback
+
+
+def test_a_file_that_cannot_be_opened_is_not_called_a_server(tmp_path: Path) -> None:
+    with pytest.raises(SearchError, match="may its folder be written") as raised:
+        storage.open(f"sqlite:///{tmp_path}/nowhere/studies.db")
+    assert "server" not in str(raised.value)
 
 
 def test_what_people_paste_is_understood() -> None:
