@@ -21,7 +21,7 @@ demo: setup ## train a true 2M PatchTST on real S&P 500 bars and say whether it 
 	@$(BIN)/mlxts train configs/demo.yaml --resume
 
 test: setup ## run every test, one run at a time
-	@OMP_NUM_THREADS=1 $(BIN)/python -m mlxts.workspace.suite
+	@OMP_NUM_THREADS=1 $(BIN)/python -m mlxts.workspace.run_tests
 
 lint: setup ## style and types
 	@$(BIN)/ruff check .

@@ -7,16 +7,17 @@ sums alone.
 import time
 
 from benchmarks.harness import Benchmark, Picture, Row, fresh, main
-from mlxts import backend, transfer  # before MLX, so that MLX finds the fast BLAS
+from mlxts import transfer
+from mlxts.platform import device  # before MLX, so that MLX finds the fast BLAS
 
 # isort: split
 import mlx.core as mx
 import numpy as np
 
 from mlxts.config import ModelConfig, TrainingConfig
-from mlxts.model import budget
+from mlxts.model import parameter_budget
 from mlxts.model.patchtst import PatchTST
-from mlxts.training.batches import Batches
+from mlxts.training.sampler import Batches
 from mlxts.training.step import Step, make_optimizer
 
 BATCH, ROWS, FEATURES, STEPS = 128, 2000, 20, 3
@@ -28,7 +29,7 @@ def layout(channels: str, size: str, parts: int) -> Row:
     rng = np.random.default_rng(0)
     model_config = ModelConfig.model_validate({"channels": channels})
     training = TrainingConfig(batch_size=BATCH)
-    model = PatchTST(budget.solve(size, FEATURES, model_config), seed=0)
+    model = PatchTST(parameter_budget.solve(size, FEATURES, model_config), seed=0)
     optimizer = make_optimizer(training)
     step = Step(model, optimizer, training, binary=True)
     data = mx.array(rng.standard_normal((ROWS, FEATURES), dtype=np.float32))
@@ -47,7 +48,7 @@ def layout(channels: str, size: str, parts: int) -> Row:
         "channels": channels,
         "layout": f"{parts} x {BATCH // parts}",
         "seconds": min(seconds[1:]),
-        "mlx_mib": backend.memory()["peak"] / 2**20,
+        "mlx_mib": device.memory()["peak"] / 2**20,
         "loss": loss,
     }
 

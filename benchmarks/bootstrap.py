@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.harness import Benchmark, Row, main
-from mlxts.evaluation import metrics, uncertainty
+from mlxts.evaluation import block_bootstrap, metrics
 from mlxts.evaluation.metrics import Forecast
 
 DATES, MODELS = 500, 20
@@ -30,7 +30,9 @@ def case(rate: float, draws: int, models: int) -> Row:
     """Seconds for draws and metric, and what the plain way would take."""
     said = forecasts(rate, models)
     began = time.perf_counter()
-    weights = uncertainty.date_weights(np.arange(DATES), uncertainty.block_length(1), draws=draws)
+    weights = block_bootstrap.date_weights(
+        np.arange(DATES), block_bootstrap.block_length(1), draws=draws
+    )
     drawn = time.perf_counter()
     figures = [metrics.auc(forecast, weights) for forecast in said]
     done = time.perf_counter()
@@ -54,7 +56,7 @@ def case(rate: float, draws: int, models: int) -> Row:
 
 
 def measure(quick: bool) -> list[Row]:
-    draws, models = (200, 2) if quick else (uncertainty.DRAWS, MODELS)
+    draws, models = (200, 2) if quick else (block_bootstrap.DRAWS, MODELS)
     case(RATES[0], 50, 1)  # the first call of a library loads it
     return [case(rate, draws, models) for rate in RATES]
 

@@ -29,10 +29,10 @@ def run_seconds(*command: str) -> float:
 def first_steps(size: str) -> dict[str, float]:
     """Seconds of imports, of the first step and of the one after it, in this process."""
     began = time.perf_counter()
-    from mlxts import backend  # noqa: F401
+    from mlxts.platform import device  # noqa: F401
 
     # isort: split
-    from mlxts.workspace import warm
+    from mlxts.workspace import warm_kernels as warm
 
     imported = time.perf_counter()
     first, second = warm.two_steps("mixing", binary=True, budget=size)  # compiler tried in `first`

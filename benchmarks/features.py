@@ -19,8 +19,8 @@ def built(size: int, symbols: int) -> Row:
     import numpy as np
     import polars as pl
 
-    from mlxts import memory
     from mlxts.features import engine, tiers
+    from mlxts.platform import memory
 
     frame = pl.concat([simulated(seed) for seed in range(symbols)]).lazy()
     names = tiers.tier(size)

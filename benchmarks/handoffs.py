@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from benchmarks.harness import Benchmark, Row, Skip, main
-from mlxts.workspace import blank, context, overview, project, records
+from mlxts.workspace import context, project, records, scaffold, summaries
 
 ROUNDS, QUICK = 100, 5
 _WHO = ("-c", "user.name=Nobody", "-c", "user.email=nobody@example.org")
@@ -21,12 +21,12 @@ _LOST = ("handoffs lost", "claims lost", "decisions lost", "rows of the overview
 _LOOP = """
 import sys
 from pathlib import Path
-from mlxts.workspace import documents, handoff, log, ownership
+from mlxts.workspace import decisions, documents, handoff, ownership
 root, name, rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for number in range(1, rounds + 1):
     ownership.claim(root, name, [f"{name}/{number}"])
     handoff.write(root, name, handoff.Told(f"{name} round {number}", next=(f"after {number}",)))
-    log.decide(root, f"{name} decides {number}", why="so")
+    decisions.decide(root, f"{name} decides {number}", why="so")
     documents.render(root)
 """
 
@@ -46,7 +46,7 @@ def race(root: Path, rounds: int) -> dict[str, int]:
     found = context.load(root)
     lost = dict.fromkeys(_LOST, 0)
     for name, record in found.workstreams.items():
-        said = [row.split("|")[4].strip() for row in overview.history(record.body)]
+        said = [row.split("|")[4].strip() for row in summaries.history(record.body)]
         wanted = [f"{name} round {number}" for number in range(rounds, 0, -1)]
         held = {claim.path for claim in record.header.owns}
         lost["handoffs lost"] += sum(a != b for a, b in zip(said, wanted, strict=False))
@@ -82,7 +82,7 @@ def measure(quick: bool) -> list[Row]:
 
 def _project(root: Path) -> Path:
     """Records that begin, in a git repository of their own."""
-    blank.write(root)
+    scaffold.write(root)
     try:
         for command in (["init", "-q"], ["add", "-A"], [*_WHO, "commit", "-qm", "feat: begin"]):
             subprocess.run(["git", "-C", str(root), *command], check=True)

@@ -29,7 +29,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from mlxts import backend, pages  # before MLX, so that MLX finds the fast BLAS
+from mlxts.platform import (
+    device,
+    huge_pages,  # before MLX, so that MLX finds the fast BLAS
+)
 
 # isort: split
 from mlxts.cli.output import note
@@ -91,7 +94,7 @@ def run(benchmark: Benchmark, *, quick: bool) -> Row:
     record = {
         "benchmark": benchmark.name,
         "question": benchmark.question,
-        "machine": backend.describe(),
+        "machine": device.describe(),
         "date": str(date.today()),
         "quick": quick,
         "load": round(load, 2),
@@ -118,7 +121,7 @@ def fresh(file: str, case: Row, environment: Mapping[str, str] | None = None) ->
     """
     done = subprocess.run(
         [sys.executable, file, "--case", json.dumps(case)],
-        env={**os.environ, **pages.wanted(), **(environment or {})},  # as commands start
+        env={**os.environ, **huge_pages.wanted(), **(environment or {})},  # as commands start
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -17,10 +17,10 @@ def seconds_by_library(repeats: int) -> dict[str, float]:
     """Best time of each library; pandas-ta only where it is installed."""
     import talib
 
+    from mlxts.features.base_quantities import CLOSE, atr, ema, sma
     from mlxts.features.engine import build_symbol
     from mlxts.features.feature import Feature
     from mlxts.features.quantity import talib as indicator
-    from mlxts.features.shared import CLOSE, atr, ema, sma
 
     bars = simulated(0)
     high, low, close = (bars[name].to_numpy() for name in ("high", "low", "close"))

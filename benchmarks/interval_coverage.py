@@ -8,7 +8,7 @@ interval holds the truth:
 
 - single days: days are drawn one by one, as if they were independent;
 - blocks: percentiles of the block bootstrap;
-- ours: the percentiles that `uncertainty.expanded` asks for, which stand beside every score.
+- ours: the percentiles that `block_bootstrap.expanded` asks for, which stand beside every score.
 
 There are two truths, and both are asked for in every row. Days of one window differ less from each
 other than days of decades do, so that a forecast of volatility ranks them less well: the mean AUC
@@ -31,7 +31,7 @@ from scipy.signal import lfilter
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.harness import Benchmark, Picture, Row, main
-from mlxts.evaluation import metrics, uncertainty
+from mlxts.evaluation import block_bootstrap, metrics
 from mlxts.evaluation.metrics import Forecast
 
 WINDOWS, DRAWS = 600, 600
@@ -127,15 +127,15 @@ def coverage(case: Case, windows: int, *, draws: int = DRAWS, seed: int = 0) -> 
         for k in (1, 3)
     )
     gain = float(np.mean(_losses(other, history) - _losses(one, history)))
-    block, dates = uncertainty.block_length(case.horizon), np.arange(case.days)
+    block, dates = block_bootstrap.block_length(case.horizon), np.arange(case.days)
     weights = {
-        "single": uncertainty.date_weights(dates, 1, draws=draws),
-        "blocks": uncertainty.date_weights(dates, block, draws=draws),
+        "single": block_bootstrap.date_weights(dates, 1, draws=draws),
+        "blocks": block_bootstrap.date_weights(dates, block, draws=draws),
     }
-    level = uncertainty.expanded(case.days, block, uncertainty.overlap(case.horizon))
+    level = block_bootstrap.expanded(case.days, block, block_bootstrap.overlap(case.horizon))
     kinds = {
-        "single": ("single", uncertainty.LEVEL),
-        "blocks": ("blocks", uncertainty.LEVEL),
+        "single": ("single", block_bootstrap.LEVEL),
+        "blocks": ("blocks", block_bootstrap.LEVEL),
         "ours": ("blocks", level),
     }
     ends: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
@@ -148,11 +148,11 @@ def coverage(case: Case, windows: int, *, draws: int = DRAWS, seed: int = 0) -> 
         found.append(float(metrics.auc(forecast, np.ones((case.days, 1)))[0]))
         drawn = {name: metrics.auc(forecast, counts) for name, counts in weights.items()}
         for kind, (name, at) in kinds.items():
-            ends[kind].append(uncertainty.interval(drawn[name], at))
+            ends[kind].append(block_bootstrap.interval(drawn[name], at))
         gains = metrics.mean(
             _losses(other, drawn_days) - _losses(one, drawn_days), weights["blocks"]
         )
-        differences.append(uncertainty.interval(gains, level))
+        differences.append(block_bootstrap.interval(gains, level))
     mean = float(np.mean(found))
     return {
         "case": case.title,

@@ -9,15 +9,16 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.harness import Benchmark, Picture, Row, fresh, main
-from mlxts import backend  # before MLX, so that MLX finds the fast BLAS
+from mlxts.platform import device  # before MLX, so that MLX finds the fast BLAS
 
 # isort: split
 import numpy as np
 import polars as pl
 
-from mlxts import config, dataset, memory
-from mlxts.model import budget
+from mlxts import config, dataset
+from mlxts.model import parameter_budget
 from mlxts.model.patchtst import PatchTST
+from mlxts.platform import memory
 from mlxts.training.events import Event, StepEvent, StopEvent
 from mlxts.training.loop import Arrays, fresh_state, train
 from mlxts.training.memory_plan import MemoryPlan
@@ -52,9 +53,9 @@ def measure_case(size: str, features: int, rows: int, batch: int, steps: int) ->
             },
         }
     )  # fmt: skip
-    shape = budget.solve(size, features, settings.model)
+    shape = parameter_budget.solve(size, features, settings.model)
     planned = array.nbytes + MemoryPlan.counted(settings, shape).peak(batch)
-    backend.limit_memory(planned)  # as a run does
+    device.limit_memory(planned)  # as a run does
     taken = _train(settings, PatchTST(shape, seed=0), array, steps)
     settled = taken[min(SETTLED, len(taken) // 2) :]
     return {
@@ -88,7 +89,7 @@ def _train(
     rng = np.random.default_rng(1)
     ends = np.arange(settings.model.context - 1, len(array), dtype=np.int32)
     targets = (rng.random(len(ends)) < 0.2).astype(np.float32)
-    arrays = Arrays(backend.on_device(array), ends, targets, ends[-200:], targets[-200:])
+    arrays = Arrays(device.on_device(array), ends, targets, ends[-200:], targets[-200:])
     taken: list[int] = []
 
     def listen(event: Event) -> None:

@@ -88,7 +88,7 @@ def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Ro
     from mlxts import config, experiment
     from mlxts.data import store
     from mlxts.data.sources.simulated import SimulatedSource
-    from mlxts.evaluation import baselines, bayes, lineup, predictions, runs, score
+    from mlxts.evaluation import baseline_registry, baselines, oracle, predictions, runs, score
     from mlxts.training import run
 
     fetched = SimulatedSource(kind, seed=seed, last=LAST).fetch("A")
@@ -114,7 +114,7 @@ def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Ro
     plan = run.plan(configuration)
     experiment.execute(plan, emit=lambda event: None)
     data = plan.dataset
-    line = lineup.choose(configuration, 1, 1, everything=True)
+    line = baseline_registry.choose(configuration, 1, 1, everything=True)
     beside = baselines.beside(data, ("train", "test"), line.chosen, line.chosen)
     fitted = predictions.read(plan.folder / predictions.FILE_NAME)
     unseen = experiment.predict_split(plan.folder, "test")
@@ -123,13 +123,13 @@ def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Ro
     return [
         {
             "model": name,
-            "excess": figures[bayes.EXCESS],
-            "low": figures["interval"][bayes.EXCESS][0],
-            "high": figures["interval"][bayes.EXCESS][1],
+            "excess": figures[oracle.EXCESS],
+            "low": figures["interval"][oracle.EXCESS][0],
+            "high": figures["interval"][oracle.EXCESS][1],
             "impossible": figures["impossible"],
         }
         for name, figures in scores.items()
-        if name != bayes.NAME
+        if name != oracle.NAME
     ]
 
 

@@ -15,17 +15,18 @@ import time
 from pathlib import Path
 
 from benchmarks.harness import Benchmark, Picture, Row, Skip, fresh, main
-from mlxts import backend, transfer  # before MLX, so that MLX finds the fast BLAS
+from mlxts import transfer
+from mlxts.platform import device  # before MLX, so that MLX finds the fast BLAS
 
 # isort: split
 import mlx.core as mx
 import numpy as np
 
 from mlxts.config import ModelConfig, TrainingConfig
-from mlxts.model import budget
+from mlxts.model import parameter_budget
 from mlxts.model.patchtst import PatchTST
-from mlxts.training.batches import Batches
-from mlxts.training.ranks import ALONE, Ranks
+from mlxts.training.distributed import ALONE, Ranks
+from mlxts.training.sampler import Batches
 from mlxts.training.step import Step, make_optimizer
 
 ROWS, FEATURES, STEPS = 600, 20, 6
@@ -38,7 +39,7 @@ def train(channels: str, size: str, batch: int) -> float:
     rng = np.random.default_rng(0)
     model_config = ModelConfig.model_validate({"channels": channels})
     training = TrainingConfig(batch_size=batch)
-    model = PatchTST(budget.solve(size, FEATURES, model_config), seed=0)
+    model = PatchTST(parameter_budget.solve(size, FEATURES, model_config), seed=0)
     optimizer = make_optimizer(training)
     step = Step(model, optimizer, training, binary=True, ranks=together)
     data = mx.array(rng.standard_normal((ROWS, FEATURES), dtype=np.float32))
@@ -91,7 +92,7 @@ def by_launcher(case: Row) -> float:
 
 
 def measure(quick: bool) -> list[Row]:
-    if backend.device() != "cpu" or (os.cpu_count() or 1) < 2:
+    if device.device() != "cpu" or (os.cpu_count() or 1) < 2:
         raise Skip("one process uses the whole device here")
     cases: list[Row] = [{"channels": "independent", "size": "2M", "batch": 16}]
     if not quick:

@@ -7,16 +7,17 @@ case trains a few steps in fresh processes and compares every weight.
 import hashlib
 
 from benchmarks.harness import Benchmark, Row, Skip, fresh, main
-from mlxts import backend, transfer  # before MLX, so that MLX finds the fast BLAS
+from mlxts import transfer
+from mlxts.platform import device  # before MLX, so that MLX finds the fast BLAS
 
 # isort: split
 import mlx.core as mx
 import numpy as np
 
 from mlxts.config import ModelConfig, TrainingConfig
-from mlxts.model import budget
+from mlxts.model import parameter_budget
 from mlxts.model.patchtst import PatchTST, flat_arrays
-from mlxts.training.batches import Batches
+from mlxts.training.sampler import Batches
 from mlxts.training.step import Step, make_optimizer
 
 ROWS = 2000
@@ -32,7 +33,9 @@ CASES = (
 def trained(name: str, channels: str, features: int, batch: int, steps: int) -> Row:
     """Losses of a few steps, and a digest of the weights after them."""
     rng = np.random.default_rng(0)
-    shape = budget.solve(name, features, ModelConfig.model_validate({"channels": channels}))
+    shape = parameter_budget.solve(
+        name, features, ModelConfig.model_validate({"channels": channels})
+    )
     training = TrainingConfig(batch_size=batch)
     model, optimizer = PatchTST(shape, seed=0), make_optimizer(training)
     data = mx.array(rng.standard_normal((ROWS, features), dtype=np.float32))
@@ -52,7 +55,7 @@ def trained(name: str, channels: str, features: int, batch: int, steps: int) -> 
 
 
 def measure(quick: bool) -> list[Row]:
-    if backend.device() != "cpu":
+    if device.device() != "cpu":
         raise Skip("threads matter where a CPU multiplies")
     rows = []
     for name, channels, features, batch, steps in CASES[:1] if quick else CASES:

@@ -105,7 +105,7 @@ def _study(signal: str, sampler: str, seed: int, trials: int, reruns: int) -> di
     from mlxts import config
     from mlxts.data import store
     from mlxts.data.sources.simulated import SimulatedSource
-    from mlxts.search import insight, space, storage, study
+    from mlxts.search import analysis, space, storage, study
 
     storage.open()  # Optuna's own lines are silenced there
     kind, task = MARKETS[signal]
@@ -134,7 +134,7 @@ def _study(signal: str, sampler: str, seed: int, trials: int, reruns: int) -> di
         raise SystemExit(f"no trial of {one.study_name} is complete: {one.trials}")
     if not reruns:
         return {"selected": leader.value}
-    seen = insight.rerun(one, reruns)
+    seen = analysis.rerun(one, reruns)
     return {
         "selected": leader.value,
         "mean": seen.mean,

@@ -9,7 +9,8 @@ import time
 from typing import Any
 
 from benchmarks.harness import Benchmark, Picture, Row, fresh, main
-from mlxts import backend, transfer  # before MLX, so that MLX finds the fast BLAS
+from mlxts import transfer
+from mlxts.platform import device  # before MLX, so that MLX finds the fast BLAS
 
 # isort: split
 import mlx.core as mx
@@ -17,10 +18,10 @@ import numpy as np
 
 from mlxts.cli.output import note
 from mlxts.config import ModelConfig, Precision, TrainingConfig
-from mlxts.model import budget, cost
+from mlxts.model import flops, parameter_budget
 from mlxts.model.patchtst import PatchTST, Shape
 from mlxts.training import memory_plan
-from mlxts.training.batches import Batches
+from mlxts.training.sampler import Batches
 from mlxts.training.step import Step, make_optimizer
 
 ROWS = 4000
@@ -39,7 +40,9 @@ CASES = (
 def step_of(name: str, channels: str, features: int, batch: int, precision: str) -> Row:
     """One row: a real step (gather, forward, backward, clipping, AdamW), best of several."""
     rng = np.random.default_rng(0)
-    shape = budget.solve(name, features, ModelConfig.model_validate({"channels": channels}))
+    shape = parameter_budget.solve(
+        name, features, ModelConfig.model_validate({"channels": channels})
+    )
     chosen: dict[str, Any] = {} if precision == "float32" else {"precision": precision}
     training = TrainingConfig.model_validate({"batch_size": batch, **chosen})
     data = mx.array(rng.standard_normal((ROWS, features), dtype=np.float32))
@@ -52,7 +55,7 @@ def step_of(name: str, channels: str, features: int, batch: int, precision: str)
     peaks: list[float] = []
     began = time.perf_counter()
     for index in range(100):
-        peaks.append(backend.matmul_gflops(repeats=1))
+        peaks.append(device.matmul_gflops(repeats=1))
         drawn = batches.at(index)
         start = time.perf_counter()
         step(index, data, drawn.rows, drawn.targets, drawn.weights, drawn.keys)
@@ -64,8 +67,8 @@ def step_of(name: str, channels: str, features: int, batch: int, precision: str)
         elif index >= 2 and time.perf_counter() - began > SECONDS:
             break
     best, peak = min(seconds[1:]), statistics.median(peaks)
-    gflops = cost.training_flops(shape, batch) / best / 1e9
-    memory = backend.memory()
+    gflops = flops.training_flops(shape, batch) / best / 1e9
+    memory = device.memory()
     return {
         "budget": name,
         "channels": channels,
@@ -85,17 +88,19 @@ def step_of(name: str, channels: str, features: int, batch: int, precision: str)
 
 def needed_bytes(shape: Shape, batch: int, precision: Precision) -> int:
     """Bytes at the peak of a step, without the features."""
-    passes = cost.resting_bytes(shape, precision)
-    passes += cost.activation_bytes(shape, batch, precision=precision)
-    return max(cost.update_bytes(shape), passes)
+    passes = flops.resting_bytes(shape, precision)
+    passes += flops.activation_bytes(shape, batch, precision=precision)
+    return max(flops.update_bytes(shape), passes)
 
 
 def measure(quick: bool) -> list[Row]:
     rows = []
     for name, channels, features, batch in CASES[:1] if quick else CASES:
-        shape = budget.solve(name, features, ModelConfig.model_validate({"channels": channels}))
+        shape = parameter_budget.solve(
+            name, features, ModelConfig.model_validate({"channels": channels})
+        )
         # On a CPU bfloat16 is slower than float32 and not offered.
-        for precision in ("float32",) if backend.device() == "cpu" else ("float32", "bfloat16"):
+        for precision in ("float32",) if device.device() == "cpu" else ("float32", "bfloat16"):
             needed = needed_bytes(shape, batch, precision)
             if needed > memory_plan.room_now(4 * ROWS * features):
                 # Running out of memory is a crash on some backends: never tried out.

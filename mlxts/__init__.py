@@ -14,7 +14,7 @@ when they are first used, so that `import mlxts` takes a moment and no more.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlxts import backend
+from mlxts.platform import device
 
 if TYPE_CHECKING:
     from mlxts import features
@@ -44,7 +44,7 @@ _HOMES = {
     "load_run": "mlxts.interop.saved",
 }
 
-backend.prepare()
+device.prepare()
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parent
 # Where the numbers of a run begin: its samples, the model and what it starts from, its steps.
 RUN = ("mlxts.dataset", "mlxts.training.start", "mlxts.training.loop")
 # Where the numbers of cached features begin.
-FEATURES = ("mlxts.features.artifact",)
+FEATURES = ("mlxts.features.cache",)
 
 
 @lru_cache(maxsize=8)

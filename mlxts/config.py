@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from mlxts import protocol, universe
+from mlxts import dataset_matrix, protocol
 from mlxts.errors import ConfigError
 from mlxts.files import canonical_hash
 from mlxts.validation import Fraction, Name, NotNegative, Positive, Section, first_problem
@@ -68,7 +68,7 @@ class DataConfig(Section):
         if not all(isinstance(value, list | tuple) for value in named.values()):
             return values  # refused below, by its type
         try:
-            cell = universe.cell(values["cell"])
+            cell = dataset_matrix.cell(values["cell"])
         except ConfigError as error:
             raise ValueError(f"cell: {error}") from error
         contents = {"symbols": cell.symbols, "exogenous": cell.exogenous}
@@ -301,7 +301,7 @@ class ExperimentConfig(Section):
                     f"{key}: {value} is fixed at {', '.join(map(str, allowed))} in strict mode; "
                     "remove it, or set mode: exploratory"
                 )
-        only = universe.cell("Aa")
+        only = dataset_matrix.cell("Aa")
         if self.data.cell is None and (self.data.symbols, self.data.exogenous) != (
             only.symbols,
             only.exogenous,

@@ -15,17 +15,18 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import polars as pl
 
-from mlxts import backend, protocol, splits, targets
+from mlxts import protocol, splits, targets
 from mlxts.config import ExperimentConfig
 from mlxts.data import bars as timescale_bars
 from mlxts.data import panel
 from mlxts.data.artifacts import Artifact
-from mlxts.data.series import COLUMN_PREFIX
+from mlxts.data.exogenous_catalog import COLUMN_PREFIX
 from mlxts.data.sources.base import ORACLE_PREFIX
 from mlxts.errors import EmptySplitError
-from mlxts.features import artifact as feature_artifact
-from mlxts.features import planted
+from mlxts.features import cache as feature_artifact
+from mlxts.features import simulated
 from mlxts.files import canonical_hash
+from mlxts.platform import device
 from mlxts.protocol import Task, Timescale
 
 _BLOCK = 63  # trading dates, a quarter of a year
@@ -93,7 +94,7 @@ def build(config: ExperimentConfig, *, register: bool = True) -> Dataset:
     loaded = panel.load(config.data)
     tier, timescale = config.features.tier, config.timescale
     if config.features.source == "planted":
-        table, processed, made = planted.load(loaded, tier), None, planted.recipe(tier)
+        table, processed, made = simulated.load(loaded, tier), None, simulated.recipe(tier)
     else:
         table, processed = feature_artifact.load(loaded, tier, timescale, register=register)
         made = feature_artifact.recipe(loaded, tier, timescale)
@@ -153,10 +154,10 @@ def build(config: ExperimentConfig, *, register: bool = True) -> Dataset:
 def feature_array(table: pl.DataFrame, names: Sequence[str]) -> np.ndarray:
     """The columns `names` as (rows, F) float32, 0 where they are null or NaN; read-only.
 
-    Filled a few columns at a time, in memory that `backend.on_device` need not copy: thousands of
+    Filled a few columns at a time, in memory that `device.on_device` need not copy: thousands of
     features would otherwise stand there four times over.
     """
-    array = backend.host_array(table.height, len(names))
+    array = device.host_array(table.height, len(names))
     for first in range(0, len(names), _COLUMNS_AT_A_TIME):
         columns = names[first : first + _COLUMNS_AT_A_TIME]
         block = table.select(pl.col(columns).fill_nan(0.0).fill_null(0.0))

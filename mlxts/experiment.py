@@ -13,17 +13,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import backend, config, locks, run_files
+from mlxts import config, locks, run_files
 from mlxts import dataset as datasets
 from mlxts.errors import ConfigError, DataError
-from mlxts.evaluation import conformal, metrics, predictions, runs, score, verdict
+from mlxts.evaluation import comparison, conformal, metrics, predictions, runs, score
 from mlxts.files import sweep, write_json
-from mlxts.thermal.awake import keep_awake
-from mlxts.thermal.drift import StepDrift
+from mlxts.platform import device
 from mlxts.thermal.guard import Guard
+from mlxts.thermal.prevent_sleep import keep_awake
+from mlxts.thermal.step_time_drift import StepDrift
 from mlxts.tracking.follow import Followers
 from mlxts.training import log, run
 from mlxts.training.checkpoint import LoopState
+from mlxts.training.distributed import ALONE, STALL_SECONDS, Ranks, StallWatch, agreed
 from mlxts.training.events import (
     Event,
     Listener,
@@ -33,10 +35,9 @@ from mlxts.training.events import (
     StepEvent,
     StopEvent,
 )
-from mlxts.training.interrupt import Interrupt
 from mlxts.training.loop import Gate, Permit, always
-from mlxts.training.ranks import ALONE, STALL_SECONDS, Ranks, StallWatch, agreed
 from mlxts.training.run import Plan, Trained
+from mlxts.training.signals import Interrupt
 
 FINISHED = ("finished", "early_stop")
 SUMMARISED = (
@@ -106,7 +107,7 @@ def execute(
         if isinstance(event, StartEvent) and event.resumed and ranks.leads:
             for seconds in log.step_seconds(plan.folder):
                 drift.add(seconds)
-            if changes := backend.changes_since(run.record(plan.folder, ("machine",))["machine"]):
+            if changes := device.changes_since(run.record(plan.folder, ("machine",))["machine"]):
                 heat(NoticeEvent(event.step, f"{changes}: the last bits may differ from here on"))
         elif isinstance(event, StepEvent) and drift.add(event.seconds):
             heat(NoticeEvent(event.step, f"{drift.reason}: no wall times of this run are compared"))
@@ -221,7 +222,7 @@ def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict
         "thermal": thermal,
         "reference": reference.record(),
         "scores": scores,
-        "verdict": verdict.sentence(
+        "verdict": comparison.sentence(
             runs.MODEL, figures_of_model, data.task, data.horizon, "validation"
         ),
     }

@@ -22,7 +22,7 @@ from mlxts.config import ExperimentConfig
 from mlxts.data import bars
 from mlxts.dataset import Dataset
 from mlxts.errors import EmptySplitError
-from mlxts.evaluation import baselines, bayes, predictions, runs, score
+from mlxts.evaluation import baselines, oracle, predictions, runs, score
 from mlxts.evaluation.baselines import Reference
 from mlxts.training import run
 from mlxts.training.events import Listener
@@ -139,7 +139,7 @@ def look(planned: Plan) -> Origin:
     own = foresee(planned.folder)
     asked = ("train", SCORED)
     found = baselines.beside(data, asked)
-    tables = {runs.MODEL: own, **found.tables, **bayes.forecast(data, asked)}
+    tables = {runs.MODEL: own, **found.tables, **oracle.forecast(data, asked)}
     tables = {name: table.filter(pl.col("split").is_in(asked)) for name, table in tables.items()}
     figures = score.score_models(tables, data, (SCORED,), found.reference)[SCORED]
     return Origin(planned, tables, found.reference, figures)

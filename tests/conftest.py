@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-import mlxts.backend  # noqa: F401
+import mlxts.platform.device  # noqa: F401
 
 # How long an example takes is the machine's business: other work on it must fail no test.
 settings.register_profile("no_deadline", deadline=None)

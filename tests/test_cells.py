@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts import config, dataset, universe
+from mlxts import config, dataset, dataset_matrix
 from mlxts.data import calendar, store
 from mlxts.data.sources.files import FilesSource
 from mlxts.data.sources.simulated import SimulatedSource
@@ -89,7 +89,7 @@ def test_the_largest_cell_is_built_of_real_series(
 ) -> None:
     """Ec: 19 assets, 14 economic series, news sentiment and the VIX."""
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
-    contents = universe.cell("Ec")
+    contents = dataset_matrix.cell("Ec")
     for path in realdata.rglob("*.parquet"):
         if path.stem in (*contents.symbols, *contents.exogenous):
             series = path.stem in contents.exogenous
@@ -107,6 +107,6 @@ def test_the_largest_cell_is_built_of_real_series(
 
 @pytest.mark.parametrize("name", ["Aa", "Ba", "Ab", "Cc", "Dd"])
 def test_a_list_of_symbols_is_known_as_the_cell_that_it_is(name: str) -> None:
-    held = universe.cell(name)
-    assert universe.named(held.symbols[::-1], held.exogenous) == name
-    assert universe.named((*held.symbols, "ZZZ"), held.exogenous) is None
+    held = dataset_matrix.cell(name)
+    assert dataset_matrix.named(held.symbols[::-1], held.exogenous) == name
+    assert dataset_matrix.named((*held.symbols, "ZZZ"), held.exogenous) is None

@@ -22,7 +22,7 @@ def _edited(tmp_path: Path, file: str, old: str, new: str) -> Path:
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("data/series.py", "lag_days", "lag_days_"),  # a release lag
+        ("data/exogenous_catalog.py", "lag_days", "lag_days_"),  # a release lag
         ("data/exogenous.py", "pl.lit(series.lag_days)", "pl.lit(series.lag_days + 1)"),
         ("data/panel.py", "shares.shift(-1,", "shares.shift(0,"),  # splits adjusted a day late
         ("data/calendar.py", "(", "( "),  # a rule of the exchange
@@ -41,7 +41,7 @@ def test_what_decides_data_changes_runs_and_cached_features(
 
 @pytest.mark.parametrize(
     "file", ["targets.py", "splits.py", "dataset.py", "model/revin.py", "training/step.py",
-             "training/start.py", "training/offset.py", "model/scale.py", "model/budget.py"]
+             "training/start.py", "training/offset.py", "model/har.py", "model/parameter_budget.py"]
 )  # fmt: skip
 def test_what_decides_labels_models_or_steps_changes_runs_and_no_cached_feature(
     tmp_path: Path, file: str

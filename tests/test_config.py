@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from mlxts import config, protocol, universe
+from mlxts import config, dataset_matrix, protocol
 from mlxts.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,7 @@ def _write(tmp_path: Path, text: str) -> Path:
 
 SHIPPED = sorted(
     set((ROOT / "configs").rglob("*.yaml"))
-    - {universe.FILE}
+    - {dataset_matrix.FILE}
     - set((ROOT / "configs" / "sweeps").iterdir())
 )
 
@@ -197,9 +197,11 @@ def _data(**values: object) -> config.DataConfig:
 
 def test_a_cell_holds_all_that_the_rows_and_columns_before_it_hold() -> None:
     rows, columns = "ABCDE", "abcd"
-    cells = {r + c: universe.cell(r + c) for r in rows for c in columns}
-    assert cells["Aa"] == universe.Cell("Aa", ("SPY",), ())
-    assert cells["Cb"] == universe.Cell("Cb", ("SPY", "DIA", "QQQ"), ("SFFED_NEWS_SENTIMENT",))
+    cells = {r + c: dataset_matrix.cell(r + c) for r in rows for c in columns}
+    assert cells["Aa"] == dataset_matrix.Cell("Aa", ("SPY",), ())
+    assert cells["Cb"] == dataset_matrix.Cell(
+        "Cb", ("SPY", "DIA", "QQQ"), ("SFFED_NEWS_SENTIMENT",)
+    )
     for row, column in ((r, c) for r in rows for c in columns):
         for before in (rows[max(rows.index(row) - 1, 0)] + column,
                        row + columns[max(columns.index(column) - 1, 0)]):  # fmt: skip
@@ -212,7 +214,7 @@ def test_a_cell_holds_all_that_the_rows_and_columns_before_it_hold() -> None:
 
 def test_a_cell_decides_symbols_and_series_and_survives_a_round_trip(tmp_path: Path) -> None:
     loaded = config.build({"name": "x", "data": {"cell": "Dc", "symbols": ["SPY"]}})
-    assert loaded.data.symbols == universe.cell("Dc").symbols
+    assert loaded.data.symbols == dataset_matrix.cell("Dc").symbols
     assert loaded.data.exogenous == ("SFFED_NEWS_SENTIMENT", "VIX")
     assert config.load(_write(tmp_path, loaded.to_yaml())) == loaded
     assert loaded.data.title == "Dc"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlxts import backend, config, dataset, targets
+from mlxts import config, dataset, targets
 from mlxts.data import bars as timescale_bars
 from mlxts.data import calendar, store
 from mlxts.data.sources.files import FilesSource
@@ -16,6 +16,7 @@ from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.dataset import Dataset
 from mlxts.errors import EmptySplitError
 from mlxts.features import engine, tiers
+from mlxts.platform import device
 from mlxts.protocol import SPLIT_NAMES, SPLITS, TASKS, TIMESCALES
 
 modest = settings(max_examples=60, deadline=None)
@@ -94,12 +95,12 @@ def test_features_and_bars_share_their_rows(built):
 def test_the_features_stand_once_for_host_and_device(built):
     import mlx.core as mx
 
-    if backend.device() == "cuda":
+    if device.device() == "cuda":
         pytest.skip("the memory of this device is its own")
     mx.clear_cache()  # a buffer from there may be larger than what it is used for
     before = mx.get_active_memory()
     array = dataset.feature_array(engine.build(built.bars.lazy(), built.names), built.names)
-    assert mx.sum(backend.on_device(array)).item() != 0
+    assert mx.sum(device.on_device(array)).item() != 0
     assert mx.get_active_memory() - before == array.nbytes
 
 

@@ -16,9 +16,9 @@ from mlxts import config, experiment
 from mlxts.errors import DataError, RunError
 from mlxts.evaluation import predictions, runs
 from mlxts.thermal import policy
-from mlxts.thermal.drift import StepDrift
 from mlxts.thermal.sensors.base import Sample
 from mlxts.thermal.sensors.scripted import Scripted
+from mlxts.thermal.step_time_drift import StepDrift
 from mlxts.training import log, run
 from mlxts.training.events import Event, PauseEvent, ResumeEvent, StepEvent, StopEvent
 from tests import homes

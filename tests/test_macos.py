@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mlxts import files, wheels
+from mlxts import files
+from mlxts.platform import wheels
 from tests import homes
 
 REPOSITORY = Path(__file__).parents[1]
@@ -97,7 +98,7 @@ def test_the_macos_that_the_wheel_was_built_for_is_read_from_it(wheel: Path) -> 
 SESSION = """
 import json, os, platform, sys
 import mlxts
-from mlxts import backend, memory
+from mlxts.platform import device as backend; from mlxts.platform import memory
 from mlxts.cli.app import app
 
 backend.matmul_gflops = lambda: 1.0  # no fast BLAS is loaded, as on a Mac

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mlxts import backend, config, experiment
+from mlxts import config, experiment
 from mlxts.console import Silent
 from mlxts.console.live import Live
 from mlxts.console.plain import Plain
 from mlxts.model.patchtst import PatchTST, flat_arrays
+from mlxts.platform import device
 from mlxts.training import log, run
-from mlxts.training.batches import Batches
+from mlxts.training.sampler import Batches
 from tests import homes
 from tests.training import worlds
 
@@ -57,7 +58,7 @@ def test_a_run_says_which_threads_and_libraries_its_bytes_belong_to(
     plan = run.plan(config.load(home / "small.yaml", {"training.max_epochs": 1}))
     run.train(plan, emit=lambda event: None, gate=lambda step: None)
     machine = json.loads((plan.folder / "run.json").read_text())["machine"]
-    assert machine["threads"] == backend.describe()["threads"] >= 1
+    assert machine["threads"] == device.describe()["threads"] >= 1
     assert {"device", "blas", "kernels", "mlx", "small_products"} <= set(machine)
 
 
@@ -72,10 +73,10 @@ def _forbid_drawing_on_the_device(patch: pytest.MonkeyPatch) -> None:
 def test_initial_weights_are_drawn_on_the_cpu(
     channels: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlxts.model import budget
+    from mlxts.model import parameter_budget
 
     settings = worlds.configuration(model__channels=channels)
-    shape = budget.solve("0.02M", worlds.FEATURES, settings.model)
+    shape = parameter_budget.solve("0.02M", worlds.FEATURES, settings.model)
     first = flat_arrays(PatchTST(shape, seed=3).parameters())
     _forbid_drawing_on_the_device(monkeypatch)
     second = flat_arrays(PatchTST(shape, seed=3).parameters())

@@ -15,7 +15,7 @@ from mlxts import config, experiment, protocol, walk_forward
 from mlxts.cli import evaluate
 from mlxts.cli.scaling import scaling
 from mlxts.errors import ConfigError, EmptySplitError
-from mlxts.evaluation import looks, predictions, runs
+from mlxts.evaluation import predictions, runs, test_split_log
 from mlxts.evaluation.baselines import Reference
 from mlxts.training import run
 from tests import homes
@@ -90,7 +90,7 @@ def test_a_run_of_an_origin_keeps_what_it_foresaw_and_is_not_trained_again(works
     again = call("evaluate", found["fixed"]["run_id"], "--origins", "2", "--json")
     assert json.loads(again.stdout) == found
     assert sorted(path.name for path in (home / "outputs" / "runs").iterdir()) == folders
-    assert looks.history() == []
+    assert test_split_log.history() == []
 
 
 def test_the_fixed_split_stands_beside_them(workspace):

@@ -110,12 +110,12 @@ def _tune() -> None:
     from dataclasses import asdict
 
     from mlxts import dataset, files
-    from mlxts.model import budget
+    from mlxts.model import parameter_budget
     from mlxts.training import batch_size, memory_plan
 
     configuration = _configuration(3)
     data = dataset.build(configuration)
-    shape = budget.solve(configuration.budget, len(data.names), configuration.model)
+    shape = parameter_budget.solve(configuration.budget, len(data.names), configuration.model)
     plan = memory_plan.MemoryPlan.counted(configuration, shape)
     key = batch_size._key(configuration, data)
     record = batch_size.TuningRecord(
@@ -128,16 +128,16 @@ def _tune() -> None:
 
 def _results(finished: list[Path]) -> None:
     from mlxts import files
-    from mlxts.evaluation import looks
+    from mlxts.evaluation import test_split_log
     from mlxts.interop import imported
-    from mlxts.report import material, page
+    from mlxts.report import collect, page
     from mlxts.scaling import results
-    from mlxts.search import matrix, storage, sweep
-    from mlxts.workspace import blank
+    from mlxts.search import storage, sweep, sweep_config
+    from mlxts.workspace import scaffold
 
-    looks.record(finished[0].name, "SPY")
-    sweep.create(matrix.load(Path("sweep.yaml")), storage.open())
-    page.write(material.gather(finished, draws=50), results.folder("report"))
+    test_split_log.record(finished[0].name, "SPY")
+    sweep.create(sweep_config.load(Path("sweep.yaml")), storage.open())
+    page.write(collect.gather(finished, draws=50), results.folder("report"))
     shutil.rmtree(results.folder("report") / "figures")  # hundreds of files that nothing reads
     files.write_json(
         files.outputs_folder() / "results" / "benchmarks" / "2026-01-01.json",
@@ -146,7 +146,7 @@ def _results(finished: list[Path]) -> None:
     plain = Path("plain")
     _published(plain)
     imported.from_huggingface(plain, "published")
-    blank.write(Path())
+    scaffold.write(Path())
 
 
 _SENSITIVITY = (
@@ -159,7 +159,7 @@ _SENSITIVITY = (
 def _published(folder: Path) -> None:
     """A model as `save_pretrained` writes it."""
     from mlxts.interop import huggingface
-    from mlxts.model.published import Published, PublishedPatchTST
+    from mlxts.model.hf_patchtst import Published, PublishedPatchTST
 
     shape = Published(task="regression", num_input_channels=2, context_length=32, d_model=16)
     huggingface.write(folder, huggingface.of(PublishedPatchTST(shape)))

@@ -1,6 +1,7 @@
 """Our step, exactly as training takes it."""
 
-from mlxts import backend, kernels, transfer
+from mlxts import transfer
+from mlxts.platform import cpu_jit, device
 
 # isort: split
 import mlx.core as mx
@@ -9,16 +10,16 @@ import numpy as np
 
 from contenders import case as given
 from mlxts.config import ModelConfig, TrainingConfig
-from mlxts.model import budget, cost
+from mlxts.model import flops, parameter_budget
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
-from mlxts.training.batches import Batches
+from mlxts.training.sampler import Batches
 from mlxts.training.step import Step, make_optimizer, sample_losses, windows
 
 
 def shape_of(case: given.Case, dropout: float) -> Shape:
     """The shape that training would solve for this case."""
     model = ModelConfig.model_validate({"channels": case.channels, "dropout": dropout})
-    return budget.solve(case.budget, case.features, model)
+    return parameter_budget.solve(case.budget, case.features, model)
 
 
 class Ours:
@@ -28,8 +29,8 @@ class Ours:
         self._data = given.data(case)
         self._features = mx.array(self._data.features)
         self.shape = shape_of(case, dropout)
-        planned = cost.resting_bytes(self.shape) + cost.activation_bytes(self.shape, case.batch)
-        backend.limit_memory(planned + self._data.features.nbytes)  # as a run does
+        planned = flops.resting_bytes(self.shape) + flops.activation_bytes(self.shape, case.batch)
+        device.limit_memory(planned + self._data.features.nbytes)  # as a run does
         self.model = PatchTST(self.shape)
         training = TrainingConfig(
             batch_size=case.batch,
@@ -69,12 +70,12 @@ class Ours:
         return float(transfer.on_host(loss)), learned, gradients
 
     def peak(self) -> float:
-        return backend.matmul_gflops(repeats=8)
+        return device.matmul_gflops(repeats=8)
 
     def facts(self) -> dict[str, object]:
         """What the table says of the process: kernels, BLAS, FLOPs of one step."""
         return {
-            "kernels": "vector" if kernels.enable(probe=False) else "stock",
-            "blas": backend.prepare().name,
-            "flops": cost.training_flops(self.shape, self._data.batches[0].size),
+            "kernels": "vector" if cpu_jit.enable(probe=False) else "stock",
+            "blas": device.prepare().name,
+            "flops": flops.training_flops(self.shape, self._data.batches[0].size),
         }

@@ -29,9 +29,9 @@ class Worker:
         }
         if name == "ours":
             # Not at the top: in the wheel's process MLX must come first.
-            from mlxts import pages
+            from mlxts.platform import huge_pages
 
-            environment |= pages.wanted(environment)
+            environment |= huge_pages.wanted(environment)
         if name == "wheel":
             environment["MLXTS_KERNELS"] = "stock"
         self._process = subprocess.Popen(

@@ -17,11 +17,11 @@ def main() -> None:
 
 
 def _command() -> None:
-    from mlxts import backend, pages
+    from mlxts.platform import device, huge_pages
 
     if sys.argv[1:] and sys.argv[1] in _TRAINING:
-        pages.start_again()
-    backend.check_environment()
+        huge_pages.start_again()
+    device.check_environment()
     _require_text()
 
     from mlxts.cli.app import app

@@ -13,9 +13,9 @@ def cell(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a cell of the dataset matrix needs, and what of it is here."""
-    from mlxts.data import inventory
+    from mlxts.data import cell_status
 
-    needs = inventory.of(name)
+    needs = cell_status.of(name)
     missing = [need.id for need in needs if need.artifact is None]
     if as_json:
         emit(
@@ -61,7 +61,7 @@ def sources(
     from dataclasses import asdict
 
     from mlxts.data import document
-    from mlxts.data.series import SERIES, TRENDS
+    from mlxts.data.exogenous_catalog import SERIES, TRENDS
     from mlxts.files import write_text
 
     if write:

@@ -87,9 +87,9 @@ def download(
     if bool(symbols) == bool(cell):
         raise DataError("name symbols, or a cell of the dataset matrix with --cell")
     if cell:
-        from mlxts.data import inventory
+        from mlxts.data import cell_status
 
-        needs = [n for n in inventory.of(cell) if refresh or n.artifact is None]
+        needs = [n for n in cell_status.of(cell) if refresh or n.artifact is None]
         jobs = [(need.id, _online(need.source)) for need in needs]
         if not jobs and not as_json:
             say(f"all that {cell} needs is here; --refresh fetches it again")
@@ -228,9 +228,9 @@ def sample(
     as_json: JsonOption = False,
 ) -> None:
     """Write the first and last rows of every registered dataset to data/samples/ as CSV."""
-    from mlxts.data import samples
+    from mlxts.data import preview
 
-    written = samples.write(rows)
+    written = preview.write(rows)
     if as_json:
         emit({"files": [str(path) for path in written]})
         return
@@ -244,10 +244,10 @@ def _online(source: str) -> "Source":
     """A source by its name. Google Trends cannot be asked: it says how to get the file."""
     from mlxts.data.sources.cboe_vix import CboeVixSource
     from mlxts.data.sources.fred import FredSource
+    from mlxts.data.sources.http import Web
     from mlxts.data.sources.sample import SampleSource
     from mlxts.data.sources.sffed import SFFedSource
     from mlxts.data.sources.trends_csv import TrendsByHand
-    from mlxts.data.sources.web import Web
     from mlxts.data.sources.yahoo import YahooSource
 
     web = Web(tell=note)

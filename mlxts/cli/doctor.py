@@ -20,16 +20,17 @@ def doctor(as_json: JsonOption = False) -> None:
     """
     import psutil
 
-    from mlxts import backend, files, kernels, wheels
+    from mlxts import files
     from mlxts.data import store
+    from mlxts.platform import cpu_jit, device, wheels
 
     if not as_json:
         note("measuring ...")
-    compiled = kernels.enable(probe=True)
+    compiled = cpu_jit.enable(probe=True)
     findings: dict[str, Any] = {
-        **backend.describe(),
+        **device.describe(),
         "kernels": "vector" if compiled else "stock",
-        "matmul_gflops": round(backend.matmul_gflops(), 1),
+        "matmul_gflops": round(device.matmul_gflops(), 1),
         "ram_bytes": psutil.virtual_memory().total,
         "sensor": _sensor(),
         "versions": _versions(),
@@ -72,8 +73,8 @@ def _say_unfit(unfit: "list[Unfit]", as_json: bool) -> None:
 def _verify(root: "Path | None", unfit: "list[Unfit]", as_json: bool) -> None:
     from contextlib import nullcontext
 
-    from mlxts import backend
     from mlxts.data import store
+    from mlxts.platform import device
     from mlxts.workspace import project
 
     with project.at_home(root) if root else nullcontext():
@@ -89,7 +90,7 @@ def _verify(root: "Path | None", unfit: "list[Unfit]", as_json: bool) -> None:
                 "missing": found.missing,
                 "unregistered": found.unregistered,
                 "versions": _versions(),
-                "blas": backend.describe()["blas"],
+                "blas": device.describe()["blas"],
                 "packages": [str(one) for one in unfit],
                 "problems": None if documents is None else [vars(one) for one in problems],
             }

@@ -55,7 +55,7 @@ def evaluate(
         walk_forward.show(run, origins, split, as_json)
         return
     from mlxts import experiment
-    from mlxts.evaluation import details, runs, score
+    from mlxts.evaluation import diagnostics, runs, score
 
     folder = runs.find(run)
     predicted = experiment.predictions_of(folder)
@@ -63,7 +63,7 @@ def evaluate(
     if split is SplitName.test:
         predicted = _open_test(folder, dataset)
     scores, reference = score.score_run(runs.MODEL, predicted, dataset, (split,))
-    behind = details.details(predicted, dataset, split)
+    behind = diagnostics.details(predicted, dataset, split)
     if as_json:
         emit({**scores, "reference": reference.record(), "details": behind})
         return
@@ -91,8 +91,8 @@ def baselines(
     from mlxts import config as configurations
     from mlxts import dataset as datasets
     from mlxts.errors import ConfigError, DataError
+    from mlxts.evaluation import baseline_registry, score
     from mlxts.evaluation import baselines as forecasters
-    from mlxts.evaluation import lineup, score
 
     if split is SplitName.test:
         raise ConfigError(
@@ -102,7 +102,7 @@ def baselines(
     configuration = configurations.load(config, changes)
     tell = (lambda line: None) if as_json else note
     dataset = datasets.build(configuration)
-    line = lineup.choose(
+    line = baseline_registry.choose(
         configuration,
         len(dataset.samples["train"]),
         len(dataset.names),
@@ -163,7 +163,7 @@ def runs(as_json: JsonOption = False) -> None:
 
 def _two_lines(row: dict[str, Any]) -> list[str]:
     """A run as a row of cells of two lines each, which fits a terminal of 80 columns."""
-    from mlxts.evaluation import verdict
+    from mlxts.evaluation import comparison
 
     if row["damaged"]:
         return [f"{row['run_id']}\ndamaged", "", ""]
@@ -172,7 +172,7 @@ def _two_lines(row: dict[str, Any]) -> list[str]:
     return [
         f"{row['run_id']}\n{name}, {number(row['n_total'])}, {row['status']}{_took(row)}",
         f"{number(loss)}\n{number(row['auc'])}",
-        f"{verdict.against(row['verdict'], row['reference']) or ''}\n"
+        f"{comparison.against(row['verdict'], row['reference']) or ''}\n"
         + ", ".join(number(None) if one is None else format(one, "+.1%") for one in skills),
     ]
 
@@ -192,15 +192,15 @@ def _open_test(folder: Path, dataset: "Dataset") -> "pl.DataFrame":
     from mlxts import dataset as datasets
     from mlxts import experiment
     from mlxts.errors import EmptySplitError
-    from mlxts.evaluation import looks, predictions
+    from mlxts.evaluation import predictions, test_split_log
 
     if not datasets.scored(dataset.samples["test"], dataset.score_on).any():
         raise EmptySplitError(
             f"the test split of this run's data holds no sample of {dataset.score_on}; "
             "train on data that reaches into it"
         )
-    count = looks.record(folder.name, dataset.score_on)
-    note(f"look number {count} at the test split, recorded in {looks.path()}")
+    count = test_split_log.record(folder.name, dataset.score_on)
+    note(f"look number {count} at the test split, recorded in {test_split_log.path()}")
     rows = experiment.predict_split(folder, "test")
     experiment.predictions_of(folder)  # where they are gone, they are written again first
     return predictions.replace_split(folder / predictions.FILE_NAME, rows)
@@ -212,7 +212,7 @@ def _marked(name: str, mode: str) -> str:
 
 
 def _conclude(scores: "Scores", dataset: "Dataset", model: str) -> None:
-    from mlxts.evaluation import verdict
+    from mlxts.evaluation import comparison
 
     for split, models in scores.items():
-        say(verdict.sentence(model, models[model], dataset.task, dataset.horizon, split))
+        say(comparison.sentence(model, models[model], dataset.task, dataset.horizon, split))

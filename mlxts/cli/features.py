@@ -39,10 +39,10 @@ def build(
     from time import perf_counter
 
     from mlxts.data import panel
-    from mlxts.features import artifact
+    from mlxts.features import cache
 
     began = perf_counter()
-    frame, built = artifact.load(panel.load(_data(symbols, source, timescale)), tier, timescale)
+    frame, built = cache.load(panel.load(_data(symbols, source, timescale)), tier, timescale)
     assert built is not None  # it is registered unless asked not to be
     seconds = perf_counter() - began
     warmup = frame.height - frame.drop_nulls().height
@@ -141,7 +141,7 @@ def audit(
     from mlxts import protocol
     from mlxts.errors import ConfigError, DataError
     from mlxts.features import audit as room
-    from mlxts.features import freeze, tiers
+    from mlxts.features import tier_selection, tiers
 
     which = splits or ("sample" if source == "sample" else "protocol")
     if which not in protocol.SPLITS:
@@ -152,7 +152,7 @@ def audit(
         bars = _bars(symbol, source)
         cuts = [bars.height * share // 10 for share in (3, 6, 9)] + [bars.height - 1]
         found.append(room.audit(bars, names, protocol.SPLITS[which], cuts))
-    current = freeze.candidates_hash() == tiers.header()["candidates"]
+    current = tier_selection.candidates_hash() == tiers.header()["candidates"]
     if as_json:
         emit(
             {
@@ -208,10 +208,10 @@ def freeze_(
 
     It takes minutes, and changes what every tier means.
     """
-    from mlxts.features import freeze, tiers
+    from mlxts.features import tier_selection, tiers
     from mlxts.files import write_text
 
-    order = freeze.freeze(_data(list(freeze.SYMBOLS), source), note)
+    order = tier_selection.freeze(_data(list(tier_selection.SYMBOLS), source), note)
     write_text(output or tiers.ORDER, order.text())
     if as_json:
         emit({"path": str(output or tiers.ORDER), "origin": order.origin, "names": order.names})

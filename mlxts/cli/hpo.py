@@ -18,7 +18,7 @@ from mlxts.cli.worker import (
 if TYPE_CHECKING:
     import optuna
 
-    from mlxts.search.insight import Optimism
+    from mlxts.search.analysis import Optimism
 
 
 class _SearchByDefault(Group):
@@ -68,7 +68,7 @@ def run_(
     """Search; Ctrl-C ends it cleanly and the same command goes on."""
     from mlxts import config as configurations
     from mlxts import protocol
-    from mlxts.search import readiness, screen, space
+    from mlxts.search import screen, space, worker_checks
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
@@ -82,7 +82,7 @@ def run_(
     with storages.opened(storage, storages.Heartbeat(heartbeat, grace), tell=note) as store:
         one = studies.create(store, experiment, search, name=study, resume=resume)
         with (
-            readiness.device_to_itself(per_device, wait=wait, tell=note),
+            worker_checks.device_to_itself(per_device, wait=wait, tell=note),
             screen.make(quiet=quiet, json=as_json) as report,
         ):
             reason = studies.run_all(one, store, watcher=report, timeout=search.timeout)
@@ -150,7 +150,7 @@ def show(
 ) -> None:
     """Importance, the best trials side by side, why others ended, and selection optimism."""
     from mlxts import console, protocol
-    from mlxts.search import insight, objective, readiness
+    from mlxts.search import analysis, objective, worker_checks
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
@@ -159,10 +159,10 @@ def show(
         if rerun_seeds:
             try:
                 with (
-                    readiness.device_to_itself(per_device, wait=wait, tell=note),
+                    worker_checks.device_to_itself(per_device, wait=wait, tell=note),
                     console.make(json=as_json) as report,
                 ):
-                    insight.rerun(one, rerun_seeds, emit=report)
+                    analysis.rerun(one, rerun_seeds, emit=report)
             except objective.Halted as halted:
                 note(f"{halted.status}: {halted.message}")
                 overheated = halted.status == "overheated"
@@ -175,8 +175,8 @@ def show(
         _show_top(one, top)
         _show_importance(one)
         _show_reasons(one)
-        if insight.top(one, 1):
-            _show_optimism(insight.optimism(one), one.study_name)
+        if analysis.top(one, 1):
+            _show_optimism(analysis.optimism(one), one.study_name)
 
 
 @hpo.command()
@@ -228,13 +228,13 @@ def _result(one: "optuna.Study") -> dict[str, Any]:
 def _insight(one: "optuna.Study", count: int) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from mlxts.search import insight
+    from mlxts.search import analysis
 
-    optimism = insight.optimism(one)
+    optimism = analysis.optimism(one)
     return {
-        "top": [trial.number for trial in insight.top(one, count)],
-        "importance": [asdict(row) for row in insight.importance(one)],
-        "spread": insight.spread(one),
+        "top": [trial.number for trial in analysis.top(one, count)],
+        "importance": [asdict(row) for row in analysis.importance(one)],
+        "spread": analysis.spread(one),
         "optimism": optimism
         and {
             **asdict(optimism),
@@ -262,9 +262,9 @@ def _show_winner(one: "optuna.Study") -> None:
 
 def _show_top(one: "optuna.Study", count: int) -> None:
     """The best trials side by side, one column each dimension, and below how they lie."""
-    from mlxts.search import insight
+    from mlxts.search import analysis
 
-    leaders = insight.top(one, count)
+    leaders = analysis.top(one, count)
     if not leaders:
         note("No trial is complete.")
         return
@@ -276,17 +276,17 @@ def _show_top(one: "optuna.Study", count: int) -> None:
     table(f"{one.study_name}: the best {len(rows)}", ["trial", "value", *names], rows)
     shown = [
         [name, *(f"{_short(low)} to {_short(high)}" for low, high in ends.values())]
-        for name, ends in insight.spread(one).items()
+        for name, ends in analysis.spread(one).items()
     ]
     table("Where the best quarter lies", ["dimension", "tried", "best quarter"], shown)
 
 
 def _show_importance(one: "optuna.Study") -> None:
-    from mlxts.search import insight
+    from mlxts.search import analysis
 
-    rows = insight.importance(one)
+    rows = analysis.importance(one)
     if not rows:
-        note(f"Importance needs {insight.ENOUGH} complete trials with different values.")
+        note(f"Importance needs {analysis.ENOUGH} complete trials with different values.")
         return
     table(
         "Importance (fANOVA), share of variance",
@@ -297,7 +297,7 @@ def _show_importance(one: "optuna.Study") -> None:
         ],
     )
     note(
-        f"Over {insight.IMPORTANCE_SEEDS} seeds of the forest; how few trials there are is not "
+        f"Over {analysis.IMPORTANCE_SEEDS} seeds of the forest; how few trials there are is not "
         "in that range."
     )
 
@@ -323,7 +323,7 @@ def _show_reasons(one: "optuna.Study") -> None:
 
 
 def _show_optimism(found: "Optimism | None", name: str) -> None:
-    from mlxts.evaluation import verdict
+    from mlxts.evaluation import comparison
 
     if found is None:
         note(
@@ -331,7 +331,7 @@ def _show_optimism(found: "Optimism | None", name: str) -> None:
             f"See by how much: mlxts hpo show {name} --rerun-seeds 5"
         )
         return
-    verdicts = [verdict.against(one.verdict, one.reference) for one in found.reruns]
+    verdicts = [comparison.against(one.verdict, one.reference) for one in found.reruns]
     rows: list[list[Any]] = [["as selected", found.selected, None, None, None]]
     rows += [
         [f"seed {one.seed}", one.value, one.loss, one.baseline, said]

@@ -40,8 +40,8 @@ def report(
 ) -> None:
     """Write the report: one HTML page, every figure as SVG, PDF and CSV, tables as CSV, LaTeX."""
     from mlxts import walk_forward
-    from mlxts.evaluation import looks
-    from mlxts.report import material, page, pick, sections
+    from mlxts.evaluation import test_split_log
+    from mlxts.report import collect, page, pick, sections
     from mlxts.report import paper as papers
     from mlxts.scaling import results
 
@@ -55,14 +55,16 @@ def report(
         note(f"left out, damaged: {why}")
     if split is FixedSplit.test:
         # On record before anything is read; without a record there is no look.
-        count = max(looks.record(*look) for look in material.scored_symbols(picked.finished))
-        note(f"look number {count} at the test split, recorded in {looks.path()}")
+        count = max(
+            test_split_log.record(*look) for look in collect.scored_symbols(picked.finished)
+        )
+        note(f"look number {count} at the test split, recorded in {test_split_log.path()}")
     walk_forward.foresee_missing(picked.finished, note)
     if paper:
         record = papers.collect(picked.finished, split=split, draws=draws, seed=seed)
         note(f"written: {papers.write(record, paper)}, figures in {papers.figures_of(paper)}")
         return
-    gathered = material.gather(
+    gathered = collect.gather(
         picked.finished,
         split=split,
         tuned=tuned or (),

@@ -10,8 +10,8 @@ from mlxts.cli.output import JsonOption, emit, note, number, say, table
 if TYPE_CHECKING:
     import polars as pl
 
-    from mlxts.scaling.mixed import Mixed
-    from mlxts.scaling.table import LossTable
+    from mlxts.scaling.loss_table import LossTable
+    from mlxts.scaling.mixed_effects import Mixed
     from mlxts.scaling.verdict import Judged, Verdict
 
 scaling = typer.Typer(
@@ -211,8 +211,8 @@ def verdict_(
 
     from mlxts.errors import ConfigError
     from mlxts.files import write_json
-    from mlxts.scaling import axes, compare, results, verdict
-    from mlxts.scaling import mixed as mixed_model
+    from mlxts.scaling import axes, multiple_comparison, results, verdict
+    from mlxts.scaling import mixed_effects as mixed_model
 
     if replicate and split is JudgedSplit.foreseen:
         raise ConfigError(
@@ -228,7 +228,9 @@ def verdict_(
         test = {cell.name: cell for cell in cells}
     judged = verdict.judge(found, test=test, draws=draws, seed=seed)
     usable = [cell for cell in found if cell.name in judged.draws]
-    compared = {cell.name: compare.compare(cell, draws=draws, seed=seed) for cell in usable}
+    compared = {
+        cell.name: multiple_comparison.compare(cell, draws=draws, seed=seed) for cell in usable
+    }
     mixed = None
     if axis == "parameters":
         mixed = mixed_model.over(built, found, judged, parameters=parameters, seed=seed)
@@ -281,10 +283,10 @@ def _ledger(
     now if they have not been.
     """
     from mlxts import walk_forward
-    from mlxts.evaluation import looks
     from mlxts.evaluation import runs as folders
-    from mlxts.scaling import foreseen
+    from mlxts.evaluation import test_split_log
     from mlxts.scaling import ledger as ledgers
+    from mlxts.scaling import walk_forward_ledger as foreseen
 
     if runs:
         chosen = [folders.find(run) for run in runs]
@@ -304,8 +306,8 @@ def _ledger(
     if split is SplitName.test:
         # On record before anything is computed or shown; without a record there is no look.
         looked = built.select("run", "symbol").unique().sort("run")
-        count = max(looks.record(run, symbol) for run, symbol in looked.iter_rows())
-        note(f"look number {count} at the test split, recorded in {looks.path()}")
+        count = max(test_split_log.record(run, symbol) for run, symbol in looked.iter_rows())
+        note(f"look number {count} at the test split, recorded in {test_split_log.path()}")
     return built
 
 

@@ -15,7 +15,7 @@ Columns = Mapping[str, Callable[[Figures], Any]]  # heading -> cell
 
 def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
     """Print what `score.score` found, and a line on how to read it."""
-    from mlxts.evaluation import uncertainty
+    from mlxts.evaluation import block_bootstrap
 
     for split, models in scores.items():
         any_model = next(iter(models.values()))
@@ -42,9 +42,10 @@ def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
         "The reference is the better of HAR and linear, a ridge regression on HAR's log ranges and "
         "the same features at the decision bar, by cross-validation within training. Against it: "
         "model minus reference, below zero is better; skill: 1 - loss / the reference's loss. "
-        f"In brackets 95 % intervals from {uncertainty.DRAWS:,} block-bootstrap draws, mean block "
-        f"{uncertainty.block_length(dataset.horizon)} days, paired by date, widened for the few "
-        "blocks there are and for labels that overlap. n_eff: how many independent samples would "
+        f"In brackets 95 % intervals from {block_bootstrap.DRAWS:,} block-bootstrap draws, mean "
+        f"block {block_bootstrap.block_length(dataset.horizon)} days, paired by date, widened for "
+        "the few blocks there are and for labels that overlap. n_eff: how many independent samples "
+        "would "
         "know the loss as well."
     )
 
@@ -104,9 +105,9 @@ def _of_returns(title: str, any_model: Figures) -> dict[str, Columns]:
 
 def against(figures: Figures) -> str:
     """The heading of a column of differences: which reference the models are compared with."""
-    from mlxts.evaluation import verdict
+    from mlxts.evaluation import comparison
 
-    return f"against {verdict.title(verdict.reference(figures))}"
+    return f"against {comparison.title(comparison.reference(figures))}"
 
 
 def _plain(key: str) -> Callable[[Figures], Any]:

@@ -19,9 +19,9 @@ from mlxts.cli.worker import (
 if TYPE_CHECKING:
     import optuna
 
-    from mlxts.search.matrix import Sweep
-    from mlxts.search.projection import Projection
+    from mlxts.search.cost_estimate import Projection
     from mlxts.search.sweep import Entry
+    from mlxts.search.sweep_config import Sweep
 
 _MOST_ROWS = 200  # of a plan's table; more are shown together where they cost the same
 
@@ -48,14 +48,14 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Every run: parameters, operations, memory, time, and whether it is done. Writes nothing."""
-    from mlxts.search import matrix, projection, readiness
+    from mlxts.search import cost_estimate, sweep_config, worker_checks
 
-    wanted = matrix.load(config)
+    wanted = sweep_config.load(config)
     points = wanted.points()
     states, hashes = _begun(wanted, storage)
-    projections = projection.project(
+    projections = cost_estimate.project(
         points,
-        hashes or readiness.pins(point.config for point in points),
+        hashes or worker_checks.pins(point.config for point in points),
         timed=timed,
         progress=lambda text: None if as_json else note(f"{text} ..."),
     )
@@ -81,11 +81,11 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Train what is missing. Killed at any moment it can be started again and goes on."""
-    from mlxts.search import matrix
     from mlxts.search import storage as storages
     from mlxts.search import sweep as sweeps
+    from mlxts.search import sweep_config
 
-    wanted = matrix.load(config)
+    wanted = sweep_config.load(config)
     with storages.opened(storage, storages.Heartbeat(heartbeat, grace), tell=note) as store:
         study = sweeps.create(wanted, store)
         if retry_failed:
@@ -107,11 +107,11 @@ def status(
 ) -> None:
     """What is done, running, waiting, or has failed, and why."""
     from mlxts.errors import SearchError
-    from mlxts.search import matrix
     from mlxts.search import storage as storages
     from mlxts.search import sweep as sweeps
+    from mlxts.search import sweep_config
 
-    wanted = matrix.load(config)
+    wanted = sweep_config.load(config)
     with storages.opened(storage, tell=note) as store:
         study = sweeps.find(wanted, store)
         if study is None:
@@ -211,7 +211,7 @@ def _three_digits(value: float) -> str:
 
 def _entry(entry: "Entry") -> dict[str, Any]:
     from mlxts import protocol
-    from mlxts.evaluation import verdict
+    from mlxts.evaluation import comparison
 
     owner, reference = entry.attribute("owner") or {}, entry.attribute("reference")
     value = entry.trial.value if entry.trial and entry.state == "done" else None
@@ -219,7 +219,7 @@ def _entry(entry: "Entry") -> dict[str, Any]:
         "run": entry.point.label,
         "state": entry.state,
         "loss": value,
-        "verdict": verdict.against(entry.attribute("verdict"), reference or protocol.BASELINE),
+        "verdict": comparison.against(entry.attribute("verdict"), reference or protocol.BASELINE),
         "run_id": entry.attribute("run_id"),
         "machine": owner.get("host") if entry.state in ("done", "running", "failed") else None,
         "failures": entry.tries,

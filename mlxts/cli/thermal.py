@@ -17,7 +17,7 @@ from mlxts.cli.output import JsonOption
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from mlxts.thermal.survey import Survey
+    from mlxts.thermal.sensor_listing import Survey
 
 Note = Callable[[dict[str, Any]], None]
 
@@ -38,7 +38,7 @@ def thermal(
     as_json: JsonOption = False,
 ) -> None:
     """Show the temperature sensors: live on a terminal, once elsewhere."""
-    from mlxts.thermal.survey import Survey
+    from mlxts.thermal.sensor_listing import Survey
 
     screen = output.console()
     live = screen.is_interactive and sys.stdout.isatty() and not (once or as_json)

@@ -51,7 +51,8 @@ def train(
 ) -> None:
     """Train one model, restore its best weights and score it against HAR and linear."""
     from mlxts import experiment
-    from mlxts.training import ranks, run
+    from mlxts.training import distributed as ranks
+    from mlxts.training import run
 
     named = {"budget": budget, "task": task, "timescale": timescale, "horizon": horizon}
     named |= {"seed": seed, "thermal.sensor": thermal}
@@ -89,7 +90,7 @@ def batch_size(
 
     from mlxts import dataset, protocol
     from mlxts.cli import tuning
-    from mlxts.model import budget as budgets
+    from mlxts.model import parameter_budget as budgets
     from mlxts.training import batch_size as tuner
 
     named = {"budget": budget}
@@ -156,11 +157,11 @@ def _load(
     if "axes" not in read:
         return configurations.load(path, values)
     from mlxts.errors import ConfigError
-    from mlxts.search import matrix
+    from mlxts.search import sweep_config
 
     if not first_of_sweep:
         raise ConfigError(f"{path} is a sweep of many experiments; run `mlxts sweep run {path}`")
-    first = matrix.load(path).points()[0].config
+    first = sweep_config.load(path).points()[0].config
     return configurations.build(
         configurations.overridden(first.model_dump(mode="json"), values), origin=str(path)
     )
@@ -260,16 +261,16 @@ def train_plan(
     from mlxts import console, experiment, run_files
     from mlxts.cli.evaluate import show_scores
     from mlxts.report import run_page
-    from mlxts.search import readiness
+    from mlxts.search import worker_checks
 
     done_before = run_files.is_finished(plan.folder)
     if not (quiet or as_json or done_before or plan_is_known):
         show_plan(plan.record())
     with ExitStack() as stack:
         if wait and not done_before:
-            stack.enter_context(readiness.device_to_itself(per_device, wait=True, tell=note))
+            stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, tell=note))
         elif not done_before:
-            for other in stack.enter_context(readiness.place_on_device(per_device)):
+            for other in stack.enter_context(worker_checks.place_on_device(per_device)):
                 note(f"{other} trains on this device; both will take longer (--wait waits for it)")
         with console.make(quiet=quiet or done_before, json=as_json) as report:
             summary = execute(emit=report)

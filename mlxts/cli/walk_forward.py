@@ -21,7 +21,7 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
     """
     from mlxts import walk_forward
     from mlxts.errors import ConfigError
-    from mlxts.evaluation import runs, verdict
+    from mlxts.evaluation import comparison, runs
 
     if split != "validation":
         raise ConfigError("--origins scores windows of the past; leave --split out")
@@ -39,7 +39,7 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
         return
     rows = {f"{origin.scored}": origin.figures for origin in found}
     rows |= {"all origins": together, "fixed split": fixed["scores"]}
-    references = {name: verdict.reference(figures[runs.MODEL]) for name, figures in rows.items()}
+    references = {name: comparison.reference(figures[runs.MODEL]) for name, figures in rows.items()}
     data = found[-1].plan.dataset
     title = f"{configuration.name} (exploratory): {data.task.name}, H = {data.horizon}, "
     title += f"{data.score_on}, foreseen from {count} origins"
@@ -50,11 +50,11 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
         "stops early on the years that it is scored on. In brackets 95 % block-bootstrap "
         "intervals, behind n the positives; against the reference, the better of HAR and linear by "
         "cross-validation at the same origin, below zero is better: "
-        + "; ".join(f"{name} {verdict.title(one)}" for name, one in references.items())
+        + "; ".join(f"{name} {comparison.title(one)}" for name, one in references.items())
         + "."
     )
     where = "windows of the past"
-    say(verdict.sentence(runs.MODEL, together[runs.MODEL], data.task, data.horizon, where))
+    say(comparison.sentence(runs.MODEL, together[runs.MODEL], data.task, data.horizon, where))
 
 
 def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfig"]:

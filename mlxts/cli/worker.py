@@ -11,7 +11,7 @@ from mlxts.cli.output import note
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-    from mlxts.search.one_run import Outcome
+    from mlxts.search.sweep_worker import Outcome
     from mlxts.training.events import Listener
     from mlxts.training.run import Plan
 
@@ -81,15 +81,16 @@ def work(
     """Work until the loop ends; its exit code says why."""
     import signal
 
-    from mlxts import backend, protocol
+    from mlxts import protocol
     from mlxts.errors import SearchError
-    from mlxts.search import readiness, worker
+    from mlxts.platform import device
+    from mlxts.search import worker, worker_checks
 
     @contextmanager
     def listen(plan: "Plan") -> "Generator[Listener]":
         from mlxts import console
 
-        note(f"{plan.run_id} begins on {backend.device_name()}")
+        note(f"{plan.run_id} begins on {device.device_name()}")
         with console.make(quiet=quiet or not _is_terminal()) as report:
             yield report
 
@@ -99,7 +100,7 @@ def work(
     # A worker that is told to end puts back what it has claimed, wherever it is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with readiness.device_to_itself(per_device, wait=wait, tell=note):
+        with worker_checks.device_to_itself(per_device, wait=wait, tell=note):
             tally = worker.loop(
                 store, listen=listen, tell=note, done=done, only=only, once=once,
                 idle_exit=idle_exit,

@@ -39,10 +39,10 @@ def init(as_json: JsonOption = False) -> None:
     """Make the records of a project that begins, in the working folder."""
     from pathlib import Path
 
-    from mlxts.workspace import blank, project
+    from mlxts.workspace import project, scaffold
 
     here = Path.cwd()
-    written = [project.relative(path, here) for path in blank.write(here)]
+    written = [project.relative(path, here) for path in scaffold.write(here)]
     if as_json:
         emit({"written": written})
     else:
@@ -208,9 +208,9 @@ def decide(
     as_json: JsonOption = False,
 ) -> None:
     """Add a decision to the log; entries are added, never changed."""
-    from mlxts.workspace import log, project
+    from mlxts.workspace import decisions, project
 
-    number = log.decide(
+    number = decisions.decide(
         project.root(),
         title,
         why=why,
@@ -237,11 +237,11 @@ def phase(
     as_json: JsonOption = False,
 ) -> None:
     """Show the phases, or change one."""
-    from mlxts.workspace import context, log, project
+    from mlxts.workspace import context, decisions, project
 
     root = project.root()
     if name:
-        log.phase(
+        decisions.phase(
             root,
             name,
             status=status.value if status else None,

@@ -1,7 +1,7 @@
 """docs/data_sources.md, rendered from the table of series, the protocol and the universe."""
 
-from mlxts import protocol, universe
-from mlxts.data.series import ALIVE_DAYS, SERIES, TRENDS, Series
+from mlxts import dataset_matrix, protocol
+from mlxts.data.exogenous_catalog import ALIVE_DAYS, SERIES, TRENDS, Series
 
 _FORMS = {
     "level": "as it is",
@@ -81,7 +81,7 @@ def render() -> str:
 
 
 def _row(name: str, description: str, adds: tuple[str, ...]) -> str:
-    members = [m for group in adds for m in universe.members(group)]
+    members = [m for group in adds for m in dataset_matrix.members(group)]
     return f"| {name} | {description} | {', '.join(members) or '–'} |"
 
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from mlxts.data.series import ALIVE_DAYS, Series
+from mlxts.data.exogenous_catalog import ALIVE_DAYS, Series
 from mlxts.errors import DataError
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from mlxts.config import DataConfig
-from mlxts.data import exogenous, series, store
+from mlxts.data import exogenous, exogenous_catalog, store
 from mlxts.data.artifacts import Artifact
 from mlxts.data.exogenous import Releases
 from mlxts.data.sources.base import ORACLE_PREFIX, PLANTED, is_bars
@@ -52,7 +52,7 @@ def load(data: DataConfig) -> Panel:
     artifacts = tuple(choose(symbol, data) for symbol in sorted(data.symbols))
     frames = [adjust(_bars(artifact)).lazy() for artifact in artifacts]
     frame = pl.concat(frames, how="diagonal")
-    outside = [(series.get(id_), choose_series(id_, data)) for id_ in data.exogenous]
+    outside = [(exogenous_catalog.get(id_), choose_series(id_, data)) for id_ in data.exogenous]
     releases = tuple(exogenous.releases(one, _values(artifact)) for one, artifact in outside)
     exogenous.require_alive(releases, max(artifact.last for artifact in artifacts))
     if releases:
@@ -74,7 +74,7 @@ def choose_series(id_: str, data: DataConfig) -> Artifact:
         ConfigError: nothing is known of the series.
         DataError: there is no artifact of it.
     """
-    return _choose(id_, data, (series.get(id_).source, "files"))
+    return _choose(id_, data, (exogenous_catalog.get(id_).source, "files"))
 
 
 def _choose(symbol: str, data: DataConfig, sources: tuple[str, ...]) -> Artifact:

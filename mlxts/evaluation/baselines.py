@@ -7,8 +7,8 @@ Those of `BASELINES` stand beside every score, each fitted on the scored asset's
 so that they are the same whatever else a network was trained on. HAR and linear are the references:
 the better of the two, by cross-validation within training, is the one that a model has to beat. The
 others (`mlxts baselines`) ask what else is worth a network: a random walk's closed form
-(`walk.py`), boosted trees without a window (`learners.py`), and the same window without attention
-(`rivals.py`).
+(`random_walk.py`), boosted trees without a window (`sklearn_models.py`), and the same window
+without attention (`neural_baselines.py`).
 
 At every timescale those of volatility read daily bars: what they are asked is H days ahead, and
 the last days say more about them than the same days summed up to a week or a month.
@@ -27,8 +27,8 @@ from mlxts.dataset import Dataset
 from mlxts.evaluation import cross_validation
 from mlxts.evaluation import predictions as predictions_file
 from mlxts.evaluation.linear import FittedLinear, Linear
-from mlxts.model import scale
-from mlxts.model.scale import prior_logit
+from mlxts.model import har
+from mlxts.model.har import prior_logit
 from mlxts.protocol import BASELINE, REFERENCES
 
 TERCILES = 3
@@ -66,8 +66,8 @@ class Climatology:
         if dataset.task.kind == "regression":
             mean = float(train.targets.mean(dtype=np.float64))
             return lambda samples: np.full(len(samples), mean)
-        measure = scale.volatility(dataset.daily)
-        measure = scale.log_scale(measure, scale.floor(measure[train.daily_rows]))[:, 0]
+        measure = har.volatility(dataset.daily)
+        measure = har.log_scale(measure, har.floor(measure[train.daily_rows]))[:, 0]
         edges = np.quantile(measure[train.daily_rows], np.arange(1, TERCILES) / TERCILES)
         tercile = np.searchsorted(edges, measure)
         logits = np.full(TERCILES, prior_logit(train.targets))
@@ -80,10 +80,10 @@ class Climatology:
 class ScaleRegression:
     """Logistic (for regression: linear) regression on the logs of causal measures of scale."""
 
-    name: str  # key of `scale.MEASURES`
+    name: str  # key of `har.MEASURES`
 
     def fit(self, dataset: Dataset) -> Fitted:
-        said = scale.fit(dataset, self.name)(dataset.daily)
+        said = har.fit(dataset, self.name)(dataset.daily)
         return lambda samples: said[samples.daily_rows]
 
 
@@ -147,7 +147,7 @@ def beside(
         progress: told the name of each before it is fitted.
     """
     own = datasets.of_symbol(dataset, symbol or dataset.score_on)
-    obstacle, splits = scale.obstacle(own), tuple(splits)
+    obstacle, splits = har.obstacle(own), tuple(splits)
     tables: dict[str, pl.DataFrame] = {}
     losses: dict[str, float] = {}
     for name in names:

@@ -16,7 +16,7 @@ import numpy as np
 from mlxts.dataset import Dataset, Samples
 from mlxts.evaluation import cross_validation, metrics
 from mlxts.evaluation.cross_validation import Forecast
-from mlxts.model import scale
+from mlxts.model import har
 from mlxts.protocol import BASELINE, LINEAR
 
 Predict = Callable[[np.ndarray], np.ndarray]  # (n, k) inputs -> (n,) logits or log returns
@@ -66,11 +66,11 @@ def _inputs(dataset: Dataset) -> Callable[[Samples], np.ndarray]:
 
     What has no logarithm is the calmest training day's.
     """
-    ranges = scale.MEASURES[BASELINE](dataset.daily)
-    floors = scale.floor(ranges[dataset.samples["train"].daily_rows])
+    ranges = har.MEASURES[BASELINE](dataset.daily)
+    floors = har.floor(ranges[dataset.samples["train"].daily_rows])
 
     def of(samples: Samples) -> np.ndarray:
-        logs = scale.log_scale(ranges[samples.daily_rows], floors)
+        logs = har.log_scale(ranges[samples.daily_rows], floors)
         return np.hstack([logs, dataset.features[samples.rows].astype(np.float64)])
 
     return of

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlxts import files, run_files
 from mlxts.errors import RunError
-from mlxts.evaluation import verdict
+from mlxts.evaluation import comparison
 from mlxts.protocol import BASELINE
 
 MODEL = "patchtst"  # the name of the network among the models that are scored
@@ -49,7 +49,7 @@ def _described(folder: Path, record: dict[str, Any], summary: dict[str, Any]) ->
     scores = models.get(MODEL, {})
     settings = record.get("config", {})
     skill = scores.get("log_loss_skill", scores.get("mse_skill"))
-    reference = verdict.reference(scores)
+    reference = comparison.reference(scores)
     over_har = skill if reference == BASELINE else None  # of before there was a linear one
     return {
         "run_id": record.get("run_id", folder.name),
@@ -67,7 +67,7 @@ def _described(folder: Path, record: dict[str, Any], summary: dict[str, Any]) ->
         "skill": skill,  # over the reference
         "skill_har": scores.get("log_loss_skill_har", scores.get("mse_skill_har", over_har)),
         "reference": reference,
-        "verdict": verdict.today(scores.get("verdict")),
+        "verdict": comparison.today(scores.get("verdict")),
         **wall_time(summary),
         "damaged": None,
     }

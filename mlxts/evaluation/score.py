@@ -22,13 +22,13 @@ from mlxts.dataset import Dataset
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import (
     baselines,
-    bayes,
+    block_bootstrap,
+    comparison,
     conformal,
     estimability,
     metrics,
+    oracle,
     regression,
-    uncertainty,
-    verdict,
 )
 from mlxts.evaluation.baselines import Reference
 from mlxts.protocol import BASELINE, REFERENCES, Task
@@ -50,7 +50,7 @@ def score(
     splits: Sequence[str] = ("validation",),
     dates: np.ndarray | None = None,
     spacing: int = 1,
-    draws: int = uncertainty.DRAWS,
+    draws: int = block_bootstrap.DRAWS,
     seed: int = 0,
 ) -> Scores:
     """Score models on the rows of one symbol.
@@ -70,7 +70,7 @@ def score(
 
     Returns:
         {split: {model: figures}}. Figures of a classifier: n, n_eff (of the loss, see
-        `uncertainty.effective`), n_pos, base_rate, estimable,
+        `block_bootstrap.effective`), n_pos, base_rate, estimable,
         not_estimable (why, or None), prediction_range, collapsed, log_loss_prior (of the training
         base rate), the metrics of `metrics.METRICS`, interval: {metric: [low, high]} at 95 %,
         reference (its name), and against it log_loss_difference, log_loss_skill and verdict,
@@ -114,7 +114,7 @@ def score_models(
 
     On a simulated market the best possible forecast stands among them, as `bayes.NAME`.
     """
-    models = {**models, **bayes.forecast(dataset, dict.fromkeys(("train", *splits)))}
+    models = {**models, **oracle.forecast(dataset, dict.fromkeys(("train", *splits)))}
     on_rows = partial(_on_rows, models, dataset, reference)
     spacing = bars.spacing(dataset.timescale)
     scores: Scores = {}
@@ -165,10 +165,10 @@ def _score_split(
     trained = {name: _train_rows(table, score_on) for name, table in models.items()}
     rows = _common_rows(scored, split, score_on)
     days, targets = rows["date"].to_numpy(), rows["target"].to_numpy()
-    block = uncertainty.block_length(horizon, spacing)
+    block = block_bootstrap.block_length(horizon, spacing)
     # Column 0 counts every sample once: the figure itself is one more draw.
     weights = np.column_stack(
-        [np.ones(len(days)), uncertainty.date_weights(days, block, draws=draws, seed=seed)]
+        [np.ones(len(days)), block_bootstrap.date_weights(days, block, draws=draws, seed=seed)]
     )
     compute = _regression_figures if task.kind == "regression" else _classifier_figures
     computed = {name: compute(scored[name], trained[name], weights) for name in models}
@@ -178,32 +178,32 @@ def _score_split(
     if reference is not None:
         _compare(computed, reference, "")
     if task.kind == "regression":
-        overlap = uncertainty.overlap(horizon, spacing)
+        overlap = block_bootstrap.overlap(horizon, spacing)
         for name, table in models.items():
             earlier = _rows(table, "validation", score_on) if split == "test" else None
             figures, drawn = _conformal(scored[name], earlier, overlap, weights)
             computed[name][0].update(figures)
             computed[name][1].update(drawn)
-    if bayes.NAME in computed:
-        best = computed[bayes.NAME][1]["log_loss"]
-        for name in models.keys() - {bayes.NAME}:
-            computed[name][1][bayes.EXCESS] = computed[name][1]["log_loss"] - best
+    if oracle.NAME in computed:
+        best = computed[oracle.NAME][1]["log_loss"]
+        for name in models.keys() - {oracle.NAME}:
+            computed[name][1][oracle.EXCESS] = computed[name][1]["log_loss"] - best
     common = _evidence(days, targets, horizon, spacing, task, obstacle)
     common["reference"] = reference
-    shape = len(np.unique(days)), block, uncertainty.overlap(horizon, spacing)
-    level = uncertainty.expanded(*shape)
+    shape = len(np.unique(days)), block, block_bootstrap.overlap(horizon, spacing)
+    level = block_bootstrap.expanded(*shape)
     figures = {
         name: common
         | {
-            "n_eff": uncertainty.effective(
+            "n_eff": block_bootstrap.effective(
                 _losses(table, task), _mean_losses(computed[name]), *shape
             )
         }
         | _with_intervals(*computed[name], level)
         for name, table in scored.items()
     }
-    if bayes.NAME in models:
-        figures = {n: f | {"impossible": bayes.impossible(f)} for n, f in figures.items()}
+    if oracle.NAME in models:
+        figures = {n: f | {"impossible": oracle.impossible(f)} for n, f in figures.items()}
     return {name: _with_verdict(one, task) for name, one in figures.items()}
 
 
@@ -328,7 +328,7 @@ def _with_intervals(figures: Figures, drawn: dict[str, np.ndarray], level: float
         | {name: _defined(values[0]) for name, values in drawn.items()}
         | {
             "interval": {
-                name: [_defined(end) for end in uncertainty.interval(values[1:], level)]
+                name: [_defined(end) for end in block_bootstrap.interval(values[1:], level)]
                 for name, values in drawn.items()
             }
         }
@@ -340,7 +340,7 @@ def _defined(value: float) -> float | None:
 
 
 def _with_verdict(figures: Figures, task: Task) -> Figures:
-    compared = f"{verdict.primary(task)}_difference" in figures
+    compared = f"{comparison.primary(task)}_difference" in figures
     if not (compared or figures["not_estimable"]):
         return figures
-    return figures | {"verdict": verdict.of_figures(figures, task)}
+    return figures | {"verdict": comparison.of_figures(figures, task)}

@@ -8,7 +8,7 @@ import polars as pl
 
 from mlxts.features import catalog, engine
 from mlxts.features.causality import CANARY, LookAhead, look_ahead
-from mlxts.features.duplicates import THRESHOLD, complete_rows, correlation, most_common
+from mlxts.features.correlation_filter import THRESHOLD, complete_rows, correlation, most_common
 from mlxts.protocol import Splits
 
 ONE_VALUE = 0.99  # share of the bars with one and the same value: as good as constant

@@ -5,8 +5,8 @@ durations and ranks do the rest. The ones that several others start from are nam
 """
 
 from mlxts.features import kernels
+from mlxts.features.base_quantities import CLOSE, HIGH, LOW, PERCENT
 from mlxts.features.quantity import Quantity, inverse
-from mlxts.features.shared import CLOSE, HIGH, LOW, PERCENT
 
 _LEAST_SHARE = 0.01  # a level below a hundredth of its own mean counts as that
 _NOTHING = 1e-9  # a dimensionless spread below it is none

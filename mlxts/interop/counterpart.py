@@ -19,9 +19,9 @@ from mlxts import transfer
 from mlxts.errors import InteropError
 from mlxts.interop.huggingface import Model
 from mlxts.interop.names import Arrays
-from mlxts.model.offset import OffsetPatchTST
+from mlxts.model.hf_patchtst import Published
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
-from mlxts.model.published import Published
+from mlxts.model.residual import OffsetPatchTST
 
 
 def published(model: PatchTST, *, center: float = 0.0, scale: float | None = None) -> Model:

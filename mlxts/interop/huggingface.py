@@ -13,8 +13,8 @@ from mlxts import json_files, transfer
 from mlxts.errors import DeviceError, InteropError
 from mlxts.files import atomic_path, write_json
 from mlxts.interop import names
+from mlxts.model.hf_patchtst import Published, PublishedPatchTST, Task
 from mlxts.model.patchtst import flat_arrays
-from mlxts.model.published import Published, PublishedPatchTST, Task
 from mlxts.training import checkpoint
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"

@@ -13,7 +13,7 @@ from mlxts import files, json_files, transfer
 from mlxts.errors import DeviceError, InteropError
 from mlxts.interop import huggingface
 from mlxts.interop.huggingface import Model
-from mlxts.model.published import Published, PublishedPatchTST
+from mlxts.model.hf_patchtst import Published, PublishedPatchTST
 from mlxts.training import checkpoint
 
 SHAPE, WEIGHTS = "model.json", "weights.safetensors"

@@ -7,7 +7,7 @@ is one. Arrays are NumPy float32 on both sides.
 import numpy as np
 
 from mlxts.errors import InteropError
-from mlxts.model.published import Published
+from mlxts.model.hf_patchtst import Published
 
 Arrays = dict[str, np.ndarray]
 _ENCODER = "model.encoder"

@@ -11,8 +11,8 @@ from mlxts import config, experiment, run_files
 from mlxts.config import ExperimentConfig
 from mlxts.errors import ConfigError, DataError
 from mlxts.evaluation import runs
-from mlxts.model.offset import OffsetPatchTST
 from mlxts.model.patchtst import PatchTST, Shape
+from mlxts.model.residual import OffsetPatchTST
 from mlxts.protocol import SPLIT_NAMES
 from mlxts.training import best, log
 from mlxts.training import run as training

@@ -10,8 +10,8 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
-from mlxts import backend
 from mlxts.errors import ShapeError
+from mlxts.platform import device
 
 _EPSILON = 1e-5
 
@@ -52,7 +52,7 @@ class LayerNorm(nn.Module):
 
     def __call__(self, x: mx.array) -> mx.array:
         """(..., D) -> (..., D)."""
-        if x.dtype != mx.float32 or backend.device() != "cpu":
+        if x.dtype != mx.float32 or device.device() != "cpu":
             return mx.fast.layer_norm(x, self.weight, self.bias, _EPSILON)
         mean = mx.full((x.shape[-1], 1), 1.0 / x.shape[-1])
         centred = x - x @ mean

@@ -22,13 +22,13 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from mlxts.errors import ShapeError
-from mlxts.model import variants
+from mlxts.model import encoder_variants
+from mlxts.model.encoder_variants import Head
+from mlxts.model.interfaces import Network
 from mlxts.model.layers import Dense, dropout, require_rate, require_statistics, split_keys
-from mlxts.model.network import Network
 from mlxts.model.normalisation import Norm
 from mlxts.model.patching import patch_count, patches
 from mlxts.model.revin import RevIN
-from mlxts.model.variants import Head
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "channels": ("mixing", "independent"), "norm": get_args(Norm), "head": get_args(Head),
@@ -42,7 +42,7 @@ _COUNTS = (
 class Shape:
     """Everything that decides the built model; lengths in bars, sizes in units.
 
-    `budget.solve` finds the one that meets a parameter budget.
+    `parameter_budget.solve` finds the one that meets a parameter budget.
 
     Raises:
         ShapeError: no model can be of this shape; names the field. It is a ValueError, too.
@@ -119,7 +119,7 @@ class PatchTST(Network):
     """One logit (or one predicted log return) a window.
 
     Args:
-        shape: from `budget.solve`, or by hand.
+        shape: from `parameter_budget.solve`, or by hand.
         seed: initial weights; the same on every backend.
         bias: the head's initial bias, e.g. the base rate's logit.
         statistics: (2, F) mean and deviation of the features on the training rows. They put the
@@ -155,7 +155,7 @@ class PatchTST(Network):
         self.position = mx.array(
             rng.uniform(-0.02, 0.02, (shape.patches, shape.width)).astype(np.float32)
         )
-        self.encoder = variants.encoder(
+        self.encoder = encoder_variants.encoder(
             shape.width, shape.depth, shape.heads, shape.hidden, shape.dropout, rng,
             norm=shape.norm, res_attention=shape.res_attention, closing=shape.head == "flatten",
         )  # fmt: skip
@@ -205,7 +205,7 @@ class PatchTST(Network):
             tokens = tokens.reshape(B * shape.features, shape.patches, -1)
         tokens = dropout(self.embed(tokens) + self.position, shape.dropout, sites[0])
         tokens = self.encoder(tokens, sites[1], checkpointing=checkpointing)
-        flat = variants.pool(tokens, shape.head)
+        flat = encoder_variants.pool(tokens, shape.head)
         if shape.channels == "independent":
             flat = self.summarise(flat).reshape(B, -1)
         flat = flat.astype(mx.float32)

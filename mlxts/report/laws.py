@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from mlxts.evaluation import verdict
+from mlxts.evaluation import comparison
 from mlxts.protocol import REFERENCES
 from mlxts.report.law_figure import Law, Panel, Surface
 from mlxts.scaling.bootstrap import Draws
+from mlxts.scaling.loss_table import LossTable
 from mlxts.scaling.select import Selection
-from mlxts.scaling.table import LossTable
 
 BEYOND = 4.0  # laws are drawn to this multiple of the largest size
 _POINTS = 80
@@ -162,5 +162,5 @@ def _aligned(sizes: np.ndarray, losses: np.ndarray, low: np.ndarray, high: np.nd
 
 
 def _levels(drawn: Draws) -> dict[str, float]:
-    references = {verdict.title(name): float(getattr(drawn, name)[0]) for name in REFERENCES}
+    references = {comparison.title(name): float(getattr(drawn, name)[0]) for name in REFERENCES}
     return {**references, "base rate": float(drawn.prior[0])}

@@ -20,7 +20,7 @@ from mlxts import json_files
 from mlxts.errors import RunError
 from mlxts.files import digest, write_json, write_text
 from mlxts.report import palette, words
-from mlxts.report.material import Material
+from mlxts.report.collect import Material
 from mlxts.report.picture import Picture
 from mlxts.report.sections import Section, answer, question, sections
 

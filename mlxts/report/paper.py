@@ -21,13 +21,14 @@ from pydantic import Field, model_validator
 
 from mlxts import json_files, run_files, splits
 from mlxts.errors import RunError
-from mlxts.evaluation import runs, uncertainty
-from mlxts.evaluation import verdict as evaluated
+from mlxts.evaluation import block_bootstrap, runs
+from mlxts.evaluation import comparison as evaluated
 from mlxts.files import write_json, write_text
 from mlxts.protocol import BASELINE, TASKS
 from mlxts.report import paper_tables
 from mlxts.report.scored import CELL, Scored, scored
-from mlxts.scaling import axes, foreseen, ledger, recipes, results, verdict
+from mlxts.scaling import axes, config_diff, ledger, results, verdict
+from mlxts.scaling import walk_forward_ledger as foreseen
 
 HAR = BASELINE.upper()
 _APART = ("name", "seed", "mode", "budget", "task", "timescale", "horizon", "thermal", "checkpoint")
@@ -66,7 +67,7 @@ def collect(
     folders: Sequence[Path],
     *,
     split: str = "validation",
-    draws: int = uncertainty.DRAWS,
+    draws: int = block_bootstrap.DRAWS,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Every figure of the tables, from finished runs of labels.
@@ -266,12 +267,12 @@ def markdown(record: dict[str, Any]) -> str:
 def difference(strict: dict[str, Any], other: dict[str, Any]) -> str:
     """The settings in which a configuration differs from the strict one: `model.offset: har`."""
     before, after = (
-        {k: v for k, v in recipes.flat(settings).items() if k.split(".")[0] not in _APART}
+        {k: v for k, v in config_diff.flat(settings).items() if k.split(".")[0] not in _APART}
         for settings in (strict, other)
     )
     if before.get("data.cell") != after.get("data.cell"):
         after = {key: value for key, value in after.items() if not key.startswith(_CONTENTS)}
-    return ", ".join(recipes.changes(before, after))
+    return ", ".join(config_diff.changes(before, after))
 
 
 def _row(one: Scored) -> dict[str, Any]:
@@ -293,9 +294,9 @@ def _against(one: Scored, strict: Scored) -> dict[str, float]:
     if not np.array_equal(one.table.dates, strict.table.dates):
         return {}
     drawn = one.drawn.rungs[:, 0] - strict.drawn.rungs[:, 0]
-    overlap = uncertainty.overlap(one.table.horizon, one.table.spacing)
-    level = uncertainty.expanded(len(one.table.dates), one.table.block, overlap)
-    low, high = uncertainty.interval(drawn[1:], level)
+    overlap = block_bootstrap.overlap(one.table.horizon, one.table.spacing)
+    level = block_bootstrap.expanded(len(one.table.dates), one.table.block, overlap)
+    low, high = block_bootstrap.interval(drawn[1:], level)
     name = "against_main"
     return {name: float(drawn[0]), f"{name}_low": low, f"{name}_high": high}
 

@@ -6,7 +6,7 @@ What was computed before there was a linear reference was compared with HAR, and
 from collections.abc import Sequence
 from typing import Any
 
-from mlxts.evaluation import verdict
+from mlxts.evaluation import comparison
 from mlxts.protocol import BASELINE
 
 FORM = {
@@ -43,7 +43,7 @@ def _against_a_reference(row: dict[str, Any]) -> dict[str, Any]:
         return row
     name = row.get("reference") or BASELINE
     known = row if "skill_har" in row or name != BASELINE else row | _over_har(row)
-    return known | {"verdict": verdict.against(row["verdict"], name)}
+    return known | {"verdict": comparison.against(row["verdict"], name)}
 
 
 def _over_har(row: dict[str, Any]) -> dict[str, Any]:

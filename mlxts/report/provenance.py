@@ -3,9 +3,9 @@
 from collections import Counter
 from typing import Any
 
-from mlxts.evaluation import looks, runs
+from mlxts.evaluation import runs, test_split_log
 from mlxts.report import pick
-from mlxts.report.material import Material, Run
+from mlxts.report.collect import Material, Run
 from mlxts.report.table import Column, Table
 
 _STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
@@ -62,7 +62,7 @@ def test_looks() -> Table:
             Column("run", "run"),
             Column("score_on", "symbol"),
         ),
-        rows=looks.history(),
+        rows=test_split_log.history(),
     )
 
 
@@ -86,7 +86,7 @@ def tried(material: Material, searched: Table) -> str:
         if searched.rows
         else "Its storage holds no search and no sweep."
     )
-    count = len(looks.history())
+    count = len(test_split_log.history())
     told.append(
         f"The test split was looked at {_count(count, 'time')}."
         if count

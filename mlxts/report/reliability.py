@@ -10,7 +10,7 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from mlxts import protocol
-from mlxts.evaluation import verdict
+from mlxts.evaluation import comparison
 from mlxts.evaluation.calibration import Reliability, reliability
 from mlxts.report import words
 from mlxts.report.figures import GROUPS, draw_reliability
@@ -33,7 +33,7 @@ def _diagram(key: tuple, own: list[Scored], unsaid: words.Unsaid) -> Picture:
     smallest, largest = own[0], own[-1]
     shown = {
         largest.key["budget"]: _of(largest, largest.table.losses[:, 0]),
-        verdict.title(largest.reference): _of(largest, largest.table.reference),
+        comparison.title(largest.reference): _of(largest, largest.table.reference),
     }
     if smallest is not largest:
         shown[smallest.key["budget"]] = _of(smallest, smallest.table.losses[:, 0])

@@ -6,8 +6,8 @@ import polars as pl
 
 from mlxts import experiment, run_files
 from mlxts.dataset import Dataset
-from mlxts.evaluation import baselines, runs, score, verdict
-from mlxts.evaluation.verdict import primary
+from mlxts.evaluation import baselines, comparison, runs, score
+from mlxts.evaluation.comparison import primary
 from mlxts.protocol import BASELINE, REFERENCES
 from mlxts.report.figures import run_picture
 from mlxts.training import log
@@ -49,4 +49,6 @@ def _reference_losses(folder: Path, split: str) -> dict[str, float]:
     summary = run_files.summary(folder, (f"scores.{split}",))
     # The curve beside it is of every phase as well.
     scores = summary["scores"].get(split + score.ALL_PHASES, summary["scores"][split])
-    return {verdict.title(name): scores[name]["log_loss"] for name in REFERENCES if name in scores}
+    return {
+        comparison.title(name): scores[name]["log_loss"] for name in REFERENCES if name in scores
+    }

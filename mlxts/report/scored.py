@@ -12,11 +12,11 @@ import polars as pl
 
 from mlxts import protocol
 from mlxts.data import bars
-from mlxts.evaluation import estimability, uncertainty, verdict
+from mlxts.evaluation import block_bootstrap, comparison, estimability
 from mlxts.protocol import REFERENCES
-from mlxts.scaling import axes, bootstrap, recipes
+from mlxts.scaling import axes, bootstrap, config_diff
 from mlxts.scaling.bootstrap import Draws
-from mlxts.scaling.table import LossTable
+from mlxts.scaling.loss_table import LossTable
 
 # What is asked, of which data; and of a configuration besides.
 CELL = ("task", "timescale", "horizon", "symbol")
@@ -64,7 +64,7 @@ class Scored:
     @property
     def settings(self) -> str:
         """What of its recipe is not at its default."""
-        return recipes.told(self.key["changed"], self.key["recipe"])
+        return config_diff.told(self.key["changed"], self.key["recipe"])
 
     @property
     def obstacle(self) -> str | None:
@@ -91,7 +91,7 @@ class Scored:
             "flops": self.flops,
             **found,
             "reference": self.reference,
-            "verdict": verdict.NOT_ESTIMABLE if self.obstacle else said(found),
+            "verdict": comparison.NOT_ESTIMABLE if self.obstacle else said(found),
         }
 
     def years(self) -> list[dict]:
@@ -130,10 +130,12 @@ def figures(table: LossTable, drawn: Draws) -> dict:
     """n, n_eff, loss, those of the references, and with _low and _high at 95 % the difference and
     the skill, both against the reference, and skill_har over HAR; None where there is none."""
     losses = drawn.rungs[:, 0]
-    overlap = uncertainty.overlap(table.horizon, table.spacing)
-    level = uncertainty.expanded(len(table.dates), table.block, overlap)
+    overlap = block_bootstrap.overlap(table.horizon, table.spacing)
+    level = block_bootstrap.expanded(len(table.dates), table.block, overlap)
     shape = len(table.dates), table.block, overlap
-    known = uncertainty.effective(table.losses.mean(axis=1), drawn.runs[1:].mean(axis=1), *shape)
+    known = block_bootstrap.effective(
+        table.losses.mean(axis=1), drawn.runs[1:].mean(axis=1), *shape
+    )
     found: dict = {"n": len(table.dates), "n_eff": known}
     found |= {"loss": float(losses[0])} | {
         f"loss_{name}": float(getattr(drawn, name)[0]) for name in (*REFERENCES, "reference")
@@ -143,14 +145,14 @@ def figures(table: LossTable, drawn: Draws) -> dict:
         ("skill", 1.0 - losses / drawn.reference),
         ("skill_har", 1.0 - losses / drawn.har),
     ):
-        low, high = uncertainty.interval(values[1:], level)
+        low, high = block_bootstrap.interval(values[1:], level)
         found |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
     return {name: value if np.isfinite(value) else None for name, value in found.items()}
 
 
 def said(found: dict) -> str:
     """What `evaluation/verdict.py` says of one run."""
-    return verdict.word(found["difference_low"], found["difference_high"])
+    return comparison.word(found["difference_low"], found["difference_high"])
 
 
 def scored(ledger: pl.DataFrame, *, draws: int, seed: int = 0) -> list[Scored]:

@@ -10,7 +10,7 @@ from functools import partial
 from mlxts import protocol
 from mlxts.protocol import BASELINE
 from mlxts.report import (
-    frontier,
+    compute_frontier,
     law_figure,
     laws,
     provenance,
@@ -20,11 +20,12 @@ from mlxts.report import (
     words,
 )
 from mlxts.report import tables as results_tables
-from mlxts.report.material import Along, Material, OverTwo
+from mlxts.report.collect import Along, Material, OverTwo
 from mlxts.report.picture import Picture, legend_below
 from mlxts.report.table import Table
-from mlxts.scaling import axes, foreseen
+from mlxts.scaling import axes
 from mlxts.scaling.verdict import NOT_ESTIMABLE, Verdict
+from mlxts.scaling.walk_forward_ledger import SPLIT as WALK_FORWARD
 
 HAR = BASELINE.upper()
 _LETTER = {"parameters": "N", "samples": "D", "features": "F"}
@@ -173,7 +174,7 @@ def _law_picture(along: Along, index: int, found: Verdict, split: str) -> Pictur
         legend_below(onto)
 
     return Picture(
-        name=words.slug("loss", along.axis, table.name, *((split,) * (split == foreseen.SPLIT))),
+        name=words.slug("loss", along.axis, table.name, *((split,) * (split == WALK_FORWARD))),
         title=table.name,
         caption=(
             "Squares: mean over seeds with 95 % intervals paired with the reference; dots: runs. "
@@ -281,10 +282,10 @@ def _walked(material: Material) -> Section:
             "and is scored on the next; the references are fitted anew at each. All windows of a "
             "model count together.",
         ),
-        pictures=[_law_picture(walked.along, index, cell, foreseen.SPLIT) for index, cell in drawn],
+        pictures=[_law_picture(walked.along, index, cell, WALK_FORWARD) for index, cell in drawn],
         tables=[
-            *([results_tables.verdict(walked.along, foreseen.SPLIT)] if judged else []),
-            results_tables.skill(walked.scored, foreseen.SPLIT),
+            *([results_tables.verdict(walked.along, WALK_FORWARD)] if judged else []),
+            results_tables.skill(walked.scored, WALK_FORWARD),
         ],
         missing=[] if judged else [f"No verdict: {walked.along.missing}."],
     )
@@ -349,7 +350,7 @@ def _surface_picture(one: OverTwo, split: str, second: str) -> Picture:
 
 
 def _frontier(material: Material) -> Section:
-    pictures = frontier.frontiers(material.scored)
+    pictures = compute_frontier.frontiers(material.scored)
     return Section(
         "frontier",
         "Compute frontier",

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from mlxts import protocol
-from mlxts.evaluation import verdict
+from mlxts.evaluation import comparison
 from mlxts.report import palette, words
 from mlxts.report.law_figure import MARKERS, shade_of
 from mlxts.report.picture import Picture, legend_below
@@ -59,7 +59,7 @@ def draw_map(axes: Axes, shown: dict[tuple[str, str], dict]) -> None:
         for x, scale in enumerate(scales):
             row = shown.get((task, scale))
             fill, text, color = _square(row)
-            missing = row is not None and row["verdict"] == verdict.NOT_ESTIMABLE
+            missing = row is not None and row["verdict"] == comparison.NOT_ESTIMABLE
             axes.add_patch(
                 Rectangle(
                     (x - 0.5, y - 0.5), 1, 1, facecolor=fill or "none", edgecolor="#e3e3e3",
@@ -82,14 +82,14 @@ def _square(row: dict | None) -> tuple[str | None, str, str]:
     """Fill, text and the text's colour of a cell."""
     if row is None:
         return None, "–", "#999999"
-    if row["verdict"] == verdict.NOT_ESTIMABLE:
+    if row["verdict"] == comparison.NOT_ESTIMABLE:
         return None, "n.e.", "#000000"
     skill = row["skill"]
     shades = palette.BETTER if skill >= 0 else palette.WORSE
     fill = shades[int(np.searchsorted(STEPS, abs(skill), side="right"))]
     percent = f"{100 * skill:+.1f}" if abs(skill) < 0.0995 else f"{100 * skill:+.0f}"
     percent = "0.0" if percent in ("+0.0", "-0.0") else percent
-    star = "" if row["verdict"] == verdict.SAME else "*"
+    star = "" if row["verdict"] == comparison.SAME else "*"
     on = palette.ON_DARK if fill in palette.DARK_FILLS else palette.ON_LIGHT
     return fill, percent.replace("-", "−") + star, on
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlxts import protocol
+from mlxts.evaluation import comparison as evaluated
 from mlxts.evaluation import estimability, runs
-from mlxts.evaluation import verdict as evaluated
 from mlxts.protocol import BASELINE, REFERENCES
 from mlxts.report import words
-from mlxts.report.material import Along, Material, Run
+from mlxts.report.collect import Along, Material, Run
 from mlxts.report.scored import CELL, Scored
 from mlxts.report.table import Column, Table
 from mlxts.scaling import results

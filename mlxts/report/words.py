@@ -7,7 +7,7 @@ from typing import Any
 
 from mlxts import protocol
 from mlxts.report.scored import CONFIGURATION
-from mlxts.scaling import recipes
+from mlxts.scaling import config_diff
 from mlxts.scaling.ledger import LATEST, REAL
 from mlxts.scaling.results import file_name
 
@@ -44,7 +44,7 @@ def configuration(key: Mapping[str, Any], unsaid: Unsaid = Unsaid()) -> str:
         "fraction": "" if key["fraction"] == 1.0 else f"{key['fraction']:g} of the history",
         "history": "" if key["history"] == LATEST else key["history"],
         "market": "" if key["market"] == REAL else key["market"],
-        "recipe": recipes.told(key["changed"], key["recipe"], unsaid.changes),
+        "recipe": config_diff.told(key["changed"], key["recipe"], unsaid.changes),
         "artifacts": f"files {key['artifacts']}",
     }
     return ", ".join(text for name, text in said.items() if name not in unsaid.names and text)
@@ -62,7 +62,7 @@ def unsaid(keys: Sequence[Mapping[str, Any]]) -> Unsaid:
     found = {name for name in ("recipe", "market") if len({key[name] for key in keys}) < 2}
     if len(files) == len({data for data, _ in files}):
         found.add("artifacts")
-    return Unsaid(frozenset(found), recipes.shared([key["changed"] for key in keys]))
+    return Unsaid(frozenset(found), config_diff.shared([key["changed"] for key in keys]))
 
 
 def slug(*parts: Any) -> str:

@@ -18,9 +18,9 @@ from mlxts import protocol
 from mlxts.data import bars
 from mlxts.errors import DataError, RunError
 from mlxts.evaluation import estimability
-from mlxts.scaling import recipes
+from mlxts.scaling import config_diff
 from mlxts.scaling.ledger import LATEST
-from mlxts.scaling.table import LossTable, Pool, entropy
+from mlxts.scaling.loss_table import LossTable, Pool, entropy
 
 # What may be called the number of parameters of a model: a law has to be told under each.
 PARAMETERS = MappingProxyType(
@@ -146,7 +146,7 @@ def _names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str]) -
         changed: by recipe, as in the ledger.
     """
     columns = dict(zip(fixed, zip(*keys, strict=True), strict=True))
-    shared = recipes.shared([changed[recipe] for recipe in columns["recipe"]])
+    shared = config_diff.shared([changed[recipe] for recipe in columns["recipe"]])
     names = []
     for index in range(len(keys)):
         own = {name: values[index] for name, values in columns.items()}
@@ -158,7 +158,7 @@ def _names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str]) -
         ):  # fmt: skip
             if name in own and len(set(columns[name])) > 1:
                 parts.append(shown.format(own[name]))
-        parts.append(recipes.told(changed[own["recipe"]], own["recipe"], shared))
+        parts.append(config_diff.told(changed[own["recipe"]], own["recipe"], shared))
         names.append(", ".join(filter(None, parts)))
     # Settings that came later are at their defaults in the recipes of older runs as well.
     return [

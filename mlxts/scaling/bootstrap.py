@@ -6,8 +6,9 @@ seeds such a draw varies less than five seeds do, by (S - 1) / S: deviations are
 sqrt(S / (S - 1)) (Rao, Wu 1988). A rung of one seed borrows the deviation of a run of another.
 
 Draws of few blocks, and of labels that overlap, vary less than the figures do (see
-`uncertainty.expanded`). Laws, verdicts and mixed models take intervals, p-values and choices from
-the draws themselves, so for them `draw` moves each away from the table by `LossTable.widening`.
+`block_bootstrap.expanded`). Laws, verdicts and mixed models take intervals, p-values and choices
+from the draws themselves, so for them `draw` moves each away from the table by
+`LossTable.widening`.
 """
 
 from collections.abc import Sequence
@@ -15,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlxts.evaluation import uncertainty
-from mlxts.scaling.table import LossTable
+from mlxts.evaluation import block_bootstrap
+from mlxts.scaling.loss_table import LossTable
 
-DRAWS = uncertainty.DRAWS
+DRAWS = block_bootstrap.DRAWS
 _LEAST = 0.01  # of the table's own mean: losses are positive, moved draws of them stay so
 
 
@@ -49,8 +50,8 @@ def date_weights(tables: Sequence[LossTable], *, draws: int = DRAWS, seed: int =
     """
     union = np.unique(np.concatenate([table.dates for table in tables]))
     spacing = min(table.spacing for table in tables)
-    block = uncertainty.block_length(max(table.horizon for table in tables), spacing)
-    drawn = uncertainty.date_weights(union, block, draws=draws, seed=seed)
+    block = block_bootstrap.block_length(max(table.horizon for table in tables), spacing)
+    drawn = block_bootstrap.date_weights(union, block, draws=draws, seed=seed)
     weights = np.column_stack([np.ones(len(union)), drawn])
     return [weights[np.searchsorted(union, table.dates)] for table in tables]
 

@@ -16,7 +16,7 @@ from itertools import combinations
 
 import numpy as np
 
-from mlxts.scaling.families import Family
+from mlxts.scaling.laws import Family
 
 HUBER = 0.01  # ln L: one to three standard errors of a mean of five seeds, as measured
 STARTS = 6  # local searches of one table

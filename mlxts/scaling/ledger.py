@@ -18,7 +18,7 @@ import polars as pl
 
 from mlxts import config as configurations
 from mlxts import dataset as datasets
-from mlxts import experiment, run_files, universe
+from mlxts import dataset_matrix, experiment, run_files
 from mlxts.config import ExperimentConfig
 from mlxts.data.parquet import encoded
 from mlxts.dataset import Dataset
@@ -27,7 +27,7 @@ from mlxts.evaluation import baselines, metrics
 from mlxts.files import atomic_path, canonical_hash
 from mlxts.model.patchtst import Shape
 from mlxts.protocol import REFERENCES, TASKS
-from mlxts.scaling import recipes
+from mlxts.scaling import config_diff
 from mlxts.training import run
 
 BASELINES = (*REFERENCES, "climatology")
@@ -123,7 +123,7 @@ def build(
         RunError: a run that is not finished, or one without rows of that split.
         DataError: predictions about other rows than the run's data hold now.
     """
-    known = recipes.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
+    known = config_diff.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
     for key in tuned:
         if not any(name == key or name.startswith(f"{key}.") for name in known):
             raise RunError(f"--tuned {key} is no setting; write it as in a configuration file")
@@ -244,7 +244,7 @@ def _described(
 def _held(data: dict[str, Any]) -> str:
     """The cell; a list of symbols that is one goes by the same name."""
     symbols, exogenous = data["symbols"], data.get("exogenous", ())
-    cell = data.get("cell") or universe.named(symbols, exogenous)
+    cell = data.get("cell") or dataset_matrix.named(symbols, exogenous)
     return cell or ", ".join((*symbols, *exogenous))
 
 
@@ -277,8 +277,8 @@ def recipe(settings: dict[str, Any], tuned: Sequence[str] = ()) -> str:
 def changed(settings: dict[str, Any], tuned: Sequence[str] = ()) -> list[str]:
     """What of a recipe is not at its default, as `model.offset: har`, in the order of the
     configuration."""
-    usual = recipes.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
-    return recipes.changes(usual, recipes.flat(_of_recipe(settings, tuned)))
+    usual = config_diff.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
+    return config_diff.changes(usual, config_diff.flat(_of_recipe(settings, tuned)))
 
 
 def _of_recipe(settings: dict[str, Any], tuned: Sequence[str]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import polars as pl
 
 from mlxts.errors import ConfigError
 from mlxts.files import atomic_path, is_name, outputs_folder
+from mlxts.scaling.loss_table import LossTable
 from mlxts.scaling.select import Selection
-from mlxts.scaling.table import LossTable
 from mlxts.scaling.verdict import Verdict
 
 

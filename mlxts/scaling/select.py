@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from mlxts.evaluation import uncertainty
-from mlxts.scaling import families
+from mlxts.evaluation import block_bootstrap
+from mlxts.scaling import laws
 from mlxts.scaling.bootstrap import Draws
 from mlxts.scaling.fit import Fit, fit
-from mlxts.scaling.table import LossTable
+from mlxts.scaling.loss_table import LossTable
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class Selection:
                     "formula": law.family.formula,
                     "parameters": {key: float(values[0]) for key, values in told.items()},
                     "intervals": {
-                        key: list(uncertainty.interval(values[1:])) for key, values in told.items()
+                        key: list(block_bootstrap.interval(values[1:]))
+                        for key, values in told.items()
                     },
                     "objective": float(law.objective[0]),
                     "extrapolation_error": float(self.errors[name][0]),
@@ -85,14 +86,12 @@ class Selection:
         return rows
 
 
-def select(
-    table: LossTable, draws: Draws, *, only: Collection[str] = families.FAMILIES
-) -> Selection:
+def select(table: LossTable, draws: Draws, *, only: Collection[str] = laws.FAMILIES) -> Selection:
     """Fit every family (`only`: of these) that the table has sizes enough for, and choose."""
     sizes, losses = table.rungs, draws.rungs
     axes = sizes.shape[1]
     center = np.log(sizes).mean(axis=0)
-    candidates = tuple(f for f in families.available(axes, len(sizes)) if f.name in only)
+    candidates = tuple(f for f in laws.available(axes, len(sizes)) if f.name in only)
     fits, residuals = {}, {}
     for family in candidates:
         fits[family.name] = fit(family, sizes, losses, bound=table.bound)
@@ -120,7 +119,7 @@ def select(
 
 
 def _one_standard_error(
-    candidates: tuple[families.Family, ...], errors: list[np.ndarray], residuals: list[np.ndarray]
+    candidates: tuple[laws.Family, ...], errors: list[np.ndarray], residuals: list[np.ndarray]
 ) -> np.ndarray:
     """(B + 1,) index of the choice; families in the order of simplicity.
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-from mlxts.scaling.table import LossTable
+from mlxts.scaling.loss_table import LossTable
 
 DAYS = 501  # SPY, daily, validation 2023–24
 LOSS, HAR_GAIN = 0.444, 0.076  # HAR's log loss at H = 1, 1 %, and its gain over the base rate

@@ -27,11 +27,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from mlxts.evaluation import uncertainty
-from mlxts.scaling import bootstrap, families
+from mlxts.evaluation import block_bootstrap
+from mlxts.scaling import bootstrap, laws
 from mlxts.scaling.bootstrap import Draws
+from mlxts.scaling.loss_table import LossTable, Pool
 from mlxts.scaling.select import Selection, select, skill
-from mlxts.scaling.table import LossTable, Pool
 
 MARGIN = 0.2  # of HAR's gain over the base rate
 SIGNIFICANCE = 0.05
@@ -118,7 +118,7 @@ def judge(
     test: Mapping[str, LossTable] | None = None,
     draws: int = bootstrap.DRAWS,
     seed: int = 0,
-    only: Collection[str] = families.FAMILIES,
+    only: Collection[str] = laws.FAMILIES,
 ) -> Judged:
     """Judge cells along one axis.
 
@@ -208,8 +208,8 @@ def _tested(name: str, gain: np.ndarray, margin: float) -> Verdict:
         word="",
         reason="",
         gain=float(gain[0]),
-        interval=uncertainty.interval(drawn),
-        interval90=uncertainty.interval(drawn, 0.9),
+        interval=block_bootstrap.interval(drawn),
+        interval90=block_bootstrap.interval(drawn, 0.9),
         margin=margin,
         p=min(1.0, 2.0 * min(above, below)),
         p_equivalence=equivalence,

@@ -15,12 +15,13 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import backend, experiment, locks, protocol, run_files
+from mlxts import experiment, locks, protocol, run_files
 from mlxts.config import ExperimentConfig
 from mlxts.errors import BudgetError, BusyError, ConfigError, DivergedError, TakenOverError
-from mlxts.search import blind, space, storage
-from mlxts.search.blind import Blind
+from mlxts.platform import device
+from mlxts.search import space, storage, train_validation_data
 from mlxts.search.space import Space, Values
+from mlxts.search.train_validation_data import Blind
 from mlxts.training import log, run
 from mlxts.training.events import EpochEvent, Event, Listener, StopEvent, ValidationEvent
 from mlxts.training.run import Plan
@@ -56,7 +57,7 @@ class Objective:
         emit: Listener = lambda event: None,
         began: Callable[[optuna.Trial, Values, Plan | None], None] = lambda *_: None,
         out_of_time: Callable[[], bool] = lambda: False,
-        look: Callable[[ExperimentConfig], Blind] = blind.load,
+        look: Callable[[ExperimentConfig], Blind] = train_validation_data.load,
     ) -> None:
         """
         Args:
@@ -125,7 +126,7 @@ class Objective:
             raise _pruned(trial, f"infeasible: {error}") from error
         _constrain(trial, "shape", 0.0)
         needed = plan.memory_bytes()
-        usable = backend.usable_memory()
+        usable = device.usable_memory()
         _constrain(trial, "memory", needed / usable - 1)
         if needed > usable:
             self._began(trial, values, None)

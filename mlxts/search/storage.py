@@ -362,7 +362,7 @@ def _requeue_the_marked(study: optuna.Study) -> None:
     """Queue what was failed to be queued again and never was.
 
     Two machines that look at the same moment may both do it; the twins are one run (see
-    `objective.py`, `one_run.py`).
+    `objective.py`, `sweep_worker.py`).
     """
     trials = study.get_trials(deepcopy=False)
     followed = {trial.system_attrs.get(FOLLOWS) for trial in trials}

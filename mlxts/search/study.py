@@ -31,7 +31,7 @@ from optuna.trial import FrozenTrial, TrialState
 from mlxts import code_version, config
 from mlxts.config import ExperimentConfig
 from mlxts.errors import DeviceError, MlxtsError, SearchError, TakenOverError
-from mlxts.search import blind, readiness, sampling, space, storage
+from mlxts.search import sampling, space, storage, train_validation_data, worker_checks
 from mlxts.search.objective import TAKEN_OVER, Halted, Objective
 from mlxts.search.space import SearchConfig, Values
 from mlxts.training import run
@@ -105,7 +105,7 @@ def create(
         if known.target_trials != search.trials:
             study.set_user_attr("target_trials", search.trials)
         return study
-    plan = run.plan(experiment, data=blind.load(experiment).dataset)
+    plan = run.plan(experiment, data=train_validation_data.load(experiment).dataset)
     artifacts = [artifact for artifact in plan.dataset.artifacts if not hasattr(artifact, "tier")]
     pinned = {artifact.symbol: artifact.sha256 for artifact in artifacts}
     data = experiment.data.model_copy(update={"pinned": pinned})
@@ -297,7 +297,7 @@ def run_all(
         DeviceError: a trial was tried again each time that the device failed, and has no try left.
         MlxtsError: see `work`.
     """
-    readiness.require_data(settings(study).experiment.data.pinned)
+    worker_checks.require_data(settings(study).experiment.data.pinned)
     deadline = None if timeout is None else clock() + timeout
     watcher = watcher or Watcher()
     watcher.ended(study)

@@ -18,8 +18,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import code_version, locks
 from mlxts.errors import SearchError
-from mlxts.search import matrix, readiness, storage
-from mlxts.search.matrix import Point, Sweep, Value
+from mlxts.search import storage, sweep_config, worker_checks
+from mlxts.search.sweep_config import Point, Sweep, Value
 from mlxts.training import run
 
 KIND = "sweep"
@@ -101,7 +101,7 @@ def create(sweep: Sweep, store: BaseStorage) -> optuna.Study:
     with suppress(DuplicatedStudyError):
         optuna.create_study(study_name=name, storage=store, sampler=RandomSampler(seed=0))
     study = load(name, store)
-    pins = readiness.pins(point.config for point in points)
+    pins = worker_checks.pins(point.config for point in points)
     attributes = {
         "config": sweep.model_dump(mode="json"),
         "code": code_version.of(code_version.RUN),
@@ -130,7 +130,7 @@ def load(name: str, store: BaseStorage) -> optuna.Study:
 
 def of(study: optuna.Study) -> Sweep:
     """The sweep that a study was made of."""
-    return matrix.build(study.user_attrs["config"], origin=study.study_name)
+    return sweep_config.build(study.user_attrs["config"], origin=study.study_name)
 
 
 def ledger(study: optuna.Study) -> list[Entry]:

@@ -15,10 +15,10 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from mlxts.errors import MlxtsError, SearchError
-from mlxts.search import one_run, readiness, storage, study, sweep
+from mlxts.search import storage, study, sweep, sweep_worker, worker_checks
 from mlxts.search.objective import REASON, RUN, TAKEN_OVER, Halted
-from mlxts.search.one_run import Listen, Outcome, State
 from mlxts.search.space import Values
+from mlxts.search.sweep_worker import Listen, Outcome, State
 from mlxts.training.events import Event, Listener
 from mlxts.training.run import Plan
 
@@ -44,11 +44,11 @@ class _Sweeps:
 
     def require(self, name: str, store: BaseStorage) -> None:
         planned = _attributes(name, store)
-        readiness.require_code(planned["code"])
-        readiness.require_data(planned["data"])
+        worker_checks.require_code(planned["code"])
+        worker_checks.require_data(planned["data"])
 
     def work(self, name: str, store: BaseStorage, listen: Listen) -> Outcome | None:
-        return one_run.work(sweep.load(name, store), store, listen)
+        return sweep_worker.work(sweep.load(name, store), store, listen)
 
     def unfinished(self, name: str, store: BaseStorage) -> bool:
         runs = sweep.load(name, store)
@@ -61,8 +61,8 @@ class _Searches:
 
     def require(self, name: str, store: BaseStorage) -> None:
         # The code first: what another version wrote down this one may not be able to read.
-        readiness.require_code(_attributes(name, store)["code_version"])
-        readiness.require_data(study.settings(study.load(store, name)).experiment.data.pinned)
+        worker_checks.require_code(_attributes(name, store)["code_version"])
+        worker_checks.require_data(study.settings(study.load(store, name)).experiment.data.pinned)
 
     def work(self, name: str, store: BaseStorage, listen: Listen) -> Outcome | None:
         watcher = _Watcher(listen)

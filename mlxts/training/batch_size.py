@@ -17,18 +17,19 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from mlxts import backend, json_files, transfer
+from mlxts import json_files, transfer
 from mlxts.config import ExperimentConfig
-from mlxts.data.series import COLUMN_PREFIX
+from mlxts.data.exogenous_catalog import COLUMN_PREFIX
 from mlxts.dataset import Dataset
 from mlxts.errors import BudgetError, RunError
 from mlxts.files import canonical_hash, outputs_folder, write_json
 from mlxts.model.patchtst import PatchTST, Shape
+from mlxts.platform import device as backend
 from mlxts.training import memory_plan
-from mlxts.training.batches import Batches
 from mlxts.training.memory_plan import MemoryPlan
+from mlxts.training.sampler import Batches
 from mlxts.training.step import Step, make_optimizer
-from mlxts.training.trial import Bench, Request
+from mlxts.training.step_probe import Bench, Request
 
 _CANDIDATES = 4  # the largest that fits and its halves
 _MARGIN = 1.5  # of the formula, for steps that were never measured

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlxts import run_files
 from mlxts.errors import CheckpointError
-from mlxts.model.network import Network
+from mlxts.model.interfaces import Network
 from mlxts.training import checkpoint
 from mlxts.training.events import Listener, NoticeEvent
 from mlxts.training.loop import Outcome

@@ -21,7 +21,7 @@ from pydantic import ConfigDict
 from mlxts import json_files, transfer
 from mlxts.errors import CheckpointError, DeviceError, StorageError
 from mlxts.files import TEMPORARY, flush
-from mlxts.model.network import Network
+from mlxts.model.interfaces import Network
 from mlxts.model.patchtst import flat_arrays
 from mlxts.training.early_stopping import EarlyStopping
 

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from mlxts import backend
-from mlxts.model import budget
+from mlxts.model import parameter_budget
+from mlxts.platform import device
 from mlxts.training.events import StartEvent
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def start_event(plan: "Plan", step: int, refused: list[str]) -> StartEvent:
-    counts = budget.count(plan.shape)
+    counts = parameter_budget.count(plan.shape)
     data = plan.dataset
     return StartEvent(
         step=step,
@@ -26,7 +26,7 @@ def start_event(plan: "Plan", step: int, refused: list[str]) -> StartEvent:
             "data": f"{plan.config.data.title}, {len(data.names)} features, "
             f"{len(data.samples['train']):,} + {len(data.samples['validation']):,} samples, "
             f"{data.data_hash[:8]}",
-            "device": f"{backend.device()} ({backend.device_name()}), seed {plan.config.seed}",
+            "device": f"{device.device()} ({device.device_name()}), seed {plan.config.seed}",
             **({"refused": "; ".join(refused)} if refused else {}),
         },
     )

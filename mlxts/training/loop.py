@@ -1,6 +1,6 @@
 """The training loop, top to bottom. It knows no terminal, no file format and no clock but its own.
 
-Nothing random is held here: order and dropout follow from (seed, step), see `batches.py`. So a run
+Nothing random is held here: order and dropout follow from (seed, step), see `sampler.py`. So a run
 that is stopped after any step and continued gives the same bytes as one that was not.
 """
 
@@ -15,14 +15,15 @@ import mlx.optimizers as optim
 import numpy as np
 from scipy.special import expit
 
-from mlxts import backend, protocol, transfer
+from mlxts import protocol, transfer
 from mlxts.config import ExperimentConfig
 from mlxts.errors import DeviceError, DivergedError
-from mlxts.model.network import Network
+from mlxts.model.interfaces import Network
 from mlxts.model.patchtst import flat_arrays
+from mlxts.platform import device
 from mlxts.training import checkpoint, divergence
-from mlxts.training.batches import Batches
 from mlxts.training.checkpoint import LoopState
+from mlxts.training.distributed import ALONE, Ranks
 from mlxts.training.early_stopping import EarlyStopping
 from mlxts.training.events import (
     CheckpointEvent,
@@ -35,7 +36,7 @@ from mlxts.training.events import (
     ValidationEvent,
 )
 from mlxts.training.losses import Constant, mean_loss
-from mlxts.training.ranks import ALONE, Ranks
+from mlxts.training.sampler import Batches
 from mlxts.training.step import Forward, Step, learning_rate
 
 _COLLAPSED_LOOKS = 3
@@ -203,7 +204,7 @@ def train(
             )
             compiling = False
             epoch, position = divmod(state.step - 1, per_epoch)
-            emit(StepEvent(state.step, epoch, loss, used, norm, samples, seconds, backend.memory()))
+            emit(StepEvent(state.step, epoch, loss, used, norm, samples, seconds, device.memory()))
             if position + 1 in looks:
                 outputs, loss = validate(slice(None))
                 state = _look(state, epoch, outputs, loss, binary, emit)

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from mlxts import backend, config, protocol
+from mlxts import config, protocol
 from mlxts.config import ExperimentConfig
 from mlxts.errors import BudgetError, ConfigError
-from mlxts.model import budget, cost
+from mlxts.model import flops, parameter_budget
 from mlxts.model.patchtst import Shape
+from mlxts.platform import device
 
 _GIB = 2**30
 
@@ -31,13 +32,13 @@ class MemoryPlan:
 
     @classmethod
     def counted(cls, configuration: ExperimentConfig, shape: Shape) -> Self:
-        """By the formulas of `cost.py`."""
+        """By the formulas of `flops.py`."""
         training = configuration.training
-        slope = cost.activation_bytes(
+        slope = flops.activation_bytes(
             shape, 1, precision=training.precision, checkpointing=training.gradient_checkpointing
         )
-        fixed = cost.resting_bytes(shape, training.precision)
-        return cls(cost.update_bytes(shape), fixed, slope, cost.gradient_bytes(shape))
+        fixed = flops.resting_bytes(shape, training.precision)
+        return cls(flops.update_bytes(shape), fixed, slope, flops.gradient_bytes(shape))
 
     @classmethod
     def fitted(
@@ -51,8 +52,8 @@ class MemoryPlan:
             update: the peak of a whole step of few windows.
         """
         slope = max(0.0, (large[1] - small[1]) / (large[0] - small[0]))
-        fixed = large[1] - slope * large[0] + 2 * cost.gradient_bytes(shape)
-        return cls(update, fixed, slope, cost.gradient_bytes(shape))
+        fixed = large[1] - slope * large[0] + 2 * flops.gradient_bytes(shape)
+        return cls(update, fixed, slope, flops.gradient_bytes(shape))
 
     def peak(self, micro_batch: int, parts: int = 1) -> int:
         """Of a step over `parts` micro-batches."""
@@ -70,12 +71,12 @@ class MemoryPlan:
 
 def room_now(feature_bytes: int) -> int:
     """Bytes that a step may take now, besides the feature array (which is there already)."""
-    return backend.available_memory() - backend.memory_outside_mlx() - feature_bytes
+    return device.available_memory() - device.memory_outside_mlx() - feature_bytes
 
 
 def room_ever(feature_bytes: int) -> int:
     """The same on this machine whatever else it does: what a configuration is planned with."""
-    return backend.usable_memory() - feature_bytes
+    return device.usable_memory() - feature_bytes
 
 
 def check(planned: int, feature_bytes: int) -> None:
@@ -135,7 +136,7 @@ def alternatives(
         changes = {key: value, "mode": "exploratory"}
         try:
             other = config.build(config.overridden(configuration.model_dump(mode="json"), changes))
-            solved = budget.solve(other.budget, features, other.model)
+            solved = parameter_budget.solve(other.budget, features, other.model)
         except (BudgetError, ConfigError):
             continue
         parts = other.training.batch_size

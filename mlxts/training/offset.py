@@ -16,9 +16,9 @@ from mlxts import json_files
 from mlxts.dataset import Dataset
 from mlxts.errors import CheckpointError, DataError
 from mlxts.files import write_json
-from mlxts.model import offset, scale
-from mlxts.model.scale import ScaleModel
-from mlxts.training.ranks import Ranks
+from mlxts.model import har, residual
+from mlxts.model.har import ScaleModel
+from mlxts.training.distributed import Ranks
 
 FILE_NAME = "offset.json"
 _EVERY = "*"  # in place of a symbol: one regression for all of them
@@ -66,12 +66,12 @@ def fit(data: Dataset, measure: str) -> Offset:
     models = {}
     for symbol in np.unique(data.daily["symbol"].to_numpy()):
         own = datasets.of_symbol(data, str(symbol))
-        if obstacle := scale.obstacle(own):
+        if obstacle := har.obstacle(own):
             raise DataError(
                 f"model.offset: {measure} is not estimable: {obstacle}; leave {symbol} out of the "
                 "data, give it more training days, or leave model.offset out"
             )
-        models[str(symbol)] = scale.fit(own, measure)
+        models[str(symbol)] = har.fit(own, measure)
     return Offset(models)
 
 
@@ -79,7 +79,7 @@ def fitted(folder: Path, measure: str | None, data: Dataset, ranks: Ranks) -> Of
     """Fit on the training samples and write it to the run's folder; read it where it is there.
 
     Args:
-        measure: `model.offset` of the configuration, a key of `scale.MEASURES`; None: no offset.
+        measure: `model.offset` of the configuration, a key of `har.MEASURES`; None: no offset.
 
     Raises:
         DataError: see `fit`.
@@ -107,7 +107,7 @@ def inputs(data: Dataset, beneath: Offset | None, center: float, deviation: floa
     """
     if beneath is None:
         return data.features
-    return offset.beside(data, (beneath(data) - center) / deviation)
+    return residual.beside(data, (beneath(data) - center) / deviation)
 
 
 def _read(folder: Path) -> Offset:

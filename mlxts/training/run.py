@@ -18,25 +18,26 @@ import mlx.optimizers as optim
 import numpy as np
 from mlx.utils import tree_unflatten
 
-from mlxts import backend, code_version, config, dataset, json_files, locks, run_files
+from mlxts import code_version, config, dataset, json_files, locks, run_files
 from mlxts.config import ExperimentConfig
 from mlxts.data import bars
 from mlxts.dataset import Dataset
 from mlxts.errors import BusyError, CheckpointError, ConfigError, RunError
 from mlxts.features import timescales
 from mlxts.files import canonical_hash, runs_folder, sweep, write_text
-from mlxts.model import budget, cost
+from mlxts.model import flops, parameter_budget
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
+from mlxts.platform import device
 from mlxts.run_files import metadata as record
-from mlxts.training import batch_size, best, checkpoint, memory_plan, offset, run_json, start
+from mlxts.training import batch_size, best, checkpoint, memory_plan, offset, run_metadata, start
 from mlxts.training.checkpoint import LoopState
+from mlxts.training.distributed import ALONE, Ranks
 from mlxts.training.events import Event, Listener, NoticeEvent
 from mlxts.training.header import start_event
 from mlxts.training.log import METRICS, RunLog
 from mlxts.training.loop import Gate, Outcome, Permit, always, fresh_state
 from mlxts.training.loop import train as train_loop
 from mlxts.training.offset import Offset
-from mlxts.training.ranks import ALONE, Ranks
 from mlxts.training.step import Forward, TargetScale, make_optimizer
 
 LOCK = ".lock"  # in a run's folder, held by whoever trains it
@@ -73,7 +74,7 @@ class Plan:
 
     @property
     def evaluation_batch(self) -> int:
-        return cost.evaluation_batch(self.shape, self.micro_batch)
+        return flops.evaluation_batch(self.shape, self.micro_batch)
 
     def memory_bytes(self) -> int:
         """Planned peak of MLX's memory: calibrated where this was tuned, else counted."""
@@ -85,7 +86,7 @@ class Plan:
         """The figures that are shown before training and kept in run.json."""
         return {
             "run_id": self.run_id,
-            **budget.table(self.shape),
+            **parameter_budget.table(self.shape),
             "samples": {name: len(samples) for name, samples in self.dataset.samples.items()},
             "canonical_samples": {
                 name: int((samples.phases == bars.CANONICAL).sum())
@@ -95,7 +96,7 @@ class Plan:
             "joined_features": timescales.joined(self.dataset.names),
             "micro_batch": self.micro_batch,
             "ranks": self.ranks,
-            "flops_per_step": cost.training_flops(self.shape, self.config.training.batch_size),
+            "flops_per_step": flops.training_flops(self.shape, self.config.training.batch_size),
             "memory_bytes": self.memory_bytes(),
             "total_steps": self.total_steps,
         }
@@ -118,7 +119,7 @@ class Trained:
     def on(self, data: Dataset, rows: np.ndarray) -> np.ndarray:
         """(n,) float64 for windows that end at `rows` of a data set's bars."""
         forward = Forward(self.model, self.plan.evaluation_batch)
-        inputs = backend.on_device(offset.inputs(data, self.offset, *self.scale))
+        inputs = device.on_device(offset.inputs(data, self.offset, *self.scale))
         return forward(inputs, rows) * self.scale.scale + self.scale.center
 
 
@@ -143,7 +144,8 @@ def plan(
 
     Raises:
         ConfigError: a batch larger than the training split.
-        DataError, BudgetError: see `dataset.build`, `budget.solve`, `batch_size.micro_batch`.
+        DataError, BudgetError: see `dataset.build`, `parameter_budget.solve` and
+            `batch_size.micro_batch`.
         RunError: strict mode without a batch-size record for this budget and machine.
     """
     data = data or dataset.build(configuration, register=register)
@@ -157,7 +159,7 @@ def plan(
     micro_batch = batch_size.micro_batch(configuration, shape, data, tuned=tuned)
     code = code_version.of(code_version.RUN)
     run_id = identify(configuration, data, micro_batch, code=code, ranks=ranks)
-    began_with = run_json.micro_batch(runs_folder() / run_id)
+    began_with = run_metadata.micro_batch(runs_folder() / run_id)
     return Plan(configuration, data, shape, began_with or micro_batch, run_id, ranks)
 
 
@@ -246,7 +248,7 @@ def _train(
 ) -> Trained:
     configuration, data = plan.config, plan.dataset
     memory_plan.check(plan.memory_bytes() - data.features.nbytes, data.features.nbytes)
-    backend.limit_memory(plan.memory_bytes())
+    device.limit_memory(plan.memory_bytes())
     scale = start.target_scale(data)
     model = start.model(configuration, plan.shape, data)
     optimizer = make_optimizer(configuration.training)
@@ -256,10 +258,10 @@ def _train(
     notices = [_SLOW] if _is_slow(configuration) else []
     if ranks.leads and checkpoint.exists(checkpoints, "last"):
         state, refused = checkpoint.restore(checkpoints, "last", plan.run_id, model, optimizer)
-        notices.append(run_json.go_on(plan.folder, state.step, sensor))
+        notices.append(run_metadata.go_on(plan.folder, state.step, sensor))
     elif ranks.leads:
         write_text(plan.folder / "config.yaml", configuration.to_yaml())
-        run_json.begin(plan, sensor)
+        run_metadata.begin(plan, sensor)
     state = _shared(state, model, optimizer, ranks)
     beneath = offset.fitted(plan.folder, configuration.model.offset, data, ranks)
     with ExitStack() as stack:
@@ -299,7 +301,7 @@ def _train(
 
 
 def _is_slow(configuration: ExperimentConfig) -> bool:
-    return configuration.training.precision == "bfloat16" and backend.device() == "cpu"
+    return configuration.training.precision == "bfloat16" and device.device() == "cpu"
 
 
 def _shared(

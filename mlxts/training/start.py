@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from mlxts import backend
 from mlxts.config import ExperimentConfig
 from mlxts.dataset import Dataset
-from mlxts.model import budget
-from mlxts.model.offset import OffsetPatchTST
+from mlxts.model import parameter_budget
 from mlxts.model.patchtst import PatchTST, Shape
+from mlxts.model.residual import OffsetPatchTST
+from mlxts.platform import device
 from mlxts.training import offset
 from mlxts.training.loop import Arrays
 from mlxts.training.offset import Offset
@@ -22,9 +22,9 @@ def solve_shape(configuration: ExperimentConfig, data: Dataset) -> Shape:
     """The shape that has the budget's parameters with the features of a data set.
 
     Raises:
-        BudgetError: see `budget.solve`.
+        BudgetError: see `parameter_budget.solve`.
     """
-    return budget.solve(configuration.budget, len(data.names), configuration.model)
+    return parameter_budget.solve(configuration.budget, len(data.names), configuration.model)
 
 
 def target_scale(data: Dataset) -> TargetScale:
@@ -69,7 +69,7 @@ def arrays(data: Dataset, beneath: Offset | None, scale: TargetScale) -> Arrays:
     """Features on the device, and the rows and targets of training and validation."""
     train, validation = data.samples["train"], data.samples["validation"]
     return Arrays(
-        features=backend.on_device(offset.inputs(data, beneath, *scale)),
+        features=device.on_device(offset.inputs(data, beneath, *scale)),
         train_rows=train.rows,
         train_targets=(train.targets - scale.center) / scale.scale,
         validation_rows=validation.rows,

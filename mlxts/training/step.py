@@ -16,10 +16,11 @@ import mlx.optimizers as optim
 import numpy as np
 from mlx.utils import tree_flatten, tree_map
 
-from mlxts import backend, kernels, transfer
+from mlxts import transfer
 from mlxts.config import Precision, TrainingConfig
-from mlxts.model.network import Network
-from mlxts.training.ranks import ALONE, Ranks
+from mlxts.model.interfaces import Network
+from mlxts.platform import cpu_jit, device
+from mlxts.training.distributed import ALONE, Ranks
 
 _FLOAT32 = ("revin", "head")  # parts of the model that are never rounded
 
@@ -97,7 +98,7 @@ def clip(gradients: Any, largest: float) -> tuple[Any, mx.array]:
     On a CPU each sum of squares is a row times itself: the BLAS adds five times as fast as MLX's
     own reduction, which besides is off by 0.4 % for four million terms.
     """
-    if backend.device() != "cpu":
+    if device.device() != "cpu":
         return optim.clip_grad_norm(gradients, largest)
     # In the tree's own order, in which the backward pass frees what it is done with: sorted by
     # name, gradient checkpointing would need as much memory as none.
@@ -137,7 +138,7 @@ class Step:
         binary: bool,
         ranks: Ranks = ALONE,
     ):
-        kernels.enable(probe=True)
+        cpu_jit.enable(probe=True)
         own_parameters = model.trainable_parameters()
         optimizer.init(own_parameters)
         self._optimizer = optimizer
@@ -226,7 +227,7 @@ class Forward:
     """
 
     def __init__(self, model: Network, batch: int):
-        kernels.enable(probe=True)
+        cpu_jit.enable(probe=True)
         self._batch = batch
         context = model.shape.context
 

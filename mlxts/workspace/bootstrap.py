@@ -136,7 +136,7 @@ def warm() -> None:
     print("compiling kernels (once, up to a minute)", flush=True)
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         subprocess.run(
-            [str(PYTHON), "-m", "mlxts.workspace.warm"],
+            [str(PYTHON), "-m", "mlxts.workspace.warm_kernels"],
             cwd=ROOT,
             timeout=WARMING_SECONDS,
             capture_output=True,

@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 
 from mlxts.errors import WorkspaceError
 from mlxts.files import sweep, write_text
-from mlxts.workspace import blocks, overview, project, records, tables
+from mlxts.workspace import blocks, project, records, tables
+from mlxts.workspace import summaries as overview
 from mlxts.workspace.project import CONTEXT, Problem
 from mlxts.workspace.records import WORKSTREAMS, H, Record
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxts.errors import WorkspaceError
-from mlxts.workspace import blocks, context, git, overview, ownership, project, snapshot
+from mlxts.workspace import blocks, context, git, ownership, project, state_report, summaries
 from mlxts.workspace.records import Blocking, Record, Workstream
 from mlxts.workspace.tables import table
 
@@ -56,12 +56,12 @@ def write(root: Path, name: str, told: Told) -> Record[Workstream]:
         header = record.update(**changes).header
         trespasses = ownership.trespasses(before)
         try:
-            earlier = overview.history(record.body)
+            earlier = summaries.history(record.body)
         except blocks.BlockError as error:
             raise WorkspaceError(f"{record.path}: {error}") from error
         written = {
             "handoff": _situation(root, record.header, header, told, now, trespasses),
-            overview.HISTORY: _history(earlier, header),
+            summaries.HISTORY: _history(earlier, header),
         }
         body = context.rewritten(record, lambda block: written[block]).body
         after = record.update(**changes).saying(_titled(body, header))
@@ -84,13 +84,13 @@ def _situation(
         ("Done since the last handoff", "\n".join(f"- {one}" for one in told.done) or "Not said."),
         ("Next", "\n".join(f"{n}. {one}" for n, one in enumerate(told.next, 1)) or "Not said."),
         ("Waits for", "\n".join(waits) or "Nobody."),
-        ("Runs since the last handoff", snapshot.runs_since(before.updated)),
-        ("Data", snapshot.data()),
-        ("Code", snapshot.code(state, before.commit, root)),
+        ("Runs since the last handoff", state_report.runs_since(before.updated)),
+        ("Data", state_report.data()),
+        ("Code", state_report.code(state, before.commit, root)),
     ]
     if about:
         parts.append(("Changed by somebody else", "\n".join(f"- {one}" for one in about)))
-    said = f"Handed off {overview.moment(now.updated)}."
+    said = f"Handed off {summaries.moment(now.updated)}."
     return "\n\n".join([said, *(f"## {title}\n\n{text}" for title, text in parts)])
 
 
@@ -100,7 +100,7 @@ def _history(earlier: list[str], now: Workstream) -> str:
         [
             (
                 now.handoffs,
-                overview.moment(now.updated),
+                summaries.moment(now.updated),
                 f"`{now.commit[:10]}`" if now.commit else "–",
                 now.focus,
             )

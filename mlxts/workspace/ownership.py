@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlxts.errors import WorkspaceError
-from mlxts.workspace import context, git, overview
+from mlxts.workspace import context, git, summaries
 from mlxts.workspace.records import Claim, Record, Workstream, validated
 
 
@@ -59,7 +59,7 @@ def claim(
         wanted = [validated(Claim, place) for place in places]
         for header in before.headers:
             for mine in wanted if header.workstream != workstream else ():
-                theirs = next((c for c in header.owns if overview.excludes(mine, c)), None)
+                theirs = next((c for c in header.owns if summaries.excludes(mine, c)), None)
                 if theirs:
                     raise WorkspaceError(
                         f"{theirs.path} is {theirs.mode} of {header.workstream} "

@@ -21,8 +21,9 @@ def ledger_columns() -> str:
 def verdict_rules() -> str:
     """What a verdict needs, with the numbers that the software decides by."""
     from mlxts import protocol
-    from mlxts.evaluation.uncertainty import DRAWS
-    from mlxts.scaling import bootstrap, families, verdict
+    from mlxts.evaluation.block_bootstrap import DRAWS
+    from mlxts.scaling import bootstrap, verdict
+    from mlxts.scaling import laws as families
     from mlxts.workspace.tables import table
 
     har, size = protocol.BASELINE.upper(), f"{verdict.SIGNIFICANCE * 100:g} %"

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlxts.workspace import blocks, context, git, overview, ownership, project, snapshot
+from mlxts.workspace import blocks, context, git, ownership, project, state_report, summaries
 from mlxts.workspace.records import Workstream
 
 _WORD = re.compile(r"[a-z0-9]+")
@@ -61,8 +61,11 @@ def _sections(root: Path, wanted: str | None, text: str) -> list[tuple[str, str]
     found = context.load(root)
     chosen = Guess(wanted, ()) if wanted else guess(found.headers, text)
     told = [
-        ("The project", f"{_prose(found.overview.body)}\n\n{overview.phases(found.phases.header)}"),
-        ("Workstreams", overview.summary(found.headers)),
+        (
+            "The project",
+            f"{_prose(found.overview.body)}\n\n{summaries.phases(found.phases.header)}",
+        ),
+        ("Workstreams", summaries.summary(found.headers)),
         ("Which one", _selection(found, chosen, given=wanted is not None)),
         ("Confirm", _confirm(found, chosen.workstream)),
     ]
@@ -108,21 +111,21 @@ def _read(body: str) -> str:
 
 def _environment(root: Path, found: context.Context, name: str | None) -> str:
     since = found.workstreams[name].header if name else None
-    lines = [snapshot.code(git.state(root), since.commit if since else None, root), ""]
+    lines = [state_report.code(git.state(root), since.commit if since else None, root), ""]
     wrong = list(context.problems(root))
     lines += [f"- {problem}" for problem in wrong]
     lines.append(
         "Run `make verify` and `make test` before anything else; what fails now was failing before "
         "you came."
     )
-    lines += ["", snapshot.data()]
+    lines += ["", state_report.data()]
     if since:
-        lines += ["", "Since the last handoff:", "", snapshot.runs_since(since.updated)]
+        lines += ["", "Since the last handoff:", "", state_report.runs_since(since.updated)]
     return "\n".join(lines)
 
 
 def _others(found: context.Context, name: str | None) -> str:
-    said = [overview.coordination(found.headers)]
+    said = [summaries.coordination(found.headers)]
     changed = ownership.trespasses(found)
     if changed:
         said.append("\n".join(f"- {one}" for one in changed))

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from mlxts.data import store
-from mlxts.data.sources import cboe_vix, fred, sffed, web
+from mlxts.data.sources import cboe_vix, fred, http, sffed
 from tests.cli.test_data import bars, refused, run, workspace
 from tests.data.server import Answer, serving
 from tests.data.test_online_sources import CBOE, FRED, SFFED
@@ -25,11 +25,11 @@ def have(symbol: str, frame: pl.DataFrame, folder: Path) -> None:
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(web.Web.__init__, "__defaults__", _without_waiting())
+    monkeypatch.setattr(http.Web.__init__, "__defaults__", _without_waiting())
 
 
 def _without_waiting() -> tuple[object, ...]:
-    timeout, deadline, _, *rest = web.Web.__init__.__defaults__ or ()
+    timeout, deadline, _, *rest = http.Web.__init__.__defaults__ or ()
     return (timeout, deadline, lambda seconds: None, *rest)
 
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from mlxts.cli.data import data, verify
 from mlxts.data import store
-from mlxts.data.sources import web
+from mlxts.data.sources import http
 from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.errors import IntegrityError, MlxtsError, OfflineError, StorageError
 
@@ -264,7 +264,7 @@ def test_without_a_network_the_whole_list_ends_at_once(monkeypatch: pytest.Monke
         asked.append(str(address))
         raise URLError(socket.gaierror(-2, "Name or service not known"))
 
-    monkeypatch.setattr(web, "urlopen", unresolved)
+    monkeypatch.setattr(http, "urlopen", unresolved)
     error = refused("download", "DGS10", "DGS2", "UNRATE", "--source", "fred")
     assert isinstance(error, OfflineError)
     assert "fred.stlouisfed.org cannot be looked up" in str(error)

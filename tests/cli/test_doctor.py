@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mlxts import backend, wheels
 from mlxts.cli.app import app
+from mlxts.platform import device, wheels
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
-    monkeypatch.setattr(backend, "matmul_gflops", lambda: 1.0)
+    monkeypatch.setattr(device, "matmul_gflops", lambda: 1.0)
 
 
 def _doctor(*arguments: str) -> str:

@@ -14,7 +14,7 @@ from mlxts.cli import evaluate
 from mlxts.data import store
 from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.errors import ConfigError, DataError, EmptySplitError, RunError, StorageError
-from mlxts.evaluation import lineup, looks, predictions
+from mlxts.evaluation import baseline_registry, predictions, test_split_log
 from mlxts.evaluation.baselines import BASELINES
 from mlxts.training import run as runs
 
@@ -100,7 +100,7 @@ def test_the_test_split_is_opened_on_record_only(trained):
         assert set(found["test"]) == {"patchtst", "bayes", *BASELINES}
         mended = found["details"]["recalibrated"]
         assert mended["as it is"]["log_loss"] == found["test"]["patchtst"]["log_loss"]
-    assert [look["run"] for look in looks.history()] == [trained.name] * 2
+    assert [look["run"] for look in test_split_log.history()] == [trained.name] * 2
     after = predictions.read(trained / predictions.FILE_NAME)
     assert after.filter(pl.col("split") != "test").equals(before)
     assert after.filter(split="test")["date"].min() >= date(2025, 1, 1)
@@ -110,10 +110,10 @@ def test_the_test_split_is_not_predicted_before_the_look_is_on_record(
     trained, tmp_path, monkeypatch
 ):
     ledger, found = tmp_path / "new" / "looks.jsonl", []
-    monkeypatch.setattr(looks, "path", lambda: ledger)
+    monkeypatch.setattr(test_split_log, "path", lambda: ledger)
 
     def fails(*_) -> None:
-        found.append([look["run"] for look in looks.history()])
+        found.append([look["run"] for look in test_split_log.history()])
         raise DataError("the prediction fails half-way")
 
     monkeypatch.setattr(experiment, "predict_split", fails)
@@ -129,7 +129,11 @@ def test_the_test_split_is_not_predicted_before_the_look_is_on_record(
 
 def test_baselines_need_no_run(workspace):
     found = json.loads(call("baselines", str(workspace / "small.yaml"), "--json").stdout)
-    assert set(found["validation"]) == {"bayes", *lineup.FREE, *lineup.LEARNED}
+    assert set(found["validation"]) == {
+        "bayes",
+        *baseline_registry.FREE,
+        *baseline_registry.LEARNED,
+    }
     assert found["validation"]["har"]["n"] == 501
     for name, figures in found["validation"].items():
         assert not figures["impossible"]
@@ -148,10 +152,10 @@ def test_one_baseline_may_be_asked_for_and_the_slow_ones_are_named(workspace):
 
 
 def test_baselines_never_open_the_test_split(workspace):
-    before = looks.history()
+    before = test_split_log.history()
     with pytest.raises(ConfigError, match="evaluate RUN --split test"):
         call("baselines", str(workspace / "small.yaml"), "--split", "test")
-    assert looks.history() == before
+    assert test_split_log.history() == before
 
 
 def test_baselines_show_how_to_read_them(workspace):
@@ -199,4 +203,4 @@ def test_a_test_split_without_data_costs_no_look(tmp_path, monkeypatch):
     experiment.execute(plan, emit=lambda event: None)
     with pytest.raises(EmptySplitError, match="no sample of SPY"):
         call("evaluate", plan.run_id, "--split", "test")
-    assert looks.history() == []
+    assert test_split_log.history() == []

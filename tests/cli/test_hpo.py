@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from mlxts import config, files
 from mlxts.cli.app import app
 from mlxts.errors import ConfigError, SearchError
-from mlxts.model import budget
-from mlxts.search import blind, readiness, space, storage
+from mlxts.model import parameter_budget
+from mlxts.search import space, storage, train_validation_data, worker_checks
 from mlxts.training import run
 from tests import homes
 from tests.search import studies
@@ -24,7 +24,7 @@ SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "hpo").glob("*.yaml"))
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     homes.simulated(tmp_path, monkeypatch)
-    blind._kept.clear()
+    train_validation_data._kept.clear()
     declared = {**homes.SETTINGS, "name": "searched", "thermal": {"sensor": "off"}}
     declared["training"] = {**homes.SETTINGS["training"], **studies.TRAINING}
     declared["search"] = {"trials": 2, "pruner": "none", "space": studies.SPACE}
@@ -87,7 +87,7 @@ def test_a_pipe_reads_one_line_a_trial(home: Path) -> None:
 
 
 def test_a_device_that_is_taken_is_left_to_who_has_it(home: Path) -> None:
-    with readiness.device_to_itself():
+    with worker_checks.device_to_itself():
         with pytest.raises(SearchError, match="taken by process"):
             _call("hpo", "searched.yaml")
         said = _call("train", "small.yaml", "--quiet").stderr
@@ -97,7 +97,7 @@ def test_a_device_that_is_taken_is_left_to_who_has_it(home: Path) -> None:
         assert "all 1 trials are done" in _call("hpo", "searched.yaml", *shared).stdout
     _call("hpo", "searched.yaml", "--trials", "1", "--quiet")
     with (
-        readiness.device_to_itself(),
+        worker_checks.device_to_itself(),
         pytest.raises(SearchError, match="taken by process"),
     ):
         _call("hpo", "show", "hpo-searched", "--rerun-seeds", "1")
@@ -154,7 +154,7 @@ def test_shipped_searches_are_strict_and_every_shape_meets_the_budget(path: Path
     }
     for values in product(*shapes.values()):
         chosen = space.configure(loaded, dict(zip(shapes, values, strict=True)))
-        shape = budget.solve(chosen.budget, chosen.features.tier, chosen.model)
+        shape = parameter_budget.solve(chosen.budget, chosen.features.tier, chosen.model)
         assert shape.width % shape.heads == 0
 
 

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from mlxts.cli.app import app
 from mlxts.errors import RunError, StorageError
-from mlxts.evaluation import looks
-from mlxts.report import material
+from mlxts.evaluation import test_split_log
+from mlxts.report import collect
 from tests import homes
 from tests.report import worlds as reports
 from tests.scaling import worlds
@@ -32,7 +32,7 @@ def test_a_report_lands_where_it_is_asked_for_and_says_its_answer(run, tmp_path)
     called = call(run.name, "--out", str(out), "--draws", "50")
     assert (out / "report.html").is_file()
     assert called.stdout.startswith("On validation (exploratory): a bigger model: not tried")
-    assert looks.history() == []
+    assert test_split_log.history() == []
 
 
 def test_without_names_it_is_about_all_and_leaves_out_what_is_not_finished(run, tmp_path):
@@ -46,13 +46,15 @@ def test_without_names_it_is_about_all_and_leaves_out_what_is_not_finished(run, 
 
 def test_a_report_of_the_test_split_is_a_look_on_record(run, tmp_path):
     call(run.name, "--split", "test", "--draws", "50", "--out", str(tmp_path / "out"))
-    assert [(look["run"], look["score_on"]) for look in looks.history()] == [(run.name, "SPY")]
+    assert [(look["run"], look["score_on"]) for look in test_split_log.history()] == [
+        (run.name, "SPY")
+    ]
     assert "looked at 1 time" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_without_a_record_of_the_look_no_test_row_is_read(run, monkeypatch):
-    looks.path().mkdir(parents=True)
-    monkeypatch.setattr(material, "gather", lambda *_, **__: pytest.fail("it was read"))
+    test_split_log.path().mkdir(parents=True)
+    monkeypatch.setattr(collect, "gather", lambda *_, **__: pytest.fail("it was read"))
     with pytest.raises(StorageError, match="on record"):
         call(run.name, "--split", "test", "--draws", "50")
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from mlxts.cli.scaling import scaling
 from mlxts.errors import ConfigError, RunError, StorageError
-from mlxts.evaluation import looks
+from mlxts.evaluation import test_split_log
 from tests import homes
 from tests.scaling import worlds
 
@@ -71,17 +71,17 @@ def test_a_planted_gain_is_scaling_and_the_last_line_says_so(home):
     assert record["mixed"]["effects"]["logN"][0] > 0.0
     comparison = next(iter(record["comparisons"].values()))
     assert comparison["confidence_set"] == [3]
-    assert looks.history() == []
+    assert test_split_log.history() == []
 
 
 def test_replication_reads_test_on_record():
     found = json.loads(call("verdict", "--draws", "60", "--replicate", "--json").stdout)
     assert found["cells"][0]["replicated"] is True
-    assert [look["score_on"] for look in looks.history()] == ["SPY"] * 8
+    assert [look["score_on"] for look in test_split_log.history()] == ["SPY"] * 8
 
 
 def test_without_a_record_of_the_look_nothing_of_test_is_shown(home, tmp_path, monkeypatch):
-    monkeypatch.setattr(looks, "path", lambda: tmp_path)
+    monkeypatch.setattr(test_split_log, "path", lambda: tmp_path)
     for command in (("verdict", "--draws", "60", "--replicate"), ("ledger", "--split", "test")):
         with pytest.raises(StorageError, match="on record"):
             call(*command, "--name", "unrecorded")

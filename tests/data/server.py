@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from mlxts.data.sources.web import Web
+from mlxts.data.sources.http import Web
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Please wait</body></html>"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mlxts import protocol
 from mlxts.data import document
-from mlxts.data.series import SERIES
+from mlxts.data.exogenous_catalog import SERIES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "data_sources.md"
 

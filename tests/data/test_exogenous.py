@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from mlxts.config import DataConfig
-from mlxts.data import exogenous, panel, series, store
-from mlxts.data.series import SERIES, TRENDS, Late, Series
+from mlxts.data import exogenous, exogenous_catalog, panel, store
+from mlxts.data.exogenous_catalog import SERIES, TRENDS, Late, Series
 from mlxts.errors import ConfigError, DataError
 
 DAY = timedelta(days=1)
@@ -163,7 +163,7 @@ def test_the_table_of_series_keeps_its_promises() -> None:
         assert one.terms
         assert all(x.lag_days > one.lag_days and x.first <= x.last for x in one.late)
         assert one.form in ("level", "log", "growth")
-    assert series.get("GT_GOLD").column == "exog_gt_gold"
+    assert exogenous_catalog.get("GT_GOLD").column == "exog_gt_gold"
 
 
 # Published release dates (the first of each month is the reference date), the latest ones that

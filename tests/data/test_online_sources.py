@@ -14,9 +14,9 @@ from mlxts.data import checks
 from mlxts.data.sources.base import Fetched, Source
 from mlxts.data.sources.cboe_vix import CboeVixSource
 from mlxts.data.sources.fred import FredSource
+from mlxts.data.sources.http import Web
 from mlxts.data.sources.sffed import SFFedSource
 from mlxts.data.sources.trends_csv import TrendsSource, symbol_of
-from mlxts.data.sources.web import Web
 from mlxts.errors import SourceError
 from tests.data.server import PAGE, Answer, serving
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlxts.data.sources import web
-from mlxts.data.sources.web import ATTEMPTS, LONGEST_WAIT, Web, require_no_page
+from mlxts.data.sources import http
+from mlxts.data.sources.http import ATTEMPTS, LONGEST_WAIT, Web, require_no_page
 from mlxts.errors import OfflineError, SourceError
 from tests.data.server import PAGE, Answer, serving
 
@@ -110,7 +110,7 @@ def test_a_closed_port_is_unreachable() -> None:
 
 
 def test_a_file_of_absurd_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "LARGEST", 1000)
+    monkeypatch.setattr(http, "LARGEST", 1000)
     with serving(Answer(BODY)) as server, pytest.raises(SourceError, match="this is no series"):
         server.web().get(server.address, what="it")
 

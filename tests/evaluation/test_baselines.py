@@ -10,9 +10,9 @@ from mlxts import dataset
 from mlxts.dataset import Dataset, Samples
 from mlxts.evaluation import baselines, score
 from mlxts.evaluation.baselines import BASELINES
-from mlxts.evaluation.learners import LEARNERS
-from mlxts.evaluation.walk import WALKS
-from mlxts.model import scale
+from mlxts.evaluation.random_walk import WALKS
+from mlxts.evaluation.sklearn_models import LEARNERS
+from mlxts.model import har as scale
 from mlxts.protocol import SPLITS, TASKS
 from tests.evaluation import worlds
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mlxts.dataset import Samples
 from mlxts.evaluation import cross_validation
-from mlxts.model.scale import prior_logit
+from mlxts.model.har import prior_logit
 from tests.evaluation import worlds
 
 FIRST = np.datetime64("2001-01-01")

@@ -13,7 +13,7 @@ from mlxts.data.sources.files import FilesSource
 from mlxts.dataset import Dataset
 from mlxts.evaluation import baselines, cross_validation, linear, metrics, predictions, score
 from mlxts.evaluation.linear import Linear
-from mlxts.model import scale
+from mlxts.model import har
 from tests.evaluation import worlds
 
 DAYS = 1200
@@ -41,7 +41,7 @@ def standard(learned: np.ndarray, inputs: np.ndarray) -> np.ndarray:
 
 def inputs_of(world: Dataset, split: str) -> np.ndarray:
     samples = world.samples[split]
-    ranges = scale.ranges(world.daily)[samples.daily_rows]
+    ranges = har.ranges(world.daily)[samples.daily_rows]
     return np.column_stack([np.log(ranges), world.features[samples.rows].astype(np.float64)])
 
 

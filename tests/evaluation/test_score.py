@@ -11,15 +11,15 @@ from mlxts.dataset import Dataset
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import (
     baselines,
+    block_bootstrap,
     conformal,
     estimability,
     metrics,
     predictions,
     regression,
     score,
-    uncertainty,
 )
-from mlxts.evaluation.walk import WALKS
+from mlxts.evaluation.random_walk import WALKS
 from mlxts.protocol import TASKS, TIMESCALES
 from tests.evaluation import worlds
 
@@ -235,16 +235,16 @@ def test_an_interval_is_of_the_draws_of_blocks_that_were_asked_for():
     rows = har.filter(split="validation").sort("date")
     z, y, dates = (rows[name].to_numpy() for name in ("logit", "target", "date"))
     losses = np.logaddexp(0.0, z) - y * z
-    weights = uncertainty.date_weights(dates, 11, draws=150, seed=4)
+    weights = block_bootstrap.date_weights(dates, 11, draws=150, seed=4)
     drawn = losses @ weights / weights.sum(axis=0)
-    tail = 0.5 * (1.0 - uncertainty.expanded(len(dates), 11, 3))
+    tail = 0.5 * (1.0 - block_bootstrap.expanded(len(dates), 11, 3))
     figures = found["validation"]["har"]
     assert figures["log_loss"] == pytest.approx(losses.mean())
     assert figures["interval"]["log_loss"] == pytest.approx(
         np.quantile(drawn, (tail, 1.0 - tail)).tolist()
     )
     assert figures["n_eff"] == pytest.approx(
-        uncertainty.effective(losses, drawn, len(dates), 11, 3)
+        block_bootstrap.effective(losses, drawn, len(dates), 11, 3)
     )
 
 

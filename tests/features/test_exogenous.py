@@ -15,9 +15,9 @@ from mlxts.config import DataConfig
 from mlxts.data import calendar, panel, store
 from mlxts.data import exogenous as joining
 from mlxts.data.exogenous import Releases
-from mlxts.data.series import COLUMN_PREFIX, SERIES, Series
+from mlxts.data.exogenous_catalog import COLUMN_PREFIX, SERIES, Series
 from mlxts.data.sources.simulated import SimulatedSource
-from mlxts.features import artifact, exogenous, tiers
+from mlxts.features import cache, exogenous, tiers
 
 SESSIONS = calendar.sessions(date(2018, 1, 2), date(2020, 6, 30))
 FEATURES = len(exogenous.RELATIONS)
@@ -163,25 +163,25 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> panel.Panel:
 
 @pytest.mark.parametrize("timescale", protocol.TIMESCALES)
 def test_they_stand_behind_the_tier_at_every_timescale(loaded: panel.Panel, timescale: str) -> None:
-    table, built = artifact.load(loaded, 20, timescale)
-    plain, _ = artifact.load(panel.load(DataConfig(symbols=("SPY", "DIA"))), 20, timescale)
+    table, built = cache.load(loaded, 20, timescale)
+    plain, _ = cache.load(panel.load(DataConfig(symbols=("SPY", "DIA"))), 20, timescale)
     assert_frame_equal(table.select(plain.columns), plain)
     added = table.columns[plain.width :]
     assert [name.split("_")[1] for name in added] == ["vix"] * FEATURES + ["nfci"] * FEATURES
     assert all(name.startswith(COLUMN_PREFIX) for name in added)
     assert built is not None
     assert len(built.source_raw_md5s) == 4
-    assert_frame_equal(artifact.load(loaded, 20, timescale)[0], table)
+    assert_frame_equal(cache.load(loaded, 20, timescale)[0], table)
 
 
 def test_a_lag_or_a_formula_makes_another_artifact(
     loaded: panel.Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = artifact.recipe(loaded, 20, "daily")
-    assert "exogenous" not in artifact.recipe(panel.load(DataConfig(symbols=("SPY",))), 20, "daily")
+    recipe = cache.recipe(loaded, 20, "daily")
+    assert "exogenous" not in cache.recipe(panel.load(DataConfig(symbols=("SPY",))), 20, "daily")
     monkeypatch.setattr(exogenous, "RELATIONS", exogenous.RELATIONS[:-1])
     exogenous.features.cache_clear()
-    fewer = artifact.recipe(loaded, 20, "daily")
+    fewer = cache.recipe(loaded, 20, "daily")
     monkeypatch.undo()
     exogenous.features.cache_clear()
     slower = Releases(Series(**{**vars(SERIES["VIX"]), "lag_days": 2}), loaded.releases[0].frame)

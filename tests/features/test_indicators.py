@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlxts.features.base_quantities import atr, close_location, ema, sigma, sma
 from mlxts.features.families import breakouts, drawdown, oscillators, trend, volatility, volume
 from mlxts.features.quantity import Quantity
-from mlxts.features.shared import atr, close_location, ema, sigma, sma
 from tests.features.bars import path
 from tests.features.evaluation import evaluate
 

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlxts.features.base_quantities import CLOSE, HIGH, LOW
 from mlxts.features.feature import closure
 from mlxts.features.quantity import (
     Quantity,
@@ -14,7 +15,6 @@ from mlxts.features.quantity import (
     raw,
     talib,
 )
-from mlxts.features.shared import CLOSE, HIGH, LOW
 from tests.features.bars import path
 from tests.features.evaluation import evaluate
 

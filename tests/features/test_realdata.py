@@ -7,7 +7,7 @@ import pytest
 
 from mlxts.data.sources.sample import SampleSource
 from mlxts.features import audit, catalog, engine, tiers
-from mlxts.features.duplicates import most_common
+from mlxts.features.correlation_filter import most_common
 from mlxts.protocol import SPLITS
 
 FILES = [

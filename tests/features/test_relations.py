@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxts.features import relations as to
+from mlxts.features.base_quantities import CLOSE, HIGH, LOW, PERCENT
 from mlxts.features.kernels import MAX_AGE
 from mlxts.features.quantity import Quantity, raw
-from mlxts.features.shared import CLOSE, HIGH, LOW, PERCENT
 from tests.features.bars import frame
 from tests.features.evaluation import evaluate
 

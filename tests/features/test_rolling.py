@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlxts.features.base_quantities import CLOSE
 from mlxts.features.kernels import MIN_HISTORY
-from mlxts.features.shared import CLOSE
 from tests.features.bars import path
 from tests.features.evaluation import evaluate
 

@@ -7,7 +7,7 @@ import pytest
 
 from mlxts import protocol
 from mlxts.errors import ConfigError
-from mlxts.features import catalog, freeze, tiers
+from mlxts.features import catalog, tier_selection, tiers
 
 
 @pytest.mark.parametrize("size", protocol.TIERS)
@@ -42,7 +42,7 @@ def test_families_take_turns() -> None:
 
 def test_the_frozen_order_was_chosen_from_this_catalog() -> None:
     """If this fails the catalog changed: run `mlxts features freeze` and bring docs up to date."""
-    assert tiers.header()["candidates"] == freeze.candidates_hash()
+    assert tiers.header()["candidates"] == tier_selection.candidates_hash()
 
 
 def test_the_smallest_tier_of_a_feature() -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from mlxts.errors import InteropError
 from mlxts.interop import counterpart, huggingface
-from mlxts.model.offset import OffsetPatchTST
+from mlxts.model.hf_patchtst import Published
 from mlxts.model.patchtst import PatchTST, Shape
-from mlxts.model.published import Published
+from mlxts.model.residual import OffsetPatchTST
 from tests.interop import golden
 from tests.model.fixtures import make
 

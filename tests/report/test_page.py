@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from mlxts.errors import RunError
-from mlxts.evaluation import looks, uncertainty
+from mlxts.evaluation import block_bootstrap, test_split_log
 from mlxts.files import digest
-from mlxts.report import material, page, scored, sections
+from mlxts.report import collect, page, scored, sections
 from mlxts.scaling import axes, ledger, verdict
 from tests import homes
 from tests.report import worlds
@@ -77,7 +77,7 @@ def world(workspace, walked):
         patch.setenv("MLXTS_HOME", str(home))
         folders = worlds.fill()
         worlds.look(folders[0].name)
-        gathered = material.gather(folders, draws=DRAWS)
+        gathered = collect.gather(folders, draws=DRAWS)
         out = home / "outputs" / "results" / "one"
         page.write(gathered, out)
         yield home, folders, gathered, out
@@ -95,7 +95,7 @@ def text(world):
 
 def test_walk_forward_runs_have_a_section_of_their_own(world, walked):
     _, folders, gathered, _ = world
-    both = material.gather([*folders, *walked], draws=DRAWS)
+    both = collect.gather([*folders, *walked], draws=DRAWS)
     assert [one.row() for one in both.scored] == [one.row() for one in gathered.scored]
     assert both.fingerprint != gathered.fingerprint
     own = {section.key: section for section in sections.sections(both)}["walked"]
@@ -110,7 +110,7 @@ def test_walk_forward_runs_have_a_section_of_their_own(world, walked):
     nothing = {section.key: section for section in sections.sections(gathered)}["walked"]
     assert "configs/sweeps/walk_forward.yaml" in nothing.missing[0]
     with pytest.raises(RunError, match="on the fixed splits as well"):
-        material.gather(walked, draws=DRAWS)
+        collect.gather(walked, draws=DRAWS)
 
 
 def test_the_page_is_whole_html_that_needs_nothing_else(text, world):
@@ -169,7 +169,7 @@ def test_every_figure_and_table_has_its_files(world):
 
 def test_the_same_runs_give_the_same_bytes(world, tmp_path):
     _, folders, _, out = world
-    page.write(material.gather(folders[::-1], draws=DRAWS), tmp_path)
+    page.write(collect.gather(folders[::-1], draws=DRAWS), tmp_path)
     once = json.loads((out / page.RECORD).read_text())
     again = json.loads((tmp_path / page.RECORD).read_text())
     assert once == again
@@ -183,7 +183,7 @@ def test_what_an_earlier_report_left_is_removed_and_nothing_else(world, tmp_path
         path.write_text("x")
     names = {"figures/old.svg": "", "../mine.txt": "", "mine.txt": ""}
     (tmp_path / page.RECORD).write_text(json.dumps({"files": names}))
-    page.write(material.gather(world[1][-1:], draws=DRAWS), tmp_path)
+    page.write(collect.gather(world[1][-1:], draws=DRAWS), tmp_path)
     assert not stale.exists()
     assert foreign.exists()
     assert outside.exists()
@@ -206,7 +206,7 @@ def test_the_metrics_of_a_run_are_those_of_the_evaluator(world):
 
 def test_the_skill_of_one_seed_is_the_evaluators_with_its_interval(world):
     run = world[1][0]
-    (one,) = scored.scored(ledger.build([run]), draws=uncertainty.DRAWS)
+    (one,) = scored.scored(ledger.build([run]), draws=block_bootstrap.DRAWS)
     row = one.row()
     figures = worlds.read(run, "summary.json")["scores"]["validation"]["patchtst"]
     assert row["loss"] == pytest.approx(figures["log_loss"], rel=1e-12)
@@ -259,11 +259,11 @@ def test_what_test_says_counts_once_it_has_been_opened_on_record(tmp_path, monke
     homes.simulated(tmp_path, monkeypatch)
     blurs = {"0.02M": 1.5, "0.06M": 0.8, "0.2M": 0.1}
     folders = planted.ladder(blurs, splits=("train", "validation", "test"))
-    closed = material.gather(folders, draws=DRAWS)
+    closed = collect.gather(folders, draws=DRAWS)
     assert closed.along["parameters"].judged.pooled.replicated is None
     assert "scaling, not replicated yet" in sections.answer(closed)
     for folder in folders:
-        looks.record(folder.name, "SPY")
-    opened = material.gather(folders, draws=DRAWS)
+        test_split_log.record(folder.name, "SPY")
+    opened = collect.gather(folders, draws=DRAWS)
     assert opened.along["parameters"].judged.pooled.replicated is True
     assert "not replicated yet" not in sections.answer(opened)

@@ -5,7 +5,7 @@ import pytest
 from arch.bootstrap import StationaryBootstrap
 
 from mlxts.scaling import bootstrap, synthetic
-from mlxts.scaling.table import LossTable
+from mlxts.scaling.loss_table import LossTable
 
 FLAT = np.full(synthetic.RUNGS, 0.45)
 

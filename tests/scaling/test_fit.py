@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
-from mlxts.scaling import families
-from mlxts.scaling.families import FAMILIES, Family
+from mlxts.scaling import laws
 from mlxts.scaling.fit import HUBER, fit, huber_sum
+from mlxts.scaling.laws import FAMILIES, Family
 
 N, D = np.geomspace(2e5, 2e8, 7), np.geomspace(1e3, 1e5, 5)
 BOUND = 0.53
@@ -121,10 +121,10 @@ def test_a_bounded_law_stays_under_the_loss_without_information() -> None:
 
 
 def test_a_family_is_offered_only_where_a_size_is_left_to_judge_it() -> None:
-    assert [f.name for f in families.available(1, 3)] == ["flat", "power"]
-    assert [f.name for f in families.available(1, 5)] == [
+    assert [f.name for f in laws.available(1, 3)] == ["flat", "power"]
+    assert [f.name for f in laws.available(1, 5)] == [
         "flat", "power", "power_floor", "bounded", "broken",
     ]  # fmt: skip
     for axes in (1, 2):
-        counts = [len(f.parameters) for f in families.available(axes, 99)]
+        counts = [len(f.parameters) for f in laws.available(axes, 99)]
         assert counts == sorted(counts)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlxts.scaling import bootstrap, families, select, synthetic
+from mlxts.scaling import bootstrap, laws, select, synthetic
 
 SIZES = synthetic.SIZES
 
@@ -57,7 +57,7 @@ def test_three_sizes_are_enough_for_a_power_law_and_two_are_not() -> None:
 def test_every_family_is_summed_up() -> None:
     found = selected(np.full(5, 0.45))
     rows = found.summary()
-    assert [row["family"] for row in rows] == [f.name for f in families.available(1, 5)]
+    assert [row["family"] for row in rows] == [f.name for f in laws.available(1, 5)]
     assert sum(row["chosen"] for row in rows) == 1
     for row in rows:
         law = found.fits[row["family"]]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from benchmarks import fitter_coverage
 from mlxts.scaling import bootstrap, synthetic, verdict
+from mlxts.scaling.loss_table import LossTable, Pool
 from mlxts.scaling.synthetic import SIZES, Noise
-from mlxts.scaling.table import LossTable, Pool
 
 X = np.log10(SIZES) - np.log10(SIZES).mean()
 QUIET = Noise(seed=0.0005, paired=0.001)

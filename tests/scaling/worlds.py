@@ -10,7 +10,7 @@ from mlxts import config, files
 from mlxts import dataset as datasets
 from mlxts.dataset import Dataset
 from mlxts.evaluation import baselines, predictions
-from mlxts.model import budget
+from mlxts.model import parameter_budget
 from tests import homes
 
 BUDGETS = ("0.02M", "0.06M", "0.2M", "0.6M")
@@ -30,14 +30,14 @@ def run_folder(
     har = pl.concat(_har(datasets.of_symbol(data, s), splits) for s in set(data.daily["symbol"]))
     har = har.sort("split", "date", "symbol")
     said = har.with_columns(pl.col("logit") + blur * rng.normal(size=har.height))
-    shape = budget.solve(configuration.budget, len(data.names), configuration.model)
+    shape = parameter_budget.solve(configuration.budget, len(data.names), configuration.model)
     run_id = f"{configuration.budget}-h{data.horizon}-s{configuration.seed}-{started[:4]}"
     run_id += configuration.hash[:6]
     folder = files.runs_folder() / run_id
     counts = {name: len(samples) for name, samples in data.samples.items()}
     record = {
         "run_id": run_id,
-        **budget.table(shape),
+        **parameter_budget.table(shape),
         "samples": counts,
         "features": len(data.names),
         "flops_per_step": 1e6,

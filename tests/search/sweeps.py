@@ -16,9 +16,9 @@ import yaml
 from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import config, files
-from mlxts.search import matrix, storage
+from mlxts.search import storage, sweep_config
 from mlxts.search import sweep as sweep_ledger
-from mlxts.search.matrix import Sweep
+from mlxts.search.sweep_config import Sweep
 from tests import homes
 
 
@@ -27,7 +27,9 @@ def sweep(axes: dict[str, list[Any]], **changes: Any) -> Sweep:
     base = {key: value for key, value in homes.SETTINGS.items() if key != "name"}
     base["training"] = {"max_epochs": 1, "validations_per_epoch": 2, "batch_size": 256}
     changed = {key.replace("__", "."): value for key, value in changes.items()}
-    return matrix.build({"name": "tiny", "base": config.overridden(base, changed), "axes": axes})
+    return sweep_config.build(
+        {"name": "tiny", "base": config.overridden(base, changed), "axes": axes}
+    )
 
 
 def write(home: Path, wanted: Sweep) -> Path:

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, PendingRollbackError
 
-from mlxts.search import database, one_run, storage
+from mlxts.search import database, storage, sweep_worker
 from mlxts.search import study as searches
 from mlxts.search.database import Clock, Database
 
@@ -239,14 +239,14 @@ def test_who_leaves_a_sweep_does_not_wait_and_the_run_is_not_lost(
 ) -> None:
     away: list[sqlite3.Connection] = []
 
-    def interrupted(job: one_run._Job, trial: optuna.Trial) -> float:
+    def interrupted(job: sweep_worker._Job, trial: optuna.Trial) -> float:
         away.append(_lock(file))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(one_run._Job, "_train", interrupted)
+    monkeypatch.setattr(sweep_worker._Job, "_train", interrupted)
     study.enqueue_trial({})
     with pytest.raises(KeyboardInterrupt):
-        one_run.work(study, store, lambda plan: contextlib.nullcontext(lambda event: None))
+        sweep_worker.work(study, store, lambda plan: contextlib.nullcontext(lambda event: None))
     assert time.now == 0
     away[0].close()
     storage.recover(study, store)

@@ -11,10 +11,11 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import backend, files, protocol
+from mlxts import files, protocol
+from mlxts.platform import device
 from mlxts.search import objective, sampling, space, storage, study
-from mlxts.search.blind import Blind
 from mlxts.search.objective import DUPLICATE, REASON, RUN, Objective
+from mlxts.search.train_validation_data import Blind
 from mlxts.training import loop, run
 from mlxts.training.events import EpochEvent, ValidationEvent
 from tests import homes
@@ -75,7 +76,7 @@ def test_the_value_is_the_loss_of_the_restored_checkpoint() -> None:
 def test_what_memory_cannot_hold_is_told_before_anything_is_allocated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(backend, "usable_memory", lambda: 3_000_000)
+    monkeypatch.setattr(device, "usable_memory", lambda: 3_000_000)
     searched = {"micro_batch": [1, 128], "accumulation": [1, 2], "weight_decay": [0.3, 0.4]}
     large = {"micro_batch": 128, "accumulation": 1, "weight_decay": 0.3}
     before = _runs()

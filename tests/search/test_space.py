@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from mlxts import config, protocol
 from mlxts.errors import BudgetError, ConfigError
-from mlxts.model import budget
+from mlxts.model import parameter_budget
 from mlxts.model.patchtst import PatchTST
 from mlxts.search import space
 from mlxts.training import step
-from mlxts.training.batches import Batches
+from mlxts.training.sampler import Batches
 from tests.search import studies
 
 EVERY: dict[str, Any] = {
@@ -50,7 +50,7 @@ def test_every_sampled_value_is_read_back_from_the_built_model_and_optimizer(see
     base, values = _drawn(seed, EVERY)
     assert set(values) == set(EVERY)
     chosen = space.configure(base, values)
-    shape = budget.solve(chosen.budget, 20, chosen.model)
+    shape = parameter_budget.solve(chosen.budget, 20, chosen.model)
     model = PatchTST(shape, seed=0)
     optimizer = step.make_optimizer(chosen.training)
     layers = model.encoder.layers
@@ -84,7 +84,7 @@ def test_every_shape_of_a_search_meets_the_budget(seed: int) -> None:
     base, values = _drawn(seed, searched)
     chosen = space.configure(base, values)
     try:
-        shape = budget.solve(chosen.budget, 20, chosen.model)
+        shape = parameter_budget.solve(chosen.budget, 20, chosen.model)
     except BudgetError:
         return
     target = protocol.BUDGETS[chosen.budget].parameters

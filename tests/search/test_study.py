@@ -15,7 +15,7 @@ import pytest
 from optuna.trial import TrialState
 
 from mlxts.errors import DeviceError, SearchError, StorageError
-from mlxts.search import blind, sampling, space, storage, study
+from mlxts.search import sampling, space, storage, study, train_validation_data
 from mlxts.search.objective import RUN, TAKEN_OVER, Halted
 from mlxts.training import events
 from mlxts.training.events import EpochEvent, Event, StepEvent, StopEvent
@@ -36,7 +36,7 @@ def home(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     """A workspace of its own with the same data."""
     shutil.copytree(workspace / "data", tmp_path / "data")
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
-    blind._kept.clear()
+    train_validation_data._kept.clear()
     return tmp_path
 
 

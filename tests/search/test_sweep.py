@@ -16,8 +16,8 @@ from mlxts import files, locks
 from mlxts.data import store
 from mlxts.errors import DeviceError, SearchError
 from mlxts.evaluation import score
-from mlxts.search import one_run, readiness, storage, sweep, worker
-from mlxts.search.matrix import Sweep
+from mlxts.search import storage, sweep, sweep_worker, worker, worker_checks
+from mlxts.search.sweep_config import Sweep
 from mlxts.training import run
 from mlxts.training.events import CheckpointEvent, EpochEvent, Event, StepEvent, StopEvent
 from tests import homes
@@ -64,7 +64,7 @@ def test_every_run_is_trained_once_and_recorded(home: Path) -> None:
     again, _ = _begin(sweeps.sweep({"seed": [0, 1], "horizon": [1, 2]}))
     assert again.study_name == study.study_name
     assert _loop(journal).outcomes == []
-    assert one_run.work(sweep.load(study.study_name, journal), journal, _unwatched) is None
+    assert sweep_worker.work(sweep.load(study.study_name, journal), journal, _unwatched) is None
     assert len(study.trials) == 4
 
 
@@ -105,7 +105,7 @@ def test_a_run_that_fails_says_why_and_is_retried_on_demand(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study, journal = _begin(sweeps.sweep({"seed": [0, 1]}))
-    monkeypatch.setattr(readiness.backend, "usable_memory", lambda: 1)
+    monkeypatch.setattr(worker_checks.backend, "usable_memory", lambda: 1)
     tally = _loop(journal)
     assert [outcome.state for outcome in tally.outcomes] == ["failed"] * 2
     assert all("GiB" in str(entry.why) for entry in sweep.ledger(study))
@@ -182,7 +182,7 @@ def test_a_run_that_was_taken_over_while_the_machine_slept_is_given_up(home: Pat
 
         return contextlib.nullcontext(listen)
 
-    outcome = one_run.work(study, journal, taking_over)
+    outcome = sweep_worker.work(study, journal, taking_over)
     assert outcome is not None
     assert outcome.state == "lost"
     assert len(saved) == 1  # nothing was written after it
@@ -236,13 +236,13 @@ def test_a_machine_with_other_data_or_code_claims_nothing(
 
 
 def test_only_so_many_train_on_a_device_at_a_time() -> None:
-    with readiness.device_to_itself():
+    with worker_checks.device_to_itself():
         named = f"process {os.getpid()} .*--wait .*--workers-per-device 2"
-        with pytest.raises(SearchError, match=named), readiness.device_to_itself():
+        with pytest.raises(SearchError, match=named), worker_checks.device_to_itself():
             pass
-        with readiness.device_to_itself(2):
+        with worker_checks.device_to_itself(2):
             pass
-    with readiness.device_to_itself():
+    with worker_checks.device_to_itself():
         pass
 
 
@@ -253,7 +253,7 @@ def test_a_run_that_another_process_holds_waits_and_others_are_trained_meanwhile
     study, journal = _begin(sweeps.sweep({"seed": [0, 1]}))
     held = run.plan(sweep.of(study).point({"seed": 0}).config).folder
     with locks.hold(held / run.LOCK):
-        outcomes = [one_run.work(study, journal, _unwatched) for _ in range(3)]
+        outcomes = [sweep_worker.work(study, journal, _unwatched) for _ in range(3)]
         assert [o.state if o else None for o in outcomes] == ["put back", "done", None]
         assert outcomes[0] is not None
         assert f"process {os.getpid()}" in str(outcomes[0].why)
@@ -290,7 +290,7 @@ def test_who_was_taken_over_writes_neither_predictions_nor_a_summary(
         return real(*arguments)
 
     monkeypatch.setattr(score, "score_run", scoring)
-    outcome = one_run.work(study, journal, taking_over)
+    outcome = sweep_worker.work(study, journal, taking_over)
     assert outcome is not None
     assert outcome.state == "lost"
     folder = files.runs_folder() / str(outcome.run_id)
@@ -301,9 +301,9 @@ def test_who_was_taken_over_writes_neither_predictions_nor_a_summary(
 def test_a_device_that_is_taken_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     with contextlib.ExitStack() as others:
-        others.enter_context(readiness.device_to_itself())
-        monkeypatch.setattr(readiness.time, "sleep", lambda seconds: others.close())
-        with readiness.device_to_itself(wait=True, tell=told.append):
+        others.enter_context(worker_checks.device_to_itself())
+        monkeypatch.setattr(worker_checks.time, "sleep", lambda seconds: others.close())
+        with worker_checks.device_to_itself(wait=True, tell=told.append):
             assert len(told) == 1
     assert f"taken by process {os.getpid()}" in told[0]
     assert told[0].endswith("waiting until it is free")

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from mlxts.data import store
 from mlxts.errors import DivergedError, SearchError
-from mlxts.search import blind, readiness, space, storage, study, sweep, worker
+from mlxts.search import space, storage, study, sweep, train_validation_data, worker, worker_checks
 from mlxts.training.events import Event
 from mlxts.training.run import Plan
 from tests import homes
@@ -20,7 +20,7 @@ from tests.search import studies, sweeps
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    blind._kept.clear()
+    train_validation_data._kept.clear()
     return homes.simulated(tmp_path, monkeypatch, date(2019, 6, 3), date(2023, 3, 31))
 
 
@@ -148,12 +148,12 @@ def test_a_worker_that_waits_reads_its_data_once(
 ) -> None:
     artifact = store.find("SPY", ("simulated",))
     hashes, read = {"SPY": artifact.sha256}, []
-    real = readiness.digest
-    monkeypatch.setattr(readiness, "digest", lambda path: read.append(path) or real(path))
+    real = worker_checks.digest
+    monkeypatch.setattr(worker_checks, "digest", lambda path: read.append(path) or real(path))
     for _ in range(3):
-        readiness.require_data(hashes)
+        worker_checks.require_data(hashes)
     assert read == [artifact.file]
     artifact.file.chmod(0o644)
     artifact.file.write_bytes(artifact.file.read_bytes() + b"0")
     with pytest.raises(SearchError, match="not what its manifest says"):
-        readiness.require_data(hashes)
+        worker_checks.require_data(hashes)

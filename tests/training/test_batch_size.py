@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from mlxts import backend, config, protocol
+from mlxts import config, protocol
 from mlxts.dataset import Dataset
 from mlxts.errors import BudgetError, RunError
 from mlxts.files import write_json
-from mlxts.model import budget
+from mlxts.model import parameter_budget
+from mlxts.platform import device
 from mlxts.training import batch_size, memory_plan
 from mlxts.training.batch_size import Trial
 from mlxts.training.memory_plan import MemoryPlan
-from mlxts.training.trial import Bench, Request
+from mlxts.training.step_probe import Bench, Request
 from tests.training import worlds
 
 
@@ -24,7 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _shape(settings: config.ExperimentConfig, features: int = worlds.FEATURES):
-    return budget.solve(settings.budget, features, settings.model)
+    return parameter_budget.solve(settings.budget, features, settings.model)
 
 
 def _with_features(data: Dataset, count: int, outside: int = 0) -> Dataset:
@@ -134,10 +135,10 @@ def test_exploratory_training_plans_by_the_formula(
     data, shape = worlds.dataset(), _shape(settings)
     plan = MemoryPlan.counted(settings, shape)
     room = plan.peak(16, 2) + data.features.nbytes
-    monkeypatch.setattr(backend, "usable_memory", lambda: room)
+    monkeypatch.setattr(device, "usable_memory", lambda: room)
     assert plan.peak(32) > room
     assert batch_size.micro_batch(settings, shape, data) == 16
-    monkeypatch.setattr(backend, "usable_memory", lambda: 1000)
+    monkeypatch.setattr(device, "usable_memory", lambda: 1000)
     with pytest.raises(BudgetError, match="one window needs"):
         batch_size.micro_batch(settings, shape, data)
 

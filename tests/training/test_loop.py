@@ -15,12 +15,11 @@ import pytest
 from mlxts.config import ExperimentConfig
 from mlxts.console.plain import Plain
 from mlxts.errors import DeviceError, DivergedError
-from mlxts.model import budget
-from mlxts.model.network import Network
+from mlxts.model import parameter_budget
+from mlxts.model.baseline_networks import DLinear, Window
+from mlxts.model.interfaces import Network
 from mlxts.model.patchtst import PatchTST, flat_arrays
-from mlxts.model.rivals import DLinear, Window
 from mlxts.training import checkpoint
-from mlxts.training.batches import Batches
 from mlxts.training.events import (
     CheckpointEvent,
     CompileEvent,
@@ -33,6 +32,7 @@ from mlxts.training.events import (
 )
 from mlxts.training.loop import Arrays, Outcome, fresh_state, train, validation_steps
 from mlxts.training.losses import Constant, mean_loss
+from mlxts.training.sampler import Batches
 from mlxts.training.step import make_optimizer
 from tests import devices
 from tests.training import worlds
@@ -53,7 +53,7 @@ def _train(
     network: Callable[[], Network] | None = None,
 ) -> tuple[Outcome, dict[str, np.ndarray], list[Event]]:
     config = config or worlds.configuration()
-    shape = budget.solve(config.budget, worlds.FEATURES, config.model)
+    shape = parameter_budget.solve(config.budget, worlds.FEATURES, config.model)
     model = network() if network else PatchTST(shape, seed=config.seed, bias=bias)
     optimizer = make_optimizer(config.training)
     state = fresh_state(config, "run")
@@ -131,7 +131,7 @@ def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:
     assert outcome.stop.reason == "early_stop"
     best = min(looks, key=lambda e: e.loss)
     assert outcome.state.stopping.best == best.loss
-    shape = budget.solve(config.budget, worlds.FEATURES, config.model)
+    shape = parameter_budget.solve(config.budget, worlds.FEATURES, config.model)
     model = PatchTST(shape)
     state, _ = checkpoint.restore(tmp_path, "best", "run", model)
     assert state.step == best.step
@@ -141,7 +141,7 @@ def test_validation_weighs_every_sample_alike(tmp_path: Path) -> None:
     _, _, events = _train(tmp_path, worlds.configuration(training__max_epochs=1))
     look = next(e for e in reversed(events) if isinstance(e, ValidationEvent) and e.improved)
     config, data = worlds.configuration(), worlds.dataset()
-    model = PatchTST(budget.solve(config.budget, worlds.FEATURES, config.model))
+    model = PatchTST(parameter_budget.solve(config.budget, worlds.FEATURES, config.model))
     checkpoint.restore(tmp_path, "best", "run", model)
     model.eval()
     losses = []
@@ -226,7 +226,7 @@ def _diverges(folder: Path, config: ExperimentConfig, **how: Any) -> tuple[str, 
 
 
 def _last(folder: Path, config: ExperimentConfig) -> tuple[int, dict[str, np.ndarray]]:
-    model = PatchTST(budget.solve(config.budget, worlds.FEATURES, config.model))
+    model = PatchTST(parameter_budget.solve(config.budget, worlds.FEATURES, config.model))
     state, refused = checkpoint.restore(folder, "last", "run", model)
     assert refused == []
     return state.step, {k: np.array(v) for k, v in flat_arrays(model.parameters()).items()}

@@ -9,8 +9,8 @@ import pytest
 from mlxts import config, dataset, experiment
 from mlxts.errors import CheckpointError, ConfigError, DataError
 from mlxts.evaluation import baselines, predictions
-from mlxts.model import offset as columns
-from mlxts.model import scale
+from mlxts.model import har as scale
+from mlxts.model import residual as columns
 from mlxts.training import offset, run, start
 from mlxts.training.offset import Offset
 from tests import homes

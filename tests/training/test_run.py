@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlxts import backend, config, files, locks
+from mlxts import config, files, locks
 from mlxts.errors import (
     BusyError,
     CheckpointError,
@@ -20,6 +20,7 @@ from mlxts.errors import (
     IntegrityError,
     RunError,
 )
+from mlxts.platform import device
 from mlxts.training import batch_size, log, run
 from mlxts.training.events import Event, StopEvent
 from tests import homes
@@ -300,7 +301,7 @@ def test_half_precision_on_a_processor_is_called_slow(home: Path) -> None:
     _train(plan, stop_at=1)
     notices = [r for r in log.read(plan.folder / log.EVENTS) if r["event"] == "notice"]
     slow = [r for r in notices if "set training.precision: float32" in r["message"]]
-    assert len(slow) == (backend.device() == "cpu")
+    assert len(slow) == (device.device() == "cpu")
 
 
 def test_events_reach_the_listener_and_the_log(home: Path) -> None:

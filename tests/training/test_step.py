@@ -9,7 +9,7 @@ import pytest
 
 from mlxts.config import Precision, TrainingConfig
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
-from mlxts.training.batches import Batches
+from mlxts.training.sampler import Batches
 from mlxts.training.step import (
     Forward,
     Step,

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from mlxts.workspace import blank, documents, tables
+from mlxts.workspace import documents, scaffold, tables
 from mlxts.workspace.project import CONTEXT
 
 
 def make(folder: Path, patch: pytest.MonkeyPatch) -> Path:
     """Make `folder` a project with three idle workstreams, and the working folder."""
-    blank.write(folder)
+    scaffold.write(folder)
     patch.setenv("MLXTS_HOME", str(folder))
     patch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     patch.setenv("GIT_CONFIG_NOSYSTEM", "1")

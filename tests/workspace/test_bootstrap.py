@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from mlxts import wheels
+from mlxts.platform import wheels
 from mlxts.workspace import bootstrap
 
 REPOSITORY = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from benchmarks import handoffs
 from mlxts import files
 from mlxts.data import store
 from mlxts.errors import WorkspaceError
-from mlxts.workspace import context, git, handoff, log, overview, ownership, project, restore
+from mlxts.workspace import context, decisions, git, handoff, ownership, project, restore, summaries
 from mlxts.workspace.handoff import Told
 from mlxts.workspace.records import Blocking, Workstream
 from tests.workspace import projects
@@ -77,7 +77,7 @@ def test_the_next_handoff_holds_only_what_is_new_and_leaves_the_earlier_in_the_t
     assert "`bbbb`" in text
     assert "`aaaa`" not in text
     assert "feat: something" in text
-    rows = overview.history(text)
+    rows = summaries.history(text)
     assert [row.split("|")[1].strip() for row in rows] == ["2", "1"]
     assert "first" in rows[1]
     assert _header(root, "ws1").status == "done"
@@ -103,7 +103,7 @@ def test_a_primary_claim_excludes_and_a_shared_one_does_not(root: Path) -> None:
     ownership.claim(root, "ws1", ["README.md"], shared=True)
     ownership.claim(root, "ws2", ["README.md"], shared=True, resources=["GPU"])
     ownership.claim(root, "ws2", ["mlxts/features2.py"])
-    assert list(overview.collisions(context.load(root).headers)) == []
+    assert list(summaries.collisions(context.load(root).headers)) == []
     overall = (root / project.CONTEXT / context.GLOBAL).read_text()
     assert "| GPU | ws1, ws2 |" in overall
     with pytest.raises(WorkspaceError, match="ws2 holds no mlxts, only GPU, README"):
@@ -221,30 +221,33 @@ def test_what_a_killed_process_left_half_written_goes_with_the_next_change(root:
 
 def test_a_decision_is_numbered_kept_and_never_edited(root: Path) -> None:
     path = root / project.CONTEXT / context.DECISIONS
-    assert log.decide(root, "First", why="a\nreason", instead=["b"], workstream="ws3") == "D-0001"
+    assert (
+        decisions.decide(root, "First", why="a\nreason", instead=["b"], workstream="ws3")
+        == "D-0001"
+    )
     first = path.read_text().split("<!-- entries -->")[1]
-    assert log.decide(root, "Second", why="c", evidence=["run d"]) == "D-0002"
+    assert decisions.decide(root, "Second", why="c", evidence=["run d"]) == "D-0002"
     text = path.read_text()
     assert text.endswith(first)
     assert "- **Why**: a reason\n- **Instead of**: b" in text
     path.write_text(text.replace("## D-0001: First", "gone"))
     before = projects.everything(root)
     with pytest.raises(WorkspaceError, match="lost entries"):
-        log.decide(root, "Third", why="d")
+        decisions.decide(root, "Third", why="d")
     assert projects.everything(root) == before
 
 
 def test_a_phase_has_stages_that_begin_and_end(root: Path) -> None:
-    log.phase(root, "6A", status="active", stage="Memory")
-    log.phase(root, "6A", stage="Memory", stage_done=True, note="one line")
-    log.phase(root, "7", title="Write it up")
+    decisions.phase(root, "6A", status="active", stage="Memory")
+    decisions.phase(root, "6A", stage="Memory", stage_done=True, note="one line")
+    decisions.phase(root, "7", title="Write it up")
     shown = (root / project.CONTEXT / context.PHASES).read_text()
     assert "| 6A | Parameter scaling | active | Memory (done) | one line |" in shown
     assert "| 7 | Write it up | planned |" in shown
     with pytest.raises(WorkspaceError, match=r"no phase 8, only 1, 6A, .*, 7"):
-        log.phase(root, "8", status="done")
+        decisions.phase(root, "8", status="done")
     with pytest.raises(WorkspaceError, match="no stage 'Heat'"):
-        log.phase(root, "6A", stage="Heat", stage_done=True)
+        decisions.phase(root, "6A", stage="Heat", stage_done=True)
 
 
 def test_the_words_of_a_request_point_at_a_workstream(root: Path) -> None:
@@ -374,7 +377,7 @@ def test_two_lines_where_one_belongs_are_one_line_of_error(root: Path, field: st
     before = projects.everything(root)
     told = {"title": "scaling", field: "two\nlines"}
     with pytest.raises(WorkspaceError, match="it is one line of text") as caught:
-        log.phase(root, "6A", **told)
+        decisions.phase(root, "6A", **told)
     assert "\n" not in str(caught.value)
     assert projects.everything(root) == before
 

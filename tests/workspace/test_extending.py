@@ -13,7 +13,7 @@ from mlxts.data import checks, store
 from mlxts.data.sources.base import BAR_SCHEMA
 from mlxts.errors import SourceError
 from mlxts.features import causality, engine
-from mlxts.search import matrix
+from mlxts.search import sweep_config
 from mlxts.thermal.sensors.base import Sample, Sensor, Unavailable
 from mlxts.workspace import markdown
 from tests.features import bars
@@ -111,7 +111,7 @@ def test_the_sweep_has_a_run_for_every_point_of_its_axes(tmp_path: Path) -> None
     [text] = [block.text for block in BLOCKS if block.language == "yaml"]
     file = tmp_path / "sweep.yaml"
     file.write_text(text)
-    points = matrix.load(file).points()
+    points = sweep_config.load(file).points()
     assert len(points) == 9
     assert [point.config.features.tier for point in points[:3]] == [20, 200, 2000]
     assert {point.config.timescale for point in points} == {"weekly"}

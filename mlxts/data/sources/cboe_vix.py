@@ -8,9 +8,9 @@ from datetime import date
 
 import polars as pl
 
-from mlxts.data.sources import number_text, spellings
+from mlxts.data.sources import column_aliases, number_text
 from mlxts.data.sources.base import Fetched, asked_range, within, without_gaps
-from mlxts.data.sources.web import Web, require_no_page
+from mlxts.data.sources.http import Web, require_no_page
 from mlxts.errors import SourceError
 
 ADDRESS = "https://cdn.cboe.com/api/global/us_indices/daily_prices/VIX_History.csv"
@@ -61,8 +61,8 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
         raise SourceError(f"{what}: the answer has no header DATE,…,CLOSE; try again later")
     try:
         table = pl.read_csv("\n".join(lines[header:]).encode(), infer_schema=False)
-        columns = spellings.match(table.columns, values=True)
-        days = spellings.dates(table[columns["date"]], DATES)
+        columns = column_aliases.match(table.columns, values=True)
+        days = column_aliases.dates(table[columns["date"]], DATES)
         values = number_text.numbers(table[columns["value"]], ".")
     except (SourceError, pl.exceptions.PolarsError) as error:
         raise SourceError(f"{what}: {' '.join(str(error).split())[:200]}") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mlxts.data.sources import spellings
+from mlxts.data.sources import column_aliases
 from mlxts.errors import SourceError
 
 SYMBOL = "Ticker"  # the column that tells the blocks of a table of several symbols apart
@@ -79,6 +79,6 @@ def _table(header: list[str], rows: list[list[str]]) -> pl.DataFrame:
         if name not in columns:
             cells = [row[position] or None for row in rows]
             columns[name] = pl.Series(name, cells, dtype=pl.String)
-        elif spellings.is_read(name):
+        elif column_aliases.is_read(name):
             raise SourceError(f"two columns are called {name}; keep one")
     return pl.DataFrame(columns)

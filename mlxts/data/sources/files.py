@@ -8,7 +8,7 @@ import polars as pl
 
 from mlxts import files
 from mlxts.data import parquet
-from mlxts.data.sources import csv_table, number_text, spellings
+from mlxts.data.sources import column_aliases, csv_table, number_text
 from mlxts.data.sources.base import Fetched, as_bars, asked_range, within, without_gaps
 from mlxts.data.sources.number_text import Mark
 from mlxts.errors import SourceError
@@ -47,11 +47,11 @@ class FilesSource:
         """
         table, likely = self._read()
         try:
-            columns = spellings.match(table.columns, values=self.values)
+            columns = column_aliases.match(table.columns, values=self.values)
             theirs = columns.pop("symbol", None)
             asked = self.named or symbol
             table = _of_symbol(table, theirs, asked)
-            days = spellings.dates(table[columns["date"]]).alias("date")
+            days = column_aliases.dates(table[columns["date"]]).alias("date")
             cells = [table[name].alias(ours) for ours, name in columns.items()]
             read = number_text.read(
                 [one for one in cells if one.name != "date"],
@@ -83,7 +83,7 @@ class FilesSource:
         """The symbol that the file names, where it names one and no other."""
         try:
             table, _ = self._read()
-            column = spellings.match(table.columns, values=self.values).get("symbol")
+            column = column_aliases.match(table.columns, values=self.values).get("symbol")
             names = _names(table[column]) if column else ()
         except SourceError:
             return None  # `fetch` says what is wrong
@@ -114,7 +114,7 @@ class FilesSource:
 def _of_symbol(table: pl.DataFrame, column: str | None, symbol: str) -> pl.DataFrame:
     if column is None:
         return table
-    names = spellings.texts(table[column], "symbols").str.to_uppercase()
+    names = column_aliases.texts(table[column], "symbols").str.to_uppercase()
     rows = table.filter(names == symbol.upper())
     if rows.is_empty():
         known = _names(table[column])
@@ -127,7 +127,7 @@ def _of_symbol(table: pl.DataFrame, column: str | None, symbol: str) -> pl.DataF
 
 
 def _names(column: pl.Series) -> tuple[str, ...]:
-    return tuple(spellings.texts(column, "symbols").drop_nulls().unique().sort())
+    return tuple(column_aliases.texts(column, "symbols").drop_nulls().unique().sort())
 
 
 def _oldest_first(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:

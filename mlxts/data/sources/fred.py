@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 import polars as pl
 
-from mlxts.data.sources import number_text, spellings
+from mlxts.data.sources import column_aliases, number_text
 from mlxts.data.sources.base import Fetched, asked_range, within, without_gaps
-from mlxts.data.sources.web import Web, require_no_page
+from mlxts.data.sources.http import Web, require_no_page
 from mlxts.errors import SourceError
 
 ADDRESS = "https://fred.stlouisfed.org/graph/fredgraph.csv"
@@ -61,7 +61,7 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
         )
     try:
         days, values = (
-            spellings.dates(table.to_series(0)),
+            column_aliases.dates(table.to_series(0)),
             number_text.numbers(table.to_series(1), "."),
         )
     except SourceError as error:

@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 import polars as pl
 
 from mlxts.data.sources.base import Fetched, asked_range, within, without_gaps
-from mlxts.data.sources.web import Web, require_no_page
+from mlxts.data.sources.http import Web, require_no_page
 from mlxts.errors import SourceError
 
 ADDRESS = "https://www.frbsf.org/wp-content/uploads/news_sentiment_data.xlsx"

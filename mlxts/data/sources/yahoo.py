@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from mlxts.data.sources.base import Fetched, as_bars, asked_range, within
-from mlxts.data.sources.web import is_unresolved, offline
+from mlxts.data.sources.http import is_unresolved, offline
 from mlxts.errors import SourceError
 
 ATTEMPTS = 6  # requests for one ticker, the first included

@@ -4,10 +4,7 @@ from dataclasses import dataclass
 
 from mlxts.features import kernels
 from mlxts.features import relations as to
-from mlxts.features.feature import Family, Relation, product
-from mlxts.features.kernels import MIN_HISTORY, extreme_age
-from mlxts.features.quantity import Quantity
-from mlxts.features.shared import (
+from mlxts.features.base_quantities import (
     CLOSE,
     FLAT,
     HIGH,
@@ -18,6 +15,9 @@ from mlxts.features.shared import (
     per_atr,
     per_sigma,
 )
+from mlxts.features.feature import Family, Relation, product
+from mlxts.features.kernels import MIN_HISTORY, extreme_age
+from mlxts.features.quantity import Quantity
 
 
 @dataclass(frozen=True)

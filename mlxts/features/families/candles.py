@@ -2,10 +2,7 @@
 
 from mlxts.features import kernels
 from mlxts.features import relations as to
-from mlxts.features.families.swing import FEW, swing
-from mlxts.features.feature import Family, Feature, merge, product
-from mlxts.features.quantity import Quantity, inverse, maximum, minimum
-from mlxts.features.shared import (
+from mlxts.features.base_quantities import (
     CLOSE,
     FLAT,
     HIGH,
@@ -16,6 +13,9 @@ from mlxts.features.shared import (
     close_location,
     per_atr,
 )
+from mlxts.features.families.swing import FEW, swing
+from mlxts.features.feature import Family, Feature, merge, product
+from mlxts.features.quantity import Quantity, inverse, maximum, minimum
 
 _ATR = per_atr()
 _PAST_ATR = _ATR.lag(1).named("per_past_atr")  # what was usual before this bar

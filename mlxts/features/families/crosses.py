@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from mlxts.features import relations as to
+from mlxts.features.base_quantities import PERCENT, ema, per_atr, sma
 from mlxts.features.families.trend import LEVELS
 from mlxts.features.feature import Family, Relation, product
 from mlxts.features.quantity import Quantity
-from mlxts.features.shared import PERCENT, ema, per_atr, sma
 
 
 @dataclass(frozen=True)

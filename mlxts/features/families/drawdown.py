@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from mlxts.features import kernels
 from mlxts.features import relations as to
+from mlxts.features.base_quantities import CLOSE, LOG_CLOSE, per_return_sigma
 from mlxts.features.feature import Family, Relation, product
 from mlxts.features.kernels import MIN_HISTORY, extreme_age
 from mlxts.features.quantity import Quantity
-from mlxts.features.shared import CLOSE, LOG_CLOSE, per_return_sigma
 
 
 @dataclass(frozen=True)

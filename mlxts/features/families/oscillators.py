@@ -3,12 +3,7 @@
 from functools import cache
 
 from mlxts.features import relations as to
-from mlxts.features.families.swing import ALL, swing
-from mlxts.features.families.trend import wma
-from mlxts.features.feature import Family, product
-from mlxts.features.kernels import extreme_age
-from mlxts.features.quantity import Quantity, inverse, talib
-from mlxts.features.shared import (
+from mlxts.features.base_quantities import (
     CLOSE,
     FLAT,
     HIGH,
@@ -26,6 +21,11 @@ from mlxts.features.shared import (
     sigma,
     sma,
 )
+from mlxts.features.families.swing import ALL, swing
+from mlxts.features.families.trend import wma
+from mlxts.features.feature import Family, product
+from mlxts.features.kernels import extreme_age
+from mlxts.features.quantity import Quantity, inverse, talib
 
 _SATURATED = 1e-3  # range of an oscillator that stands at its end
 _MOVE = CLOSE.change(1).named("price_change")

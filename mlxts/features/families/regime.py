@@ -4,13 +4,7 @@ from functools import cache
 from math import log
 
 from mlxts.features import relations as to
-from mlxts.features.families.oscillators import efficiency, time_correlation
-from mlxts.features.families.swing import ALL, DURATION, LEVEL, PERCENTILE, SLOPE, swing
-from mlxts.features.families.volatility import log_range
-from mlxts.features.feature import Family, merge, product
-from mlxts.features.kernels import permutation_entropy
-from mlxts.features.quantity import Quantity
-from mlxts.features.shared import (
+from mlxts.features.base_quantities import (
     CLOSE,
     FLAT,
     HIGH,
@@ -28,6 +22,12 @@ from mlxts.features.shared import (
     lowest_low,
     sigma,
 )
+from mlxts.features.families.oscillators import efficiency, time_correlation
+from mlxts.features.families.swing import ALL, DURATION, LEVEL, PERCENTILE, SLOPE, swing
+from mlxts.features.families.volatility import log_range
+from mlxts.features.feature import Family, merge, product
+from mlxts.features.kernels import permutation_entropy
+from mlxts.features.quantity import Quantity
 
 _LOG_RANGE = log_range(1)
 

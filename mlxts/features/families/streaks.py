@@ -2,10 +2,7 @@
 
 from mlxts.features import kernels
 from mlxts.features import relations as to
-from mlxts.features.families.swing import DURATION, LEVEL, PERCENTILE, SLOPE, Z_SCORE, swing
-from mlxts.features.feature import Family, Feature, merge, product
-from mlxts.features.quantity import Quantity, inverse
-from mlxts.features.shared import (
+from mlxts.features.base_quantities import (
     ABSOLUTE_RETURN,
     CLOSE,
     HIGH,
@@ -25,6 +22,9 @@ from mlxts.features.shared import (
     per_return_sigma,
     sigma,
 )
+from mlxts.features.families.swing import DURATION, LEVEL, PERCENTILE, SLOPE, Z_SCORE, swing
+from mlxts.features.feature import Family, Feature, merge, product
+from mlxts.features.quantity import Quantity, inverse
 
 _RUN = RETURN_SIGN.through(kernels.run_length, "run_length").named("return_run")
 

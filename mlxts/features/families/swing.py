@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from mlxts.features import relations as to
+from mlxts.features.base_quantities import LOG_CLOSE
 from mlxts.features.feature import Relation, Unit
 from mlxts.features.quantity import Quantity, talib
-from mlxts.features.shared import LOG_CLOSE
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from mlxts.features import relations as to
-from mlxts.features.feature import Family, Relation, product
-from mlxts.features.quantity import Quantity, inverse, talib
-from mlxts.features.shared import (
+from mlxts.features.base_quantities import (
     CLOSE,
     HIGH,
     LOW,
@@ -21,6 +19,8 @@ from mlxts.features.shared import (
     per_sigma,
     sma,
 )
+from mlxts.features.feature import Family, Relation, product
+from mlxts.features.quantity import Quantity, inverse, talib
 
 
 @dataclass(frozen=True)

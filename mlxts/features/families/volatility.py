@@ -8,10 +8,7 @@ from functools import cache
 from math import log, sqrt
 
 from mlxts.features import relations as to
-from mlxts.features.families.magnitude import RATIO_RELATIONS, RELATIONS, Magnitude, Ratio
-from mlxts.features.feature import Family, Feature, merge, product
-from mlxts.features.quantity import Quantity, inverse, maximum, minimum, talib
-from mlxts.features.shared import (
+from mlxts.features.base_quantities import (
     ABSOLUTE_RETURN,
     CLOSE,
     FLAT,
@@ -23,6 +20,9 @@ from mlxts.features.shared import (
     atr,
     sigma,
 )
+from mlxts.features.families.magnitude import RATIO_RELATIONS, RELATIONS, Magnitude, Ratio
+from mlxts.features.feature import Family, Feature, merge, product
+from mlxts.features.quantity import Quantity, inverse, maximum, minimum, talib
 
 _YANG_ZHANG_K = 0.34
 

@@ -3,16 +3,7 @@
 from functools import cache
 
 from mlxts.features import relations as to
-from mlxts.features.families.magnitude import (
-    RATIO_RELATIONS,
-    RELATIONS,
-    Magnitude,
-    Ratio,
-)
-from mlxts.features.families.swing import ALL, swing
-from mlxts.features.feature import Family, merge, product
-from mlxts.features.quantity import Quantity, talib
-from mlxts.features.shared import (
+from mlxts.features.base_quantities import (
     CLOSE,
     HIGH,
     LOG_RANGE,
@@ -28,6 +19,15 @@ from mlxts.features.shared import (
     per_atr,
     per_return_sigma,
 )
+from mlxts.features.families.magnitude import (
+    RATIO_RELATIONS,
+    RELATIONS,
+    Magnitude,
+    Ratio,
+)
+from mlxts.features.families.swing import ALL, swing
+from mlxts.features.feature import Family, merge, product
+from mlxts.features.quantity import Quantity, talib
 
 _SIGNED = (RETURN_SIGN * VOLUME).named("signed_volume")
 _TYPICAL_MOVE = (TYPICAL.change(1) / CLOSE).named("typical_move")

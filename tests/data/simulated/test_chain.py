@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from mlxts.data.sources.simulated import chain
-from mlxts.data.sources.simulated.chain import Chain
+from mlxts.data.sources.simulated import hidden_markov
+from mlxts.data.sources.simulated.hidden_markov import Chain
 
 stay = st.floats(0.05, 0.99)
 
@@ -67,9 +67,9 @@ def test_the_sign_of_a_sum_is_the_mixture_over_counts() -> None:
         w * norm.cdf((k * 2.0 - (2 - k)) / np.sqrt(k * 9.0 + (2 - k)))
         for k, w in enumerate(counts[0])
     )
-    assert chain.up((-1.0, 2.0), (1.0, 3.0), counts) == pytest.approx([expected])
+    assert hidden_markov.up((-1.0, 2.0), (1.0, 3.0), counts) == pytest.approx([expected])
 
 
 def test_equal_probabilities_stay_one_number() -> None:
     weights = np.random.default_rng(1).random(1000)
-    assert np.unique(chain.mixed(weights, np.array([0.3, 0.3]))).tolist() == [0.3]
+    assert np.unique(hidden_markov.mixed(weights, np.array([0.3, 0.3]))).tolist() == [0.3]

@@ -11,8 +11,8 @@ from scipy.stats import norm
 from mlxts import protocol
 from mlxts.data import calendar
 from mlxts.data.sources.base import oracle_column
-from mlxts.data.sources.simulated import HORIZONS, martingales, path
-from mlxts.data.sources.simulated.chain import FAIR
+from mlxts.data.sources.simulated import HORIZONS, martingales, price_path
+from mlxts.data.sources.simulated.hidden_markov import FAIR
 from mlxts.data.sources.simulated.martingales import ConstantVolatility, SwitchingVolatility
 from tests.data.simulated import paths
 
@@ -32,7 +32,7 @@ def density(x: float, high: float, low: float, s: float) -> float:
 
 
 def test_the_evidence_of_a_bar_is_the_ratio_of_its_densities() -> None:
-    moved = path.moves(0.0, 0.011, path.noise(50, seed=1, stream=0))
+    moved = price_path.moves(0.0, 0.011, price_path.noise(50, seed=1, stream=0))
     found = martingales.log_ratio(moved, 0.008, 0.016)
     for i, (x, high, low) in enumerate(zip(moved.close, moved.high, moved.low, strict=True)):
         expected = np.log(density(x, high, low, 0.016) / density(x, high, low, 0.008))

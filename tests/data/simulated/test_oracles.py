@@ -8,7 +8,14 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from mlxts.data.sources.base import PLANTED, oracle_column
-from mlxts.data.sources.simulated import HORIZONS, MARKETS, SimulatedSource, bayes, dials, make
+from mlxts.data.sources.simulated import (
+    HORIZONS,
+    MARKETS,
+    SimulatedSource,
+    bayes_scores,
+    dials,
+    make,
+)
 from mlxts.errors import ConfigError
 from mlxts.evaluation import metrics
 from tests.data.simulated import paths
@@ -46,10 +53,10 @@ def test_the_bayes_figures_are_those_of_the_outcomes(kind: str, horizon: int) ->
     for task in (paths.BINARY[0], paths.BINARY[2]):
         true, stored = pair(kind, task, horizon)
         forecast = metrics.Forecast(np.log(stored / (1 - stored)), true.astype(float))
-        assert paths.deviations(forecast.losses - bayes.entropy(stored)) < LIMIT
+        assert paths.deviations(forecast.losses - bayes_scores.entropy(stored)) < LIMIT
         blocks = len(true) // 2000
         excess = [
-            metrics.auc(metrics.Forecast(z, y), np.ones((2000, 1)))[0] - bayes.auc(p)
+            metrics.auc(metrics.Forecast(z, y), np.ones((2000, 1)))[0] - bayes_scores.auc(p)
             for z, y, p in zip(
                 forecast.logits[: blocks * 2000].reshape(blocks, -1),
                 forecast.targets[: blocks * 2000].reshape(blocks, -1),
@@ -98,7 +105,7 @@ def test_the_manifest_says_what_decides_the_path_and_what_bayes_scores(kind: str
     fetched = source.fetch("A", start=date(1994, 1, 3))
     said = fetched.parameters
     assert (said["kind"], said["seed"], said["dials"]) == (kind, 3, dials(kind))
-    assert said["bayes"] == bayes.of_bars(fetched.frame)
+    assert said["bayes"] == bayes_scores.of_bars(fetched.frame)
     assert set(said["bayes"]) == {f"{t.name}_h{h}" for t in paths.BINARY for h in HORIZONS}
     again = SimulatedSource(kind, 3, last=date(1995, 6, 30), dials=said["dials"])
     assert_frame_equal(again.fetch("A", start=date(1994, 1, 3)).frame, fetched.frame)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from mlxts.data.sources.simulated import passage, path
-from mlxts.data.sources.simulated.passage import Day
+from mlxts.data.sources.simulated import first_passage, price_path
+from mlxts.data.sources.simulated.first_passage import Day
 
 STILL = ((1.0,),)
 
@@ -29,7 +29,7 @@ def reflection(drift: float, volatility: float, b: float, horizon: int) -> float
 def test_a_constant_drift_is_the_reflection_principle(drift, volatility, threshold, horizon):
     day, b = Day(drift * volatility, volatility, volatility), np.log1p(threshold)
     expected = reflection(day.mean, volatility, b, horizon)
-    assert passage.touch((day,), STILL, b, horizon)[0] == pytest.approx(expected, abs=1e-10)
+    assert first_passage.touch((day,), STILL, b, horizon)[0] == pytest.approx(expected, abs=1e-10)
 
 
 def test_days_that_change_their_drift_agree_with_simulated_ones() -> None:
@@ -37,7 +37,7 @@ def test_days_that_change_their_drift_agree_with_simulated_ones() -> None:
     rng, n, horizon, b = np.random.default_rng(5), 400_000, 5, np.log(1.03)
     days = (Day(-0.004, 0.012, 0.010), Day(0.006, 0.02, 0.016))
     move = ((0.7, 0.3), (0.4, 0.6))
-    exact = passage.touch(days, move, b, horizon)
+    exact = first_passage.touch(days, move, b, horizon)
     for begin in (0, 1):
         state = np.full(n, begin)
         log_price, top = np.zeros(n), np.full(n, -np.inf)
@@ -47,8 +47,10 @@ def test_days_that_change_their_drift_agree_with_simulated_ones() -> None:
                 for name in ("mean", "spread", "volatility")
             )
             drift = mean + np.sqrt(spread**2 - v**2) * rng.standard_normal(n)
-            drawn = path.Noise(rng, rng.standard_normal(n), 1 - rng.random(n), np.ones(n), mean)
-            moved = path.moves(drift, v, drawn)
+            drawn = price_path.Noise(
+                rng, rng.standard_normal(n), 1 - rng.random(n), np.ones(n), mean
+            )
+            moved = price_path.moves(drift, v, drawn)
             top = np.maximum(top, log_price + moved.high)
             log_price += moved.close
             state = (rng.random(n) < np.array(move)[state, 1]).astype(int)
@@ -58,12 +60,12 @@ def test_days_that_change_their_drift_agree_with_simulated_ones() -> None:
 
 def test_a_first_day_of_its_own_joins_the_days_behind_it() -> None:
     b, day = np.log(1.02), Day(0.003, 0.01, 0.01)
-    after = passage.survival((day,), STILL, b, 21)
+    after = first_passage.survival((day,), STILL, b, 21)
     for horizon in (1, 2, 21):
-        same = passage.touch_from(np.array([day.mean, day.mean]), day, after, horizon)
+        same = first_passage.touch_from(np.array([day.mean, day.mean]), day, after, horizon)
         expected = reflection(day.mean, day.volatility, b, horizon)
         np.testing.assert_allclose(same, expected, atol=1e-10)
-    falling, rising = passage.touch_from(np.array([-0.02, 0.02]), day, after, 1)
+    falling, rising = first_passage.touch_from(np.array([-0.02, 0.02]), day, after, 1)
     assert falling == pytest.approx(reflection(-0.02, 0.01, b, 1), abs=1e-10)
     assert rising == pytest.approx(reflection(0.02, 0.01, b, 1), abs=1e-10)
 
@@ -71,7 +73,7 @@ def test_a_first_day_of_its_own_joins_the_days_behind_it() -> None:
 def test_highs_and_lows_have_the_law_of_a_brownian_bridge() -> None:
     """P(max of W over a day >= b) = 2 Phi(-b/s), and the minimum mirrors it."""
     s = 0.01
-    moved = path.moves(0.0, s, path.noise(200_000, seed=3, stream=0))
+    moved = price_path.moves(0.0, s, price_path.noise(200_000, seed=3, stream=0))
     for reach in (moved.high, -moved.low):
         for b in (0.002, 0.01, 0.02):
             p = 2 * norm.sf(b / s)

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from mlxts.data import calendar
 from mlxts.data.sources.base import oracle_column
-from mlxts.data.sources.simulated import bayes, path
+from mlxts.data.sources.simulated import bayes_scores, price_path
 from mlxts.data.sources.simulated.regimes import HiddenRegime
 
 DAYS = calendar.sessions(date(2001, 1, 2), date(2001, 1, 18))
@@ -24,7 +24,7 @@ def test_the_direction_is_the_sum_over_every_path_of_regimes(horizon: int, clari
     market = HiddenRegime(drift=0.6, stay=0.85, clarity=clarity)
     bars = market.simulate(DAYS, seed=2)
     x = np.log(bars["close"] / bars["open"]).to_numpy()
-    v = np.log(bars["volume"].to_numpy() / path.VOLUME) / path.VOLUME_SPREAD
+    v = np.log(bars["volume"].to_numpy() / price_path.VOLUME) / price_path.VOLUME_SPREAD
     s, last = market.volatility, 4
     numerator = denominator = 0.0
     for signs in product((-1, 1), repeat=last + 1 + horizon):
@@ -43,7 +43,7 @@ def test_the_direction_is_the_sum_over_every_path_of_regimes(horizon: int, clari
 def test_both_dials_make_the_direction_easier() -> None:
     def loss(market: HiddenRegime) -> float:
         bars = market.simulate(SESSIONS, seed=1)
-        return bayes.log_loss(bars[oracle_column("direction", 1)].to_numpy())
+        return bayes_scores.log_loss(bars[oracle_column("direction", 1)].to_numpy())
 
     market = HiddenRegime()
     by_drift = [loss(replace(market, drift=d)) for d in (0.05, 0.2, 0.6)]

@@ -9,7 +9,7 @@ from scipy.stats import norm
 from mlxts import protocol
 from mlxts.data import calendar
 from mlxts.data.sources.base import PLANTED, oracle_column
-from mlxts.data.sources.simulated import HORIZONS, bayes, teacher
+from mlxts.data.sources.simulated import HORIZONS, bayes_scores, teacher
 from mlxts.data.sources.simulated.teacher import LinearTeacher
 
 DAYS = calendar.sessions(date(1990, 1, 1), date(2009, 12, 31))
@@ -35,7 +35,7 @@ def test_what_the_first_features_score_agrees_with_draws(horizon: int) -> None:
         rank = p.argsort().argsort()
         area = (rank[up].mean() - (up.sum() - 1) / 2) / (~up).sum()
         assert area == pytest.approx(said["auc"], abs=4 * 0.6 / np.sqrt(n))
-        assert bayes.log_loss(p) == pytest.approx(said["log_loss"], abs=0.002)
+        assert bayes_scores.log_loss(p) == pytest.approx(said["log_loss"], abs=0.002)
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1.0])
@@ -55,7 +55,7 @@ def test_the_excess_falls_with_the_features_as_the_exponent_says() -> None:
     """Against knowing all of u, which no number of features reaches."""
     model = LinearTeacher(1.0, 0.5)
     x, w = np.polynomial.hermite_e.hermegauss(200)
-    everything = float(w @ bayes.entropy(norm.cdf(model.drift * x)) / w.sum())
+    everything = float(w @ bayes_scores.entropy(norm.cdf(model.drift * x)) / w.sum())
     excess = [model.direction(n, 1)["log_loss"] - everything for n in protocol.TIERS]
     slope = np.polyfit(np.log(protocol.TIERS), np.log(excess), 1)[0]
     assert slope == pytest.approx(-1.0, abs=0.02)

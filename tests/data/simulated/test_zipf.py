@@ -8,7 +8,7 @@ from scipy.stats import chisquare, kstest, norm
 
 from mlxts.data import calendar
 from mlxts.data.sources.base import PLANTED, oracle_column
-from mlxts.data.sources.simulated import bayes, make, zipf
+from mlxts.data.sources.simulated import bayes_scores, make, zipf
 from mlxts.data.sources.simulated.zipf import ZipfPatterns
 
 DAYS = calendar.sessions(date(1960, 1, 1), date(2020, 12, 31))
@@ -89,5 +89,5 @@ def test_knowing_the_first_patterns_loses_a_power_of_their_number(exponent: floa
     # The same from draws: 1/2 beyond the first 30 ranks, the truth on them.
     patterns = model.patterns(MANY)
     known = patterns < 2 * 30
-    lost = np.log(2) - bayes.entropy(norm.cdf(np.full(1, 0.5)))[0]
+    lost = np.log(2) - bayes_scores.entropy(norm.cdf(np.full(1, 0.5)))[0]
     assert np.mean(~known) * lost == pytest.approx(excess[1], rel=0.02)

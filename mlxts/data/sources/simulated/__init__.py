@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 from mlxts.data import calendar
 from mlxts.data.sources.base import Fetched, asked_range, within
-from mlxts.data.sources.simulated import bayes
-from mlxts.data.sources.simulated.canary import Canary
+from mlxts.data.sources.simulated import bayes_scores
+from mlxts.data.sources.simulated.lookahead_leak import Canary
 from mlxts.data.sources.simulated.market import HORIZONS, Market
 from mlxts.data.sources.simulated.martingales import ConstantVolatility, SwitchingVolatility
 from mlxts.data.sources.simulated.regimes import HiddenRegime
@@ -129,7 +129,7 @@ class SimulatedSource:
             "first": str(self.first),
             "last": str(self.last),
             **asked_range(start, end),
-            "bayes": bayes.of_bars(kept),
+            "bayes": bayes_scores.of_bars(kept),
             **chosen.exact(),
         }
         return Fetched(kept, described)

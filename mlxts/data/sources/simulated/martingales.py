@@ -26,10 +26,10 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtr
 
-from mlxts.data.sources.simulated import market, path
-from mlxts.data.sources.simulated.chain import FAIR, Chain, mixed
+from mlxts.data.sources.simulated import market, price_path
+from mlxts.data.sources.simulated.hidden_markov import FAIR, Chain, mixed
 from mlxts.data.sources.simulated.market import VOLATILITY
-from mlxts.data.sources.simulated.path import Moves
+from mlxts.data.sources.simulated.price_path import Moves
 from mlxts.protocol import Task
 
 
@@ -78,11 +78,11 @@ class SwitchingVolatility:
 def _simulate(
     low: float, high: float, chain: Chain, days: list[date], seed: int, stream: int
 ) -> pl.DataFrame:
-    drawn = path.noise(len(days), seed=seed, stream=stream)
+    drawn = price_path.noise(len(days), seed=seed, stream=stream)
     state = chain.path(drawn.hidden.random(len(days)))
-    moved = path.moves(0.0, np.where(state == 1, high, low), drawn)
+    moved = price_path.moves(0.0, np.where(state == 1, high, low), drawn)
     seen = chain.posterior(log_ratio(moved, low, high))
-    return path.bars(days, moved, drawn.trade).hstack(
+    return price_path.bars(days, moved, drawn.trade).hstack(
         market.oracles(lambda task, h: mixed(seen, probability(low, high, chain, task, h)))
     )
 

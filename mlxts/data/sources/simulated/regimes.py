@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts.data.sources.simulated import chain, market, passage, path
-from mlxts.data.sources.simulated.chain import Chain, mixed
+from mlxts.data.sources.simulated import first_passage, market, price_path
+from mlxts.data.sources.simulated import hidden_markov as chain
+from mlxts.data.sources.simulated.first_passage import Day
+from mlxts.data.sources.simulated.hidden_markov import Chain, mixed
 from mlxts.data.sources.simulated.market import VOLATILITY
-from mlxts.data.sources.simulated.passage import Day
 from mlxts.protocol import Task
 
 
@@ -56,12 +57,12 @@ class HiddenRegime:
         return falling, rising
 
     def simulate(self, days: list[date], *, seed: int, stream: int = 0) -> pl.DataFrame:
-        drawn = path.noise(len(days), seed=seed, stream=stream)
+        drawn = price_path.noise(len(days), seed=seed, stream=stream)
         sign = 2.0 * self.chain.path(drawn.hidden.random(len(days))) - 1.0
-        moved = path.moves(sign * self.drift * self.volatility, self.volatility, drawn)
+        moved = price_path.moves(sign * self.drift * self.volatility, self.volatility, drawn)
         trade = drawn.trade + sign * self.clarity / 2
         seen = self.chain.posterior(self.log_ratio(moved.close, trade))
-        return path.bars(days, moved, trade).hstack(
+        return price_path.bars(days, moved, trade).hstack(
             market.oracles(lambda task, horizon: mixed(seen, self.probability(task, horizon)))
         )
 
@@ -75,7 +76,7 @@ class HiddenRegime:
             down, up = self.days
             counts = self.chain.counts(horizon)
             return chain.up((down.mean, up.mean), (down.spread, up.spread), counts)
-        tomorrow = passage.touch(self.days, self.chain.move, market.barrier(task), horizon)
+        tomorrow = first_passage.touch(self.days, self.chain.move, market.barrier(task), horizon)
         return np.array(self.chain.move) @ tomorrow
 
     def exact(self) -> dict[str, Any]:

@@ -24,9 +24,9 @@ import polars as pl
 from scipy.special import ndtr, owens_t, zeta
 
 from mlxts import protocol
-from mlxts.data.sources.simulated import bayes, market, passage, path
+from mlxts.data.sources.simulated import bayes_scores, first_passage, market, price_path
+from mlxts.data.sources.simulated.first_passage import Day
 from mlxts.data.sources.simulated.market import HORIZONS, VOLATILITY
-from mlxts.data.sources.simulated.passage import Day
 from mlxts.protocol import Task
 
 FEATURES = 2000
@@ -60,15 +60,15 @@ class LinearTeacher:
 
     def simulate(self, days: list[date], *, seed: int, stream: int = 0) -> pl.DataFrame:
         n = len(days)
-        drawn = path.noise(n, seed=seed, stream=stream)
+        drawn = price_path.noise(n, seed=seed, stream=stream)
         rest, shown = drawn.hidden.spawn(2)
         scale = np.sqrt(self.spectrum).astype(np.float32)
         # The first row was shown on the day before the first bar.
         features = shown.standard_normal((n + 1, FEATURES), dtype=np.float32) * scale
         known = features.astype(np.float64) @ self.weights(seed)
         pull = known + np.sqrt(self.hidden) * rest.standard_normal(n + 1)
-        moved = path.moves(self.drift * self.volatility * pull[:-1], self.volatility, drawn)
-        return path.bars(days, moved, drawn.trade).hstack(
+        moved = price_path.moves(self.drift * self.volatility * pull[:-1], self.volatility, drawn)
+        return price_path.bars(days, moved, drawn.trade).hstack(
             [
                 *market.oracles(lambda task, h: self.probability(known[1:], self.hidden, task, h)),
                 market.planted(features[1:]),
@@ -86,8 +86,10 @@ class LinearTeacher:
             return ndtr(known * self._slope(rest, horizon))
         later = Day(0.0, self.volatility * np.hypot(1.0, self.drift), self.volatility)
         spread = self.volatility * np.sqrt(1.0 + self.drift**2 * rest)
-        after = passage.survival((later,), _ALWAYS, market.barrier(task), max(HORIZONS))
-        return passage.touch_from(pull * known, Day(0.0, spread, self.volatility), after, horizon)
+        after = first_passage.survival((later,), _ALWAYS, market.barrier(task), max(HORIZONS))
+        return first_passage.touch_from(
+            pull * known, Day(0.0, spread, self.volatility), after, horizon
+        )
 
     def direction(self, features: int, horizon: int) -> dict[str, float]:
         """Exact log loss (nats) and AUC of the Bayes rule that sees the first `features`.
@@ -100,7 +102,7 @@ class LinearTeacher:
         w = w / w.sum()
         given_down = ndtr(x) + 2 * owens_t(x, slope)
         return {
-            "log_loss": float(w @ bayes.entropy(ndtr(slope * x))),
+            "log_loss": float(w @ bayes_scores.entropy(ndtr(slope * x))),
             "auc": float(w @ (2 * ndtr(slope * x) * given_down)),
         }
 

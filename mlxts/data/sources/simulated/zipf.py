@@ -27,10 +27,16 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtr, ndtri
 
-from mlxts.data.sources.simulated import bayes, chain, market, passage, path
-from mlxts.data.sources.simulated.chain import FAIR
+from mlxts.data.sources.simulated import (
+    bayes_scores,
+    first_passage,
+    hidden_markov,
+    market,
+    price_path,
+)
+from mlxts.data.sources.simulated.first_passage import Day
+from mlxts.data.sources.simulated.hidden_markov import FAIR
 from mlxts.data.sources.simulated.market import VOLATILITY
-from mlxts.data.sources.simulated.passage import Day
 from mlxts.protocol import Task
 
 RANKS = 2**19  # pairs of patterns
@@ -59,14 +65,14 @@ class ZipfPatterns:
         return falling, rising
 
     def simulate(self, days: list[date], *, seed: int, stream: int = 0) -> pl.DataFrame:
-        drawn = path.noise(len(days), seed=seed, stream=stream)
+        drawn = price_path.noise(len(days), seed=seed, stream=stream)
         # The first one was shown on the day before the first bar.
         uniform = drawn.hidden.random((len(days) + 1, 2))
         patterns = self.patterns(uniform)
         sign = signs(patterns, seed)
-        moved = path.moves(sign[:-1] * self.drift * self.volatility, self.volatility, drawn)
+        moved = price_path.moves(sign[:-1] * self.drift * self.volatility, self.volatility, drawn)
         rises = (sign[1:] > 0).astype(np.intp)
-        return path.bars(days, moved, drawn.trade).hstack(
+        return price_path.bars(days, moved, drawn.trade).hstack(
             [
                 *market.oracles(lambda task, horizon: self.probability(task, horizon)[rises]),
                 market.planted(codes(patterns[1:], seed)),
@@ -84,17 +90,17 @@ class ZipfPatterns:
         if task.threshold is None:
             down, up = self.days
             counts = FAIR.counts_from(horizon)
-            return chain.up((down.mean, up.mean), (down.spread, up.spread), counts)
-        return passage.touch(self.days, FAIR.move, market.barrier(task), horizon)
+            return hidden_markov.up((down.mean, up.mean), (down.spread, up.spread), counts)
+        return first_passage.touch(self.days, FAIR.move, market.barrier(task), horizon)
 
     def capacity_excess(self, known: np.ndarray) -> np.ndarray:
         """Expected log loss over the Bayes rule's, at H = 1, of knowing the first `known` ranks."""
         unknown = 1.0 - np.r_[0.0, np.cumsum(shares(self.exponent))][known]
-        return (np.log(2) - float(bayes.entropy(ndtr(np.array(self.drift))))) * unknown
+        return (np.log(2) - float(bayes_scores.entropy(ndtr(np.array(self.drift))))) * unknown
 
     def exact(self) -> dict[str, Any]:
         tasks = {
-            f"{task.name}_h{horizon}": bayes.figures(
+            f"{task.name}_h{horizon}": bayes_scores.figures(
                 self.probability(task, horizon), np.array([0.5, 0.5])
             )
             for task, horizon in market.binary_tasks()

@@ -1,0 +1,191 @@
+"""What stands behind one model's scores: reliability, operating points, calibration, years.
+
+All on the rows that are scored (one symbol, the canonical phase), with the same bootstrap draws
+as the scores. On test thresholds are chosen on validation; on validation nothing is left but the
+training rows, whose logits a network that knows them by heart spreads wider. Widths of intervals
+come from rows that were not trained on (`conformal.py`); what is fitted on validation is reported
+on test alone.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlxts import dataset as datasets
+from mlxts.data import bars
+from mlxts.dataset import Dataset
+from mlxts.evaluation import block_bootstrap, calibration, conformal, metrics, recalibration
+from mlxts.evaluation.metrics import Forecast
+from mlxts.model.har import prior_logit
+
+CALLED = (0.05, 0.1, 0.2)  # shares of the rows that it is chosen on, which an operating point calls
+_BINS = 6  # of a reliability diagram: 80 samples each in two years of days
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The scored rows of a split, in the order of their dates."""
+
+    dates: np.ndarray  # (n,) datetime64[D]
+    said: np.ndarray  # (n,) logits or log returns
+    targets: np.ndarray  # (n,)
+    weights: np.ndarray  # (n, 1 + D): each row once, then the draws
+    level: float  # of the percentile interval that covers 95 %
+
+    def interval(self, values: np.ndarray) -> list[float | None]:
+        """Ends over the draws of (1 + D,) values; None where not defined."""
+        ends = block_bootstrap.interval(values[1:], self.level)
+        return [float(end) if np.isfinite(end) else None for end in ends]
+
+
+def details(predictions: pl.DataFrame, data: Dataset, split: str) -> dict[str, Any]:
+    """What `mlxts evaluate` shows below the scores of a model.
+
+    Args:
+        predictions: its rows of the split and of train; for test also those of validation.
+
+    Returns:
+        For labels `reliability`: [{n, said, happened, interval}], by groups of equal size;
+        `operating_points`: [{name, threshold, called, precision, recall, interval: {metric:
+        ends}}]; `chosen_on`: the split that their thresholds come from; and, on test,
+        `recalibrated`: {method: {log_loss, ece, brier, difference (of log loss to the raw
+        forecast), interval}}. For returns `years`: [{year, n, coverage, interval, width}] with
+        widths of residuals that the model was not fitted to, and `width_from`: which those are.
+    """
+    rows = _scored(predictions, data, split)
+    train = predictions.filter(split="train", symbol=data.score_on)
+    if not train.height:  # never trained on: of all symbols
+        train = predictions.filter(split="train")
+    earlier = predictions.filter(split="validation", symbol=data.score_on)
+    mended = split == "test" and earlier.height > 0
+    if data.task.kind == "regression":
+        learned = (earlier["logit"] - earlier["target"]).to_numpy() if mended else None
+        overlap = block_bootstrap.overlap(data.horizon, bars.spacing(data.timescale))
+        widths = conformal.held_out(rows.dates, rows.said - rows.targets, overlap, learned)
+        return {"years": _years(rows, widths), "width_from": widths.source}
+    found = {
+        "reliability": _reliability(rows),
+        "operating_points": _operating_points(rows, earlier if mended else train),
+        "chosen_on": "validation" if mended else "train",
+    }
+    return found | ({"recalibrated": _recalibrated(rows, earlier)} if mended else {})
+
+
+def _scored(predictions: pl.DataFrame, data: Dataset, split: str) -> _Rows:
+    samples = data.samples[split]
+    dates = samples.dates[datasets.scored(samples, data.score_on)]
+    rows = predictions.filter(split=split, symbol=data.score_on).sort("date")
+    rows = rows.filter(np.isin(rows["date"].to_numpy(), dates))
+    spacing, days = bars.spacing(data.timescale), rows["date"].to_numpy()
+    block = block_bootstrap.block_length(data.horizon, spacing)
+    overlap = block_bootstrap.overlap(data.horizon, spacing)
+    return _Rows(
+        dates=days,
+        said=rows["logit"].to_numpy(),
+        targets=rows["target"].to_numpy(),
+        weights=np.column_stack([np.ones(len(days)), block_bootstrap.date_weights(days, block)]),
+        level=block_bootstrap.expanded(len(days), block, overlap),
+    )
+
+
+def _reliability(rows: _Rows) -> list[dict[str, Any]]:
+    said = Forecast(rows.said, rows.targets).probabilities
+    diagram = calibration.reliability(
+        said, rows.targets, rows.weights[:, 1:], bins=_BINS, level=rows.level
+    )
+    return [
+        {
+            "n": int(diagram.counts[group]),
+            "said": float(diagram.predicted[group]),
+            "happened": float(diagram.observed[group]),
+            "interval": [float(diagram.low[group]), float(diagram.high[group])],
+        }
+        for group in range(len(diagram.counts))
+    ]
+
+
+def _operating_points(rows: _Rows, chosen_on: pl.DataFrame) -> list[dict[str, Any]]:
+    logits, targets = chosen_on["logit"].to_numpy(), chosen_on["target"].to_numpy()
+    cuts = {
+        "even odds": 0.0,
+        "base rate": prior_logit(targets),
+        "best F1": best_f1(logits, targets),
+        **{f"top {100 * share:.0f} %": float(np.quantile(logits, 1.0 - share)) for share in CALLED},
+    }
+    return [_operating_point(rows, name, cut) for name, cut in cuts.items()]
+
+
+def _operating_point(rows: _Rows, name: str, cut: float) -> dict[str, Any]:
+    moved = Forecast(rows.said - cut, rows.targets)
+    drawn = {
+        "called": metrics.mean((moved.logits > 0.0).astype(float), rows.weights),
+        "precision": metrics.precision(moved, rows.weights),
+        "recall": metrics.recall(moved, rows.weights),
+    }
+    return {
+        "name": name,
+        "threshold": float(Forecast(np.array([cut]), np.zeros(1)).probabilities[0]),
+        **{key: float(v[0]) if np.isfinite(v[0]) else None for key, v in drawn.items()},
+        "interval": {key: rows.interval(values) for key, values in drawn.items()},
+    }
+
+
+def best_f1(logits: np.ndarray, targets: np.ndarray) -> float:
+    """The logit above which to call, for the best F1 on these rows; the lowest of equals."""
+    order = np.argsort(-logits, kind="stable")
+    caught, called = np.cumsum(targets[order]), np.arange(1, len(order) + 1)
+    f1 = 2.0 * caught / (called + targets.sum())
+    ranked = logits[order]
+    ends = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])  # equal logits go together
+    best = int(ends[np.argmax(f1[ends])])
+    below = ranked[best + 1] if best + 1 < len(ranked) else ranked[best] - 1.0
+    return float(0.5 * (ranked[best] + below))
+
+
+def _recalibrated(rows: _Rows, earlier: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    learned = earlier["logit"].to_numpy(), earlier["target"].to_numpy()
+    raw = Forecast(rows.said, rows.targets)
+    forecasts = {"as it is": raw} | {
+        name: Forecast(fit(*learned)(rows.said), rows.targets)
+        for name, fit in recalibration.METHODS.items()
+    }
+    before = metrics.log_loss(raw, rows.weights)
+    found = {}
+    for name, forecast in forecasts.items():
+        loss = metrics.log_loss(forecast, rows.weights)
+        drawn = {
+            "log_loss": loss,
+            "difference": loss - before,
+            "brier": metrics.brier(forecast, rows.weights),
+            "ece": metrics.ece(forecast, rows.weights),
+        }
+        if forecast is raw:
+            del drawn["difference"]
+        found[name] = {key: float(values[0]) for key, values in drawn.items()} | {
+            "interval": {key: rows.interval(values) for key, values in drawn.items()}
+        }
+    return found
+
+
+def _years(rows: _Rows, widths: conformal.Widths) -> list[dict[str, Any]]:
+    inside = (np.abs(rows.said - rows.targets) <= widths.half).astype(float)
+    years = rows.dates.astype("datetime64[Y]").astype(int) + 1970
+    found = []
+    for year in np.unique(years):
+        own = years == year
+        # A draw may leave a year out.
+        with np.errstate(invalid="ignore"):
+            covered = metrics.mean(inside[own], rows.weights[own])
+        width = 2.0 * float(widths.half[own].mean())
+        found.append(
+            {
+                "year": int(year),
+                "n": int(own.sum()),
+                "coverage": float(covered[0]),
+                "interval": rows.interval(covered),
+                "width": width if np.isfinite(width) else None,
+            }
+        )
+    return found

@@ -1,0 +1,53 @@
+"""A network that learns what another forecast leaves over.
+
+The other forecast is a number a bar: a logit, for regression a log return in units of the targets.
+It rides behind the features as one more column, so that windows are cut and batched as ever; the
+network never sees it and adds it to what it says.
+"""
+
+import mlx.core as mx
+import numpy as np
+import polars as pl
+
+from mlxts.dataset import Dataset
+from mlxts.model.patchtst import PatchTST
+from mlxts.platform import device
+
+
+class OffsetPatchTST(PatchTST):
+    """PatchTST on top of an offset, which stands in the last column of its window's last bar.
+
+    Its parameters are those of PatchTST. The head's bias starts at 0: the first prediction is the
+    offset.
+    """
+
+    @property
+    def columns(self) -> int:
+        return self._shape.features + 1
+
+    def forward(
+        self, x: mx.array, keys: mx.array | None = None, *, checkpointing: bool = False
+    ) -> mx.array:
+        """(B, T, F + 1) -> (B,), float32; see `Network.forward`."""
+        return super().forward(x[..., :-1], keys, checkpointing=checkpointing) + x[:, -1, -1]
+
+
+def beside(data: Dataset, offset: np.ndarray) -> np.ndarray:
+    """The features with an offset behind them.
+
+    Args:
+        offset: (days,) of each daily bar.
+
+    Returns:
+        (rows, F + 1) float32; the offset is that of the day on which a bar ends, and 0 where the
+        symbol did not trade on that day.
+    """
+    keys = ["date", "symbol"]
+    days = data.daily.select(*keys, pl.Series("offset", offset, dtype=pl.Float32))
+    of_bar = data.bars.select(keys).join(days, on=keys, how="left", maintain_order="left")
+    rows, count = data.features.shape
+    array = device.host_array(rows, count + 1)
+    array[:, :count] = data.features
+    array[:, count] = of_bar["offset"].fill_null(0.0).to_numpy()
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,263 @@
+"""All that a report is made of, computed once: the ledger, what was scored, laws, verdicts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlxts import experiment, run_files
+from mlxts.errors import RunError
+from mlxts.evaluation import test_split_log
+from mlxts.files import canonical_hash
+from mlxts.report.scored import Scored, scored
+from mlxts.scaling import (
+    axes,
+    bootstrap,
+    ledger,
+    multiple_comparison,
+    select,
+    verdict,
+    walk_forward_ledger,
+)
+from mlxts.scaling import mixed_effects as mixed
+from mlxts.scaling.bootstrap import Draws
+from mlxts.scaling.loss_table import LossTable
+from mlxts.scaling.mixed_effects import Mixed
+from mlxts.scaling.multiple_comparison import Comparison
+from mlxts.scaling.select import Selection
+from mlxts.scaling.verdict import Judged
+
+AXES = ("parameters", "samples", "features")  # the three questions, in their order
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run folder says of itself."""
+
+    record: dict[str, Any]  # run.json
+    summary: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return self.record["run_id"]
+
+
+@dataclass(frozen=True)
+class Along:
+    """Cells along one axis, judged; or why there are none."""
+
+    axis: str
+    tables: Sequence[LossTable]
+    judged: Judged | None
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class OverTwo:
+    """A cell over two sizes; without a law where none is defined for the pair."""
+
+    table: LossTable
+    drawn: Draws
+    selection: Selection | None
+
+
+@dataclass(frozen=True)
+class Walked:
+    """Walk-forward runs: of each model all windows together, judged along parameters."""
+
+    scored: Sequence[Scored]
+    along: Along
+
+
+@dataclass(frozen=True)
+class Material:
+    """Attributes:
+    runs: on the fixed splits, sorted by run id. ledger: of them, see `scaling/ledger.py`.
+    split: whose rows. draws, seed: of the bootstrap. tuned: settings left out of recipes.
+    scored: every configuration. along: by axis. surfaces: N×D, N×F.
+    comparisons: of sizes along N, by cell. mixed: over all cells along N, or None.
+    unfinished: ids of runs that were asked for but have no summary yet.
+    walked: walk-forward runs, or None.
+    """
+
+    runs: Sequence[Run]
+    ledger: pl.DataFrame
+    split: str
+    draws: int
+    seed: int
+    tuned: Sequence[str]
+    scored: Sequence[Scored]
+    along: Mapping[str, Along]
+    surfaces: Mapping[str, Sequence[OverTwo]]
+    comparisons: Mapping[str, Comparison]
+    mixed: Mixed | None
+    unfinished: Sequence[str]
+    walked: Walked | None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of everything that decides the figures: losses, configurations, data, code, settings."""
+        return canonical_hash(
+            {
+                "runs": [
+                    [run.record.get(name) for name in ("run_id", "config", "data_hash")]
+                    for run in self.runs
+                ],
+                "losses": sha256(self.ledger["loss"].to_numpy().tobytes()).hexdigest(),
+                "references": [
+                    sha256(self.ledger[f"loss_{name}"].to_numpy().tobytes()).hexdigest()
+                    for name in ("har", "linear", "reference")
+                ],
+                "walked": [one.row() for one in self.walked.scored] if self.walked else [],
+                "asked": [self.split, self.draws, self.seed, list(self.tuned)],
+            }
+        )
+
+
+def gather(
+    folders: Sequence[Path],
+    *,
+    split: str = "validation",
+    tuned: Sequence[str] = (),
+    draws: int = bootstrap.DRAWS,
+    seed: int = 0,
+    unfinished: Sequence[Path] = (),
+    progress: Callable[[str], None] = lambda text: None,
+) -> Material:
+    """Compute it from finished runs.
+
+    Args:
+        split, tuned: see `ledger.build`. draws, seed: of the bootstrap.
+        progress: told what is at work.
+
+    Raises:
+        RunError, DataError: see `ledger.build` and `axes.tables`.
+    """
+    folders, walked = walk_forward_ledger.apart(folders)
+    if not folders:
+        raise RunError(walk_forward_ledger.ALL_WALKED)
+    progress(f"{len(folders)} runs into the ledger")
+    built = ledger.build(folders, split=split, tuned=tuned)
+    runs = sorted((_run(folder) for folder in folders), key=lambda run: run.id)
+    progress("skill of every configuration")
+    found = scored(built, draws=draws, seed=seed)
+    opened = _opened(folders, tuned) if split == "validation" else None
+    along = {}
+    for axis in AXES:
+        progress(f"laws and verdicts along {axis}")
+        along[axis] = _along(built, opened, axis, draws, seed)
+    return Material(
+        runs=runs,
+        ledger=built,
+        split=split,
+        draws=draws,
+        seed=seed,
+        tuned=tuple(tuned),
+        scored=found,
+        along=along,
+        surfaces={
+            axis: _over_two(built, axis, draws, seed) for axis in ("surface", "features_surface")
+        },
+        comparisons=_compared(along["parameters"], draws, seed),
+        mixed=_mixed(built, along["parameters"], seed),
+        unfinished=[folder.name for folder in unfinished],
+        walked=_walked(walked, tuned, draws, seed, progress) if walked else None,
+    )
+
+
+def scored_symbols(folders: Sequence[Path]) -> list[tuple[str, str]]:
+    """(run id, symbol that is scored) of each run."""
+    runs = map(_run, folders)
+    return [(run.id, run.record["config"]["data"]["score_on"]) for run in runs]
+
+
+def _run(folder: Path) -> Run:
+    return Run(run_files.metadata(folder), run_files.summary(folder))
+
+
+def _opened(folders: Sequence[Path], tuned: Sequence[str]) -> pl.DataFrame | None:
+    """The ledger of test rows that were opened on record; None where none were."""
+    known = {look["run"] for look in test_split_log.history()}
+    own = [f for f in folders if f.name in known and _holds_test(f)]
+    return ledger.build(own, split="test", tuned=tuned) if own else None
+
+
+def _holds_test(folder: Path) -> bool:
+    said = experiment.predictions_of(folder)
+    scored_on = _run(folder).record["config"]["data"]["score_on"]
+    return said.filter(split="test", symbol=scored_on).height > 0
+
+
+def _along(
+    built: pl.DataFrame, opened: pl.DataFrame | None, axis: str, draws: int, seed: int
+) -> Along:
+    try:
+        tables = axes.tables(built, axis)
+    except RunError as nothing:
+        return Along(axis, (), None, str(nothing))
+    test = {} if opened is None else _replicates(tables, opened, axis)
+    return Along(axis, tables, verdict.judge(tables, test=test, draws=draws, seed=seed))
+
+
+def _replicates(
+    tables: Sequence[LossTable], opened: pl.DataFrame, axis: str
+) -> dict[str, LossTable]:
+    """By name of a cell the same runs on test, where each of them has been opened."""
+    try:
+        by_runs = {frozenset(table.runs): table for table in axes.tables(opened, axis)}
+    except RunError:
+        return {}
+    return {t.name: by_runs[frozenset(t.runs)] for t in tables if frozenset(t.runs) in by_runs}
+
+
+def _walked(
+    folders: Sequence[Path],
+    tuned: Sequence[str],
+    draws: int,
+    seed: int,
+    progress: Callable[[str], None],
+) -> Walked:
+    progress(f"{len(folders)} walk-forward runs")
+    joined = walk_forward_ledger.join(folders, tuned=tuned)
+    return Walked(
+        scored(joined, draws=draws, seed=seed), _along(joined, None, "parameters", draws, seed)
+    )
+
+
+def _over_two(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[OverTwo]:
+    """Cells that hold at least two of each size and are estimable."""
+    try:
+        tables = axes.tables(built, axis)
+    except RunError:
+        return []
+    whole = [
+        table
+        for table in tables
+        if not table.obstacle and all(len(np.unique(sizes)) > 1 for sizes in table.sizes.T)
+    ]
+    found = []
+    if whole:
+        all_weights = bootstrap.date_weights(whole, draws=draws, seed=seed)
+        for index, (table, weights) in enumerate(zip(whole, all_weights, strict=True)):
+            drawn = bootstrap.draw(table, weights, seed=seed + 1 + index, widen=table.widening)
+            # The laws over two sizes speak of parameters and samples alone.
+            law = select.select(table, drawn) if axis == "surface" else None
+            found.append(OverTwo(table, drawn, law))
+    return found
+
+
+def _compared(along: Along, draws: int, seed: int) -> dict[str, Comparison]:
+    if along.judged is None:
+        return {}
+    usable = [table for table in along.tables if table.name in along.judged.draws]
+    return {
+        table.name: multiple_comparison.compare(table, draws=draws, seed=seed) for table in usable
+    }
+
+
+def _mixed(built: pl.DataFrame, along: Along, seed: int) -> Mixed | None:
+    return mixed.over(built, along.tables, along.judged, seed=seed) if along.judged else None

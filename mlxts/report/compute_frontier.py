@@ -1,0 +1,100 @@
+"""The compute frontier: what loss was reached with how many operations of training."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from mlxts.evaluation import comparison
+from mlxts.protocol import REFERENCES
+from mlxts.report import words
+from mlxts.report.law_figure import MARKERS, shade_of
+from mlxts.report.picture import Picture, legend_below
+from mlxts.report.scored import Scored
+
+
+def frontiers(scored: Sequence[Scored]) -> list[Picture]:
+    """One for each estimable cell, over all of its configurations."""
+    unsaid = words.unsaid([one.key for one in scored])
+    usable = [one for one in scored if not one.obstacle]
+    return [_one(key, list(own), unsaid) for key, own in groupby(usable, lambda o: o.cell)]
+
+
+def _one(key: tuple, own: list[Scored], unsaid: words.Unsaid) -> Picture:
+    rows = sorted((_row(one, unsaid) for one in own), key=lambda row: row["flops"])
+    lowest = np.minimum.accumulate([row["loss"] for row in rows])
+    rows = [row | {"frontier": float(best)} for row, best in zip(rows, lowest, strict=True)]
+    mode = "strict" if all(one.mode == "strict" for one in own) else "exploratory"
+    unit = "squared log return" if own[0].regression else "nats"
+    return Picture(
+        name=words.slug("frontier", *key),
+        title=words.marked(words.cell(own[0].key), mode),
+        caption=(
+            "Loss over the floating-point operations of training (counted, not timed), each "
+            "configuration's mean over seeds, with 95 % intervals paired with the reference. The "
+            "line joins the lowest losses reached so far; the best of several flatters itself."
+        ),
+        data=pl.DataFrame(rows, infer_schema_length=None),
+        draw=lambda axes: draw_frontier(axes, rows, unit),
+    )
+
+
+def _short(count: float) -> str:
+    """5000000000.0 -> 5e9."""
+    return f"{count:.0e}".replace("e+0", "e").replace("e+", "e")
+
+
+def _row(one: Scored, unsaid: words.Unsaid) -> dict:
+    figures = one.row()
+    return {
+        "configuration": words.configuration(one.key, unsaid),
+        "budget": one.key["budget"],
+        "mode": one.mode,
+        "seeds": figures["seeds"],
+        "samples": one.samples,
+        "n_total": one.n_total,
+        "flops": one.flops,
+        "loss": figures["loss"],
+        # The reference's own wander is common to all of them and moves no comparison.
+        "low": figures["loss_reference"] + figures["difference_low"],
+        "high": figures["loss_reference"] + figures["difference_high"],
+        **{f"loss_{name}": figures[f"loss_{name}"] for name in REFERENCES},
+    }
+
+
+def draw_frontier(axes: Axes, rows: Sequence[dict], unit: str) -> None:
+    """Dots by budget, the frontier as steps, HAR and linear as levels."""
+    by_size = sorted(rows, key=lambda row: row["n_total"])
+    budgets = list(dict.fromkeys(row["budget"] for row in by_size))
+    flops = np.array([row["flops"] for row in rows])
+    axes.set_xscale("log")
+    axes.step(
+        np.r_[flops, flops[-1] * 1.5],
+        [*(row["frontier"] for row in rows), rows[-1]["frontier"]],
+        where="post", color="C2", linewidth=1.2, label="lowest so far",
+    )  # fmt: skip
+    for index, budget in enumerate(budgets):
+        own = [row for row in rows if row["budget"] == budget]
+        loss = np.array([row["loss"] for row in own])
+        ends = np.array([[row["low"], row["high"]] for row in own])
+        axes.errorbar(
+            [row["flops"] for row in own], loss,
+            yerr=np.maximum([loss - ends[:, 0], ends[:, 1] - loss], 0.0),
+            fmt=MARKERS[index % len(MARKERS)], color=shade_of(index, len(budgets)), markersize=4.5,
+            capsize=2.5, elinewidth=1.0, label=budget,
+        )  # fmt: skip
+    # They as well are fitted on the training years: those of the longest history are to be beaten.
+    longest = max(rows, key=lambda row: row["samples"])
+    for name, style in zip(REFERENCES, ("-", "--"), strict=True):
+        level = longest[f"loss_{name}"]
+        label = f"{comparison.title(name)} {words.loss(level)}"
+        axes.axhline(level, color="C1", linestyle=style, linewidth=1.2, label=label)
+    few = flops[-1] < 100 * flops[0]  # decades alone would leave a tick or none
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=7))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda count, _: _short(count)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(xlabel="training operations, FLOP", ylabel=f"loss, {unit}")
+    legend_below(axes, columns=3)

@@ -1,0 +1,111 @@
+"""Losses of several runs on the same dates: what every estimate of this room is made from."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mlxts.evaluation import block_bootstrap
+from mlxts.scaling import config_diff
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What cells must have in common for their gains to be averaged into one claim.
+
+    Attributes:
+        strict: whether every run is.
+        recipe: of the settings that are neither axis nor size nor seed. changed: which of them are
+            not at their defaults, as in the ledger.
+        market: `real`, or which simulated one: what is true of one says nothing of another.
+    """
+
+    strict: bool = True
+    recipe: str = ""
+    market: str = "real"
+    changed: str = ""
+
+    @property
+    def order(self) -> tuple:
+        """Real before simulated, strict before exploratory."""
+        return self.market != "real", not self.strict, self.market, self.recipe
+
+    @property
+    def title(self) -> str:
+        mode = "strict" if self.strict else "exploratory"
+        market = () if self.market == "real" else (self.market,)
+        return ", ".join(
+            (mode, *market, *((config_diff.told(self.changed, self.recipe),) * bool(self.changed)))
+        )
+
+
+@dataclass(frozen=True)
+class LossTable:
+    """T dates × R runs that differ in size (and seed) alone.
+
+    Attributes:
+        name: of the cell.
+        dates: (T,) datetime64[D], ascending.
+        losses: (T, R) of each run; nats, for regression squared log returns.
+        har, linear: (T,) of the two references on the same rows; NaN where not estimable.
+        reference: (T,) of the better one, which the runs have to beat.
+        prior: (T,) of the training base rate (for regression the training mean).
+        sizes: (R, axes) parameters, samples or features of each run.
+        horizon: H, trading days. spacing: trading days from one date to the next.
+        bound: the loss of a forecast that knows the base rate of these rows and nothing else.
+        obstacle: why the cell is not estimable, or None.
+        runs: (R) run ids, where the table is of runs.
+        pool: with which other cells it may be pooled.
+    """
+
+    name: str
+    dates: np.ndarray
+    losses: np.ndarray
+    har: np.ndarray
+    linear: np.ndarray
+    reference: np.ndarray
+    prior: np.ndarray
+    sizes: np.ndarray
+    horizon: int = 1
+    spacing: int = 1
+    bound: float = np.inf
+    obstacle: str | None = None
+    runs: tuple[str, ...] = ()
+    pool: Pool = Pool()
+
+    @cached_property
+    def _rungs(self) -> tuple[np.ndarray, np.ndarray]:
+        rungs, of_run = np.unique(self.sizes, axis=0, return_inverse=True)
+        return rungs, of_run.ravel()
+
+    @property
+    def rungs(self) -> np.ndarray:
+        """(K, axes) distinct sizes, ascending."""
+        return self._rungs[0]
+
+    @property
+    def rung_of_run(self) -> np.ndarray:
+        """(R,) index into `rungs`."""
+        return self._rungs[1]
+
+    @property
+    def seeds(self) -> np.ndarray:
+        """(K,) runs at each rung."""
+        return np.bincount(self.rung_of_run)
+
+    @property
+    def block(self) -> int:
+        """Mean block length of the bootstrap, in dates of this table."""
+        return block_bootstrap.block_length(self.horizon, self.spacing)
+
+    @property
+    def widening(self) -> float:
+        """How many times too narrow draws of these dates are, see `block_bootstrap.widening`."""
+        overlap = block_bootstrap.overlap(self.horizon, self.spacing)
+        return block_bootstrap.widening(len(self.dates), self.block, overlap)
+
+
+def entropy(rate: float) -> float:
+    """Nats of a coin that shows heads at `rate`: no constant forecast of it loses less."""
+    inside = np.array([p for p in (rate, 1.0 - rate) if p > 0.0])
+    return float(-(inside * np.log(inside)).sum())

@@ -1,0 +1,208 @@
+"""What a study has found, and how much of it is luck.
+
+The best of many noisy values is too good: it was chosen for its noise as well. `rerun` trains the
+winner again with other seeds, on the same data and still without the test split; the mean of those
+runs is what the configuration is worth, and what lies between is the selection optimism.
+"""
+
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import optuna
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial, TrialState
+
+from mlxts import experiment
+from mlxts.evaluation import comparison as verdict
+from mlxts.evaluation import runs
+from mlxts.protocol import BASELINE
+from mlxts.search import study, train_validation_data, worker_checks
+from mlxts.search.objective import DUPLICATE, Halted
+from mlxts.training import run
+from mlxts.training.events import Listener
+
+RERUNS = "reruns"  # user attribute of a study
+IMPORTANCE_SEEDS = 10
+ENOUGH = 4  # complete trials; below, a forest has nothing to say
+
+
+@dataclass(frozen=True)
+class Importance:
+    """A dimension's share of the variance of the values (Hutter et al. 2014), over forests.
+
+    The spread over seeds is that of the method alone, a lower bound of what is not known.
+    """
+
+    name: str
+    mean: float
+    deviation: float  # over the seeds of the random forest
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """The winner's configuration with one seed."""
+
+    trial: int  # whose configuration
+    seed: int
+    run_id: str
+    value: float  # as the objective: loss of the best epoch over all validation samples
+    loss: float | None  # of the scored rows; log loss, or RMSE of a regression
+    baseline: float | None  # the lowest of the simple models' on the same rows
+    verdict: str | None  # by the interval against the reference, see `evaluation/verdict.py`
+    reference: str = BASELINE  # its name; re-runs of before there was a linear one name none
+
+
+@dataclass(frozen=True)
+class Optimism:
+    """Losses: lower is better, so a positive `optimism` says the winner looked too good."""
+
+    selected: float  # the winner's value in the search
+    reruns: tuple[Rerun, ...]
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(one.value for one in self.reruns)
+
+    @property
+    def error(self) -> float:
+        """Standard error of the mean; NaN for a single re-run."""
+        if len(self.reruns) < 2:
+            return math.nan
+        return statistics.stdev(one.value for one in self.reruns) / math.sqrt(len(self.reruns))
+
+    @property
+    def optimism(self) -> float:
+        return self.mean - self.selected
+
+    @property
+    def against_baseline(self) -> float | None:
+        """Mean loss of the re-runs minus the best baseline's; below zero is better.
+
+        Not minus the reference's: where there is nothing to learn it fits noise itself, and the
+        training rate alone is the one to beat.
+        """
+        pairs = [(one.loss, one.baseline) for one in self.reruns]
+        known = [loss - base for loss, base in pairs if loss is not None and base is not None]
+        return statistics.fmean(known) if known else None
+
+    @property
+    def better(self) -> bool:
+        """Whether most of the re-runs beat their reference beyond their intervals.
+
+        A mean below the baseline's alone says little: the best epoch was chosen on these rows.
+        """
+        return 2 * sum(one.verdict == verdict.BEATS for one in self.reruns) > len(self.reruns)
+
+
+def importance(one: optuna.Study, seeds: int = IMPORTANCE_SEEDS) -> list[Importance]:
+    """Of every dimension, the largest first; empty where too few trials are complete to tell."""
+    known = {t.value for t in _distinct(one)}
+    if len(_distinct(one)) < ENOUGH or len(known) < 2:
+        return []
+    shares: dict[str, list[float]] = {}
+    for seed in range(seeds):
+        found = get_param_importances(one, evaluator=FanovaImportanceEvaluator(seed=seed))
+        for name, share in found.items():
+            shares.setdefault(name, []).append(share)
+    rows = [
+        Importance(name, statistics.fmean(s), statistics.pstdev(s), min(s), max(s))
+        for name, s in shares.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.mean, row.name))
+
+
+def top(one: optuna.Study, count: int) -> list[FrozenTrial]:
+    """The best complete trials, duplicates left out."""
+    return sorted(_distinct(one), key=lambda trial: (trial.value, trial.number))[:count]
+
+
+def spread(one: optuna.Study) -> dict[str, dict[str, Any]]:
+    """For each dimension the values that were tried, and those of the best quarter.
+
+    Returns:
+        {dimension: {"tried": [low, high], "best_quarter": [low, high]}}; empty before the first.
+    """
+    everything = top(one, len(one.trials))
+    quarter = everything[: max(1, math.ceil(len(everything) / 4))]
+    if not everything:
+        return {}
+    return {
+        name: {
+            key: [min(values), max(values)]
+            for key, trials in (("tried", everything), ("best_quarter", quarter))
+            if (values := [trial.params[name] for trial in trials])
+        }
+        for name in everything[0].params
+    }
+
+
+def rerun(
+    one: optuna.Study,
+    seeds: int,
+    *,
+    emit: Listener = lambda event: None,
+    began: Callable[[int], None] = lambda seed: None,
+) -> Optimism:
+    """Train the winner with `seeds` other seeds; those that are done already are not done again.
+
+    Raises:
+        SearchError: no trial is complete, or the study is another version's.
+        Halted: a signal or heat stopped a run; the same call goes on with it.
+        MlxtsError: see `experiment.execute`.
+    """
+    worker_checks.require_code(one.user_attrs["code_version"])
+    leader, configuration = study.winner(one)
+    done = {rerun.seed: rerun for rerun in stored(one, leader)}
+    for seed in range(configuration.seed + 1, configuration.seed + 1 + seeds):
+        if seed in done:
+            continue
+        began(seed)
+        seeded = configuration.model_copy(update={"seed": seed})
+        plan = run.plan(seeded, data=train_validation_data.load(seeded).dataset)
+        summary = experiment.execute(plan, emit=emit, resume=True)
+        if summary["status"] not in experiment.FINISHED:
+            raise Halted(summary["status"], summary["message"])
+        scores = summary["scores"]["validation"]
+        figure = "rmse" if plan.dataset.task.kind == "regression" else "log_loss"
+        done[seed] = Rerun(
+            leader.number,
+            seed,
+            plan.run_id,
+            summary["best_loss"],
+            scores[runs.MODEL].get(figure),
+            _best_baseline(scores, figure),
+            scores[runs.MODEL].get("verdict"),
+            verdict.reference(scores[runs.MODEL]),
+        )
+        one.set_user_attr(RERUNS, [asdict(rerun) for rerun in done.values()])
+    return Optimism(leader.value or math.nan, tuple(done[seed] for seed in sorted(done)))
+
+
+def stored(one: optuna.Study, leader: FrozenTrial) -> list[Rerun]:
+    """The re-runs of this trial that are done."""
+    records = [Rerun(**record) for record in one.user_attrs.get(RERUNS, [])]
+    return [record for record in records if record.trial == leader.number]
+
+
+def optimism(one: optuna.Study) -> Optimism | None:
+    """What the re-runs that are done say; None before the first."""
+    leader = study.best(one)
+    done = stored(one, leader) if leader else []
+    return Optimism(leader.value or math.nan, tuple(done)) if leader and done else None
+
+
+def _best_baseline(scores: dict[str, dict[str, Any]], figure: str) -> float | None:
+    """The lowest loss of the simple models, the training rate alone among them."""
+    losses = [figures.get(figure) for name, figures in scores.items() if name != runs.MODEL]
+    losses.append(scores[runs.MODEL].get("log_loss_prior"))
+    return min((loss for loss in losses if loss is not None), default=None)
+
+
+def _distinct(one: optuna.Study) -> list[FrozenTrial]:
+    complete = one.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [trial for trial in complete if DUPLICATE not in trial.user_attrs]

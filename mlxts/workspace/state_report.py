@@ -1,0 +1,120 @@
+"""What there is besides prose: newest data, what waits for registration, runs since a moment."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlxts import run_files
+from mlxts.data import store
+from mlxts.errors import MlxtsError
+from mlxts.evaluation import comparison, runs
+from mlxts.training import log
+from mlxts.workspace import git
+from mlxts.workspace.tables import table
+
+NEWEST = 5  # manifest entries shown
+RUNS = 20  # of a sweep's hundreds
+CHANGED = 20
+
+
+def data() -> str:
+    """The newest manifest entries and what waits for registration, as Markdown.
+
+    An unreadable manifest is said, not raised: a handoff must not fail for it.
+    """
+    try:
+        raw, processed = store.raw_artifacts(), store.processed_artifacts()
+        pending = store.unregistered()
+    except MlxtsError as error:
+        return f"The manifests cannot be read: {error}"
+    entries = sorted((*raw, *processed), key=lambda a: a.timestamp, reverse=True)
+    rows = [(a.dataset, a.first, a.last, a.rows, a.timestamp[:10], a.md5) for a in entries[:NEWEST]]
+    parts = [
+        f"{len(raw)} raw and {len(processed)} processed artifacts; the newest:\n\n"
+        + table(("dataset", "first", "last", "rows", "registered", "md5"), rows)
+        if rows
+        else "Nothing is registered.",
+        "Pending registrations: " + (_listed(pending, CHANGED) if pending else "none."),
+    ]
+    return "\n\n".join(parts)
+
+
+def runs_since(moment: datetime | None) -> str:
+    """Runs that were at work after `moment` (None: all), newest first, as Markdown."""
+    began = [
+        (started, folder)
+        for started, folder in _begun()
+        if not moment or started > moment or _last(folder) > moment
+    ]
+    if not began:
+        return "No run."
+    rows = []
+    for started, folder in sorted(began, reverse=True)[:RUNS]:
+        try:
+            one = runs.describe(folder)
+        except MlxtsError as error:
+            rows.append((f"`{folder.name}`", str(error), "–", "damaged", "–", "–", "–"))
+            continue
+        skill = f"{one['skill']:+.4f}" if one["skill"] is not None else "–"
+        what = f"{one['name']}: {one['budget']} {one['task']} H = {one['horizon']}"
+        rows.append(
+            (
+                f"`{folder.name}`",
+                f"{what}, seed {one['seed']}",
+                one["mode"],
+                one["status"],
+                skill,
+                comparison.against(one["verdict"], one["reference"]) or "–",
+                f"{started:%Y-%m-%d %H:%M}",
+            )
+        )
+    shown = table(("run", "what", "mode", "status", "skill", "verdict", "began"), rows)
+    left = len(began) - RUNS
+    return f"{shown}\n\nand {left} more; `mlxts runs` lists them." if left > 0 else shown
+
+
+def code(found: git.State | None, since: str | None, root: Path) -> str:
+    """Branch, commits since a commit, and what is not committed, as Markdown."""
+    if found is None:
+        return "No git repository."
+    known = since is not None and git.knows(root, since)
+    made = git.commits(root, since) if known else []
+    changed = [path for path in found.changed if not path.startswith(".claude/context/")]
+    lines = [
+        f"- branch `{found.branch}` at `{found.commit or 'no commit'}` {found.subject}".rstrip(),
+        f"- not committed: {_listed(changed, CHANGED) if changed else 'nothing'}",
+    ]
+    if since:
+        said = [f"`{c.hash}` {c.subject}" for c in made[:CHANGED]]
+        more = f" and {len(made) - CHANGED} more" if len(made) > CHANGED else ""
+        there = "; ".join(said) + more if said else "no commit"
+        told = there if known else "that commit is gone, so what came after it cannot be told"
+        lines.append(f"- since `{since[:10]}`: {told}")
+    return "\n".join(lines)
+
+
+def _begun() -> list[tuple[datetime, Path]]:
+    found = []
+    for folder in runs.folders():
+        try:
+            when = datetime.fromisoformat(run_files.metadata(folder, ("started",))["started"])
+        except (MlxtsError, ValueError):
+            # A damaged run counts as begun when its record was last written.
+            written = (folder / run_files.METADATA).stat().st_mtime
+            when = datetime.fromtimestamp(written, UTC)
+        found.append((when if when.tzinfo else when.replace(tzinfo=UTC), folder))
+    return found
+
+
+def _last(folder: Path) -> datetime:
+    """When something last happened in a run; long ago where nothing is recorded."""
+    try:
+        rows = log.read(folder / log.EVENTS)
+    except MlxtsError:
+        return datetime.now(UTC)  # a damaged record is worth a look
+    return datetime.fromtimestamp(rows[-1].get("time", 0) if rows else 0, UTC)
+
+
+def _listed(paths: Sequence[str], limit: int) -> str:
+    more = f" and {len(paths) - limit} more" if len(paths) > limit else ""
+    return ", ".join(f"`{path}`" for path in paths[:limit]) + more

@@ -1,0 +1,57 @@
+"""Networks as baselines: trained by the loop, on the configuration's terms."""
+
+import numpy as np
+import pytest
+
+from mlxts.errors import ConfigError
+from mlxts.evaluation import baseline_registry, baselines
+from mlxts.evaluation.neural_baselines import NETWORKS, TrainedRival
+from tests.training import worlds
+
+networks = pytest.mark.parametrize("name", NETWORKS)
+
+
+def loss(table, split: str) -> float:
+    rows = table.filter(split=split)
+    z, y = rows["logit"].to_numpy(), rows["target"].to_numpy()
+    return float(np.mean(np.logaddexp(0.0, z) - y * z))
+
+
+@networks
+def test_it_learns_what_there_is_to_learn_and_says_how_it_goes(name):
+    data, said = worlds.dataset(), []
+    config = worlds.configuration(training__max_epochs=20, training__learning_rate=0.02)
+    known = {name: TrainedRival(name, config, said.append)}
+    table = baselines.beside(data, ("train", "validation"), [name], known).tables[name]
+    rate = data.samples["train"].targets.mean()
+    prior = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
+    assert loss(table, "validation") < prior - 0.1
+    assert "validation loss" in said[0]
+    assert "best validation loss" in said[-1]
+    again = baselines.beside(data, ("train", "validation"), [name], known).tables[name]
+    assert again.equals(table)
+
+
+@networks
+def test_returns_are_spoken_in_their_own_units(name):
+    data = worlds.dataset("regression")
+    config = worlds.configuration(task="regression", training__max_epochs=10)
+    fitted = TrainedRival(name, config).fit(data)(data.samples["validation"])
+    assert fitted.std() < 2 * data.samples["train"].targets.std()
+
+
+def test_the_default_is_what_is_cheap():
+    config = worlds.configuration()
+    small = baseline_registry.choose(config, 7_000, 20)
+    assert tuple(small.chosen) == (*baseline_registry.FREE, *baseline_registry.LEARNED)
+    assert small.left_out == tuple(NETWORKS)
+    large = baseline_registry.choose(config, 7_000, 2_000)
+    assert tuple(large.chosen) == baseline_registry.FREE
+    assert (
+        tuple(baseline_registry.choose(config, 7_000, 2_000, everything=True).chosen)
+        == baseline_registry.NAMES
+    )
+    asked = baseline_registry.choose(config, 7_000, 2_000, names=["boosting"])
+    assert set(asked.chosen) == {*baselines.BASELINES, "boosting"}
+    with pytest.raises(ConfigError, match="baseline magic is none of climatology"):
+        baseline_registry.choose(config, 1, 1, names=["magic"])

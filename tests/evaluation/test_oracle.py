@@ -1,0 +1,100 @@
+"""On a simulated market the best possible forecast is scored too, and nobody beats it honestly."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.special import expit
+
+from mlxts import config, dataset
+from mlxts.data import store
+from mlxts.data.sources.base import oracle_column
+from mlxts.data.sources.simulated import SimulatedSource
+from mlxts.dataset import Dataset
+from mlxts.evaluation import baselines, oracle, score
+from mlxts.evaluation.random_walk import WALKS
+from mlxts.evaluation.sklearn_models import LEARNERS
+from tests.evaluation import worlds
+
+
+def market(patch: pytest.MonkeyPatch, home, kind: str, task: str, **data: Any) -> Dataset:
+    """Eleven years of a market, with planted features where it has some."""
+    patch.setenv("MLXTS_HOME", str(home))
+    source = SimulatedSource(kind, seed=4, first=date(2014, 1, 2), last=date(2025, 3, 31))
+    fetched = source.fetch("A")
+    store.register_raw(fetched.frame, source="simulated", symbol="A", parameters=fetched.parameters)
+    inputs = "planted" if "planted" in fetched.frame.columns else "indicators"
+    values = {
+        "name": "t",
+        "mode": "exploratory",
+        "task": task,
+        "data": {"source": "simulated", "symbols": ["A"], "score_on": "A"} | data,
+        "features": {"source": inputs},
+    }
+    return dataset.build(config.build(values))
+
+
+def rivals(data: Dataset) -> dict[str, pl.DataFrame]:
+    """Every baseline that needs no network."""
+    known = {one.name: one for one in (*WALKS, *LEARNERS)}
+    asked = ("train", "validation")
+    return baselines.beside(data, asked).tables | baselines.beside(data, asked, known, known).tables
+
+
+HAR = baselines.Reference("har", {})
+
+
+def test_the_best_forecast_is_the_stored_probability_of_the_row(tmp_path, monkeypatch) -> None:
+    data = market(monkeypatch, tmp_path, "regimes", "threshold_1pct")
+    table = oracle.forecast(data, ("train", "validation"))[oracle.NAME].filter(split="validation")
+    stored = store.load(store.find("A", ["simulated"]))
+    joined = table.join(stored.select("date", oracle_column("threshold_1pct", 1)), on="date")
+    assert joined.height == table.height == len(data.samples["validation"])
+    np.testing.assert_allclose(
+        expit(joined["logit"].to_numpy()), joined[oracle_column("threshold_1pct", 1)].to_numpy()
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "task"),
+    [
+        ("gbm", "direction"),
+        ("sv", "threshold_1pct"),
+        ("regimes", "direction"),
+        ("zipf", "direction"),
+    ],
+)
+def test_no_honest_model_beats_it(tmp_path, monkeypatch, kind: str, task: str) -> None:
+    data = market(monkeypatch, tmp_path, kind, task)
+    scores = score.score_models(rivals(data), data, ("validation",), HAR)["validation"]
+    assert {oracle.NAME, "walk_garch", "boosting"} < set(scores)
+    for name, figures in scores.items():
+        assert not figures["impossible"]
+        if name != oracle.NAME:
+            low, high = figures["interval"][oracle.EXCESS]
+            assert low <= figures[oracle.EXCESS] <= high
+            assert figures[oracle.EXCESS] == pytest.approx(
+                figures["log_loss"] - scores[oracle.NAME]["log_loss"]
+            )
+
+
+def test_a_model_that_reads_the_canary_is_found_out(tmp_path, monkeypatch) -> None:
+    data = market(monkeypatch, tmp_path, "canary", "direction")
+    scores = score.score_models(rivals(data), data, ("validation",), HAR)["validation"]
+    assert scores["linear"]["auc"] > 0.999
+    # Those that read features, and they alone.
+    leaky = {"linear", "boosting"}
+    assert {name for name, figures in scores.items() if figures["impossible"]} == leaky
+
+
+def test_real_bars_and_foreign_labels_have_no_best_forecast(tmp_path, monkeypatch) -> None:
+    data = market(monkeypatch, tmp_path, "sv", "threshold_1pct", label_shift_years=1)
+    assert oracle.forecast(data, ("train",)) == {}
+    world = worlds.world(worlds.market(1500, seed=1))
+    assert oracle.forecast(world, ("train",)) == {}
+    models = baselines.beside(world, ("train", "validation")).tables
+    scores = score.score_models(models, world, ("validation",), HAR)["validation"]
+    assert set(scores) == set(baselines.BASELINES)
+    assert "impossible" not in scores["har"]

@@ -1,0 +1,23 @@
+"""Compiling the kernels of training ahead of the first run."""
+
+import pytest
+
+from mlxts.platform import cpu_jit
+from mlxts.workspace import warm_kernels
+
+
+@pytest.mark.parametrize("channels", ["mixing", "independent"])
+def test_two_steps_run_in_either_mode(channels: str) -> None:
+    for binary in (True, False):
+        seconds = warm_kernels.two_steps(channels, binary=binary, budget="0.02M")
+        assert seconds.first > 0
+        assert seconds.second > 0
+
+
+def test_stock_kernels_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_jit, "_enabled", None)
+    monkeypatch.setenv("MLXTS_KERNELS", "stock")
+    monkeypatch.setattr(
+        warm_kernels, "two_steps", lambda *_, **__: pytest.fail("something was compiled")
+    )
+    warm_kernels.main()
