@@ -244,7 +244,7 @@ def test_what_the_last_bits_depend_on_has_a_name(tmp_path: Path) -> None:
     )
     own = _python(tell, XDG_CACHE_HOME=str(tmp_path / "own"))
     assert own == _python(tell, XDG_CACHE_HOME=str(tmp_path / "own"))
-    other = tell.replace("kernels.enable", "kernels._FLAGS += ' -O2'; kernels.enable")
+    other = tell.replace("cpu_jit.enable", "cpu_jit._FLAGS += ' -O2'; cpu_jit.enable")
     assert own == "stock" or own != _python(other, XDG_CACHE_HOME=str(tmp_path / "other"))
     assert _python(tell, MLXTS_KERNELS="stock") == "stock"
 

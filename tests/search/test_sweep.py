@@ -105,7 +105,7 @@ def test_a_run_that_fails_says_why_and_is_retried_on_demand(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study, journal = _begin(sweeps.sweep({"seed": [0, 1]}))
-    monkeypatch.setattr(worker_checks.backend, "usable_memory", lambda: 1)
+    monkeypatch.setattr(worker_checks.device, "usable_memory", lambda: 1)
     tally = _loop(journal)
     assert [outcome.state for outcome in tally.outcomes] == ["failed"] * 2
     assert all("GiB" in str(entry.why) for entry in sweep.ledger(study))
