@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from mlxts import dataset_matrix, protocol
+from mlxts import dataset_matrix, files, protocol
 from mlxts.errors import ConfigError
 from mlxts.files import canonical_hash
 from mlxts.validation import Fraction, Name, NotNegative, Positive, Section, first_problem
@@ -356,11 +356,11 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> ExperimentConfi
 def read_mapping(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping. Raises ConfigError."""
     try:
-        values = parse_yaml(path.read_text(encoding="utf-8"))
+        values = parse_yaml(files.read_text(path))
     except FileNotFoundError as error:
         raise ConfigError(f"no configuration at {path}; see configs/ for some") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        raise ConfigError(f"{path} cannot be read: {files.reason(error)}") from error
     except YamlError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(values, dict):
