@@ -17,6 +17,9 @@ def main() -> None:
 
 
 def _command() -> None:
+    from mlxts import interrupt
+
+    interrupt.raise_again()
     from mlxts.platform import device, huge_pages
 
     if sys.argv[1:] and sys.argv[1] in _TRAINING:
