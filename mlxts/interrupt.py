@@ -6,7 +6,7 @@ keeps its own way.
 """
 
 # What `signal` is made of, without the enumerations that take a while to load.
-import _signal  # ty: ignore[unresolved-import]
+import _signal  # ty: ignore[import-not-found]
 import os
 import sys
 
