@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mlxts import config, files, json_files
+from mlxts import files, json_files
+from mlxts.config.loading import load_config
 from mlxts.data import register
 from mlxts.data.sources.files import FilesSource
 from mlxts.data.sources.trends_csv import TrendsSource
@@ -18,7 +19,7 @@ from mlxts.thermal.sensors import scripted
 from mlxts.workspace import project
 
 READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
-    "configuration": ("a.yaml", config.load),
+    "configuration": ("a.yaml", load_config),
     "bars": ("a.csv", lambda path: FilesSource(path).fetch("SPY")),
     "bars in Parquet": ("a.parquet", lambda path: FilesSource(path).fetch("SPY")),
     "trends": ("a.csv", lambda path: TrendsSource(path).symbols()),

@@ -11,7 +11,7 @@ import polars as pl
 
 from mlxts import files
 from mlxts.data import parquet
-from mlxts.dataset import Samples
+from mlxts.dataset.samples import Samples
 from mlxts.errors import DataError
 from mlxts.files import atomic_path
 from mlxts.protocol import SPLIT_NAMES
