@@ -24,7 +24,7 @@ OWNER = "owner"  # the user attribute of a trial that says which process runs it
 
 def shared_folder() -> Path:
     """Where the claims on trials of a database lie: beside the machine's id, and as private."""
-    return files.cache_folder() / "claims"
+    return files.state_folder() / "claims"
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def device_to_itself(
 ) -> Generator[None]:
     """Keep other workers of this machine off the device that this process trains on.
 
-    The locks lie in the user's cache folder, whichever workspace a worker has; `MLXTS_LOCKS` names
+    The locks lie in the user's state folder, whichever workspace a worker has; `MLXTS_LOCKS` names
     another folder.
 
     Args:
