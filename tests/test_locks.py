@@ -104,7 +104,7 @@ def test_a_lock_of_another_user_says_whose_it_is(
 @pytest.mark.parametrize(
     ("system", "folder"), [("darwin", "Library/Application Support"), ("linux", ".local/state")]
 )
-def test_locks_lie_in_the_users_cache_which_nobody_cleans_after_days(
+def test_locks_lie_in_the_users_state_which_no_system_cleans_up(
     system: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLXTS_LOCKS")

@@ -1,5 +1,7 @@
 """A database's address, read without repeating it: it may hold a password, wherever it breaks."""
 
+import re
+
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -41,6 +43,14 @@ def read(text: str) -> URL:
     if address.drivername == "sqlite" and address.query:
         raise SearchError("a SQLite file takes nothing behind a ?; write sqlite:///file")
     return address
+
+
+def without_values(said: str, address: URL) -> str:
+    """What a driver said, without the values behind the ? of the address, which it may repeat."""
+    for given in address.query.values():
+        for value in (given,) if isinstance(given, str) else given:
+            said = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "***", said) if value else said
+    return said
 
 
 def way_in(address: URL) -> str:

@@ -132,8 +132,8 @@ def open(
         raise SearchError(f"{where.drivername} needs psycopg; run: {_INSTALL}") from error
     except SQLAlchemyError as error:
         raise SearchError(
-            f"{address.name(where)} cannot be opened: {database.first_line(error)}; "
-            f"{address.way_in(where)}"
+            f"{address.name(where)} cannot be opened: "
+            f"{address.without_values(database.first_line(error), where)}; {address.way_in(where)}"
         ) from error
 
 
