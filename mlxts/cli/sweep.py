@@ -179,7 +179,7 @@ def _show_plan(wanted: "Sweep", rows: list[dict[str, Any]]) -> None:
         for row in rows
     ]
     table(
-        f"{wanted.name}: {len(rows):,} runs",
+        f"{wanted.name}: {counted(len(rows), 'run')}",
         ["run", "parameters", "TFLOP", "memory", "at most", "state"],
         shown if len(shown) <= _MOST_ROWS else _alike(shown),
     )
