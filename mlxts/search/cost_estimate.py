@@ -24,7 +24,7 @@ _OF_ONE_RUN = {"name", "seed", "thermal", "checkpoint", "tracking"}  # cost noth
 
 
 @dataclass(frozen=True)
-class Projection:
+class CostEstimate:
     """What one run will cost on this machine.
 
     Attributes:
@@ -66,14 +66,14 @@ class _Kind:
     seconds_per_step: float | None = None
 
 
-def project(
+def estimate(
     points: list[Point],
     hashes: dict[str, str],
     *,
     timed: bool = True,
     progress: Callable[[str], None] = lambda text: None,
-) -> list[Projection]:
-    """One projection for each point, in their order. Writes nothing.
+) -> list[CostEstimate]:
+    """One estimate for each point, in their order. Writes nothing.
 
     Args:
         hashes: of the artifacts that the sweep is bound to (see `worker_checks.pins`).
@@ -84,7 +84,7 @@ def project(
     bound = [worker_checks.pinned(point.config, hashes) for point in points]
     keys = [_data_key(configuration) for configuration in bound]
     first = {key: index for index, key in reversed(list(enumerate(keys)))}
-    found: dict[int, Projection] = {}
+    found: dict[int, CostEstimate] = {}
     for _, group in groupby(
         sorted(range(len(points)), key=lambda index: first[keys[index]]), keys.__getitem__
     ):
@@ -96,12 +96,12 @@ def project(
 
 def _of_one_data_set(
     runs: list[tuple[Point, ExperimentConfig]], timer: "_Timer | None"
-) -> Iterator[Projection]:
-    """Projections of points that read the same; their data are let go at the end."""
+) -> Iterator[CostEstimate]:
+    """Estimates of points that read the same; their data are let go at the end."""
     try:
         data = dataset.build(runs[0][1], register=False)
     except MlxtsError as error:
-        yield from (Projection(point, problem=str(error)) for point, _ in runs)
+        yield from (CostEstimate(point, problem=str(error)) for point, _ in runs)
         return
     code, done = code_version.of(code_version.RUN), set(run_files.finished())
     kinds: dict[str, _Kind | str] = {}
@@ -111,12 +111,12 @@ def _of_one_data_set(
             kinds[key] = _kind(configuration, data)
         kind = kinds[key]
         if isinstance(kind, str):
-            yield Projection(point, problem=kind)
+            yield CostEstimate(point, problem=kind)
             continue
         run_id = run.identify(configuration, data, kind.plan.micro_batch, code=code)
         if timer and run_id not in done:
             timer.time(kind)
-        yield Projection(
+        yield CostEstimate(
             point,
             done=run_id in done,
             problem=kind.problem,
