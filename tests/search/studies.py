@@ -7,8 +7,8 @@ from typing import Any
 import optuna
 from optuna.storages import BaseStorage, InMemoryStorage
 
-from mlxts import config
-from mlxts.config import ExperimentConfig
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
 from mlxts.search import jobs, space, study
 from mlxts.search.jobs import Job, Outcome
 from mlxts.training.events import Event, Listener
@@ -33,7 +33,7 @@ def experiment(
     for key, value in (settings or {}).items():
         values[key] = {**values.get(key, {}), **value} if isinstance(value, dict) else value
     declared = {"trials": 4, "pruner": "none", "space": SPACE if searched is None else searched}
-    return config.build({**values, "search": {**declared, **search}})
+    return build_config({**values, "search": {**declared, **search}})
 
 
 def begin(configuration: ExperimentConfig):
