@@ -74,6 +74,7 @@ def run_(
     from mlxts.config.loading import load_config
     from mlxts.config.yamltext import parse_override
     from mlxts.console import study_screen
+    from mlxts.console.study_progress import CurrentTrial
     from mlxts.search import snapshot, space, worker_checks
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
@@ -94,7 +95,7 @@ def run_(
         ):
 
             def listen(job: "Job", plan: "Plan") -> "nullcontext[Listener]":
-                screen.begin(snapshot.take(one), snapshot.current_trial(job, plan))
+                screen.begin(snapshot.take(one), CurrentTrial(job.trial.number, job.trial.params))
                 return nullcontext(screen)
 
             reason = studies.run_all(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mlxts.console.sentences import BANDS, Line
-from mlxts.training.events import Event, StartEvent, StepEvent, ThermalEvent, ValidationEvent
+from mlxts.console.state import RunState
+from mlxts.training.events import Event, ThermalEvent
 
 RECENT = 8  # lines kept of what happened
 Parameters = Mapping[str, int | float]
@@ -64,11 +65,7 @@ class CurrentTrial:
 
     number: int
     parameters: Parameters
-    total_steps: int
-    epochs: int
-    step: int = 0
-    epoch: int = 0
-    loss: float | None = None  # best validation loss so far
+    run: RunState = field(default_factory=RunState)
 
 
 @dataclass
@@ -92,17 +89,12 @@ class StudyProgress:
 
     def update(self, event: Event) -> None:
         """Take in an event of this process's training."""
-        current = self.current
+        if self.current:
+            self.current.run.update(event)
         if isinstance(event, ThermalEvent):
             self.thermal = event
             if event.message and event.band in BANDS:
                 self._add(Line(event.message, BANDS[event.band]))
-        elif current and isinstance(event, StartEvent):
-            current.step = event.step
-        elif current and isinstance(event, StepEvent):
-            current.step, current.epoch = event.step, event.epoch
-        elif current and isinstance(event, ValidationEvent):
-            current.loss = event.best
 
     def begin(self, study: StudySnapshot, trial: CurrentTrial) -> None:
         """A trial of this process is about to train."""

@@ -144,10 +144,12 @@ def _best(study: StudySnapshot, width: int) -> list[RenderableType]:
 def _now(current: CurrentTrial | None) -> list[RenderableType]:
     if current is None:
         return [Text("now    between two trials", style="dim")]
-    share = current.step / current.total_steps if current.total_steps else 0.0
-    text = f"now    trial {current.number} · epoch {current.epoch + 1}/{current.epochs} · "
-    text += f"step {current.step:,}/{current.total_steps:,} {share:.0%} · "
-    text += f"validation {words.loss(current.loss)}"
+    run, start = current.run, current.run.start
+    total, epochs = (start.total_steps, start.epochs) if start else (0, 0)
+    best = run.validation.best if run.validation else None
+    text = f"now    trial {current.number} · epoch {run.epoch or 1}/{epochs} · "
+    text += f"step {run.step:,}/{total:,} {run.step / max(1, total):.0%} · "
+    text += f"validation {words.loss(best)}"
     return [
         Text(text, no_wrap=True),
         Text(f"       {spelled(current.parameters)}", overflow="fold"),

@@ -5,11 +5,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlxts.console import words
 from mlxts.console.sentences import Line
-from mlxts.console.study_progress import BestTrial, CurrentTrial, StudySnapshot
+from mlxts.console.study_progress import BestTrial, StudySnapshot
 from mlxts.search import job_queue, sampling, study
-from mlxts.search.jobs import Job
 from mlxts.search.objective import DUPLICATE, REASON
-from mlxts.training.run import Plan
 
 _STATES = {
     "done": TrialState.COMPLETE,
@@ -38,12 +36,6 @@ def take(one: optuna.Study) -> StudySnapshot:
         sum(times) / len(times) if times else None,
         {t.number: sentence(t, best) for t in trials if t.state.is_finished()},
     )
-
-
-def current_trial(job: Job, plan: Plan) -> CurrentTrial:
-    """The trial that this process is about to train."""
-    epochs = plan.config.training.max_epochs
-    return CurrentTrial(job.trial.number, job.trial.params, plan.total_steps, epochs)
 
 
 def best_values(trials: list[FrozenTrial]) -> list[float]:

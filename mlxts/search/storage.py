@@ -17,7 +17,7 @@ from typing import Any
 
 import optuna
 from filelock import FileLock
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
@@ -164,6 +164,19 @@ def study_names(storage: BaseStorage, kind: str | None = None) -> list[str]:
         for study in storage.get_all_studies()
         if (study.user_attrs.get("kind") == kind if kind else "kind" in study.user_attrs)
     ]
+
+
+def make_study(store: BaseStorage, name: str, attributes: dict[str, Any]) -> None:
+    """A study with these user attributes, of which `kind` comes last: without it, it is not whole.
+
+    Two machines may come at the same moment, and one may have been killed half-way.
+    """
+    with contextlib.suppress(DuplicatedStudyError):
+        optuna.create_study(study_name=name, storage=store, direction="minimize")
+    study = optuna.load_study(study_name=name, storage=store)
+    for key in sorted(attributes, key=lambda key: key == "kind"):
+        if study.user_attrs.get(key) != attributes[key]:
+            study.set_user_attr(key, attributes[key])
 
 
 def _require_whole_end(path: Path) -> None:

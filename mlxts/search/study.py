@@ -19,12 +19,11 @@ can work on it. User attributes of a study:
 import signal
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -110,15 +109,9 @@ def create(
         "target_trials": search.trials,
         "sampler_seed": search.seed,
         _CODE: code_version.of(code_version.RUN),
-        "kind": KIND,  # last: a study without it is not a whole one
+        "kind": KIND,
     }
-    # Two machines may come at the same moment, and one may have been killed half-way.
-    with suppress(DuplicatedStudyError):
-        optuna.create_study(study_name=name, storage=store, direction="minimize")
-    study = optuna.load_study(study_name=name, storage=store)
-    if "kind" not in study.user_attrs:
-        for key, value in attributes.items():
-            study.set_user_attr(key, value)
+    storage.make_study(store, name, attributes)
     return load(store, name)
 
 

@@ -6,12 +6,10 @@ is the run folder that `mlxts train` would make; a trial whose point is done, or
 elsewhere gives way.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -69,20 +67,16 @@ def create(store: BaseStorage, sweep: Sweep) -> optuna.Study:
 
     The artifacts are pinned once, by whoever comes first; later downloads change no sweep.
     """
-    name, points = name_of(sweep), sweep.points()
-    with suppress(DuplicatedStudyError):
-        optuna.create_study(study_name=name, storage=store)
-    study = load(store, name)
-    hashes = worker_checks.pins(point.config for point in points)
+    begun = find(store, sweep)
+    hashes = worker_checks.pins(point.config for point in sweep.points())
     attributes = {
         "config": sweep.model_dump(mode="json"),
         "code": code_version.of(code_version.RUN),
-        "data": hashes | study.user_attrs.get("data", {}),
-        "kind": KIND,  # last: a study without it is no sweep yet
+        "data": {**hashes, **(begun.user_attrs["data"] if begun else {})},
+        "kind": KIND,
     }
-    for key, value in attributes.items():
-        if study.user_attrs.get(key) != value:
-            study.set_user_attr(key, value)
+    storage.make_study(store, name_of(sweep), attributes)
+    study = load(store, name_of(sweep))
     job_queue.requeue_marked(study, store)
     _enqueue(study, store, "not queued")
     return study

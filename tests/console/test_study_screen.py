@@ -9,7 +9,7 @@ from rich.console import Console
 from mlxts.console import study_screen
 from mlxts.console.sentences import Line
 from mlxts.console.study_progress import BestTrial, CurrentTrial, StudyProgress, StudySnapshot
-from mlxts.training.events import StepEvent, ThermalEvent, ValidationEvent
+from mlxts.training.events import StartEvent, StepEvent, ThermalEvent, ValidationEvent
 
 MEMORY = {"active": 1, "peak": 1, "cache": 0, "process": 1}
 PARAMETERS = {"depth": 2, "weight_decay": 0.0123456}
@@ -28,7 +28,8 @@ BUSY = replace(
 def _busy() -> StudyProgress:
     progress = StudyProgress(clock=iter(range(10_000)).__next__)
     progress.end(EMPTY)
-    progress.begin(BUSY, CurrentTrial(5, {"depth": 3}, total_steps=40, epochs=4))
+    progress.begin(BUSY, CurrentTrial(5, {"depth": 3}))
+    progress.update(StartEvent(0, 40, 4, False))
     progress.update(StepEvent(20, 1, 0.7, 1e-4, 1.0, 64, 0.1, MEMORY))
     progress.update(ValidationEvent(20, 1, 0.61, 0.58, False, (0.1, 0.4)))
     progress.update(ThermalEvent(20, "normal", 61.0, "smc", ""))
