@@ -162,3 +162,10 @@ def test_a_long_plan_shows_what_costs_the_same_in_one_row(
     assert "tiny: 4 runs" in shown
     assert "like it" in shown
     assert "0 done, 4 left" in shown
+
+
+def test_options_of_the_last_release_still_work_and_name_the_new_ones(home: Path) -> None:
+    done = _call("worker", "--quiet", "--idle-exit", "--grace=7")
+    assert done.exit_code == 0
+    assert "--idle-exit is called --exit-when-idle now" in done.stderr
+    assert "--grace is called --heartbeat-timeout now" in done.stderr

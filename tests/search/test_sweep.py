@@ -306,3 +306,13 @@ def test_a_device_that_is_taken_is_waited_for(monkeypatch: pytest.MonkeyPatch) -
             assert len(told) == 1
     assert f"taken by process {os.getpid()}" in told[0]
     assert told[0].endswith("waiting until it is free")
+
+
+def test_a_run_that_the_last_release_put_back_and_did_not_queue_is_queued(home: Path) -> None:
+    study, _ = _begin(sweeps.sweep({"seed": [0]}))
+    trial = study.ask()
+    trial.set_user_attr("put_back", True)
+    study.tell(trial, state=TrialState.FAIL)
+    assert _states(study) == ["not queued"]
+    _begin(sweeps.sweep({"seed": [0]}))
+    assert _states(study) == ["waiting"]
