@@ -5,11 +5,13 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
 
+import mlxts
 from mlxts import protocol
 from mlxts.cli.docs import command_tree
 from mlxts.errors import WorkspaceError
@@ -141,11 +143,14 @@ def test_the_readme_names_every_command() -> None:
     assert missing == []
 
 
-def test_the_citation_and_the_changelog_name_the_version() -> None:
+def test_the_version_stands_in_one_place_and_the_changelog_knows_it() -> None:
     cited = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
     with (REPOSITORY / "pyproject.toml").open("rb") as stream:
         declared = tomllib.load(stream)["project"]
-    assert (cited["version"], cited["license"]) == (declared["version"], declared["license"])
+    assert cited["license"] == declared["license"]
+    assert cited["authors"] == declared["authors"]
+    assert "version" not in cited
+    assert mlxts.__version__ == version("mlxts")
     assert declared["version"] in (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "Apache License" in (REPOSITORY / "LICENSE").read_text(encoding="utf-8")
 
