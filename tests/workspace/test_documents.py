@@ -15,7 +15,7 @@ import mlxts
 from mlxts import protocol
 from mlxts.cli.docs import command_tree
 from mlxts.errors import WorkspaceError
-from mlxts.workspace import documents, markdown, project, tables
+from mlxts.workspace import documents, generated, markdown, project, tables
 from tests.workspace import projects
 
 TREE = command_tree()
@@ -81,7 +81,7 @@ def test_every_table_is_shown_somewhere() -> None:
         ("docs/thermal.md", lambda t: t + "[a][b]\n\n[b]: none.md\n", "there is no none.md"),
         ("docs/thermal.md", lambda t: t + "[a][nowhere]\n", "there is no [nowhere]"),
         ("docs/thermal.md", lambda t: t + "```sh\nmlxts train\n```\n", "train needs CONFIG"),
-        ("docs/data_sources.md", lambda t: "# Data sources\n", "it is stale; run `mlxts data"),
+        ("docs/data_sources.md", lambda t: "# Data sources\n", "it is stale; run `mlxts docs"),
         ("docs/thermal.md", lambda t: t + "```python\nif:\n```\n", "python block is broken"),
         ("docs/thermal.md", lambda t: t + "```yaml\na: [\n```\n", "yaml block is broken"),
         ("docs/thermal.md", lambda t: t + "```sh\nif x; then\n```\n", "sh block is broken"),
@@ -124,6 +124,14 @@ def test_rendering_mends_stale_blocks_and_then_changes_nothing(
     assert {s.split(":")[0] for s in stale} == set(documents.render(small))
     assert "dropout 0.25, learning rate 1e-3" in (small / "README.md").read_text()
     assert _found(small) == []
+    assert documents.render(small) == []
+
+
+def test_rendering_writes_documents_that_are_generated_whole(small: Path) -> None:
+    page = small / "docs" / "feature_catalog.md"
+    page.write_text("# Features\n")
+    assert documents.render(small) == ["docs/feature_catalog.md"]
+    assert page.read_text() == generated.DOCUMENTS["docs/feature_catalog.md"]()
     assert documents.render(small) == []
 
 
