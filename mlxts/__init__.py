@@ -52,6 +52,8 @@ device.prepare()
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("mlxts")
     if name == "features":
         return import_module("mlxts.features")
     if name in _HOMES:
