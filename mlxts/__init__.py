@@ -14,7 +14,7 @@ when they are first used, so that `import mlxts` takes a moment and no more.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlxts.platform import device
+from mlxts.platform import blas
 
 if TYPE_CHECKING:
     from mlxts import features
@@ -44,7 +44,7 @@ _HOMES = {
     "load_run": "mlxts.interop.saved",
 }
 
-device.prepare()
+blas.load()
 
 
 def __getattr__(name: str) -> Any:
