@@ -18,7 +18,7 @@ interrupt.end_at_once()
 from importlib import import_module  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
-from mlxts.platform import device  # noqa: E402
+from mlxts.platform import blas  # noqa: E402
 
 if TYPE_CHECKING:
     from mlxts import features
@@ -48,10 +48,12 @@ _HOMES = {
     "load_run": "mlxts.interop.saved",
 }
 
-device.prepare()
+blas.load()
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("mlxts")
     if name == "features":
         return import_module("mlxts.features")
     if name in _HOMES:

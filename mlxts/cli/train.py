@@ -76,7 +76,7 @@ def train(
     if together.leads:
         train_plan(plan, execute, quiet=quiet, as_json=as_json, per_device=per_device, wait=wait)
     else:
-        leave_unless_finished(execute(emit=lambda event: None))
+        exit_unless_finished(execute(emit=lambda event: None)["status"])
 
 
 def batch_size(
@@ -239,12 +239,12 @@ def _phases(record: dict[str, Any]) -> list[tuple[str, int]]:
     return [(f"canonical {split} samples", count) for split, count in canonical.items()]
 
 
-def leave_unless_finished(summary: dict[str, Any]) -> None:
+def exit_unless_finished(status: str) -> None:
     """End with the exit code of what cut training short, if anything did."""
     from mlxts import experiment, protocol
 
-    if summary["status"] not in experiment.FINISHED:
-        overheated = summary["status"] == "overheated"
+    if status not in experiment.FINISHED:
+        overheated = status == "overheated"
         raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)
 
 
@@ -275,7 +275,7 @@ def train_plan(
         show_plan(plan.record())
     with ExitStack() as stack:
         if wait and not done_before:
-            stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, tell=note))
+            stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, notify=note))
         elif not done_before:
             for other in stack.enter_context(worker_checks.place_on_device(per_device)):
                 hint = " (--wait waits for it)" if wait is not None else ""
@@ -287,7 +287,7 @@ def train_plan(
             emit(summary)
         else:
             say(f"{summary['status']}: {summary['message']}")
-        leave_unless_finished(summary)
+        exit_unless_finished(summary["status"])
     picture = run_page.draw(plan.folder, plan.dataset)
     if as_json:
         emit({**summary, "picture": str(picture)})

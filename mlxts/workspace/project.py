@@ -12,7 +12,7 @@ from mlxts.errors import WorkspaceError
 CLAUDE = Path(".claude")
 CONTEXT = CLAUDE / "context"
 DOCS = Path("docs")
-DOCS_FOLDERS = ("archive", "research_paper")  # the only ones below docs/
+DOCS_FOLDERS = ("api", "archive", "research_paper")  # the only ones below docs/
 CLAUDE_FOLDERS = ("context", "context/workstreams", "rules", "skills")
 
 

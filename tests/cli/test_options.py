@@ -1,38 +1,41 @@
-"""What holds for the options of every command, found by walking the command line."""
+"""Commands and options that scripts rely on change only on purpose.
 
+`make options` writes what there is into options.txt; the difference shows in the commit. An option
+that goes works for one more release and warns with its new name.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import pytest
-from typer.testing import CliRunner
-
-from benchmarks.bad.arguments import RIGHT
-from mlxts.cli.app import app
 from mlxts.cli.docs import command_tree
 
-
-def _commands(command: Any, words: tuple[str, ...] = ()) -> list[tuple[str, Any]]:
-    inner = getattr(command, "commands", None)
-    if not inner:
-        return [(" ".join(words), command)]
-    return [found for name, one in inner.items() for found in _commands(one, (*words, name))]
+FROZEN = Path(__file__).with_name("options.txt")
 
 
-FLOATS = [
-    (name, parameter.opts[-1])
-    for name, command in _commands(command_tree())
-    for parameter in command.params
-    if parameter.type_descriptor.annotation is float
-]
+def _lines(command: Any, path: str = "mlxts") -> Iterator[str]:
+    """A line for each command, argument and option: `mlxts train: --seed VALUE`."""
+    yield path
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            names, value = parameter.name.upper(), ""
+        else:
+            names = " ".join([*parameter.opts, *parameter.secondary_opts])
+            value = "" if parameter.is_flag or parameter.count else " VALUE"
+        often = "..." if parameter.nargs < 0 or parameter.multiple else ""
+        yield f"{path}: {names}{value}{often}{' (required)' if parameter.required else ''}"
+    for name, below in sorted(getattr(command, "commands", {}).items()):
+        yield from _lines(below, f"{path} {name}")
 
 
-def test_the_options_that_are_no_whole_numbers_are_found() -> None:
-    assert len(FLOATS) >= 3
+def test_commands_and_options_are_those_that_were_written_down() -> None:
+    there, frozen = list(_lines(command_tree())), FROZEN.read_text().splitlines()
+    gone = [f"- {line}" for line in frozen if line not in there]
+    new = [f"+ {line}" for line in there if line not in frozen]
+    assert there == frozen, "\n".join(
+        ["the command line changed; if that is meant, `make options` and commit", *gone, *new]
+    )
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", "-1", "abc", "9e99"])
-@pytest.mark.parametrize(("name", "option"), FLOATS)
-def test_a_number_that_none_can_mean_is_refused(name: str, option: str, value: str) -> None:
-    ended = CliRunner().invoke(app, [*name.split(), *RIGHT[name], f"{option}={value}"])
-    assert ended.exit_code == 2
-    assert f"Invalid value for '{option}'" in ended.output
-    assert value in ended.output
+if __name__ == "__main__":
+    FROZEN.write_text("\n".join(_lines(command_tree())) + "\n")

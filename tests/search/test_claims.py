@@ -7,17 +7,16 @@ from pathlib import Path
 import optuna
 import pytest
 
-from mlxts.search import claims, storage
-from mlxts.search import machine as machines
+from mlxts.search import claims, job_queue, storage
 
 
 def test_a_machine_stays_the_same_under_another_host_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    first = machines.machine.__wrapped__()
+    first = claims.machine.__wrapped__()
     monkeypatch.setattr(socket, "gethostname", lambda: "cafe.local")
-    assert machines.machine.__wrapped__() == first
+    assert claims.machine.__wrapped__() == first
     assert len(first) == 32
 
 
@@ -26,7 +25,7 @@ def test_without_a_place_to_keep_it_the_machine_still_has_a_name(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    assert len(machines.machine.__wrapped__()) == 12
+    assert len(claims.machine.__wrapped__()) == 12
 
 
 def test_a_cache_that_is_emptied_leaves_the_machine_its_name(
@@ -38,9 +37,9 @@ def test_a_cache_that_is_emptied_leaves_the_machine_its_name(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     (cache / "mlxts").mkdir(parents=True)
     (cache / "mlxts" / "machine").write_text("of an earlier version\n")
-    assert machines.machine.__wrapped__() == "of an earlier version"
+    assert claims.machine.__wrapped__() == "of an earlier version"
     shutil.rmtree(cache)
-    assert machines.machine.__wrapped__() == "of an earlier version"
+    assert claims.machine.__wrapped__() == "of an earlier version"
     assert claims.shared_folder().is_relative_to(tmp_path / "state")
 
 
@@ -49,7 +48,7 @@ def test_a_journals_running_trial_is_recovered_after_the_cache_was_emptied(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(claims, "machine", machines.machine.__wrapped__)
+    monkeypatch.setattr(claims, "machine", claims.machine.__wrapped__)
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
     store = storage.open()
     study = optuna.create_study(study_name="hpo-x-0", storage=store)
@@ -57,5 +56,5 @@ def test_a_journals_running_trial_is_recovered_after_the_cache_was_emptied(
     with claims.claim(tmp_path / "outputs" / "search" / "claims") as owner:
         dead.set_user_attr(claims.OWNER, owner)
     shutil.rmtree(tmp_path / "cache", ignore_errors=True)
-    storage.recover(study, store)
+    job_queue.recover(study, store)
     assert [t.state.name for t in study.get_trials()] == ["FAIL", "WAITING"]
