@@ -48,7 +48,7 @@ class Duplicate(optuna.TrialPruned):
 
 
 class Surplus(Exception):
-    """The trial that was claimed is one too many: it fails, and nothing is said of it."""
+    """The trial that was claimed is one too many: it fails, and is not reported."""
 
 
 @dataclass(frozen=True)
@@ -169,8 +169,8 @@ class Job:
         with suppress(UpdateFinishedTrialError):
             if counted is not None:  # before it fails: whoever is killed after that must find it
                 job_queue.mark(self.storage, trial_id(self.trial), counted=counted)
-            known = isinstance(error, MlxtsError | TrialInterrupted)
-            self.trial.set_user_attr(WHY, str(error) if known else repr(error))
+            expected = isinstance(error, MlxtsError | TrialInterrupted)
+            self.trial.set_user_attr(WHY, str(error) if expected else repr(error))
         self.finish(TrialState.FAIL)
 
     def _require_running(self) -> None:
