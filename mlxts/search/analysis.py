@@ -97,9 +97,8 @@ class SelectionBias:
 
         A mean below the baseline's alone says little: the best epoch was chosen on these rows.
         """
-        return 2 * sum(rerun.verdict == comparison.BEATS for rerun in self.reruns) > len(
-            self.reruns
-        )
+        beating = [rerun for rerun in self.reruns if rerun.verdict == comparison.BEATS]
+        return 2 * len(beating) > len(self.reruns)
 
 
 def importance(study: optuna.Study, seeds: int = IMPORTANCE_SEEDS) -> list[Importance]:

@@ -5,7 +5,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -30,6 +30,11 @@ TAKEN_OVER = "another worker has taken it over; what is done so far stays in the
 
 State = Literal["done", "failed", "pruned", "duplicate", "put back", "lost"]
 Listen = Callable[["Job", Plan], AbstractContextManager[Listener]]  # who watches a run
+
+
+def unwatched(job: "Job", plan: Plan) -> AbstractContextManager[Listener]:
+    """Nobody watches a run."""
+    return nullcontext(lambda event: None)
 
 
 class TrialInterrupted(Exception):
@@ -183,7 +188,7 @@ def work(
     storage: BaseStorage,
     objective: Callable[[Job], float],
     *,
-    listen: Listen,
+    listen: Listen = unwatched,
     samples: bool = False,
     retried: type[MlxtsError] = DeviceError,
 ) -> Outcome | None:

@@ -94,9 +94,7 @@ def loop(
             if once or outcome.stopped_by:
                 return report
             continue
-        if once or (
-            exit_when_idle and not any(_is_open(kind, study, store) for kind, study in studies)
-        ):
+        if once or (exit_when_idle and not any(_is_open(*study, store) for study in studies)):
             return report
         if not idle:
             notify("nothing to do now; waiting for work (Ctrl-C ends)")
