@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import files, protocol
 from mlxts.platform import device
-from mlxts.search import job_queue, objective, sampling, space, study
+from mlxts.search import job_queue, jobs, objective, sampling, space, study
 from mlxts.search.job_queue import RUN_ID
 from mlxts.search.jobs import Job
 from mlxts.search.objective import DUPLICATE, REASON, Objective

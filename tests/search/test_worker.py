@@ -13,6 +13,7 @@ from mlxts.data import store
 from mlxts.errors import DivergedError, SearchError
 from mlxts.search import (
     job_queue,
+    jobs,
     space,
     storage,
     study,
