@@ -9,6 +9,7 @@ import typer
 
 from mlxts.cli.listing import Group
 from mlxts.cli.output import JsonOption, counted, emit, note, number, say, table
+from mlxts.cli.seconds import seconds
 from mlxts.cli.train import exit_unless_finished
 from mlxts.cli.worker import (
     HeartbeatOption,
@@ -52,7 +53,9 @@ StudyArgument = Annotated[str, typer.Argument(help="A study's name, or the begin
 def run_(
     config: Annotated[Path, typer.Argument(help="An experiment with a section `search:`.")],
     trials: Annotated[int | None, typer.Option(min=1, help="In all, earlier ones counted.")] = None,
-    timeout: Annotated[float | None, typer.Option(min=0.0, help="Seconds, this session.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(parser=seconds(), metavar="SECONDS", help="For this session.")
+    ] = None,
     storage: StorageOption = None,
     study: Annotated[
         str | None, typer.Option(help="Default: follows from the configuration.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts.cli.output import JsonOption, emit, note, number, say, table
+from mlxts.cli.seconds import seconds
 from mlxts.cli.worker import PerDeviceOption, WaitOption
 
 if TYPE_CHECKING:
@@ -42,7 +43,12 @@ def train(
         bool, typer.Option("--distributed", help="This process is one of several (mlx.launch).")
     ] = False,
     stall_seconds: Annotated[
-        float, typer.Option(help="With --distributed: a step that takes longer ends the process.")
+        float,
+        typer.Option(
+            parser=seconds(least=1.0),
+            metavar="SECONDS",
+            help="With --distributed: a step that takes longer ends the process.",
+        ),
     ] = 600.0,
     per_device: PerDeviceOption = 1,
     wait: WaitOption = False,
