@@ -15,11 +15,11 @@ def parse(text: str) -> URL:
     """The url that a user gave.
 
     Raises:
-        SearchError: it is none, or of a database that is not known here. The message holds nothing
+        SearchError: it is none, or of a database that is not supported. The message holds nothing
             of the text but `https` or the like before `://`.
     """
     if text.count("@") > 1:
-        # What stands behind the first one would be taken for the host, and be told in errors.
+        # What stands behind the first one would be taken for the host, and be shown in errors.
         raise SearchError(
             "the storage's URL holds two @; write the one that belongs to a user or password as "
             "%40, or keep the password in ~/.pgpass"
@@ -35,8 +35,7 @@ def parse(text: str) -> URL:
         url = url.set(drivername="postgresql+psycopg")
     if url.drivername not in _DRIVERS:
         raise SearchError(
-            f"{url.drivername}:// is no storage that is known here; {_WRITE} for a journal "
-            "file on one machine"
+            f"{url.drivername}:// is not supported; {_WRITE} for a journal file on one machine"
         )
     if url.drivername == "sqlite" and (url.host or url.username):
         raise SearchError("sqlite:// names a server, and SQLite is a file; write sqlite:///file")
