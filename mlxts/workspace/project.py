@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlxts import files
 from mlxts.errors import WorkspaceError
 
 CLAUDE = Path(".claude")
@@ -80,8 +81,10 @@ def relative(path: Path, project: Path) -> str:
 def read(path: Path) -> str:
     """Raises WorkspaceError where it is missing or no text."""
     try:
-        return path.read_text(encoding="utf-8")
+        return files.read_text(path)
     except FileNotFoundError as error:
         raise WorkspaceError(f"{path} is missing; `git checkout` brings it back") from error
     except (OSError, ValueError) as error:
-        raise WorkspaceError(f"{path} cannot be read: {error}; restore it with git") from error
+        raise WorkspaceError(
+            f"{path} cannot be read: {files.reason(error)}; restore it with git"
+        ) from error
