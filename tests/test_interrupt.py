@@ -13,7 +13,7 @@ PRESSED = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
 
 
 def _pressed_while_loading(folder: Path, *arguments: str) -> tuple[int, str]:
-    """(exit code, standard error) of Python where one of the first imports (of importlib.metadata) brings a Ctrl-C."""
+    """(exit code, standard error) of Python where one of the first imports brings a Ctrl-C."""
     (folder / "csv.py").write_text(PRESSED)
     paths = os.pathsep.join([str(folder), str(Path(__file__).parents[1])])
     done = subprocess.run(
