@@ -185,7 +185,7 @@ def case(**asked: Any) -> list[Row]:
 
 def _case(asked: Row) -> list[Row]:
     from mlxts import config, experiment
-    from mlxts.training import run
+    from mlxts.training.plan import make_plan
 
     control = CONTROLS[asked["control"]]
     chosen = control.settings(asked)
@@ -194,7 +194,7 @@ def _case(asked: Row) -> list[Row]:
     for budget in BUDGETS:
         for number in range(2 if asked["quick"] else control.seeds):
             seed = 100 * asked["seed"] + number
-            plan = run.plan(config.build({**COMMON, **chosen, "budget": budget, "seed": seed}))
+            plan = make_plan(config.build({**COMMON, **chosen, "budget": budget, "seed": seed}))
             experiment.execute(plan, emit=lambda event: None)
             folders.append(plan.folder)
     samples = len(plan.dataset.samples["train"])

@@ -89,7 +89,7 @@ def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Ro
     from mlxts.data import store
     from mlxts.data.sources.simulated import SimulatedSource
     from mlxts.evaluation import baseline_registry, baselines, oracle, predictions, runs, score
-    from mlxts.training import run
+    from mlxts.training.plan import make_plan
 
     fetched = SimulatedSource(kind, seed=seed, last=LAST).fetch("A")
     store.register_raw(fetched.frame, source="simulated", symbol="A", parameters=fetched.parameters)
@@ -111,7 +111,7 @@ def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Ro
         "thermal": {"sensor": "off"},
     }
     configuration = config.build(values)
-    plan = run.plan(configuration)
+    plan = make_plan(configuration)
     experiment.execute(plan, emit=lambda event: None)
     data = plan.dataset
     line = baseline_registry.choose(configuration, 1, 1, everything=True)

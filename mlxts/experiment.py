@@ -36,7 +36,8 @@ from mlxts.training.events import (
     StopEvent,
 )
 from mlxts.training.loop import Gate, Permit, always
-from mlxts.training.run import Plan, Trained
+from mlxts.training.plan import Plan
+from mlxts.training.run import Trained
 from mlxts.training.signals import Interrupt
 
 FINISHED = ("finished", "early_stop")
@@ -107,7 +108,8 @@ def execute(
         if isinstance(event, StartEvent) and event.resumed and ranks.leads:
             for seconds in log.step_seconds(plan.folder):
                 drift.add(seconds)
-            if changes := device.changes_since(run.record(plan.folder, ("machine",))["machine"]):
+            trained_on = run_files.metadata(plan.folder, ("machine",))["machine"]
+            if changes := device.changes_since(trained_on):
                 heat(NoticeEvent(event.step, f"{changes}: the last bits may differ from here on"))
         elif isinstance(event, StepEvent) and drift.add(event.seconds):
             heat(NoticeEvent(event.step, f"{drift.reason}: no wall times of this run are compared"))
@@ -207,7 +209,7 @@ def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict
     scores, reference = score.score_run(runs.MODEL, predicted, data)
     figures_of_model = scores["validation"][runs.MODEL]
     summary = {
-        **plan.record(),
+        **plan.to_dict(),
         "status": outcome.stop.reason,
         "message": outcome.stop.message,
         "mode": plan.config.mode,

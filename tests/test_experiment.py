@@ -19,8 +19,9 @@ from mlxts.thermal import policy
 from mlxts.thermal.sensors.base import Sample
 from mlxts.thermal.sensors.scripted import Scripted
 from mlxts.thermal.step_time_drift import StepDrift
-from mlxts.training import log, run
+from mlxts.training import log
 from mlxts.training.events import Event, PauseEvent, ResumeEvent, StepEvent, StopEvent
+from mlxts.training.plan import Plan, make_plan
 from tests import homes
 
 
@@ -36,15 +37,15 @@ def _inside(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workspace)
 
 
-def _plan(**overrides) -> run.Plan:
-    return run.plan(config.load(Path("small.yaml"), overrides))
+def _plan(**overrides) -> Plan:
+    return make_plan(config.load(Path("small.yaml"), overrides))
 
 
 @pytest.fixture(scope="module")
-def finished(workspace: Path) -> tuple[run.Plan, dict]:
+def finished(workspace: Path) -> tuple[Plan, dict]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLXTS_HOME", str(workspace))
-        plan = run.plan(config.load(workspace / "small.yaml"))
+        plan = make_plan(config.load(workspace / "small.yaml"))
         return plan, experiment.execute(plan, emit=lambda event: None)
 
 

@@ -17,7 +17,7 @@ from mlxts.cli.output import JsonOption, emit, note
 
 if TYPE_CHECKING:
     from mlxts.quickstart import Answers
-    from mlxts.training.run import Plan
+    from mlxts.training.plan import Plan
 
 
 class SourceName(StrEnum):
@@ -52,7 +52,7 @@ def quickstart(
     from mlxts import quickstart as first
     from mlxts.cli.train import show_plan
     from mlxts.errors import ConfigError
-    from mlxts.training import run
+    from mlxts.training.plan import make_plan
 
     if output.exists():
         raise ConfigError(f"{output} is there already; choose another --output")
@@ -68,10 +68,10 @@ def quickstart(
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         _store(answers)
     files.write_text(output, wanted.to_yaml())
-    plan = run.plan(wanted)
+    plan = make_plan(wanted)
     commands = first.next_commands(answers)
     if not as_json:
-        show_plan(plan.record())
+        show_plan(plan.to_dict())
         print(f"{output} is written; what goes on from here:")
         for command in commands:
             print(f"  {command}")
@@ -81,7 +81,7 @@ def quickstart(
     except (EOFError, KeyboardInterrupt):
         train = False
         note("")
-    said = {"config": str(output), "commands": commands, "plan": plan.record()}
+    said = {"config": str(output), "commands": commands, "plan": plan.to_dict()}
     _finish(said, plan, train=bool(train), as_json=as_json)
 
 

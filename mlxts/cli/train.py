@@ -14,7 +14,7 @@ from mlxts.cli.worker import PerDeviceOption, WaitOption
 
 if TYPE_CHECKING:
     from mlxts.config import ExperimentConfig
-    from mlxts.training.run import Plan
+    from mlxts.training.plan import Plan
 
 ConfigArgument = Annotated[Path, typer.Argument(help="A YAML file, e.g. configs/demo.yaml.")]
 SetOption = Annotated[
@@ -52,13 +52,13 @@ def train(
     """Train one model, restore its best weights and score it against HAR and linear."""
     from mlxts import experiment
     from mlxts.training import distributed as ranks
-    from mlxts.training import run
+    from mlxts.training.plan import make_plan
 
     named = {"budget": budget, "task": task, "timescale": timescale, "horizon": horizon}
     named |= {"seed": seed, "thermal.sensor": thermal}
     configuration = _load(config, named, overrides)
     together = ranks.join() if distributed else ranks.ALONE
-    plan = run.plan(configuration, register=not dry_run, ranks=together.size, tuned=not dry_run)
+    plan = make_plan(configuration, register=not dry_run, ranks=together.size, tuned=not dry_run)
     if together.leads and not (quiet or as_json):
         _recommend_tuning(plan)
     if dry_run:
@@ -181,16 +181,15 @@ def _recommend_tuning(plan: "Plan") -> None:
 def _dry_run(plan: "Plan", as_json: bool) -> None:
     from mlxts.thermal import sensors
     from mlxts.training import batch_size as tuner
-    from mlxts.training import run
 
     for sensor in sensors.choose(plan.config.thermal.sensor).sensors:  # refused now, not later
         sensor.close()
     untuned = tuner.untuned(plan.config, plan.dataset)
     if not as_json:
         note("compiling and timing three steps ...")
-    seconds = run.time_steps(plan)
+    seconds = plan.time_steps()
     record = {
-        **plan.record(),
+        **plan.to_dict(),
         "seconds_per_step": seconds,
         "projected_seconds": seconds * plan.total_steps,
         "config": plan.config.model_dump(mode="json"),
@@ -265,7 +264,7 @@ def train_plan(
 
     done_before = run_files.is_finished(plan.folder)
     if not (quiet or as_json or done_before or plan_is_known):
-        show_plan(plan.record())
+        show_plan(plan.to_dict())
     with ExitStack() as stack:
         if wait and not done_before:
             stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, tell=note))

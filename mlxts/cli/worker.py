@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mlxts.search.sweep_worker import Outcome
     from mlxts.training.events import Listener
-    from mlxts.training.run import Plan
+    from mlxts.training.plan import Plan
 
 StorageOption = Annotated[
     str | None,

@@ -15,10 +15,10 @@ from mlxts.config import ExperimentConfig
 from mlxts.dataset import Dataset, Samples
 from mlxts.evaluation.baselines import Fitted
 from mlxts.model.baseline_networks import MLP, DLinear, Rival, Window
-from mlxts.platform import device
-from mlxts.training import best, start
+from mlxts.model.initialisation import feature_statistics, initial_bias
 from mlxts.training.events import Event, ValidationEvent
-from mlxts.training.loop import Arrays, fresh_state, train
+from mlxts.training.loop import Arrays, fresh_state, restore_best, train
+from mlxts.training.losses import TargetScale
 from mlxts.training.step import Forward, make_optimizer
 
 NETWORKS: dict[str, type[Rival]] = {"mlp": MLP, "dlinear": DLinear}
@@ -47,44 +47,36 @@ class TrainedRival:
         Raises:
             DivergedError, DeviceError: see `loop.train`.
         """
-        config, scale = self.config, start.target_scale(dataset)
+        config, scale = self.config, TargetScale.of(dataset)
         model = NETWORKS[self.name](
             Window(dataset.context, len(dataset.names)),
-            start.feature_statistics(dataset),
+            feature_statistics(dataset),
             seed=config.seed,
-            bias=start.first_bias(dataset),
+            bias=initial_bias(dataset),
             rate=config.model.dropout,
         )
         optimizer = make_optimizer(config.training)
-        splits = {name: dataset.samples[name] for name in ("train", "validation")}
-        targets = {n: (s.targets - scale.center) / scale.scale for n, s in splits.items()}
-        features = device.on_device(dataset.features)
+        arrays = Arrays.of(dataset, scale)
         with tempfile.TemporaryDirectory(prefix="mlxts-") as folder:
             outcome = train(
                 config,
-                Arrays(
-                    features,
-                    splits["train"].rows,
-                    targets["train"],
-                    splits["validation"].rows,
-                    targets["validation"],
-                ),
+                arrays,
                 model,
                 optimizer,
                 fresh_state(config, self.name),
                 binary=dataset.task.kind != "regression",
                 micro_batch=config.training.micro_batch or config.training.batch_size,
-                folder=Path(folder) / "checkpoint",
+                folder=Path(folder),
                 emit=self._tell,
                 gate=lambda step: None,
                 evaluation_batch=_AT_ONCE,
             )
-            outcome = best.finish(Path(folder), outcome, model, self._tell)
+            outcome = restore_best(Path(folder), outcome, model, self._tell)
         self.progress(f"{self.name}: {outcome.stop.message}")
         forward = Forward(model, _AT_ONCE)
 
         def said(samples: Samples) -> np.ndarray:
-            return forward(features, samples.rows) * scale.scale + scale.center
+            return scale.unscaled(forward(arrays.features, samples.rows))
 
         return said
 

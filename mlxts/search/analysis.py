@@ -21,8 +21,8 @@ from mlxts.evaluation import runs
 from mlxts.protocol import BASELINE
 from mlxts.search import study, train_validation_data, worker_checks
 from mlxts.search.objective import DUPLICATE, Halted
-from mlxts.training import run
 from mlxts.training.events import Listener
+from mlxts.training.plan import make_plan
 
 RERUNS = "reruns"  # user attribute of a study
 IMPORTANCE_SEEDS = 10
@@ -163,7 +163,7 @@ def rerun(
             continue
         began(seed)
         seeded = configuration.model_copy(update={"seed": seed})
-        plan = run.plan(seeded, data=train_validation_data.load(seeded).dataset)
+        plan = make_plan(seeded, data=train_validation_data.load(seeded).dataset)
         summary = experiment.execute(plan, emit=emit, resume=True)
         if summary["status"] not in experiment.FINISHED:
             raise Halted(summary["status"], summary["message"])

@@ -15,8 +15,8 @@ from mlxts.dataset import Dataset
 from mlxts.errors import MlxtsError
 from mlxts.search import worker_checks
 from mlxts.search.sweep_config import Point
-from mlxts.training import batch_size, run
-from mlxts.training.run import Plan
+from mlxts.training import batch_size
+from mlxts.training.plan import Plan, identify, make_plan
 
 _STEPS = 3  # that are timed of each shape
 _OF_DATA = {"data", "features", "timescale", "task", "horizon"}
@@ -113,7 +113,7 @@ def _of_one_data_set(
         if isinstance(kind, str):
             yield Projection(point, problem=kind)
             continue
-        run_id = run.identify(configuration, data, kind.plan.micro_batch, code=code)
+        run_id = identify(configuration, data, kind.plan.micro_batch, code=code)
         if timer and run_id not in done:
             timer.time(kind)
         yield Projection(
@@ -132,7 +132,7 @@ def _of_one_data_set(
 def _kind(configuration: ExperimentConfig, data: Dataset) -> _Kind | str:
     """What it costs, or why it cannot be planned."""
     try:
-        plan = run.plan(configuration, data=data, tuned=False)
+        plan = make_plan(configuration, data=data, tuned=False)
     except MlxtsError as error:
         return str(error)
     problem = batch_size.untuned(configuration, data)  # all but its memory and time is known
@@ -141,7 +141,7 @@ def _kind(configuration: ExperimentConfig, data: Dataset) -> _Kind | str:
             worker_checks.require_room(plan)
         except MlxtsError as error:
             problem = str(error)
-    figures = plan.record()
+    figures = plan.to_dict()
     flops = figures["flops_per_step"] * plan.total_steps
     memory = None if problem else figures["memory_bytes"]
     return _Kind(plan, problem, figures["n_total"], flops, memory)
@@ -166,7 +166,7 @@ class _Timer:
                 f"micro-batch {plan.micro_batch}"
             )
             try:
-                self._seconds[key] = run.time_steps(plan, _STEPS)
+                self._seconds[key] = plan.time_steps(_STEPS)
             except MlxtsError as error:  # memory that others have taken: the rest can be planned
                 self._seconds[key] = str(error)
         said = self._seconds[key]

@@ -24,7 +24,7 @@ from mlxts.search.space import Space, Values
 from mlxts.search.train_validation_data import Blind
 from mlxts.training import log, run
 from mlxts.training.events import EpochEvent, Event, Listener, StopEvent, ValidationEvent
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan, make_plan
 
 RUN, REASON, DUPLICATE, SECONDS = "run_id", "reason", "duplicate_of", "train_seconds"
 COUNTS = ("n_total", "n_body", "n_embed", "n_head")
@@ -85,7 +85,7 @@ class Objective:
         plan = self._feasible(trial, values)
         trial.set_user_attr(RUN, plan.run_id)
         for key in COUNTS:
-            trial.set_user_attr(key, plan.record()[key])
+            trial.set_user_attr(key, plan.to_dict()[key])
         if (twin := self._twin(trial, plan)) is not None:
             return _as_before(trial, twin)
         self._began(trial, values, plan)
@@ -119,13 +119,13 @@ class Objective:
         """The plan of these values; infeasible ones are told to the sampler, nothing allocated."""
         try:
             configuration = space.configure(self._base, values)
-            plan = run.plan(configuration, data=self._look(configuration).dataset)
+            plan = make_plan(configuration, data=self._look(configuration).dataset)
         except (ConfigError, BudgetError) as error:
             self._began(trial, values, None)
             _constrain(trial, "shape", 1.0)
             raise _pruned(trial, f"infeasible: {error}") from error
         _constrain(trial, "shape", 0.0)
-        needed = plan.memory_bytes()
+        needed = plan.memory_bytes
         usable = device.usable_memory()
         _constrain(trial, "memory", needed / usable - 1)
         if needed > usable:

@@ -14,7 +14,7 @@ from mlxts.console.sentences import BANDS, Line
 from mlxts.search import objective, sampling, storage, study
 from mlxts.search.space import Values
 from mlxts.training.events import Event, StartEvent, StepEvent, ThermalEvent, ValidationEvent
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan
 
 RECENT = 8  # lines kept of what happened
 

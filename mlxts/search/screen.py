@@ -20,7 +20,7 @@ from mlxts.search import study
 from mlxts.search.progress import Current, Progress, parameters
 from mlxts.search.space import Values
 from mlxts.training.events import Event
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan
 
 REFRESH = 4  # Hz
 

@@ -34,9 +34,8 @@ from mlxts.errors import DeviceError, MlxtsError, SearchError, TakenOverError
 from mlxts.search import sampling, space, storage, train_validation_data, worker_checks
 from mlxts.search.objective import TAKEN_OVER, Halted, Objective
 from mlxts.search.space import SearchConfig, Values
-from mlxts.training import run
 from mlxts.training.events import Event, Listener
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan, make_plan
 
 KIND = "hpo"
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -86,7 +85,7 @@ def create(
     Raises:
         SearchError: it exists and `resume` is off, it is another configuration's, or it was begun
             by another version of this program.
-        DataError, BudgetError, RunError: see `run.plan`.
+        DataError, BudgetError, RunError: see `make_plan`.
     """
     name = name or name_of(experiment, search)
     if name in storage.study_names(store):
@@ -105,7 +104,7 @@ def create(
         if known.target_trials != search.trials:
             study.set_user_attr("target_trials", search.trials)
         return study
-    plan = run.plan(experiment, data=train_validation_data.load(experiment).dataset)
+    plan = make_plan(experiment, data=train_validation_data.load(experiment).dataset)
     artifacts = [artifact for artifact in plan.dataset.artifacts if not hasattr(artifact, "tier")]
     pinned = {artifact.symbol: artifact.sha256 for artifact in artifacts}
     data = experiment.data.model_copy(update={"pinned": pinned})

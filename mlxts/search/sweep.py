@@ -16,7 +16,7 @@ from optuna.storages import BaseStorage
 from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import code_version, locks
+from mlxts import code_version, files, locks
 from mlxts.errors import SearchError
 from mlxts.search import storage, sweep_config, worker_checks
 from mlxts.search.sweep_config import Point, Sweep, Value
@@ -189,12 +189,12 @@ def _key(values: dict[str, Value]) -> tuple:
 
 def _begun_here(trial: FrozenTrial) -> bool:
     run_id = trial.user_attrs.get("run_id")
-    return bool(run_id) and (run.runs_folder() / run_id / "checkpoint").is_dir()
+    return bool(run_id) and (files.runs_folder() / run_id / "checkpoint").is_dir()
 
 
 def _held_here(trial: FrozenTrial) -> bool:
     run_id = trial.user_attrs.get("run_id")
-    return bool(run_id) and locks.holder(run.runs_folder() / run_id / run.LOCK) is not None
+    return bool(run_id) and locks.holder(files.runs_folder() / run_id / run.LOCK) is not None
 
 
 @contextmanager

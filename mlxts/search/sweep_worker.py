@@ -21,9 +21,8 @@ from mlxts.errors import BusyError, DeviceError, MlxtsError, TakenOverError
 from mlxts.evaluation import comparison, runs
 from mlxts.platform import device
 from mlxts.search import storage, sweep, worker_checks
-from mlxts.training import run
 from mlxts.training.events import Event, Listener, StartEvent, StopEvent
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan, make_plan
 
 State = Literal["done", "failed", "pruned", "put back", "lost", "duplicate"]
 Listen = Callable[[Plan], AbstractContextManager[Listener]]  # who watches a run
@@ -131,7 +130,7 @@ class _Job:
         point = of.point(values)
         self._label = point.label
         self._give_way(trial)
-        plan = run.plan(worker_checks.pinned(point.config, self._study.user_attrs["data"]))
+        plan = make_plan(worker_checks.pinned(point.config, self._study.user_attrs["data"]))
         self._run_id = plan.run_id
         trial.set_user_attr("run_id", plan.run_id)
         with self._listen(plan) as emit:

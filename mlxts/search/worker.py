@@ -20,7 +20,7 @@ from mlxts.search.objective import REASON, RUN, TAKEN_OVER, Halted
 from mlxts.search.space import Values
 from mlxts.search.sweep_worker import Listen, Outcome, State
 from mlxts.training.events import Event, Listener
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan
 
 
 class Kind(Protocol):

@@ -7,7 +7,7 @@ from mlxts import run_files
 from mlxts.errors import MlxtsError, TrackingError
 from mlxts.tracking import base, replay
 from mlxts.tracking.base import Tracker
-from mlxts.training import log, run
+from mlxts.training import log
 
 
 def export(folder: Path, tracker: Tracker) -> int:
@@ -20,7 +20,7 @@ def export(folder: Path, tracker: Tracker) -> int:
         RunError: the folder holds no run.
         TrackingError: the tracker refused it.
     """
-    record = run.record(folder)
+    record = run_files.metadata(folder)
     count = 0
     try:
         tracker.begin(record, record["config"])

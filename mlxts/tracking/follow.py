@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from mlxts import run_files
 from mlxts.config import ExperimentConfig
 from mlxts.tracking import base, replay, trackers
 from mlxts.tracking.base import Tracker
 from mlxts.tracking.safe import Safe
-from mlxts.training import run
 from mlxts.training.events import Event, NoticeEvent, StartEvent
 
 Say = Callable[[NoticeEvent], None]
@@ -74,7 +74,7 @@ class Followers:
 
     def _begin(self, start: StartEvent) -> None:
         self._begun = True
-        record = run.record(self._folder)
+        record = run_files.metadata(self._folder)
         # All are open before any is told something: a notice goes to the others too.
         said = [message for one in self._all for message in one.begin(record, self._config)]
         before = list(replay.told(self._folder)) if start.resumed else []

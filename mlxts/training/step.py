@@ -25,16 +25,6 @@ from mlxts.training.distributed import ALONE, Ranks
 _FLOAT32 = ("revin", "head")  # parts of the model that are never rounded
 
 
-class TargetScale(NamedTuple):
-    """Regression targets are learned in units of the training split's deviation.
-
-    Binary tasks use (0, 1): the logit is the model's output.
-    """
-
-    center: float
-    scale: float
-
-
 class Update(NamedTuple):
     loss: mx.array  # mean over the batch's samples
     grad_norm: mx.array  # before clipping

@@ -14,7 +14,7 @@ from mlxts.cli.app import app
 from mlxts.errors import ConfigError, SearchError
 from mlxts.model import parameter_budget
 from mlxts.search import space, storage, train_validation_data, worker_checks
-from mlxts.training import run
+from mlxts.training.plan import make_plan
 from tests import homes
 from tests.search import studies
 
@@ -71,7 +71,7 @@ def test_a_search_is_run_shown_continued_and_its_winner_written(home: Path) -> N
     assert "mlxts train configs/winner.yaml" in written
     winner = config.load(Path("configs/winner.yaml"))
     assert winner.name == "winner"
-    assert run.plan(winner).run_id == best["run_id"]
+    assert make_plan(winner).run_id == best["run_id"]
     trained = json.loads(_call("train", "configs/winner.yaml", "--json").stdout)
     assert trained["run_id"] == best["run_id"]
     assert trained["best_loss"] == best["value"]

@@ -16,7 +16,7 @@ from mlxts.training import checkpoint
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import Ranks
 from mlxts.training.loop import fresh_state
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Forward, Step, make_optimizer
 from tests.training import worlds

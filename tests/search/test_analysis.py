@@ -10,8 +10,8 @@ from optuna.trial import TrialState
 from mlxts.errors import SearchError
 from mlxts.search import analysis, study
 from mlxts.search.objective import DUPLICATE, RUN
-from mlxts.training import run
 from mlxts.training.events import Event
+from mlxts.training.plan import make_plan
 from tests import homes
 from tests.search import studies
 
@@ -84,7 +84,7 @@ def test_the_winner_is_trained_again_with_other_seeds_and_once_only() -> None:
     assert found.error > 0
     for again in found.reruns:
         seeded = configuration.model_copy(update={"seed": again.seed})
-        assert run.plan(seeded).run_id == again.run_id != leader.user_attrs[RUN]
+        assert make_plan(seeded).run_id == again.run_id != leader.user_attrs[RUN]
     losses = [one.loss - one.baseline for one in found.reruns if one.loss and one.baseline]
     assert found.against_baseline == pytest.approx(sum(losses) / 2)
     said = {"beats", "not significantly different", "loses"}

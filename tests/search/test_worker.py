@@ -13,7 +13,7 @@ from mlxts.data import store
 from mlxts.errors import DivergedError, SearchError
 from mlxts.search import space, storage, study, sweep, train_validation_data, worker, worker_checks
 from mlxts.training.events import Event
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan
 from tests import homes
 from tests.search import studies, sweeps
 

@@ -13,8 +13,9 @@ from mlxts.errors import RunError, TrackingError
 from mlxts.tracking import export, follow, replay, trackers
 from mlxts.tracking.follow import Followers
 from mlxts.tracking.safe import Safe
-from mlxts.training import log, run
+from mlxts.training import log
 from mlxts.training.events import Event, NoticeEvent, StepEvent, StopEvent, ThermalEvent
+from mlxts.training.plan import Plan, make_plan
 from tests import homes
 from tests.tracking import stories
 
@@ -46,8 +47,8 @@ def _replace(monkeypatch: pytest.MonkeyPatch, make: Any) -> None:
     monkeypatch.setattr(experiment, "Followers", followers)
 
 
-def _plan(seed: int) -> run.Plan:
-    return run.plan(config.load(Path("small.yaml"), {"seed": seed, "tracking.to": ["mlflow"]}))
+def _plan(seed: int) -> Plan:
+    return make_plan(config.load(Path("small.yaml"), {"seed": seed, "tracking.to": ["mlflow"]}))
 
 
 def test_naming_a_tracker_makes_it_no_other_run() -> None:

@@ -11,8 +11,12 @@ from mlxts.errors import CheckpointError, ConfigError, DataError
 from mlxts.evaluation import baselines, predictions
 from mlxts.model import har as scale
 from mlxts.model import residual as columns
-from mlxts.training import offset, run, start
+from mlxts.model.initialisation import build_model
+from mlxts.training import offset, run
+from mlxts.training.distributed import ALONE
+from mlxts.training.losses import TargetScale
 from mlxts.training.offset import Offset
+from mlxts.training.plan import Plan, make_plan
 from tests import homes
 from tests.evaluation import worlds
 
@@ -22,11 +26,11 @@ def home(tmp_path, monkeypatch):
     return homes.simulated(tmp_path, monkeypatch)
 
 
-def plan(home, **changes) -> run.Plan:
-    return run.plan(config.load(home / "small.yaml", {"model.offset": "har"} | changes))
+def plan(home, **changes) -> Plan:
+    return make_plan(config.load(home / "small.yaml", {"model.offset": "har"} | changes))
 
 
-def execute(plan: run.Plan, **options) -> dict:
+def execute(plan: Plan, **options) -> dict:
     return experiment.execute(plan, emit=lambda event: None, **options)
 
 
@@ -34,9 +38,9 @@ def test_before_its_first_step_it_says_what_har_says(home):
     untrained = plan(home)
     data = untrained.dataset
     har = baselines.BASELINES["har"].fit(data)(data.samples["validation"])
-    beneath = offset.fitted(home, "har", data, run.ALONE)
-    model = start.model(untrained.config, untrained.shape, data)
-    trained = run.Trained(untrained, model, start.target_scale(data), offset=beneath)
+    beneath = offset.fitted(home, "har", data, ALONE)
+    model = build_model(untrained.config, untrained.shape, data)
+    trained = run.Trained(untrained, model, TargetScale.of(data), offset=beneath)
     # An output layer that starts near zero, on a bias of zero.
     assert np.abs(trained.outputs("validation") - har).max() < 0.6
     assert np.corrcoef(trained.outputs("validation"), har)[0, 1] > 0.9

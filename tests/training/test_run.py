@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlxts import config, files, locks
+from mlxts import config, files, locks, run_files
 from mlxts.errors import (
     BusyError,
     CheckpointError,
@@ -23,6 +23,7 @@ from mlxts.errors import (
 from mlxts.platform import device
 from mlxts.training import batch_size, log, run
 from mlxts.training.events import Event, StopEvent
+from mlxts.training.plan import Plan, make_plan
 from tests import homes
 
 # Another number of threads may sum in another order: children count as this process does.
@@ -35,11 +36,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return homes.simulated(tmp_path, monkeypatch)
 
 
-def _plan(home: Path, **overrides) -> run.Plan:
-    return run.plan(config.load(home / "small.yaml", overrides))
+def _plan(home: Path, **overrides) -> Plan:
+    return make_plan(config.load(home / "small.yaml", overrides))
 
 
-def _train(plan: run.Plan, *, stop_at: int | None = None, resume: bool = False) -> run.Trained:
+def _train(plan: Plan, *, stop_at: int | None = None, resume: bool = False) -> run.Trained:
     def gate(step: int) -> StopEvent | None:
         return StopEvent(step, "interrupted", "asked") if step == stop_at else None
 
@@ -80,10 +81,10 @@ def test_batch_statistics_over_another_micro_batch_are_another_run(
 
 def test_planning_a_run_makes_no_folder(home: Path) -> None:
     plan = _plan(home)
-    record = plan.record()
+    record = plan.to_dict()
     assert record["n_total"] == record["n_body"] + record["n_embed"] + record["n_head"]
     assert not files.runs_folder().exists()
-    assert run.time_steps(plan, count=1) > 0
+    assert plan.time_steps(count=1) > 0
     assert not files.runs_folder().exists()
 
 
@@ -267,12 +268,12 @@ def test_weights_that_were_not_scored_are_not_loaded_in_the_place_of_damaged_one
     assert len(run.load(plan.folder).outputs("validation"))
 
 
-def _watched(plan: run.Plan, source: str, stop_at: int, *, resume: bool = True) -> dict:
+def _watched(plan: Plan, source: str, stop_at: int, *, resume: bool = True) -> dict:
     def gate(step: int) -> StopEvent | None:
         return StopEvent(step, "interrupted", "asked") if step == stop_at else None
 
     run.train(plan, emit=lambda event: None, gate=gate, resume=resume, sensor={"source": source})
-    return run.record(plan.folder)
+    return run_files.metadata(plan.folder)
 
 
 def test_another_sensor_than_at_the_beginning_is_in_the_runs_record(home: Path) -> None:
