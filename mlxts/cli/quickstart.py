@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stdout
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -165,18 +164,19 @@ def _store(answers: "Answers") -> None:
 
 
 def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -> None:
-    from mlxts import console, experiment
+    from mlxts import console, experiment, run_files
     from mlxts.cli import train as training
 
-    execute = partial(experiment.execute, plan, resume=True)
     if not train:
         if as_json:
             emit(said)
         return
+    finished_before = run_files.is_finished(plan.folder)
+    device = nullcontext() if finished_before else training.claim_device()
+    with device, console.make(quiet=finished_before, json=as_json) as listener:
+        summary = experiment.execute(plan, emit=listener, resume=True)
     if not as_json:
-        training.train_plan(plan, execute, plan_is_known=True)
+        training.show_result(plan, summary, finished_before=finished_before)
         return
-    with console.make(json=True) as report:
-        summary = execute(emit=report)
     emit({**said, "summary": summary})
     training.leave_unless_finished(summary)

@@ -1,9 +1,8 @@
 """`train`, `batch-size`, `predict`: one experiment, its preparation, and what it says of today."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,7 +49,7 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train one model, restore its best weights and score it against HAR and linear."""
-    from mlxts import experiment
+    from mlxts import console, experiment, run_files
     from mlxts.training import distributed as ranks
     from mlxts.training.plan import make_plan
 
@@ -64,13 +63,20 @@ def train(
     if dry_run:
         _dry_run(plan, as_json)
         return
-    execute = partial(
-        experiment.execute, plan, resume=resume, ranks=together, stall_seconds=stall_seconds
-    )
-    if together.leads:
-        train_plan(plan, execute, quiet=quiet, as_json=as_json, per_device=per_device, wait=wait)
-    else:
-        leave_unless_finished(execute(emit=lambda event: None))
+    finished_before = run_files.is_finished(plan.folder)
+    silent = quiet or finished_before or not together.leads
+    if not (silent or as_json):
+        show_plan(plan.to_dict())
+    needs_device = together.leads and not finished_before
+    device = claim_device(per_device, wait=wait) if needs_device else nullcontext()
+    with device, console.make(quiet=silent, json=as_json) as listener:
+        summary = experiment.execute(
+            plan, emit=listener, resume=resume, ranks=together, stall_seconds=stall_seconds
+        )
+    if not together.leads:
+        leave_unless_finished(summary)
+        return
+    show_result(plan, summary, finished_before=finished_before, as_json=as_json)
 
 
 def batch_size(
@@ -241,38 +247,33 @@ def leave_unless_finished(summary: dict[str, Any]) -> None:
         raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)
 
 
-def train_plan(
-    plan: "Plan",
-    execute: Callable[..., dict[str, Any]],
-    *,
-    quiet: bool = False,
-    as_json: bool = False,
-    plan_is_known: bool = False,
-    per_device: int = 1,
-    wait: bool = False,
-) -> None:
-    """Show the plan, unless the reader has just seen it; train, draw and say how it ended.
+@contextmanager
+def claim_device(per_device: int = 1, *, wait: bool = False) -> Generator[None]:
+    """Take one of this device's places for the block.
 
     Args:
         per_device: how many may train on this device without a word about it.
-        wait: until the device is free; else a single run is trained all the same.
+        wait: until a place is free; else a single run is trained all the same.
     """
-    from mlxts import console, experiment, run_files
-    from mlxts.cli.evaluate import show_scores
-    from mlxts.report import run_page
     from mlxts.search import worker_checks
 
-    done_before = run_files.is_finished(plan.folder)
-    if not (quiet or as_json or done_before or plan_is_known):
-        show_plan(plan.to_dict())
     with ExitStack() as stack:
-        if wait and not done_before:
+        if wait:
             stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, tell=note))
-        elif not done_before:
+        else:
             for other in stack.enter_context(worker_checks.place_on_device(per_device)):
                 note(f"{other} trains on this device; both will take longer (--wait waits for it)")
-        with console.make(quiet=quiet or done_before, json=as_json) as report:
-            summary = execute(emit=report)
+        yield
+
+
+def show_result(
+    plan: "Plan", summary: dict[str, Any], *, finished_before: bool, as_json: bool = False
+) -> None:
+    """The scores of a finished run and its picture; the exit code where training was cut short."""
+    from mlxts import experiment
+    from mlxts.cli.evaluate import show_scores
+    from mlxts.report import run_page
+
     if summary["status"] not in experiment.FINISHED:
         if as_json:
             emit(summary)
@@ -283,8 +284,8 @@ def train_plan(
     if as_json:
         emit({**summary, "picture": str(picture)})
         return
-    if done_before:
-        note(f"run {plan.run_id} was done before; this is what it said")
+    if finished_before:
+        note(f"run {plan.run_id} was finished before; this is its result")
     show_scores(summary["scores"], plan.dataset, plan.config.name)
     say(f"best at step {summary['best_step']} of {summary['steps']}; {summary['message']}")
     say(summary["verdict"])
