@@ -45,10 +45,10 @@ class LayerNorm(nn.Module):
     kernel, which also keeps its sums in float32 when `x` is bfloat16.
     """
 
-    def __init__(self, width: int):
+    def __init__(self, dims: int):
         super().__init__()
-        self.weight = mx.ones((width,))
-        self.bias = mx.zeros((width,))
+        self.weight = mx.ones((dims,))
+        self.bias = mx.zeros((dims,))
 
     def __call__(self, x: mx.array) -> mx.array:
         """(..., D) -> (..., D)."""

@@ -341,7 +341,7 @@ def _folder() -> Path:
 
 
 def _digest(shape: Shape) -> str:
-    return canonical_hash(shape.record())[:16]
+    return canonical_hash(shape.to_dict())[:16]
 
 
 def _read(path: Path) -> TuningRecord | None:

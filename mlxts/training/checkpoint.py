@@ -22,7 +22,7 @@ from mlxts import json_files, transfer
 from mlxts.errors import CheckpointError, DeviceError, StorageError
 from mlxts.files import TEMPORARY, flush
 from mlxts.model.interfaces import Network
-from mlxts.model.patchtst import flat_arrays
+from mlxts.model.patchtst import current_names, flat_arrays
 from mlxts.training.early_stopping import EarlyStopping
 
 _WEIGHTS, _OPTIMIZER, _STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
@@ -184,10 +184,11 @@ def write_arrays(
 
 
 def _read_arrays(path: Path) -> dict[str, mx.array]:
+    """The arrays of a checkpoint, under the names that they have now."""
     loaded = mx.load(str(path))
     assert isinstance(loaded, dict)
     transfer.evaluate(loaded)
-    return loaded
+    return current_names(loaded)
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

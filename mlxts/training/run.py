@@ -24,7 +24,7 @@ from mlxts.files import sweep, write_text
 from mlxts.model import parameter_budget
 from mlxts.model.initialisation import build_model
 from mlxts.model.interfaces import Network
-from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
+from mlxts.model.patchtst import PatchTST, Shape, current_fields, flat_arrays
 from mlxts.platform import device
 from mlxts.training import checkpoint, loop, memory_plan, offset, run_metadata
 from mlxts.training.checkpoint import LoopState
@@ -261,10 +261,10 @@ def load_best(folder: Path, run_id: str, model: Network) -> None:
 
 def shape_of(folder: Path) -> Shape:
     """What the model of a run is. Raises RunError where its run.json is damaged."""
-    value = run_files.metadata(folder, ("shape",))["shape"]
+    values = current_fields(run_files.metadata(folder, ("shape",))["shape"])
     where = f"{folder / run_files.METADATA}: shape"
     way_out = "restore it from a backup, or train the run again"
-    return json_files.build(value, Shape, where=where, error=RunError, way_out=way_out)
+    return json_files.build(values, Shape, where=where, error=RunError, way_out=way_out)
 
 
 def pinned_configuration(folder: Path) -> ExperimentConfig:

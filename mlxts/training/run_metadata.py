@@ -25,7 +25,7 @@ def write(plan: Plan, sensor: dict[str, Any]) -> None:
             "git_commit": code_version.git_commit(),
             "splits": plan.dataset.splits_name,
             "artifacts": [asdict(artifact) for artifact in plan.dataset.artifacts],
-            "shape": plan.shape.record(),
+            "shape": plan.shape.to_dict(),
             "machine": device.describe(),
             "sensor": sensor,
             "versions": {

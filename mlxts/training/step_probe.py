@@ -60,7 +60,7 @@ class Bench:
     def __init__(self, configuration: ExperimentConfig, shape: Shape):
         self._opening = {
             "config": configuration.model_dump(mode="json"),
-            "shape": shape.record(),
+            "shape": shape.to_dict(),
         }
 
     def __enter__(self) -> Self:

@@ -155,7 +155,7 @@ def test_shipped_searches_are_strict_and_every_shape_meets_the_budget(path: Path
     for values in product(*shapes.values()):
         chosen = space.configure(loaded, dict(zip(shapes, values, strict=True)))
         shape = parameter_budget.solve(chosen.budget, chosen.features.tier, chosen.model)
-        assert shape.width % shape.heads == 0
+        assert shape.d_model % shape.heads == 0
 
 
 def test_a_search_is_shipped() -> None:

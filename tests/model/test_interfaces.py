@@ -54,19 +54,19 @@ def _windows(name: str, batch: int = 4) -> np.ndarray:
         ("dropout", -0.1, "does not lie"),
         ("dropout", float("nan"), "does not lie"),
         ("head_dropout", 1.5, "does not lie"),
-        ("heads", 3, "width: 8 cannot be shared by 3 heads"),
+        ("heads", 3, "d_model: 8 cannot be shared by 3 heads"),
         ("patch_length", T + 1, "longer than the context of 20"),
         *((f, 0, "no whole number above 0") for f in ("features", "context", "patch_length")),
-        *((f, 0, "no whole number above 0") for f in ("stride", "width", "depth", "heads")),
-        *((f, -1, "no whole number above 0") for f in ("hidden", "factor")),
-        ("width", 8.0, "no whole number above 0"),
+        *((f, 0, "no whole number above 0") for f in ("stride", "d_model", "depth", "heads")),
+        *((f, -1, "no whole number above 0") for f in ("ffn_dim", "rank")),
+        ("d_model", 8.0, "no whole number above 0"),
         ("depth", True, "no whole number above 0"),
     ],
 )
 def test_a_shape_that_no_model_can_have_is_refused(field: str, value: Any, said: str) -> None:
     with pytest.raises(ShapeError, match=said) as caught:
         replace(SHAPE, **{field: value})
-    assert str(caught.value).startswith((field, "width"))
+    assert str(caught.value).startswith((field, "d_model"))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -217,6 +217,16 @@ def test_weights_that_are_gone_are_an_error(home: Path) -> None:
         run.load(trained.plan.folder)
 
 
+def test_the_shape_of_a_run_of_version_0_1_is_read(home: Path) -> None:
+    trained = _train(_plan(home), stop_at=1)
+    path = trained.plan.folder / "run.json"
+    metadata = json.loads(path.read_text())
+    for now, before in {"d_model": "width", "ffn_dim": "hidden", "rank": "factor"}.items():
+        metadata["shape"][before] = metadata["shape"].pop(now)
+    path.write_text(json.dumps(metadata))
+    assert run.shape_of(trained.plan.folder) == trained.plan.shape
+
+
 def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no readable run\.json"):
         run.load(tmp_path)
