@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from mlxts.dataset import Dataset
+from mlxts.dataset.samples import Dataset
 
 
 class TargetScale(NamedTuple):

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlxts import code_version, dataset, run_files
-from mlxts.config import ExperimentConfig
+from mlxts import code_version, run_files
+from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import bars
-from mlxts.dataset import Dataset
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset
 from mlxts.errors import ConfigError
 from mlxts.features import timescales
 from mlxts.files import canonical_hash, runs_folder
@@ -101,18 +102,18 @@ def make_plan(
 
     Args:
         register: keep features that had to be computed; without it nothing is written.
-        data: what `dataset.build` made of this configuration, where it is there already.
+        data: what `build_dataset` made of this configuration, where it is there already.
         ranks: how many processes will train it; their sums differ in the last bits, so each
             number is a run of its own.
         tuned: strict mode wants the batch size tuned; False: plan all the same.
 
     Raises:
         ConfigError: a batch larger than the training split.
-        DataError, BudgetError: see `dataset.build`, `parameter_budget.solve` and
+        DataError, BudgetError: see `build_dataset`, `parameter_budget.solve` and
             `batch_size.micro_batch`.
         RunError: strict mode without a batch-size record for this budget and machine.
     """
-    data = data or dataset.build(configuration, register=register)
+    data = data or build_dataset(configuration, register=register)
     samples = len(data.samples["train"])
     if configuration.training.batch_size > samples:
         raise ConfigError(

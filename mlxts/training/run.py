@@ -16,9 +16,11 @@ import mlx.optimizers as optim
 import numpy as np
 from mlx.utils import tree_unflatten
 
-from mlxts import config, dataset, json_files, locks, run_files
-from mlxts.config import ExperimentConfig
-from mlxts.dataset import Dataset
+from mlxts import json_files, locks, run_files
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import load_config
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset
 from mlxts.errors import BusyError, CheckpointError, RunError
 from mlxts.files import sweep, write_text
 from mlxts.model import parameter_budget
@@ -224,7 +226,7 @@ def load(folder: Path) -> Trained:
     metadata = run_files.metadata(folder, ("shape", "data_hash", "micro_batch", "artifacts"))
     shape = shape_of(folder)
     configuration = pinned_configuration(folder)
-    data = dataset.build(configuration)
+    data = build_dataset(configuration)
     if data.data_hash != metadata["data_hash"]:
         raise CheckpointError(
             f"run {metadata['run_id']} was trained on other features than this version makes; "
@@ -275,7 +277,7 @@ def pinned_configuration(folder: Path) -> ExperimentConfig:
         ConfigError: its configuration is not one of this version.
     """
     metadata = run_files.metadata(folder, ("artifacts",))
-    configuration = config.load(folder / "config.yaml")
+    configuration = load_config(folder / "config.yaml")
     raw = {a["symbol"]: a["sha256"] for a in metadata["artifacts"] if "tier" not in a}
     data = configuration.data.model_copy(update={"pinned": raw})
     return configuration.model_copy(update={"data": data})

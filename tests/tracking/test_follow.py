@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mlxts import config, experiment
+from mlxts import experiment
+from mlxts.config.loading import load_config
 from mlxts.errors import RunError, TrackingError
 from mlxts.tracking import export, follow, replay, trackers
 from mlxts.tracking.follow import Followers
@@ -48,12 +49,12 @@ def _replace(monkeypatch: pytest.MonkeyPatch, make: Any) -> None:
 
 
 def _plan(seed: int) -> Plan:
-    return make_plan(config.load(Path("small.yaml"), {"seed": seed, "tracking.to": ["mlflow"]}))
+    return make_plan(load_config(Path("small.yaml"), {"seed": seed, "tracking.to": ["mlflow"]}))
 
 
 def test_naming_a_tracker_makes_it_no_other_run() -> None:
-    plain = config.load(Path("small.yaml"))
-    tracked = config.load(Path("small.yaml"), {"tracking.to": ["wandb"], "tracking.project": "x"})
+    plain = load_config(Path("small.yaml"))
+    tracked = load_config(Path("small.yaml"), {"tracking.to": ["wandb"], "tracking.project": "x"})
     assert tracked.hash == plain.hash
     assert tracked.tracking.to == ("wandb",)
 
@@ -226,7 +227,7 @@ def test_an_export_that_is_refused_is_one_line(runs: dict[str, dict[str, Any]]) 
 
 def test_following_is_off_unless_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said: list[NoticeEvent] = []
-    plain = config.load(Path("small.yaml"))
+    plain = load_config(Path("small.yaml"))
     with follow.Followers(plain, tmp_path, said.append) as followers:
         followers(stories.events()[0][0])
     assert said == []
