@@ -58,22 +58,22 @@ def train(
     configuration = _load(config, named, overrides)
     together = ranks.join() if distributed else ranks.ALONE
     plan = make_plan(configuration, register=not dry_run, ranks=together.size, tuned=not dry_run)
-    if together.leads and not (quiet or as_json):
+    if together.is_rank_zero and not (quiet or as_json):
         _recommend_tuning(plan)
     if dry_run:
         _dry_run(plan, as_json)
         return
     finished_before = run_files.is_finished(plan.folder)
-    silent = quiet or finished_before or not together.leads
+    silent = quiet or finished_before or not together.is_rank_zero
     if not (silent or as_json):
         show_plan(plan.to_dict())
-    needs_device = together.leads and not finished_before
+    needs_device = together.is_rank_zero and not finished_before
     device = claim_device(per_device, wait=wait) if needs_device else nullcontext()
     with device, console.make(quiet=silent, json=as_json) as listener:
         summary = experiment.execute(
             plan, emit=listener, resume=resume, ranks=together, stall_seconds=stall_seconds
         )
-    if not together.leads:
+    if not together.is_rank_zero:
         leave_unless_finished(summary)
         return
     show_result(plan, summary, finished_before=finished_before, as_json=as_json)

@@ -114,14 +114,16 @@ class VariantEncoder(nn.Module):
         sites = None if keys is None else split_keys(keys, 3 * len(self.layers))
         scores = None
         for index, layer in enumerate(self.layers):
-            own = None if sites is None else sites[3 * index : 3 * index + 3]
+            layer_keys = None if sites is None else sites[3 * index : 3 * index + 3]
             if checkpointing:
                 # An absent array is closed over: the checkpoint takes arrays alone.
-                run = partial(_first, layer, own) if scores is None else partial(layer, keys=own)
-                given = (x,) if scores is None else (x, scores)
-                x, scores = nn.utils.checkpoint(layer, run)(*given)
+                run = partial(_first, layer, layer_keys)
+                if scores is not None:
+                    run = partial(layer, keys=layer_keys)
+                inputs = (x,) if scores is None else (x, scores)
+                x, scores = nn.utils.checkpoint(layer, run)(*inputs)
             else:
-                x, scores = layer(x, scores, own)
+                x, scores = layer(x, scores, layer_keys)
         return normalised(self.norm, x, training=keys is not None) if self._closing else x
 
 

@@ -50,8 +50,8 @@ def activation_bytes(
     """
     P, D = shape.patches, shape.d_model
     layer = 14 * D + 4 * shape.ffn_dim + 3 * shape.heads * P // 2
-    kept = shape.depth * D + 3 * layer // 2 if checkpointing else shape.depth * layer
-    tokens = shape.sequences * P * (kept + 18 * D + 6 * shape.ffn_dim)
+    stored = shape.depth * D + 3 * layer // 2 if checkpointing else shape.depth * layer
+    tokens = shape.sequences * P * (stored + 18 * D + 6 * shape.ffn_dim)
     return _BYTES[precision] * samples * max(_inputs(shape, tokens))
 
 

@@ -72,9 +72,9 @@ class Shape:
     head: Head = "flatten"
 
     def __post_init__(self) -> None:
-        for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
-                raise ShapeError(f"{name}: {getattr(self, name)!r} is none of {', '.join(known)}")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ShapeError(f"{name}: {getattr(self, name)!r} is none of {', '.join(choices)}")
         for name in _COUNTS:
             value = getattr(self, name)
             if type(value) is not int or value < 1:
@@ -176,10 +176,11 @@ class PatchTST(Network):
         self.head = Dense(inputs, 1, rng, gain=inputs**-0.5)
         self.head.bias = mx.array([bias], dtype=mx.float32)
         if shape.statistics_to_head:
-            known = np.stack([np.zeros(shape.features), np.ones(shape.features)])
-            given = known if statistics is None else require_statistics(statistics, shape.features)
-            self._center = mx.array(given[0].astype(np.float32))
-            self._spread = mx.array(np.maximum(given[1], 1e-6).astype(np.float32))
+            if statistics is None:
+                statistics = np.stack([np.zeros(shape.features), np.ones(shape.features)])
+            mean, deviation = require_statistics(statistics, shape.features)
+            self._center = mx.array(mean.astype(np.float32))
+            self._spread = mx.array(np.maximum(deviation, 1e-6).astype(np.float32))
 
     @property
     def shape(self) -> Shape:

@@ -119,7 +119,7 @@ def draw(progress: Progress, width: int) -> RenderableType:
         *_best(progress, width),
         Text(),
         *_now(progress.current),
-        Text(f"heat   {words.heat(progress.thermal)}", style="dim", no_wrap=True),
+        Text(f"heat   {words.temperature(progress.thermal)}", style="dim", no_wrap=True),
         # One short: a terminal that echoes ^C behind a full line begins another one.
         Text("─" * (width - 1), style="dim", no_wrap=True),
     ]
@@ -194,4 +194,4 @@ def _standing(progress: Progress) -> str:
     if progress.best:
         text += f" · best {words.loss(progress.best.value)} (trial {progress.best.number})"
     text += f" · left {words.duration(progress.seconds_left)}"
-    return f"{text} · heat {words.heat(progress.thermal)}"
+    return f"{text} · heat {words.temperature(progress.thermal)}"

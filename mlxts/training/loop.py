@@ -36,7 +36,7 @@ from mlxts.training.events import (
     StopEvent,
     ValidationEvent,
 )
-from mlxts.training.losses import Constant, TargetScale, mean_loss
+from mlxts.training.losses import BaseRateForecast, TargetScale, mean_loss
 from mlxts.training.offset import Offset
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Forward, Step, learning_rate
@@ -72,7 +72,9 @@ class Arrays:
     train_dates: np.ndarray | None = None  # (n,) datetime64[D], to name a batch by
 
     @classmethod
-    def of(cls, data: Dataset, scale: TargetScale, baseline: Offset | None = None) -> Self:
+    def from_dataset(
+        cls, data: Dataset, scale: TargetScale, baseline: Offset | None = None
+    ) -> Self:
         """Of a data set's training and validation split.
 
         Args:
@@ -80,7 +82,7 @@ class Arrays:
         """
         train, validation = data.samples["train"], data.samples["validation"]
         return cls(
-            features=device.on_device(offset.inputs(data, baseline, *scale)),
+            features=device.on_device(offset.inputs(data, baseline, scale)),
             train_rows=train.rows,
             train_targets=scale.scaled(train.targets),
             validation_rows=validation.rows,
@@ -144,7 +146,9 @@ def train(
     steps_per_epoch = batches.steps_per_epoch
     total_steps = steps_per_epoch * settings.max_epochs
     validate_after = validation_steps(steps_per_epoch, settings.validations_per_epoch)
-    base_rate = Constant.of(arrays.train_targets, binary=binary, huber_delta=settings.huber_delta)
+    base_rate = BaseRateForecast.fit(
+        arrays.train_targets, binary=binary, huber_delta=settings.huber_delta
+    )
     step = Step(model, optimizer, settings, binary=binary, ranks=ranks)
     forward = Forward(model, evaluation_batch)
     saved_step = state.step  # of the newest checkpoint
@@ -158,10 +162,10 @@ def train(
         """End training if there is a problem after so many updates."""
         if problem is None:
             return
-        samples = batches.chosen(steps_done - 1)
+        samples = batches.sample_indices(steps_done - 1)
         rows = arrays.train_rows[samples]
         dates = None if arrays.train_dates is None else arrays.train_dates[samples]
-        where = divergence.batch(steps_done, steps_per_epoch, rows, dates)
+        where = divergence.describe_batch(steps_done, steps_per_epoch, rows, dates)
         message = f"{problem} at {where}; lower training.learning_rate, {saved()}"
         emit(StopEvent(steps_done, "diverged", message))
         raise DivergedError(message)
@@ -171,24 +175,24 @@ def train(
         targets = arrays.validation_targets[windows]
         loss = mean_loss(outputs, targets, binary=binary, huber_delta=settings.huber_delta)
         # One loss for all: unlike machines differ in its last bits, and would not stop together.
-        loss = ranks.number_from_leader(loss)
-        require(divergence.of_loss("validation loss", loss, base_rate, targets), state.step)
+        loss = ranks.broadcast(loss)
+        require(divergence.loss_problem("validation loss", loss, base_rate, targets), state.step)
         return outputs, loss
 
     def save_best() -> None:
-        require(divergence.of_arrays("weights", flat_arrays(model.parameters())), state.step)
-        if ranks.leads:
+        require(divergence.array_problem("weights", flat_arrays(model.parameters())), state.step)
+        if ranks.is_rank_zero:
             permit()
             path = checkpoint.save(folder, "best", model, state)
             emit(CheckpointEvent(state.step, str(path), best=True))
 
     def save_last(*, validated: bool) -> None:
         nonlocal saved_step
-        require(divergence.of_arrays("weights", flat_arrays(model.parameters())), state.step)
-        require(divergence.of_arrays("moments", flat_arrays(optimizer.state)), state.step)
+        require(divergence.array_problem("weights", flat_arrays(model.parameters())), state.step)
+        require(divergence.array_problem("moments", flat_arrays(optimizer.state)), state.step)
         if not validated:  # the last update may have done what its own loss cannot show
             validate(slice(evaluation_batch))
-        if ranks.leads:
+        if ranks.is_rank_zero:
             permit()
             path = checkpoint.save(folder, "last", model, state, optimizer)
             emit(CheckpointEvent(state.step, str(path), best=False))
@@ -206,12 +210,12 @@ def train(
             )
             # The next batch is drawn while the device works on this one.
             samples, rate = batch.samples, learning_rate(settings, state.step)
-            targets = arrays.train_targets[batches.chosen(state.step)]
+            targets = arrays.train_targets[batches.sample_indices(state.step)]
             batch = batches.at(state.step + 1) if state.step + 1 < total_steps else None
             transfer.evaluate(update, model.state, optimizer.state)
             loss, grad_norm = (float(value) for value in transfer.on_host(update))
             seconds = time.perf_counter() - began
-            require(divergence.of_update(loss, grad_norm, base_rate, targets), state.step + 1)
+            require(divergence.update_problem(loss, grad_norm, base_rate, targets), state.step + 1)
 
             # What compiling took is no training time, as a pause is none.
             state = replace(
@@ -312,7 +316,7 @@ def _count_validation(
     """The state after a validation: early stopping, and whether all predictions are alike."""
     predictions = expit(outputs) if binary else outputs
     low, high = float(predictions.min()), float(predictions.max())
-    stopping = state.stopping.look(loss, state.step)
+    stopping = state.stopping.update(loss, state.step)
     emit(ValidationEvent(state.step, epoch, loss, stopping.best, stopping.improved, (low, high)))
     collapsed = binary and high - low < protocol.COLLAPSE_RANGE
     in_a_row = state.collapsed_looks + 1 if collapsed else 0
@@ -328,6 +332,8 @@ def _natural_end(state: LoopState) -> StopEvent:
     best = f"best validation loss {state.stopping.best:.4f} at step {state.stopping.best_step}"
     if state.stopping.should_stop:
         return StopEvent(
-            state.step, "early_stop", f"no better for {state.stopping.waited} looks; {best}"
+            state.step,
+            "early_stop",
+            f"no improvement in {state.stopping.waited} validations; {best}",
         )
-    return StopEvent(state.step, "finished", f"the last epoch is done; {best}")
+    return StopEvent(state.step, "finished", f"all epochs are done; {best}")

@@ -19,7 +19,7 @@ class TargetScale(NamedTuple):
     scale: float
 
     @classmethod
-    def of(cls, data: Dataset) -> Self:
+    def fit(cls, data: Dataset) -> Self:
         """Mean and deviation of the training targets for regression, else (0, 1)."""
         if data.task.kind != "regression":
             return cls(0.0, 1.0)
@@ -49,7 +49,7 @@ def mean_loss(
 
 
 @dataclass(frozen=True)
-class Constant:
+class BaseRateForecast:
     """The forecast that says the training targets' base rate (regression: mean) of every sample.
 
     Attributes:
@@ -63,7 +63,7 @@ class Constant:
     huber_delta: float
 
     @classmethod
-    def of(cls, targets: np.ndarray, *, binary: bool, huber_delta: float) -> Self:
+    def fit(cls, targets: np.ndarray, *, binary: bool, huber_delta: float) -> Self:
         """From the training targets, (n,).
 
         Where all of them are alike nothing can be lost: the loss is then that of a forecast that

@@ -63,7 +63,7 @@ class Trained:
     def on(self, data: Dataset, rows: np.ndarray) -> np.ndarray:
         """(n,) float64 for windows that end at `rows` of a data set's bars."""
         forward = Forward(self.model, self.plan.evaluation_batch)
-        inputs = device.on_device(offset.inputs(data, self.offset, *self.scale))
+        inputs = device.on_device(offset.inputs(data, self.offset, self.scale))
         return self.scale.unscaled(forward(inputs, rows))
 
 
@@ -81,12 +81,12 @@ def train(
     """Train to the end (or until the gate stops it) and restore the best weights.
 
     Args:
-        emit: told of every event, besides the run's own log.
+        emit: listener to every event, besides the run's own log.
         gate: asked after every step.
         resume: continue an unfinished run of the same id.
-        sensor: which one watches the heat, for run.json.
-        connect: is given, once the run's record is open, the listener that writes it, for whoever
-            else has events to tell.
+        sensor: which one measures temperature, for run.json.
+        connect: called, once the run's log is open, with the listener that writes it, for others
+            that emit events.
         ranks: the processes that train this model together; rank 0 alone touches the folder.
         permit: see `loop.train`.
 
@@ -99,9 +99,9 @@ def train(
     """
     configuration, data = plan.config, plan.dataset
     checkpoints = plan.folder / CHECKPOINTS
-    ranks.same("the run", plan.run_id)
+    ranks.assert_same("the run", plan.run_id)
     with ExitStack() as stack:
-        if ranks.leads:
+        if ranks.is_rank_zero:
             _open_folder(plan, resume, stack)
         memory_plan.check(plan.step_bytes, data.features.nbytes)
         device.limit_memory(plan.memory_bytes)
@@ -112,22 +112,22 @@ def train(
         optimizer.init(model.trainable_parameters())
         state, refused = fresh_state(configuration, plan.run_id), []
         notices = [_SLOW] if _is_slow(configuration) else []
-        if ranks.leads and checkpoint.exists(checkpoints, "last"):
+        if ranks.is_rank_zero and checkpoint.exists(checkpoints, "last"):
             state, refused = checkpoint.restore(checkpoints, "last", plan.run_id, model, optimizer)
             notices.append(run_metadata.add_sensor(plan.folder, state.step, sensor or {}))
-        elif ranks.leads:
+        elif ranks.is_rank_zero:
             write_text(plan.folder / "config.yaml", configuration.to_yaml())
             run_metadata.write(plan, sensor or {})
         state = _broadcast(state, model, optimizer, ranks)
 
         # What it reads: features, and targets in units of the loss.
-        scale = TargetScale.of(data)
-        baseline = offset.fitted(plan.folder, configuration.model.offset, data, ranks)
-        arrays = Arrays.of(data, scale, baseline)
+        scale = TargetScale.fit(data)
+        baseline = offset.load_or_fit(plan.folder, configuration.model.offset, data, ranks)
+        arrays = Arrays.from_dataset(data, scale, baseline)
 
         # Who is told: the run's own log, and the caller.
         listeners = [emit]
-        if ranks.leads:
+        if ranks.is_rank_zero:
             log = stack.enter_context(RunLog(plan.folder, state.step))
             listeners.insert(0, log)
             if log.lost_steps:
@@ -157,7 +157,7 @@ def train(
             evaluation_batch=plan.evaluation_batch,
             permit=permit,
         )
-        if ranks.leads and outcome.stop.reason in ("finished", "early_stop"):
+        if ranks.is_rank_zero and outcome.stop.reason in ("finished", "early_stop"):
             outcome = loop.restore_best(checkpoints, outcome, model, emit_to_all)
     return Trained(plan, model, scale, outcome, baseline)
 
@@ -184,11 +184,11 @@ def _broadcast(
     state: LoopState, model: PatchTST, optimizer: optim.MultiOptimizer, ranks: Ranks
 ) -> LoopState:
     """Rank 0's place in the run, and its weights where that is not the beginning."""
-    state = LoopState.of(ranks.record_from_leader(asdict(state)))
+    state = LoopState.from_dict(ranks.broadcast(asdict(state)))
     if state.step:
-        weights = ranks.from_leader(flat_arrays(model.trainable_parameters()))
+        weights = ranks.broadcast_arrays(flat_arrays(model.trainable_parameters()))
         model.update(tree_unflatten(list(weights.items())))
-        moments = ranks.from_leader(flat_arrays(optimizer.state))
+        moments = ranks.broadcast_arrays(flat_arrays(optimizer.state))
         optimizer.state = tree_unflatten(list(moments.items()))
     return state
 
@@ -235,8 +235,8 @@ def load(folder: Path) -> Trained:
     plan = Plan(configuration, data, shape, metadata["micro_batch"], metadata["run_id"])
     model = build_model(configuration, shape, data)
     load_best(folder, plan.run_id, model)
-    baseline = offset.known(folder, configuration.model.offset)
-    return Trained(plan, model, TargetScale.of(data), offset=baseline)
+    baseline = offset.load(folder, configuration.model.offset)
+    return Trained(plan, model, TargetScale.fit(data), offset=baseline)
 
 
 def load_best(folder: Path, run_id: str, model: Network) -> None:

@@ -113,7 +113,7 @@ def test_what_save_pretrained_wrote_is_read(name: str, tmp_path: Path) -> None:
 
 def test_defaults_are_those_of_the_library() -> None:
     theirs = _transformers().PatchTSTConfig()
-    own = Published(task="classification").record()
+    own = Published(task="classification").to_dict()
     assert {key: getattr(theirs, key) for key in own if key != "task"} == {
         key: value for key, value in own.items() if key != "task"
     }

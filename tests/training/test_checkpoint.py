@@ -18,7 +18,7 @@ from mlxts.training.step import make_optimizer
 from tests import devices
 
 SHAPE = Shape("mixing", 3, 12, 4, 4, 8, 1, 2, 12, 3)
-STATE = LoopState("run", 7, EarlyStopping(5).look(0.4, 3), 1.25, 96, 0, 3.5)
+STATE = LoopState("run", 7, EarlyStopping(5).update(0.4, 3), 1.25, 96, 0, 3.5)
 
 
 def _model(seed: int) -> PatchTST:
@@ -162,7 +162,7 @@ def test_where_both_are_damaged_each_is_named(tmp_path: Path) -> None:
 
 
 def test_a_state_that_other_ranks_are_told_is_the_same() -> None:
-    assert LoopState.of(asdict(STATE)) == STATE
+    assert LoopState.from_dict(asdict(STATE)) == STATE
 
 
 def test_where_nothing_can_be_written_the_systems_reason_is_told(tmp_path: Path) -> None:
