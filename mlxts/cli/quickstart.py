@@ -179,4 +179,4 @@ def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -
         training.show_result(plan, summary, finished_before=finished_before)
         return
     emit({**said, "summary": summary})
-    training.leave_unless_finished(summary)
+    training.exit_unless_finished(summary["status"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts.cli.output import JsonOption, emit, note, number, say, table
+from mlxts.cli.seconds import seconds
 from mlxts.cli.worker import PerDeviceOption, WaitOption
 
 if TYPE_CHECKING:
@@ -41,7 +42,12 @@ def train(
         bool, typer.Option("--distributed", help="This process is one of several (mlx.launch).")
     ] = False,
     stall_seconds: Annotated[
-        float, typer.Option(help="With --distributed: a step that takes longer ends the process.")
+        float,
+        typer.Option(
+            parser=seconds(least=1.0),
+            metavar="SECONDS",
+            help="With --distributed: a step that takes longer ends the process.",
+        ),
     ] = 600.0,
     per_device: PerDeviceOption = 1,
     wait: WaitOption = False,
@@ -74,7 +80,7 @@ def train(
             plan, emit=listener, resume=resume, ranks=together, stall_seconds=stall_seconds
         )
     if not together.is_rank_zero:
-        leave_unless_finished(summary)
+        exit_unless_finished(summary["status"])
         return
     show_result(plan, summary, finished_before=finished_before, as_json=as_json)
 
@@ -238,12 +244,12 @@ def _phases(record: dict[str, Any]) -> list[tuple[str, int]]:
     return [(f"canonical {split} samples", count) for split, count in canonical.items()]
 
 
-def leave_unless_finished(summary: dict[str, Any]) -> None:
+def exit_unless_finished(status: str) -> None:
     """End with the exit code of what cut training short, if anything did."""
     from mlxts import experiment, protocol
 
-    if summary["status"] not in experiment.FINISHED:
-        overheated = summary["status"] == "overheated"
+    if status not in experiment.FINISHED:
+        overheated = status == "overheated"
         raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)
 
 
@@ -259,7 +265,7 @@ def claim_device(per_device: int = 1, *, wait: bool = False) -> Generator[None]:
 
     with ExitStack() as stack:
         if wait:
-            stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, tell=note))
+            stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, notify=note))
         else:
             for other in stack.enter_context(worker_checks.place_on_device(per_device)):
                 note(f"{other} trains on this device; both will take longer (--wait waits for it)")
@@ -279,7 +285,7 @@ def show_result(
             emit(summary)
         else:
             say(f"{summary['status']}: {summary['message']}")
-        leave_unless_finished(summary)
+        exit_unless_finished(summary["status"])
     picture = run_page.draw(plan.folder, plan.dataset)
     if as_json:
         emit({**summary, "picture": str(picture)})
