@@ -136,7 +136,7 @@ def test_a_tracker_that_fails_is_told_once_and_the_run_is_whole(
     assert "mlflow stopped tracking this run: broken in" in notice
     assert "mlxts track export" in notice
     recorded = [row for row in log.read(plan.folder / log.EVENTS) if row["event"] == "notice"]
-    assert len(recorded) == (0 if where == "end" else 1)  # the record is closed by then
+    assert len(recorded) == (0 if where == "finish" else 1)  # the record is closed by then
 
 
 def test_a_library_that_is_not_there_is_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,14 +193,14 @@ def _is_passing(event: Event) -> bool:
 def test_the_record_of_a_run_is_the_events_that_made_it(runs: dict[str, dict[str, Any]]) -> None:
     plan, seen = _plan(28), []
     experiment.execute(plan, emit=seen.append)
-    from mlxts.tracking.base import numbers
+    from mlxts.tracking.base import metrics
 
     told = [(event.kind, event.step) for event, _ in replay.events(plan.folder)]
     # What the guard says before the record is open is for the console alone.
     begun = [event.kind for event in seen].index("start")
     kept = [(event.kind, event.step) for event in seen[begun:] if not _is_passing(event)]
     assert sorted(told) == sorted(kept)
-    losses = [numbers(e)["train/loss"] for e, _ in replay.events(plan.folder) if e.kind == "step"]
+    losses = [metrics(e)["train/loss"] for e, _ in replay.events(plan.folder) if e.kind == "step"]
     assert losses == [e.loss for e in seen if isinstance(e, StepEvent)]
 
 
