@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlxts.search.analysis import SelectionBias
     from mlxts.search.jobs import Job
     from mlxts.training.events import Listener
-    from mlxts.training.run import Plan
+    from mlxts.training.plan import Plan
 
 
 class _SearchByDefault(Group):

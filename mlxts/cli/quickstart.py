@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stdout
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +16,7 @@ from mlxts.cli.output import JsonOption, emit, note
 
 if TYPE_CHECKING:
     from mlxts.quickstart import Answers
-    from mlxts.training.run import Plan
+    from mlxts.training.plan import Plan
 
 
 class SourceName(StrEnum):
@@ -52,7 +51,7 @@ def quickstart(
     from mlxts import quickstart as first
     from mlxts.cli.train import show_plan
     from mlxts.errors import ConfigError
-    from mlxts.training import run
+    from mlxts.training.plan import make_plan
 
     if output.exists():
         raise ConfigError(f"{output} is there already; choose another --output")
@@ -68,10 +67,10 @@ def quickstart(
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         _store(answers)
     files.write_text(output, wanted.to_yaml())
-    plan = run.plan(wanted)
+    plan = make_plan(wanted)
     commands = first.next_commands(answers)
     if not as_json:
-        show_plan(plan.record())
+        show_plan(plan.to_dict())
         print(f"{output} is written; what goes on from here:")
         for command in commands:
             print(f"  {command}")
@@ -81,7 +80,7 @@ def quickstart(
     except (EOFError, KeyboardInterrupt):
         train = False
         note("")
-    said = {"config": str(output), "commands": commands, "plan": plan.record()}
+    said = {"config": str(output), "commands": commands, "plan": plan.to_dict()}
     _finish(said, plan, train=bool(train), as_json=as_json)
 
 
@@ -165,18 +164,19 @@ def _store(answers: "Answers") -> None:
 
 
 def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -> None:
-    from mlxts import console, experiment
+    from mlxts import console, experiment, run_files
     from mlxts.cli import train as training
 
-    execute = partial(experiment.execute, plan, resume=True)
     if not train:
         if as_json:
             emit(said)
         return
+    finished_before = run_files.is_finished(plan.folder)
+    device = nullcontext() if finished_before else training.claim_device()
+    with device, console.make(quiet=finished_before, json=as_json) as listener:
+        summary = experiment.execute(plan, emit=listener, resume=True)
     if not as_json:
-        training.train_plan(plan, execute, plan_is_known=True)
+        training.show_result(plan, summary, finished_before=finished_before)
         return
-    with console.make(json=True) as report:
-        summary = execute(emit=report)
     emit({**said, "summary": summary})
     training.exit_unless_finished(summary["status"])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mlxts.search.jobs import Job, Outcome
     from mlxts.training.events import Listener
-    from mlxts.training.run import Plan
+    from mlxts.training.plan import Plan
 
 StorageOption = Annotated[
     str | None,

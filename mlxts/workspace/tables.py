@@ -212,7 +212,7 @@ def exit_codes() -> str:
             (protocol.EXIT_UNEXPECTED, "an error of mlxts itself; its traceback is in a file"),
             (
                 protocol.EXIT_DEVICE,
-                "the device failed; the last checkpoint is kept, go on with `--resume`",
+                "the device failed; the last checkpoint is kept, continue with `--resume`",
             ),
             (protocol.EXIT_STALLED, "a rank heard nothing from the others"),
             (protocol.EXIT_OVERHEATED, "too hot; a checkpoint was written"),
