@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from itertools import product
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from mlxts import protocol
 from mlxts.config.yamltext import YamlError, parse_yaml
 from mlxts.errors import ConfigError
 
-FILE = Path(__file__).parents[2] / "configs" / "universe.yaml"
+FILE = Path(str(files("mlxts"))) / "resources" / "universe.yaml"
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
 """YAML or a mapping in, an ExperimentConfig out; what is wrong is one line that names the key."""
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from mlxts.config.experiment import ExperimentConfig
-from mlxts.config.validation import first_problem
+from mlxts.config.validation import first_problem, one_line
 from mlxts.config.yamltext import YamlError, overridden, parse_yaml
+from mlxts.data.sources import registry
 from mlxts.errors import ConfigError
 
 
@@ -24,9 +26,15 @@ def load_config(path: Path, overrides: dict[str, Any] | None = None) -> Experime
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """A YAML file that holds a mapping. Raises ConfigError."""
+    """A YAML file that holds a mapping; those of `configs/` come with an installed package too.
+
+    Raises:
+        ConfigError: no such file, one that cannot be read, or no mapping.
+    """
+    shipped = files("mlxts") / "resources" / path.as_posix()
     try:
-        values = parse_yaml(path.read_text(encoding="utf-8"))
+        file = shipped if shipped.is_file() and not path.exists() else path
+        values = parse_yaml(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"no configuration at {path}; see configs/ for some") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -41,6 +49,10 @@ def read_mapping(path: Path) -> dict[str, Any]:
 def build_config(values: dict[str, Any], *, origin: str = "configuration") -> ExperimentConfig:
     """Validate a mapping. Raises ConfigError with the first offending key."""
     try:
-        return ExperimentConfig.model_validate(values)
+        config = ExperimentConfig.model_validate(values)
+        registry.require_bars(config.data.source)
     except ValidationError as error:
         raise ConfigError(f"{origin}: {first_problem(error)}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {one_line(str(error))}") from error
+    return config
