@@ -10,11 +10,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlxts"
 STAIRCASE = [
-    "protocol", "errors", "files", "json_files", "code_version", "locks", "run_files",
-    "data.sources", "config", "transfer", "platform", "data", "simulation", "features", "dataset",
-    "baselines", "model", "training", "thermal", "console", "tracking", "evaluation", "experiment",
-    "interop", "walk_forward", "search", "scaling", "report", "quickstart", "workspace", "cli",
-    "__main__",
+    "interrupt", "protocol", "errors", "files", "json_files", "code_version", "locks",
+    "run_files", "data.sources", "config", "transfer", "platform", "data", "simulation",
+    "features", "dataset", "baselines", "model", "training", "thermal", "console", "tracking",
+    "evaluation", "experiment", "interop", "walk_forward", "search", "scaling", "report",
+    "quickstart", "workspace", "cli", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))

@@ -17,6 +17,9 @@ def main() -> None:
 
 
 def _command() -> None:
+    from mlxts import interrupt
+
+    interrupt.raise_again()
     from mlxts import platform
     from mlxts.platform import huge_pages
 

@@ -1,11 +1,11 @@
 """YAML or a mapping in, an ExperimentConfig out; what is wrong is one line that names the key."""
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from mlxts import files
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.validation import first_problem, one_line
 from mlxts.config.yamltext import YamlError, overridden, parse_yaml
@@ -31,14 +31,13 @@ def read_mapping(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: no such file, one that cannot be read, or no mapping.
     """
-    shipped = files("mlxts") / "resources" / path.as_posix()
+    shipped = files.RESOURCES / path
     try:
-        file = shipped if shipped.is_file() and not path.exists() else path
-        values = parse_yaml(file.read_text(encoding="utf-8"))
+        values = parse_yaml(files.read_text(path if path.exists() else shipped))
     except FileNotFoundError as error:
         raise ConfigError(f"no configuration at {path}; see configs/ for some") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        raise ConfigError(f"{path} cannot be read: {files.reason(error)}") from error
     except YamlError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(values, dict):
