@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlxts import protocol, quickstart
-from mlxts.cli.docs import command_tree
+from mlxts.cli.app import command_tree
 from mlxts.config.loading import load_config
 from mlxts.data.sources import registry
 from mlxts.errors import ConfigError

@@ -163,6 +163,7 @@ def _store(answers: "Answers") -> None:
 
 def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -> None:
     from mlxts import console, experiment
+    from mlxts.cli import failures
     from mlxts.cli import train as training
 
     execute = partial(experiment.execute, plan, resume=True)
@@ -176,4 +177,4 @@ def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -
     with console.make(json=True) as report:
         summary = execute(emit=report)
     emit({**said, "summary": summary})
-    training.exit_unless_finished(summary["status"])
+    failures.exit_unless_finished(summary["status"])

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlxts.cli.failures import exit_unless_finished
 from mlxts.cli.output import JsonOption, emit, note, number, say, table
+from mlxts.cli.scores import show_scores
 from mlxts.cli.seconds import seconds
 from mlxts.cli.worker import PerDeviceOption, WaitOption
 
@@ -239,15 +241,6 @@ def _phases(record: dict[str, Any]) -> list[tuple[str, int]]:
     return [(f"canonical {split} samples", count) for split, count in canonical.items()]
 
 
-def exit_unless_finished(status: str) -> None:
-    """End with the exit code of what cut training short, if anything did."""
-    from mlxts import experiment, protocol
-
-    if status not in experiment.FINISHED:
-        overheated = status == "overheated"
-        raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)
-
-
 def train_plan(
     plan: "Plan",
     execute: Callable[..., dict[str, Any]],
@@ -265,7 +258,6 @@ def train_plan(
         wait: until the device is free; else a single run is trained all the same.
     """
     from mlxts import console, experiment, run_files
-    from mlxts.cli.evaluate import show_scores
     from mlxts.report import run_page
     from mlxts.search import worker_checks
 
