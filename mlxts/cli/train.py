@@ -254,12 +254,13 @@ def exit_unless_finished(status: str) -> None:
 
 
 @contextmanager
-def claim_device(per_device: int = 1, *, wait: bool = False) -> Generator[None]:
+def claim_device(per_device: int = 1, *, wait: bool | None = None) -> Generator[None]:
     """Take one of this device's places for the block.
 
     Args:
         per_device: how many may train on this device without a word about it.
-        wait: until a place is free; else a single run is trained all the same.
+        wait: until a place is free; else a single run is trained all the same. None: the command
+            has no option to wait, and none is advised.
     """
     from mlxts.search import worker_checks
 
@@ -268,7 +269,8 @@ def claim_device(per_device: int = 1, *, wait: bool = False) -> Generator[None]:
             stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, notify=note))
         else:
             for other in stack.enter_context(worker_checks.place_on_device(per_device)):
-                note(f"{other} trains on this device; both will take longer (--wait waits for it)")
+                hint = " (--wait waits for it)" if wait is not None else ""
+                note(f"{other} trains on this device; both will take longer{hint}")
         yield
 
 
