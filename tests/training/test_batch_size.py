@@ -210,7 +210,7 @@ def test_a_device_that_fails_in_the_child_is_a_device_error_here(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), root]))
     settings = worlds.configuration()
     with (
-        Bench(settings, _shape(settings)) as bench,
+        StepProbe(settings, _shape(settings)) as bench,
         pytest.raises(DeviceError, match="the GPU was taken away") as caught,
     ):
         bench.measure(Request(1))
