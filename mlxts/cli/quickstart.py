@@ -13,21 +13,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts.cli.output import JsonOption, emit, note
+from mlxts.data.sources import registry
 
 if TYPE_CHECKING:
     from mlxts.quickstart import Answers
     from mlxts.training.plan import Plan
 
 
-class SourceName(StrEnum):
-    sample = "sample"
-    yahoo = "yahoo"
-    files = "files"
+SourceName = StrEnum("SourceName", registry.for_quickstart())
 
 
 def quickstart(
     source: Annotated[
-        SourceName | None, typer.Option(help="sample (offline), yahoo, or files of your own.")
+        SourceName | None, typer.Option(help="sample is offline, files are your own.")
     ] = None,
     symbols: Annotated[
         str | None,
@@ -143,13 +141,12 @@ def _answers(
     from mlxts import protocol
     from mlxts import quickstart as first
 
-    source = source or ask("--source", "where do the prices come from", "sample", first.SOURCES)
-    known: Any = source
+    source = source or ask("--source", "where do the prices come from", "sample", tuple(SourceName))
     what = "which files (CSV or Parquet)" if source == "files" else "which symbols"
-    given = symbols or ask("--symbols", what, first.SYMBOLS[known])
+    given = symbols or ask("--symbols", what, registry.SOURCES[source].example)
     task = task or ask("--task", "what is predicted", first.TASK, tuple(protocol.TASKS))
     budget = budget or ask("--budget", "how large", first.BUDGET, tuple(protocol.BUDGETS))
-    return first.Answers(known, first.split(given), task, budget, output)
+    return first.Answers(source, first.split(given), task, budget, output)
 
 
 def _store(answers: "Answers") -> None:
@@ -165,6 +162,7 @@ def _store(answers: "Answers") -> None:
 
 def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -> None:
     from mlxts import console, experiment, run_files
+    from mlxts.cli import failures
     from mlxts.cli import train as training
 
     if not train:
@@ -179,4 +177,4 @@ def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -
         training.show_result(plan, summary, finished_before=finished_before)
         return
     emit({**said, "summary": summary})
-    training.exit_unless_finished(summary["status"])
+    failures.exit_unless_finished(summary["status"])

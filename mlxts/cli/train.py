@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlxts.cli.failures import exit_unless_finished
 from mlxts.cli.output import JsonOption, emit, note, number, say, table
+from mlxts.cli.scores import show_scores
 from mlxts.cli.seconds import seconds
 from mlxts.cli.worker import PerDeviceOption, WaitOption
 
@@ -244,15 +246,6 @@ def _phases(record: dict[str, Any]) -> list[tuple[str, int]]:
     return [(f"canonical {split} samples", count) for split, count in canonical.items()]
 
 
-def exit_unless_finished(status: str) -> None:
-    """End with the exit code of what cut training short, if anything did."""
-    from mlxts import experiment, protocol
-
-    if status not in experiment.FINISHED:
-        overheated = status == "overheated"
-        raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)
-
-
 @contextmanager
 def claim_device(per_device: int = 1, *, wait: bool | None = None) -> Generator[None]:
     """Take one of this device's places for the block.
@@ -279,7 +272,6 @@ def show_result(
 ) -> None:
     """The scores of a finished run and its picture; the exit code where training was cut short."""
     from mlxts import experiment
-    from mlxts.cli.evaluate import show_scores
     from mlxts.report import run_page
 
     if summary["status"] not in experiment.FINISHED:

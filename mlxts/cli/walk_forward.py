@@ -82,7 +82,7 @@ def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfi
 def _finish(planned: Any, as_json: bool) -> dict[str, Any]:
     """Train a run to its end, unless it is there; ends the command where training is cut short."""
     from mlxts import console, run_files, walk_forward
-    from mlxts.cli.train import exit_unless_finished
+    from mlxts.cli.failures import exit_unless_finished
 
     done = run_files.is_finished(planned.folder)
     with console.make(quiet=done, json=as_json) as report:

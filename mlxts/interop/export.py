@@ -8,7 +8,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlxts import experiment, files, transfer
-from mlxts.data.parquet import encoded
+from mlxts.data.sources.parquet import encoded
 from mlxts.errors import InteropError
 from mlxts.interop import counterpart, huggingface, imported
 from mlxts.interop.saved import Run, load_run

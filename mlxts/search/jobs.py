@@ -143,7 +143,8 @@ class Job:
 
         def listen(event: Event) -> None:
             if isinstance(event, StartEvent) and event.resumed:
-                self.trial.set_user_attr("resumed_at_step", event.step)
+                with if_reachable():  # for people; nothing waits for it
+                    self.trial.set_user_attr("resumed_at_step", event.step)
             emit(event)
             report(event)
 
@@ -162,8 +163,9 @@ class Job:
         self._require_running()
         try:
             self.study.tell(self.trial, value, state)
-        except (UpdateFinishedTrialError, ValueError) as error:  # since the line above
-            raise TakenOverError(TAKEN_OVER) from error
+        except (UpdateFinishedTrialError, ValueError):
+            self._require_running()  # others may have ended it since the first check
+            raise
 
     def fail(self, error: BaseException, *, counted: bool | None) -> None:
         """End the trial, with the reason in it. Raises TakenOverError: others did it meanwhile.
