@@ -39,7 +39,7 @@ BYTES = (
     "checkpoint/last/optimizer.safetensors", "predictions.parquet",
 )  # fmt: skip
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-# libfaketime lets time.sleep fail where the steady clock is not faked; an event waits by that clock.
+# libfaketime lets time.sleep fail where the steady clock is not faked; events wait by that clock.
 _CODE = """
 import threading, time
 time.sleep = threading.Event().wait
