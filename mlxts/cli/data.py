@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts.cli import cells, controls, register
-from mlxts.cli.output import JsonOption, emit, note, say, table
+from mlxts.cli.output import JsonOption, counted, emit, note, say, table
+from mlxts.data.sources import registry
 
 if TYPE_CHECKING:
     from mlxts.data.artifacts import Artifact
@@ -26,12 +27,8 @@ data.command()(register.register_raw)
 data.command()(register.register_processed)
 
 
-class Online(StrEnum):
-    yahoo = "yahoo"
-    sample = "sample"
-    fred = "fred"
-    cboe_vix = "cboe_vix"
-    sffed = "sffed"
+Online = StrEnum("Online", registry.downloadable())
+_DEFAULT = Online(registry.DEFAULT)
 
 
 class Decimal(StrEnum):
@@ -69,7 +66,7 @@ def download(
         list[str] | None,
         typer.Argument(help="e.g. SPY QQQ; of the sample: SP500 NASDAQ; of FRED: DGS10"),
     ] = None,
-    source: Annotated[Online, typer.Option(help="Where from.")] = Online.yahoo,
+    source: Annotated[Online, typer.Option(help="Where from.")] = _DEFAULT,
     cell: Annotated[
         str | None,
         typer.Option(metavar="CELL", help="Instead: what a cell (e.g. Cb) needs and is not here."),
@@ -90,12 +87,12 @@ def download(
         from mlxts.data import cell_status
 
         needs = [n for n in cell_status.of(cell) if refresh or n.artifact is None]
-        jobs = [(need.id, _online(need.source)) for need in needs]
+        jobs = [(need.id, registry.open_source(need.source, note)) for need in needs]
         if not jobs and not as_json:
             say(f"all that {cell} needs is here; --refresh fetches it again")
             return
     else:
-        chosen = _online(source.value)
+        chosen = registry.open_source(source.value, note)
         jobs = [(symbol.upper(), chosen) for symbol in symbols or ()]
     _store_all(jobs, _day(start), _day(end), as_json)
 
@@ -201,7 +198,7 @@ def verify(as_json: JsonOption = False) -> None:
         note(f"warning: {path} is in no manifest; register it or delete it")
     result.require()
     if not as_json:
-        say(f"{result.checked} files are what the manifests say")
+        say(f"{counted(result.checked, 'file')} checked: as the manifests say")
 
 
 @data.command(name="list")
@@ -241,28 +238,6 @@ def sample(
         print("nothing is registered, so there is nothing to sample")
 
 
-def _online(source: str) -> "Source":
-    """A source by its name. Google Trends cannot be asked: it says how to get the file."""
-    from mlxts.data.sources.cboe_vix import CboeVixSource
-    from mlxts.data.sources.fred import FredSource
-    from mlxts.data.sources.http import Web
-    from mlxts.data.sources.sample import SampleSource
-    from mlxts.data.sources.sffed import SFFedSource
-    from mlxts.data.sources.trends_csv import TrendsByHand
-    from mlxts.data.sources.yahoo import YahooSource
-
-    web = Web(tell=note)
-    sources: tuple[Source, ...] = (
-        YahooSource(tell=note),
-        SampleSource(),
-        FredSource(web),
-        CboeVixSource(web),
-        SFFedSource(web),
-        TrendsByHand(),
-    )
-    return {one.name: one for one in sources}[source]
-
-
 def _store_all(
     jobs: Sequence[tuple[str, "Source"]], start: date | None, end: date | None, as_json: bool
 ) -> None:
@@ -296,15 +271,16 @@ def _store_all(
             note(f"{symbol}: this content is registered already and a newer one is in use")
         elif former and (former.first < artifact.first or artifact.last < former.last):
             note(
-                f"{symbol}: used from now on instead of {former.rows:,} rows, {former.first} to "
-                f"{former.last}, which cover days that these do not; the others are used again "
-                f"with data.pinned: {{{symbol}: {former.sha256}}}"
+                f"{symbol}: used from now on instead of {counted(former.rows, 'row')}, "
+                f"{former.first} to {former.last}, which cover days that these do not; the others "
+                f"are used again with data.pinned: {{{symbol}: {former.sha256}}}"
             )
         told = [f"{w.rule}: {w}" for w in warnings]
         stored.append(artifact.record() | {"warnings": told, "notes": list(fetched.notes)})
         if not as_json:
             say(
-                f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.first} to {artifact.last}, "
+                f"{artifact.dataset}: {counted(artifact.rows, 'row')}, "
+                f"{artifact.first} to {artifact.last}, "
                 f"{artifact.path}"
             )
     if as_json:

@@ -180,7 +180,7 @@ def _show_plan(definition: "Sweep", rows: list[dict[str, Any]]) -> None:
         for row in rows
     ]
     table(
-        f"{definition.name}: {len(rows):,} runs",
+        f"{definition.name}: {counted(len(rows), 'run')}",
         ["run", "parameters", "TFLOP", "memory", "at most", "state"],
         shown if len(shown) <= _MOST_ROWS else _alike(shown),
     )

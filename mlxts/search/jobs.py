@@ -23,7 +23,7 @@ from mlxts.search.job_queue import RUN_ID, WHY, parameters
 from mlxts.search.optuna_internals import trial_id
 from mlxts.training.events import Event, Listener, StartEvent, StopEvent
 from mlxts.training.loop import Gate
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan
 
 CHECK_SECONDS = 10.0  # between two checks whether a trial still is this worker's
 TAKEN_OVER = "another worker has taken it over; what is done so far stays in the run folder"

@@ -1,5 +1,7 @@
 """The URL of a database, parsed without repeating it: it may hold a password."""
 
+import re
+
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -40,6 +42,14 @@ def parse(text: str) -> URL:
     if url.drivername == "sqlite" and url.query:
         raise SearchError("a SQLite file takes nothing behind a ?; write sqlite:///file")
     return url
+
+
+def without_values(said: str, url: URL) -> str:
+    """What a driver said, without the values behind the ? of the URL, which it may repeat."""
+    for given in url.query.values():
+        for value in (given,) if isinstance(given, str) else given:
+            said = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "***", said) if value else said
+    return said
 
 
 def hint(url: URL) -> str:
