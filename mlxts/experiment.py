@@ -13,17 +13,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import config, locks, run_files
+from mlxts import config, locks, predict, run_files
 from mlxts import dataset as datasets
 from mlxts.errors import ConfigError, DataError
-from mlxts.evaluation import comparison, conformal, metrics, predictions, runs, score
+from mlxts.evaluation import comparison, conformal, metrics, score
 from mlxts.files import sweep, write_json
 from mlxts.platform import device
+from mlxts.runs import logs, references
+from mlxts.runs.predictions import NETWORK
+from mlxts.runs.scored_task import ScoredTask
 from mlxts.thermal.guard import Guard
 from mlxts.thermal.prevent_sleep import keep_awake
 from mlxts.thermal.step_time_drift import StepDrift
 from mlxts.tracking.follow import Followers
-from mlxts.training import log, run
+from mlxts.training import run
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import ALONE, STALL_SECONDS, Ranks, StallWatch, agreed
 from mlxts.training.events import (
@@ -43,7 +46,7 @@ FINISHED = ("finished", "early_stop")
 SUMMARISED = (
     "run_id", "status", "message", "steps", "best_step", "best_loss", "collapsed", "train_seconds",
     "n_total", "verdict",
-    f"scores.validation.{runs.MODEL}",
+    f"scores.validation.{NETWORK}",
     *(
         f"scores.validation.*.{key}"  # of the references too, where they could be fitted
         for key in ("n", "n_eff", "prediction_range", "collapsed", "interval")
@@ -105,7 +108,7 @@ def execute(
         if follow:
             follow(event)
         if isinstance(event, StartEvent) and event.resumed and ranks.leads:
-            for seconds in log.step_seconds(plan.folder):
+            for seconds in logs.step_seconds(plan.folder):
                 drift.add(seconds)
             if changes := device.changes_since(run.record(plan.folder, ("machine",))["machine"]):
                 heat(NoticeEvent(event.step, f"{changes}: the last bits may differ from here on"))
@@ -158,54 +161,16 @@ def _left(plan: Plan, status: str, message: str) -> dict[str, Any]:
     return {"run_id": plan.run_id, "status": status, "message": message}
 
 
-def predict_split(folder: Path, split: str) -> pl.DataFrame:
-    """The predictions of a finished run on one of its splits, from its best weights."""
-    trained = run.load(folder)
-    samples = trained.plan.dataset.samples[split]
-    return predictions.table(samples, split, trained.outputs(split))
-
-
-def dataset_of(folder: Path) -> datasets.Dataset:
-    """The data that a run was trained on, not what has been downloaded since."""
-    return datasets.build(run.pinned_configuration(folder))
-
-
-def predictions_of(folder: Path) -> pl.DataFrame:
-    """What a run said, row by row; a finished run whose table is gone predicts again.
-
-    Rows of the test split come back when it is opened again, which is recorded.
-
-    Raises:
-        DataError: the run is not finished, or its table is damaged.
-        MlxtsError: see `run.load`.
-    """
-    path = folder / predictions.FILE_NAME
-    if path.exists() or not run_files.is_finished(folder):
-        return predictions.read(path)
-    return _predict(run.load(folder), folder)
-
-
-def _predict(trained: Trained, folder: Path, permit: Permit = always) -> pl.DataFrame:
-    """Write what a model says of training and validation into its run's folder."""
-    data = trained.plan.dataset
-    tables = [
-        predictions.table(data.samples[split], split, trained.outputs(split))
-        for split in ("train", "validation")
-    ]
-    predicted = pl.concat(tables)
-    permit()
-    predictions.write(folder / predictions.FILE_NAME, predicted)
-    return predicted
-
-
 def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict[str, Any]:
-    """Predict train and validation, score them against the baselines, write it all down."""
+    """Predict train and validation with every model, score them, write it all down."""
     plan, outcome = trained.plan, trained.outcome
     assert outcome is not None
     data = plan.dataset
-    predicted = _predict(trained, plan.folder, permit)
-    scores, reference = score.score_run(runs.MODEL, predicted, data)
-    figures_of_model = scores["validation"][runs.MODEL]
+    predicted = predict.predict_run(trained, plan.folder, permit)
+    reference = references.read(plan.folder)[data.score_on]
+    asked = ScoredTask.of(plan.config.model_dump(mode="json"))
+    scores = score.score_run(predicted, reference, asked)
+    figures_of_model = scores["validation"][NETWORK]
     summary = {
         **plan.record(),
         "status": outcome.stop.reason,
@@ -220,10 +185,10 @@ def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict
         "train_seconds": outcome.state.train_seconds,
         "samples_per_second": _throughput(outcome.state),
         "thermal": thermal,
-        "reference": reference.record(),
+        "reference": reference.to_dict(),
         "scores": scores,
         "verdict": comparison.sentence(
-            runs.MODEL, figures_of_model, data.task, data.horizon, "validation"
+            NETWORK, figures_of_model, data.task, data.horizon, "validation"
         ),
     }
     permit()
@@ -322,5 +287,6 @@ def _decision_row(data: datasets.Dataset, symbol: str, day: date | None) -> int:
 
 
 def _validation_residuals(folder: Path, symbol: str) -> np.ndarray:
-    rows = predictions_of(folder).filter(split="validation", symbol=symbol)
+    predicted = predict.read_or_predict(folder)
+    rows = predicted.filter(model=NETWORK, split="validation", symbol=symbol)
     return (rows["target"] - rows["logit"]).to_numpy()

@@ -17,13 +17,15 @@ import polars as pl
 
 from mlxts import config as configurations
 from mlxts import dataset as datasets
-from mlxts import experiment, run_files, splits
+from mlxts import experiment, predict, run_files, splits
 from mlxts.config import ExperimentConfig
 from mlxts.data import bars
-from mlxts.dataset import Dataset
 from mlxts.errors import EmptySplitError
-from mlxts.evaluation import baselines, oracle, predictions, runs, score
-from mlxts.evaluation.baselines import Reference
+from mlxts.evaluation import score
+from mlxts.runs import references
+from mlxts.runs.predictions import NETWORK, by_model
+from mlxts.runs.references import Reference
+from mlxts.runs.scored_task import ScoredTask
 from mlxts.training import run
 from mlxts.training.events import Listener
 from mlxts.training.run import Plan
@@ -54,7 +56,7 @@ class Origin:
             "trained_until": borders.train[1].isoformat(),
             "scored": [day.isoformat() for day in borders.test if day],
             "samples": len(self.plan.dataset.samples["train"]),
-            "reference": self.reference.record(),
+            "reference": self.reference.to_dict(),
             "scores": self.figures,
         }
 
@@ -109,40 +111,42 @@ def execute(planned: Plan, emit: Listener) -> dict[str, Any]:
     return experiment.execute(planned, emit=emit, resume=begun)
 
 
-def foresee(folder: Path) -> pl.DataFrame:
-    """Write what a finished run of an origin says of its window beside its other predictions."""
-    rows = experiment.predict_split(folder, SCORED)
-    return predictions.replace_split(folder / predictions.FILE_NAME, rows)
+def predict_window(folder: Path) -> pl.DataFrame:
+    """The predictions of a finished run of an origin, with those of its window: made now by all
+    models if they are not there."""
+    predicted = predict.read_or_predict(folder)
+    if SCORED in predicted["split"]:
+        return predicted
+    return predict.predict_split(run.load(folder), folder, SCORED)
 
 
-def foresee_missing(folders: Iterable[Path], progress: Callable[[str], None]) -> None:
-    """`foresee` whatever walk-forward run among `folders` has not; `progress` is told of each."""
+def complete(folders: Iterable[Path], progress: Callable[[str], None]) -> None:
+    """Predict what finished runs lack, the windows of walk-forward runs included.
+
+    Args:
+        progress: told of each run at which something is predicted.
+
+    Raises:
+        DataError: see `predict.read_or_predict`.
+    """
     for folder in folders:
-        if of_origin(folder) and not has_foreseen(folder):
-            progress(f"{folder.name} foresees its window")
-            foresee(folder)
+        record = run_files.metadata(folder, ("config.data",))
+        if record["config"]["data"].get("origin") is None:
+            progress(f"{folder.name}: predicting with all models")
+            predict.read_or_predict(folder)
+        else:
+            progress(f"{folder.name}: predicting its window")
+            predict_window(folder)
 
 
-def of_origin(folder: Path) -> bool:
-    """Whether a run is one of an origin, not of the fixed splits."""
-    return run.record(folder, ("config.data",))["config"]["data"].get("origin") is not None
-
-
-def has_foreseen(folder: Path) -> bool:
-    """Whether that is written already."""
-    return experiment.predictions_of(folder).filter(split=SCORED).height > 0
-
-
-def look(planned: Plan) -> Origin:
-    """Score the finished run of an origin on its window, and keep its predictions there."""
-    data = planned.dataset
-    own = foresee(planned.folder)
-    asked = ("train", SCORED)
-    found = baselines.beside(data, asked)
-    tables = {runs.MODEL: own, **found.tables, **oracle.forecast(data, asked)}
-    tables = {name: table.filter(pl.col("split").is_in(asked)) for name, table in tables.items()}
-    figures = score.score_models(tables, data, (SCORED,), found.reference)[SCORED]
-    return Origin(planned, tables, found.reference, figures)
+def score_origin(planned: Plan) -> Origin:
+    """Score the finished run of an origin on its window."""
+    predicted = predict_window(planned.folder).filter(pl.col("split").is_in(("train", SCORED)))
+    asked = ScoredTask.of(planned.config.model_dump(mode="json"))
+    reference = references.read(planned.folder)[asked.score_on]
+    figures = score.score_run(predicted, reference, asked, (SCORED,))[SCORED]
+    tables = {name: table for name, table in by_model(predicted).items() if name in figures}
+    return Origin(planned, tables, reference, figures)
 
 
 def pooled(found: list[Origin]) -> dict[str, score.Figures]:
@@ -152,7 +156,7 @@ def pooled(found: list[Origin]) -> dict[str, score.Figures]:
     origins together. The reference is that of each origin; where it is not the same one at all of
     them it stands there as `EITHER`.
     """
-    data: Dataset = found[-1].plan.dataset
+    asked = ScoredTask.of(found[-1].plan.config.model_dump(mode="json"))
     tables = {
         name: pl.concat([origin.tables[name] for origin in found])
         for name in found[0].tables
@@ -167,17 +171,16 @@ def pooled(found: list[Origin]) -> dict[str, score.Figures]:
             [o.tables[name] for o, name in zip(found, names, strict=True) if name]
         )
     dates = [
-        samples.dates[datasets.scored(samples, data.score_on)]
-        for samples in (origin.plan.dataset.samples[SCORED] for origin in found)
+        score.canonical_dates(origin.tables[NETWORK], SCORED, asked.score_on) for origin in found
     ]
     return score.score(
         tables,
-        data.task,
-        data.horizon,
-        data.score_on,
+        asked.task,
+        asked.horizon,
+        asked.score_on,
         reference=reference,
         obstacle=obstacle,
         splits=(SCORED,),
         dates=np.concatenate(dates),
-        spacing=bars.spacing(data.timescale),
+        spacing=bars.spacing(asked.timescale),
     )[SCORED]

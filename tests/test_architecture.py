@@ -10,9 +10,9 @@ PACKAGE = ROOT / "mlxts"
 STAIRCASE = [
     "protocol", "errors", "files", "json_files", "code_version", "locks", "run_files",
     "yamltext", "dataset_matrix", "validation", "config", "transfer", "platform", "data",
-    "features", "targets", "splits", "dataset", "model", "training", "thermal", "console",
-    "tracking", "evaluation", "experiment", "interop", "walk_forward", "search", "scaling",
-    "report", "quickstart", "workspace", "cli", "__main__",
+    "features", "targets", "splits", "losses", "runs", "dataset", "model", "training", "thermal",
+    "console", "tracking", "evaluation", "predict", "experiment", "interop", "walk_forward",
+    "search", "scaling", "report", "quickstart", "workspace", "cli", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
@@ -41,6 +41,37 @@ def test_a_room_imports_only_rooms_above_it(path: Path) -> None:
     room = _room(path)
     below = {other for other in _imports(path) if STAIRCASE.index(other) > STAIRCASE.index(room)}
     assert below == set()
+
+
+def _modules(path: Path) -> set[str]:
+    """Every module of the package that a file imports, at its top or within a function."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mlxts":
+            names |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if alias.name.startswith("mlxts.")}
+    return names & set(MODULES)
+
+
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in FILES
+}
+
+
+@pytest.mark.parametrize("room", ["scaling", "report"])
+def test_what_reads_run_folders_needs_neither_data_nor_anything_that_is_fitted(room: str) -> None:
+    """All that is imported by what a room imports, and so on."""
+    reached = {name for name in MODULES if name.startswith(f"mlxts.{room}.")}
+    waiting = list(reached)
+    while waiting:
+        new = _modules(MODULES[waiting.pop()]) - reached - {"mlxts"}
+        reached |= new
+        waiting += new
+    fitting = ("dataset", "baselines", "training", "predict", "experiment", "data.panel")
+    found = {name for name in fitting for n in reached if f"{n}.".startswith(f"mlxts.{name}.")}
+    assert found == set()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))

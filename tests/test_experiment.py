@@ -12,9 +12,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts import config, experiment
+from mlxts import config, experiment, predict
 from mlxts.errors import DataError, RunError
-from mlxts.evaluation import predictions, runs
+from mlxts.evaluation import runs
+from mlxts.runs import predictions
 from mlxts.thermal import policy
 from mlxts.thermal.sensors.base import Sample
 from mlxts.thermal.sensors.scripted import Scripted
@@ -74,10 +75,13 @@ def test_the_summary_holds_scores_heat_and_a_verdict(finished) -> None:
 def test_predictions_cover_train_and_validation_and_never_test(finished) -> None:
     plan, _ = finished
     table = predictions.read(plan.folder / predictions.FILE_NAME)
-    counts = dict(table.group_by("split").len().iter_rows())
     sizes = {name: len(samples) for name, samples in plan.dataset.samples.items()}
-    assert counts == {"train": sizes["train"], "validation": sizes["validation"]}
     assert sizes["test"] > 0
+    models = ["patchtst", "climatology", "volatility", "har", "linear", "base_rate", "bayes"]
+    assert table["model"].unique(maintain_order=True).to_list() == models
+    for own in predictions.by_model(table).values():
+        counts = dict(own.group_by("split").len().iter_rows())
+        assert counts == {"train": sizes["train"], "validation": sizes["validation"]}
 
 
 def test_a_finished_run_is_not_done_again(finished) -> None:
@@ -91,16 +95,19 @@ def test_a_finished_run_is_not_done_again(finished) -> None:
 
 def test_the_test_split_is_predicted_from_the_best_weights(finished) -> None:
     plan, _ = finished
-    table = experiment.predict_split(plan.folder, "test")
-    again = experiment.predict_split(plan.folder, "validation")
-    stored = predictions.read(plan.folder / predictions.FILE_NAME).filter(split="validation")
+    trained = run.load(plan.folder)
+    table = predict.predict_network(trained, ("test",))
+    again = predict.predict_network(trained, ("validation",))
+    stored = predictions.read(plan.folder / predictions.FILE_NAME)
+    stored = stored.filter(model="patchtst", split="validation")
     assert table["date"].min() >= date(2025, 1, 1)
     assert again.sort("date").equals(stored.sort("date"))
 
 
 def test_a_forecast_is_the_models_output_at_that_bar(finished) -> None:
     plan, _ = finished
-    stored = predictions.read(plan.folder / predictions.FILE_NAME).filter(split="validation")
+    stored = predictions.read(plan.folder / predictions.FILE_NAME)
+    stored = stored.filter(model="patchtst", split="validation")
     day, logit = stored["date"][-1], stored["logit"][-1]
     said = experiment.forecast(plan.folder, day)
     assert said["date"] == day.isoformat()
@@ -123,7 +130,7 @@ def test_a_return_comes_with_a_price_and_an_interval_around_it() -> None:
     assert low < said["price"] < high
     assert said["price"] == pytest.approx(said["close"] * np.exp(said["log_return"]))
     assert abs(said["log_return"]) < 0.05
-    table = predictions.read(plan.folder / predictions.FILE_NAME)
+    table = predictions.read(plan.folder / predictions.FILE_NAME).filter(model="patchtst")
     assert table["logit"].std() < table["target"].std()
     held_out = table.filter(split="validation")
     half = np.log(high / said["price"])
@@ -318,17 +325,17 @@ def test_a_finished_run_whose_predictions_are_gone_predicts_again(finished) -> N
     path = plan.folder / predictions.FILE_NAME
     before = path.read_bytes()
     path.unlink()
-    assert experiment.predictions_of(plan.folder).height
+    assert predict.read_or_predict(plan.folder).height
     assert path.read_bytes() == before
     path.write_bytes(before[:100])
     with pytest.raises(DataError, match="delete it, and it is predicted again"):
-        experiment.predictions_of(plan.folder)
+        predict.read_or_predict(plan.folder)
     path.write_bytes(before)
 
 
 def test_a_run_that_is_not_finished_has_no_predictions_to_make(finished, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="train the run to its end"):
-        experiment.predictions_of(tmp_path)
+        predict.read_or_predict(tmp_path)
 
 
 def test_a_damaged_summary_is_named_and_comes_back_from_the_last_checkpoint(finished) -> None:

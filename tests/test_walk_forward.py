@@ -11,12 +11,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts import config, experiment, protocol, walk_forward
+from mlxts import config, predict, protocol, walk_forward
 from mlxts.cli import evaluate
 from mlxts.cli.scaling import scaling
 from mlxts.errors import ConfigError, EmptySplitError
-from mlxts.evaluation import predictions, runs, test_split_log
-from mlxts.evaluation.baselines import Reference
+from mlxts.evaluation import runs, test_split_log
+from mlxts.runs import predictions
+from mlxts.runs.references import Reference
 from mlxts.training import run
 from tests import homes
 
@@ -58,7 +59,7 @@ def test_each_origin_is_scored_on_what_followed(workspace):
         low, high = figures["interval"]["log_loss_difference"]
         assert low <= figures["log_loss_difference"] <= high
         assert not figures["impossible"]
-    assert "origin 2 of 2: 2023-2024 is foreseen" in said
+    assert "origin 2 of 2: 2023-2024 is predicted" in said
 
 
 def test_all_windows_together_weigh_every_day_alike(workspace):
@@ -85,8 +86,9 @@ def test_a_run_of_an_origin_keeps_what_it_foresaw_and_is_not_trained_again(works
     for origin in found["origins"]:
         folder = runs.find(origin["run_id"])
         rows = predictions.read(folder / predictions.FILE_NAME).filter(split="test")
-        assert rows.height == origin["scores"]["patchtst"]["n"]
-        assert rows["logit"].equals(experiment.predict_split(folder, "test")["logit"])
+        own = rows.filter(model="patchtst")
+        assert own.height == origin["scores"]["patchtst"]["n"]
+        assert own["logit"].equals(predict.predict_network(run.load(folder), ("test",))["logit"])
     again = call("evaluate", found["fixed"]["run_id"], "--origins", "2", "--json")
     assert json.loads(again.stdout) == found
     assert sorted(path.name for path in (home / "outputs" / "runs").iterdir()) == folders
@@ -127,16 +129,16 @@ def test_the_ledger_of_scaling_takes_the_windows_together_and_foresees_what_is_n
     (one,) = json.loads(shown.stdout)["runs"]
     assert one["dates"] == found["pooled"]["patchtst"]["n"]
     assert one["loss"] == pytest.approx(found["pooled"]["patchtst"]["log_loss"])
-    assert f"{folders[0].name} foresees its window" in shown.stderr
+    assert f"{folders[0].name}: predicting its window" in shown.stderr
     assert predictions.read(folders[0] / predictions.FILE_NAME).equals(before[0])
 
 
 def test_all_windows_are_compared_with_the_reference_of_each(workspace):
     """Where HAR is the better one at one origin and linear at another, both count, each its own."""
-    later = walk_forward.look(
+    later = walk_forward.score_origin(
         walk_forward.plan(walk_forward.origins(config.load(workspace[0] / "small.yaml"), 1)[0])
     )
-    earlier = walk_forward.look(
+    earlier = walk_forward.score_origin(
         walk_forward.plan(walk_forward.origins(config.load(workspace[0] / "small.yaml"), 2)[0])
     )
     two = [

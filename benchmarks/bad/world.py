@@ -90,7 +90,7 @@ def _train(seed: int) -> Path:
 
     plan = run.plan(_configuration(seed))
     experiment.execute(plan, emit=lambda event: None)
-    run_page.draw(plan.folder, plan.dataset)
+    run_page.draw(plan.folder)
     return plan.folder
 
 

@@ -13,8 +13,7 @@ from mlxts.cli.scores import show_scores
 if TYPE_CHECKING:
     import polars as pl
 
-    from mlxts.dataset import Dataset
-    from mlxts.evaluation.score import Scores
+    from mlxts.runs.scored_task import ScoredTask
 
 
 class SplitName(StrEnum):
@@ -54,22 +53,28 @@ def evaluate(
 
         walk_forward.show(run, origins, split, as_json)
         return
-    from mlxts import experiment
-    from mlxts.evaluation import diagnostics, runs, score
+    from mlxts import predict, run_files
+    from mlxts.evaluation import comparison, diagnostics, runs, score
+    from mlxts.runs import references
+    from mlxts.runs.predictions import NETWORK
+    from mlxts.runs.scored_task import ScoredTask
 
     folder = runs.find(run)
-    predicted = experiment.predictions_of(folder)
-    dataset = experiment.dataset_of(folder)
+    predicted = predict.read_or_predict(folder)
+    settings = run_files.metadata(folder)["config"]
+    asked = ScoredTask.of(settings)
     if split is SplitName.test:
-        predicted = _open_test(folder, dataset)
-    scores, reference = score.score_run(runs.MODEL, predicted, dataset, (split,))
-    behind = diagnostics.details(predicted, dataset, split)
+        predicted = _open_test(folder, predicted, asked)
+    reference = references.read(folder)[asked.score_on]
+    scores = score.score_run(predicted, reference, asked, (split,))
+    behind = diagnostics.details(predicted.filter(model=NETWORK), asked, split)
     if as_json:
-        emit({**scores, "reference": reference.record(), "details": behind})
+        emit({**scores, "reference": reference.to_dict(), "details": behind})
         return
-    show_scores(scores, dataset, _marked(folder.name, runs.describe(folder)["mode"]))
-    show_details(behind, runs.MODEL)
-    _conclude(scores, dataset, runs.MODEL)
+    show_scores(scores, asked, _marked(folder.name, settings["mode"]))
+    show_details(behind, NETWORK)
+    for part, models in scores.items():
+        say(comparison.sentence(NETWORK, models[NETWORK], asked.task, asked.horizon, part))
 
 
 def baselines(
@@ -91,8 +96,9 @@ def baselines(
     from mlxts import config as configurations
     from mlxts import dataset as datasets
     from mlxts.errors import ConfigError, DataError
-    from mlxts.evaluation import baseline_registry, score
+    from mlxts.evaluation import baseline_registry, oracle, score
     from mlxts.evaluation import baselines as forecasters
+    from mlxts.runs.scored_task import ScoredTask
 
     if split is SplitName.test:
         raise ConfigError(
@@ -120,11 +126,13 @@ def baselines(
     )
     if not found.tables:
         raise DataError(f"not estimable: {found.reference.not_estimable}")
-    scores = score.score_models(found.tables, dataset, (split,), found.reference)
+    asked = ScoredTask.of(configuration.model_dump(mode="json"))
+    models = found.tables | oracle.forecast(dataset, dict.fromkeys(("train", split)))
+    scores = score.score_models(models, asked, (split,), found.reference)
     if as_json:
-        emit({**scores, "reference": found.reference.record()})
+        emit({**scores, "reference": found.reference.to_dict()})
         return
-    show_scores(scores, dataset, _marked(configuration.name, configuration.mode))
+    show_scores(scores, asked, _marked(configuration.name, configuration.mode))
     if line.left_out:
         note(f"Not fitted, because they take longer: {', '.join(line.left_out)}; --all has them.")
 
@@ -187,32 +195,25 @@ def _took(row: dict[str, Any]) -> str:
     return "" if seconds is None else f" in {words.duration(seconds)}"
 
 
-def _open_test(folder: Path, dataset: "Dataset") -> "pl.DataFrame":
-    """Record the look, then predict the test split and keep its rows with the run."""
-    from mlxts import dataset as datasets
-    from mlxts import experiment
+def _open_test(folder: Path, predicted: "pl.DataFrame", asked: "ScoredTask") -> "pl.DataFrame":
+    """Record the look at the test split; then read its rows, or predict and keep them."""
+    from mlxts import predict
     from mlxts.errors import EmptySplitError
-    from mlxts.evaluation import predictions, test_split_log
+    from mlxts.evaluation import test_split_log
+    from mlxts.training import run
 
-    if not datasets.scored(dataset.samples["test"], dataset.score_on).any():
+    known = predicted.filter(split="test", symbol=asked.score_on).height > 0
+    trained = None if known else run.load(folder)
+    if trained and not predict.can_score(trained.plan.dataset, "test"):
         raise EmptySplitError(
-            f"the test split of this run's data holds no sample of {dataset.score_on}; "
+            f"the test split of this run's data holds no sample of {asked.score_on}; "
             "train on data that reaches into it"
         )
-    count = test_split_log.record(folder.name, dataset.score_on)
+    count = test_split_log.record(folder.name, asked.score_on)
     note(f"look number {count} at the test split, recorded in {test_split_log.path()}")
-    rows = experiment.predict_split(folder, "test")
-    experiment.predictions_of(folder)  # where they are gone, they are written again first
-    return predictions.replace_split(folder / predictions.FILE_NAME, rows)
+    return predict.predict_split(trained, folder, "test") if trained else predicted
 
 
 def _marked(name: str, mode: str) -> str:
     """What an exploratory configuration reaches says so."""
     return name if mode == "strict" else f"{name} ({mode})"
-
-
-def _conclude(scores: "Scores", dataset: "Dataset", model: str) -> None:
-    from mlxts.evaluation import comparison
-
-    for split, models in scores.items():
-        say(comparison.sentence(model, models[model], dataset.task, dataset.horizon, split))

@@ -7,7 +7,13 @@ import typer
 
 from mlxts.cli.hpo import StorageOption
 from mlxts.cli.output import JsonOption, emit, note
-from mlxts.cli.scaling import DrawsOption, FixedSplit, SeedOption, TunedOption
+from mlxts.cli.predictions import complete_predictions
+from mlxts.cli.scaling import (
+    DrawsOption,
+    FixedSplit,
+    SeedOption,
+    TunedOption,
+)
 
 
 def report(
@@ -39,7 +45,6 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write the report: one HTML page, every figure as SVG, PDF and CSV, tables as CSV, LaTeX."""
-    from mlxts import walk_forward
     from mlxts.evaluation import test_split_log
     from mlxts.report import collect, page, pick, sections
     from mlxts.report import paper as papers
@@ -59,7 +64,7 @@ def report(
             test_split_log.record(*look) for look in collect.scored_symbols(picked.finished)
         )
         note(f"look number {count} at the test split, recorded in {test_split_log.path()}")
-    walk_forward.foresee_missing(picked.finished, note)
+    complete_predictions(picked.finished)
     if paper:
         record = papers.collect(picked.finished, split=split, draws=draws, seed=seed)
         note(f"written: {papers.write(record, paper)}, figures in {papers.figures_of(paper)}")

@@ -282,7 +282,7 @@ def _ledger(
     Without names walk-forward runs are for their own split alone, where their windows are foreseen
     now if they have not been.
     """
-    from mlxts import walk_forward
+    from mlxts.cli.predictions import complete_predictions
     from mlxts.evaluation import runs as folders
     from mlxts.evaluation import test_split_log
     from mlxts.scaling import ledger as ledgers
@@ -297,10 +297,10 @@ def _ledger(
         chosen = [
             folder
             for folder in ledgers.finished(whole)
-            if walk_forward.of_origin(folder) == (split is SplitName.foreseen)
+            if foreseen.is_walk_forward(folder) == (split is SplitName.foreseen)
         ]
+    complete_predictions(chosen)
     if split is SplitName.foreseen:
-        walk_forward.foresee_missing(chosen, note)
         return foreseen.join(chosen, tuned=tuned or (), every_asset=every_asset)
     built = ledgers.build(chosen, split=split, tuned=tuned or (), every_asset=every_asset)
     if split is SplitName.test:

@@ -258,9 +258,10 @@ def train_plan(
         per_device: how many may train on this device without a word about it.
         wait: until the device is free; else a single run is trained all the same.
     """
-    from mlxts import console, experiment, run_files
+    from mlxts import console, experiment, predict, run_files
     from mlxts.cli.evaluate import show_scores
     from mlxts.report import run_page
+    from mlxts.runs.scored_task import ScoredTask
     from mlxts.search import worker_checks
 
     done_before = run_files.is_finished(plan.folder)
@@ -280,13 +281,15 @@ def train_plan(
         else:
             say(f"{summary['status']}: {summary['message']}")
         leave_unless_finished(summary)
-    picture = run_page.draw(plan.folder, plan.dataset)
+    predict.read_or_predict(plan.folder)  # of a finished run of an earlier version
+    picture = run_page.draw(plan.folder)
     if as_json:
         emit({**summary, "picture": str(picture)})
         return
+    asked = ScoredTask.of(plan.config.model_dump(mode="json"))
     if done_before:
         note(f"run {plan.run_id} was done before; this is what it said")
-    show_scores(summary["scores"], plan.dataset, plan.config.name)
+    show_scores(summary["scores"], asked, plan.config.name)
     say(f"best at step {summary['best_step']} of {summary['steps']}; {summary['message']}")
     say(summary["verdict"])
     say(f"run folder {plan.folder}, picture {picture}")

@@ -29,9 +29,9 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
     found: list[Origin] = []
     for one in walk_forward.origins(configuration, count):
         planned = walk_forward.plan(one)
-        note(f"origin {len(found) + 1} of {count}: {walk_forward.years(one)} is foreseen")
+        note(f"origin {len(found) + 1} of {count}: {walk_forward.years(one)} is predicted")
         _finish(planned, as_json)
-        found.append(walk_forward.look(planned))
+        found.append(walk_forward.score_origin(planned))
     together = walk_forward.pooled(found)
     if as_json:
         records = [origin.record() for origin in found]

@@ -15,9 +15,9 @@ the last days say more about them than the same days summed up to a week or a mo
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -25,11 +25,12 @@ import polars as pl
 from mlxts import dataset as datasets
 from mlxts.dataset import Dataset
 from mlxts.evaluation import cross_validation
-from mlxts.evaluation import predictions as predictions_file
 from mlxts.evaluation.linear import FittedLinear, Linear
+from mlxts.losses import prior_logit
 from mlxts.model import har
-from mlxts.model.har import prior_logit
 from mlxts.protocol import BASELINE, REFERENCES
+from mlxts.runs import predictions
+from mlxts.runs.references import Reference
 
 TERCILES = 3
 
@@ -101,27 +102,8 @@ BASELINES: Mapping[str, Baseline] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Reference:
-    """What a model is compared with.
-
-    Attributes:
-        name: har or linear, whichever has the lower loss in cross-validation; None where neither
-            could be fitted.
-        losses: of each in cross-validation within training: nats, for regression squared error.
-        not_estimable: why neither could be fitted, or None.
-    """
-
-    name: str | None
-    losses: Mapping[str, float]
-    not_estimable: str | None = None
-
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
 class Beside:
-    """Baselines' tables of predictions by name, as in `predictions.py`, and the reference."""
+    """Baselines' tables of predictions by name, as in `runs/predictions.py`, and the reference."""
 
     tables: dict[str, pl.DataFrame]
     reference: Reference
@@ -157,7 +139,7 @@ def beside(
         data = own if name in BASELINES else dataset
         forecast = known[name].fit(data)
         tables[name] = pl.concat(
-            predictions_file.table(samples, split, forecast(samples))
+            predictions.table(name, samples, split, forecast(samples))
             for split, samples in ((split, data.samples[split]) for split in splits)
         )
         if name in REFERENCES:
@@ -167,6 +149,23 @@ def beside(
             else:
                 losses[name] = loss
     return Beside(tables, _chosen(losses, obstacle))
+
+
+def base_rate(dataset: Dataset, splits: Iterable[str], symbol: str) -> pl.DataFrame:
+    """The predictions of the constant training base rate, for regression of the training mean.
+
+    It is that of the symbol's own training samples; of all where it was never trained on.
+    """
+    own = datasets.of_symbol(dataset, symbol)
+    train = own.samples["train"] if len(own.samples["train"]) else dataset.samples["train"]
+    regression = dataset.task.kind == "regression"
+    constant = train.targets.mean(dtype=np.float64) if regression else prior_logit(train.targets)
+    return pl.concat(
+        predictions.table(
+            predictions.BASE_RATE, samples, split, np.full(len(samples), float(constant))
+        )
+        for split, samples in ((split, own.samples[split]) for split in splits)
+    )
 
 
 def _validated(baseline: Baseline, forecast: Fitted, data: Dataset) -> float | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlxts import dataset as datasets
 from mlxts.dataset import Dataset, Samples
-from mlxts.evaluation import metrics
+from mlxts.losses import sample_losses
 
 FOLDS = 4
 
@@ -61,5 +61,5 @@ def loss(fit: Callable[[Dataset], Forecast], data: Dataset) -> float | None:
     for learned, scored in teaching(data):
         forecast = fit(datasets.with_train(data, learned))
         said = forecast(datasets.with_train(data, scored).samples["train"])
-        found.append(metrics.losses(said, train.targets[scored], data.task))
+        found.append(sample_losses(said, train.targets[scored], data.task))
     return float(np.concatenate(found).mean()) if found else None

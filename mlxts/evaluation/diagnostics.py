@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import dataset as datasets
 from mlxts.data import bars
-from mlxts.dataset import Dataset
 from mlxts.evaluation import block_bootstrap, calibration, conformal, metrics, recalibration
 from mlxts.evaluation.metrics import Forecast
-from mlxts.model.har import prior_logit
+from mlxts.losses import prior_logit
+from mlxts.runs.scored_task import ScoredTask
 
 CALLED = (0.05, 0.1, 0.2)  # shares of the rows that it is chosen on, which an operating point calls
 _BINS = 6  # of a reliability diagram: 80 samples each in two years of days
@@ -40,7 +39,7 @@ class _Rows:
         return [float(end) if np.isfinite(end) else None for end in ends]
 
 
-def details(predictions: pl.DataFrame, data: Dataset, split: str) -> dict[str, Any]:
+def details(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> dict[str, Any]:
     """What `mlxts evaluate` shows below the scores of a model.
 
     Args:
@@ -54,15 +53,15 @@ def details(predictions: pl.DataFrame, data: Dataset, split: str) -> dict[str, A
         forecast), interval}}. For returns `years`: [{year, n, coverage, interval, width}] with
         widths of residuals that the model was not fitted to, and `width_from`: which those are.
     """
-    rows = _scored(predictions, data, split)
-    train = predictions.filter(split="train", symbol=data.score_on)
+    rows = _scored(predictions, asked, split)
+    train = predictions.filter(split="train", symbol=asked.score_on)
     if not train.height:  # never trained on: of all symbols
         train = predictions.filter(split="train")
-    earlier = predictions.filter(split="validation", symbol=data.score_on)
+    earlier = predictions.filter(split="validation", symbol=asked.score_on)
     mended = split == "test" and earlier.height > 0
-    if data.task.kind == "regression":
+    if asked.task.kind == "regression":
         learned = (earlier["logit"] - earlier["target"]).to_numpy() if mended else None
-        overlap = block_bootstrap.overlap(data.horizon, bars.spacing(data.timescale))
+        overlap = block_bootstrap.overlap(asked.horizon, bars.spacing(asked.timescale))
         widths = conformal.held_out(rows.dates, rows.said - rows.targets, overlap, learned)
         return {"years": _years(rows, widths), "width_from": widths.source}
     found = {
@@ -73,14 +72,12 @@ def details(predictions: pl.DataFrame, data: Dataset, split: str) -> dict[str, A
     return found | ({"recalibrated": _recalibrated(rows, earlier)} if mended else {})
 
 
-def _scored(predictions: pl.DataFrame, data: Dataset, split: str) -> _Rows:
-    samples = data.samples[split]
-    dates = samples.dates[datasets.scored(samples, data.score_on)]
-    rows = predictions.filter(split=split, symbol=data.score_on).sort("date")
-    rows = rows.filter(np.isin(rows["date"].to_numpy(), dates))
-    spacing, days = bars.spacing(data.timescale), rows["date"].to_numpy()
-    block = block_bootstrap.block_length(data.horizon, spacing)
-    overlap = block_bootstrap.overlap(data.horizon, spacing)
+def _scored(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> _Rows:
+    own = predictions.filter(pl.col("canonical"), split=split, symbol=asked.score_on)
+    rows = own.sort("date")
+    spacing, days = bars.spacing(asked.timescale), rows["date"].to_numpy()
+    block = block_bootstrap.block_length(asked.horizon, spacing)
+    overlap = block_bootstrap.overlap(asked.horizon, spacing)
     return _Rows(
         dates=days,
         said=rows["logit"].to_numpy(),

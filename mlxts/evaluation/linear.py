@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from mlxts.dataset import Dataset, Samples
-from mlxts.evaluation import cross_validation, metrics
+from mlxts.evaluation import cross_validation
 from mlxts.evaluation.cross_validation import Forecast
+from mlxts.losses import sample_losses
 from mlxts.model import har
 from mlxts.protocol import BASELINE, LINEAR
 
@@ -141,7 +142,7 @@ def _choose(dataset: Dataset, inputs: np.ndarray) -> tuple[float, float | None]:
         loss = float(
             np.concatenate(
                 [
-                    metrics.losses(path.at(penalty)(inputs[scored]), targets[scored], task)
+                    sample_losses(path.at(penalty)(inputs[scored]), targets[scored], task)
                     for path, (_, scored) in zip(paths, folds, strict=True)
                 ]
             ).mean()

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlxts.dataset import Dataset
 from mlxts.evaluation.baselines import Fitted
-from mlxts.model.har import prior_logit
+from mlxts.losses import prior_logit
 
 _TREES = {
     "learning_rate": 0.05,

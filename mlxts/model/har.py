@@ -7,7 +7,6 @@ learns what HAR leaves over (`model.offset`) always stands on the same HAR.
 Bars are daily: date, symbol, open, high, low, close, volume; sorted by (symbol, date).
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
@@ -147,10 +146,3 @@ def floor(train: np.ndarray) -> np.ndarray:
 def log_scale(measures: np.ndarray, floors: np.ndarray) -> np.ndarray:
     """Logs of (rows, k) measures, each floored at `floors`; what is not known is floored too."""
     return np.log(np.maximum(np.where(np.isfinite(measures), measures, 0.0), floors))
-
-
-def prior_logit(targets: np.ndarray) -> float:
-    """Log odds of a positive; a share of 0 or 1 is moved half a sample inwards, to be finite."""
-    half = 0.5 / len(targets)
-    rate = min(max(float(targets.mean(dtype=np.float64)), half), 1.0 - half)
-    return math.log(rate) - math.log1p(-rate)

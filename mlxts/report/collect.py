@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import experiment, run_files
+from mlxts import run_files
 from mlxts.errors import RunError
 from mlxts.evaluation import test_split_log
 from mlxts.files import canonical_hash
 from mlxts.report.scored import Scored, scored
+from mlxts.runs import predictions
 from mlxts.scaling import (
     axes,
     bootstrap,
@@ -187,9 +188,9 @@ def _opened(folders: Sequence[Path], tuned: Sequence[str]) -> pl.DataFrame | Non
 
 
 def _holds_test(folder: Path) -> bool:
-    said = experiment.predictions_of(folder)
+    predicted = predictions.read(folder / predictions.FILE_NAME)
     scored_on = _run(folder).record["config"]["data"]["score_on"]
-    return said.filter(split="test", symbol=scored_on).height > 0
+    return predicted.filter(split="test", symbol=scored_on).height > 0
 
 
 def _along(

@@ -2,46 +2,39 @@
 
 from pathlib import Path
 
-import polars as pl
-
-from mlxts import experiment, run_files
-from mlxts.dataset import Dataset
-from mlxts.evaluation import baselines, comparison, runs, score
+from mlxts import run_files
+from mlxts.evaluation import comparison, score
 from mlxts.evaluation.comparison import primary
 from mlxts.protocol import BASELINE, REFERENCES
 from mlxts.report.figures import run_picture
-from mlxts.training import log
+from mlxts.runs import logs, predictions
+from mlxts.runs.predictions import NETWORK, by_model
+from mlxts.runs.scored_task import ScoredTask
 
 
-def draw(folder: Path, dataset: Dataset, split: str = "validation") -> Path:
+def draw(folder: Path, split: str = "validation") -> Path:
     """Draw `picture.png` into a finished run's folder and return its path.
 
     Raises:
         DataError: the run has no predictions yet.
         StorageError: the picture cannot be written.
     """
-    own = experiment.predictions_of(folder)
-    har = baselines.beside(dataset, (split,), [BASELINE]).tables
-    rows = log.read(folder / log.METRICS)
-    models = {runs.MODEL: own} | {name.upper(): table for name, table in har.items()}
+    asked = ScoredTask.of(run_files.metadata(folder)["config"])
+    rows = predictions.read(folder / predictions.FILE_NAME)
+    models = by_model(rows.filter(split=split, symbol=asked.score_on).sort("date"))
+    titles = {NETWORK: NETWORK, BASELINE: BASELINE.upper()}
     path = folder / "picture.png"
     run_picture(
         path,
-        f"{dataset.task.name}, H = {dataset.horizon}, {dataset.score_on}, {split} "
-        f"({dataset.splits_title} splits)",
-        rows,
-        {name: _scored(table, split, dataset.score_on) for name, table in models.items()},
-        dataset.task,
-        dataset.horizon,
-        references=_reference_losses(folder, split)
-        if primary(dataset.task) == "log_loss"
-        else None,
+        f"{asked.task.name}, H = {asked.horizon}, {asked.score_on}, {split} "
+        f"({asked.splits_title} splits)",
+        logs.read(folder / logs.METRICS),
+        {title: models[name] for name, title in titles.items() if name in models},
+        asked.task,
+        asked.horizon,
+        references=_reference_losses(folder, split) if primary(asked.task) == "log_loss" else None,
     )
     return path
-
-
-def _scored(table: pl.DataFrame, split: str, symbol: str) -> pl.DataFrame:
-    return table.filter(split=split, symbol=symbol).sort("date")
 
 
 def _reference_losses(folder: Path, split: str) -> dict[str, float]:

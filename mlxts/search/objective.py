@@ -19,10 +19,11 @@ from mlxts import experiment, locks, protocol, run_files
 from mlxts.config import ExperimentConfig
 from mlxts.errors import BudgetError, BusyError, ConfigError, DivergedError, TakenOverError
 from mlxts.platform import device
+from mlxts.runs import logs
 from mlxts.search import space, storage, train_validation_data
 from mlxts.search.space import Space, Values
 from mlxts.search.train_validation_data import Blind
-from mlxts.training import log, run
+from mlxts.training import run
 from mlxts.training.events import EpochEvent, Event, Listener, StopEvent, ValidationEvent
 from mlxts.training.run import Plan
 
@@ -206,7 +207,7 @@ class _Watch:
         """
         if run_files.is_finished(self._plan.folder):
             return None
-        for row in log.read(self._plan.folder / log.METRICS):
+        for row in logs.read(self._plan.folder / logs.METRICS):
             if row["split"] == "validation":
                 spread = tuple(row["prediction_range"])
                 self(ValidationEvent(row["step"], row["epoch"], row["loss"], 0.0, False, spread))

@@ -5,9 +5,10 @@ from typing import Any
 
 from mlxts import run_files
 from mlxts.errors import MlxtsError, TrackingError
+from mlxts.runs import logs
 from mlxts.tracking import base, replay
 from mlxts.tracking.base import Tracker
-from mlxts.training import log, run
+from mlxts.training import run
 
 
 def export(folder: Path, tracker: Tracker) -> int:
@@ -40,7 +41,7 @@ def ending(folder: Path) -> dict[str, Any]:
     """summary.json, or, before there is one, why the run last stopped."""
     if run_files.is_finished(folder):
         return run_files.summary(folder, ("status",))
-    stops = [row for row in log.read(folder / log.EVENTS) if row["event"] == "stop"]
+    stops = [row for row in logs.read(folder / logs.EVENTS) if row["event"] == "stop"]
     if not stops:
         return {"status": "unfinished", "message": "it did not come to an end yet"}
     return {"status": stops[-1]["reason"], "message": stops[-1]["message"]}

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlxts.training import events, log
+from mlxts.runs import logs
+from mlxts.training import events
 from mlxts.training.events import EpochEvent, Event, StepEvent, ValidationEvent
 
 _KINDS: dict[str, type[Event]] = {
@@ -19,7 +20,7 @@ def told(folder: Path) -> Iterator[tuple[Event, float]]:
 
     Routine readings of the temperature and all of a step's memory but its peak are not in it.
     """
-    rows = [*log.read(folder / log.METRICS), *log.read(folder / log.EVENTS)]
+    rows = [*logs.read(folder / logs.METRICS), *logs.read(folder / logs.EVENTS)]
     for row in sorted(rows, key=lambda row: row["time"]):
         event = _event(row)
         if event is not None:

@@ -8,7 +8,7 @@ from mlxts import run_files
 from mlxts.data import store
 from mlxts.errors import MlxtsError
 from mlxts.evaluation import comparison, runs
-from mlxts.training import log
+from mlxts.runs import logs
 from mlxts.workspace import git
 from mlxts.workspace.tables import table
 
@@ -109,7 +109,7 @@ def _begun() -> list[tuple[datetime, Path]]:
 def _last(folder: Path) -> datetime:
     """When something last happened in a run; long ago where nothing is recorded."""
     try:
-        rows = log.read(folder / log.EVENTS)
+        rows = logs.read(folder / logs.EVENTS)
     except MlxtsError:
         return datetime.now(UTC)  # a damaged record is worth a look
     return datetime.fromtimestamp(rows[-1].get("time", 0) if rows else 0, UTC)

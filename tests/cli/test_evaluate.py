@@ -9,13 +9,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts import config, experiment
+from mlxts import config, experiment, predict
 from mlxts.cli import evaluate
 from mlxts.data import store
 from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.errors import ConfigError, DataError, EmptySplitError, RunError, StorageError
-from mlxts.evaluation import baseline_registry, predictions, test_split_log
+from mlxts.evaluation import baseline_registry, test_split_log
 from mlxts.evaluation.baselines import BASELINES
+from mlxts.runs import predictions
 from mlxts.training import run as runs
 
 app = typer.Typer()
@@ -112,11 +113,13 @@ def test_the_test_split_is_not_predicted_before_the_look_is_on_record(
     ledger, found = tmp_path / "new" / "looks.jsonl", []
     monkeypatch.setattr(test_split_log, "path", lambda: ledger)
 
-    def fails(*_) -> None:
+    def fails(*_, **__) -> None:
         found.append([look["run"] for look in test_split_log.history()])
         raise DataError("the prediction fails half-way")
 
-    monkeypatch.setattr(experiment, "predict_split", fails)
+    written = trained / predictions.FILE_NAME
+    predictions.write(written, predictions.read(written).filter(pl.col("split") != "test"))
+    monkeypatch.setattr(predict, "predict_split", fails)
     with pytest.raises(DataError, match="half-way"):
         call("evaluate", trained.name, "--split", "test")
     assert found == [[trained.name]]

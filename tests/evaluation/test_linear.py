@@ -11,9 +11,11 @@ from mlxts import config, dataset
 from mlxts.data import store
 from mlxts.data.sources.files import FilesSource
 from mlxts.dataset import Dataset
-from mlxts.evaluation import baselines, cross_validation, linear, metrics, predictions, score
+from mlxts.evaluation import baselines, cross_validation, linear, score
 from mlxts.evaluation.linear import Linear
+from mlxts.losses import sample_losses
 from mlxts.model import har
+from mlxts.runs import predictions
 from tests.evaluation import worlds
 
 DAYS = 1200
@@ -32,7 +34,7 @@ def market(task: str = "threshold_1pct", strength: float = 0.0, features: int = 
 
 def losses(world: Dataset, forecast, split: str = "validation") -> float:
     samples = world.samples[split]
-    return float(metrics.losses(forecast(samples), samples.targets, world.task).mean())
+    return float(sample_losses(forecast(samples), samples.targets, world.task).mean())
 
 
 def standard(learned: np.ndarray, inputs: np.ndarray) -> np.ndarray:
@@ -78,7 +80,7 @@ def test_the_penalty_has_the_lowest_loss_of_a_search_that_leaves_nothing_out(tas
             else:
                 model = LogisticRegression(C=penalty, tol=1e-8, max_iter=5000)
                 said = model.fit(inputs, train.targets[rows] > 0.5).decision_function(asked)
-            parts.append(metrics.losses(said, train.targets[held_out], world.task))
+            parts.append(sample_losses(said, train.targets[held_out], world.task))
         by_penalty.append(np.concatenate(parts).mean())
     fitted = Linear().fit(world)
     assert fitted.penalty == linear.PENALTIES[int(np.argmin(by_penalty))]
@@ -171,10 +173,12 @@ def test_a_model_without_a_reference_claims_nothing():
     world = market()
     few = dataset.with_train(world, np.arange(1))
     said = pl.concat(
-        predictions.table(few.samples[split], split, 5.0 * (few.samples[split].targets - 0.5))
+        predictions.table(
+            "patchtst", few.samples[split], split, 5.0 * (few.samples[split].targets - 0.5)
+        )
         for split in ("train", "validation")
     )
-    scores, reference = score.score_run("patchtst", said, few)
+    scores, reference = worlds.score_run(said, few)
     own = scores["validation"]["patchtst"]
     assert reference.name is None
     assert (own["verdict"], own["estimable"]) == ("not estimable", False)
@@ -188,10 +192,12 @@ def test_constant_returns_are_not_estimable():
     still = replace(samples, targets=np.zeros_like(samples.targets))
     world = replace(world, samples={**world.samples, "validation": still})
     said = pl.concat(
-        predictions.table(world.samples[split], split, 0.001 * np.ones(len(world.samples[split])))
+        predictions.table(
+            "patchtst", world.samples[split], split, 0.001 * np.ones(len(world.samples[split]))
+        )
         for split in ("train", "validation")
     )
-    own = score.score_run("patchtst", said, world)[0]["validation"]["patchtst"]
+    own = worlds.score_run(said, world)[0]["validation"]["patchtst"]
     assert own["not_estimable"] == "the returns are all the same"
     assert own["verdict"] == "not estimable"
 

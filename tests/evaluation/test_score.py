@@ -15,12 +15,13 @@ from mlxts.evaluation import (
     conformal,
     estimability,
     metrics,
-    predictions,
     regression,
     score,
 )
 from mlxts.evaluation.random_walk import WALKS
 from mlxts.protocol import TASKS, TIMESCALES
+from mlxts.runs import predictions
+from mlxts.runs.references import Reference
 from tests.evaluation import worlds
 
 DRAWS = 200
@@ -29,7 +30,7 @@ DRAWS = 200
 def spoken(world: Dataset) -> pl.DataFrame:
     """A model that says nothing but even odds."""
     return pl.concat(
-        predictions.table(world.samples[split], split, np.zeros(len(world.samples[split])))
+        predictions.table("m", world.samples[split], split, np.zeros(len(world.samples[split])))
         for split in ("train", "validation")
     )
 
@@ -145,7 +146,7 @@ def test_a_split_without_rows_says_what_to_do(models):
 
 def test_rare_events_are_scored_but_claim_nothing():
     world = worlds.world(worlds.market(1500, seed=12), "threshold_5pct")
-    scores, _ = score.score_run("m", spoken(world), world)
+    scores, _ = worlds.score_run(spoken(world), world)
     found = scores["validation"]["m"]
     assert found["estimable"] is False
     assert "positives" in found["not_estimable"]
@@ -153,7 +154,8 @@ def test_rare_events_are_scored_but_claim_nothing():
 
 
 def test_a_network_is_scored_beside_all_baselines(world, models):
-    scores, _ = score.score_run("patchtst", models["volatility"], world)
+    network = models["volatility"].with_columns(model=pl.lit("patchtst"))
+    scores, _ = worlds.score_run(network, world)
     assert set(scores["validation"]) == {"patchtst", *models}
     ours, theirs = scores["validation"]["patchtst"], scores["validation"]["volatility"]
     assert ours == theirs
@@ -198,7 +200,7 @@ def test_a_timescale_with_phases_is_scored_on_the_canonical_one_and_on_all(world
         samples={name: in_two_phases(samples) for name, samples in world.samples.items()},
     )
     tables = baselines.beside(phased, ("train", "validation")).tables
-    har = baselines.Reference("har", {})
+    har = Reference("har", {})
     found = score.score_models(tables, phased, ("validation",), har)
     asked = (tables, phased.task, phased.horizon, phased.score_on)
     assert found["validation" + score.ALL_PHASES] == score.score(*asked)["validation"]
@@ -215,7 +217,7 @@ def test_a_timescale_with_phases_is_scored_on_the_canonical_one_and_on_all(world
 
 def test_a_timescale_of_one_phase_is_scored_once(world):
     tables = baselines.beside(world, ("train", "validation")).tables
-    har = baselines.Reference("har", {})
+    har = Reference("har", {})
     assert score.score_models(tables, world, ("validation",), har) == scored_splits(tables, world)
 
 

@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
-from mlxts import config, experiment, files
+from mlxts import config, files
 from mlxts import dataset as datasets
-from mlxts.evaluation import predictions, runs, score
+from mlxts.evaluation import score
+from mlxts.runs import predictions, references
+from mlxts.runs.scored_task import ScoredTask
 from tests import homes
 from tests.scaling import worlds
 
@@ -26,11 +28,11 @@ def fill() -> list[Path]:
 
 def give_scores(folder: Path) -> None:
     """What the evaluator says of a run, into its summary."""
-    data = experiment.dataset_of(folder)
-    scores, reference = score.score_run(
-        runs.MODEL, predictions.read(folder / predictions.FILE_NAME), data
-    )
-    worlds.change(folder, "summary.json", scores=scores, reference=reference.record())
+    asked = ScoredTask.of(read(folder, "run.json")["config"])
+    reference = references.read(folder)[asked.score_on]
+    rows = predictions.read(folder / predictions.FILE_NAME)
+    scores = score.score_run(rows, reference, asked)
+    worlds.change(folder, "summary.json", scores=scores, reference=reference.to_dict())
 
 
 def unfinished() -> Path:

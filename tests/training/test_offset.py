@@ -6,11 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts import config, dataset, experiment
+from mlxts import config, dataset, experiment, predict
 from mlxts.errors import CheckpointError, ConfigError, DataError
-from mlxts.evaluation import baselines, predictions
+from mlxts.evaluation import baselines
 from mlxts.model import har as scale
 from mlxts.model import residual as columns
+from mlxts.runs import predictions
 from mlxts.training import offset, run, start
 from mlxts.training.offset import Offset
 from tests import homes
@@ -46,8 +47,8 @@ def test_before_its_first_step_it_says_what_har_says(home):
 def test_a_finished_run_is_loaded_and_forecasts_on_the_same_offset(home, task):
     planned = plan(home, task=task)
     assert execute(planned)["status"] in experiment.FINISHED
-    written = predictions.read(planned.folder / predictions.FILE_NAME)
-    again = experiment.predict_split(planned.folder, "validation")
+    written = predictions.read(planned.folder / predictions.FILE_NAME).filter(model="patchtst")
+    again = predict.predict_network(run.load(planned.folder), ("validation",))
     assert again["logit"].equals(written.filter(split="validation")["logit"])
     day = written.filter(split="validation")["date"][-1]
     said = experiment.forecast(planned.folder, day)

@@ -1,7 +1,8 @@
 """The reference of the Python API is the docstrings, and the ledger's is its columns."""
 
-import mlxts
 from mlxts.evaluation.predictions import SCHEMA
+
+import mlxts
 from mlxts.scaling.ledger import COLUMNS
 from mlxts.workspace import reference, tables
 

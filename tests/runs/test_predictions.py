@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from mlxts.errors import DataError, StorageError
-from mlxts.evaluation import baselines, predictions
+from mlxts.evaluation import baselines
+from mlxts.runs import predictions
 from tests.evaluation import worlds
 
 
@@ -38,7 +39,7 @@ def test_a_split_is_replaced_and_the_others_stay(tmp_path, table):
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (lambda t: t.drop("logit"), "its columns must be date Date"),
+        (lambda t: t.drop("logit"), "its columns must be model String, date Date"),
         (lambda t: t.with_columns(pl.col("logit").cast(pl.Float32)), "its columns must be"),
         (lambda t: t.with_columns(split=pl.lit("valid")), "names the split valid"),
         (lambda t: t.with_columns(logit=pl.lit(np.nan)), "diverged"),
