@@ -83,12 +83,19 @@ def case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Row
 
 
 def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Row]:
-    from mlxts import config, experiment, predict
+
+    from mlxts import experiment, predict
+    from mlxts.config.loading import build_config
     from mlxts.data import store
-    from mlxts.data.sources.simulated import SimulatedSource
-    from mlxts.evaluation import baseline_registry, baselines, oracle, score
+    from mlxts.evaluation import (
+        baseline_selection,
+        oracle,
+        score,
+    )
+    from mlxts.evaluation.reference import fit_baselines
     from mlxts.runs.predictions import NETWORK, ORACLE
     from mlxts.runs.scored_task import ScoredTask
+    from mlxts.simulation.source import SimulatedSource
     from mlxts.training import run
 
     fetched = SimulatedSource(kind, seed=seed, last=LAST).fetch("A")
@@ -110,12 +117,12 @@ def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Ro
         },
         "thermal": {"sensor": "off"},
     }
-    configuration = config.build(values)
+    configuration = build_config(values)
     plan = run.plan(configuration)
     experiment.execute(plan, emit=lambda event: None)
     data = plan.dataset
-    line = baseline_registry.choose(configuration, 1, 1, everything=True)
-    beside = baselines.beside(data, ("train", "test"), line.chosen, line.chosen)
+    line = baseline_selection.choose(configuration, 1, 1, everything=True)
+    beside = fit_baselines(data, ("train", "test"), line.chosen, line.chosen)
     predicted = predict.predict_network(run.load(plan.folder), ("train", "validation", "test"))
     tables = {NETWORK: predicted, **beside.tables, **oracle.forecast(data, ("train", "test"))}
     asked = ScoredTask.of(configuration.model_dump(mode="json"))

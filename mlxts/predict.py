@@ -11,14 +11,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mlxts import dataset as datasets
 from mlxts import run_files
-from mlxts.dataset import Dataset
+from mlxts.baselines.base_rate import BaseRate
+from mlxts.baselines.registry import BASELINES
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset, is_scored, of_symbol
 from mlxts.errors import DataError, MlxtsError
-from mlxts.evaluation import baselines, oracle
+from mlxts.evaluation import oracle
+from mlxts.evaluation.reference import fit_baselines
 from mlxts.protocol import SPLIT_NAMES
 from mlxts.runs import predictions, references
-from mlxts.runs.predictions import NETWORK
+from mlxts.runs.predictions import BASE_RATE, NETWORK
 from mlxts.runs.references import Reference
 from mlxts.training import run
 from mlxts.training.loop import Permit, always
@@ -44,21 +47,31 @@ def predict_references(
     Baselines are fitted on the training samples of each asset; one that has too few has the base
     rate alone.
     """
-    tables: dict[str, list[pl.DataFrame]] = {name: [] for name in baselines.BASELINES}
+    tables: dict[str, list[pl.DataFrame]] = {name: [] for name in BASELINES}
     base_rates, chosen = [], {}
     for symbol in np.unique(np.concatenate([data.samples[split].symbols for split in splits])):
-        found = baselines.beside(data, splits, symbol=str(symbol))
+        found = fit_baselines(data, splits, symbol=str(symbol))
         chosen[str(symbol)] = found.reference
         for name, table in found.tables.items():
             tables[name].append(table)
-        base_rates.append(baselines.base_rate(data, splits, str(symbol)))
+        base_rates += _base_rate(data, splits, str(symbol))
     parts = [*(part for own in tables.values() for part in own), *base_rates]
     return pl.concat([*parts, *oracle.forecast(data, splits).values()]), chosen
 
 
+def _base_rate(data: Dataset, splits: Sequence[str], symbol: str) -> list[pl.DataFrame]:
+    """That of the asset's own training samples; of all where it was never trained on."""
+    own = of_symbol(data, symbol)
+    forecast = BaseRate().fit(own if len(own.samples["train"]) else data)
+    return [
+        predictions.table(BASE_RATE, own.samples[split], split, forecast(own.samples[split]))
+        for split in splits
+    ]
+
+
 def can_score(data: Dataset, split: str) -> bool:
     """Whether a split holds a sample that the main figures speak of."""
-    return bool(datasets.scored(data.samples[split], data.score_on).any())
+    return bool(is_scored(data.samples[split], data.score_on).any())
 
 
 def predict_run(trained: Trained, folder: Path, permit: Permit = always) -> pl.DataFrame:
@@ -95,7 +108,7 @@ def read_or_predict(folder: Path) -> pl.DataFrame:
     if earlier is None:
         return predictions.read(path)
     try:
-        data = datasets.build(run.pinned_configuration(folder))
+        data = build_dataset(run.pinned_configuration(folder))
     except MlxtsError as error:
         raise DataError(
             f"the predictions of {folder.name} are of an earlier version, without its references; "

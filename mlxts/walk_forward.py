@@ -1,7 +1,7 @@
 """Walk-forward: the same experiment at several moments of the past, each scored on what came next.
 
 One window of validation years is one regime or two; how much figures differ between such windows
-is what a single split cannot show. At each origin (`splits.borders`) a model is trained on all
+is what a single split cannot show. At each origin (see `split_borders`) a model is trained on all
 that is older, stopped early on one window, and scored on the next, which nothing has looked at;
 baselines are fitted on the same training samples. Each is a run of its own, with a folder, so
 that an evaluation which was cut short goes on where it was.
@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import config as configurations
-from mlxts import dataset as datasets
-from mlxts import experiment, predict, run_files, splits
-from mlxts.config import ExperimentConfig
+from mlxts import experiment, predict, run_files, split_borders
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
 from mlxts.data import bars
+from mlxts.dataset.samples import is_scored
 from mlxts.errors import EmptySplitError
 from mlxts.evaluation import score
 from mlxts.runs import references
@@ -50,7 +50,7 @@ class Origin:
 
     def record(self) -> dict[str, Any]:
         data = self.plan.config.data
-        borders = splits.borders(data.splits, data.origin)
+        borders = split_borders.borders(data.splits, data.origin)
         return {
             "run_id": self.plan.run_id,
             "trained_until": borders.train[1].isoformat(),
@@ -64,7 +64,7 @@ class Origin:
 def years(configuration: ExperimentConfig) -> str:
     """Those that an origin scores, in words."""
     data = configuration.data
-    first, last = splits.borders(data.splits, data.origin).test
+    first, last = split_borders.borders(data.splits, data.origin).test
     assert last is not None
     return f"{first.year}-{last.year}" if last.year > first.year else str(first.year)
 
@@ -73,7 +73,7 @@ def origins(configuration: ExperimentConfig, count: int) -> list[ExperimentConfi
     """A configuration at `count` origins, the oldest first."""
     values = configuration.model_dump(mode="json")
     return [
-        configurations.build(
+        build_config(
             {
                 **values,
                 "name": f"{configuration.name}-origin-{number}",
@@ -94,7 +94,7 @@ def plan(configuration: ExperimentConfig) -> Plan:
     """
     try:
         planned = run.plan(configuration)
-        if datasets.scored(planned.dataset.samples[SCORED], planned.dataset.score_on).any():
+        if is_scored(planned.dataset.samples[SCORED], planned.dataset.score_on).any():
             return planned
         reason = f"nothing of {planned.dataset.score_on} to score"
     except EmptySplitError as error:

@@ -93,22 +93,23 @@ def baselines(
     as_json: JsonOption = False,
 ) -> None:
     """Fit baselines on the training split and score them: what has to be beaten."""
-    from mlxts import config as configurations
-    from mlxts import dataset as datasets
+    from mlxts.config.loading import load_config
+    from mlxts.config.yamltext import parse_override
+    from mlxts.dataset.build import build_dataset
     from mlxts.errors import ConfigError, DataError
-    from mlxts.evaluation import baseline_registry, oracle, score
-    from mlxts.evaluation import baselines as forecasters
+    from mlxts.evaluation import baseline_selection, oracle, score
+    from mlxts.evaluation.reference import fit_baselines
     from mlxts.runs.scored_task import ScoredTask
 
     if split is SplitName.test:
         raise ConfigError(
             "the test split is opened only by `mlxts evaluate RUN --split test`, which records it"
         )
-    changes = dict(configurations.parse_override(text) for text in overrides or [])
-    configuration = configurations.load(config, changes)
+    changes = dict(parse_override(text) for text in overrides or [])
+    configuration = load_config(config, changes)
     tell = (lambda line: None) if as_json else note
-    dataset = datasets.build(configuration)
-    line = baseline_registry.choose(
+    dataset = build_dataset(configuration)
+    line = baseline_selection.choose(
         configuration,
         len(dataset.samples["train"]),
         len(dataset.names),
@@ -117,7 +118,7 @@ def baselines(
         progress=tell,
     )
     place = {name: number for number, name in enumerate(line.chosen, start=1)}
-    found = forecasters.beside(
+    found = fit_baselines(
         dataset,
         dict.fromkeys(("train", split)),
         line.chosen,

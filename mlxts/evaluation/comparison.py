@@ -1,6 +1,6 @@
 """One sentence: did the model beat the reference?
 
-The reference is the better of HAR and linear (`baselines.Reference`); what was written down before
+The reference is the better of HAR and linear (`runs/references.py`); what was written down before
 there was a linear one names none, and was said against HAR.
 """
 

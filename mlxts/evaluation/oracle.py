@@ -11,7 +11,7 @@ import polars as pl
 from scipy.special import logit
 
 from mlxts.data.sources.base import oracle_column
-from mlxts.dataset import Dataset
+from mlxts.dataset.samples import Dataset
 from mlxts.runs import predictions
 from mlxts.runs.predictions import ORACLE
 

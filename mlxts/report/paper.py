@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from mlxts import json_files, run_files, splits
+from mlxts import json_files, run_files, split_borders
 from mlxts.errors import RunError
 from mlxts.evaluation import block_bootstrap, runs
 from mlxts.evaluation import comparison as evaluated
@@ -174,7 +174,7 @@ def _foreseen(
     if built is None:
         return []
     data = [records[folder.name]["config"]["data"] for folder in walked]
-    windows = {splits.borders(own["splits"], own["origin"]).test for own in data}
+    windows = {split_borders.borders(own["splits"], own["origin"]).test for own in data}
     rows = []
     for one in scored(built, draws=draws, seed=seed):
         days = one.table.dates.astype("datetime64[D]").astype(object)
@@ -332,7 +332,7 @@ def _of_seed(
 
 def _span(settings: dict[str, Any], split: str) -> str:
     data = settings["data"]
-    first, last = getattr(splits.borders(data["splits"], data.get("origin")), split)
+    first, last = getattr(split_borders.borders(data["splits"], data.get("origin")), split)
     ends = [day.isoformat() for day in (first, last) if isinstance(day, date)]
     return " to ".join(ends) if len(ends) == 2 else f"{ends[0]} onwards"
 

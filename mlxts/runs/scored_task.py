@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
-from mlxts import splits
+from mlxts import split_borders
 from mlxts.protocol import TASKS, TIMESCALES, Task, Timescale
 
 
@@ -29,5 +29,5 @@ class ScoredTask:
             timescale=TIMESCALES[settings["timescale"]],
             horizon=settings["horizon"],
             score_on=data["score_on"],
-            splits_title=splits.borders(data["splits"], data.get("origin")).name,
+            splits_title=split_borders.borders(data["splits"], data.get("origin")).name,
         )

@@ -14,9 +14,10 @@ from typing import Any
 
 import polars as pl
 
-from mlxts import config as configurations
-from mlxts import dataset_matrix, json_files, run_files
-from mlxts.config import ExperimentConfig
+from mlxts import json_files, run_files
+from mlxts.config import dataset_matrix
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
 from mlxts.data.parquet import encoded
 from mlxts.errors import DataError, RunError
 from mlxts.files import atomic_path, canonical_hash
@@ -331,7 +332,7 @@ def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:
     Raises:
         ConfigError: they are none that this version knows. RunError: they were changed.
     """
-    found = configurations.build(record["config"], origin=f"{folder / run_files.METADATA}").hash
+    found = build_config(record["config"], origin=f"{folder / run_files.METADATA}").hash
     if found != record.get("config_hash", found):
         raise RunError(
             f"{folder / run_files.METADATA} is damaged: its config is not the one of config_hash; "

@@ -8,10 +8,11 @@ import pytest
 
 from benchmarks import claims, end_to_end
 from benchmarks.end_to_end import BUDGETS, CLAIMED, COMMON, CONTROLS, NOTHING, SEEN
-from mlxts import config, splits
+from mlxts import split_borders
+from mlxts.config.loading import build_config
 from mlxts.data import store
-from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.scaling import ledger
+from mlxts.simulation.source import SimulatedSource
 from tests import homes
 from tests.scaling import worlds
 
@@ -39,7 +40,7 @@ def test_every_case_is_a_configuration_and_none_stands_twice(control: str) -> No
     assert len({case["seed"] for case in own.cases}) >= (3 if own.aim == SEEN else 20)
     for case in own.cases:
         for budget in BUDGETS:
-            built = config.build({**COMMON, **own.settings(case), "budget": budget, "seed": 0})
+            built = build_config({**COMMON, **own.settings(case), "budget": budget, "seed": 0})
             assert built.mode == "exploratory"
 
 
@@ -49,7 +50,7 @@ def test_the_market_that_dials_were_chosen_on_is_not_among_those_that_prove_them
 
 def test_windows_of_foreign_labels_end_with_the_sample() -> None:
     for case in CONTROLS["N2"].cases:
-        borders = splits.borders("protocol", case["origin"])
+        borders = split_borders.borders("protocol", case["origin"])
         assert borders.validation[1].year <= 2018
         assert case["shift"] > 0
 

@@ -8,16 +8,17 @@ import polars as pl
 import pytest
 from scipy.special import expit
 
-from mlxts import config, dataset
+from mlxts.baselines.registry import BASELINES, LEARNERS, WALKS
+from mlxts.config.loading import build_config
 from mlxts.data import store
 from mlxts.data.sources.base import oracle_column
-from mlxts.data.sources.simulated import SimulatedSource
-from mlxts.dataset import Dataset
-from mlxts.evaluation import baselines, oracle, score
-from mlxts.evaluation.random_walk import WALKS
-from mlxts.evaluation.sklearn_models import LEARNERS
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset
+from mlxts.evaluation import oracle, score
+from mlxts.evaluation.reference import fit_baselines
 from mlxts.runs import predictions
 from mlxts.runs.references import Reference
+from mlxts.simulation.source import SimulatedSource
 from tests.evaluation import worlds
 
 
@@ -35,14 +36,14 @@ def market(patch: pytest.MonkeyPatch, home, kind: str, task: str, **data: Any) -
         "data": {"source": "simulated", "symbols": ["A"], "score_on": "A"} | data,
         "features": {"source": inputs},
     }
-    return dataset.build(config.build(values))
+    return build_dataset(build_config(values))
 
 
 def rivals(data: Dataset) -> dict[str, pl.DataFrame]:
     """Every baseline that needs no network, and the best possible forecast."""
     known = {one.name: one for one in (*WALKS, *LEARNERS)}
     asked = ("train", "validation")
-    own, others = baselines.beside(data, asked), baselines.beside(data, asked, known, known)
+    own, others = fit_baselines(data, asked), fit_baselines(data, asked, known, known)
     return own.tables | others.tables | oracle.forecast(data, asked)
 
 
@@ -99,7 +100,7 @@ def test_real_bars_and_foreign_labels_have_no_best_forecast(tmp_path, monkeypatc
     assert oracle.forecast(data, ("train",)) == {}
     world = worlds.world(worlds.market(1500, seed=1))
     assert oracle.forecast(world, ("train",)) == {}
-    models = baselines.beside(world, ("train", "validation")).tables
+    models = fit_baselines(world, ("train", "validation")).tables
     scores = score.score_models(models, world, ("validation",), HAR)["validation"]
-    assert set(scores) == set(baselines.BASELINES)
+    assert set(scores) == set(BASELINES)
     assert "impossible" not in scores["har"]

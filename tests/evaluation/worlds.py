@@ -5,8 +5,9 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from mlxts import dataset, predict
-from mlxts.dataset import Dataset
+from mlxts import predict
+from mlxts.dataset.labels import label_bars
+from mlxts.dataset.samples import Dataset, eligible_rows, split_samples
 from mlxts.evaluation import score
 from mlxts.protocol import TASKS, TIMESCALES, Splits
 from mlxts.runs.references import Reference
@@ -64,16 +65,16 @@ def world(bars: pl.DataFrame, task: str = "threshold_1pct", horizon: int = 1) ->
     days = bars.filter(symbol=bars["symbol"][0]).height
     context = 30
     symbols = bars["symbol"].to_numpy()
-    fits = dataset.eligible(symbols, np.full(bars.height, True), context)
+    fits = eligible_rows(symbols, np.full(bars.height, True), context)
     bars = bars.with_columns(phase=pl.lit(0, dtype=pl.Int16))
-    labels = dataset.label(bars, bars, TASKS[task], horizon)
+    labels = label_bars(bars, bars, TASKS[task], horizon)
     return Dataset(
         features=np.zeros((bars.height, 1), dtype=np.float32),
         names=("zero",),
         bars=bars,
         daily=bars,
         eligible=fits,
-        samples=dataset.divide(labels, fits, splits(days)),
+        samples=split_samples(labels, fits, splits(days)),
         timescale=TIMESCALES["daily"],
         task=TASKS[task],
         horizon=horizon,

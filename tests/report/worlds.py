@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from mlxts import config, files
-from mlxts import dataset as datasets
+from mlxts import files
+from mlxts.config.loading import build_config
+from mlxts.dataset.build import build_dataset
 from mlxts.evaluation import score
 from mlxts.runs import predictions, references
 from mlxts.runs.scored_task import ScoredTask
@@ -38,8 +39,8 @@ def give_scores(folder: Path) -> None:
 def unfinished() -> Path:
     """A run that was begun and has no summary."""
     settings = homes.SETTINGS | {"budget": "0.2M"}
-    configuration = config.build(settings)
-    folder = worlds.run_folder(datasets.build(configuration), configuration, 1.0)
+    configuration = build_config(settings)
+    folder = worlds.run_folder(build_dataset(configuration), configuration, 1.0)
     (folder / "summary.json").unlink()
     return folder
 

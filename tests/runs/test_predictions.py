@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from mlxts.errors import DataError, StorageError
-from mlxts.evaluation import baselines
+from mlxts.evaluation.reference import fit_baselines
 from mlxts.runs import predictions
 from tests.evaluation import worlds
 
@@ -16,7 +16,7 @@ from tests.evaluation import worlds
 @pytest.fixture(scope="module")
 def table() -> pl.DataFrame:
     world = worlds.world(worlds.market(400, seed=1, symbols=("A", "B")))
-    return baselines.beside(world, ("train", "validation", "test"), ["har"]).tables["har"]
+    return fit_baselines(world, ("train", "validation", "test"), ["har"]).tables["har"]
 
 
 def test_a_table_survives_the_file(tmp_path, table):

@@ -9,9 +9,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts import config, protocol, splits
-from mlxts import dataset as datasets
+from mlxts import protocol, split_borders
 from mlxts.cli.scaling import scaling
+from mlxts.config.loading import build_config
+from mlxts.dataset.build import build_dataset
 from mlxts.errors import ConfigError, RunError
 from mlxts.evaluation import test_split_log
 from mlxts.scaling import axes, ledger, verdict, walk_forward_ledger
@@ -61,9 +62,9 @@ def test_a_model_is_one_run_over_the_windows_of_all_its_origins(folders, joined)
     for _, rows in joined.group_by("budget", "seed"):
         dates = rows["date"].sort()
         for number in (1, 2, 3):
-            first, last = splits.borders("protocol", number).test
+            first, last = split_borders.borders("protocol", number).test
             assert dates.is_between(first, last).sum() > 400
-        assert (dates[0] >= splits.borders("protocol", 3).test[0]) and rows.height > 1400
+        assert (dates[0] >= split_borders.borders("protocol", 3).test[0]) and rows.height > 1400
         assert dates[-1] < protocol.SPLITS["protocol"].test[0]
     assert set(joined["split"]) == {walk_forward_ledger.SPLIT}
     assert set(joined["name"]) == {"small"}
@@ -100,10 +101,10 @@ def test_a_verdict_is_reached_on_the_windows_together(joined):
 
 
 def _planted(number: int):
-    data = datasets.build(config.build(homes.SETTINGS | at(number)))
+    data = build_dataset(build_config(homes.SETTINGS | at(number)))
     return [
         worlds.run_folder(
-            data, config.build(homes.SETTINGS | at(number) | own), blur, splits=SPLITS
+            data, build_config(homes.SETTINGS | at(number) | own), blur, splits=SPLITS
         )
         for budget, blur in BLURS.items()
         for own in ({"budget": budget, "seed": 0}, {"budget": budget, "seed": 1})

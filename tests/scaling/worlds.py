@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mlxts import config, files, predict
-from mlxts import dataset as datasets
-from mlxts.dataset import Dataset
+from mlxts import files, predict
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset
 from mlxts.model import parameter_budget
 from mlxts.runs import predictions, references
 from mlxts.runs.references import Reference
@@ -19,7 +21,7 @@ BUDGETS = ("0.02M", "0.06M", "0.2M", "0.6M")
 
 def run_folder(
     data: Dataset,
-    configuration: config.ExperimentConfig,
+    configuration: ExperimentConfig,
     blur: float,
     *,
     splits: tuple[str, ...] = ("train", "validation"),
@@ -84,9 +86,9 @@ def ladder(
 ) -> list[Path]:
     """Runs of several budgets and seeds in the current workspace."""
     settings = homes.SETTINGS | (overrides or {})
-    data = datasets.build(config.build(settings))
+    data = build_dataset(build_config(settings))
     return [
-        run_folder(data, config.build(settings | {"budget": name, "seed": seed}), blur, **changes)
+        run_folder(data, build_config(settings | {"budget": name, "seed": seed}), blur, **changes)
         for name, blur in blurs.items()
         for seed in range(seeds)
     ]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlxts.data.sources.simulated import MARKETS, dials
+from mlxts.simulation.markets import MARKETS, dials
 from mlxts.workspace import controls_document
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "controls.md"

@@ -1,0 +1,30 @@
+"""What a baseline is.
+
+A baseline is fitted on the training samples of a data set and then forecasts any of its samples.
+It is never shown the targets of another split.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from mlxts.dataset.samples import Dataset, Samples
+
+Forecast = Callable[[Samples], np.ndarray]  # n samples -> (n,) logits or predicted log returns
+
+
+class Baseline(Protocol):
+    """A forecaster that is no PatchTST."""
+
+    @property
+    def name(self) -> str: ...
+
+    def fit(self, dataset: Dataset) -> Forecast:
+        """Learn from the training samples.
+
+        Returns:
+            A forecast of any samples of the data set, which reads nothing later than the decision
+            bar of each.
+        """
+        ...
