@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import locks, predict, run_files
-from mlxts.config.loading import load_config
+from mlxts import locks, predict
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import ConfigError, DataError
 from mlxts.evaluation import comparison, conformal, metrics, score
 from mlxts.files import sweep, write_json
 from mlxts.platform import device
-from mlxts.runs import logs, references
+from mlxts.runs import layout
+from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
 from mlxts.runs.scored_task import ScoredTask
 from mlxts.thermal.guard import Guard
@@ -95,12 +95,12 @@ def execute(
             "without --distributed"
         )
     with StallWatch(stall_seconds) if ranks.size > 1 else nullcontext():  # one may be lost already
-        done = ranks.highest(int(ranks.leads and run_files.is_finished(plan.folder)))
+        done = ranks.highest(int(ranks.leads and RunFolder(plan.folder).is_finished))
     if done:
         if not ranks.leads:
             return _left(plan, "finished", "rank 0 has the result")
         _tidy(plan.folder)
-        return run_files.summary(plan.folder, SUMMARISED)
+        return RunFolder(plan.folder).summary(SUMMARISED)
     drift = StepDrift()
     heat = Relay(emit)  # to the console, and to the run's record as soon as there is one
     follow = Followers(plan.config, plan.folder, heat) if ranks.leads else None
@@ -110,9 +110,11 @@ def execute(
         if follow:
             follow(event)
         if isinstance(event, StartEvent) and event.resumed and ranks.leads:
-            for seconds in logs.step_seconds(plan.folder):
+            for seconds in RunFolder(plan.folder).step_seconds():
                 drift.add(seconds)
-            if changes := device.changes_since(run.record(plan.folder, ("machine",))["machine"]):
+            if changes := device.changes_since(
+                RunFolder(plan.folder).metadata(("machine",))["machine"]
+            ):
                 heat(NoticeEvent(event.step, f"{changes}: the last bits may differ from here on"))
         elif isinstance(event, StepEvent) and drift.add(event.seconds):
             heat(NoticeEvent(event.step, f"{drift.reason}: no wall times of this run are compared"))
@@ -153,7 +155,7 @@ def execute(
 
 def _tidy(folder: Path) -> None:
     """Remove what a killed process left half-written, unless another one is at work there."""
-    with locks.hold(folder / run.LOCK) as holder:
+    with locks.hold(RunFolder(folder).lock) as holder:
         if holder is None:
             sweep(folder)
 
@@ -169,7 +171,7 @@ def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict
     assert outcome is not None
     data = plan.dataset
     predicted = predict.predict_run(trained, plan.folder, permit)
-    reference = references.read(plan.folder)[data.score_on]
+    reference = RunFolder(plan.folder).references()[data.score_on]
     asked = ScoredTask.of(plan.config.model_dump(mode="json"))
     scores = score.score_run(predicted, reference, asked)
     figures_of_model = scores["validation"][NETWORK]
@@ -194,7 +196,7 @@ def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict
         ),
     }
     permit()
-    write_json(plan.folder / run_files.SUMMARY, summary)
+    write_json(plan.folder / layout.SUMMARY, summary)
     return summary
 
 
@@ -233,7 +235,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
     """
     trained = run.load(folder)
     pinned = trained.plan.dataset
-    newest = build_dataset(load_config(folder / "config.yaml"))
+    newest = build_dataset(RunFolder(folder).config())
     if newest.names != pinned.names:
         raise DataError(f"{folder.name} reads other features than this version makes; train again")
     symbol = symbol or newest.score_on

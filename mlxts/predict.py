@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mlxts import run_files
 from mlxts.baselines.base_rate import BaseRate
 from mlxts.baselines.registry import BASELINES
 from mlxts.dataset.build import build_dataset
@@ -20,7 +19,8 @@ from mlxts.errors import DataError, MlxtsError
 from mlxts.evaluation import oracle
 from mlxts.evaluation.reference import fit_baselines
 from mlxts.protocol import SPLIT_NAMES
-from mlxts.runs import predictions, references
+from mlxts.runs import layout, predictions, references
+from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import BASE_RATE, NETWORK
 from mlxts.runs.references import Reference
 from mlxts.training import run
@@ -87,7 +87,7 @@ def predict_split(trained: Trained, folder: Path, split: str) -> pl.DataFrame:
     """
     network = predict_network(trained, (split,))
     others, _ = predict_references(trained.plan.dataset, (split,))
-    return predictions.replace_split(folder / predictions.FILE_NAME, pl.concat([network, others]))
+    return predictions.replace_split(folder / layout.PREDICTIONS, pl.concat([network, others]))
 
 
 def read_or_predict(folder: Path) -> pl.DataFrame:
@@ -101,12 +101,12 @@ def read_or_predict(folder: Path) -> pl.DataFrame:
             version and the run's data are not here, or not what they were.
         MlxtsError: see `run.load`.
     """
-    path = folder / predictions.FILE_NAME
-    if not path.exists() and run_files.is_finished(folder):
+    path = folder / layout.PREDICTIONS
+    if not path.exists() and RunFolder(folder).is_finished:
         return predict_run(run.load(folder), folder)
     earlier = predictions.read_earlier(path)
     if earlier is None:
-        return predictions.read(path)
+        return RunFolder(folder).predictions()
     try:
         data = build_dataset(run.pinned_configuration(folder))
     except MlxtsError as error:
@@ -128,8 +128,10 @@ def _write(
     others, chosen = predict_references(data, splits)
     rows = pl.concat([network, others])
     permit()
-    references.write(folder, chosen)  # first: who reads predictions finds them beside it
-    predictions.write(folder / predictions.FILE_NAME, rows)
+    references.write(
+        folder / layout.REFERENCES, chosen
+    )  # first: who reads predictions finds them beside it
+    predictions.write(folder / layout.PREDICTIONS, rows)
     return rows
 
 

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import experiment, predict, run_files, split_borders
+from mlxts import experiment, predict, split_borders
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
 from mlxts.data import bars
 from mlxts.dataset.samples import is_scored
 from mlxts.errors import EmptySplitError
 from mlxts.evaluation import score
-from mlxts.runs import references
+from mlxts.runs.folder import WINDOW, RunFolder
 from mlxts.runs.predictions import NETWORK, by_model
 from mlxts.runs.references import Reference
 from mlxts.runs.scored_task import ScoredTask
@@ -31,7 +31,6 @@ from mlxts.training.events import Listener
 from mlxts.training.run import Plan
 
 EITHER = "HAR or linear"  # the reference of several origins, where they differ in it
-SCORED = "test"  # the place that the scored window takes among an origin's splits
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def plan(configuration: ExperimentConfig) -> Plan:
     """
     try:
         planned = run.plan(configuration)
-        if is_scored(planned.dataset.samples[SCORED], planned.dataset.score_on).any():
+        if is_scored(planned.dataset.samples[WINDOW], planned.dataset.score_on).any():
             return planned
         reason = f"nothing of {planned.dataset.score_on} to score"
     except EmptySplitError as error:
@@ -107,7 +106,7 @@ def plan(configuration: ExperimentConfig) -> Plan:
 
 def execute(planned: Plan, emit: Listener) -> dict[str, Any]:
     """Train the run of an origin, or go on with it; returns its summary."""
-    begun = (planned.folder / run_files.METADATA).exists()
+    begun = RunFolder(planned.folder).has_begun
     return experiment.execute(planned, emit=emit, resume=begun)
 
 
@@ -115,9 +114,9 @@ def predict_window(folder: Path) -> pl.DataFrame:
     """The predictions of a finished run of an origin, with those of its window: made now by all
     models if they are not there."""
     predicted = predict.read_or_predict(folder)
-    if SCORED in predicted["split"]:
+    if WINDOW in predicted["split"]:
         return predicted
-    return predict.predict_split(run.load(folder), folder, SCORED)
+    return predict.predict_split(run.load(folder), folder, WINDOW)
 
 
 def complete(folders: Iterable[Path], progress: Callable[[str], None]) -> None:
@@ -130,21 +129,17 @@ def complete(folders: Iterable[Path], progress: Callable[[str], None]) -> None:
         DataError: see `predict.read_or_predict`.
     """
     for folder in folders:
-        record = run_files.metadata(folder, ("config.data",))
-        if record["config"]["data"].get("origin") is None:
-            progress(f"{folder.name}: predicting with all models")
-            predict.read_or_predict(folder)
-        else:
-            progress(f"{folder.name}: predicting its window")
-            predict_window(folder)
+        walk_forward = RunFolder(folder).is_walk_forward
+        progress(f"{folder.name}: predicting {'its window' if walk_forward else 'with all models'}")
+        (predict_window if walk_forward else predict.read_or_predict)(folder)
 
 
 def score_origin(planned: Plan) -> Origin:
     """Score the finished run of an origin on its window."""
-    predicted = predict_window(planned.folder).filter(pl.col("split").is_in(("train", SCORED)))
+    predicted = predict_window(planned.folder).filter(pl.col("split").is_in(("train", WINDOW)))
     asked = ScoredTask.of(planned.config.model_dump(mode="json"))
-    reference = references.read(planned.folder)[asked.score_on]
-    figures = score.score_run(predicted, reference, asked, (SCORED,))[SCORED]
+    reference = RunFolder(planned.folder).references()[asked.score_on]
+    figures = score.score_run(predicted, reference, asked, (WINDOW,))[WINDOW]
     tables = {name: table for name, table in by_model(predicted).items() if name in figures}
     return Origin(planned, tables, reference, figures)
 
@@ -171,7 +166,7 @@ def pooled(found: list[Origin]) -> dict[str, score.Figures]:
             [o.tables[name] for o, name in zip(found, names, strict=True) if name]
         )
     dates = [
-        score.canonical_dates(origin.tables[NETWORK], SCORED, asked.score_on) for origin in found
+        score.canonical_dates(origin.tables[NETWORK], WINDOW, asked.score_on) for origin in found
     ]
     return score.score(
         tables,
@@ -180,7 +175,7 @@ def pooled(found: list[Origin]) -> dict[str, score.Figures]:
         asked.score_on,
         reference=reference,
         obstacle=obstacle,
-        splits=(SCORED,),
+        splits=(WINDOW,),
         dates=np.concatenate(dates),
         spacing=bars.spacing(asked.timescale),
-    )[SCORED]
+    )[WINDOW]

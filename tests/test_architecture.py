@@ -9,9 +9,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlxts"
 STAIRCASE = [
     "protocol", "errors", "files", "json_files", "code_version", "locks", "losses",
-    "split_borders", "run_files", "config", "transfer", "platform", "data", "runs", "simulation",
+    "split_borders", "config", "transfer", "platform", "data", "runs", "simulation",
     "features", "dataset", "baselines", "model", "training", "thermal", "console", "tracking",
-    "evaluation", "predict", "experiment", "interop", "walk_forward", "search", "scaling", "report",
+    "evaluation", "predict", "experiment", "walk_forward", "search", "interop", "scaling", "report",
     "quickstart", "workspace", "cli", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from mlxts import files, predict
 from mlxts.cli.app import app
 from mlxts.errors import DataError
-from mlxts.runs import predictions, references
+from mlxts.runs import layout, predictions
+from mlxts.runs.folder import RunFolder
 from tests import homes
 from tests.report import worlds
 from tests.scaling import worlds as planted
@@ -71,10 +72,10 @@ def earlier(home) -> Path:
     """A run whose predictions an earlier version wrote, the network's rows alone; data at hand."""
     (home / "moved").rename(home / "data")
     (folder,) = planted.ladder({"0.06M": 0.4}, seeds=1, started="2020")
-    path = folder / predictions.FILE_NAME
+    path = folder / layout.PREDICTIONS
     own = predictions.read(path).filter(model="patchtst").drop("model", "canonical")
     own.write_parquet(path)
-    (folder / references.FILE_NAME).unlink()
+    (folder / layout.REFERENCES).unlink()
     yield folder
     if (home / "data").exists():
         (home / "data").rename(home / "moved")
@@ -84,7 +85,7 @@ def earlier(home) -> Path:
 
 
 def test_an_earlier_versions_predictions_are_made_whole_once(home, earlier, monkeypatch) -> None:
-    before = pl.read_parquet(earlier / predictions.FILE_NAME)
+    before = pl.read_parquet(earlier / layout.PREDICTIONS)
     written = predict.read_or_predict(earlier)
     own = written.filter(model="patchtst")
     assert own.select(before.columns).equals(before)
@@ -92,7 +93,7 @@ def test_an_earlier_versions_predictions_are_made_whole_once(home, earlier, monk
     assert own["canonical"].all()
     (home / "data").rename(home / "moved")
     assert predict.read_or_predict(earlier).equals(written)
-    assert references.read(earlier)["SPY"].name in ("har", "linear")
+    assert RunFolder(earlier).references()["SPY"].name in ("har", "linear")
 
 
 def test_an_earlier_versions_predictions_without_data_are_refused_by_name(home, earlier) -> None:
@@ -102,11 +103,11 @@ def test_an_earlier_versions_predictions_without_data_are_refused_by_name(home, 
             call(*command)
         assert "\n" not in str(refusal.value)
     with pytest.raises(DataError, match=f"mlxts evaluate {earlier.name}"):
-        predictions.read(earlier / predictions.FILE_NAME)
+        RunFolder(earlier).predictions()
 
 
 def test_an_earlier_versions_predictions_of_other_rows_are_refused(earlier) -> None:
-    path = earlier / predictions.FILE_NAME
+    path = earlier / layout.PREDICTIONS
     pl.read_parquet(path).with_columns(target=1.0 - pl.col("target")).write_parquet(path)
     with pytest.raises(DataError, match="other rows than its data hold now"):
         predict.read_or_predict(earlier)

@@ -53,25 +53,24 @@ def evaluate(
 
         walk_forward.show(run, origins, split, as_json)
         return
-    from mlxts import predict, run_files
-    from mlxts.evaluation import comparison, diagnostics, runs, score
-    from mlxts.runs import references
+    from mlxts import predict
+    from mlxts.cli.selected_runs import one_run
+    from mlxts.evaluation import comparison, diagnostics, score
+    from mlxts.runs.folder import RunFolder
     from mlxts.runs.predictions import NETWORK
-    from mlxts.runs.scored_task import ScoredTask
 
-    folder = runs.find(run)
+    folder = one_run(run)
     predicted = predict.read_or_predict(folder)
-    settings = run_files.metadata(folder)["config"]
-    asked = ScoredTask.of(settings)
+    asked = RunFolder(folder).scored_task
     if split is SplitName.test:
         predicted = _open_test(folder, predicted, asked)
-    reference = references.read(folder)[asked.score_on]
+    reference = RunFolder(folder).references()[asked.score_on]
     scores = score.score_run(predicted, reference, asked, (split,))
     behind = diagnostics.details(predicted.filter(model=NETWORK), asked, split)
     if as_json:
         emit({**scores, "reference": reference.to_dict(), "details": behind})
         return
-    show_scores(scores, asked, _marked(folder.name, settings["mode"]))
+    show_scores(scores, asked, _marked(folder.name, RunFolder(folder).metadata()["config"]["mode"]))
     show_details(behind, NETWORK)
     for part, models in scores.items():
         say(comparison.sentence(NETWORK, models[NETWORK], asked.task, asked.horizon, part))
@@ -141,9 +140,9 @@ def baselines(
 def runs(as_json: JsonOption = False) -> None:
     """List the runs under outputs/runs with what they reached on validation."""
     from mlxts import files
-    from mlxts.evaluation import runs as folders
+    from mlxts.evaluation import run_listing
 
-    rows = folders.listing()
+    rows = run_listing.listing()
     if as_json:
         emit({"runs": rows})
         return

@@ -55,7 +55,11 @@ class JudgedSplit(StrEnum):
 
 
 Runs = Annotated[
-    list[str] | None, typer.Argument(help="Run ids or folders; without any, all finished runs.")
+    list[str] | None,
+    typer.Argument(
+        help="Run ids or their beginnings, folders, patterns, sweeps or studies; without any, all "
+        "finished runs."
+    ),
 ]
 CountOption = Annotated[
     Count, typer.Option("--parameters", help="What N counts: a law is to be told under each.")
@@ -282,23 +286,16 @@ def _ledger(
     Without names walk-forward runs are for their own split alone, where their windows are foreseen
     now if they have not been.
     """
-    from mlxts.cli.predictions import complete_predictions
-    from mlxts.evaluation import runs as folders
+    from mlxts.cli.selected_runs import complete_predictions, some_runs
     from mlxts.evaluation import test_split_log
+    from mlxts.runs.folder import RunFolder
     from mlxts.scaling import ledger as ledgers
     from mlxts.scaling import walk_forward_ledger as foreseen
 
-    if runs:
-        chosen = [folders.find(run) for run in runs]
-    else:
-        whole, damaged = folders.whole(folders.folders())
-        for why in damaged.values():
-            note(f"left out, damaged: {why}")
-        chosen = [
-            folder
-            for folder in ledgers.finished(whole)
-            if foreseen.is_walk_forward(folder) == (split is SplitName.foreseen)
-        ]
+    chosen = some_runs(runs or ()).finished
+    if not runs:
+        walked = split is SplitName.foreseen
+        chosen = [one for one in chosen if RunFolder(one).is_walk_forward == walked]
     complete_predictions(chosen)
     if split is SplitName.foreseen:
         return foreseen.join(chosen, tuned=tuned or (), every_asset=every_asset)

@@ -30,14 +30,16 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Bring finished or unfinished runs to a tracker; again: only what is missing is added."""
-    from mlxts.evaluation import runs as found
+    from mlxts.cli.selected_runs import one_run
+    from mlxts.runs.folder import RunFolder
     from mlxts.tracking import export as exports
     from mlxts.tracking import trackers
-    from mlxts.training import run
 
     said = []
-    for folder in [found.find(name) for name in runs]:  # a wrong name is told before any work
-        configured = run.record(folder)["config"].get("tracking", {}).get("project", "mlxts")
+    for folder in [one_run(name) for name in runs]:  # a wrong name is told before any work
+        configured = (
+            RunFolder(folder).metadata()["config"].get("tracking", {}).get("project", "mlxts")
+        )
         tracker = trackers.make(to.value, project or configured)
         count = exports.export(folder, tracker)
         said.append({"run_id": folder.name, "to": to.value, "events": count})

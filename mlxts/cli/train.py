@@ -123,9 +123,9 @@ def predict(
 ) -> None:
     """What a trained model says at the close of a day, from the newest data registered."""
     from mlxts import experiment
-    from mlxts.evaluation import runs
+    from mlxts.cli.selected_runs import one_run
 
-    forecast = experiment.forecast(runs.find(run), date.date() if date else None, symbol)
+    forecast = experiment.forecast(one_run(run), date.date() if date else None, symbol)
     if as_json:
         emit(forecast)
         return
@@ -258,13 +258,13 @@ def train_plan(
         per_device: how many may train on this device without a word about it.
         wait: until the device is free; else a single run is trained all the same.
     """
-    from mlxts import console, experiment, predict, run_files
+    from mlxts import console, experiment, predict
     from mlxts.cli.evaluate import show_scores
     from mlxts.report import run_page
-    from mlxts.runs.scored_task import ScoredTask
+    from mlxts.runs.folder import RunFolder
     from mlxts.search import worker_checks
 
-    done_before = run_files.is_finished(plan.folder)
+    done_before = RunFolder(plan.folder).is_finished
     if not (quiet or as_json or done_before or plan_is_known):
         show_plan(plan.record())
     with ExitStack() as stack:
@@ -286,7 +286,7 @@ def train_plan(
     if as_json:
         emit({**summary, "picture": str(picture)})
         return
-    asked = ScoredTask.of(plan.config.model_dump(mode="json"))
+    asked = RunFolder(plan.folder).scored_task
     if done_before:
         note(f"run {plan.run_id} was done before; this is what it said")
     show_scores(summary["scores"], asked, plan.config.name)

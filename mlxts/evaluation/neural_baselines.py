@@ -16,6 +16,7 @@ from mlxts.config.experiment import ExperimentConfig
 from mlxts.dataset.samples import Dataset, Samples
 from mlxts.model.baseline_networks import MLP, DLinear, Rival, Window
 from mlxts.platform import device
+from mlxts.runs.folder import RunFolder
 from mlxts.training import best, start
 from mlxts.training.events import Event, ValidationEvent
 from mlxts.training.loop import Arrays, fresh_state, train
@@ -74,7 +75,7 @@ class TrainedRival:
                 fresh_state(config, self.name),
                 binary=dataset.task.kind != "regression",
                 micro_batch=config.training.micro_batch or config.training.batch_size,
-                folder=Path(folder) / "checkpoint",
+                folder=RunFolder(Path(folder)).checkpoints,
                 emit=self._tell,
                 gate=lambda step: None,
                 evaluation_batch=_AT_ONCE,

@@ -7,16 +7,17 @@ from typing import Any
 
 import polars as pl
 
-from mlxts import predict, run_files
+from mlxts import predict
 from mlxts.config.experiment import ExperimentConfig
-from mlxts.config.loading import load_config
 from mlxts.errors import ConfigError, DataError
-from mlxts.evaluation import runs
 from mlxts.model.patchtst import PatchTST, Shape
 from mlxts.model.residual import OffsetPatchTST
+from mlxts.model.saved_shape import read_shape
 from mlxts.protocol import SPLIT_NAMES
-from mlxts.runs import logs
+from mlxts.runs import index
+from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
+from mlxts.search import study_runs
 from mlxts.training import best
 from mlxts.training import run as training
 
@@ -34,7 +35,7 @@ class Run:
     @cached_property
     def record(self) -> dict[str, Any]:
         """run.json: what was known before the first step (parameters, samples, machine, hashes)."""
-        return training.record(self.folder)
+        return RunFolder(self.folder).metadata()
 
     @property
     def id(self) -> str:
@@ -43,12 +44,12 @@ class Run:
     @cached_property
     def config(self) -> ExperimentConfig:
         """The resolved configuration. Raises ConfigError where this version cannot read it."""
-        return load_config(self.folder / "config.yaml")
+        return RunFolder(self.folder).config()
 
     @cached_property
     def shape(self) -> Shape:
         """What the built model is: widths, depth, patches, flags."""
-        return training.shape_of(self.folder)
+        return read_shape(RunFolder(self.folder))
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -57,7 +58,7 @@ class Run:
         Raises:
             RunError: the run has not been trained to its end, or the file is damaged.
         """
-        return run_files.summary(self.folder)
+        return RunFolder(self.folder).summary()
 
     def predictions(self, split: str | None = None, model: str | None = NETWORK) -> pl.DataFrame:
         """What the model said, row by row; see `load_predictions`."""
@@ -70,7 +71,7 @@ class Run:
             step, split (train, validation, train_epoch), loss (nats; for regression Huber, in
             units of the targets' deviation) and what else an event says, null where it does not.
         """
-        return pl.DataFrame(logs.read(self.folder / logs.METRICS), infer_schema_length=None)
+        return pl.DataFrame(RunFolder(self.folder).metrics(), infer_schema_length=None)
 
     def model(self) -> PatchTST:
         """The model with its best weights, in evaluation mode.
@@ -101,7 +102,7 @@ def load_run(run: str | Path) -> Run:
         >>> run = mlxts.load_run("2M-daily-threshold_1pct")
         >>> run.summary["verdict"]
     """
-    return Run(runs.find(str(run)))
+    return Run(index.find(str(run), study_runs.finder()))
 
 
 def load_predictions(
@@ -128,7 +129,7 @@ def load_predictions(
     """
     if split is not None and split not in SPLIT_NAMES:
         raise ConfigError(f"split: {split} is none of {', '.join(SPLIT_NAMES)}")
-    folder = runs.find(str(run))
+    folder = index.find(str(run), study_runs.finder())
     table = predict.read_or_predict(folder)
     if model is not None:
         if model not in table["model"]:

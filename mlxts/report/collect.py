@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import run_files
 from mlxts.errors import RunError
 from mlxts.evaluation import test_split_log
 from mlxts.files import canonical_hash
 from mlxts.report.scored import Scored, scored
-from mlxts.runs import predictions
+from mlxts.runs.folder import RunFolder
 from mlxts.scaling import (
     axes,
     bootstrap,
@@ -177,7 +176,7 @@ def scored_symbols(folders: Sequence[Path]) -> list[tuple[str, str]]:
 
 
 def _run(folder: Path) -> Run:
-    return Run(run_files.metadata(folder), run_files.summary(folder))
+    return Run(RunFolder(folder).metadata(), RunFolder(folder).summary())
 
 
 def _opened(folders: Sequence[Path], tuned: Sequence[str]) -> pl.DataFrame | None:
@@ -188,7 +187,7 @@ def _opened(folders: Sequence[Path], tuned: Sequence[str]) -> pl.DataFrame | Non
 
 
 def _holds_test(folder: Path) -> bool:
-    predicted = predictions.read(folder / predictions.FILE_NAME)
+    predicted = RunFolder(folder).predictions()
     scored_on = _run(folder).record["config"]["data"]["score_on"]
     return predicted.filter(split="test", symbol=scored_on).height > 0
 

@@ -19,14 +19,16 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from mlxts import json_files, run_files, split_borders
+from mlxts import json_files, split_borders
 from mlxts.errors import RunError
-from mlxts.evaluation import block_bootstrap, runs
+from mlxts.evaluation import block_bootstrap
 from mlxts.evaluation import comparison as evaluated
 from mlxts.files import write_json, write_text
 from mlxts.protocol import BASELINE, TASKS
 from mlxts.report import paper_tables
 from mlxts.report.scored import CELL, Scored, scored
+from mlxts.runs.folder import RunFolder
+from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import axes, config_diff, ledger, results, verdict
 from mlxts.scaling import walk_forward_ledger as foreseen
 
@@ -78,14 +80,14 @@ def collect(
     Raises:
         RunError, DataError: see `ledger.build`; and RunError where no run is strict.
     """
-    records = {folder.name: run_files.metadata(folder) for folder in folders}
+    records = {folder.name: RunFolder(folder).metadata() for folder in folders}
     folders, walked = foreseen.apart(folders)
     if not folders:
         raise RunError(foreseen.ALL_WALKED)
     built = _of_labels(ledger.build(folders, split=split))
     joined = _of_labels(foreseen.join(walked)) if walked else None
     found = scored(built, draws=draws, seed=seed)
-    summaries = {folder.name: run_files.summary(folder) for folder in folders}
+    summaries = {folder.name: RunFolder(folder).summary() for folder in folders}
     main = [one for one in found if one.mode == "strict"]
     if not main:
         raise RunError("none of these runs is strict; `mlxts sweep run` a strict sweep as well")
@@ -306,7 +308,7 @@ def _of_seed(
 ) -> dict[str, Any]:
     """What the evaluator said of one run."""
     models = summary["scores"][split]
-    own, settings = models[runs.MODEL], record["config"]
+    own, settings = models[NETWORK], record["config"]
     an_epoch = record["total_steps"] / settings["training"]["max_epochs"]
     told: dict[str, Any] = {
         "run": record["run_id"],

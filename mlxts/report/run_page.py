@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from mlxts import run_files
 from mlxts.evaluation import comparison, score
 from mlxts.evaluation.comparison import primary
 from mlxts.protocol import BASELINE, REFERENCES
 from mlxts.report.figures import run_picture
-from mlxts.runs import logs, predictions
+from mlxts.runs import layout
+from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK, by_model
-from mlxts.runs.scored_task import ScoredTask
 
 
 def draw(folder: Path, split: str = "validation") -> Path:
@@ -19,16 +18,16 @@ def draw(folder: Path, split: str = "validation") -> Path:
         DataError: the run has no predictions yet.
         StorageError: the picture cannot be written.
     """
-    asked = ScoredTask.of(run_files.metadata(folder)["config"])
-    rows = predictions.read(folder / predictions.FILE_NAME)
+    run = RunFolder(folder)
+    asked, rows = run.scored_task, run.predictions()
     models = by_model(rows.filter(split=split, symbol=asked.score_on).sort("date"))
     titles = {NETWORK: NETWORK, BASELINE: BASELINE.upper()}
-    path = folder / "picture.png"
+    path = folder / layout.PICTURE
     run_picture(
         path,
         f"{asked.task.name}, H = {asked.horizon}, {asked.score_on}, {split} "
         f"({asked.splits_title} splits)",
-        logs.read(folder / logs.METRICS),
+        run.metrics(),
         {title: models[name] for name, title in titles.items() if name in models},
         asked.task,
         asked.horizon,
@@ -39,7 +38,7 @@ def draw(folder: Path, split: str = "validation") -> Path:
 
 def _reference_losses(folder: Path, split: str) -> dict[str, float]:
     """By name; of a run of before there was a linear one HAR's alone."""
-    summary = run_files.summary(folder, (f"scores.{split}",))
+    summary = RunFolder(folder).summary((f"scores.{split}",))
     # The curve beside it is of every phase as well.
     scores = summary["scores"].get(split + score.ALL_PHASES, summary["scores"][split])
     return {

@@ -5,8 +5,7 @@ from typing import Any, Literal
 
 from mlxts import json_files
 from mlxts.errors import RunError
-
-METRICS, EVENTS = "metrics.jsonl", "events.jsonl"
+from mlxts.runs.layout import EVENTS
 
 
 class _Line(json_files.Shape):
@@ -36,11 +35,6 @@ class _Happened(_Line):
     event: str
     message: str = ""
     reason: str = ""
-
-
-def step_seconds(folder: Path) -> list[float]:
-    """How long every step of a run took, over all the processes that it ran in."""
-    return [row["seconds"] for row in read(folder / METRICS) if row["split"] == "train"]
 
 
 def read(path: Path) -> list[dict[str, Any]]:

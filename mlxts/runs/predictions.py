@@ -22,7 +22,6 @@ from mlxts.errors import DataError
 from mlxts.files import atomic_path
 from mlxts.protocol import SPLIT_NAMES
 
-FILE_NAME = "predictions.parquet"
 NETWORK = "patchtst"
 BASE_RATE = "base_rate"  # the training base rate, for regression the training mean
 ORACLE = "bayes"  # the best possible forecast of a simulated market
@@ -122,15 +121,9 @@ def read_earlier(path: Path) -> pl.DataFrame | None:
     return _read(path).select(pl.lit(NETWORK).alias("model"), pl.all())
 
 
-def is_current(folder: Path) -> bool:
-    """Whether a run's folder holds predictions that are no earlier version's."""
-    path = folder / FILE_NAME
+def is_current(path: Path) -> bool:
+    """Whether there is a table, and it is no earlier version's."""
     return path.exists() and _schema(path) != _EARLIER
-
-
-def holds(folder: Path, split: str) -> bool:
-    """Whether a run's predictions hold rows of a split. Raises DataError: see `read`."""
-    return split in read(folder / FILE_NAME)["split"]
 
 
 def replace_split(path: Path, rows: pl.DataFrame) -> pl.DataFrame:

@@ -8,8 +8,7 @@ from typing import Any
 from mlxts import json_files
 from mlxts.errors import DataError
 from mlxts.files import write_json
-
-FILE_NAME = "references.json"
+from mlxts.runs.layout import PREDICTIONS
 
 
 @dataclass(frozen=True)
@@ -31,16 +30,15 @@ class Reference:
         return asdict(self)
 
 
-def write(folder: Path, references: Mapping[str, Reference]) -> None:
-    """Write those of each symbol into a run's folder. Raises StorageError."""
-    write_json(folder / FILE_NAME, {symbol: one.to_dict() for symbol, one in references.items()})
+def write(path: Path, references: Mapping[str, Reference]) -> None:
+    """Replace `path` by those of each symbol. Raises StorageError."""
+    write_json(path, {symbol: one.to_dict() for symbol, one in references.items()})
 
 
-def read(folder: Path) -> dict[str, Reference]:
+def read(path: Path) -> dict[str, Reference]:
     """By symbol. Raises DataError: there is no such file, or it is damaged."""
-    path = folder / FILE_NAME
     way_out = (
-        f"delete {folder / 'predictions.parquet'}, and `mlxts evaluate {folder.name}` predicts "
+        f"delete {path.with_name(PREDICTIONS)}, and `mlxts evaluate {path.parent.name}` predicts "
         "again"
     )
     found = json_files.read(path, json_files.Shape, error=DataError, way_out=way_out)

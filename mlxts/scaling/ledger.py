@@ -14,7 +14,6 @@ from typing import Any
 
 import polars as pl
 
-from mlxts import json_files, run_files
 from mlxts.config import dataset_matrix
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
@@ -23,8 +22,10 @@ from mlxts.errors import DataError, RunError
 from mlxts.files import atomic_path, canonical_hash
 from mlxts.losses import sample_losses
 from mlxts.model.patchtst import Shape
+from mlxts.model.saved_shape import read_shape
 from mlxts.protocol import REFERENCES, TASKS
-from mlxts.runs import predictions, references
+from mlxts.runs import layout
+from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import BASE_RATE, NETWORK
 from mlxts.scaling import config_diff
 
@@ -137,11 +138,6 @@ def build(
     return pl.concat(parts).sort("run", "symbol", "date")
 
 
-def finished(folders: Iterable[Path]) -> list[Path]:
-    """Those that have come to their summary, in the order given."""
-    return [Path(f) for f in folders if run_files.is_finished(Path(f))]
-
-
 def write(path: Path, ledger: pl.DataFrame) -> None:
     """Replace `path` by the ledger as Parquet, atomically. Raises StorageError."""
     with atomic_path(path) as temporary:
@@ -169,7 +165,7 @@ def _rows(folder: Path, split: str, tuned: Sequence[str], every_asset: bool) -> 
     record, summary = _recorded(folder)
     settings = record["config"]
     scored_on = settings["data"]["score_on"]
-    rows = predictions.read(folder / predictions.FILE_NAME).filter(split=split)
+    rows = RunFolder(folder).predictions().filter(split=split)
     if not every_asset:
         rows = rows.filter(symbol=scored_on)
     if not rows.height:
@@ -178,10 +174,7 @@ def _rows(folder: Path, split: str, tuned: Sequence[str], every_asset: bool) -> 
             how = "`mlxts scaling ledger --split foreseen` predicts its window"
         how = how if split == "test" else "train the run again"
         raise RunError(f"{folder.name} holds no {split} row of {scored_on}; {how}")
-    where = f"{folder / run_files.METADATA}: shape"
-    way_out = "restore it from a backup, or train the run again"
-    shape = json_files.build(record["shape"], Shape, where=where, error=RunError, way_out=way_out)
-    described = _described(record, summary, shape, tuned)
+    described = _described(record, summary, read_shape(RunFolder(folder)), tuned)
     digests = {a["symbol"]: a["sha256"][:8] for a in record["artifacts"] if "tier" not in a}
     return (
         _losses(folder, rows, settings["task"])
@@ -209,12 +202,12 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
     whole = [(pl.col(name) == pl.col("rows")) | (pl.col(name) == 0) for name in models]
     if not counts.select(pl.all_horizontal(*whole, pl.col(NETWORK) > 0).all()).item():
         raise DataError(
-            f"models in {folder / predictions.FILE_NAME} do not speak about the same rows; train "
+            f"models in {folder / layout.PREDICTIONS} do not speak about the same rows; train "
             f"{folder.name} again"
         )
     chosen = [
         {"symbol": symbol, "reference": one.name, "not_estimable": one.not_estimable}
-        for symbol, one in references.read(folder).items()
+        for symbol, one in RunFolder(folder).references().items()
     ]
     schema = dict.fromkeys(("symbol", "reference", "not_estimable"), pl.String)
     return (
@@ -314,16 +307,16 @@ def _of_recipe(settings: dict[str, Any], tuned: Sequence[str]) -> dict[str, Any]
 
 def _recorded(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """run.json and summary.json, with all that a row needs. Raises RunError."""
-    record = run_files.metadata(folder, _NEEDED)
+    record = RunFolder(folder).metadata(_NEEDED)
     _require_own_hash(folder, record)
     read = [one["symbol"] for one in record["artifacts"] if "tier" not in one]
     scored_on = record["config"]["data"]["score_on"]
     if read.count(scored_on) != 1:
         raise RunError(
-            f"{folder / run_files.METADATA} is damaged: artifacts hold {scored_on} "
+            f"{folder / layout.METADATA} is damaged: artifacts hold {scored_on} "
             f"{read.count(scored_on)} times; train the run again"
         )
-    return record, run_files.summary(folder, ("steps", "train_seconds", "thermal.suspect"))
+    return record, RunFolder(folder).summary(("steps", "train_seconds", "thermal.suspect"))
 
 
 def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:
@@ -332,10 +325,10 @@ def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:
     Raises:
         ConfigError: they are none that this version knows. RunError: they were changed.
     """
-    found = build_config(record["config"], origin=f"{folder / run_files.METADATA}").hash
+    found = build_config(record["config"], origin=f"{folder / layout.METADATA}").hash
     if found != record.get("config_hash", found):
         raise RunError(
-            f"{folder / run_files.METADATA} is damaged: its config is not the one of config_hash; "
+            f"{folder / layout.METADATA} is damaged: its config is not the one of config_hash; "
             "restore it from a backup, or train the run again"
         )
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
-from mlxts import run_files
 from mlxts.errors import RunError
+from mlxts.runs.folder import WINDOW, RunFolder
 from mlxts.scaling import ledger
 
 ALL_WALKED = "all of these are walk-forward runs; name some on the fixed splits as well"
-WINDOW = "test"  # the place that the scored window takes among an origin's splits
 SPLIT = "foreseen"  # the split of windows that walk-forward runs foresaw
 
 # What models have in common that are compared at the same origins, and one model at all of its.
@@ -30,14 +29,8 @@ def apart(folders: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     fixed: list[Path] = []
     walked: list[Path] = []
     for folder in map(Path, folders):
-        (walked if is_walk_forward(folder) else fixed).append(folder)
+        (walked if RunFolder(folder).is_walk_forward else fixed).append(folder)
     return fixed, walked
-
-
-def is_walk_forward(folder: Path) -> bool:
-    """Whether a run is one of an origin, not of the fixed splits. Raises RunError."""
-    settings = run_files.metadata(folder, ("config.data",))["config"]
-    return settings["data"].get("origin") is not None
 
 
 def join(

@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import experiment
 from mlxts.evaluation import comparison as verdict
-from mlxts.evaluation import runs
 from mlxts.protocol import BASELINE
+from mlxts.runs.predictions import NETWORK
 from mlxts.search import study, train_validation_data, worker_checks
 from mlxts.search.objective import DUPLICATE, Halted
 from mlxts.training import run
@@ -174,10 +174,10 @@ def rerun(
             seed,
             plan.run_id,
             summary["best_loss"],
-            scores[runs.MODEL].get(figure),
+            scores[NETWORK].get(figure),
             _best_baseline(scores, figure),
-            scores[runs.MODEL].get("verdict"),
-            verdict.reference(scores[runs.MODEL]),
+            scores[NETWORK].get("verdict"),
+            verdict.reference(scores[NETWORK]),
         )
         one.set_user_attr(RERUNS, [asdict(rerun) for rerun in done.values()])
     return Optimism(leader.value or math.nan, tuple(done[seed] for seed in sorted(done)))
@@ -198,8 +198,8 @@ def optimism(one: optuna.Study) -> Optimism | None:
 
 def _best_baseline(scores: dict[str, dict[str, Any]], figure: str) -> float | None:
     """The lowest loss of the simple models, the training rate alone among them."""
-    losses = [figures.get(figure) for name, figures in scores.items() if name != runs.MODEL]
-    losses.append(scores[runs.MODEL].get("log_loss_prior"))
+    losses = [figures.get(figure) for name, figures in scores.items() if name != NETWORK]
+    losses.append(scores[NETWORK].get("log_loss_prior"))
     return min((loss for loss in losses if loss is not None), default=None)
 
 

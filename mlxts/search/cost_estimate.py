@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from mlxts import code_version, run_files
+from mlxts import code_version
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import MlxtsError
+from mlxts.runs import index
 from mlxts.search import worker_checks
 from mlxts.search.sweep_config import Point
 from mlxts.training import batch_size, run
@@ -104,7 +105,7 @@ def _of_one_data_set(
     except MlxtsError as error:
         yield from (Projection(point, problem=str(error)) for point, _ in runs)
         return
-    code, done = code_version.of(code_version.RUN), set(run_files.finished())
+    code, done = code_version.of(code_version.RUN), index.finished_ids()
     kinds: dict[str, _Kind | str] = {}
     for point, configuration in runs:
         key = configuration.model_dump_json(exclude=_OF_ONE_RUN)

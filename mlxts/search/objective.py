@@ -15,11 +15,11 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import experiment, locks, protocol, run_files
+from mlxts import experiment, locks, protocol
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.errors import BudgetError, BusyError, ConfigError, DivergedError, TakenOverError
 from mlxts.platform import device
-from mlxts.runs import logs
+from mlxts.runs.folder import RunFolder
 from mlxts.search import space, storage, train_validation_data
 from mlxts.search.space import Space, Values
 from mlxts.search.train_validation_data import Blind
@@ -108,7 +108,7 @@ class Objective:
             twin = _first_of_run(trial, plan.run_id)
             if twin is not None and twin.state.is_finished():
                 return twin
-            if twin is None and locks.holder(plan.folder / run.LOCK) is None:
+            if twin is None and locks.holder(RunFolder(plan.folder).lock) is None:
                 return None
             if self._out_of_time():
                 raise Halted("timeout", OUT_OF_TIME)
@@ -205,9 +205,9 @@ class _Watch:
 
         A summary needs no replay: its run is over and was not pruned.
         """
-        if run_files.is_finished(self._plan.folder):
+        if RunFolder(self._plan.folder).is_finished:
             return None
-        for row in logs.read(self._plan.folder / logs.METRICS):
+        for row in RunFolder(self._plan.folder).metrics():
             if row["split"] == "validation":
                 spread = tuple(row["prediction_range"])
                 self(ValidationEvent(row["step"], row["epoch"], row["loss"], 0.0, False, spread))

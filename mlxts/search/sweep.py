@@ -18,9 +18,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import code_version, locks
 from mlxts.errors import SearchError
+from mlxts.files import runs_folder
+from mlxts.runs.folder import RunFolder
 from mlxts.search import storage, sweep_config, worker_checks
 from mlxts.search.sweep_config import Point, Sweep, Value
-from mlxts.training import run
 
 KIND = "sweep"
 STATES = ("done", "running", "waiting", "failed", "not queued")  # the first that holds is shown
@@ -189,12 +190,12 @@ def _key(values: dict[str, Value]) -> tuple:
 
 def _begun_here(trial: FrozenTrial) -> bool:
     run_id = trial.user_attrs.get("run_id")
-    return bool(run_id) and (run.runs_folder() / run_id / "checkpoint").is_dir()
+    return bool(run_id) and RunFolder(runs_folder() / run_id).checkpoints.is_dir()
 
 
 def _held_here(trial: FrozenTrial) -> bool:
     run_id = trial.user_attrs.get("run_id")
-    return bool(run_id) and locks.holder(run.runs_folder() / run_id / run.LOCK) is not None
+    return bool(run_id) and locks.holder(RunFolder(runs_folder() / run_id).lock) is not None
 
 
 @contextmanager

@@ -18,8 +18,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import experiment
 from mlxts.errors import BusyError, DeviceError, MlxtsError, TakenOverError
-from mlxts.evaluation import comparison, runs
+from mlxts.evaluation import comparison
 from mlxts.platform import device
+from mlxts.runs.predictions import NETWORK
 from mlxts.search import storage, sweep, worker_checks
 from mlxts.training import run
 from mlxts.training.events import Event, Listener, StartEvent, StopEvent
@@ -144,7 +145,7 @@ class _Job:
             )
         self._judge(summary)
         self._give_way(trial)
-        scores = summary["scores"]["validation"][runs.MODEL]
+        scores = summary["scores"]["validation"][NETWORK]
         for key, value in {
             "status": summary["status"],
             "n_total": summary["n_total"],

@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from mlxts import run_files
 from mlxts.errors import MlxtsError, TrackingError
-from mlxts.runs import logs
+from mlxts.runs.folder import RunFolder
 from mlxts.tracking import base, replay
 from mlxts.tracking.base import Tracker
-from mlxts.training import run
 
 
 def export(folder: Path, tracker: Tracker) -> int:
@@ -21,7 +19,7 @@ def export(folder: Path, tracker: Tracker) -> int:
         RunError: the folder holds no run.
         TrackingError: the tracker refused it.
     """
-    record = run.record(folder)
+    record = RunFolder(folder).metadata()
     count = 0
     try:
         tracker.begin(record, record["config"])
@@ -39,9 +37,9 @@ def export(folder: Path, tracker: Tracker) -> int:
 
 def ending(folder: Path) -> dict[str, Any]:
     """summary.json, or, before there is one, why the run last stopped."""
-    if run_files.is_finished(folder):
-        return run_files.summary(folder, ("status",))
-    stops = [row for row in logs.read(folder / logs.EVENTS) if row["event"] == "stop"]
+    if RunFolder(folder).is_finished:
+        return RunFolder(folder).summary(("status",))
+    stops = [row for row in RunFolder(folder).events() if row["event"] == "stop"]
     if not stops:
         return {"status": "unfinished", "message": "it did not come to an end yet"}
     return {"status": stops[-1]["reason"], "message": stops[-1]["message"]}

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from mlxts.config.experiment import ExperimentConfig
+from mlxts.runs.folder import RunFolder
 from mlxts.tracking import base, replay, trackers
 from mlxts.tracking.base import Tracker
 from mlxts.tracking.safe import Safe
-from mlxts.training import run
 from mlxts.training.events import Event, NoticeEvent, StartEvent
 
 Say = Callable[[NoticeEvent], None]
@@ -74,7 +74,7 @@ class Followers:
 
     def _begin(self, start: StartEvent) -> None:
         self._begun = True
-        record = run.record(self._folder)
+        record = RunFolder(self._folder).metadata()
         # All are open before any is told something: a notice goes to the others too.
         said = [message for one in self._all for message in one.begin(record, self._config)]
         before = list(replay.told(self._folder)) if start.resumed else []

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlxts.runs import logs
+from mlxts.runs.folder import RunFolder
 from mlxts.training import events
 from mlxts.training.events import EpochEvent, Event, StepEvent, ValidationEvent
 
@@ -20,7 +20,7 @@ def told(folder: Path) -> Iterator[tuple[Event, float]]:
 
     Routine readings of the temperature and all of a step's memory but its peak are not in it.
     """
-    rows = [*logs.read(folder / logs.METRICS), *logs.read(folder / logs.EVENTS)]
+    rows = [*RunFolder(folder).metrics(), *RunFolder(folder).events()]
     for row in sorted(rows, key=lambda row: row["time"]):
         event = _event(row)
         if event is not None:

@@ -6,9 +6,10 @@ Scores belong to weights: the one before a damaged checkpoint may be used, but n
 from dataclasses import replace
 from pathlib import Path
 
-from mlxts import run_files
 from mlxts.errors import CheckpointError
 from mlxts.model.interfaces import Network
+from mlxts.runs import layout
+from mlxts.runs.folder import RunFolder
 from mlxts.training import checkpoint
 from mlxts.training.events import Listener, NoticeEvent
 from mlxts.training.loop import Outcome
@@ -25,7 +26,7 @@ def finish(folder: Path, outcome: Outcome, model: Network, tell: Listener) -> Ou
     """
     run_id = outcome.state.run_id
     model.eval()
-    found, refused = checkpoint.restore(folder / "checkpoint", "best", run_id, model)
+    found, refused = checkpoint.restore(RunFolder(folder).checkpoints, "best", run_id, model)
     if not refused:
         return outcome
     used = found.stopping
@@ -48,16 +49,16 @@ def load(folder: Path, run_id: str, model: Network) -> None:
         RunError: the summary is damaged.
     """
     model.eval()
-    state, refused = checkpoint.restore(folder / "checkpoint", "best", run_id, model)
+    state, refused = checkpoint.restore(RunFolder(folder).checkpoints, "best", run_id, model)
     if refused and state.step != _scored_step(folder):
         raise CheckpointError(
             f"{'; '.join(refused)}, and the one before has other weights than were scored; "
-            f"train {folder / 'config.yaml'} again"
+            f"train {folder / layout.CONFIG} again"
         )
 
 
 def _scored_step(folder: Path) -> int | None:
     """The step of the weights that the summary tells of; None where there is no summary."""
-    if not run_files.is_finished(folder):
+    if not RunFolder(folder).is_finished:
         return None
-    return run_files.summary(folder, ("best_step",))["best_step"]
+    return RunFolder(folder).summary(("best_step",))["best_step"]

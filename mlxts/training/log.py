@@ -8,7 +8,8 @@ from typing import Any, Self, TextIO
 
 from mlxts.errors import StorageError
 from mlxts.files import write_text
-from mlxts.runs.logs import EVENTS, METRICS, read
+from mlxts.runs.layout import EVENTS, METRICS
+from mlxts.runs.logs import read
 from mlxts.training.events import (
     CompileEvent,
     EpochEvent,

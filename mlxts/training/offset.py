@@ -18,9 +18,9 @@ from mlxts.dataset.samples import Dataset, of_symbol
 from mlxts.errors import CheckpointError, DataError
 from mlxts.files import write_json
 from mlxts.model import residual
+from mlxts.runs import layout
 from mlxts.training.distributed import Ranks
 
-FILE_NAME = "offset.json"
 _EVERY = "*"  # in place of a symbol: one regression for all of them
 
 
@@ -88,8 +88,8 @@ def fitted(folder: Path, measure: str | None, data: Dataset, ranks: Ranks) -> Of
         return None
     record: dict[str, Any] = {}
     if ranks.leads:
-        if not (folder / FILE_NAME).exists():
-            write_json(folder / FILE_NAME, fit(data, measure).record())
+        if not (folder / layout.OFFSET).exists():
+            write_json(folder / layout.OFFSET, fit(data, measure).record())
         record = _read(folder).record()
     return Offset.of(ranks.record_from_leader(record))
 
@@ -111,7 +111,7 @@ def inputs(data: Dataset, beneath: Offset | None, center: float, deviation: floa
 
 
 def _read(folder: Path) -> Offset:
-    path, way_out = folder / FILE_NAME, "restore it from a backup, or train the run again"
+    path, way_out = folder / layout.OFFSET, "restore it from a backup, or train the run again"
     kept = json_files.read(path, json_files.Shape, error=CheckpointError, way_out=way_out)
     return Offset(
         {

@@ -18,9 +18,8 @@ import mlx.optimizers as optim
 import numpy as np
 from mlx.utils import tree_unflatten
 
-from mlxts import code_version, json_files, locks, run_files
+from mlxts import code_version, locks
 from mlxts.config.experiment import ExperimentConfig
-from mlxts.config.loading import load_config
 from mlxts.data import bars
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
@@ -29,8 +28,10 @@ from mlxts.features import timescales
 from mlxts.files import canonical_hash, runs_folder, sweep, write_text
 from mlxts.model import flops, parameter_budget
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
+from mlxts.model.saved_shape import read_shape
 from mlxts.platform import device
-from mlxts.run_files import metadata as record
+from mlxts.runs import layout
+from mlxts.runs.folder import RunFolder
 from mlxts.training import batch_size, best, checkpoint, memory_plan, offset, run_metadata, start
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import ALONE, Ranks
@@ -42,7 +43,6 @@ from mlxts.training.loop import train as train_loop
 from mlxts.training.offset import Offset
 from mlxts.training.step import Forward, TargetScale, make_optimizer
 
-LOCK = ".lock"  # in a run's folder, held by whoever trains it
 _SLOW = (
     "bfloat16 products run many times slower than float32 on a CPU; set training.precision: float32"
 )
@@ -227,10 +227,10 @@ def train(
     if not ranks.leads:
         return _train(plan, emit, gate, {}, connect, ranks, permit)
     plan.folder.mkdir(parents=True, exist_ok=True)
-    with locks.hold(plan.folder / LOCK) as holder:
+    with locks.hold(RunFolder(plan.folder).lock) as holder:
         if holder is not None:
             raise BusyError(f"{holder} is training {plan.run_id}; wait for it to end")
-        if (plan.folder / run_files.METADATA).exists() and not resume:
+        if RunFolder(plan.folder).has_begun and not resume:
             raise RunError(
                 f"run {plan.run_id} exists and is not finished; continue it with --resume, "
                 f"or delete {plan.folder}"
@@ -254,7 +254,7 @@ def _train(
     scale = start.target_scale(data)
     model = start.model(configuration, plan.shape, data)
     optimizer = make_optimizer(configuration.training)
-    checkpoints = plan.folder / "checkpoint"
+    checkpoints = RunFolder(plan.folder).checkpoints
     optimizer.init(model.trainable_parameters())
     state, refused = fresh_state(configuration, plan.run_id), []
     notices = [_SLOW] if _is_slow(configuration) else []
@@ -262,7 +262,7 @@ def _train(
         state, refused = checkpoint.restore(checkpoints, "last", plan.run_id, model, optimizer)
         notices.append(run_metadata.go_on(plan.folder, state.step, sensor))
     elif ranks.leads:
-        write_text(plan.folder / "config.yaml", configuration.to_yaml())
+        write_text(plan.folder / layout.CONFIG, configuration.to_yaml())
         run_metadata.begin(plan, sensor)
     state = _shared(state, model, optimizer, ranks)
     beneath = offset.fitted(plan.folder, configuration.model.offset, data, ranks)
@@ -327,28 +327,20 @@ def load(folder: Path) -> Trained:
         IntegrityError, DataError: its data is gone or was changed.
         CheckpointError: its best checkpoint is gone, or damaged after it was scored.
     """
-    said = record(folder, ("shape", "data_hash", "micro_batch", "artifacts"))
-    shape = shape_of(folder)
+    said = RunFolder(folder).metadata(("data_hash", "micro_batch", "artifacts"))
+    shape = read_shape(RunFolder(folder))
     configuration = pinned_configuration(folder)
     data = build_dataset(configuration)
     if data.data_hash != said["data_hash"]:
         raise CheckpointError(
             f"run {said['run_id']} was trained on other features than this version makes; "
-            f"train {folder / 'config.yaml'} again"
+            f"train {folder / layout.CONFIG} again"
         )
     plan = Plan(configuration, data, shape, said["micro_batch"], said["run_id"])
     model = start.model(configuration, shape, data)
     best.load(folder, plan.run_id, model)
     beneath = offset.known(folder, configuration.model.offset)
     return Trained(plan, model, start.target_scale(data), offset=beneath)
-
-
-def shape_of(folder: Path) -> Shape:
-    """What the model of a run is. Raises RunError where its run.json is damaged."""
-    value = record(folder, ("shape",))["shape"]
-    where = f"{folder / run_files.METADATA}: shape"
-    way_out = "restore it from a backup, or train the run again"
-    return json_files.build(value, Shape, where=where, error=RunError, way_out=way_out)
 
 
 def time_steps(plan: Plan, count: int = 3) -> float:
@@ -363,8 +355,8 @@ def pinned_configuration(folder: Path) -> ExperimentConfig:
         RunError: the folder holds no run.
         ConfigError: its configuration is not one of this version.
     """
-    said = record(folder, ("artifacts",))
-    configuration = load_config(folder / "config.yaml")
+    said = RunFolder(folder).metadata(("artifacts",))
+    configuration = RunFolder(folder).config()
     raw = {a["symbol"]: a["sha256"] for a in said["artifacts"] if "tier" not in a}
     data = configuration.data.model_copy(update={"pinned": raw})
     return configuration.model_copy(update={"data": data})

@@ -6,9 +6,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxts import code_version, run_files
+from mlxts import code_version
 from mlxts.files import write_json
 from mlxts.platform import device
+from mlxts.runs import layout
+from mlxts.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from mlxts.training.run import Plan
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 def begin(plan: "Plan", sensor: dict[str, Any]) -> None:
     """Write it for a run that has not begun. Raises StorageError."""
     write_json(
-        plan.folder / run_files.METADATA,
+        plan.folder / layout.METADATA,
         {
             **plan.record(),
             "config": plan.config.model_dump(mode="json"),
@@ -50,7 +52,7 @@ def go_on(folder: Path, step: int, sensor: dict[str, Any]) -> str:
     Raises:
         RunError: there is no run.json, or it is damaged. StorageError: it could not be written.
     """
-    said = run_files.metadata(folder, ("sensor",))
+    said = RunFolder(folder).metadata(("sensor",))
     # What was noted after the checkpoint from which the run goes on did not happen.
     later = [other for other in said.get("later_sensors", []) if other["from_step"] < step]
     before = (later[-1] if later else said["sensor"]).get("source")
@@ -58,7 +60,7 @@ def go_on(folder: Path, step: int, sensor: dict[str, Any]) -> str:
     if source != before:
         later.append({**sensor, "from_step": step})
     if later != said.get("later_sensors", []):
-        write_json(folder / run_files.METADATA, {**said, "later_sensors": later})
+        write_json(folder / layout.METADATA, {**said, "later_sensors": later})
     return "" if source == before else f"temperatures now come from {source}, before from {before}"
 
 
@@ -68,6 +70,6 @@ def micro_batch(folder: Path) -> int | None:
     Raises:
         RunError: its run.json cannot be read.
     """
-    if not (folder / run_files.METADATA).exists():
+    if not RunFolder(folder).has_begun:
         return None
-    return run_files.metadata(folder, ("micro_batch",))["micro_batch"]
+    return RunFolder(folder).metadata(("micro_batch",))["micro_batch"]

@@ -16,7 +16,8 @@ from mlxts.config.loading import build_config, load_config
 from mlxts.data import store
 from mlxts.errors import ConfigError, DataError, EmptySplitError, RunError, StorageError
 from mlxts.evaluation import baseline_selection, test_split_log
-from mlxts.runs import predictions
+from mlxts.runs import layout, predictions
+from mlxts.runs.folder import RunFolder
 from mlxts.simulation.source import SimulatedSource
 from mlxts.training import run as runs
 
@@ -93,7 +94,7 @@ def test_newer_bars_do_not_change_what_a_run_is_scored_on(trained):
 
 
 def test_the_test_split_is_opened_on_record_only(trained):
-    before = predictions.read(trained / predictions.FILE_NAME)
+    before = RunFolder(trained).predictions()
     assert "test" not in before["split"]
     for count in (1, 2):
         shown = call("evaluate", trained.name, "--split", "test", "--json")
@@ -103,7 +104,7 @@ def test_the_test_split_is_opened_on_record_only(trained):
         mended = found["details"]["recalibrated"]
         assert mended["as it is"]["log_loss"] == found["test"]["patchtst"]["log_loss"]
     assert [look["run"] for look in test_split_log.history()] == [trained.name] * 2
-    after = predictions.read(trained / predictions.FILE_NAME)
+    after = RunFolder(trained).predictions()
     assert after.filter(pl.col("split") != "test").equals(before)
     assert after.filter(split="test")["date"].min() >= date(2025, 1, 1)
 
@@ -118,7 +119,7 @@ def test_the_test_split_is_not_predicted_before_the_look_is_on_record(
         found.append([look["run"] for look in test_split_log.history()])
         raise DataError("the prediction fails half-way")
 
-    written = trained / predictions.FILE_NAME
+    written = trained / layout.PREDICTIONS
     predictions.write(written, predictions.read(written).filter(pl.col("split") != "test"))
     monkeypatch.setattr(predict, "predict_split", fails)
     with pytest.raises(DataError, match="half-way"):

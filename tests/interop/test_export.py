@@ -17,7 +17,7 @@ from mlxts.cli.app import app
 from mlxts.config.loading import build_config
 from mlxts.errors import CheckpointError, ConfigError, DataError, InteropError, RunError
 from mlxts.interop import huggingface, imported
-from mlxts.runs import predictions
+from mlxts.runs import layout, predictions
 from mlxts.training import run as training
 from tests import homes
 from tests.interop import golden
@@ -175,7 +175,7 @@ def test_predictions_go_as_a_table(to: str, trained) -> None:
     table = read(said["path"])
     if to == "csv":
         table = table.with_columns(pl.col("date").str.to_date())
-    written = predictions.read(trained["house"] / predictions.FILE_NAME)
+    written = predictions.read(trained["house"] / layout.PREDICTIONS)
     assert table.equals(written.filter(model="patchtst"))
 
 

@@ -7,7 +7,7 @@ from mlxts import files
 from mlxts.config.loading import build_config
 from mlxts.dataset.build import build_dataset
 from mlxts.evaluation import score
-from mlxts.runs import predictions, references
+from mlxts.runs.folder import RunFolder
 from mlxts.runs.scored_task import ScoredTask
 from tests import homes
 from tests.scaling import worlds
@@ -30,8 +30,8 @@ def fill() -> list[Path]:
 def give_scores(folder: Path) -> None:
     """What the evaluator says of a run, into its summary."""
     asked = ScoredTask.of(read(folder, "run.json")["config"])
-    reference = references.read(folder)[asked.score_on]
-    rows = predictions.read(folder / predictions.FILE_NAME)
+    reference = RunFolder(folder).references()[asked.score_on]
+    rows = RunFolder(folder).predictions()
     scores = score.score_run(rows, reference, asked)
     worlds.change(folder, "summary.json", scores=scores, reference=reference.to_dict())
 

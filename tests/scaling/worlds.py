@@ -12,7 +12,7 @@ from mlxts.config.loading import build_config
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.model import parameter_budget
-from mlxts.runs import predictions, references
+from mlxts.runs import layout, predictions, references
 from mlxts.runs.references import Reference
 from tests import homes
 
@@ -56,8 +56,8 @@ def run_folder(
     files.write_json(folder / "run.json", record)
     files.write_json(folder / "summary.json", summary | {"thermal": {"suspect": suspect}})
     files.write_text(folder / "config.yaml", configuration.to_yaml())
-    references.write(folder, chosen)
-    predictions.write(folder / predictions.FILE_NAME, pl.concat([said, others]))
+    references.write(folder / layout.REFERENCES, chosen)
+    predictions.write(folder / layout.PREDICTIONS, pl.concat([said, others]))
     return folder
 
 

@@ -16,6 +16,7 @@ from mlxts import files, locks
 from mlxts.data import store
 from mlxts.errors import DeviceError, SearchError
 from mlxts.evaluation import score
+from mlxts.runs.folder import RunFolder
 from mlxts.search import storage, sweep, sweep_worker, worker, worker_checks
 from mlxts.search.sweep_config import Sweep
 from mlxts.training import run
@@ -252,7 +253,7 @@ def test_a_run_that_another_process_holds_waits_and_others_are_trained_meanwhile
     """A stopped worker still holds the folder of the run that was taken from it."""
     study, journal = _begin(sweeps.sweep({"seed": [0, 1]}))
     held = run.plan(sweep.of(study).point({"seed": 0}).config).folder
-    with locks.hold(held / run.LOCK):
+    with locks.hold(RunFolder(held).lock):
         outcomes = [sweep_worker.work(study, journal, _unwatched) for _ in range(3)]
         assert [o.state if o else None for o in outcomes] == ["put back", "done", None]
         assert outcomes[0] is not None

@@ -22,6 +22,7 @@ from mlxts.errors import (
     RunError,
 )
 from mlxts.platform import device
+from mlxts.runs.folder import RunFolder
 from mlxts.training import batch_size, log, run
 from mlxts.training.events import Event, StopEvent
 from tests import homes
@@ -155,7 +156,7 @@ def test_two_processes_cannot_train_one_run(home: Path) -> None:
     for begun in (False, True):
         if begun:  # by whoever holds the lock: nobody is told to delete that folder
             (plan.folder / "run.json").write_text("{}")
-        with locks.hold(plan.folder / run.LOCK), pytest.raises(BusyError, match=named):
+        with locks.hold(RunFolder(plan.folder).lock), pytest.raises(BusyError, match=named):
             _train(plan)
 
 
@@ -273,7 +274,7 @@ def _watched(plan: run.Plan, source: str, stop_at: int, *, resume: bool = True) 
         return StopEvent(step, "interrupted", "asked") if step == stop_at else None
 
     run.train(plan, emit=lambda event: None, gate=gate, resume=resume, sensor={"source": source})
-    return run.record(plan.folder)
+    return RunFolder(plan.folder).metadata()
 
 
 def test_another_sensor_than_at_the_beginning_is_in_the_runs_record(home: Path) -> None:
