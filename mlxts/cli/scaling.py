@@ -162,7 +162,7 @@ def fit(
     weights = bootstrap.date_weights(found, draws=draws, seed=seed)
     rows: list[dict[str, Any]] = []
     for index, (cell, counts) in enumerate(zip(found, weights, strict=True)):
-        drawn = bootstrap.draw(cell, counts, seed=seed + 1 + index, widen=cell.widening)
+        drawn = bootstrap.draw(cell, counts, seed=seed + 1 + index, widen=cell.bootstrap.widening)
         chosen = select.select(cell, drawn)
         rows += results.laws(cell, chosen)
         path = folder / f"{axis}-{results.file_name(cell.name)}.png"

@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 
 from mlxts.data import bars
-from mlxts.evaluation import block_bootstrap, calibration, conformal, metrics, recalibration
+from mlxts.evaluation import calibration, conformal, metrics, recalibration
+from mlxts.evaluation.block_bootstrap import BlockBootstrap
 from mlxts.evaluation.metrics import Forecast
 from mlxts.losses import prior_logit
 from mlxts.runs.scored_task import ScoredTask
@@ -30,12 +31,12 @@ class _Rows:
     dates: np.ndarray  # (n,) datetime64[D]
     said: np.ndarray  # (n,) logits or log returns
     targets: np.ndarray  # (n,)
-    weights: np.ndarray  # (n, 1 + D): each row once, then the draws
-    level: float  # of the percentile interval that covers 95 %
+    bootstrap: BlockBootstrap
+    weights: np.ndarray  # (n, 1 + D) of it
 
     def interval(self, values: np.ndarray) -> list[float | None]:
         """Ends over the draws of (1 + D,) values; None where not defined."""
-        ends = block_bootstrap.interval(values[1:], self.level)
+        ends = self.bootstrap.interval(values)
         return [float(end) if np.isfinite(end) else None for end in ends]
 
 
@@ -61,8 +62,8 @@ def details(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> dict[st
     mended = split == "test" and earlier.height > 0
     if asked.task.kind == "regression":
         learned = (earlier["logit"] - earlier["target"]).to_numpy() if mended else None
-        overlap = block_bootstrap.overlap(asked.horizon, bars.spacing(asked.timescale))
-        widths = conformal.held_out(rows.dates, rows.said - rows.targets, overlap, learned)
+        residuals = rows.said - rows.targets
+        widths = conformal.held_out(rows.dates, residuals, rows.bootstrap.overlap, learned)
         return {"years": _years(rows, widths), "width_from": widths.source}
     found = {
         "reliability": _reliability(rows),
@@ -75,22 +76,21 @@ def details(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> dict[st
 def _scored(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> _Rows:
     own = predictions.filter(pl.col("canonical"), split=split, symbol=asked.score_on)
     rows = own.sort("date")
-    spacing, days = bars.spacing(asked.timescale), rows["date"].to_numpy()
-    block = block_bootstrap.block_length(asked.horizon, spacing)
-    overlap = block_bootstrap.overlap(asked.horizon, spacing)
+    days = rows["date"].to_numpy()
+    bootstrap = BlockBootstrap(days, asked.horizon, bars.spacing(asked.timescale))
     return _Rows(
         dates=days,
         said=rows["logit"].to_numpy(),
         targets=rows["target"].to_numpy(),
-        weights=np.column_stack([np.ones(len(days)), block_bootstrap.date_weights(days, block)]),
-        level=block_bootstrap.expanded(len(days), block, overlap),
+        bootstrap=bootstrap,
+        weights=bootstrap.weights(),
     )
 
 
 def _reliability(rows: _Rows) -> list[dict[str, Any]]:
     said = Forecast(rows.said, rows.targets).probabilities
     diagram = calibration.reliability(
-        said, rows.targets, rows.weights[:, 1:], bins=_BINS, level=rows.level
+        said, rows.targets, rows.weights[:, 1:], bins=_BINS, level=rows.bootstrap.level
     )
     return [
         {

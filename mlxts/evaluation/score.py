@@ -20,13 +20,14 @@ from mlxts import losses
 from mlxts.data import bars
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import (
-    block_bootstrap,
     comparison,
     conformal,
     estimability,
     metrics,
     regression,
 )
+from mlxts.evaluation.block_bootstrap import DRAWS, BlockBootstrap
+from mlxts.evaluation.comparison import Comparison
 from mlxts.protocol import BASELINE, REFERENCES, Task
 from mlxts.runs.predictions import BASE_RATE, ORACLE, by_model
 from mlxts.runs.references import Reference
@@ -50,7 +51,7 @@ def score(
     splits: Sequence[str] = ("validation",),
     dates: np.ndarray | None = None,
     spacing: int = 1,
-    draws: int = block_bootstrap.DRAWS,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> Scores:
     """Score models on the rows of one symbol.
@@ -70,7 +71,7 @@ def score(
 
     Returns:
         {split: {model: figures}}. Figures of a classifier: n, n_eff (of the loss, see
-        `block_bootstrap.effective`), n_pos, base_rate, estimable,
+        `BlockBootstrap.effective`), n_pos, base_rate, estimable,
         not_estimable (why, or None), prediction_range, collapsed, log_loss_prior (of the training
         base rate), the metrics of `metrics.METRICS`, interval: {metric: [low, high]} at 95 %,
         reference (its name), and against it log_loss_difference, log_loss_skill and verdict,
@@ -175,11 +176,8 @@ def _score_split(
     trained = {name: _train_rows(table, score_on) for name, table in models.items()}
     rows = _common_rows(scored, split, score_on)
     days, targets = rows["date"].to_numpy(), rows["target"].to_numpy()
-    block = block_bootstrap.block_length(horizon, spacing)
-    # Column 0 counts every sample once: the figure itself is one more draw.
-    weights = np.column_stack(
-        [np.ones(len(days)), block_bootstrap.date_weights(days, block, draws=draws, seed=seed)]
-    )
+    bootstrap = BlockBootstrap(days, horizon, spacing)
+    weights = bootstrap.weights(draws, seed)
     compute = _regression_figures if task.kind == "regression" else _classifier_figures
     computed = {name: compute(scored[name], trained[name], weights) for name in models}
     for name in REFERENCES:
@@ -188,10 +186,9 @@ def _score_split(
     if reference is not None:
         _compare(computed, reference, "")
     if task.kind == "regression":
-        overlap = block_bootstrap.overlap(horizon, spacing)
         for name, table in models.items():
             earlier = _rows(table, "validation", score_on) if split == "test" else None
-            figures, drawn = _conformal(scored[name], earlier, overlap, weights)
+            figures, drawn = _conformal(scored[name], earlier, bootstrap.overlap, weights)
             computed[name][0].update(figures)
             computed[name][1].update(drawn)
     if ORACLE in computed:
@@ -200,16 +197,10 @@ def _score_split(
             computed[name][1][EXCESS] = computed[name][1]["log_loss"] - best
     common = _evidence(days, targets, horizon, spacing, task, obstacle)
     common["reference"] = reference
-    shape = len(np.unique(days)), block, block_bootstrap.overlap(horizon, spacing)
-    level = block_bootstrap.expanded(*shape)
     figures = {
         name: common
-        | {
-            "n_eff": block_bootstrap.effective(
-                _losses(table, task), _mean_losses(computed[name]), *shape
-            )
-        }
-        | _with_intervals(*computed[name], level)
+        | {"n_eff": bootstrap.effective(_losses(table, task), _mean_losses(computed[name]))}
+        | _with_intervals(*computed[name], bootstrap)
         for name, table in scored.items()
     }
     if ORACLE in models:
@@ -276,9 +267,9 @@ def _compare(
     for _, drawn in computed.values():
         for loss, skill, power in (("log_loss", "log_loss_skill", 1), ("rmse", "mse_skill", 2)):
             if loss in drawn:
-                drawn[f"{loss}_difference{suffix}"] = drawn[loss] - theirs[loss]
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    drawn[f"{skill}{suffix}"] = 1.0 - (drawn[loss] / theirs[loss]) ** power
+                compared = Comparison(drawn[loss], theirs[loss], power)
+                drawn[f"{loss}_difference{suffix}"] = compared.difference
+                drawn[f"{skill}{suffix}"] = compared.skill
 
 
 def _classifier_figures(
@@ -322,9 +313,9 @@ def _losses(table: pl.DataFrame, task: Task) -> np.ndarray:
 
 
 def _mean_losses(computed: tuple[Figures, dict[str, np.ndarray]]) -> np.ndarray:
-    """(D,) their means over the draws."""
+    """(1 + D,) their means over the draws."""
     drawn = computed[1]
-    return drawn["log_loss"][1:] if "log_loss" in drawn else drawn["rmse"][1:] ** 2
+    return drawn["log_loss"] if "log_loss" in drawn else drawn["rmse"] ** 2
 
 
 def _conformal(
@@ -338,13 +329,15 @@ def _conformal(
     return figures, {"coverage": metrics.mean(inside, weights)}
 
 
-def _with_intervals(figures: Figures, drawn: dict[str, np.ndarray], level: float) -> Figures:
+def _with_intervals(
+    figures: Figures, drawn: dict[str, np.ndarray], bootstrap: BlockBootstrap
+) -> Figures:
     return (
         figures
         | {name: _defined(values[0]) for name, values in drawn.items()}
         | {
             "interval": {
-                name: [_defined(end) for end in block_bootstrap.interval(values[1:], level)]
+                name: [_defined(end) for end in bootstrap.interval(values)]
                 for name, values in drawn.items()
             }
         }

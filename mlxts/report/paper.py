@@ -21,16 +21,17 @@ from pydantic import Field, model_validator
 
 from mlxts import json_files, split_borders
 from mlxts.errors import RunError
-from mlxts.evaluation import block_bootstrap
 from mlxts.evaluation import comparison as evaluated
+from mlxts.evaluation.block_bootstrap import DRAWS
+from mlxts.evaluation.comparison import Comparison
 from mlxts.files import write_json, write_text
 from mlxts.protocol import BASELINE, TASKS
 from mlxts.report import paper_tables
-from mlxts.report.scored import CELL, Scored, scored
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import axes, config_diff, ledger, results, verdict
 from mlxts.scaling import walk_forward_ledger as foreseen
+from mlxts.scaling.configuration_scores import CELL, Scored, scored
 
 HAR = BASELINE.upper()
 _APART = ("name", "seed", "mode", "budget", "task", "timescale", "horizon", "thermal", "checkpoint")
@@ -69,7 +70,7 @@ def collect(
     folders: Sequence[Path],
     *,
     split: str = "validation",
-    draws: int = block_bootstrap.DRAWS,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Every figure of the tables, from finished runs of labels.
@@ -295,12 +296,11 @@ def _against(one: Scored, strict: Scored) -> dict[str, float]:
     """The loss minus the strict model's; nothing where they are scored on different days."""
     if not np.array_equal(one.table.dates, strict.table.dates):
         return {}
-    drawn = one.drawn.rungs[:, 0] - strict.drawn.rungs[:, 0]
-    overlap = block_bootstrap.overlap(one.table.horizon, one.table.spacing)
-    level = block_bootstrap.expanded(len(one.table.dates), one.table.block, overlap)
-    low, high = block_bootstrap.interval(drawn[1:], level)
+    bootstrap = one.table.bootstrap
+    difference = Comparison(one.drawn.rungs[:, 0], strict.drawn.rungs[:, 0]).difference
+    low, high = bootstrap.interval(difference)
     name = "against_main"
-    return {name: float(drawn[0]), f"{name}_low": low, f"{name}_high": high}
+    return {name: float(difference[0]), f"{name}_low": low, f"{name}_high": high}
 
 
 def _of_seed(

@@ -9,11 +9,11 @@ from mlxts.evaluation import estimability
 from mlxts.protocol import BASELINE, REFERENCES
 from mlxts.report import words
 from mlxts.report.collect import Along, Material, Run
-from mlxts.report.scored import CELL, Scored
 from mlxts.report.table import Column, Table
 from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import results
 from mlxts.scaling import verdict as verdicts
+from mlxts.scaling.configuration_scores import CELL, Scored
 
 HAR = BASELINE.upper()
 MODE = Column("mode", "mode")

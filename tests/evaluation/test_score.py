@@ -11,13 +11,13 @@ from mlxts.baselines.registry import WALKS
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import (
-    block_bootstrap,
     conformal,
     estimability,
     metrics,
     regression,
     score,
 )
+from mlxts.evaluation.block_bootstrap import BlockBootstrap
 from mlxts.evaluation.reference import fit_baselines
 from mlxts.protocol import TASKS, TIMESCALES
 from mlxts.runs import predictions
@@ -237,17 +237,17 @@ def test_an_interval_is_of_the_draws_of_blocks_that_were_asked_for():
     rows = har.filter(split="validation").sort("date")
     z, y, dates = (rows[name].to_numpy() for name in ("logit", "target", "date"))
     losses = np.logaddexp(0.0, z) - y * z
-    weights = block_bootstrap.date_weights(dates, 11, draws=150, seed=4)
+    bootstrap = BlockBootstrap(dates, 5, 2)
+    assert (bootstrap.block, bootstrap.overlap) == (11, 3)
+    weights = bootstrap.weights(150, seed=4)
     drawn = losses @ weights / weights.sum(axis=0)
-    tail = 0.5 * (1.0 - block_bootstrap.expanded(len(dates), 11, 3))
+    tail = 0.5 * (1.0 - bootstrap.level)
     figures = found["validation"]["har"]
     assert figures["log_loss"] == pytest.approx(losses.mean())
     assert figures["interval"]["log_loss"] == pytest.approx(
-        np.quantile(drawn, (tail, 1.0 - tail)).tolist()
+        np.quantile(drawn[1:], (tail, 1.0 - tail)).tolist()
     )
-    assert figures["n_eff"] == pytest.approx(
-        block_bootstrap.effective(losses, drawn, len(dates), 11, 3)
-    )
+    assert figures["n_eff"] == pytest.approx(bootstrap.effective(losses, drawn))
 
 
 @pytest.mark.parametrize(("horizon", "spacing"), [(2, 1), (6, 1), (6, 6), (60, 6)])
