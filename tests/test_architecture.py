@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlxts"
 STAIRCASE = [
-    "protocol", "errors", "files", "json_files", "code_version", "locks", "losses",
-    "split_borders", "config", "transfer", "platform", "data", "runs", "simulation",
+    "interrupt", "protocol", "errors", "files", "json_files", "code_version", "locks",
+    "losses", "split_borders", "config", "transfer", "platform", "data", "runs", "simulation",
     "features", "dataset", "baselines", "model", "training", "thermal", "console", "tracking",
     "evaluation", "predict", "experiment", "walk_forward", "search", "interop", "scaling", "report",
     "quickstart", "workspace", "cli", "__main__",

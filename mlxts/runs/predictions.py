@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
+from mlxts import files
 from mlxts.data import parquet
 from mlxts.errors import DataError
 from mlxts.files import atomic_path
@@ -150,13 +151,13 @@ def _schema(path: Path) -> pl.Schema | None:
 def _read(path: Path) -> pl.DataFrame:
     try:
         # From memory: Polars would read a folder in the file's place, file by file.
-        return parquet.read(path.read_bytes())
+        return parquet.read(files.read_bytes(path))
     except FileNotFoundError as error:
         raise DataError(f"no predictions at {path}; train the run to its end first") from error
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = " ".join((getattr(error, "strerror", None) or str(error)).split())
         raise DataError(
-            f"{path} cannot be read as Parquet ({reason}); delete it, and it is predicted again"
+            f"{path} cannot be read as Parquet ({files.reason(error)}); delete it, and it is "
+            "predicted again"
         ) from error
 
 

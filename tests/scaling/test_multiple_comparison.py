@@ -46,12 +46,12 @@ def test_losses_are_means_over_seeds_and_blocks_are_ours() -> None:
     losses = replace(table(np.array([0.446, 0.445, 0.444])), horizon=60)
     means = losses.losses.reshape(len(losses.dates), 3, 2).mean(axis=2)
     spa = SPA(
-        losses.har, means, reps=150, block_size=losses.block, seed=np.random.default_rng(3)
+        losses.har, means, reps=150, block_size=losses.bootstrap.block, seed=np.random.default_rng(3)
     )  # fmt: skip
     spa.compute()
     assert compare(losses, draws=150, seed=3).p_superior == spa.pvalues["consistent"]
-    assert losses.block == 60
-    mcs = MCS(means, 0.05, reps=150, block_size=losses.block, seed=np.random.default_rng(3))
+    assert losses.bootstrap.block == 60
+    mcs = MCS(means, 0.05, reps=150, block_size=losses.bootstrap.block, seed=np.random.default_rng(3))
     mcs.compute()
     p_values = mcs.pvalues["Pvalue"].sort_index()
     assert compare(losses, draws=150, seed=3).p_best == tuple(p_values)
