@@ -86,7 +86,10 @@ def predict_split(trained: Trained, folder: Path, split: str) -> pl.DataFrame:
         The whole table.
     """
     network = predict_network(trained, (split,))
-    others, _ = predict_references(trained.plan.dataset, (split,))
+    others, chosen = predict_references(trained.plan.dataset, (split,))
+    known = RunFolder(folder).references()
+    if chosen.keys() - known.keys():  # an asset that begins in this split
+        references.write(folder / layout.REFERENCES, chosen | known)
     return predictions.replace_split(folder / layout.PREDICTIONS, pl.concat([network, others]))
 
 

@@ -33,8 +33,8 @@ def evaluate(
     run: Annotated[
         str,
         typer.Argument(
-            help="A run id, the beginning of one, or its folder; with --origins a configuration "
-            "as well."
+            help="A run id, the beginning of one, its folder, or a sweep or study of one run; with "
+            "--origins a configuration as well."
         ),
     ],
     split: SplitOption = SplitName.validation,
