@@ -87,7 +87,6 @@ def test_what_was_trained_is_counted(built):
 
 
 def test_an_unfinished_run_is_one_line(folders, tmp_path):
-    assert ledger.finished([folders[0], tmp_path]) == [folders[0]]
     (tmp_path / "run.json").write_text((folders[0] / "run.json").read_text())
     with pytest.raises(RunError, match="to its end"):
         ledger.build([tmp_path])
