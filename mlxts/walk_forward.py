@@ -28,7 +28,7 @@ from mlxts.runs.references import Reference
 from mlxts.runs.scored_task import ScoredTask
 from mlxts.training import run
 from mlxts.training.events import Listener
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan, make_plan
 
 EITHER = "HAR or linear"  # the reference of several origins, where they differ in it
 
@@ -89,10 +89,10 @@ def plan(configuration: ExperimentConfig) -> Plan:
 
     Raises:
         EmptySplitError: the data do not reach back far enough.
-        DataError, BudgetError: see `run.plan`.
+        DataError, BudgetError: see `make_plan`.
     """
     try:
-        planned = run.plan(configuration)
+        planned = make_plan(configuration)
         if is_scored(planned.dataset.samples[WINDOW], planned.dataset.score_on).any():
             return planned
         reason = f"nothing of {planned.dataset.score_on} to score"

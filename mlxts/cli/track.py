@@ -37,10 +37,8 @@ def export(
 
     said = []
     for folder in [one_run(name) for name in runs]:  # a wrong name is told before any work
-        configured = (
-            RunFolder(folder).metadata()["config"].get("tracking", {}).get("project", "mlxts")
-        )
-        tracker = trackers.make(to.value, project or configured)
+        settings = RunFolder(folder).metadata()["config"].get("tracking", {})
+        tracker = trackers.make(to.value, project or settings.get("project", "mlxts"))
         count = exports.export(folder, tracker)
         said.append({"run_id": folder.name, "to": to.value, "events": count})
         if not as_json:

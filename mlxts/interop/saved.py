@@ -18,7 +18,6 @@ from mlxts.runs import index
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
 from mlxts.search import study_runs
-from mlxts.training import best
 from mlxts.training import run as training
 
 
@@ -88,7 +87,7 @@ class Run:
             return training.load(self.folder).model
         kind = OffsetPatchTST if self.config.model.offset else PatchTST
         model = kind(self.shape)
-        best.load(self.folder, self.id, model)
+        training.load_best(self.folder, self.id, model)
         return model
 
 

@@ -2,7 +2,7 @@
 
 from mlxts import json_files
 from mlxts.errors import RunError
-from mlxts.model.patchtst import Shape
+from mlxts.model.patchtst import Shape, current_fields
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
 
@@ -10,7 +10,7 @@ from mlxts.runs.folder import RunFolder
 def read_shape(run: RunFolder) -> Shape:
     """What the model of a run is. Raises RunError: its run.json is damaged."""
     return json_files.build(
-        run.metadata(("shape",))["shape"],
+        current_fields(run.metadata(("shape",))["shape"]),
         Shape,
         where=f"{run.path / layout.METADATA}: shape",
         error=RunError,

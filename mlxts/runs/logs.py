@@ -13,7 +13,7 @@ class _Line(json_files.Shape):
     time: float = 0.0
 
 
-class _Numbers(_Line):
+class _MetricLine(_Line):
     """A line of metrics.jsonl; a number that was not finite is null."""
 
     split: Literal["train", "validation", "train_epoch"]
@@ -29,7 +29,7 @@ class _Numbers(_Line):
     prediction_range: tuple[Any, Any] = (None, None)
 
 
-class _Happened(_Line):
+class _EventLine(_Line):
     """A line of events.jsonl."""
 
     event: str
@@ -40,5 +40,5 @@ class _Happened(_Line):
 def read(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a run's record; a torn last line is left out. Raises RunError."""
     way_out = "delete that line, or restore the file from a backup"
-    shape = _Happened if path.name == EVENTS else _Numbers
+    shape = _EventLine if path.name == EVENTS else _MetricLine
     return json_files.read_lines(path, shape, error=RunError, way_out=way_out, torn_end=True)

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from mlxts import files
-from mlxts.data import parquet
+from mlxts.data.sources import parquet
 from mlxts.errors import DataError
 from mlxts.files import atomic_path
 from mlxts.protocol import SPLIT_NAMES

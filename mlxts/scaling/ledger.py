@@ -17,7 +17,7 @@ import polars as pl
 from mlxts.config import dataset_matrix
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
-from mlxts.data.parquet import encoded
+from mlxts.data.sources.parquet import encoded
 from mlxts.errors import DataError, RunError
 from mlxts.files import atomic_path, canonical_hash
 from mlxts.losses import sample_losses
