@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-_LOADED = (
+LOADED = (
     "mlxts.cli.app", "mlxts.experiment", "mlxts.walk_forward", "mlxts.search.study",
     "mlxts.search.sweep", "mlxts.search.worker", "mlxts.report.page", "mlxts.report.paper",
     "mlxts.report.run_page", "mlxts.interop.export", "mlxts.scaling.mixed_effects",
@@ -104,7 +104,7 @@ class Server:
 def _serve() -> None:
     import importlib
 
-    for name in _LOADED:
+    for name in LOADED:
         importlib.import_module(name)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else prints is no answer

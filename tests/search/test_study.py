@@ -1,7 +1,6 @@
 """A study is continued, halted, killed and ended without losing a trial."""
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -19,7 +18,7 @@ from mlxts.search import sampling, space, storage, study, train_validation_data
 from mlxts.search.objective import RUN, TAKEN_OVER, Halted
 from mlxts.training import events
 from mlxts.training.events import EpochEvent, Event, StepEvent, StopEvent
-from tests import homes
+from tests import homes, processes
 from tests.search import studies
 
 EPOCHS = {"training": {"max_epochs": 2}}
@@ -59,11 +58,6 @@ class _At(study.Watcher):
             self._action()
 
 
-# A server imports everything once; each life is a fork of it, before MLX has computed anything.
-LIVES = multiprocessing.get_context("forkserver")
-LIVES.set_forkserver_preload(["mlxts.search.study", "tests.search.test_study"])
-
-
 def _live(home: str, kind: str, count: int) -> None:
     """Work on the study until the n-th event of a kind, then die as by a power cut."""
     os.environ["MLXTS_HOME"] = home
@@ -91,8 +85,7 @@ def killed():
 
 def test_five_kills_change_no_trial_and_no_value(home: Path) -> None:
     for kind, count in DEATHS:
-        life = LIVES.Process(target=_live, args=(str(home), kind, count))
-        life.start()
+        life = processes.fork(_live, str(home), kind, count)
         life.join(300)
         assert life.exitcode == -signal.SIGKILL
     store = storage.open()
