@@ -9,7 +9,8 @@ import mlx.nn as nn
 import numpy as np
 
 from contenders import case as given
-from mlxts.config import ModelConfig, TrainingConfig
+from mlxts.config.model import ModelConfig
+from mlxts.config.training import TrainingConfig
 from mlxts.model import flops, parameter_budget
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
 from mlxts.training.sampler import Batches

@@ -16,7 +16,7 @@ def controls(
     as_json: JsonOption = False,
 ) -> None:
     """List the markets that can be simulated and their dials; or write docs/controls.md."""
-    from mlxts.data.sources import simulated
+    from mlxts.simulation.markets import MARKETS, dials
 
     if write:
         from mlxts.files import write_text
@@ -28,12 +28,12 @@ def controls(
         else:
             print(output)
         return
-    known = {name: simulated.dials(name) for name in simulated.MARKETS}
+    known = {name: dials(name) for name in MARKETS}
     if as_json:
         emit({"markets": known})
         return
     rows = [
         (kind.control, name, kind.says, ", ".join(f"{d}={v:g}" for d, v in known[name].items()))
-        for name, kind in simulated.MARKETS.items()
+        for name, kind in MARKETS.items()
     ]
     table("Controls", ("control", "name", "what it shows", "dials"), rows)

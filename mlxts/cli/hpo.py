@@ -66,18 +66,19 @@ def run_(
     as_json: JsonOption = False,
 ) -> None:
     """Search; Ctrl-C ends it cleanly and the same command goes on."""
-    from mlxts import config as configurations
     from mlxts import protocol
+    from mlxts.config.loading import load_config
+    from mlxts.config.yamltext import parse_override
     from mlxts.search import screen, space, worker_checks
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
-    values = dict(configurations.parse_override(text) for text in overrides or [])
+    values = dict(parse_override(text) for text in overrides or [])
     if trials is not None:
         values["search.trials"] = trials
     if timeout is not None:
         values["search.timeout"] = timeout
-    experiment = configurations.load(config, values)
+    experiment = load_config(config, values)
     search = space.read(experiment)
     with storages.opened(storage, storages.Heartbeat(heartbeat, grace), tell=note) as store:
         one = studies.create(store, experiment, search, name=study, resume=resume)

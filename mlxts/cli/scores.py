@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from mlxts.cli.output import note, number, table
 
 if TYPE_CHECKING:
-    from mlxts.dataset import Dataset
+    from mlxts.dataset.samples import Dataset
     from mlxts.evaluation.score import Scores
 
 Figures = dict[str, Any]

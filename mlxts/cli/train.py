@@ -13,7 +13,7 @@ from mlxts.cli.output import JsonOption, emit, note, number, say, table
 from mlxts.cli.worker import PerDeviceOption, WaitOption
 
 if TYPE_CHECKING:
-    from mlxts.config import ExperimentConfig
+    from mlxts.config.experiment import ExperimentConfig
     from mlxts.training.run import Plan
 
 ConfigArgument = Annotated[Path, typer.Argument(help="A YAML file, e.g. configs/demo.yaml.")]
@@ -88,8 +88,9 @@ def batch_size(
     """
     from dataclasses import asdict
 
-    from mlxts import dataset, protocol
+    from mlxts import protocol
     from mlxts.cli import tuning
+    from mlxts.dataset.build import build_dataset
     from mlxts.model import parameter_budget as budgets
     from mlxts.training import batch_size as tuner
 
@@ -100,7 +101,7 @@ def batch_size(
         configurations = [_load(config, named, each, first_of_sweep=True) for each in changes]
     records = []
     for configuration in configurations:
-        data = dataset.build(configuration)
+        data = build_dataset(configuration)
         shape = budgets.solve(configuration.budget, len(data.names), configuration.model)
         progress = (lambda message: None) if as_json else note
         record = tuner.tune(configuration, shape, data, progress)
@@ -146,25 +147,24 @@ def _load(
     Raises:
         ConfigError: it cannot be read, or is a sweep where an experiment is wanted.
     """
-    from mlxts import config as configurations
+    from mlxts.config.loading import build_config, load_config, read_mapping
+    from mlxts.config.yamltext import overridden, parse_override
 
     values = {key: value for key, value in named.items() if value is not None}
     # A timescale or task given by name takes its own horizon, unless one is given too.
     if "timescale" in values and "horizon" not in values:
         values["horizon"] = None
-    values |= dict(configurations.parse_override(text) for text in overrides or [])
-    read = configurations.read_mapping(path)
+    values |= dict(parse_override(text) for text in overrides or [])
+    read = read_mapping(path)
     if "axes" not in read:
-        return configurations.load(path, values)
+        return load_config(path, values)
     from mlxts.errors import ConfigError
     from mlxts.search import sweep_config
 
     if not first_of_sweep:
         raise ConfigError(f"{path} is a sweep of many experiments; run `mlxts sweep run {path}`")
     first = sweep_config.load(path).points()[0].config
-    return configurations.build(
-        configurations.overridden(first.model_dump(mode="json"), values), origin=str(path)
-    )
+    return build_config(overridden(first.model_dump(mode="json"), values), origin=str(path))
 
 
 def _recommend_tuning(plan: "Plan") -> None:

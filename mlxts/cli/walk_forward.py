@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from mlxts.cli.output import emit, note, say, table
 
 if TYPE_CHECKING:
-    from mlxts.config import ExperimentConfig
+    from mlxts.config.experiment import ExperimentConfig
     from mlxts.walk_forward import Origin
 
 Figures = dict[str, dict[str, Any]]  # by model
@@ -59,13 +59,13 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
 
 def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfig"]:
     """The run on the fixed split, which is trained if it is not there, and its configuration."""
-    from mlxts import config as configurations
     from mlxts import experiment, run_files
+    from mlxts.config.loading import load_config
     from mlxts.evaluation import runs
     from mlxts.training import run
 
     if Path(target).is_file():
-        configuration = configurations.load(Path(target))
+        configuration = load_config(Path(target))
         note("the fixed split")
         summary = _finish(run.plan(configuration), as_json)
     else:

@@ -13,7 +13,6 @@ how often the intervals then hold the truth is measured in benchmarks/interval_c
 import math
 
 import numpy as np
-from arch.bootstrap import StationaryBootstrap
 from scipy import stats
 
 from mlxts.protocol import MIN_BLOCK_DAYS
@@ -44,6 +43,8 @@ def date_weights(dates: np.ndarray, block: int, *, draws: int = DRAWS, seed: int
     Returns:
         (n, D) float64 counts.
     """
+    from arch.bootstrap import StationaryBootstrap  # loads statsmodels: a second
+
     unique, date_of = np.unique(dates, return_inverse=True)
     sampler = StationaryBootstrap(block, np.arange(len(unique)), seed=np.random.default_rng(seed))
     counts = np.empty((len(unique), draws))

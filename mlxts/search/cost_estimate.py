@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from mlxts import code_version, dataset, run_files
-from mlxts.config import ExperimentConfig
-from mlxts.dataset import Dataset
+from mlxts import code_version, run_files
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset
 from mlxts.errors import MlxtsError
 from mlxts.search import worker_checks
 from mlxts.search.sweep_config import Point
@@ -99,7 +100,7 @@ def _of_one_data_set(
 ) -> Iterator[Projection]:
     """Projections of points that read the same; their data are let go at the end."""
     try:
-        data = dataset.build(runs[0][1], register=False)
+        data = build_dataset(runs[0][1], register=False)
     except MlxtsError as error:
         yield from (Projection(point, problem=str(error)) for point, _ in runs)
         return

@@ -16,7 +16,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import experiment, locks, protocol, run_files
-from mlxts.config import ExperimentConfig
+from mlxts.config.experiment import ExperimentConfig
 from mlxts.errors import BudgetError, BusyError, ConfigError, DivergedError, TakenOverError
 from mlxts.platform import device
 from mlxts.search import space, storage, train_validation_data

@@ -28,8 +28,9 @@ from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import code_version, config
-from mlxts.config import ExperimentConfig
+from mlxts import code_version
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
 from mlxts.errors import DeviceError, MlxtsError, SearchError, TakenOverError
 from mlxts.search import sampling, space, storage, train_validation_data, worker_checks
 from mlxts.search.objective import TAKEN_OVER, Halted, Objective
@@ -156,7 +157,7 @@ def settings(study: optuna.Study) -> Settings:
         ConfigError: they are of another version of this program.
     """
     attributes = study.user_attrs
-    experiment = config.build(
+    experiment = build_config(
         {**attributes["config"], "search": attributes["search"]}, origin=study.study_name
     )
     return Settings(experiment, space.read(experiment), attributes["target_trials"])

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mlxts import dataset, protocol
-from mlxts.config import ExperimentConfig
-from mlxts.dataset import Dataset, Samples
+from mlxts import protocol
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset, Samples
 from mlxts.files import canonical_hash, home
 
 
@@ -52,14 +53,14 @@ def load(configuration: ExperimentConfig) -> Blind:
     """The data of a configuration; the last ones are kept for trials that read the same.
 
     Raises:
-        DataError, IntegrityError, EmptySplitError: see `dataset.build`.
+        DataError, IntegrityError, EmptySplitError: see `build_dataset`.
     """
     values = configuration.model_dump(mode="json", exclude={"name", "training", "thermal"})
     values["model"] = configuration.model.context
     key = (home().resolve(), canonical_hash(values))
     if key not in _kept:
         _kept.clear()
-        _kept[key] = blind(dataset.build(configuration))
+        _kept[key] = blind(build_dataset(configuration))
     return _kept[key]
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlxts import code_version, locks
-from mlxts.config import ExperimentConfig
+from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import panel, store
 from mlxts.errors import BudgetError, DataError, SearchError
 from mlxts.files import digest

@@ -17,7 +17,7 @@ import numpy as np
 from mlx.utils import tree_flatten, tree_map
 
 from mlxts import transfer
-from mlxts.config import Precision, TrainingConfig
+from mlxts.config.training import Precision, TrainingConfig
 from mlxts.model.interfaces import Network
 from mlxts.platform import cpu_jit, device
 from mlxts.training.distributed import ALONE, Ranks

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from mlxts.config.yamltext import parse_yaml
 from mlxts.errors import WorkspaceError
 from mlxts.files import write_text
 from mlxts.workspace import blocks, commands, context, generated, markdown, project, tables
 from mlxts.workspace.project import Problem
-from mlxts.yamltext import parse_yaml
 
 _OF_THEIR_TIME = (".claude/context/", "docs/archive/")  # they name what there was
 _ELSEWHERE = ("http://", "https://", "mailto:")

@@ -15,7 +15,8 @@ import mlx.core as mx
 import numpy as np
 
 from mlxts import transfer
-from mlxts.config import ModelConfig, TrainingConfig
+from mlxts.config.model import ModelConfig
+from mlxts.config.training import TrainingConfig
 from mlxts.model import parameter_budget as budgets
 from mlxts.model.patchtst import PatchTST
 from mlxts.platform import cpu_jit

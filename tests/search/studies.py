@@ -4,8 +4,8 @@ from typing import Any
 
 from optuna.storages import InMemoryStorage
 
-from mlxts import config
-from mlxts.config import ExperimentConfig
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
 from mlxts.search import space, study
 from tests import homes
 
@@ -27,7 +27,7 @@ def experiment(
     for key, value in (settings or {}).items():
         values[key] = {**values.get(key, {}), **value} if isinstance(value, dict) else value
     declared = {"trials": 4, "pruner": "none", "space": SPACE if searched is None else searched}
-    return config.build({**values, "search": {**declared, **search}})
+    return build_config({**values, "search": {**declared, **search}})
 
 
 def begin(configuration: ExperimentConfig):

@@ -12,7 +12,8 @@ import optuna
 import yaml
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import config, files
+from mlxts import files
+from mlxts.config.yamltext import overridden
 from mlxts.search import storage, sweep_config
 from mlxts.search import sweep as sweep_ledger
 from mlxts.search.sweep_config import Sweep
@@ -25,9 +26,7 @@ def sweep(axes: dict[str, list[Any]], **changes: Any) -> Sweep:
     base = {key: value for key, value in homes.SETTINGS.items() if key != "name"}
     base["training"] = {"max_epochs": 1, "validations_per_epoch": 2, "batch_size": 256}
     changed = {key.replace("__", "."): value for key, value in changes.items()}
-    return sweep_config.build(
-        {"name": "tiny", "base": config.overridden(base, changed), "axes": axes}
-    )
+    return sweep_config.build({"name": "tiny", "base": overridden(base, changed), "axes": axes})
 
 
 def write(home: Path, wanted: Sweep) -> Path:

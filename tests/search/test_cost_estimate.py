@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxts import dataset
+from mlxts.dataset.build import build_dataset
 from mlxts.search import cost_estimate
 from mlxts.training import run
 from tests import homes
@@ -30,7 +30,7 @@ def test_data_are_read_once_each_and_shapes_solved_once_each_whatever_the_order(
 
         return call
 
-    monkeypatch.setattr(dataset, "build", counting("build", dataset.build))
+    monkeypatch.setattr(cost_estimate, "build_dataset", counting("build", build_dataset))
     monkeypatch.setattr(run, "plan", counting("plan", run.plan))
     projections = cost_estimate.project(points, {}, timed=False)
     assert calls == {"build": 2, "plan": 2}

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlxts import config, dataset, protocol
-from mlxts.dataset import Dataset
+from mlxts import protocol
+from mlxts.config.loading import build_config
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset
 from mlxts.search import train_validation_data
 from tests import homes
 from tests.search import studies
@@ -29,7 +31,7 @@ def _inside(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=["daily", "weekly"])
 def whole(request: pytest.FixtureRequest) -> Dataset:
     values = {**homes.SETTINGS, "timescale": request.param}
-    return dataset.build(config.build(values))
+    return build_dataset(build_config(values))
 
 
 def test_nothing_of_the_test_split_is_left(whole: Dataset) -> None:

@@ -1,7 +1,8 @@
 """One run's story, told to any tracker, and what each of them then holds, in one form.
 
-`python -m tests.tracking.stories mlflow FOLDER twice` tells it to a real library in a process of
-its own (there warnings are no errors) and prints what can be read back as JSON.
+`python -m tests.tracking.stories mlflow FOLDER` tells it to a real library in a process of its own
+(there warnings are no errors), once whole and once in two parts that overlap, and prints what can
+be read back of each as JSON.
 """
 
 import json
@@ -202,13 +203,19 @@ READERS: dict[str, Callable[[Path, str], dict[str, Any]]] = {
 }
 
 
-def main(name: str, home: Path, how: str) -> None:
-    os.environ["MLXTS_HOME"] = str(home)
-    parts = [events()] if how == "once" else [events(1, 700), events()]
-    for story in parts:
-        tell(trackers.make(name, "p"), home / "run", story)
-    print("HELD " + json.dumps(READERS[name](trackers.folder(), "p")))
+PARTS = {"once": [(1, 1200)], "twice": [(1, 700), (1, 1200)]}
+
+
+def main(name: str, folder: Path) -> None:
+    held = {}
+    for how, parts in PARTS.items():
+        home = folder / how
+        os.environ["MLXTS_HOME"] = str(home)
+        for first, last in parts:
+            tell(trackers.make(name, "p"), home / "run", events(first, last))
+        held[how] = READERS[name](trackers.folder(), "p")
+    print("HELD " + json.dumps(held))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -16,16 +16,16 @@ from tests.tracking import stories
 ROOT = Path(__file__).parents[2]
 
 
-def _held(name: str, home: Path, how: str) -> dict[str, Any]:
+def _held(name: str, home: Path) -> dict[str, dict[str, Any]]:
+    """What a tracker holds of a run that it was told `once`, and of one it was told `twice`."""
     if name == "recording":
         runs: dict[str, dict[str, Any]] = {}
-        for story in [stories.events()] if how == "once" else [stories.events(1, 700)] * 2:
-            stories.tell(stories.Recording(runs), home / "run", story)
-        return json.loads(json.dumps(runs[stories.RUN_ID], default=str))
+        stories.tell(stories.Recording(runs), home / "run", stories.events())
+        return {"once": json.loads(json.dumps(runs[stories.RUN_ID], default=str))}
     if importlib.util.find_spec(name) is None:
         pytest.skip(f"{name} is not installed; the extra `tracking` brings it")
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.tracking.stories", name, str(home), how],
+        [sys.executable, "-W", "ignore", "-m", "tests.tracking.stories", name, str(home)],
         cwd=ROOT,
         env={**os.environ, "HOME": str(home)},
         capture_output=True,
@@ -44,8 +44,13 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def held(name: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return _held(name, tmp_path_factory.mktemp(name), "once")
+def both(name: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    return _held(name, tmp_path_factory.mktemp(name))
+
+
+@pytest.fixture
+def held(both: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return both["once"]
 
 
 def test_every_setting_is_a_parameter_and_tracking_itself_is_none(held: dict[str, Any]) -> None:
@@ -78,10 +83,12 @@ def test_files_scores_tags_and_the_end_are_there(held: dict[str, Any]) -> None:
     assert held["status"] == base.FINISHED
 
 
-def test_a_run_that_is_told_again_is_there_once_and_whole(name: str, tmp_path: Path) -> None:
-    if name == "recording":
+def test_a_run_that_is_told_again_is_there_once_and_whole(
+    both: dict[str, dict[str, Any]],
+) -> None:
+    if "twice" not in both:
         pytest.skip("a dictionary holds a step once by itself")
-    held = _held(name, tmp_path, "twice")
+    held = both["twice"]
     assert len(held["metrics"]["train/loss"]) == 1200
     assert held["metrics"]["validation/loss"] == {"600": 0.7, "1200": 0.7}
     assert set(held["artifacts"]) == {"config.yaml", "summary.json"}

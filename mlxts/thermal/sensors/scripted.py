@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from mlxts.config.yamltext import YamlError, parse_yaml
 from mlxts.errors import ConfigError
 from mlxts.thermal.sensors.base import Group, Pressure, Probe, Sample
-from mlxts.yamltext import YamlError, parse_yaml
 
 
 class _Entry(BaseModel):
