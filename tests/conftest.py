@@ -1,5 +1,6 @@
 """Imported before any test module: MLX must find the fast BLAS that mlxts loads."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -23,6 +24,13 @@ settings.register_profile(
     max_examples=30,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+def pytest_collection_finish() -> None:
+    """Take what all tests share out of every collection of garbage: it is a million objects, which
+    trainings that collect after themselves would go through each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

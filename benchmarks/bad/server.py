@@ -26,7 +26,8 @@ LOADED = (
     "mlxts.search.sweep", "mlxts.search.worker", "mlxts.report.page", "mlxts.report.paper",
     "mlxts.report.run_page", "mlxts.interop.export", "mlxts.scaling.mixed_effects",
     "mlxts.workspace.handoff", "mlxts.workspace.documents", "mlxts.evaluation.baseline_selection",
-    "mlxts.tracking.export", "sklearn.linear_model", "arch.bootstrap",
+    "mlxts.tracking.export", "mlxts.simulation.source", "sklearn.linear_model",
+    "arch.bootstrap", "matplotlib.backends.backend_agg",
 )  # fmt: skip
 _CAPABILITIES = 0x20080522  # version 3 of the interface
 _ENVIRONMENT = {"GLIBC_TUNABLES": "", "MLXTS_THREADS": "1", "OMP_NUM_THREADS": "1"}
