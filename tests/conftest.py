@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, settings
 # One thread a process, as under `make test`: tests run side by side, and last bits are compared.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import mlxts.platform.device  # noqa: F401
+from mlxts import platform
+
+platform.enable()  # as the command line does
 
 # How long an example takes is the machine's business: other work on it must fail no test.
 settings.register_profile("no_deadline", deadline=None)

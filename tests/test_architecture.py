@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlxts"
 STAIRCASE = [
-    "protocol", "errors", "files", "json_files", "code_version", "locks", "run_files",
+    "interrupt", "protocol", "errors", "files", "json_files", "code_version", "locks", "run_files",
     "config", "transfer", "platform", "data", "simulation", "features", "dataset", "baselines",
     "model", "training", "thermal", "console", "tracking", "evaluation", "experiment", "interop",
     "walk_forward", "search", "scaling", "report", "quickstart", "workspace", "cli", "__main__",

@@ -138,7 +138,7 @@ def _results(finished: list[Path]) -> None:
     from mlxts.workspace import scaffold
 
     test_split_log.record(finished[0].name, "SPY")
-    sweep.create(sweep_config.load(Path("sweep.yaml")), storage.open())
+    sweep.create(storage.open(), sweep_config.load(Path("sweep.yaml")))
     page.write(collect.gather(finished, draws=50), results.folder("report"))
     shutil.rmtree(results.folder("report") / "figures")  # hundreds of files that nothing reads
     files.write_json(

@@ -1,5 +1,6 @@
 """`hpo`: search hyperparameters within a budget, look at what was found, take the winner."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,9 +8,11 @@ import typer
 
 from mlxts.cli.listing import Group
 from mlxts.cli.output import JsonOption, counted, emit, note, number, say, table
+from mlxts.cli.seconds import seconds
+from mlxts.cli.train import exit_unless_finished
 from mlxts.cli.worker import (
-    GraceOption,
     HeartbeatOption,
+    HeartbeatTimeoutOption,
     PerDeviceOption,
     StorageOption,
     WaitOption,
@@ -18,7 +21,10 @@ from mlxts.cli.worker import (
 if TYPE_CHECKING:
     import optuna
 
-    from mlxts.search.analysis import Optimism
+    from mlxts.search.analysis import SelectionBias
+    from mlxts.search.jobs import Job
+    from mlxts.training.events import Listener
+    from mlxts.training.run import Plan
 
 
 class _SearchByDefault(Group):
@@ -46,7 +52,9 @@ StudyArgument = Annotated[str, typer.Argument(help="A study's name, or the begin
 def run_(
     config: Annotated[Path, typer.Argument(help="An experiment with a section `search:`.")],
     trials: Annotated[int | None, typer.Option(min=1, help="In all, earlier ones counted.")] = None,
-    timeout: Annotated[float | None, typer.Option(min=0.0, help="Seconds, this session.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(parser=seconds(), metavar="SECONDS", help="For this session.")
+    ] = None,
     storage: StorageOption = None,
     study: Annotated[
         str | None, typer.Option(help="Default: follows from the configuration.")
@@ -61,15 +69,16 @@ def run_(
     per_device: PerDeviceOption = 1,
     wait: WaitOption = False,
     heartbeat: HeartbeatOption = 60,
-    grace: GraceOption = 120,
+    heartbeat_timeout: HeartbeatTimeoutOption = 120,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Search; Ctrl-C ends it cleanly and the same command goes on."""
-    from mlxts import protocol
     from mlxts.config.loading import load_config
     from mlxts.config.yamltext import parse_override
-    from mlxts.search import screen, space, worker_checks
+    from mlxts.console import study_screen
+    from mlxts.console.study_progress import CurrentTrial
+    from mlxts.search import snapshot, space, worker_checks
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
@@ -80,52 +89,58 @@ def run_(
         values["search.timeout"] = timeout
     experiment = load_config(config, values)
     search = space.read(experiment)
-    with storages.opened(storage, storages.Heartbeat(heartbeat, grace), tell=note) as store:
+    beat = storages.Heartbeat(heartbeat, heartbeat_timeout)
+    with storages.opened(storage, beat, notify=note) as store:
         one = studies.create(store, experiment, search, name=study, resume=resume)
         with (
-            worker_checks.device_to_itself(per_device, wait=wait, tell=note),
-            screen.make(quiet=quiet, json=as_json) as report,
+            worker_checks.device_to_itself(per_device, wait=wait, notify=note),
+            study_screen.make(quiet=quiet, json=as_json) as screen,
         ):
-            reason = studies.run_all(one, store, watcher=report, timeout=search.timeout)
+
+            def listen(job: "Job", plan: "Plan") -> "nullcontext[Listener]":
+                screen.begin(snapshot.take(one), CurrentTrial(job.trial.number, job.trial.params))
+                return nullcontext(screen)
+
+            reason = studies.run_all(
+                one,
+                store,
+                listen,
+                after_trial=lambda study: screen.end(snapshot.take(study)),
+                timeout=search.timeout,
+            )
         if as_json:
             emit({"study": one.study_name, "ended": reason, **_result(one)})
         else:
             say(f"{one.study_name}: {reason}")
             _show_winner(one)
-    codes = {
-        "interrupted": protocol.EXIT_INTERRUPTED,
-        "overheated": protocol.EXIT_OVERHEATED,
-    }
-    if reason in codes:
-        raise typer.Exit(codes[reason])
+    if reason in ("interrupted", "overheated"):
+        exit_unless_finished(reason)
 
 
 @hpo.command("list")
 def list_(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     """Every study of the storage."""
     from mlxts.errors import MlxtsError
-    from mlxts.search import progress
+    from mlxts.search import snapshot
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
     rows = []
-    with storages.opened(storage, tell=note) as store:
+    with storages.opened(storage, notify=note) as store:
         for name in storages.study_names(store, studies.KIND):
             try:
                 one = studies.load(store, name)
             except (MlxtsError, LookupError, TypeError, ValueError) as error:
                 note(f"{name} is left out, another version wrote it: {error}")
                 continue
-            seen = progress.Progress()
-            seen.ended(one)
-            leader = seen.best
+            now = snapshot.take(one)
             rows.append(
                 {
                     "study": name,
-                    "ended": seen.counts.ended,
-                    "trials": seen.target,
-                    "best": leader.value if leader else None,
-                    "trial": leader.number if leader else None,
+                    "ended": now.n_ended,
+                    "trials": now.target,
+                    "best": now.best.value if now.best else None,
+                    "trial": now.best.number if now.best else None,
                 }
             )
     if as_json:
@@ -150,34 +165,32 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Importance, the best trials side by side, why others ended, and selection optimism."""
-    from mlxts import console, protocol
-    from mlxts.search import analysis, objective, worker_checks
+    from mlxts import console
+    from mlxts.search import analysis, worker_checks
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
+    from mlxts.search.jobs import TrialInterrupted
 
-    with storages.opened(storage, tell=note) as store:
+    with storages.opened(storage, notify=note) as store:
         one = studies.load(store, study)
         if rerun_seeds:
             try:
                 with (
-                    worker_checks.device_to_itself(per_device, wait=wait, tell=note),
+                    worker_checks.device_to_itself(per_device, wait=wait, notify=note),
                     console.make(json=as_json) as report,
                 ):
                     analysis.rerun(one, rerun_seeds, emit=report)
-            except objective.Halted as halted:
-                note(f"{halted.status}: {halted.message}")
-                overheated = halted.status == "overheated"
-                raise typer.Exit(
-                    protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED
-                ) from halted
+            except TrialInterrupted as interrupted:
+                note(f"{interrupted.status}: {interrupted.message}")
+                exit_unless_finished(interrupted.status)
         if as_json:
-            emit({"study": one.study_name, **_result(one), **_insight(one, top)})
+            emit({"study": one.study_name, **_result(one), **_analysis(one, top)})
             return
         _show_top(one, top)
         _show_importance(one)
         _show_reasons(one)
         if analysis.top(one, 1):
-            _show_optimism(analysis.optimism(one), one.study_name)
+            _show_selection_bias(analysis.selection_bias(one), one.study_name)
 
 
 @hpo.command()
@@ -190,13 +203,13 @@ def best(
     as_json: JsonOption = False,
 ) -> None:
     """The winner's parameters, and a configuration that trains exactly it."""
+    from mlxts.console.study_progress import spelled
     from mlxts.errors import ConfigError
     from mlxts.files import write_text
-    from mlxts.search import progress
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
-    with storages.opened(storage, tell=note) as store:
+    with storages.opened(storage, notify=note) as store:
         one = studies.load(store, study)
         leader, configuration = studies.winner(one)
         if write is not None:
@@ -205,7 +218,7 @@ def best(
             named = configuration.model_copy(update={"name": write.stem})
             heading = (
                 f"# The winner of {one.study_name}: trial {leader.number}, validation loss "
-                f"{leader.value:.6f}.\n# {progress.parameters(leader.params)}\n"
+                f"{leader.value:.6f}.\n# {spelled(leader.params)}\n"
             )
             write_text(write, heading + named.to_yaml())
         if as_json:
@@ -226,30 +239,23 @@ def _result(one: "optuna.Study") -> dict[str, Any]:
     return {"best": objective.describe(leader) if leader else None, "trials": trials}
 
 
-def _insight(one: "optuna.Study", count: int) -> dict[str, Any]:
+def _analysis(one: "optuna.Study", count: int) -> dict[str, Any]:
     from dataclasses import asdict
 
     from mlxts.search import analysis
 
-    optimism = analysis.optimism(one)
+    bias = analysis.selection_bias(one)
+    derived = ("mean", "error", "optimism", "against_baseline", "better")
     return {
         "top": [trial.number for trial in analysis.top(one, count)],
         "importance": [asdict(row) for row in analysis.importance(one)],
         "spread": analysis.spread(one),
-        "optimism": optimism
-        and {
-            **asdict(optimism),
-            "mean": optimism.mean,
-            "error": optimism.error,
-            "optimism": optimism.optimism,
-            "against_baseline": optimism.against_baseline,
-            "better": optimism.better,
-        },
+        "optimism": bias and {**asdict(bias), **{key: getattr(bias, key) for key in derived}},
     }
 
 
 def _show_winner(one: "optuna.Study") -> None:
-    from mlxts.search import progress
+    from mlxts.console.study_progress import spelled
     from mlxts.search import study as studies
 
     leader = studies.best(one)
@@ -257,7 +263,7 @@ def _show_winner(one: "optuna.Study") -> None:
         say(f"no trial is complete yet; `mlxts hpo show {one.study_name}` says why")
         return
     print(f"best: trial {leader.number}, validation loss {leader.value:.4f}")
-    say(f"      {progress.parameters(leader.params)}")
+    say(f"      {spelled(leader.params)}")
     print(f"      run {leader.user_attrs.get('run_id')}")
 
 
@@ -323,35 +329,35 @@ def _show_reasons(one: "optuna.Study") -> None:
         note(f"Suggested again, and not trained again: {counted(twins, 'trial')}.")
 
 
-def _show_optimism(found: "Optimism | None", name: str) -> None:
+def _show_selection_bias(bias: "SelectionBias | None", name: str) -> None:
     from mlxts.evaluation import comparison
 
-    if found is None:
+    if bias is None:
         note(
             "The best of many values is too good: it was chosen for its luck as well. "
             f"See by how much: mlxts hpo show {name} --rerun-seeds 5"
         )
         return
-    verdicts = [comparison.against(one.verdict, one.reference) for one in found.reruns]
-    rows: list[list[Any]] = [["as selected", found.selected, None, None, None]]
+    verdicts = [comparison.against(one.verdict, one.reference) for one in bias.reruns]
+    rows: list[list[Any]] = [["as selected", bias.selected, None, None, None]]
     rows += [
-        [f"seed {one.seed}", one.value, one.loss, one.baseline, said]
-        for one, said in zip(found.reruns, verdicts, strict=True)
+        [f"seed {one.seed}", one.value, one.loss, one.baseline, verdict]
+        for one, verdict in zip(bias.reruns, verdicts, strict=True)
     ]
-    rows.append(["mean of re-runs", found.mean, None, None, None])
+    rows.append(["mean of re-runs", bias.mean, None, None, None])
     table(
         "Selection optimism: the winner trained again with other seeds",
         ["run", "value", "scored rows", "best baseline", "verdict"],
         rows,
     )
-    error = "" if found.error != found.error else f" (standard error {found.error:.4f})"
-    say(f"optimism {found.optimism:+.4f}{error}: how much the selected value flatters")
-    if found.against_baseline is not None:
+    error = "" if bias.error != bias.error else f" (standard error {bias.error:.4f})"
+    say(f"optimism {bias.optimism:+.4f}{error}: how much the selected value flatters")
+    if bias.against_baseline is not None:
         counted = ", ".join(
             f"{said}: {verdicts.count(said)}" for said in dict.fromkeys(verdicts) if said
         )
-        say(f"re-runs against the best baseline: {found.against_baseline:+.4f}")
-        said = "better than" if found.better else "not better than"
+        say(f"re-runs against the best baseline: {bias.against_baseline:+.4f}")
+        said = "better than" if bias.better else "not better than"
         say(f"by their 95 % intervals {said} the reference ({counted})")
 
 

@@ -7,8 +7,8 @@ import typer
 
 from mlxts.cli.output import JsonOption, counted, emit, note, number, say, table
 from mlxts.cli.worker import (
-    GraceOption,
     HeartbeatOption,
+    HeartbeatTimeoutOption,
     PerDeviceOption,
     QuietOption,
     StorageOption,
@@ -19,8 +19,8 @@ from mlxts.cli.worker import (
 if TYPE_CHECKING:
     import optuna
 
-    from mlxts.search.cost_estimate import Projection
-    from mlxts.search.sweep import Entry
+    from mlxts.search.cost_estimate import CostEstimate
+    from mlxts.search.sweep import SweepPoint
     from mlxts.search.sweep_config import Sweep
 
 _MOST_ROWS = 200  # of a plan's table; more are shown together where they cost the same
@@ -53,13 +53,13 @@ def plan(
     wanted = sweep_config.load(config)
     points = wanted.points()
     states, hashes = _begun(wanted, storage)
-    projections = cost_estimate.project(
+    estimates = cost_estimate.estimate(
         points,
         hashes or worker_checks.pins(point.config for point in points),
         timed=timed,
         progress=lambda text: None if as_json else note(f"{text} ..."),
     )
-    rows = [_planned(one, states.get(one.point.label)) for one in projections]
+    rows = [_planned(one, states.get(one.point.label)) for one in estimates]
     if as_json:
         emit({"sweep": wanted.name, "runs": rows})
         return
@@ -77,7 +77,7 @@ def run(
     per_device: PerDeviceOption = 1,
     wait: WaitOption = False,
     heartbeat: HeartbeatOption = 60,
-    grace: GraceOption = 120,
+    heartbeat_timeout: HeartbeatTimeoutOption = 120,
     quiet: QuietOption = False,
 ) -> None:
     """Train what is missing. Killed at any moment it can be started again and goes on."""
@@ -86,16 +86,17 @@ def run(
     from mlxts.search import sweep_config
 
     wanted = sweep_config.load(config)
-    with storages.opened(storage, storages.Heartbeat(heartbeat, grace), tell=note) as store:
-        study = sweeps.create(wanted, store)
+    beat = storages.Heartbeat(heartbeat, heartbeat_timeout)
+    with storages.opened(storage, beat, notify=note) as store:
+        study = sweeps.create(store, wanted)
         if retry_failed:
             note(f"{counted(sweeps.retry_failed(study, store), 'failed run')} put back to wait")
         if not queue_only:
             work(
                 store, only=study.study_name, per_device=per_device, wait=wait, quiet=quiet,
-                idle_exit=True,
+                exit_when_idle=True,
             )  # fmt: skip
-        _show_status(study, sweeps.ledger(study))
+        _show_status(study, sweeps.points(study))
 
 
 @sweep.command()
@@ -112,8 +113,8 @@ def status(
     from mlxts.search import sweep_config
 
     wanted = sweep_config.load(config)
-    with storages.opened(storage, tell=note) as store:
-        study = sweeps.find(wanted, store)
+    with storages.opened(storage, notify=note) as store:
+        study = sweeps.find(store, wanted)
         if study is None:
             named = f"sweep-{wanted.name}-"
             alike = [name for name in storages.study_names(store) if name.startswith(named)]
@@ -124,11 +125,11 @@ def status(
             )
         if retry_failed:
             note(f"{counted(sweeps.retry_failed(study, store), 'failed run')} put back to wait")
-        entries = sweeps.ledger(study)
+        points = sweeps.points(study)
     if as_json:
-        emit({"study": study.study_name, "runs": [_entry(entry) for entry in entries]})
+        emit({"study": study.study_name, "runs": [_point_row(one) for one in points]})
         return
-    _show_status(study, entries)
+    _show_status(study, points)
 
 
 def _begun(wanted: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, str]]:
@@ -141,15 +142,15 @@ def _begun(wanted: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, 
 
     if url is None and not storages.journal_path().exists():
         return {}, {}
-    with storages.opened(url, tell=note) as store:
-        study = sweeps.find(wanted, store)
+    with storages.opened(url, notify=note) as store:
+        study = sweeps.find(store, wanted)
         if study is None:
             return {}, {}
-        states = {entry.point.label: entry.state for entry in sweeps.ledger(study)}
+        states = {one.point.label: one.state for one in sweeps.points(study)}
         return states, study.user_attrs["data"]
 
 
-def _planned(one: "Projection", state: str | None) -> dict[str, Any]:
+def _planned(one: "CostEstimate", state: str | None) -> dict[str, Any]:
     return {
         "run": one.point.label,
         "run_id": one.run_id,
@@ -209,28 +210,28 @@ def _three_digits(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _entry(entry: "Entry") -> dict[str, Any]:
+def _point_row(one: "SweepPoint") -> dict[str, Any]:
     from mlxts import protocol
     from mlxts.evaluation import comparison
 
-    owner, reference = entry.attribute("owner") or {}, entry.attribute("reference")
-    value = entry.trial.value if entry.trial and entry.state == "done" else None
+    owner, reference = one.attribute("owner") or {}, one.attribute("reference")
+    value = one.trial.value if one.trial and one.state == "done" else None
     return {
-        "run": entry.point.label,
-        "state": entry.state,
+        "run": one.point.label,
+        "state": one.state,
         "loss": value,
-        "verdict": comparison.against(entry.attribute("verdict"), reference or protocol.BASELINE),
-        "run_id": entry.attribute("run_id"),
-        "machine": owner.get("host") if entry.state in ("done", "running", "failed") else None,
-        "failures": entry.tries,
-        "why": entry.why,
+        "verdict": comparison.against(one.attribute("verdict"), reference or protocol.BASELINE),
+        "run_id": one.attribute("run_id"),
+        "machine": owner.get("host") if one.state in ("done", "running", "failed") else None,
+        "failures": one.failures,
+        "why": one.why,
     }
 
 
-def _show_status(study: "optuna.Study", entries: "list[Entry]") -> None:
+def _show_status(study: "optuna.Study", points: "list[SweepPoint]") -> None:
     from mlxts.search.sweep import STATES
 
-    rows = [_entry(entry) for entry in entries]
+    rows = [_point_row(one) for one in points]
     shown = ["run", "state", "loss", "verdict", "machine", "why"]
     columns = [name for name in shown if any(row[name] is not None for row in rows)]
     table(

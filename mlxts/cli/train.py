@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts.cli.output import JsonOption, emit, note, number, say, table
+from mlxts.cli.seconds import seconds
 from mlxts.cli.worker import PerDeviceOption, WaitOption
 
 if TYPE_CHECKING:
@@ -42,7 +43,12 @@ def train(
         bool, typer.Option("--distributed", help="This process is one of several (mlx.launch).")
     ] = False,
     stall_seconds: Annotated[
-        float, typer.Option(help="With --distributed: a step that takes longer ends the process.")
+        float,
+        typer.Option(
+            parser=seconds(least=1.0),
+            metavar="SECONDS",
+            help="With --distributed: a step that takes longer ends the process.",
+        ),
     ] = 600.0,
     per_device: PerDeviceOption = 1,
     wait: WaitOption = False,
@@ -70,7 +76,7 @@ def train(
     if together.leads:
         train_plan(plan, execute, quiet=quiet, as_json=as_json, per_device=per_device, wait=wait)
     else:
-        leave_unless_finished(execute(emit=lambda event: None))
+        exit_unless_finished(execute(emit=lambda event: None)["status"])
 
 
 def batch_size(
@@ -233,12 +239,12 @@ def _phases(record: dict[str, Any]) -> list[tuple[str, int]]:
     return [(f"canonical {split} samples", count) for split, count in canonical.items()]
 
 
-def leave_unless_finished(summary: dict[str, Any]) -> None:
+def exit_unless_finished(status: str) -> None:
     """End with the exit code of what cut training short, if anything did."""
     from mlxts import experiment, protocol
 
-    if summary["status"] not in experiment.FINISHED:
-        overheated = summary["status"] == "overheated"
+    if status not in experiment.FINISHED:
+        overheated = status == "overheated"
         raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)
 
 
@@ -268,7 +274,7 @@ def train_plan(
         show_plan(plan.record())
     with ExitStack() as stack:
         if wait and not done_before:
-            stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, tell=note))
+            stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, notify=note))
         elif not done_before:
             for other in stack.enter_context(worker_checks.place_on_device(per_device)):
                 note(f"{other} trains on this device; both will take longer (--wait waits for it)")
@@ -279,7 +285,7 @@ def train_plan(
             emit(summary)
         else:
             say(f"{summary['status']}: {summary['message']}")
-        leave_unless_finished(summary)
+        exit_unless_finished(summary["status"])
     picture = run_page.draw(plan.folder, plan.dataset)
     if as_json:
         emit({**summary, "picture": str(picture)})

@@ -81,12 +81,12 @@ def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfi
 def _finish(planned: Any, as_json: bool) -> dict[str, Any]:
     """Train a run to its end, unless it is there; ends the command where training is cut short."""
     from mlxts import console, run_files, walk_forward
-    from mlxts.cli.train import leave_unless_finished
+    from mlxts.cli.train import exit_unless_finished
 
     done = run_files.is_finished(planned.folder)
     with console.make(quiet=done, json=as_json) as report:
         summary = walk_forward.execute(planned, report)
-    leave_unless_finished(summary)
+    exit_unless_finished(summary["status"])
     return summary
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-from mlxts import protocol
+from mlxts import files, protocol
 from mlxts.config.yamltext import YamlError, parse_yaml
 from mlxts.errors import ConfigError
 
@@ -82,8 +82,9 @@ def members(group: str) -> tuple[str, ...]:
 @cache
 def _groups(file: Path) -> dict[str, tuple[str, ...]]:
     try:
-        groups = parse_yaml(file.read_text(encoding="utf-8"))
+        groups = parse_yaml(files.read_text(file))
         return {group: tuple(map(str, members)) for group, members in groups.items()}
     except (OSError, UnicodeDecodeError, YamlError, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{file} holds no lists of the universe: {reason}") from error
+        raise ConfigError(
+            f"{file} holds no lists of the universe: {files.reason(error)}"
+        ) from error

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mlxts import files
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.validation import first_problem
 from mlxts.config.yamltext import YamlError, overridden, parse_yaml
@@ -26,11 +27,11 @@ def load_config(path: Path, overrides: dict[str, Any] | None = None) -> Experime
 def read_mapping(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping. Raises ConfigError."""
     try:
-        values = parse_yaml(path.read_text(encoding="utf-8"))
+        values = parse_yaml(files.read_text(path))
     except FileNotFoundError as error:
         raise ConfigError(f"no configuration at {path}; see configs/ for some") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        raise ConfigError(f"{path} cannot be read: {files.reason(error)}") from error
     except YamlError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(values, dict):

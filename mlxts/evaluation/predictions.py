@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from mlxts import files
 from mlxts.data import parquet
 from mlxts.dataset.samples import Samples
 from mlxts.errors import DataError
@@ -62,13 +63,13 @@ def read(path: Path) -> pl.DataFrame:
     """
     try:
         # From memory: Polars would read a folder in the file's place, file by file.
-        predictions = parquet.read(path.read_bytes())
+        predictions = parquet.read(files.read_bytes(path))
     except FileNotFoundError as error:
         raise DataError(f"no predictions at {path}; train the run to its end first") from error
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = " ".join((getattr(error, "strerror", None) or str(error)).split())
         raise DataError(
-            f"{path} cannot be read as Parquet ({reason}); delete it, and it is predicted again"
+            f"{path} cannot be read as Parquet ({files.reason(error)}); delete it, and it is "
+            "predicted again"
         ) from error
     _check(predictions, str(path))
     return predictions

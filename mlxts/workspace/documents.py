@@ -20,7 +20,7 @@ _ELSEWHERE = ("http://", "https://", "mailto:")
 
 
 def render(root: Path) -> list[str]:
-    """Write every marked block anew; the relative paths of the files that changed.
+    """Write every marked block and generated document anew; the relative paths of what changed.
 
     Raises:
         WorkspaceError: a header of .claude/context that cannot be read, or marks of blocks that do
@@ -36,6 +36,10 @@ def _render(root: Path) -> list[str]:
     texts = {path: project.read(path) for path in project.documents(root)}
     after = {}
     for path, text in texts.items():
+        whole = generated.DOCUMENTS.get(project.relative(path, root))
+        if whole:
+            after[path] = whole()
+            continue
         try:
             after[path] = blocks.rewrite(text, renderer(path, text))
         except blocks.BlockError as error:

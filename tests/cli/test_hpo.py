@@ -25,7 +25,7 @@ SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "hpo").glob("*.yaml"))
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     homes.simulated(tmp_path, monkeypatch)
-    train_validation_data._kept.clear()
+    train_validation_data._last.clear()
     declared = {**homes.SETTINGS, "name": "searched", "thermal": {"sensor": "off"}}
     declared["training"] = {**homes.SETTINGS["training"], **studies.TRAINING}
     declared["search"] = {"trials": 2, "pruner": "none", "space": studies.SPACE}

@@ -35,7 +35,7 @@ def whole(request: pytest.FixtureRequest) -> Dataset:
 
 
 def test_nothing_of_the_test_split_is_left(whole: Dataset) -> None:
-    seen = train_validation_data.blind(whole).dataset
+    seen = train_validation_data.without_test_split(whole).dataset
     assert len(whole.samples["test"]) > 0
     assert set(seen.samples) == {"train", "validation"}
     assert whole.bars["date"].max() > date(2025, 1, 1)
@@ -47,7 +47,7 @@ def test_nothing_of_the_test_split_is_left(whole: Dataset) -> None:
 
 
 def test_what_is_left_is_what_a_single_run_sees(whole: Dataset) -> None:
-    seen = train_validation_data.blind(whole).dataset
+    seen = train_validation_data.without_test_split(whole).dataset
     assert seen.data_hash == whole.data_hash
     for name, samples in seen.samples.items():
         before = whole.samples[name]

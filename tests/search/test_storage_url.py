@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxts.errors import SearchError
-from mlxts.search import address, storage
+from mlxts.search import storage, storage_url
 
 SECRET = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=6, max_size=20
@@ -45,7 +45,7 @@ def test_no_message_repeats_a_password_and_each_is_one_line(
             said = str(error)
         else:  # a file of SQLite may be called anything
             assert url.startswith("sqlite")
-            said = address.name(address.read(url))
+            said = storage_url.name(storage_url.parse(url))
             storage.close(store)
     assert secret not in said
     assert written not in said
@@ -77,6 +77,6 @@ def test_a_file_that_cannot_be_opened_is_not_called_a_server(tmp_path: Path) -> 
 
 
 def test_what_people_paste_is_understood() -> None:
-    read = address.read("postgres://me:s%40cret@host:5433/db?sslmode=require")
+    read = storage_url.parse("postgres://me:s%40cret@host:5433/db?sslmode=require")
     assert read.drivername == "postgresql+psycopg"
     assert (read.password, read.host, read.port) == ("s@cret", "host", 5433)

@@ -1,4 +1,4 @@
-"""A database's address, read without repeating it: it may hold a password, wherever it breaks."""
+"""The URL of a database, parsed without repeating it: it may hold a password."""
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -6,11 +6,11 @@ from sqlalchemy.exc import ArgumentError
 from mlxts.errors import SearchError
 
 _WRITE = "write postgresql+psycopg://user@host/database, sqlite:///file, or leave it out"
-_KNOWN = ("postgresql+psycopg", "sqlite")
+_DRIVERS = ("postgresql+psycopg", "sqlite")
 
 
-def read(text: str) -> URL:
-    """The address that a user gave.
+def parse(text: str) -> URL:
+    """The url that a user gave.
 
     Raises:
         SearchError: it is none, or of a database that is not known here. The message holds nothing
@@ -23,36 +23,36 @@ def read(text: str) -> URL:
             "%40, or keep the password in ~/.pgpass"
         )
     try:
-        address = make_url(text)
+        url = make_url(text)
     except (ArgumentError, ValueError):  # the latter of a port that is no number, and it quotes it
         raise SearchError(
             f"the storage's URL cannot be read; {_WRITE} for a journal file"
         ) from None
     # What people paste, and what SQLAlchemy would look for another driver for.
-    if address.drivername in ("postgres", "postgresql"):
-        address = address.set(drivername="postgresql+psycopg")
-    if address.drivername not in _KNOWN:
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername not in _DRIVERS:
         raise SearchError(
-            f"{address.drivername}:// is no storage that is known here; {_WRITE} for a journal "
+            f"{url.drivername}:// is no storage that is known here; {_WRITE} for a journal "
             "file on one machine"
         )
-    if address.drivername == "sqlite" and (address.host or address.username):
+    if url.drivername == "sqlite" and (url.host or url.username):
         raise SearchError("sqlite:// names a server, and SQLite is a file; write sqlite:///file")
-    if address.drivername == "sqlite" and address.query:
+    if url.drivername == "sqlite" and url.query:
         raise SearchError("a SQLite file takes nothing behind a ?; write sqlite:///file")
-    return address
+    return url
 
 
-def way_in(address: URL) -> str:
+def hint(url: URL) -> str:
     """What to look at where it cannot be opened."""
-    if address.drivername == "sqlite":
+    if url.drivername == "sqlite":
         return "is it a database, and may its folder be written?"
     return "is the server running, and does it let this machine in?"
 
 
-def name(address: URL) -> str:
+def name(url: URL) -> str:
     """How it is called in messages: `PostgreSQL`, or `SQLite` and its file."""
-    if address.drivername != "sqlite":
+    if url.drivername != "sqlite":
         return "PostgreSQL"
-    # A file with an @ is more likely the address of a server behind the wrong beginning.
-    return "SQLite" if "@" in str(address.database) else f"SQLite {address.database}"
+    # A file with an @ is more likely the url of a server behind the wrong beginning.
+    return "SQLite" if "@" in str(url.database) else f"SQLite {url.database}"

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from mlxts.search import machine as machines
+from mlxts.search import claims
 
 
 def test_a_machine_stays_the_same_under_another_host_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    first = machines.machine.__wrapped__()
+    first = claims.machine.__wrapped__()
     monkeypatch.setattr(socket, "gethostname", lambda: "cafe.local")
-    assert machines.machine.__wrapped__() == first
+    assert claims.machine.__wrapped__() == first
     assert len(first) == 32
 
 
@@ -23,4 +23,4 @@ def test_without_a_place_to_keep_it_the_machine_still_has_a_name(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert len(machines.machine.__wrapped__()) == 12
+    assert len(claims.machine.__wrapped__()) == 12
