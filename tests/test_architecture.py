@@ -11,7 +11,8 @@ STAIRCASE = [
     "interrupt", "protocol", "errors", "files", "json_files", "code_version", "locks", "run_files",
     "config", "transfer", "platform", "data", "simulation", "features", "dataset", "baselines",
     "model", "training", "thermal", "console", "tracking", "evaluation", "experiment", "interop",
-    "walk_forward", "search", "scaling", "report", "quickstart", "workspace", "cli", "__main__",
+    "walk_forward", "search", "scaling", "report", "quickstart", "workspace", "cli", "testing",
+    "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))

@@ -1,6 +1,9 @@
 """docs/extending.md: every example is run, and does what its kind promises."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,12 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "extending.md"
 BLOCKS = markdown.parse(DOCUMENT.read_text(encoding="utf-8")).blocks
 
 
+def _text(part: str) -> str:
+    """The example with that line in it."""
+    [text] = [block.text for block in BLOCKS if part in block.text]
+    return text
+
+
 def _defined(name: str) -> dict[str, Any]:
     """What the example that defines `name` defines."""
     for block in BLOCKS:
@@ -33,7 +42,7 @@ def _defined(name: str) -> dict[str, Any]:
 
 
 def test_each_example_is_short() -> None:
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
     assert all(len(block.text.splitlines()) < 40 for block in BLOCKS)
 
 
@@ -77,6 +86,19 @@ def test_the_source_delivers_bars_that_can_be_stored(
         fetched.frame, source=source.name, symbol="AAA", parameters=fetched.parameters
     )
     assert store.load(stored).equals(fetched.frame)
+
+
+def test_the_suite_of_a_source_runs_outside_of_this_repository(tmp_path: Path) -> None:
+    (tmp_path / "table_source.py").write_text(_text("class TableSource:"))
+    test = tmp_path / "test_table_source.py"
+    test.write_text(f"from table_source import TableSource\n{_text('class TestTableSource')}")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert "6 passed" in done.stdout
 
 
 def test_the_sensor_reads_degrees_and_never_raises(tmp_path: Path) -> None:
