@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts.cli import cells, controls, register
-from mlxts.cli.output import JsonOption, emit, note, say, table
+from mlxts.cli.output import JsonOption, counted, emit, note, say, table
 
 if TYPE_CHECKING:
     from mlxts.data.artifacts import Artifact
@@ -201,7 +201,7 @@ def verify(as_json: JsonOption = False) -> None:
         note(f"warning: {path} is in no manifest; register it or delete it")
     result.require()
     if not as_json:
-        say(f"{result.checked} files are what the manifests say")
+        say(f"{counted(result.checked, 'file')} checked: as the manifests say")
 
 
 @data.command(name="list")
@@ -296,15 +296,16 @@ def _store_all(
             note(f"{symbol}: this content is registered already and a newer one is in use")
         elif former and (former.first < artifact.first or artifact.last < former.last):
             note(
-                f"{symbol}: used from now on instead of {former.rows:,} rows, {former.first} to "
-                f"{former.last}, which cover days that these do not; the others are used again "
-                f"with data.pinned: {{{symbol}: {former.sha256}}}"
+                f"{symbol}: used from now on instead of {counted(former.rows, 'row')}, "
+                f"{former.first} to {former.last}, which cover days that these do not; the others "
+                f"are used again with data.pinned: {{{symbol}: {former.sha256}}}"
             )
         told = [f"{w.rule}: {w}" for w in warnings]
         stored.append(artifact.record() | {"warnings": told, "notes": list(fetched.notes)})
         if not as_json:
             say(
-                f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.first} to {artifact.last}, "
+                f"{artifact.dataset}: {counted(artifact.rows, 'row')}, "
+                f"{artifact.first} to {artifact.last}, "
                 f"{artifact.path}"
             )
     if as_json:

@@ -39,7 +39,7 @@ def check(as_json: JsonOption = False) -> None:
         for problem in problems:
             say(str(problem))
         count = len(project.documents(root))
-        say(f"{count} documents checked, {counted(len(problems), 'problem')}")
+        say(f"{counted(count, 'document')} checked, {counted(len(problems), 'problem')}")
     if problems:
         raise typer.Exit(2)
 

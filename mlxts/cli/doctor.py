@@ -104,7 +104,10 @@ def _verify(root: "Path | None", unfit: "list[Unfit]", as_json: bool) -> None:
     found.require()
     for path in found.unregistered:
         note(f"{path} is not registered; `mlxts data register-raw` adds it")
-    say(f"{found.checked} files are what the manifests say; {len(_versions())} packages found.")
+    say(
+        f"{counted(found.checked, 'file')} checked: as the manifests say; "
+        f"{counted(len(_versions()), 'package')} found."
+    )
     if documents is not None:
         say(f"documents and workspace: {counted(len(problems), 'problem')}.")
     if not fit:

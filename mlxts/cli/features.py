@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note, say, table
+from mlxts.cli.output import JsonOption, counted, emit, note, say, table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -83,7 +83,7 @@ def list_(
     if as_json:
         emit({"features": [dict(zip(columns, row, strict=True)) for row in rows]})
     else:
-        table(f"{len(rows)} features", columns, rows)
+        table(counted(len(rows), "feature"), columns, rows)
 
 
 @features.command()

@@ -1,5 +1,6 @@
-"""`hpo`: search hyperparameters within a budget, look at what was found, take the winner."""
+"""`hpo`: search hyperparameters within a budget, list and show studies, export the winner."""
 
+import math
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,7 +46,7 @@ hpo = typer.Typer(
     no_args_is_help=True,
 )
 
-StudyArgument = Annotated[str, typer.Argument(help="A study's name, or the beginning of one.")]
+StudyArgument = Annotated[str, typer.Argument(help="A study's name, or the beginning of loaded.")]
 
 
 @hpo.command("run")
@@ -91,28 +92,30 @@ def run_(
     search = space.read(experiment)
     beat = storages.Heartbeat(heartbeat, heartbeat_timeout)
     with storages.opened(storage, beat, notify=note) as store:
-        one = studies.create(store, experiment, search, name=study, resume=resume)
+        loaded = studies.create(store, experiment, search, name=study, resume=resume)
         with (
             worker_checks.device_to_itself(per_device, wait=wait, notify=note),
             study_screen.make(quiet=quiet, json=as_json) as screen,
         ):
 
             def listen(job: "Job", plan: "Plan") -> "nullcontext[Listener]":
-                screen.begin(snapshot.take(one), CurrentTrial(job.trial.number, job.trial.params))
+                screen.begin(
+                    snapshot.take(loaded), CurrentTrial(job.trial.number, job.trial.params)
+                )
                 return nullcontext(screen)
 
             reason = studies.run_all(
-                one,
+                loaded,
                 store,
                 listen,
                 after_trial=lambda study: screen.end(snapshot.take(study)),
                 timeout=search.timeout,
             )
         if as_json:
-            emit({"study": one.study_name, "ended": reason, **_result(one)})
+            emit({"study": loaded.study_name, "ended": reason, **_result(loaded)})
         else:
-            say(f"{one.study_name}: {reason}")
-            _show_winner(one)
+            say(f"{loaded.study_name}: {reason}")
+            _show_winner(loaded)
     if reason in ("interrupted", "overheated"):
         exit_unless_finished(reason)
 
@@ -129,11 +132,11 @@ def list_(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     with storages.opened(storage, notify=note) as store:
         for name in storages.study_names(store, studies.KIND):
             try:
-                one = studies.load(store, name)
+                loaded = studies.load(store, name)
             except (MlxtsError, LookupError, TypeError, ValueError) as error:
                 note(f"{name} is left out, another version wrote it: {error}")
                 continue
-            now = snapshot.take(one)
+            now = snapshot.take(loaded)
             rows.append(
                 {
                     "study": name,
@@ -147,7 +150,7 @@ def list_(storage: StorageOption = None, as_json: JsonOption = False) -> None:
         emit({"studies": rows})
         return
     if not rows:
-        note("No study yet; `mlxts hpo CONFIG` begins one.")
+        note("No study yet; `mlxts hpo CONFIG` begins loaded.")
         return
     table("Studies", list(rows[0]), [list(row.values()) for row in rows])
 
@@ -164,7 +167,7 @@ def show(
     wait: WaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Importance, the best trials side by side, why others ended, and selection optimism."""
+    """Importance, the best trials side by side, why others ended, and selection bias."""
     from mlxts import console
     from mlxts.search import analysis, worker_checks
     from mlxts.search import storage as storages
@@ -172,25 +175,25 @@ def show(
     from mlxts.search.jobs import TrialInterrupted
 
     with storages.opened(storage, notify=note) as store:
-        one = studies.load(store, study)
+        loaded = studies.load(store, study)
         if rerun_seeds:
             try:
                 with (
                     worker_checks.device_to_itself(per_device, wait=wait, notify=note),
                     console.make(json=as_json) as report,
                 ):
-                    analysis.rerun(one, rerun_seeds, emit=report)
+                    analysis.rerun(loaded, rerun_seeds, emit=report)
             except TrialInterrupted as interrupted:
                 note(f"{interrupted.status}: {interrupted.message}")
                 exit_unless_finished(interrupted.status)
         if as_json:
-            emit({"study": one.study_name, **_result(one), **_analysis(one, top)})
+            emit({"study": loaded.study_name, **_result(loaded), **_analysis(loaded, top)})
             return
-        _show_top(one, top)
-        _show_importance(one)
-        _show_reasons(one)
-        if analysis.top(one, 1):
-            _show_selection_bias(analysis.selection_bias(one), one.study_name)
+        _show_top(loaded, top)
+        _show_importance(loaded)
+        _show_reasons(loaded)
+        if analysis.top(loaded, 1):
+            _show_selection_bias(analysis.selection_bias(loaded), loaded.study_name)
 
 
 @hpo.command()
@@ -210,160 +213,163 @@ def best(
     from mlxts.search import study as studies
 
     with storages.opened(storage, notify=note) as store:
-        one = studies.load(store, study)
-        leader, configuration = studies.winner(one)
+        loaded = studies.load(store, study)
+        leader, configuration = studies.winner(loaded)
         if write is not None:
             if write.exists():
                 raise ConfigError(f"{write} exists; choose another name")
             named = configuration.model_copy(update={"name": write.stem})
             heading = (
-                f"# The winner of {one.study_name}: trial {leader.number}, validation loss "
+                f"# The winner of {loaded.study_name}: trial {leader.number}, validation loss "
                 f"{leader.value:.6f}.\n# {spelled(leader.params)}\n"
             )
             write_text(write, heading + named.to_yaml())
         if as_json:
             written = {"config": configuration.model_dump(mode="json"), "written": write}
-            emit({**_result(one), **written})
+            emit({**_result(loaded), **written})
             return
-        _show_winner(one)
+        _show_winner(loaded)
     if write is not None:
         print(f"written to {write}; train it with: mlxts train {write}")
 
 
-def _result(one: "optuna.Study") -> dict[str, Any]:
+def _result(study: "optuna.Study") -> dict[str, Any]:
     from mlxts.search import objective
     from mlxts.search import study as studies
 
-    leader = studies.best(one)
-    trials = [objective.describe(trial) for trial in one.get_trials(deepcopy=False)]
+    leader = studies.best(study)
+    trials = [objective.describe(trial) for trial in study.get_trials(deepcopy=False)]
     return {"best": objective.describe(leader) if leader else None, "trials": trials}
 
 
-def _analysis(one: "optuna.Study", count: int) -> dict[str, Any]:
+def _analysis(study: "optuna.Study", count: int) -> dict[str, Any]:
     from dataclasses import asdict
 
     from mlxts.search import analysis
 
-    bias = analysis.selection_bias(one)
+    bias = analysis.selection_bias(study)
     derived = ("mean", "error", "optimism", "against_baseline", "better")
     return {
-        "top": [trial.number for trial in analysis.top(one, count)],
-        "importance": [asdict(row) for row in analysis.importance(one)],
-        "spread": analysis.spread(one),
+        "top": [trial.number for trial in analysis.top(study, count)],
+        "importance": [asdict(row) for row in analysis.importance(study)],
+        "spread": analysis.spread(study),
         "optimism": bias and {**asdict(bias), **{key: getattr(bias, key) for key in derived}},
     }
 
 
-def _show_winner(one: "optuna.Study") -> None:
+def _show_winner(study: "optuna.Study") -> None:
     from mlxts.console.study_progress import spelled
     from mlxts.search import study as studies
 
-    leader = studies.best(one)
+    leader = studies.best(study)
     if leader is None:
-        say(f"no trial is complete yet; `mlxts hpo show {one.study_name}` says why")
+        say(f"no trial is complete yet; `mlxts hpo show {study.study_name}` says why")
         return
     print(f"best: trial {leader.number}, validation loss {leader.value:.4f}")
     say(f"      {spelled(leader.params)}")
     print(f"      run {leader.user_attrs.get('run_id')}")
 
 
-def _show_top(one: "optuna.Study", count: int) -> None:
-    """The best trials side by side, one column each dimension, and below how they lie."""
+def _show_top(study: "optuna.Study", count: int) -> None:
+    """The best trials side by side, one column each dimension, and the ranges that they cover."""
     from mlxts.search import analysis
 
-    leaders = analysis.top(one, count)
+    leaders = analysis.top(study, count)
     if not leaders:
         note("No trial is complete.")
         return
     names = list(leaders[0].params)
-    rows = [
-        [trial.number, trial.value, *(_short(trial.params[name]) for name in names)]
-        for trial in leaders
-    ]
-    table(f"{one.study_name}: the best {len(rows)}", ["trial", "value", *names], rows)
-    shown = [
-        [name, *(f"{_short(low)} to {_short(high)}" for low, high in ends.values())]
-        for name, ends in analysis.spread(one).items()
-    ]
-    table("Where the best quarter lies", ["dimension", "tried", "best quarter"], shown)
+    table(
+        f"{study.study_name}: the best {len(leaders)}",
+        ["trial", "value", *names],
+        [[t.number, t.value, *(_short(t.params[name]) for name in names)] for t in leaders],
+    )
+    table(
+        "Where the best quarter lies",
+        ["dimension", "tried", "best quarter"],
+        [
+            [name, *(f"{_short(low)} to {_short(high)}" for low, high in ranges.values())]
+            for name, ranges in analysis.spread(study).items()
+        ],
+    )
 
 
-def _show_importance(one: "optuna.Study") -> None:
+def _show_importance(study: "optuna.Study") -> None:
     from mlxts.search import analysis
 
-    rows = analysis.importance(one)
+    rows = analysis.importance(study)
     if not rows:
-        note(f"Importance needs {analysis.ENOUGH} complete trials with different values.")
+        note(f"Importance needs {analysis.MIN_TRIALS} complete trials with different values.")
         return
     table(
         "Importance (fANOVA), share of variance",
         ["dimension", "share", "over seeds", ""],
         [
-            [row.name, f"{row.mean:.1%}", f"{row.low:.1%} to {row.high:.1%}", _stroke(row.mean)]
+            [row.name, f"{row.mean:.1%}", f"{row.low:.1%} to {row.high:.1%}", _bar(row.mean)]
             for row in rows
         ],
     )
     note(
-        f"Over {analysis.IMPORTANCE_SEEDS} seeds of the forest; how few trials there are is not "
-        "in that range."
+        f"Over {analysis.IMPORTANCE_SEEDS} seeds of the forest; the range leaves out the "
+        "uncertainty of few trials."
     )
 
 
-def _show_reasons(one: "optuna.Study") -> None:
+def _show_reasons(study: "optuna.Study") -> None:
     """Why trials were not trained to their end, as often as it happened."""
     from collections import Counter
 
-    from mlxts.search import objective
+    from mlxts.search.objective import DUPLICATE, REASON
 
-    trials = [objective.describe(trial) for trial in one.get_trials(deepcopy=False)]
+    trials = study.get_trials(deepcopy=False)
     reasons = Counter(
-        (row[objective.REASON] or "not said").split(":")[0]
-        for row in trials
-        if row["state"] == "pruned"
+        trial.user_attrs.get(REASON, "no reason given").split(":")[0]
+        for trial in trials
+        if trial.state.name == "PRUNED"
     )
-    twins = sum(row[objective.DUPLICATE] is not None for row in trials)
     if reasons:
-        rows = [[reason, count] for reason, count in sorted(reasons.items())]
-        table("Not trained to the end", ["reason", "trials"], rows)
-    if twins:
+        table("Not trained to the end", ["reason", "trials"], sorted(reasons.items()))
+    if twins := sum(DUPLICATE in trial.user_attrs for trial in trials):
         note(f"Suggested again, and not trained again: {counted(twins, 'trial')}.")
 
 
 def _show_selection_bias(bias: "SelectionBias | None", name: str) -> None:
+    from collections import Counter
+
     from mlxts.evaluation import comparison
 
     if bias is None:
         note(
-            "The best of many values is too good: it was chosen for its luck as well. "
-            f"See by how much: mlxts hpo show {name} --rerun-seeds 5"
+            "The best of many values is too low, because it was selected. Measure by how much: "
+            f"mlxts hpo show {name} --rerun-seeds 5"
         )
         return
-    verdicts = [comparison.against(one.verdict, one.reference) for one in bias.reruns]
-    rows: list[list[Any]] = [["as selected", bias.selected, None, None, None]]
-    rows += [
-        [f"seed {one.seed}", one.value, one.loss, one.baseline, verdict]
-        for one, verdict in zip(bias.reruns, verdicts, strict=True)
+    verdicts = [comparison.against(rerun.verdict, rerun.reference) for rerun in bias.reruns]
+    reruns = [
+        [f"seed {rerun.seed}", rerun.value, rerun.loss, rerun.baseline, verdict]
+        for rerun, verdict in zip(bias.reruns, verdicts, strict=True)
     ]
-    rows.append(["mean of re-runs", bias.mean, None, None, None])
     table(
-        "Selection optimism: the winner trained again with other seeds",
+        "Selection bias: the winner trained again with other seeds",
         ["run", "value", "scored rows", "best baseline", "verdict"],
-        rows,
+        [
+            ["as selected", bias.selected, None, None, None],
+            *reruns,
+            ["mean of re-runs", bias.mean, None, None, None],
+        ],
     )
-    error = "" if bias.error != bias.error else f" (standard error {bias.error:.4f})"
-    say(f"optimism {bias.optimism:+.4f}{error}: how much the selected value flatters")
+    error = "" if math.isnan(bias.error) else f" (standard error {bias.error:.4f})"
+    say(f"optimism of the selected value {bias.optimism:+.4f}{error}")
     if bias.against_baseline is not None:
-        counted = ", ".join(
-            f"{said}: {verdicts.count(said)}" for said in dict.fromkeys(verdicts) if said
-        )
+        counts = ", ".join(f"{verdict}: {n}" for verdict, n in Counter(verdicts).items() if verdict)
+        better = "better than" if bias.better else "not better than"
         say(f"re-runs against the best baseline: {bias.against_baseline:+.4f}")
-        said = "better than" if bias.better else "not better than"
-        say(f"by their 95 % intervals {said} the reference ({counted})")
+        say(f"by their 95 % intervals {better} the reference ({counts})")
 
 
 def _short(value: float) -> str:
     return number(value) if isinstance(value, int) else f"{value:.3g}"
 
 
-def _stroke(share: float, width: int = 20) -> str:
+def _bar(share: float, width: int = 20) -> str:
     return "█" * round(share * width)

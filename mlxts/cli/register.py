@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, say
+from mlxts.cli.output import JsonOption, counted, emit, say
 
 if TYPE_CHECKING:
     from mlxts.data.artifacts import Artifact
@@ -44,4 +44,4 @@ def _show_registered(artifact: "Artifact", as_json: bool) -> None:
     if as_json:
         emit(artifact.record())
     else:
-        say(f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.path}")
+        say(f"{artifact.dataset}: {counted(artifact.rows, 'row')}, {artifact.path}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note, number, say, table
+from mlxts.cli.output import JsonOption, counted, emit, note, number, say, table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -116,7 +116,7 @@ def ledger(
         emit({"ledger": str(path), "rows": built.height, "runs": rows.to_dicts()})
         return
     table(
-        f"{rows.height} runs, {split}",
+        f"{counted(rows.height, 'run')}, {split}",
         ["run\ndata", "N\nD", "F\nseed", "loss\nHAR\nlinear", "epochs\nFLOPs"],
         [
             [
@@ -129,7 +129,9 @@ def ledger(
             for row in rows.iter_rows(named=True)
         ],
     )
-    note(f"{built.height:,} rows in {path}; `mlxts scaling ledger --columns` explains them")
+    note(
+        f"{counted(built.height, 'row')} in {path}; `mlxts scaling ledger --columns` explains them"
+    )
 
 
 @scaling.command()
@@ -320,7 +322,8 @@ def _show_laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> None
     reference = ", ".join(f"{size:,.0f}" for size in rows[0]["reference"])
     table(
         f"{cell.name}: loss along {axis}\n"
-        f"{len(cell.rungs)} sizes, {len(cell.sizes)} runs, {len(cell.dates)} dates; "
+        f"{counted(len(cell.rungs), 'size')}, {counted(len(cell.sizes), 'run')}, "
+        f"{counted(len(cell.dates), 'date')}; "
         f"reference {reference}",
         ["law", "parameters", "error", "chosen in"],
         [
@@ -357,7 +360,7 @@ def _show_verdicts(judged: "Judged", axis: str) -> None:
 
 def _show_mixed(mixed: "Mixed") -> None:
     table(
-        f"Mixed model over {mixed.runs} runs in {mixed.cells} cells",
+        f"Mixed model over {counted(mixed.runs, 'run')} in {counted(mixed.cells, 'cell')}",
         ["other sizes at", "skill per decade of N", "95 % interval"],
         [[s.at, f"{s.slope:+.4f}", _ends(s.interval, "+.4f")] for s in mixed.slopes],
     )
