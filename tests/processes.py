@@ -11,6 +11,7 @@ large pages), tests start `python -m mlxts` itself. So does macOS, where Metal s
 
 import contextlib
 import functools
+import gc
 import multiprocessing
 import os
 import subprocess
@@ -34,9 +35,14 @@ _BEGIN = "from mlxts.cli import main; main()"
 def fork(function: Callable[..., object], *arguments: Any) -> BaseProcess:
     """A process that calls an importable function; `join` it."""
     _require_server()
-    process = _FORKS.Process(target=function, args=arguments)
+    process = _FORKS.Process(target=_call, args=(function, *arguments))
     process.start()
     return process
+
+
+def _call(function: Callable[..., object], *arguments: Any) -> None:
+    gc.freeze()  # no collection of garbage goes through what was loaded before the fork
+    function(*arguments)
 
 
 @functools.cache

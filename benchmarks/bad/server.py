@@ -8,6 +8,7 @@ here is never used before the fork, so that no thread of a library is lost on it
 """
 
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -107,6 +108,7 @@ def _serve() -> None:
 
     for name in LOADED:
         importlib.import_module(name)
+    gc.freeze()  # no fork's collection of garbage goes through it
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else prints is no answer
     for line in sys.stdin:
