@@ -1,7 +1,5 @@
 """`mlxts docs`: write what documents say about the protocol, and check that all of it is so."""
 
-from typing import Any
-
 import typer
 
 from mlxts.cli.output import JsonOption, counted, emit, say
@@ -27,12 +25,12 @@ def render(as_json: JsonOption = False) -> None:
 
 
 @docs.command()
-def check(as_json: JsonOption = False) -> None:
+def check(context: typer.Context, as_json: JsonOption = False) -> None:
     """Check layout, rendered blocks, workspace headers, links, code blocks and commands."""
     from mlxts.workspace import documents, project
 
     root = project.root()
-    problems = documents.check(root, command_tree())
+    problems = documents.check(root, context.find_root().command)
     if as_json:
         emit({"ok": not problems, "problems": [vars(problem) for problem in problems]})
     else:
@@ -42,10 +40,3 @@ def check(as_json: JsonOption = False) -> None:
         say(f"{counted(count, 'document')} checked, {counted(len(problems), 'problem')}")
     if problems:
         raise typer.Exit(2)
-
-
-def command_tree() -> Any:
-    """The root command with all below it, as click sees it."""
-    from mlxts.cli.app import app
-
-    return typer.main.get_command(app)

@@ -50,7 +50,7 @@ def doctor(as_json: JsonOption = False) -> None:
     table("This machine", ["", "found"], list(shown.items()))
 
 
-def verify(as_json: JsonOption = False) -> None:
+def verify(context: typer.Context, as_json: JsonOption = False) -> None:
     """Check environment, registered files' hashes and, in the project, every document."""
     from mlxts.workspace import packages, project
 
@@ -59,7 +59,7 @@ def verify(as_json: JsonOption = False) -> None:
     if any(problem.missing for problem in unfit):  # what follows would end in a traceback
         _say_unfit(unfit, as_json)
         raise typer.Exit(2)
-    _verify(root, unfit, as_json)
+    _verify(context, root, unfit, as_json)
 
 
 def _say_unfit(unfit: "list[Unfit]", as_json: bool) -> None:
@@ -70,7 +70,9 @@ def _say_unfit(unfit: "list[Unfit]", as_json: bool) -> None:
         say(str(one))
 
 
-def _verify(root: "Path | None", unfit: "list[Unfit]", as_json: bool) -> None:
+def _verify(
+    context: typer.Context, root: "Path | None", unfit: "list[Unfit]", as_json: bool
+) -> None:
     from contextlib import nullcontext
 
     from mlxts.data import store
@@ -78,7 +80,7 @@ def _verify(root: "Path | None", unfit: "list[Unfit]", as_json: bool) -> None:
     from mlxts.workspace import project
 
     with project.at_home(root) if root else nullcontext():
-        found, documents = store.verify(), _documents()
+        found, documents = store.verify(), _documents(context)
     problems = documents or []
     fit = not (problems or unfit)
     if as_json:
@@ -114,13 +116,12 @@ def _verify(root: "Path | None", unfit: "list[Unfit]", as_json: bool) -> None:
         raise typer.Exit(2)
 
 
-def _documents() -> "list[Problem] | None":
+def _documents(context: typer.Context) -> "list[Problem] | None":
     """What is wrong with the project's documents; None outside of it."""
-    from mlxts.cli.docs import command_tree
     from mlxts.workspace import documents, project
 
     root = project.find()
-    return None if root is None else documents.check(root, command_tree())
+    return None if root is None else documents.check(root, context.find_root().command)
 
 
 def _sensor() -> str:

@@ -58,7 +58,7 @@ def huggingface(
     model = imported.load(folder)
     parameters = sum(value.size for key, value in model.arrays.items() if ".running_" not in key)
     if as_json:
-        emit({"path": str(folder), "parameters": parameters, "shape": model.shape.record()})
+        emit({"path": str(folder), "parameters": parameters, "shape": model.shape.to_dict()})
         return
     shape = model.shape
     say(

@@ -34,7 +34,7 @@ def describe(event: Event) -> Line | None:
     """What to say about an event; None for steps, epochs and routine temperature readings."""
     match event:
         case StartEvent(step=step, total_steps=total, resumed=resumed):
-            verb = f"continuing at step {step:,}" if resumed else "training"
+            verb = f"resuming at step {step:,}" if resumed else "training"
             return Line(f"{verb}: at most {total:,} steps, {event.epochs} epochs")
         case CompileEvent():
             return Line("compiling kernels (once)")
@@ -47,12 +47,12 @@ def describe(event: Event) -> Line | None:
         case PauseEvent(reason=reason):
             return Line(f"pausing: {reason}", "warning")
         case ResumeEvent(seconds=seconds):
-            return Line(f"going on after {words.duration(seconds)}", "good")
+            return Line(f"resumed after {words.duration(seconds)}", "good")
         case NoticeEvent(message=message):
             return Line(message, "warning")
         case StopEvent(reason=reason, message=message):
-            known = reason.replace("_", " ")
-            text = f"{known}: {message}" if message else known
+            name = reason.replace("_", " ")
+            text = f"{name}: {message}" if message else name
             return Line(text, "good" if reason in EXPECTED else "critical")
     return None
 

@@ -94,7 +94,7 @@ def draw(progress: StudyProgress, width: int, height: int) -> RenderableType:
         *_best(progress.study, width),
         Text(),
         *_now(progress.current),
-        Text(f"heat   {words.heat(progress.thermal)}", style="dim", no_wrap=True),
+        Text(f"temperature {words.temperature(progress.thermal)}", style="dim", no_wrap=True),
         # One short: a terminal that echoes ^C behind a full line begins another one.
         Text("─" * (width - 1), style="dim", no_wrap=True),
     ]
@@ -117,7 +117,7 @@ def _bar(progress: StudyProgress) -> RenderableType:
         finished_style="green",
     )
     times = Text(words.duration(progress.elapsed), style="dim")
-    times.append(f"  left {words.duration(progress.study.seconds_left)}")
+    times.append(f"  ETA {words.duration(progress.study.seconds_left)}")
     grid.add_row(Text(_counts(progress.study)), bar, times)
     return grid
 
@@ -166,5 +166,5 @@ def _summary(progress: StudyProgress) -> str:
     best = (
         f" · best {words.loss(study.best.value)} (trial {study.best.number})" if study.best else ""
     )
-    left = words.duration(study.seconds_left)
-    return f"{_counts(study)}{best} · left {left} · heat {words.heat(progress.thermal)}"
+    eta = words.duration(study.seconds_left)
+    return f"{_counts(study)}{best} · ETA {eta} · temperature {words.temperature(progress.thermal)}"

@@ -43,8 +43,8 @@ def rate(value: float | None) -> str:
     return f"{value:,.0f} samples/s" if value >= 100 else f"{value:.1f} samples/s"
 
 
-def heat(event: ThermalEvent | None) -> str:
-    """`CPU 71 · GPU 68 · hot 88 °C · Nominal · smc`, leaving out what is not known."""
+def temperature(event: ThermalEvent | None) -> str:
+    """`CPU 71 · GPU 68 · max 88 °C · Nominal · smc`, leaving out what is not known."""
     if event is None:
         return "–"
     if event.source == "off":
@@ -55,7 +55,7 @@ def heat(event: ThermalEvent | None) -> str:
         # Either a chip that names no CPU probe, or the median holds while one reading is missing.
         named = [f"{'die ' if event.probes else ''}{event.temperature:.0f}"]
     if event.hottest is not None:
-        named.append(f"hot {event.hottest:.0f}")
+        named.append(f"max {event.hottest:.0f}")
     parts = [" · ".join(named) + " °C"] if named else ["unavailable"]
     parts += [event.pressure] if event.pressure else []
     parts += [event.source] if event.source != "none" else []

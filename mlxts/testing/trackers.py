@@ -71,10 +71,10 @@ def tell(tracker: Tracker, folder: Path, story: list[tuple[Event, float]]) -> No
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("config.yaml", "summary.json"):
         (folder / name).write_text(f"{name} of the run", encoding="utf-8")
-    tracker.begin(RECORD, CONFIG)
+    tracker.start(RECORD, CONFIG)
     for event, time in story:
-        tracker.tell(event, time)
-    tracker.end(SUMMARY, base.files(folder))
+        tracker.log(event, time)
+    tracker.finish(SUMMARY, base.artifacts(folder))
 
 
 class TrackerSuite:

@@ -19,7 +19,7 @@ from tests.console.events import heat, step, validation
         (StartEvent(0, 5000, 20, False), Line("training: at most 5,000 steps, 20 epochs")),
         (
             StartEvent(400, 5000, 20, True),
-            Line("continuing at step 400: at most 5,000 steps, 20 epochs"),
+            Line("resuming at step 400: at most 5,000 steps, 20 epochs"),
         ),
         (CheckpointEvent(1, "a/last", False), Line("checkpoint saved")),
         (CheckpointEvent(1, "a/best", True), Line("best checkpoint saved", "good")),
@@ -28,7 +28,7 @@ from tests.console.events import heat, step, validation
         (heat("normal", "cooled down"), Line("cooled down")),
         (heat("warning"), None),
         (PauseEvent(1, "88 °C"), Line("pausing: 88 °C", "warning")),
-        (ResumeEvent(1, 93.0), Line("going on after 1:33", "good")),
+        (ResumeEvent(1, 93.0), Line("resumed after 1:33", "good")),
         (NoticeEvent(1, "collapsed"), Line("collapsed", "warning")),
         (StopEvent(1, "early_stop", "patience 12"), Line("early stop: patience 12", "good")),
         (StopEvent(1, "finished", ""), Line("finished", "good")),

@@ -47,18 +47,18 @@ def test_rates_and_spans() -> None:
 @pytest.mark.parametrize(
     ("event", "text"),
     [
-        (heat(), "CPU 71 · GPU 68 · hot 88 °C · Nominal · smc"),
-        (heat(gpu=None, pressure=None), "CPU 71 · hot 88 °C · smc"),
-        (heat(cpu=None, gpu=None), "die 71 · hot 88 °C · Nominal · smc"),
+        (heat(), "CPU 71 · GPU 68 · max 88 °C · Nominal · smc"),
+        (heat(gpu=None, pressure=None), "CPU 71 · max 88 °C · smc"),
+        (heat(cpu=None, gpu=None), "die 71 · max 88 °C · Nominal · smc"),
         (heat(cpu=None, gpu=None, hottest=None, probes=0), "71 °C · Nominal · smc"),
     ],
 )
 def test_heat_leaves_out_what_is_not_known(event: ThermalEvent, text: str) -> None:
-    assert words.heat(event) == text
+    assert words.temperature(event) == text
 
 
 @pytest.mark.parametrize("source", ["none", "off", "smc", "pressure"])
 def test_what_is_unavailable_is_never_a_number(source: str) -> None:
-    text = words.heat(ThermalEvent(0, "unavailable", None, source, ""))
+    text = words.temperature(ThermalEvent(0, "unavailable", None, source, ""))
     assert not re.search(r"\d|°", text)
     assert ("off" if source == "off" else "unavailable") in text
