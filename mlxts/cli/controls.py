@@ -20,7 +20,7 @@ def controls(
 
     if write:
         from mlxts.files import write_text
-        from mlxts.report import controls as document
+        from mlxts.workspace import controls_document as document
 
         write_text(output, document.render())
         if as_json:

@@ -13,8 +13,7 @@ from mlxts.cli.scores import show_scores
 if TYPE_CHECKING:
     import polars as pl
 
-    from mlxts.dataset.samples import Dataset
-    from mlxts.evaluation.score import Scores
+    from mlxts.runs.scored_task import ScoredTask
 
 
 class SplitName(StrEnum):
@@ -34,8 +33,8 @@ def evaluate(
     run: Annotated[
         str,
         typer.Argument(
-            help="A run id, the beginning of one, or its folder; with --origins a configuration "
-            "as well."
+            help="A run id, the beginning of one, its folder, or a sweep or study of one run; with "
+            "--origins a configuration as well."
         ),
     ],
     split: SplitOption = SplitName.validation,
@@ -54,22 +53,27 @@ def evaluate(
 
         walk_forward.show(run, origins, split, as_json)
         return
-    from mlxts import experiment
-    from mlxts.evaluation import diagnostics, runs, score
+    from mlxts import predict
+    from mlxts.cli.selected_runs import one_run
+    from mlxts.evaluation import comparison, diagnostics, score
+    from mlxts.runs.folder import RunFolder
+    from mlxts.runs.predictions import NETWORK
 
-    folder = runs.find(run)
-    predicted = experiment.predictions_of(folder)
-    dataset = experiment.dataset_of(folder)
+    folder = one_run(run)
+    predicted = predict.read_or_predict(folder)
+    asked = RunFolder(folder).scored_task
     if split is SplitName.test:
-        predicted = _open_test(folder, dataset)
-    scores, reference = score.score_run(runs.MODEL, predicted, dataset, (split,))
-    behind = diagnostics.details(predicted, dataset, split)
+        predicted = _open_test(folder, predicted, asked)
+    reference = RunFolder(folder).references()[asked.score_on]
+    scores = score.score_run(predicted, reference, asked, (split,))
+    behind = diagnostics.details(predicted.filter(model=NETWORK), asked, split)
     if as_json:
-        emit({**scores, "reference": reference.record(), "details": behind})
+        emit({**scores, "reference": reference.to_dict(), "details": behind})
         return
-    show_scores(scores, dataset, _marked(folder.name, runs.describe(folder)["mode"]))
-    show_details(behind, runs.MODEL)
-    _conclude(scores, dataset, runs.MODEL)
+    show_scores(scores, asked, _marked(folder.name, RunFolder(folder).metadata()["config"]["mode"]))
+    show_details(behind, NETWORK)
+    for part, models in scores.items():
+        say(comparison.sentence(NETWORK, models[NETWORK], asked.task, asked.horizon, part))
 
 
 def baselines(
@@ -92,8 +96,9 @@ def baselines(
     from mlxts.config.yamltext import parse_override
     from mlxts.dataset.build import build_dataset
     from mlxts.errors import ConfigError, DataError
-    from mlxts.evaluation import baseline_selection, score
+    from mlxts.evaluation import baseline_selection, oracle, score
     from mlxts.evaluation.reference import fit_baselines
+    from mlxts.runs.scored_task import ScoredTask
 
     if split is SplitName.test:
         raise ConfigError(
@@ -121,11 +126,13 @@ def baselines(
     )
     if not found.tables:
         raise DataError(f"not estimable: {found.reference.not_estimable}")
-    scores = score.score_models(found.tables, dataset, (split,), found.reference)
+    asked = ScoredTask.of(configuration.model_dump(mode="json"))
+    models = found.tables | oracle.forecast(dataset, dict.fromkeys(("train", split)))
+    scores = score.score_models(models, asked, (split,), found.reference)
     if as_json:
-        emit({**scores, "reference": found.reference.record()})
+        emit({**scores, "reference": found.reference.to_dict()})
         return
-    show_scores(scores, dataset, _marked(configuration.name, configuration.mode))
+    show_scores(scores, asked, _marked(configuration.name, configuration.mode))
     if line.left_out:
         note(f"Not fitted, because they take longer: {', '.join(line.left_out)}; --all has them.")
 
@@ -133,9 +140,9 @@ def baselines(
 def runs(as_json: JsonOption = False) -> None:
     """List the runs under outputs/runs with what they reached on validation."""
     from mlxts import files
-    from mlxts.evaluation import runs as folders
+    from mlxts.evaluation import run_listing
 
-    rows = folders.listing()
+    rows = run_listing.listing()
     if as_json:
         emit({"runs": rows})
         return
@@ -188,32 +195,25 @@ def _took(row: dict[str, Any]) -> str:
     return "" if seconds is None else f" in {words.duration(seconds)}"
 
 
-def _open_test(folder: Path, dataset: "Dataset") -> "pl.DataFrame":
-    """Record the look, then predict the test split and keep its rows with the run."""
-    from mlxts import experiment
-    from mlxts.dataset.samples import is_scored
+def _open_test(folder: Path, predicted: "pl.DataFrame", asked: "ScoredTask") -> "pl.DataFrame":
+    """Record the look at the test split; then read its rows, or predict and keep them."""
+    from mlxts import predict
     from mlxts.errors import EmptySplitError
-    from mlxts.evaluation import predictions, test_split_log
+    from mlxts.evaluation import test_split_log
+    from mlxts.training import run
 
-    if not is_scored(dataset.samples["test"], dataset.score_on).any():
+    known = predicted.filter(split="test", symbol=asked.score_on).height > 0
+    trained = None if known else run.load(folder)
+    if trained and not predict.can_score(trained.plan.dataset, "test"):
         raise EmptySplitError(
-            f"the test split of this run's data holds no sample of {dataset.score_on}; "
+            f"the test split of this run's data holds no sample of {asked.score_on}; "
             "train on data that reaches into it"
         )
-    count = test_split_log.record(folder.name, dataset.score_on)
+    count = test_split_log.record(folder.name, asked.score_on)
     note(f"look number {count} at the test split, recorded in {test_split_log.path()}")
-    rows = experiment.predict_split(folder, "test")
-    experiment.predictions_of(folder)  # where they are gone, they are written again first
-    return predictions.replace_split(folder / predictions.FILE_NAME, rows)
+    return predict.predict_split(trained, folder, "test") if trained else predicted
 
 
 def _marked(name: str, mode: str) -> str:
     """What an exploratory configuration reaches says so."""
     return name if mode == "strict" else f"{name} ({mode})"
-
-
-def _conclude(scores: "Scores", dataset: "Dataset", model: str) -> None:
-    from mlxts.evaluation import comparison
-
-    for split, models in scores.items():
-        say(comparison.sentence(model, models[model], dataset.task, dataset.horizon, split))

@@ -6,24 +6,25 @@ from typing import TYPE_CHECKING, Any
 from mlxts.cli.output import note, number, table
 
 if TYPE_CHECKING:
-    from mlxts.dataset.samples import Dataset
     from mlxts.evaluation.score import Scores
+    from mlxts.runs.scored_task import ScoredTask
 
 Figures = dict[str, Any]
 Columns = Mapping[str, Callable[[Figures], Any]]  # heading -> cell
 
 
-def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
+def show_scores(scores: "Scores", asked: "ScoredTask", name: str) -> None:
     """Print what `score.score` found, and a line on how to read it."""
-    from mlxts.evaluation import block_bootstrap
+    from mlxts.evaluation.block_bootstrap import DRAWS
+    from mlxts.protocol import MIN_BLOCK_DAYS
 
     for split, models in scores.items():
         any_model = next(iter(models.values()))
-        title = f"{name}: {dataset.task.name}, H = {dataset.horizon}, {dataset.score_on}, "
+        title = f"{name}: {asked.task.name}, H = {asked.horizon}, {asked.score_on}, "
         title += split.replace("_", " ")
         # Every model is scored on the same rows, so their number stands above, not in each row.
-        title += f" ({dataset.splits_title} splits)\nn = {any_model['n']:,}"
-        if dataset.task.kind == "regression":
+        title += f" ({asked.splits_title} splits)\nn = {any_model['n']:,}"
+        if asked.task.kind == "regression":
             tables = _of_returns(title, any_model)
         else:
             tables = _of_labels(title, any_model)
@@ -42,8 +43,8 @@ def show_scores(scores: "Scores", dataset: "Dataset", name: str) -> None:
         "The reference is the better of HAR and linear, a ridge regression on HAR's log ranges and "
         "the same features at the decision bar, by cross-validation within training. Against it: "
         "model minus reference, below zero is better; skill: 1 - loss / the reference's loss. "
-        f"In brackets 95 % intervals from {block_bootstrap.DRAWS:,} block-bootstrap draws, mean "
-        f"block {block_bootstrap.block_length(dataset.horizon)} days, paired by date, widened for "
+        f"In brackets 95 % intervals from {DRAWS:,} block-bootstrap draws, mean block "
+        f"{max(asked.horizon, MIN_BLOCK_DAYS)} days, paired by date, widened for "
         "the few blocks there are and for labels that overlap. n_eff: how many independent samples "
         "would "
         "know the loss as well."

@@ -21,7 +21,8 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
     """
     from mlxts import walk_forward
     from mlxts.errors import ConfigError
-    from mlxts.evaluation import comparison, runs
+    from mlxts.evaluation import comparison
+    from mlxts.runs.predictions import NETWORK
 
     if split != "validation":
         raise ConfigError("--origins scores windows of the past; leave --split out")
@@ -29,9 +30,9 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
     found: list[Origin] = []
     for one in walk_forward.origins(configuration, count):
         planned = walk_forward.plan(one)
-        note(f"origin {len(found) + 1} of {count}: {walk_forward.years(one)} is foreseen")
+        note(f"origin {len(found) + 1} of {count}: {walk_forward.years(one)} is predicted")
         _finish(planned, as_json)
-        found.append(walk_forward.look(planned))
+        found.append(walk_forward.score_origin(planned))
     together = walk_forward.pooled(found)
     if as_json:
         records = [origin.record() for origin in found]
@@ -39,7 +40,7 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
         return
     rows = {f"{origin.scored}": origin.figures for origin in found}
     rows |= {"all origins": together, "fixed split": fixed["scores"]}
-    references = {name: comparison.reference(figures[runs.MODEL]) for name, figures in rows.items()}
+    references = {name: comparison.reference(figures[NETWORK]) for name, figures in rows.items()}
     data = found[-1].plan.dataset
     title = f"{configuration.name} (exploratory): {data.task.name}, H = {data.horizon}, "
     title += f"{data.score_on}, foreseen from {count} origins"
@@ -54,14 +55,15 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
         + "."
     )
     where = "windows of the past"
-    say(comparison.sentence(runs.MODEL, together[runs.MODEL], data.task, data.horizon, where))
+    say(comparison.sentence(NETWORK, together[NETWORK], data.task, data.horizon, where))
 
 
 def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfig"]:
     """The run on the fixed split, which is trained if it is not there, and its configuration."""
-    from mlxts import experiment, run_files
+    from mlxts import experiment
+    from mlxts.cli.selected_runs import one_run
     from mlxts.config.loading import load_config
-    from mlxts.evaluation import runs
+    from mlxts.runs.folder import RunFolder
     from mlxts.training import run
     from mlxts.training.plan import make_plan
 
@@ -70,10 +72,10 @@ def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfi
         note("the fixed split")
         summary = _finish(make_plan(configuration), as_json)
     else:
-        folder = runs.find(target)
+        folder = one_run(target)
         configuration = run.pinned_configuration(folder)
-        if run_files.is_finished(folder):
-            summary = run_files.summary(folder, experiment.SUMMARISED)
+        if RunFolder(folder).is_finished:
+            summary = RunFolder(folder).summary(experiment.SUMMARISED)
         else:
             summary = _finish(make_plan(configuration), as_json)
     return {"run_id": summary["run_id"], "scores": summary["scores"]["validation"]}, configuration
@@ -81,10 +83,11 @@ def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfi
 
 def _finish(planned: Any, as_json: bool) -> dict[str, Any]:
     """Train a run to its end, unless it is there; ends the command where training is cut short."""
-    from mlxts import console, run_files, walk_forward
+    from mlxts import console, walk_forward
     from mlxts.cli.failures import exit_unless_finished
+    from mlxts.runs.folder import RunFolder
 
-    done = run_files.is_finished(planned.folder)
+    done = RunFolder(planned.folder).is_finished
     with console.make(quiet=done, json=as_json) as report:
         summary = walk_forward.execute(planned, report)
     exit_unless_finished(summary["status"])
@@ -93,33 +96,33 @@ def _finish(planned: Any, as_json: bool) -> dict[str, Any]:
 
 def _table(title: str, rows: dict[str, Figures], *, regression: bool) -> None:
     from mlxts.cli import scores
-    from mlxts.evaluation import runs
     from mlxts.protocol import BASELINE
+    from mlxts.runs.predictions import NETWORK
 
     if regression:
         columns = {
-            "RMSE": (runs.MODEL, scores.ranged("rmse", ".5f", ".5f")),
-            "against\nreference": (runs.MODEL, scores.ranged("rmse_difference", "+.6f", ".6f")),
-            "coverage": (runs.MODEL, scores.ranged("coverage", ".3f", ".3f")),
+            "RMSE": (NETWORK, scores.ranged("rmse", ".5f", ".5f")),
+            "against\nreference": (NETWORK, scores.ranged("rmse_difference", "+.6f", ".6f")),
+            "coverage": (NETWORK, scores.ranged("coverage", ".3f", ".3f")),
         }
     else:
         columns = {
-            "AUC": (runs.MODEL, scores.ranged("auc", ".4f", ".3f")),
+            "AUC": (NETWORK, scores.ranged("auc", ".4f", ".3f")),
             "HAR's": (BASELINE, scores.ranged("auc", ".4f", ".3f")),
-            "log loss": (runs.MODEL, scores.ranged("log_loss", ".4f", ".2f")),
+            "log loss": (NETWORK, scores.ranged("log_loss", ".4f", ".2f")),
             "against\nreference": (
-                runs.MODEL,
+                NETWORK,
                 scores.ranged("log_loss_difference", "+.4f", ".3f"),
             ),
         }
     cells = [
-        [_heading(name, models[runs.MODEL])]
+        [_heading(name, models[NETWORK])]
         + [cell(models[model]) if model in models else "–" for model, cell in columns.values()]
         for name, models in rows.items()
     ]
     table(title, ["scored", *columns], cells)
     for name, models in rows.items():
-        if reason := models[runs.MODEL].get("not_estimable"):
+        if reason := models[NETWORK].get("not_estimable"):
             note(f"{name}: not estimable, part of no claim: {reason}.")
 
 

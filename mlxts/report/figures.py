@@ -10,7 +10,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mlxts.evaluation import block_bootstrap, metrics
+from mlxts.evaluation import metrics
+from mlxts.evaluation.block_bootstrap import BlockBootstrap
 from mlxts.evaluation.calibration import Reliability, reliability
 from mlxts.files import atomic_path
 from mlxts.protocol import Task
@@ -118,6 +119,6 @@ def _reliability(predictions: pl.DataFrame, task: Task, horizon: int) -> Reliabi
     said, happened = predictions["logit"].to_numpy(), predictions["target"].to_numpy()
     if task.kind != "regression":
         said = metrics.Forecast(said, happened).probabilities
-    block = block_bootstrap.block_length(horizon)
-    weights = block_bootstrap.date_weights(predictions["date"].to_numpy(), block)
-    return reliability(said, happened, weights, bins=GROUPS)
+    bootstrap = BlockBootstrap(predictions["date"].to_numpy(), horizon)
+    weights = bootstrap.weights()[:, 1:]
+    return reliability(said, happened, weights, bins=GROUPS, level=bootstrap.level)

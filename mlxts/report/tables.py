@@ -5,14 +5,15 @@ from typing import Any
 
 from mlxts import protocol
 from mlxts.evaluation import comparison as evaluated
-from mlxts.evaluation import estimability, runs
+from mlxts.evaluation import estimability
 from mlxts.protocol import BASELINE, REFERENCES
 from mlxts.report import words
 from mlxts.report.collect import Along, Material, Run
-from mlxts.report.scored import CELL, Scored
 from mlxts.report.table import Column, Table
+from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import results
 from mlxts.scaling import verdict as verdicts
+from mlxts.scaling.configuration_scores import CELL, Scored
 
 HAR = BASELINE.upper()
 MODE = Column("mode", "mode")
@@ -352,7 +353,7 @@ _METRICS = (
 
 def _run(run: Run, row: dict[str, Any]) -> dict[str, Any]:
     models = run.summary.get("scores", {}).get("validation", {})
-    found: dict[str, Any] = models.get(runs.MODEL, {})
+    found: dict[str, Any] = models.get(NETWORK, {})
     told = {
         name: row[name]
         for name in (
