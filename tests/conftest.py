@@ -1,10 +1,14 @@
 """Imported before any test module: MLX must find the fast BLAS that mlxts loads."""
 
+import gc
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# One thread a process, as under `make test`: tests run side by side, and last bits are compared.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from mlxts import platform
 
@@ -22,6 +26,13 @@ settings.register_profile(
     max_examples=30,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+def pytest_collection_finish() -> None:
+    """Take what all tests share out of every collection of garbage: it is a million objects, which
+    trainings that collect after themselves would go through each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,8 @@ STAIRCASE = [
     "simulation", "features", "dataset", "baselines", "model", "training", "thermal", "console",
     "tracking", "evaluation", "predict", "experiment", "walk_forward", "search", "interop",
     "scaling", "report",
-    "quickstart", "workspace", "cli", "__main__",
+    "quickstart", "workspace", "cli", "testing",
+    "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from arch.bootstrap import StationaryBootstrap
 from scipy import stats
 
 from mlxts.protocol import MIN_BLOCK_DAYS
@@ -56,6 +55,8 @@ class BlockBootstrap:
 
     def weights(self, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
         """(n, 1 + D) float64: how often each row counts in each draw; in column 0 once."""
+        from arch.bootstrap import StationaryBootstrap  # loads statsmodels: a second
+
         unique, date_of = np.unique(self.dates, return_inverse=True)
         generator = np.random.default_rng(seed)
         sampler = StationaryBootstrap(self.block, np.arange(len(unique)), seed=generator)
