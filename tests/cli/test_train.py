@@ -131,7 +131,7 @@ def test_predicting_says_a_probability_in_words(home: Path) -> None:
     [
         (["train", "absent.yaml"], "no configuration at absent.yaml"),
         (["train", "small.yaml", "--set", "data.splits=sample"], "train split"),
-        (["predict", "nothing"], "no run nothing"),
+        (["predict", "nothing"], "nothing is no run"),
         (["data", "import", "absent.csv"], "absent.csv"),
     ],
 )
