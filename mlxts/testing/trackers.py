@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from mlxts.runs import layout
 from mlxts.tracking import base
 from mlxts.tracking.base import Tracker
 from mlxts.training.events import (
@@ -69,7 +70,7 @@ def events(first: int = 1, last: int = STEPS) -> list[tuple[Event, float]]:
 def tell(tracker: Tracker, folder: Path, story: list[tuple[Event, float]]) -> None:
     """Tell a tracker all of it, with two files of `folder` as artifacts."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("config.yaml", "summary.json"):
+    for name in (layout.CONFIG, layout.SUMMARY):
         (folder / name).write_text(f"{name} of the run", encoding="utf-8")
     tracker.start(RECORD, CONFIG)
     for event, time in story:
@@ -119,7 +120,7 @@ class TrackerSuite:
 
     def test_files_scores_tags_and_the_end_are_there(self, stored: dict[str, Any]) -> None:
         assert stored["artifacts"]["config.yaml"] == "config.yaml of the run"
-        assert set(stored["artifacts"]) == {"config.yaml", "summary.json"}
+        assert set(stored["artifacts"]) == {layout.CONFIG, layout.SUMMARY}
         assert stored["scores"]["score/validation/patchtst/auc"] == 0.61
         assert stored["tags"]["mlxts.run_id"] == RUN_ID
         assert stored["tags"]["mlxts.config_hash"] == "abc"
@@ -130,4 +131,4 @@ class TrackerSuite:
     ) -> None:
         assert len(stored_after_restart["metrics"]["train/loss"]) == STEPS
         assert stored_after_restart["metrics"]["validation/loss"] == {"600": 0.7, "1200": 0.7}
-        assert set(stored_after_restart["artifacts"]) == {"config.yaml", "summary.json"}
+        assert set(stored_after_restart["artifacts"]) == {layout.CONFIG, layout.SUMMARY}
