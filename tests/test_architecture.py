@@ -8,8 +8,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlxts"
 STAIRCASE = [
-    "protocol", "errors", "files", "json_files", "code_version", "locks", "run_files",
-    "yamltext", "dataset_matrix", "validation", "config", "transfer", "platform", "data",
+    "protocol", "errors", "files", "formats", "tables", "json_files", "code_version", "locks",
+    "run_files", "yamltext", "dataset_matrix", "validation", "config", "transfer", "platform",
+    "data",
     "features", "targets", "splits", "dataset", "model", "training", "thermal", "console",
     "tracking", "evaluation", "experiment", "interop", "walk_forward", "search", "scaling",
     "report", "quickstart", "workspace", "cli", "__main__",

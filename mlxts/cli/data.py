@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts.cli import cells, controls, register
-from mlxts.cli.output import JsonOption, emit, note, say, table
+from mlxts.cli.output import JsonOption, Part, note, render, say
+from mlxts.tables import Column, Table
 
 if TYPE_CHECKING:
     from mlxts.data.artifacts import Artifact
@@ -194,13 +195,11 @@ def verify(as_json: JsonOption = False) -> None:
 
     with _progress("hashing") as show:
         result = store.verify(show)
-    if as_json:
-        emit({"ok": result.ok} | vars(result))
     for path in result.unregistered:
         note(f"warning: {path} is in no manifest; register it or delete it")
+    sentence = f"{result.checked} files are what the manifests say"
+    render({"ok": result.ok} | vars(result), as_json, sentence if result.ok else ())
     result.require()
-    if not as_json:
-        say(f"{result.checked} files are what the manifests say")
 
 
 @data.command(name="list")
@@ -208,18 +207,25 @@ def list_(as_json: JsonOption = False) -> None:
     """List what is registered, oldest first."""
     from mlxts.data import store
 
-    raw, processed = store.raw_artifacts(), store.processed_artifacts()
-    if as_json:
-        emit({"raw": [a.record() for a in raw], "processed": [a.record() for a in processed]})
-        return
-    if not raw and not processed:
-        say("nothing is registered; try `mlxts data download --source sample SP500`")
-        return
-    columns = ("dataset", "rows", "first", "last", "registered (UTC)", "sha256")
-    table("Raw", columns, (_row(a) for a in raw))
+    raw = [artifact.record() for artifact in store.raw_artifacts()]
+    processed = [artifact.record() for artifact in store.processed_artifacts()]
+    first, *rest = (
+        Column("dataset"),
+        Column("rows"),
+        Column("first"),
+        Column("last"),
+        Column("timestamp", "registered (UTC)", lambda when: when[:16].replace("T", " ")),
+        Column("sha256", form=lambda digest: digest[:12]),
+    )
+    screen: list[Part] = []
+    if raw or processed:
+        screen.append(Table("Raw", (first, *rest), raw))
+    else:
+        screen.append("nothing is registered; try `mlxts data download --source sample SP500`")
     if processed:
-        shown = ((a.dataset, str(a.version), a.tier, *_row(a)[1:]) for a in processed)
-        table("Processed", ("dataset", "version", "tier", *columns[1:]), shown)
+        columns = (first, Column("version"), Column("tier"), *rest)
+        screen.append(Table("Processed", columns, processed))
+    render({"raw": raw, "processed": processed}, as_json, screen)
 
 
 @data.command()
@@ -231,13 +237,8 @@ def sample(
     from mlxts.data import preview
 
     written = preview.write(rows)
-    if as_json:
-        emit({"files": [str(path) for path in written]})
-        return
-    for path in written:
-        print(path)
-    if not written:
-        print("nothing is registered, so there is nothing to sample")
+    nothing = "nothing is registered, so there is nothing to sample"
+    render({"files": [str(path) for path in written]}, as_json, written or nothing)
 
 
 def _online(source: str) -> "Source":
@@ -306,8 +307,7 @@ def _store_all(
                 f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.first} to {artifact.last}, "
                 f"{artifact.path}"
             )
-    if as_json:
-        emit({"artifacts": stored, "errors": [str(error) for error in failures]})
+    render({"artifacts": stored, "errors": [str(error) for error in failures]}, as_json, ())
     if failures and (len(failures) == 1 or isinstance(failures[-1], OfflineError)):
         raise failures[-1]
     if failures:
@@ -368,18 +368,6 @@ def _progress(verb: str) -> Generator[Callable[[str], None]]:
         yield lambda path: write(f"{verb} {path}")
     finally:
         write("")  # what comes next has the line to itself
-
-
-def _row(artifact: "Artifact") -> tuple[Any, ...]:
-    registered = artifact.timestamp[:16].replace("T", " ")
-    return (
-        artifact.dataset,
-        artifact.rows,
-        str(artifact.first),
-        str(artifact.last),
-        registered,
-        artifact.sha256[:12],
-    )
 
 
 def _require_order(start: date | None, end: date | None) -> None:

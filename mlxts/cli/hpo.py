@@ -1,12 +1,14 @@
 """`hpo`: search hyperparameters within a budget, look at what was found, take the winner."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlxts import formats
 from mlxts.cli.listing import Group
-from mlxts.cli.output import JsonOption, counted, emit, note, number, say, table
+from mlxts.cli.output import JsonOption, Note, Part, note, render
 from mlxts.cli.worker import (
     GraceOption,
     HeartbeatOption,
@@ -14,6 +16,7 @@ from mlxts.cli.worker import (
     StorageOption,
     WaitOption,
 )
+from mlxts.tables import Column, Table
 
 if TYPE_CHECKING:
     import optuna
@@ -86,11 +89,8 @@ def run_(
             screen.make(quiet=quiet, json=as_json) as report,
         ):
             reason = studies.run_all(one, store, watcher=report, timeout=search.timeout)
-        if as_json:
-            emit({"study": one.study_name, "ended": reason, **_result(one)})
-        else:
-            say(f"{one.study_name}: {reason}")
-            _show_winner(one)
+        result = {"study": one.study_name, "ended": reason, **_result(one)}
+        render(result, as_json, [f"{one.study_name}: {reason}", *_winner(one)])
     codes = {
         "interrupted": protocol.EXIT_INTERRUPTED,
         "overheated": protocol.EXIT_OVERHEATED,
@@ -127,13 +127,9 @@ def list_(storage: StorageOption = None, as_json: JsonOption = False) -> None:
                     "trial": leader.number if leader else None,
                 }
             )
-    if as_json:
-        emit({"studies": rows})
-        return
-    if not rows:
-        note("No study yet; `mlxts hpo CONFIG` begins one.")
-        return
-    table("Studies", list(rows[0]), [list(row.values()) for row in rows])
+    columns = [Column(key) for key in ("study", "ended", "trials", "best", "trial")]
+    nothing = Note("No study yet; `mlxts hpo CONFIG` begins one.")
+    render({"studies": rows}, as_json, Table("Studies", columns, rows) if rows else nothing)
 
 
 @hpo.command()
@@ -169,14 +165,8 @@ def show(
                 raise typer.Exit(
                     protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED
                 ) from halted
-        if as_json:
-            emit({"study": one.study_name, **_result(one), **_insight(one, top)})
-            return
-        _show_top(one, top)
-        _show_importance(one)
-        _show_reasons(one)
-        if analysis.top(one, 1):
-            _show_optimism(analysis.optimism(one), one.study_name)
+        result = {"study": one.study_name, **_result(one), **_insight(one, top)}
+        render(result, as_json, _analysis_screen(one, result))
 
 
 @hpo.command()
@@ -207,13 +197,9 @@ def best(
                 f"{leader.value:.6f}.\n# {progress.parameters(leader.params)}\n"
             )
             write_text(write, heading + named.to_yaml())
-        if as_json:
-            written = {"config": configuration.model_dump(mode="json"), "written": write}
-            emit({**_result(one), **written})
-            return
-        _show_winner(one)
-    if write is not None:
-        print(f"written to {write}; train it with: mlxts train {write}")
+        written = {"config": configuration.model_dump(mode="json"), "written": write}
+        advice = [f"written to {write}; train it with: mlxts train {write}"] if write else []
+        render({**_result(one), **written}, as_json, [*_winner(one), *advice])
 
 
 def _result(one: "optuna.Study") -> dict[str, Any]:
@@ -247,116 +233,125 @@ def _insight(one: "optuna.Study", count: int) -> dict[str, Any]:
     }
 
 
-def _show_winner(one: "optuna.Study") -> None:
+def _winner(one: "optuna.Study") -> list[Part]:
     from mlxts.search import progress
     from mlxts.search import study as studies
 
     leader = studies.best(one)
     if leader is None:
-        say(f"no trial is complete yet; `mlxts hpo show {one.study_name}` says why")
-        return
-    print(f"best: trial {leader.number}, validation loss {leader.value:.4f}")
-    say(f"      {progress.parameters(leader.params)}")
-    print(f"      run {leader.user_attrs.get('run_id')}")
+        return [f"no trial is complete yet; `mlxts hpo show {one.study_name}` says why"]
+    return [
+        f"best: trial {leader.number}, validation loss {formats.loss(leader.value)}",
+        f"      {progress.parameters(leader.params)}",
+        f"      run {leader.user_attrs.get('run_id')}",
+    ]
 
 
-def _show_top(one: "optuna.Study", count: int) -> None:
+def _analysis_screen(one: "optuna.Study", result: dict[str, Any]) -> Iterator[Part]:
+    from mlxts.search import analysis
+
+    yield from _top(one.study_name, result)
+    if result["importance"]:
+        columns = (
+            Column("name", "dimension"),
+            Column("mean", "share", ".1%"),
+            Column("range", "over seeds"),
+            Column("bar", " "),
+        )
+        rows = [
+            row
+            | {
+                "range": f"{row['low']:.1%} to {row['high']:.1%}",
+                "bar": "█" * round(20 * row["mean"]),
+            }
+            for row in result["importance"]
+        ]
+        yield Table("Importance (fANOVA), share of variance", columns, rows)
+        yield Note(
+            f"Over {analysis.IMPORTANCE_SEEDS} seeds of the forest; how few trials there are is "
+            "not in that range."
+        )
+    else:
+        yield Note(f"Importance needs {analysis.ENOUGH} complete trials with different values.")
+    yield from _reasons(result)
+    if result["top"]:
+        yield from _optimism(analysis.optimism(one), one.study_name)
+
+
+def _top(name: str, result: dict[str, Any]) -> Iterator[Part]:
     """The best trials side by side, one column each dimension, and below how they lie."""
-    from mlxts.search import analysis
-
-    leaders = analysis.top(one, count)
-    if not leaders:
-        note("No trial is complete.")
+    if not result["top"]:
+        yield Note("No trial is complete.")
         return
-    names = list(leaders[0].params)
-    rows = [
-        [trial.number, trial.value, *(_short(trial.params[name]) for name in names)]
-        for trial in leaders
+    trials = {trial["trial"]: trial for trial in result["trials"]}
+    rows = [trials[number] | trials[number]["params"] for number in result["top"]]
+    dimensions = [Column(key, key, formats.three_digits) for key in rows[0]["params"]]
+    columns = (Column("trial"), Column("value"), *dimensions)
+    yield Table(f"{name}: the best {len(rows)}", columns, rows)
+    spread = [
+        [key, *(" to ".join(map(formats.three_digits, ends)) for ends in ranges.values())]
+        for key, ranges in result["spread"].items()
     ]
-    table(f"{one.study_name}: the best {len(rows)}", ["trial", "value", *names], rows)
-    shown = [
-        [name, *(f"{_short(low)} to {_short(high)}" for low, high in ends.values())]
-        for name, ends in analysis.spread(one).items()
-    ]
-    table("Where the best quarter lies", ["dimension", "tried", "best quarter"], shown)
+    headings = ("dimension", "tried", "best quarter")
+    yield Table.of("Where the best quarter lies", headings, spread)
 
 
-def _show_importance(one: "optuna.Study") -> None:
-    from mlxts.search import analysis
-
-    rows = analysis.importance(one)
-    if not rows:
-        note(f"Importance needs {analysis.ENOUGH} complete trials with different values.")
-        return
-    table(
-        "Importance (fANOVA), share of variance",
-        ["dimension", "share", "over seeds", ""],
-        [
-            [row.name, f"{row.mean:.1%}", f"{row.low:.1%} to {row.high:.1%}", _stroke(row.mean)]
-            for row in rows
-        ],
-    )
-    note(
-        f"Over {analysis.IMPORTANCE_SEEDS} seeds of the forest; how few trials there are is not "
-        "in that range."
-    )
-
-
-def _show_reasons(one: "optuna.Study") -> None:
+def _reasons(result: dict[str, Any]) -> Iterator[Part]:
     """Why trials were not trained to their end, as often as it happened."""
     from collections import Counter
 
     from mlxts.search import objective
 
-    trials = [objective.describe(trial) for trial in one.get_trials(deepcopy=False)]
     reasons = Counter(
         (row[objective.REASON] or "not said").split(":")[0]
-        for row in trials
+        for row in result["trials"]
         if row["state"] == "pruned"
     )
-    twins = sum(row[objective.DUPLICATE] is not None for row in trials)
+    twins = sum(row[objective.DUPLICATE] is not None for row in result["trials"])
     if reasons:
-        rows = [[reason, count] for reason, count in sorted(reasons.items())]
-        table("Not trained to the end", ["reason", "trials"], rows)
+        headings = ("reason", "trials")
+        yield Table.of("Not trained to the end", headings, sorted(reasons.items()))
     if twins:
-        note(f"Suggested again, and not trained again: {counted(twins, 'trial')}.")
+        yield Note(f"Suggested again, and not trained again: {formats.count(twins, 'trial')}.")
 
 
-def _show_optimism(found: "Optimism | None", name: str) -> None:
+def _optimism(optimism: "Optimism | None", name: str) -> Iterator[Part]:
     from mlxts.evaluation import comparison
 
-    if found is None:
-        note(
+    if optimism is None:
+        yield Note(
             "The best of many values is too good: it was chosen for its luck as well. "
             f"See by how much: mlxts hpo show {name} --rerun-seeds 5"
         )
         return
-    verdicts = [comparison.against(one.verdict, one.reference) for one in found.reruns]
-    rows: list[list[Any]] = [["as selected", found.selected, None, None, None]]
-    rows += [
-        [f"seed {one.seed}", one.value, one.loss, one.baseline, said]
-        for one, said in zip(found.reruns, verdicts, strict=True)
+    verdicts = [comparison.against(rerun.verdict, rerun.reference) for rerun in optimism.reruns]
+    rows = [
+        {"run": "as selected", "value": optimism.selected},
+        *(
+            vars(rerun) | {"run": f"seed {rerun.seed}", "verdict": verdict}
+            for rerun, verdict in zip(optimism.reruns, verdicts, strict=True)
+        ),
+        {"run": "mean of re-runs", "value": optimism.mean},
     ]
-    rows.append(["mean of re-runs", found.mean, None, None, None])
-    table(
-        "Selection optimism: the winner trained again with other seeds",
-        ["run", "value", "scored rows", "best baseline", "verdict"],
-        rows,
+    columns = (
+        Column("run"),
+        Column("value"),
+        Column("loss", "scored rows"),
+        Column("baseline", "best baseline"),
+        Column("verdict"),
     )
-    error = "" if found.error != found.error else f" (standard error {found.error:.4f})"
-    say(f"optimism {found.optimism:+.4f}{error}: how much the selected value flatters")
-    if found.against_baseline is not None:
-        counted = ", ".join(
-            f"{said}: {verdicts.count(said)}" for said in dict.fromkeys(verdicts) if said
+    yield Table("Selection optimism: the winner trained again with other seeds", columns, rows)
+    known = formats.known(optimism.error)
+    error = f" (standard error {formats.loss(optimism.error)})" if known else ""
+    difference = formats.difference(optimism.optimism)
+    yield f"optimism {difference}{error}: how much the selected value flatters"
+    if optimism.against_baseline is not None:
+        counts = ", ".join(
+            f"{verdict}: {verdicts.count(verdict)}"
+            for verdict in dict.fromkeys(verdicts)
+            if verdict
         )
-        say(f"re-runs against the best baseline: {found.against_baseline:+.4f}")
-        said = "better than" if found.better else "not better than"
-        say(f"by their 95 % intervals {said} the reference ({counted})")
-
-
-def _short(value: float) -> str:
-    return number(value) if isinstance(value, int) else f"{value:.3g}"
-
-
-def _stroke(share: float, width: int = 20) -> str:
-    return "█" * round(share * width)
+        difference = formats.difference(optimism.against_baseline)
+        yield f"re-runs against the best baseline: {difference}"
+        comparative = "better than" if optimism.better else "not better than"
+        yield f"by their 95 % intervals {comparative} the reference ({counts})"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note
+from mlxts.cli.output import JsonOption, note, render, show
 
 if TYPE_CHECKING:
     from mlxts.quickstart import Answers
@@ -50,7 +50,7 @@ def quickstart(
     """Make a first experiment: configuration, data, plan; then train it if you like."""
     from mlxts import files
     from mlxts import quickstart as first
-    from mlxts.cli.train import show_plan
+    from mlxts.cli.train import plan_table
     from mlxts.errors import ConfigError
     from mlxts.training import run
 
@@ -71,10 +71,8 @@ def quickstart(
     plan = run.plan(wanted)
     commands = first.next_commands(answers)
     if not as_json:
-        show_plan(plan.record())
-        print(f"{output} is written; what goes on from here:")
-        for command in commands:
-            print(f"  {command}")
+        advice = f"{output} is written; what goes on from here:"
+        show([plan_table(plan.record()), advice, *(f"  {command}" for command in commands)])
     try:
         if train is None:
             train = ask("--train or --no-train", "train it now", "yes", ("yes", "no")) == "yes"
@@ -170,13 +168,12 @@ def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -
 
     execute = partial(experiment.execute, plan, resume=True)
     if not train:
-        if as_json:
-            emit(said)
+        render(said, as_json, ())
         return
     if not as_json:
         training.train_plan(plan, execute, plan_is_known=True)
         return
     with console.make(json=True) as report:
         summary = execute(emit=report)
-    emit({**said, "summary": summary})
+    render({**said, "summary": summary}, as_json, ())
     training.leave_unless_finished(summary)

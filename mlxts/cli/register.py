@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, say
+from mlxts.cli.output import JsonOption, render
 
 if TYPE_CHECKING:
     from mlxts.data.artifacts import Artifact
@@ -41,7 +41,5 @@ def register_processed(
 
 
 def _show_registered(artifact: "Artifact", as_json: bool) -> None:
-    if as_json:
-        emit(artifact.record())
-    else:
-        say(f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.path}")
+    sentence = f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.path}"
+    render(artifact.record(), as_json, sentence)

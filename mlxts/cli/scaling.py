@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note, number, say, table
+from mlxts import formats
+from mlxts.cli.output import JsonOption, Note, Part, note, render, show
+from mlxts.tables import Column, Table
 
 if TYPE_CHECKING:
     import polars as pl
 
     from mlxts.scaling.loss_table import LossTable
-    from mlxts.scaling.mixed_effects import Mixed
-    from mlxts.scaling.verdict import Judged, Verdict
+    from mlxts.scaling.verdict import Verdict
 
 scaling = typer.Typer(
     name="scaling", help="Do losses fall with size? Ledger, laws, verdicts.", no_args_is_help=True
@@ -102,34 +103,28 @@ def ledger(
     from mlxts.scaling import results
 
     if columns:
-        table(
-            "Columns of the ledger",
-            ["column", "type", "meaning"],
-            [[c.name, str(c.dtype), c.meaning] for c in ledgers.COLUMNS],
-        )
+        headings = (Column("name", "column"), Column("dtype", "type"), Column("meaning"))
+        show(Table("Columns of the ledger", headings, [vars(c) for c in ledgers.COLUMNS]))
         return
     path = results.folder(name) / "ledger.parquet"
     built = _ledger(runs, split, tuned, every_asset)
     ledgers.write(path, built)
     rows = ledgers.runs(built)
-    if as_json:
-        emit({"ledger": str(path), "rows": built.height, "runs": rows.to_dicts()})
-        return
-    table(
-        f"{rows.height} runs, {split}",
-        ["run\ndata", "N\nD", "F\nseed", "loss\nHAR\nlinear", "epochs\nFLOPs"],
-        [
-            [
-                f"{row['run']}\n{row['data']} ({row['mode']})",
-                f"{row['n_total']:,}\n{row['samples']:,}",
-                f"{row['features']:,}\n{row['seed']}",
-                f"{row['loss']:.5f}\n{_loss(row['loss_har'])}\n{_loss(row['loss_linear'])}",
-                f"{row['epochs']:.1f}\n{row['flops']:.2g}",
-            ]
-            for row in rows.iter_rows(named=True)
-        ],
+    shown = (
+        (Column("run"), Column("data")),
+        (Column("n_total", "N"), Column("samples", "D")),
+        (Column("features", "F"), Column("seed")),
+        (
+            Column("loss", "loss", ".5f"),
+            Column("loss_har", "HAR", ".5f"),
+            Column("loss_linear", "linear", ".5f"),
+        ),
+        (Column("epochs", "epochs", ".1f"), Column("flops", "FLOPs", ".2g"), Column("mode")),
     )
-    note(f"{built.height:,} rows in {path}; `mlxts scaling ledger --columns` explains them")
+    result = {"ledger": str(path), "rows": built.height, "runs": rows.to_dicts()}
+    advice = f"{built.height:,} rows in {path}; `mlxts scaling ledger --columns` explains them"
+    table = Table(f"{rows.height} runs, {split}", shown, result["runs"])
+    render(result, as_json, [table, Note(advice)])
 
 
 @scaling.command()
@@ -147,7 +142,7 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Fit every family of laws to each cell, choose one by extrapolation, draw it."""
-    from mlxts.files import write_json
+    from mlxts.files import finite, write_json, write_text
     from mlxts.report import law_figure
     from mlxts.report import laws as pictures
     from mlxts.scaling import axes, bootstrap, results, select, verdict
@@ -170,17 +165,17 @@ def fit(
             unit = axes.AXES[axis].unit
             law_figure.draw(path, pictures.panel(cell, drawn, chosen, subtitle, unit))
         note(f"picture: {path}")
-    write_json(folder / f"laws-{axis}.json", results.finite(rows))
-    results.write_csv(folder / f"laws-{axis}.csv", results.flat_laws(rows))
-    if as_json:
-        emit({"axis": axis, "parameters": parameters, "split": split, "laws": rows})
-        return
-    for cell in found:
-        _show_laws(cell, [row for row in rows if row["cell"] == cell.name], axis)
-    note(
+    write_json(folder / f"laws-{axis}.json", finite(rows))
+    write_text(folder / f"laws-{axis}.csv", Table("", (), results.flat_laws(rows)).csv())
+    tables = [
+        _laws(cell, [row for row in rows if row["cell"] == cell.name], axis) for cell in found
+    ]
+    how_to_read = Note(
         "Coefficients are parts of the loss at the reference size; in brackets 95 % intervals. "
         "Error: of ln L at the largest size, left out. Chosen in: share of the draws."
     )
+    result = {"axis": axis, "parameters": parameters, "split": split, "laws": rows}
+    render(result, as_json, [*tables, how_to_read])
 
 
 @scaling.command(name="verdict")
@@ -210,7 +205,7 @@ def verdict_(
     from dataclasses import asdict
 
     from mlxts.errors import ConfigError
-    from mlxts.files import write_json
+    from mlxts.files import finite, write_json, write_text
     from mlxts.scaling import axes, multiple_comparison, results, verdict
     from mlxts.scaling import mixed_effects as mixed_model
 
@@ -246,32 +241,16 @@ def verdict_(
         "comparisons": {key: asdict(value) for key, value in compared.items()},
         "mixed": mixed and asdict(mixed),
     }
-    write_json(folder / f"verdict-{axis}.json", results.finite(record))
-    rows = results.flat_verdicts([*judged.cells, *judged.pools.values()])
-    results.write_csv(folder / f"verdict-{axis}.csv", rows)
-    if as_json:
-        emit(record)
-        return
-    _show_verdicts(judged, axis)
-    sizes = {cell.name: [f"{size:,.0f}" for size in cell.rungs[:, 0]] for cell in usable}
-    table(
-        "Against the reference, and against each other",
-        ["cell", "p: none beats it", "beat it", "may be the best"],
-        [
-            [
-                key,
-                value.p_superior,
-                ", ".join(sizes[key][index] for index in value.superior) or "none",
-                ", ".join(sizes[key][index] for index in value.confidence_set),
-            ]
-            for key, value in compared.items()
-        ],
-    )
+    write_json(folder / f"verdict-{axis}.json", finite(record))
+    verdicts = results.verdicts(judged, axis)
+    write_text(folder / f"verdict-{axis}.csv", verdicts.csv())
+    screen: list[Part] = [verdicts, results.comparisons(compared, usable)]
     if mixed is not None:
-        _show_mixed(mixed)
-    note(f"written to {folder}")
-    for pooled in judged.pools.values():
-        say(_sentence(pooled, axis))
+        mode = "strict" if all(pool.strict for pool in judged.pools) else "exploratory"
+        screen.append(results.mixed_slopes(mixed, mode))
+    screen.append(Note(f"written to {folder}"))
+    screen += [_sentence(pooled, axis) for pooled in judged.pools.values()]
+    render(record, as_json, screen)
 
 
 def _ledger(
@@ -311,55 +290,30 @@ def _ledger(
     return built
 
 
-def _loss(value: float | None) -> str:
-    """A dash where the reference could not be fitted."""
-    return number(None) if value is None else f"{value:.5f}"
-
-
-def _show_laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> None:
+def _laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> Table:
     reference = ", ".join(f"{size:,.0f}" for size in rows[0]["reference"])
-    table(
+    shown = [
+        row
+        | {
+            "law": f"{'* ' if row['chosen'] else ''}{row['family']}",
+            "parameters": "\n".join(
+                f"{key} {value:.4g} {formats.interval(*row['intervals'][key], '.3g')}"
+                for key, value in row["parameters"].items()
+            ),
+        }
+        for row in rows
+    ]
+    return Table(
         f"{cell.name}: loss along {axis}\n"
         f"{len(cell.rungs)} sizes, {len(cell.sizes)} runs, {len(cell.dates)} dates; "
         f"reference {reference}",
-        ["law", "parameters", "error", "chosen in"],
-        [
-            [
-                f"{'* ' if row['chosen'] else ''}{row['family']}\n{row['formula']}",
-                "\n".join(
-                    f"{key} {value:.4g} {_ends(row['intervals'][key], '.3g')}"
-                    for key, value in row["parameters"].items()
-                ),
-                row["extrapolation_error"],
-                f"{row['selection_frequency']:.0%}",
-            ]
-            for row in rows
-        ],
-    )
-
-
-def _show_verdicts(judged: "Judged", axis: str) -> None:
-    table(
-        f"Verdicts along {axis}",
-        ["cell", "gain per decade", "margin", "p\nq", "verdict"],
-        [
-            [
-                f"{v.name}\n{v.sizes} sizes, {v.seeds}+ seeds, {v.dates} dates",
-                f"{v.gain:+.4f} {v.unit}\n{_ends(v.interval, '+.4f')}",
-                v.margin,
-                f"{v.p:.4f}\n{v.q:.4f}",
-                f"{v.said}\n{v.reason}",
-            ]
-            for v in (*judged.cells, *judged.pools.values())
-        ],
-    )
-
-
-def _show_mixed(mixed: "Mixed") -> None:
-    table(
-        f"Mixed model over {mixed.runs} runs in {mixed.cells} cells",
-        ["other sizes at", "skill per decade of N", "95 % interval"],
-        [[s.at, f"{s.slope:+.4f}", _ends(s.interval, "+.4f")] for s in mixed.slopes],
+        (
+            (Column("law"), Column("formula")),
+            Column("parameters"),
+            Column("extrapolation_error", "error"),
+            Column("selection_frequency", "chosen in", ".0%"),
+        ),
+        shown,
     )
 
 
@@ -368,11 +322,6 @@ def _sentence(pooled: "Verdict", axis: str) -> str:
         return f"{pooled.name.capitalize()} along {axis}: not estimable: {pooled.reason}."
     return (
         f"{pooled.name.capitalize()} along {axis}: {pooled.said} ({pooled.gain:+.4f} skill per "
-        f"decade, 95 % interval {_ends(pooled.interval, '+.4f')}, margin {pooled.margin:.4f}): "
-        f"{pooled.reason}."
+        f"decade, 95 % interval {formats.interval(*pooled.interval, '+.4f')}, "
+        f"margin {pooled.margin:.4f}): {pooled.reason}."
     )
-
-
-def _ends(interval: Any, form: str) -> str:
-    low, high = interval
-    return f"[{low:{form}}, {high:{form}}]"

@@ -1,11 +1,13 @@
 """`sweep plan`, `run`, `status`: many runs over axes, each trained once."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, counted, emit, note, number, say, table
+from mlxts import formats
+from mlxts.cli.output import JsonOption, Part, note, render, show
 from mlxts.cli.worker import (
     GraceOption,
     HeartbeatOption,
@@ -15,6 +17,7 @@ from mlxts.cli.worker import (
     WaitOption,
     work,
 )
+from mlxts.tables import Column, Row, Table
 
 if TYPE_CHECKING:
     import optuna
@@ -60,10 +63,7 @@ def plan(
         progress=lambda text: None if as_json else note(f"{text} ..."),
     )
     rows = [_planned(one, states.get(one.point.label)) for one in projections]
-    if as_json:
-        emit({"sweep": wanted.name, "runs": rows})
-        return
-    _show_plan(wanted, rows)
+    render({"sweep": wanted.name, "runs": rows}, as_json, _plan_screen(wanted, rows))
 
 
 @sweep.command()
@@ -89,13 +89,15 @@ def run(
     with storages.opened(storage, storages.Heartbeat(heartbeat, grace), tell=note) as store:
         study = sweeps.create(wanted, store)
         if retry_failed:
-            note(f"{counted(sweeps.retry_failed(study, store), 'failed run')} put back to wait")
+            note(
+                f"{formats.count(sweeps.retry_failed(study, store), 'failed run')} put back to wait"
+            )
         if not queue_only:
             work(
                 store, only=study.study_name, per_device=per_device, wait=wait, quiet=quiet,
                 idle_exit=True,
             )  # fmt: skip
-        _show_status(study, sweeps.ledger(study))
+        show(_status_screen(study, [_entry(entry) for entry in sweeps.ledger(study)]))
 
 
 @sweep.command()
@@ -123,12 +125,12 @@ def status(
                 f"{config}` begins it"
             )
         if retry_failed:
-            note(f"{counted(sweeps.retry_failed(study, store), 'failed run')} put back to wait")
-        entries = sweeps.ledger(study)
-    if as_json:
-        emit({"study": study.study_name, "runs": [_entry(entry) for entry in entries]})
-        return
-    _show_status(study, entries)
+            note(
+                f"{formats.count(sweeps.retry_failed(study, store), 'failed run')} put back to wait"
+            )
+        rows = [_entry(entry) for entry in sweeps.ledger(study)]
+    result = {"study": study.study_name, "runs": rows}
+    render(result, as_json, _status_screen(study, rows))
 
 
 def _begun(wanted: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, str]]:
@@ -164,49 +166,46 @@ def _planned(one: "Projection", state: str | None) -> dict[str, Any]:
     }
 
 
-def _show_plan(wanted: "Sweep", rows: list[dict[str, Any]]) -> None:
-    from mlxts.console import words
-
+def _plan_screen(wanted: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Part]:
+    columns = (
+        Column("run"),
+        Column("n_total", "parameters", lambda count: f"{count / 1e6:.3f}M"),
+        Column("flops", "TFLOP", lambda count: formats.three_digits(count / 1e12)),
+        Column("memory_bytes", "memory", formats.size),
+        Column("seconds", "at most", formats.duration),
+        Column("state"),
+    )
     shown = [
-        (
-            row["run"],
-            None if row["n_total"] is None else f"{row['n_total'] / 1e6:.3f}M",
-            None if row["flops"] is None else _three_digits(row["flops"] / 1e12),
-            None if row["memory_bytes"] is None else words.size(row["memory_bytes"]),
-            None if row["seconds"] is None else words.duration(row["seconds"]),
-            "blocked" if row["problem"] and row["state"] == "missing" else row["state"],
-        )
+        {column.key: row[column.key] for column in columns}
+        | ({"state": "blocked"} if row["problem"] and row["state"] == "missing" else {})
         for row in rows
     ]
-    table(
+    yield Table(
         f"{wanted.name}: {len(rows):,} runs",
-        ["run", "parameters", "TFLOP", "memory", "at most", "state"],
-        shown if len(shown) <= _MOST_ROWS else _alike(shown),
+        columns,
+        shown if len(shown) <= _MOST_ROWS else _alike(shown, columns),
     )
     for problem in dict.fromkeys(row["problem"] for row in rows if row["problem"]):
         count = sum(row["problem"] == problem for row in rows)
-        say(f"{counted(count, 'run')} cannot begin on this machine: {problem}")
+        yield f"{formats.count(count, 'run')} cannot begin on this machine: {problem}"
     left = [row for row in rows if row["state"] != "done"]
     seconds = [row["seconds"] for row in left if row["seconds"] is not None]
     sentence = f"{len(rows) - len(left)} done, {len(left)} left"
     if seconds:
-        sentence += f"; {len(seconds)} of them take at most {words.duration(sum(seconds))} here"
-    say(f"{sentence}. Nothing was written.")
+        total = formats.duration(sum(seconds))
+        sentence += f"; {len(seconds)} of them take at most {total} here"
+    yield f"{sentence}. Nothing was written."
 
 
-def _alike(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """One row for all that differ in nothing but the run's name, with the first of the names."""
-    names: dict[tuple[Any, ...], list[str]] = {}
-    for name, *figures in rows:
-        names.setdefault(tuple(figures), []).append(name)
+def _alike(rows: list[dict[str, Any]], columns: Sequence[Column]) -> list[Row]:
+    """One row for all that look alike but for the run's name, with the first of the names."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(column.text(row) for column in columns[1:]), []).append(row)
     return [
-        (f"{first} and {len(more):,} like it" if more else first, *figures)
-        for figures, (first, *more) in names.items()
+        first | ({"run": f"{first['run']} and {len(more):,} like it"} if more else {})
+        for first, *more in groups.values()
     ]
-
-
-def _three_digits(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _entry(entry: "Entry") -> dict[str, Any]:
@@ -227,18 +226,13 @@ def _entry(entry: "Entry") -> dict[str, Any]:
     }
 
 
-def _show_status(study: "optuna.Study", entries: "list[Entry]") -> None:
+def _status_screen(study: "optuna.Study", rows: list[dict[str, Any]]) -> Iterator[Part]:
     from mlxts.search.sweep import STATES
 
-    rows = [_entry(entry) for entry in entries]
-    shown = ["run", "state", "loss", "verdict", "machine", "why"]
-    columns = [name for name in shown if any(row[name] is not None for row in rows)]
-    table(
-        study.study_name,
-        columns,
-        [[number(row[name]) if name != "run" else row[name] for name in columns] for row in rows],
-    )
+    keys = ("run", "state", "loss", "verdict", "machine", "why")
+    columns = [Column(key) for key in keys if any(row[key] is not None for row in rows)]
+    yield Table(study.study_name, columns, rows)
     counts = {state: sum(row["state"] == state for row in rows) for state in STATES}
-    say(", ".join(f"{count} {state}" for state, count in counts.items() if count) + ".")
+    yield ", ".join(f"{count} {state}" for state, count in counts.items() if count) + "."
     if counts["failed"]:
-        say("--retry-failed queues the failed ones again.")
+        yield "--retry-failed queues the failed ones again."

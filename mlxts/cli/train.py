@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note, number, say, table
+from mlxts import formats
+from mlxts.cli.output import JsonOption, Note, Part, Verbatim, note, render, show
+from mlxts.cli.scores import scores_screen
 from mlxts.cli.worker import PerDeviceOption, WaitOption
+from mlxts.tables import Table
 
 if TYPE_CHECKING:
     from mlxts.config import ExperimentConfig
@@ -106,9 +109,9 @@ def batch_size(
         record = tuner.tune(configuration, shape, data, progress)
         records.append(record)
         if not as_json:
-            tuning.show(record, data.features.nbytes)
-    if as_json:
-        emit([asdict(record) for record in records] if every_tier else asdict(records[0]))
+            show(tuning.screen(record, data.features.nbytes))
+    result = [asdict(record) for record in records]
+    render(result if every_tier else result[0], as_json, ())
 
 
 def predict(
@@ -125,10 +128,7 @@ def predict(
     from mlxts.evaluation import runs
 
     forecast = experiment.forecast(runs.find(run), date.date() if date else None, symbol)
-    if as_json:
-        emit(forecast)
-        return
-    say(forecast["sentence"])
+    render(forecast, as_json, forecast["sentence"])
 
 
 def _load(
@@ -196,21 +196,22 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
         "config": plan.config.model_dump(mode="json"),
         "untuned": untuned,
     }
-    if as_json:
-        emit(record)
-        return
-    print(plan.config.to_yaml())
-    show_plan(record)
     steps, minutes = plan.total_steps, record["projected_seconds"] / 60
-    say(
+    screen: list[Part] = [
+        Verbatim(plan.config.to_yaml()),
+        plan_table(record),
         f"{seconds:.3f} s a step, {steps:,} steps in {plan.config.training.max_epochs} epochs: "
-        f"at most {minutes:.1f} min, less when it stops early. Nothing was written."
-    )
+        f"at most {minutes:.1f} min, less when it stops early. Nothing was written.",
+    ]
     if untuned:
-        note(f"training will not begin yet, and its run id may be another: {untuned}")
+        screen.append(
+            Note(f"training will not begin yet, and its run id may be another: {untuned}")
+        )
+    render(record, as_json, screen)
 
 
-def show_plan(record: dict[str, Any]) -> None:
+def plan_table(record: dict[str, Any]) -> Table:
+    """What `Plan.record` holds, for people."""
     rows = [
         ("run", record["run_id"]),
         *((name, record[name]) for name in ("n_total", "n_body", "n_embed", "n_head")),
@@ -220,9 +221,9 @@ def show_plan(record: dict[str, Any]) -> None:
         *((f"of {bars} bars", count) for bars, count in record["joined_features"].items()),
         ("micro-batch", record["micro_batch"]),
         ("GFLOP a step", f"{record['flops_per_step'] / 1e9:,.1f}"),
-        ("planned memory", f"{record['memory_bytes'] / 2**20:,.0f} MiB"),
+        ("planned memory", formats.size(record["memory_bytes"])),
     ]
-    table("Plan", ["", "value"], [(name, number(value)) for name, value in rows])
+    return Table.of("Plan", ("", "value"), rows)
 
 
 def _phases(record: dict[str, Any]) -> list[tuple[str, int]]:
@@ -259,13 +260,12 @@ def train_plan(
         wait: until the device is free; else a single run is trained all the same.
     """
     from mlxts import console, experiment, run_files
-    from mlxts.cli.evaluate import show_scores
     from mlxts.report import run_page
     from mlxts.search import worker_checks
 
     done_before = run_files.is_finished(plan.folder)
     if not (quiet or as_json or done_before or plan_is_known):
-        show_plan(plan.record())
+        show(plan_table(plan.record()))
     with ExitStack() as stack:
         if wait and not done_before:
             stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, tell=note))
@@ -275,18 +275,18 @@ def train_plan(
         with console.make(quiet=quiet or done_before, json=as_json) as report:
             summary = execute(emit=report)
     if summary["status"] not in experiment.FINISHED:
-        if as_json:
-            emit(summary)
-        else:
-            say(f"{summary['status']}: {summary['message']}")
+        render(summary, as_json, f"{summary['status']}: {summary['message']}")
         leave_unless_finished(summary)
     picture = run_page.draw(plan.folder, plan.dataset)
-    if as_json:
-        emit({**summary, "picture": str(picture)})
-        return
-    if done_before:
+    if done_before and not as_json:
         note(f"run {plan.run_id} was done before; this is what it said")
-    show_scores(summary["scores"], plan.dataset, plan.config.name)
-    say(f"best at step {summary['best_step']} of {summary['steps']}; {summary['message']}")
-    say(summary["verdict"])
-    say(f"run folder {plan.folder}, picture {picture}")
+    render(
+        {**summary, "picture": str(picture)},
+        as_json,
+        [
+            *scores_screen(summary["scores"], plan.dataset, plan.config.name),
+            f"best at step {summary['best_step']} of {summary['steps']}; {summary['message']}",
+            summary["verdict"],
+            f"run folder {plan.folder}, picture {picture}",
+        ],
+    )

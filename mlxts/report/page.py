@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from mlxts import json_files
 from mlxts.errors import RunError
 from mlxts.files import digest, write_json, write_text
-from mlxts.report import palette, words
+from mlxts.report import palette
 from mlxts.report.collect import Material
 from mlxts.report.picture import Picture
 from mlxts.report.sections import Section, answer, question, sections
@@ -69,7 +69,6 @@ def write(
             sections=parts,
             drawn=drawn,
             open=OPEN,
-            absent=words.ABSENT,
             light=Markup(palette.variables(0)),
             dark=Markup(palette.variables(1)),
             fingerprint=material.fingerprint,

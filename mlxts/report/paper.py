@@ -23,11 +23,11 @@ from mlxts import json_files, run_files, splits
 from mlxts.errors import RunError
 from mlxts.evaluation import block_bootstrap, runs
 from mlxts.evaluation import comparison as evaluated
-from mlxts.files import write_json, write_text
+from mlxts.files import finite, write_json, write_text
 from mlxts.protocol import BASELINE, TASKS
 from mlxts.report import paper_tables
 from mlxts.report.scored import CELL, Scored, scored
-from mlxts.scaling import axes, config_diff, ledger, results, verdict
+from mlxts.scaling import axes, config_diff, ledger, verdict
 from mlxts.scaling import walk_forward_ledger as foreseen
 
 HAR = BASELINE.upper()
@@ -155,7 +155,7 @@ def _along(built: pl.DataFrame, draws: int, seed: int) -> list[dict[str, Any]]:
                     "reason": cell.reason,
                 }
             )
-    return results.finite(rows)
+    return finite(rows)
 
 
 def _size(value: float, axis: str) -> str:

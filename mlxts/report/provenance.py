@@ -6,7 +6,7 @@ from typing import Any
 from mlxts.evaluation import runs, test_split_log
 from mlxts.report import pick
 from mlxts.report.collect import Material, Run
-from mlxts.report.table import Column, Table
+from mlxts.tables import Column, Table
 
 _STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
 
@@ -30,15 +30,15 @@ def studies(storage_url: str | None = None) -> Table:
         name="studies",
         title="Searches and sweeps",
         columns=(
-            Column("study", "study"),
-            Column("kind", "kind"),
-            Column("mode", "mode"),
-            Column("trials", "trials"),
-            Column("complete", "complete"),
-            Column("pruned", "pruned"),
+            Column("study"),
+            Column("kind"),
+            Column("mode"),
+            Column("trials"),
+            Column("complete"),
+            Column("pruned"),
             Column("fail", "failed"),
-            Column("running", "running"),
-            Column("waiting", "waiting"),
+            Column("running"),
+            Column("waiting"),
         ),
         rows=rows,
         note="The best of many trials was chosen for its luck too: `mlxts hpo show --rerun-seeds`.",
@@ -58,8 +58,8 @@ def test_looks() -> Table:
         title="Looks at the test split",
         columns=(
             Column("when", "when, UTC"),
-            Column("who", "who"),
-            Column("run", "run"),
+            Column("who"),
+            Column("run"),
             Column("score_on", "symbol"),
         ),
         rows=test_split_log.history(),
@@ -128,11 +128,11 @@ def data(material: Material) -> Table:
         name="data",
         title="Data manifest",
         columns=(
-            Column("dataset", "dataset"),
-            Column("source", "source"),
-            Column("rows", "rows"),
-            Column("first", "first"),
-            Column("last", "last"),
+            Column("dataset"),
+            Column("source"),
+            Column("rows"),
+            Column("first"),
+            Column("last"),
             Column("runs", "read by runs"),
             Column("strict_runs", "of them strict"),
             Column("sha256", "SHA-256", lambda digest: digest[:16]),
@@ -156,12 +156,12 @@ def machines(material: Material) -> Table:
             Column("device", "kind"),
             Column("mlx", "MLX"),
             Column("blas", "BLAS"),
-            Column("threads", "threads"),
-            Column("versions", "versions"),
-            Column("splits", "splits"),
+            Column("threads"),
+            Column("versions"),
+            Column("splits"),
             Column("code_version", "code", lambda digest: digest[:12]),
             Column("git_commit", "commit", lambda digest: digest[:10]),
-            Column("runs", "runs"),
+            Column("runs"),
         ),
         rows=[rows[key] for key in sorted(rows, key=str)],
         note="Code: digest of the files that decide a run's numbers. Runs of different code, "
@@ -207,16 +207,16 @@ def heat(material: Material) -> Table:
         name="heat",
         title="Heat",
         columns=(
-            Column("run", "run"),
-            Column("mode", "mode"),
-            Column("sensor", "sensor"),
+            Column("run"),
+            Column("mode"),
+            Column("sensor"),
             Column("highest", "highest, °C", ".0f"),
             Column("warning", "readings in warning"),
             Column("critical", "in critical"),
             Column("paused_seconds", "paused, s", ".0f"),
             Column("step_time_ratio", "last / first steps", ".2f"),
-            Column("suspect", "suspect"),
-            Column("why", "why"),
+            Column("suspect"),
+            Column("why"),
         ),
         rows=rows,
         note="A suspect run's steps slowed down, which is heat that a sensor may not show: its "

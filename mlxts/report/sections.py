@@ -22,10 +22,10 @@ from mlxts.report import (
 from mlxts.report import tables as results_tables
 from mlxts.report.collect import Along, Material, OverTwo
 from mlxts.report.picture import Picture, legend_below
-from mlxts.report.table import Table
 from mlxts.scaling import axes
 from mlxts.scaling.verdict import NOT_ESTIMABLE, Verdict
 from mlxts.scaling.walk_forward_ledger import SPLIT as WALK_FORWARD
+from mlxts.tables import Table
 
 HAR = BASELINE.upper()
 _LETTER = {"parameters": "N", "samples": "D", "features": "F"}

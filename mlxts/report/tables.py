@@ -1,32 +1,33 @@
 """The tables of results: verdicts, laws, skill by configuration and by year, evidence, runs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from mlxts import protocol
 from mlxts.evaluation import comparison as evaluated
 from mlxts.evaluation import estimability, runs
+from mlxts.formats import difference, loss, percent
 from mlxts.protocol import BASELINE, REFERENCES
-from mlxts.report import words
 from mlxts.report.collect import Along, Material, Run
 from mlxts.report.scored import CELL, Scored
-from mlxts.report.table import Column, Table
 from mlxts.scaling import results
 from mlxts.scaling import verdict as verdicts
+from mlxts.tables import Column, Table, ranged, with_ends
 
 HAR = BASELINE.upper()
-MODE = Column("mode", "mode")
+MODE = Column("mode")
 _CELL = (
-    Column("task", "task"), Column("timescale", "timescale"), Column("horizon", "H, days"),
+    Column("task"), Column("timescale"), Column("horizon", "H, days"),
 )  # fmt: skip
 _CONFIGURATION = (
-    Column("budget", "budget"), Column("data", "data"), Column("features", "features"),
-    Column("fraction", "history", "g"), Column("settings", "settings"), MODE,
+    Column("budget"), Column("data"), Column("features"),
+    Column("fraction", "history", "g"), Column("settings"), MODE,
 )  # fmt: skip
 
 
 _REFERENCES = tuple(
-    Column(f"loss_{name}", f"{evaluated.title(name)}'s loss", words.loss) for name in REFERENCES
+    Column(f"loss_{name}", f"{evaluated.title(name)}'s loss", loss) for name in REFERENCES
 )
 
 
@@ -36,47 +37,16 @@ def _said(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def verdict(along: Along, split: str = "") -> Table:
-    """The verdict on every cell along an axis, those of the pools first.
-
-    Args:
-        split: said where it is not that of the report.
-    """
-    judged, axis = along.judged, along.axis
-    assert judged is not None
-    rows = results.flat_verdicts([*judged.pools.values(), *judged.cells]).to_dicts()
-    rows = [row | {"mode": _mode_of(row["name"])} for row in rows]
-    for row, pool in zip(rows, judged.pools, strict=False):
-        row["mode"] = "strict" if pool.strict else "exploratory"
-    return Table(
-        name="_".join(filter(None, ("verdict", axis, split))),
-        title=", ".join(filter(None, (f"Verdicts along {axis}", split))),
-        columns=(
-            Column("name", "cell"),
-            MODE,
-            Column("word", "verdict"),
-            Column("gain", "gain per decade", words.difference, ("interval_low", "interval_high")),
-            Column("unit", "unit"),
-            Column("margin", "margin", words.loss),
-            Column("q", "q", ".4f"),
-            Column("extrapolation", "foresight", "+.2f"),
-            Column("sizes", "sizes"),
-            Column("seeds", "seeds"),
-            Column("dates", "dates"),
-            Column("reason", "why"),
-        ),
-        rows=rows,
-        note=(
-            f"Gain: how far the loss falls per tenfold {axis}, with its 95 % interval; pooled in "
-            "units of the reference's loss, over cells of one recipe, mode and market. Margin: "
-            f"{100 * verdicts.MARGIN:.0f} % of what {HAR} gains over the base rate. q: p adjusted "
-            "over the cells of a pool (Benjamini, Hochberg). Foresight: 1 − error of a power law / "
-            "of a constant at the largest size, left out."
-        ),
-    )
+    """The verdict on every cell along an axis. `split`: said where it is not the report's."""
+    assert along.judged is not None
+    return of_split(results.verdicts(along.judged, along.axis), split)
 
 
-def _mode_of(name: str) -> str:
-    return "exploratory" if name.endswith("(exploratory)") else "strict"
+def of_split(table: Table, split: str) -> Table:
+    """A table whose title and name tell its split, where it is not the report's."""
+    if not split:
+        return table
+    return replace(table, title=f"{table.title}, {split}", name=f"{table.name}_{split}")
 
 
 def laws(material: Material, axis: str) -> Table:
@@ -104,25 +74,21 @@ def surface_laws(material: Material) -> Table:
 
 
 def _laws(name: str, title: str, rows: list[dict[str, Any]]) -> Table:
-    flat = [
-        {**row, "mode": _mode_of(row["cell"])}
-        for row in (results.flat_laws(rows).to_dicts() if rows else [])
-    ]
     return Table(
         name=name,
         title=title,
         columns=(
-            Column("cell", "cell"),
+            Column("cell"),
             MODE,
             Column("family", "law"),
-            Column("formula", "formula"),
-            Column("chosen", "chosen"),
+            Column("formula"),
+            Column("chosen"),
             Column("selection_frequency", "chosen in", ".0%"),
             Column("extrapolation_error", "error", ".4f"),
-            Column("parameter", "parameter"),
+            Column("parameter"),
             Column("value", "value", ".3g", ("low", "high")),
         ),
-        rows=flat,
+        rows=[row | {"mode": results.mode_of(row["cell"])} for row in results.flat_laws(rows)],
         note=(
             "Coefficients are parts of the loss at the geometric mean of the sizes; 95 % "
             "intervals. Error: of ln L at the largest size, left out. Chosen in: share of the "
@@ -133,87 +99,36 @@ def _laws(name: str, title: str, rows: list[dict[str, Any]]) -> Table:
 
 def mixed(material: Material) -> Table | None:
     """Slopes of the mixed model over all cells."""
-    found = material.mixed
-    if found is None:
+    if material.mixed is None:
         return None
     mode = "strict" if all(one.mode == "strict" for one in material.scored) else "exploratory"
-    rows = [
-        {"at": s.at, "slope": s.slope, "low": s.interval[0], "high": s.interval[1], "mode": mode}
-        for s in found.slopes
-    ]
-    return Table(
-        name="mixed_model",
-        title=f"Mixed model over {found.runs} runs, cells: {found.cells}",
-        columns=(
-            Column("at", "other sizes at"),
-            Column("slope", "skill per decade of parameters", "+.4f", ("low", "high")),
-            MODE,
-        ),
-        rows=rows,
-        note=(
-            "skill = logN·logD + logN·logF + (1 + logN | cell) + (1 | cell:seed); intervals from "
-            "the hierarchical bootstrap. What more data or more features change in what "
-            "parameters buy is the difference between low and high."
-        ),
-    )
+    return results.mixed_slopes(material.mixed, mode)
 
 
 def comparisons(material: Material) -> Table:
     """Which sizes beat the reference and which may be the best, allowing for the search."""
-    sizes = {
-        table.name: [f"{size:,.0f}" for size in table.rungs[:, 0]]
-        for table in material.along["parameters"].tables
-    }
-    rows = [
-        {
-            "cell": name,
-            "mode": _mode_of(name),
-            "p_superior": one.p_superior,
-            "superior": ", ".join(sizes[name][k] for k in one.superior) or "none",
-            "best": ", ".join(sizes[name][k] for k in one.confidence_set),
-        }
-        for name, one in material.comparisons.items()
-    ]
-    return Table(
-        name="comparisons",
-        title="Sizes against the reference and against each other",
-        columns=(
-            Column("cell", "cell"),
-            MODE,
-            Column("p_superior", "p: none beats the reference", ".4f"),
-            Column("superior", "beat the reference"),
-            Column("best", "may be the best"),
-        ),
-        rows=rows,
-        note="SPA (Hansen 2005), StepM (Romano, Wolf 2005), model confidence set (Hansen et al. "
-        "2011), all at 5 %.",
-    )
+    return results.comparisons(material.comparisons, material.along["parameters"].tables)
 
 
 def skill(scored: Sequence[Scored], split: str = "") -> Table:
     """Every configuration against its reference. `split`: as in `verdict`."""
-    return Table(
-        name="_".join(filter(None, ("skill", split))),
-        title=", ".join(filter(None, ("Every configuration against its reference", split))),
+    table = Table(
+        name="skill",
+        title="Every configuration against its reference",
         columns=(
             *_CELL,
             *_CONFIGURATION,
-            Column("skill", "skill", "+.1%", ("skill_low", "skill_high")),
+            ranged("skill", "skill", "+.1%"),
             Column("said", "verdict"),
-            Column(
-                "difference",
-                "minus reference",
-                words.difference,
-                ("difference_low", "difference_high"),
-            ),
-            Column("loss", "loss", words.loss),
+            ranged("difference", "minus reference", difference),
+            Column("loss", "loss", loss),
             *_REFERENCES,
-            Column("skill_har", f"skill over {HAR}", "+.1%", ("skill_har_low", "skill_har_high")),
-            Column("seeds", "seeds"),
-            Column("n", "n"),
+            ranged("skill_har", f"skill over {HAR}", "+.1%"),
+            Column("seeds"),
+            Column("n"),
             Column("n_eff", "n_eff", ".0f"),
             Column("n_total", "parameters"),
-            Column("samples", "samples"),
+            Column("samples"),
         ),
         rows=[_said(one.row()) for one in scored],
         note=(
@@ -225,6 +140,7 @@ def skill(scored: Sequence[Scored], split: str = "") -> Table:
             "independent samples would know the loss as well."
         ),
     )
+    return of_split(table, split)
 
 
 def years(material: Material) -> Table:
@@ -236,9 +152,9 @@ def years(material: Material) -> Table:
             *_CELL,
             *_CONFIGURATION,
             Column("year", "year", "d"),
-            Column("n", "n"),
-            Column("loss", "loss", words.loss),
-            Column("skill", "skill", "+.1%", ("skill_low", "skill_high")),
+            Column("n"),
+            Column("loss", "loss", loss),
+            ranged("skill", "skill", "+.1%"),
         ),
         rows=[row for one in material.scored if not one.obstacle for row in one.years()],
     )
@@ -256,16 +172,16 @@ def evidence(material: Material) -> Table:
         title="Base rates and estimability",
         columns=(
             *_CELL,
-            Column("mode", "mode"),
-            Column("n", "n"),
+            Column("mode"),
+            Column("n"),
             Column("n_pos", "positives"),
             Column("base_rate", "base rate", ".1%"),
-            Column("clusters", "clusters"),
-            Column("loss_prior", "base rate's loss", words.loss),
+            Column("clusters"),
+            Column("loss_prior", "base rate's loss", loss),
             *_REFERENCES,
-            Column("reference", "reference"),
-            Column("margin", "margin", words.loss),
-            Column("estimable", "estimable"),
+            Column("reference"),
+            Column("margin", "margin", loss),
+            Column("estimable"),
             Column("why", "why not"),
         ),
         rows=[
@@ -276,7 +192,7 @@ def evidence(material: Material) -> Table:
             f"On {material.split}, canonical phase. Estimable: at least "
             f"{protocol.MIN_CLASS_SAMPLES} of each class and {protocol.MIN_POSITIVE_CLUSTERS} "
             "clusters of positives more than H days apart; else the cell takes part in no claim. "
-            f"Margin: {100 * verdicts.MARGIN:.0f} % of what {HAR} gains over the training base "
+            f"Margin: {percent(verdicts.MARGIN)} of what {HAR} gains over the training base "
             "rate."
         ),
     )
@@ -309,30 +225,30 @@ def every_run(material: Material) -> Table:
         name="runs",
         title="Every run",
         columns=(
-            Column("run", "run"),
+            Column("run"),
             MODE,
-            Column("seed", "seed"),
+            Column("seed"),
             Column("n_total", "parameters"),
             Column("n_body", "encoder"),
-            Column("features", "features"),
-            Column("samples", "samples"),
+            Column("features"),
+            Column("samples"),
             Column("epochs", "epochs", ".1f"),
             Column("flops", "FLOP", ".2e"),
             Column("seconds", "training, s", ".0f"),
             Column("n_eff", "n_eff", ".0f"),
-            Column("log_loss", "log loss", ".4f", ("log_loss_low", "log_loss_high")),
-            Column("auc", "AUC", ".3f", ("auc_low", "auc_high")),
+            ranged("log_loss", "log loss", ".4f"),
+            ranged("auc", "AUC", ".3f"),
             Column("average_precision", "AP", ".3f"),
             Column("brier", "Brier", ".4f"),
             Column("ece", "ECE", ".3f"),
             Column("accuracy", "accuracy", ".3f"),
             Column("precision", "precision", ".3f"),
             Column("recall", "recall", ".3f"),
-            Column("rmse", "RMSE", ".5f", ("rmse_low", "rmse_high")),
+            ranged("rmse", "RMSE", ".5f"),
             Column("r2", "R²", "+.3f"),
             Column("range", "predictions"),
-            Column("collapsed", "collapsed"),
-            Column("verdict", "verdict"),
+            Column("collapsed"),
+            Column("verdict"),
         ),
         rows=[_run(run, described[run.id]) for run in material.runs],
         note=(
@@ -350,6 +266,9 @@ _METRICS = (
 )  # fmt: skip
 
 
+_ENDS = ("", "_low", "_high")
+
+
 def _run(run: Run, row: dict[str, Any]) -> dict[str, Any]:
     models = run.summary.get("scores", {}).get("validation", {})
     found: dict[str, Any] = models.get(runs.MODEL, {})
@@ -361,9 +280,8 @@ def _run(run: Run, row: dict[str, Any]) -> dict[str, Any]:
             "seconds", "recipe",
         )
     }  # fmt: skip
-    for name in _METRICS:
-        low, high = found.get("interval", {}).get(name, (None, None))
-        told |= {name: found.get(name), f"{name}_low": low, f"{name}_high": high}
+    metrics = with_ends(found)
+    told |= {f"{name}{end}": metrics.get(f"{name}{end}") for name in _METRICS for end in _ENDS}
     ends = found.get("prediction_range")
     return told | {
         "n_eff": found.get("n_eff"),
