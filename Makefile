@@ -1,11 +1,12 @@
 # `make demo` and `make test` need nothing but a Python 3.11.5 or newer (or uv, which fetches one) and
 # the package registry.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test mutants lint verify bench compare clean
+.PHONY: help setup demo test mutants lint verify bench compare options lock clean
 
 BIN := .venv/bin
-# The first Python that runs, to start the installer with; it picks the best one for .venv.
-PYTHON := $(or $(shell for p in python3 python3.12 python3.13 python3.14 python3.11; do \
+# The first Python that runs, to start the installer with; it picks the best one for .venv, or takes
+# the one that is named: `make setup PYTHON=python3.13`.
+PYTHON ?= $(or $(shell for p in python3 python3.12 python3.13 python3.14 python3.11; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1; then echo $$p; break; fi; done),python3)
 # `make setup EXTRAS=cuda,tracking` adds extras of pyproject.toml, and they stay; EXTRAS= drops them.
 CHOICE := $(if $(filter undefined,$(origin EXTRAS)),,"$(EXTRAS)")
@@ -41,6 +42,22 @@ mutants: setup ## change the rules of the science one by one; list what no test 
 	@OMP_NUM_THREADS=1 MLXTS_THREADS=1 $(BIN)/mutmut run
 	@$(BIN)/mutmut results
 
+options: setup ## write down the commands and options that there are (tests/cli/options.txt)
+	@$(BIN)/python -m tests.cli.test_options
+
+# Not after setup, which installs by the very pins that this mends; so uv is the one on PATH, or its own.
+UV := $(or $(shell which uv 2>/dev/null),.uv/bin/uv)
+
+lock: $(UV) ## pin all that pyproject.toml leads to (constraints.txt); UPGRADE=1 takes the newest
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --universal --all-extras \
+		--python-version $$(sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml) \
+		--annotation-style line --no-emit-index-url $(if $(UPGRADE),--upgrade) \
+		--output-file constraints.txt pyproject.toml
+
+.uv/bin/uv:
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/pip install --quiet uv
+
 clean: ## remove caches and .venv; data and outputs stay
-	rm -rf .venv .venv.lock .pytest_cache .ruff_cache .hypothesis mutants
+	rm -rf .venv .venv.lock .uv .pytest_cache .ruff_cache .hypothesis mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

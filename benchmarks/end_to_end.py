@@ -184,7 +184,8 @@ def case(**asked: Any) -> list[Row]:
 
 
 def _case(asked: Row) -> list[Row]:
-    from mlxts import config, experiment
+    from mlxts import experiment
+    from mlxts.config.loading import build_config
     from mlxts.training import run
 
     control = CONTROLS[asked["control"]]
@@ -194,7 +195,7 @@ def _case(asked: Row) -> list[Row]:
     for budget in BUDGETS:
         for number in range(2 if asked["quick"] else control.seeds):
             seed = 100 * asked["seed"] + number
-            plan = run.plan(config.build({**COMMON, **chosen, "budget": budget, "seed": seed}))
+            plan = run.plan(build_config({**COMMON, **chosen, "budget": budget, "seed": seed}))
             experiment.execute(plan, emit=lambda event: None)
             folders.append(plan.folder)
     samples = len(plan.dataset.samples["train"])
@@ -241,7 +242,7 @@ COMMON: Row = {
 def _register(control: Control, asked: Row, symbols: list[str]) -> None:
     from mlxts.data import store
     from mlxts.data.sources.sample import SampleSource
-    from mlxts.data.sources.simulated import SimulatedSource
+    from mlxts.simulation.source import SimulatedSource
 
     if control.market:
         kind, dials = control.market

@@ -21,10 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.harness import Benchmark, Row, main
-from mlxts import config, files
+from mlxts import files
 from mlxts.cli.output import note
+from mlxts.config.loading import build_config
 from mlxts.data import store
-from mlxts.data.sources.simulated import SimulatedSource
+from mlxts.simulation.source import SimulatedSource
 from mlxts.training import log
 
 KILLS, QUICK_KILLS = 100, 3
@@ -57,7 +58,7 @@ def prepare(home: Path, kills: int) -> None:
         "thermal": {"sensor": "off"},
         "checkpoint": {"every_seconds": 0},
     }  # fmt: skip
-    files.write_text(home / "small.yaml", config.build(settings).to_yaml())
+    files.write_text(home / "small.yaml", build_config(settings).to_yaml())
 
 
 def straight(home: Path) -> Path:

@@ -15,7 +15,9 @@ from mlxts.platform import device  # before MLX, so that MLX finds the fast BLAS
 import numpy as np
 import polars as pl
 
-from mlxts import config, dataset
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
+from mlxts.dataset.build import feature_array
 from mlxts.model import parameter_budget
 from mlxts.model.patchtst import PatchTST
 from mlxts.platform import memory
@@ -44,7 +46,7 @@ def measure_case(size: str, features: int, rows: int, batch: int, steps: int) ->
     array = _array(rows, features)
     gc.collect()
     built, built_at_most = memory.footprint(), memory.largest_footprint()
-    settings = config.build(
+    settings = build_config(
         {
             "name": "memory", "mode": "exploratory", "budget": size,
             "training": {
@@ -79,12 +81,10 @@ def _array(rows: int, features: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     names = [f"f{number}" for number in range(features)]
     table = pl.DataFrame({name: rng.standard_normal(rows, dtype=np.float32) for name in names})
-    return dataset.feature_array(table, names)
+    return feature_array(table, names)
 
 
-def _train(
-    settings: config.ExperimentConfig, model: PatchTST, array: np.ndarray, steps: int
-) -> list[int]:
+def _train(settings: ExperimentConfig, model: PatchTST, array: np.ndarray, steps: int) -> list[int]:
     """The footprint after each of `steps` updates."""
     rng = np.random.default_rng(1)
     ends = np.arange(settings.model.context - 1, len(array), dtype=np.int32)

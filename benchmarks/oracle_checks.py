@@ -85,10 +85,12 @@ def case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Row
 def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Row]:
     import polars as pl
 
-    from mlxts import config, experiment
+    from mlxts import experiment
+    from mlxts.config.loading import build_config
     from mlxts.data import store
-    from mlxts.data.sources.simulated import SimulatedSource
-    from mlxts.evaluation import baseline_registry, baselines, oracle, predictions, runs, score
+    from mlxts.evaluation import baseline_selection, oracle, predictions, runs, score
+    from mlxts.evaluation.reference import fit_baselines
+    from mlxts.simulation.source import SimulatedSource
     from mlxts.training import run
 
     fetched = SimulatedSource(kind, seed=seed, last=LAST).fetch("A")
@@ -110,12 +112,12 @@ def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Ro
         },
         "thermal": {"sensor": "off"},
     }
-    configuration = config.build(values)
+    configuration = build_config(values)
     plan = run.plan(configuration)
     experiment.execute(plan, emit=lambda event: None)
     data = plan.dataset
-    line = baseline_registry.choose(configuration, 1, 1, everything=True)
-    beside = baselines.beside(data, ("train", "test"), line.chosen, line.chosen)
+    line = baseline_selection.choose(configuration, 1, 1, everything=True)
+    beside = fit_baselines(data, ("train", "test"), line.chosen, line.chosen)
     fitted = predictions.read(plan.folder / predictions.FILE_NAME)
     unseen = experiment.predict_split(plan.folder, "test")
     tables = {**beside.tables, runs.MODEL: pl.concat([fitted, unseen])}

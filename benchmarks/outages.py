@@ -1,9 +1,9 @@
 """A sweep whose workers are stopped, killed, mistaken in the time, or left without their database.
 
 Two workers share a sweep of tiny models in PostgreSQL. While they work, one of them is stopped for
-longer than the grace period (as by a laptop's lid), clocks are set, the database restarts or goes
-away for good. Afterwards every run must be done, none may have failed, and weights, optimizer and
-predictions must be, to the byte, those of a sweep that nobody disturbed.
+longer than the heartbeat timeout (as by a laptop's lid), clocks are set, the database restarts or
+goes away for good. Afterwards every run must be done, none may have failed, and weights, optimizer
+and predictions must be, to the byte, those of a sweep that nobody disturbed.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from mlxts.cli.output import note
 
 RUNS, QUICK_RUNS = 8, 3
 DISTURBANCES, QUICK_DISTURBANCES = 4, 1  # of each kind
-INTERVAL, GRACE = 1, 3  # seconds; what is minutes outside
+INTERVAL, TIMEOUT = 1, 3  # seconds; what is minutes outside
 PATIENCE, SHORT = 120.0, 4.0  # seconds until a database that is away is given up
 LONGEST = 900.0  # seconds that a sweep may take
 STEP = 7200  # seconds by which a clock is set
@@ -64,7 +64,7 @@ class Scene:
         """Start a worker, in the place of the one of that number."""
         command = [sys.executable, "-c", _CODE.format(patience=self.patience), "sweep", "run"]
         command += ["sweep.yaml", "--storage", self.server.url, "--workers-per-device", "2"]
-        command += ["--heartbeat", str(INTERVAL), "--grace", str(GRACE), "--quiet"]
+        command += ["--heartbeat", str(INTERVAL), "--heartbeat-timeout", str(TIMEOUT), "--quiet"]
         environment = {**os.environ, "MLXTS_HOME": str(self.home), "MLXTS_THREADS": "1"}
         environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **self.environment}
         environment["MLXTS_LOCKS"] = str(self.home / "locks")  # whoever else trains here
@@ -107,7 +107,7 @@ def stop_one(scene: Scene) -> None:
     """Longer than the others wait for a sign of life, and listen for one."""
     worker = scene.workers[int(scene.rng.integers(2))]
     worker.send_signal(signal.SIGSTOP)
-    time.sleep(2 * GRACE + 4)
+    time.sleep(2 * TIMEOUT + 4)
     worker.send_signal(signal.SIGCONT)
 
 
@@ -308,8 +308,8 @@ BENCHMARK = Benchmark(
         "note": "",
     },
     notes=(
-        f"Heartbeats every {INTERVAL} s, a grace of {GRACE} s; a stopped worker sleeps for "
-        f"{2 * GRACE + 4} s. Machines are told apart by their cache folders; clocks are set by "
+        f"Heartbeats every {INTERVAL} s, a timeout of {TIMEOUT} s; a stopped worker sleeps for "
+        f"{2 * TIMEOUT + 4} s. Machines are told apart by their cache folders; clocks are set by "
         "libfaketime.",
     ),
 )

@@ -13,9 +13,10 @@ import polars as pl
 from scipy.special import expit, ndtr
 
 from benchmarks.harness import Benchmark, Picture, Row, main
-from mlxts import protocol, targets
+from mlxts import protocol
 from mlxts.data.sources.base import PLANTED, oracle_column
-from mlxts.data.sources.simulated import SimulatedSource
+from mlxts.dataset import labels as targets
+from mlxts.simulation.source import SimulatedSource
 
 EXPONENTS = (0.5, 1.0)
 DRIFTS = (0.5, 1.0)  # in daily volatilities: two signal-to-noise ratios

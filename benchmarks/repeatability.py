@@ -14,7 +14,8 @@ from mlxts.platform import device  # before MLX, so that MLX finds the fast BLAS
 import mlx.core as mx
 import numpy as np
 
-from mlxts.config import ModelConfig, TrainingConfig
+from mlxts.config.model import ModelConfig
+from mlxts.config.training import TrainingConfig
 from mlxts.model import parameter_budget
 from mlxts.model.patchtst import PatchTST, flat_arrays
 from mlxts.training.sampler import Batches

@@ -102,17 +102,17 @@ def case(signal: str, sampler: str, seed: int, trials: int, reruns: int) -> dict
 def _study(signal: str, sampler: str, seed: int, trials: int, reruns: int) -> dict[str, Any]:
     from optuna.storages import InMemoryStorage
 
-    from mlxts import config
+    from mlxts.config.loading import build_config
     from mlxts.data import store
-    from mlxts.data.sources.simulated import SimulatedSource
     from mlxts.search import analysis, space, storage, study
+    from mlxts.simulation.source import SimulatedSource
 
     storage.open()  # Optuna's own lines are silenced there
     kind, task = MARKETS[signal]
     source = SimulatedSource(kind, seed=seed, first=date(2018, 1, 2), last=date(2024, 12, 31))
     bars = source.fetch("SPY")
     store.register_raw(bars.frame, source="simulated", symbol="SPY", parameters=bars.parameters)
-    experiment = config.build(
+    experiment = build_config(
         {
             "name": f"{signal}-{sampler}",
             "mode": "exploratory",

@@ -30,10 +30,12 @@ def _compare(home: Path, trials: int, epochs: int) -> dict[str, Any]:
     All trials cost the same, they differ in weight decay alone. `alone` is the time within
     `experiment.execute`: training, and the scores that every run ends with.
     """
-    from mlxts import config, experiment
+    from mlxts import experiment
+    from mlxts.config.experiment import ExperimentConfig
+    from mlxts.config.loading import build_config
     from mlxts.data import store
-    from mlxts.data.sources.simulated import SimulatedSource
     from mlxts.search import space, storage, study, train_validation_data
+    from mlxts.simulation.source import SimulatedSource
     from mlxts.training import run
 
     def silent(event: object) -> None: ...
@@ -41,7 +43,7 @@ def _compare(home: Path, trials: int, epochs: int) -> dict[str, Any]:
     os.environ["MLXTS_HOME"] = str(home / "search")
     source = SimulatedSource("sv", first=date(2010, 1, 4), last=date(2024, 12, 31))
     bars = source.fetch("SPY")
-    base = config.build(
+    base = build_config(
         {
             "name": "same",
             "mode": "exploratory",
@@ -59,7 +61,7 @@ def _compare(home: Path, trials: int, epochs: int) -> dict[str, Any]:
     store.register_raw(bars.frame, source="simulated", symbol="SPY", parameters=bars.parameters)
     searched, directly = _Clock(), _Clock()
 
-    def alone(configuration: config.ExperimentConfig, clock: _Clock) -> None:
+    def alone(configuration: ExperimentConfig, clock: _Clock) -> None:
         plan = run.plan(configuration, data=train_validation_data.load(configuration).dataset)
         os.environ["MLXTS_HOME"] = str(home / "alone")
         with clock:

@@ -59,7 +59,7 @@ def pieces(ours: Any, batch: int) -> Iterator[Piece]:
     import numpy as np
 
     from mlxts import transfer
-    from mlxts.config import TrainingConfig
+    from mlxts.config.training import TrainingConfig
     from mlxts.model.layers import Dense, LayerNorm, dropout
     from mlxts.training.step import clip, make_optimizer, windows
 

@@ -17,7 +17,8 @@ import mlx.core as mx
 import numpy as np
 
 from mlxts.cli.output import note
-from mlxts.config import ModelConfig, Precision, TrainingConfig
+from mlxts.config.model import ModelConfig
+from mlxts.config.training import Precision, TrainingConfig
 from mlxts.model import flops, parameter_budget
 from mlxts.model.patchtst import PatchTST, Shape
 from mlxts.training import memory_plan

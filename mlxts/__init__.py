@@ -11,10 +11,14 @@ Import it before `mlx`: it loads a fast BLAS in front of MLX on Linux. The names
 when they are first used, so that `import mlxts` takes a moment and no more.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from mlxts import interrupt
 
-from mlxts.platform import device
+interrupt.end_at_once()
+
+from importlib import import_module  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
+
+from mlxts.platform import blas  # noqa: E402
 
 if TYPE_CHECKING:
     from mlxts import features
@@ -44,10 +48,12 @@ _HOMES = {
     "load_run": "mlxts.interop.saved",
 }
 
-device.prepare()
+blas.load()
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("mlxts")
     if name == "features":
         return import_module("mlxts.features")
     if name in _HOMES:

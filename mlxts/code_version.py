@@ -1,7 +1,7 @@
 """Which code made something: a digest of the files that its numbers depend on, found by imports.
 
 A run is its configuration, the bytes of its data and the code that decides its numbers. That code
-is whatever `dataset.build` and the training loop import, directly or through one another; cached
+is whatever `dataset/build.py` and the training loop import, directly or through one another; cached
 features depend on whatever the module that computes them imports. No list of folders is kept by
 hand: a release lag that moves makes other runs, a comment in a module that nothing numeric imports
 (the report, the log, the console) does not.
@@ -17,7 +17,7 @@ from mlxts.files import canonical_hash, digest
 
 PACKAGE = Path(__file__).parent
 # Where the numbers of a run begin: its samples, the model and what it starts from, its steps.
-RUN = ("mlxts.dataset", "mlxts.training.start", "mlxts.training.loop")
+RUN = ("mlxts.dataset.build", "mlxts.training.start", "mlxts.training.loop")
 # Where the numbers of cached features begin.
 FEATURES = ("mlxts.features.cache",)
 

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import config, locks, run_files
-from mlxts import dataset as datasets
+from mlxts import locks, run_files
+from mlxts.config.loading import load_config
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset
 from mlxts.errors import ConfigError, DataError
 from mlxts.evaluation import comparison, conformal, metrics, predictions, runs, score
 from mlxts.files import sweep, write_json
@@ -165,9 +167,9 @@ def predict_split(folder: Path, split: str) -> pl.DataFrame:
     return predictions.table(samples, split, trained.outputs(split))
 
 
-def dataset_of(folder: Path) -> datasets.Dataset:
+def dataset_of(folder: Path) -> Dataset:
     """The data that a run was trained on, not what has been downloaded since."""
-    return datasets.build(run.pinned_configuration(folder))
+    return build_dataset(run.pinned_configuration(folder))
 
 
 def predictions_of(folder: Path) -> pl.DataFrame:
@@ -266,7 +268,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
     """
     trained = run.load(folder)
     pinned = trained.plan.dataset
-    newest = datasets.build(config.load(folder / "config.yaml"))
+    newest = build_dataset(load_config(folder / "config.yaml"))
     if newest.names != pinned.names:
         raise DataError(f"{folder.name} reads other features than this version makes; train again")
     symbol = symbol or newest.score_on
@@ -305,7 +307,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
     }
 
 
-def _decision_row(data: datasets.Dataset, symbol: str, day: date | None) -> int:
+def _decision_row(data: Dataset, symbol: str, day: date | None) -> int:
     bars = data.bars.with_row_index("row").filter(
         pl.Series(data.eligible) & (pl.col("symbol") == symbol)
     )

@@ -3,11 +3,13 @@
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import math
 import os
 import re
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Generator
@@ -18,6 +20,7 @@ from typing import Any
 from mlxts.errors import StorageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_FILES = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
 TEMPORARY = ".tmp"  # in every temporary name, which begins with a dot
 
 
@@ -51,6 +54,32 @@ def cache_folder() -> Path:
     `~/Library/Caches` on macOS and `~/.cache` elsewhere."""
     usual = Path("Library", "Caches") if sys.platform == "darwin" else Path(".cache")
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / usual) / "mlxts"
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a regular file; of a pipe or a device they may never end, or never begin.
+
+    Raises:
+        OSError: no such file, no permission, or a folder, a pipe, a socket or a device.
+    """
+    kind = stat.S_IFMT(path.stat().st_mode)
+    if kind != stat.S_IFREG:
+        reason = f"it is {_NO_FILES.get(kind, 'a device')}, not a regular file"
+        raise OSError(errno.EINVAL, reason, str(path))
+    return path.read_bytes()
+
+
+def read_text(path: Path, *, encoding: str = "utf-8") -> str:
+    """The text of a regular file. Raises OSError, as `read_bytes` does, and UnicodeDecodeError."""
+    return io.TextIOWrapper(io.BytesIO(read_bytes(path)), encoding=encoding).read()
+
+
+def reason(error: Exception) -> str:
+    """Why a file could not be read, in words and one line: without a number and its path."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1} is not UTF-8"
+    said = error.strerror if isinstance(error, OSError) else None
+    return " ".join((said or str(error)).split())
 
 
 @contextmanager

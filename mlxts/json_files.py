@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
+from mlxts import files
 from mlxts.errors import MlxtsError
 
 T = TypeVar("T")
@@ -118,9 +119,10 @@ def build(value: Any, kind: type[T], *, where: str, error: type[MlxtsError], way
 
 def _bytes(path: Path, error: type[MlxtsError], way_out: str) -> bytes:
     try:
-        return path.read_bytes()
+        return files.read_bytes(path)
     except OSError as reason:
-        what = "it is not there" if isinstance(reason, FileNotFoundError) else reason.strerror
+        gone = isinstance(reason, FileNotFoundError)
+        what = "it is not there" if gone else files.reason(reason)
         raise error(f"{path} cannot be read: {what}; {way_out}") from reason
 
 

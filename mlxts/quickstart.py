@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from mlxts import config, protocol
-from mlxts.config import ExperimentConfig
+from mlxts import protocol
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
 from mlxts.data.sources.files import FilesSource
 from mlxts.errors import ConfigError
 
@@ -56,7 +57,7 @@ def configuration(answers: Answers) -> ExperimentConfig:
     """
     if not answers.symbols:
         raise ConfigError("--symbols: name at least one, e.g. SPY")
-    return config.build(
+    return build_config(
         {
             "name": answers.output.stem,
             "mode": "exploratory",

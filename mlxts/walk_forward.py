@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import config as configurations
-from mlxts import dataset as datasets
-from mlxts import experiment, run_files, splits
-from mlxts.config import ExperimentConfig
+from mlxts import experiment, run_files
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
 from mlxts.data import bars
-from mlxts.dataset import Dataset
+from mlxts.dataset import splits
+from mlxts.dataset.samples import Dataset, is_scored
 from mlxts.errors import EmptySplitError
-from mlxts.evaluation import baselines, oracle, predictions, runs, score
-from mlxts.evaluation.baselines import Reference
+from mlxts.evaluation import oracle, predictions, runs, score
+from mlxts.evaluation.reference import Reference, fit_baselines
 from mlxts.training import run
 from mlxts.training.events import Listener
 from mlxts.training.run import Plan
@@ -71,7 +71,7 @@ def origins(configuration: ExperimentConfig, count: int) -> list[ExperimentConfi
     """A configuration at `count` origins, the oldest first."""
     values = configuration.model_dump(mode="json")
     return [
-        configurations.build(
+        build_config(
             {
                 **values,
                 "name": f"{configuration.name}-origin-{number}",
@@ -92,7 +92,7 @@ def plan(configuration: ExperimentConfig) -> Plan:
     """
     try:
         planned = run.plan(configuration)
-        if datasets.scored(planned.dataset.samples[SCORED], planned.dataset.score_on).any():
+        if is_scored(planned.dataset.samples[SCORED], planned.dataset.score_on).any():
             return planned
         reason = f"nothing of {planned.dataset.score_on} to score"
     except EmptySplitError as error:
@@ -138,7 +138,7 @@ def look(planned: Plan) -> Origin:
     data = planned.dataset
     own = foresee(planned.folder)
     asked = ("train", SCORED)
-    found = baselines.beside(data, asked)
+    found = fit_baselines(data, asked)
     tables = {runs.MODEL: own, **found.tables, **oracle.forecast(data, asked)}
     tables = {name: table.filter(pl.col("split").is_in(asked)) for name, table in tables.items()}
     figures = score.score_models(tables, data, (SCORED,), found.reference)[SCORED]
@@ -167,7 +167,7 @@ def pooled(found: list[Origin]) -> dict[str, score.Figures]:
             [o.tables[name] for o, name in zip(found, names, strict=True) if name]
         )
     dates = [
-        samples.dates[datasets.scored(samples, data.score_on)]
+        samples.dates[is_scored(samples, data.score_on)]
         for samples in (origin.plan.dataset.samples[SCORED] for origin in found)
     ]
     return score.score(

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-import mlxts.platform.device  # noqa: F401
+from mlxts import platform
+
+platform.enable()  # as the command line does
 
 # How long an example takes is the machine's business: other work on it must fail no test.
 settings.register_profile("no_deadline", deadline=None)

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from mlxts import config, files
+from mlxts import files
+from mlxts.config.loading import build_config
 from mlxts.data import store
-from mlxts.data.sources.simulated import SimulatedSource
+from mlxts.simulation.source import SimulatedSource
 
 SETTINGS: dict[str, Any] = {
     "name": "small",
@@ -33,5 +34,5 @@ def simulated(
     source = SimulatedSource("sv", first=first, last=last)
     bars = source.fetch("SPY")
     store.register_raw(bars.frame, source="simulated", symbol="SPY", parameters=bars.parameters)
-    files.write_text(home / "small.yaml", config.build(SETTINGS).to_yaml())
+    files.write_text(home / "small.yaml", build_config(SETTINGS).to_yaml())
     return home

@@ -37,8 +37,8 @@ def test_importing_the_package_imports_nothing_heavy_and_its_names_come_when_use
 
 
 def test_the_fast_blas_is_there_before_mlx_whatever_is_used_first() -> None:
-    code = "import mlxts; mlxts.load_model; print(mlxts.platform.device.prepare().name)"
-    assert _python(code) == mlxts.platform.device.prepare().name
+    code = "import mlxts; mlxts.load_model; print(mlxts.platform.blas.load().name)"
+    assert _python(code) == mlxts.platform.blas.load().name
     assert _python(code) != "late"
 
 

@@ -8,12 +8,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlxts"
 STAIRCASE = [
-    "protocol", "errors", "files", "formats", "tables", "json_files", "code_version", "locks",
-    "run_files", "yamltext", "dataset_matrix", "validation", "config", "transfer", "platform",
-    "data",
-    "features", "targets", "splits", "dataset", "model", "training", "thermal", "console",
-    "tracking", "evaluation", "experiment", "interop", "walk_forward", "search", "scaling",
-    "report", "quickstart", "workspace", "cli", "__main__",
+    "interrupt", "protocol", "errors", "files", "formats", "tables", "json_files", "code_version",
+    "locks", "run_files", "config", "transfer", "platform", "data", "simulation", "features",
+    "dataset", "baselines", "model", "training", "thermal", "console", "tracking", "evaluation",
+    "experiment", "interop", "walk_forward", "search", "scaling", "report", "quickstart",
+    "workspace", "cli", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))

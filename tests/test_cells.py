@@ -7,12 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts import config, dataset, dataset_matrix
+from mlxts.config import dataset_matrix
+from mlxts.config.loading import build_config
 from mlxts.data import calendar, store
 from mlxts.data.sources.files import FilesSource
-from mlxts.data.sources.simulated import SimulatedSource
-from mlxts.dataset import Dataset
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset
 from mlxts.protocol import SPLIT_NAMES
+from mlxts.simulation.source import SimulatedSource
 
 FIRST, LAST = date(2019, 1, 2), date(2025, 3, 31)
 BEGINS = date(2021, 6, 1)  # of the VIX here
@@ -20,7 +22,7 @@ BEGINS = date(2021, 6, 1)  # of the VIX here
 
 def build(cell: str) -> Dataset:
     values = {"name": "t", "mode": "exploratory", "data": {"cell": cell}}
-    return dataset.build(config.build(values), register=False)
+    return build_dataset(build_config(values), register=False)
 
 
 @pytest.fixture(scope="module")

@@ -40,8 +40,9 @@ def test_what_decides_data_changes_runs_and_cached_features(
 
 
 @pytest.mark.parametrize(
-    "file", ["targets.py", "splits.py", "dataset.py", "model/revin.py", "training/step.py",
-             "training/start.py", "training/offset.py", "model/har.py", "model/parameter_budget.py"]
+    "file", ["dataset/labels.py", "dataset/splits.py", "dataset/build.py", "baselines/har.py",
+             "model/revin.py", "model/parameter_budget.py",
+             "training/step.py", "training/start.py", "training/offset.py"]
 )  # fmt: skip
 def test_what_decides_labels_models_or_steps_changes_runs_and_no_cached_feature(
     tmp_path: Path, file: str
@@ -62,7 +63,7 @@ def test_a_comment_where_nothing_is_computed_changes_neither(tmp_path: Path, fil
 
 
 def test_what_a_file_manager_or_an_editor_leaves_behind_changes_neither(tmp_path: Path) -> None:
-    copy = _edited(tmp_path, "dataset.py", '"""', '"""')
+    copy = _edited(tmp_path, "dataset/build.py", '"""', '"""')
     for folder in (copy, copy / "features", copy / "data"):
         (folder / ".DS_Store").write_bytes(b"\0")
         (folder / ".engine.py.swp").write_bytes(b"\0")

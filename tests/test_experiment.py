@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts import config, experiment
+from mlxts import experiment
+from mlxts.config.loading import load_config
 from mlxts.errors import DataError, RunError
 from mlxts.evaluation import predictions, runs
 from mlxts.thermal import policy
@@ -37,14 +38,14 @@ def _inside(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _plan(**overrides) -> run.Plan:
-    return run.plan(config.load(Path("small.yaml"), overrides))
+    return run.plan(load_config(Path("small.yaml"), overrides))
 
 
 @pytest.fixture(scope="module")
 def finished(workspace: Path) -> tuple[run.Plan, dict]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLXTS_HOME", str(workspace))
-        plan = run.plan(config.load(workspace / "small.yaml"))
+        plan = run.plan(load_config(workspace / "small.yaml"))
         return plan, experiment.execute(plan, emit=lambda event: None)
 
 

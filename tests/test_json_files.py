@@ -68,7 +68,7 @@ def test_a_damaged_file_is_one_line_with_the_way_out(
 def test_a_file_that_is_gone_or_a_folder_is_one_line_too(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"a\.json cannot be read: it is not there; make it again"):
         _read(tmp_path / "a.json")
-    with pytest.raises(RunError, match="cannot be read: Is a directory"):
+    with pytest.raises(RunError, match="cannot be read: it is a folder"):
         _read(tmp_path)
 
 

@@ -98,7 +98,7 @@ def test_the_macos_that_the_wheel_was_built_for_is_read_from_it(wheel: Path) -> 
 SESSION = """
 import json, os, platform, sys
 import mlxts
-from mlxts.platform import device as backend; from mlxts.platform import memory
+from mlxts.platform import device as backend; from mlxts.platform import blas, memory
 from mlxts.cli.app import app
 
 backend.matmul_gflops = lambda: 1.0  # no fast BLAS is loaded, as on a Mac
@@ -111,7 +111,7 @@ except FileNotFoundError:
     pass
 for arguments in json.loads(sys.argv[1]):
     app(arguments, standalone_mode=False)
-told = {"blas": backend.prepare().name, "memory": backend.memory()}
+told = {"blas": blas.load().name, "memory": backend.memory()}
 print("\\n" + json.dumps({**told, "largest": memory.largest_footprint()}))
 """
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mlxts import config, protocol, quickstart
+from mlxts import protocol, quickstart
 from mlxts.cli.docs import command_tree
+from mlxts.config.loading import load_config
 from mlxts.errors import ConfigError
 from mlxts.quickstart import Answers
 from mlxts.workspace import commands
@@ -27,7 +28,7 @@ def test_every_answer_makes_a_configuration_that_can_be_read_back(
     answers = Answers(source, GIVEN[source], task, budget, output)
     made = quickstart.configuration(answers)
     output.write_text(made.to_yaml())
-    assert config.load(output) == made
+    assert load_config(output) == made
     assert (made.mode, made.task, made.budget, made.name) == ("exploratory", task, budget, "first")
     assert made.data.score_on == made.data.symbols[0]
     assert made.data.splits == ("sample" if source == "sample" else "protocol")

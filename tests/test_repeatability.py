@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mlxts import config, experiment
+from mlxts import experiment
+from mlxts.config.loading import load_config
 from mlxts.console import Silent
 from mlxts.console.live import Live
 from mlxts.console.plain import Plain
@@ -41,7 +42,7 @@ def test_what_is_shown_changes_no_byte_and_neither_does_doing_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = homes.simulated(tmp_path, monkeypatch)
-    plan = run.plan(config.load(home / "small.yaml"))
+    plan = run.plan(load_config(home / "small.yaml"))
     found = []
     for reporter in _reporters().values():
         with reporter as report:
@@ -55,7 +56,7 @@ def test_a_run_says_which_threads_and_libraries_its_bytes_belong_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = homes.simulated(tmp_path, monkeypatch)
-    plan = run.plan(config.load(home / "small.yaml", {"training.max_epochs": 1}))
+    plan = run.plan(load_config(home / "small.yaml", {"training.max_epochs": 1}))
     run.train(plan, emit=lambda event: None, gate=lambda step: None)
     machine = json.loads((plan.folder / "run.json").read_text())["machine"]
     assert machine["threads"] == device.describe()["threads"] >= 1

@@ -11,12 +11,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts import config, experiment, protocol, walk_forward
+from mlxts import experiment, protocol, walk_forward
 from mlxts.cli import evaluate
 from mlxts.cli.scaling import scaling
+from mlxts.config.loading import build_config, load_config
 from mlxts.errors import ConfigError, EmptySplitError
 from mlxts.evaluation import predictions, runs, test_split_log
-from mlxts.evaluation.baselines import Reference
+from mlxts.evaluation.reference import Reference
 from mlxts.training import run
 from tests import homes
 
@@ -72,7 +73,7 @@ def test_all_windows_together_weigh_every_day_alike(workspace):
 
 
 def test_nothing_scored_was_trained_on_and_labels_end_inside_their_window(workspace):
-    for one in walk_forward.origins(config.load(workspace[0] / "small.yaml"), 2):
+    for one in walk_forward.origins(load_config(workspace[0] / "small.yaml"), 2):
         data = walk_forward.plan(one).dataset
         parts = [data.samples[name] for name in protocol.SPLIT_NAMES]
         for before, after in itertools.pairwise(parts):
@@ -110,7 +111,7 @@ def test_what_cannot_be_done_is_said(workspace):
     with pytest.raises(ConfigError, match="leave --split out"):
         call("evaluate", "small.yaml", "--origins", "2", "--split", "test")
     with pytest.raises(ConfigError, match=r"data\.origin"):
-        config.build({"name": "a", "data": {"origin": 1}})
+        build_config({"name": "a", "data": {"origin": 1}})
 
 
 def test_the_ledger_of_scaling_takes_the_windows_together_and_foresees_what_is_not_there(workspace):
@@ -134,10 +135,10 @@ def test_the_ledger_of_scaling_takes_the_windows_together_and_foresees_what_is_n
 def test_all_windows_are_compared_with_the_reference_of_each(workspace):
     """Where HAR is the better one at one origin and linear at another, both count, each its own."""
     later = walk_forward.look(
-        walk_forward.plan(walk_forward.origins(config.load(workspace[0] / "small.yaml"), 1)[0])
+        walk_forward.plan(walk_forward.origins(load_config(workspace[0] / "small.yaml"), 1)[0])
     )
     earlier = walk_forward.look(
-        walk_forward.plan(walk_forward.origins(config.load(workspace[0] / "small.yaml"), 2)[0])
+        walk_forward.plan(walk_forward.origins(load_config(workspace[0] / "small.yaml"), 2)[0])
     )
     two = [
         replace(origin, reference=replace(origin.reference, name=name))

@@ -76,8 +76,7 @@ _FREE = {
     ("workspace restore", "words"), ("workspace decide", "title"), ("workspace decide", "why"),
     ("workspace decide", "instead"), ("workspace decide", "evidence"), ("workspace phase", "title"),
     ("workspace phase", "stage"), ("workspace phase", "note_"), ("data sample", "rows"),
-    ("hpo run", "timeout"), ("hpo run", "trials"), ("evaluate", "origins"),
-    ("data download", "symbols"), ("train", "stall_seconds"),
+    ("hpo run", "trials"), ("evaluate", "origins"), ("data download", "symbols"),
 }  # fmt: skip
 _NAMES = ["", "../../x", "/etc", "nothing*", "n" * 300, "a\x07b\nc☃", "\udcff"]
 _NUMBERS = ["abc", "", "1e999999", "9" * 400, "nan"]

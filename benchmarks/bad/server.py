@@ -25,7 +25,7 @@ _LOADED = (
     "mlxts.cli.app", "mlxts.experiment", "mlxts.walk_forward", "mlxts.search.study",
     "mlxts.search.sweep", "mlxts.search.worker", "mlxts.report.page", "mlxts.report.paper",
     "mlxts.report.run_page", "mlxts.interop.export", "mlxts.scaling.mixed_effects",
-    "mlxts.workspace.handoff", "mlxts.workspace.documents", "mlxts.evaluation.baseline_registry",
+    "mlxts.workspace.handoff", "mlxts.workspace.documents", "mlxts.evaluation.baseline_selection",
     "mlxts.tracking.export", "sklearn.linear_model",
 )  # fmt: skip
 _CAPABILITIES = 0x20080522  # version 3 of the interface

@@ -63,14 +63,15 @@ def _at(home: Path) -> Generator[None]:
 
 
 def _data_and_configurations(home: Path) -> None:
-    from mlxts import config, files
+    from mlxts import files
+    from mlxts.config.loading import build_config
     from mlxts.data import store
-    from mlxts.data.sources.simulated import SimulatedSource
+    from mlxts.simulation.source import SimulatedSource
 
     source = SimulatedSource("sv", first=date(2018, 1, 2), last=date(2025, 3, 31))
     bars = source.fetch("SPY")
     store.register_raw(bars.frame, source="simulated", symbol="SPY", parameters=bars.parameters)
-    text = config.build(SETTINGS).to_yaml()
+    text = build_config(SETTINGS).to_yaml()
     files.write_text(home / "small.yaml", text)
     files.write_text(home / "search.yaml", text + SEARCH)
     files.write_text(home / "sweep.yaml", SWEEP)
@@ -78,9 +79,9 @@ def _data_and_configurations(home: Path) -> None:
 
 
 def _configuration(seed: int) -> Any:
-    from mlxts import config
+    from mlxts.config.loading import load_config
 
-    return config.load(Path("small.yaml"), {"seed": seed})
+    return load_config(Path("small.yaml"), {"seed": seed})
 
 
 def _train(seed: int) -> Path:
@@ -109,12 +110,13 @@ def _cut_short() -> None:
 def _tune() -> None:
     from dataclasses import asdict
 
-    from mlxts import dataset, files
+    from mlxts import files
+    from mlxts.dataset.build import build_dataset
     from mlxts.model import parameter_budget
     from mlxts.training import batch_size, memory_plan
 
     configuration = _configuration(3)
-    data = dataset.build(configuration)
+    data = build_dataset(configuration)
     shape = parameter_budget.solve(configuration.budget, len(data.names), configuration.model)
     plan = memory_plan.MemoryPlan.counted(configuration, shape)
     key = batch_size._key(configuration, data)
@@ -136,7 +138,7 @@ def _results(finished: list[Path]) -> None:
     from mlxts.workspace import scaffold
 
     test_split_log.record(finished[0].name, "SPY")
-    sweep.create(sweep_config.load(Path("sweep.yaml")), storage.open())
+    sweep.create(storage.open(), sweep_config.load(Path("sweep.yaml")))
     page.write(collect.gather(finished, draws=50), results.folder("report"))
     shutil.rmtree(results.folder("report") / "figures")  # hundreds of files that nothing reads
     files.write_json(

@@ -1,7 +1,7 @@
 """Our step, exactly as training takes it."""
 
-from mlxts import transfer
-from mlxts.platform import cpu_jit, device
+from mlxts import platform, transfer
+from mlxts.platform import blas, device
 
 # isort: split
 import mlx.core as mx
@@ -9,7 +9,8 @@ import mlx.nn as nn
 import numpy as np
 
 from contenders import case as given
-from mlxts.config import ModelConfig, TrainingConfig
+from mlxts.config.model import ModelConfig
+from mlxts.config.training import TrainingConfig
 from mlxts.model import flops, parameter_budget
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
 from mlxts.training.sampler import Batches
@@ -75,7 +76,7 @@ class Ours:
     def facts(self) -> dict[str, object]:
         """What the table says of the process: kernels, BLAS, FLOPs of one step."""
         return {
-            "kernels": "vector" if cpu_jit.enable(probe=False) else "stock",
-            "blas": device.prepare().name,
+            "kernels": "vector" if platform.enable() else "stock",
+            "blas": blas.load().name,
             "flops": flops.training_flops(self.shape, self._data.batches[0].size),
         }

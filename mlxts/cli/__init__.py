@@ -17,11 +17,16 @@ def main() -> None:
 
 
 def _command() -> None:
-    from mlxts.platform import device, huge_pages
+    from mlxts import interrupt
+
+    interrupt.raise_again()
+    from mlxts import platform
+    from mlxts.platform import huge_pages
 
     if sys.argv[1:] and sys.argv[1] in _TRAINING:
         huge_pages.start_again()
-    device.check_environment()
+    platform.check_environment()
+    platform.enable()
     _require_text()
 
     from mlxts.cli.app import app

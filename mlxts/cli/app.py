@@ -1,11 +1,12 @@
 """The root of the command line."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mlxts.cli import (
     data,
+    deprecated,
     docs,
     doctor,
     evaluate,
@@ -25,9 +26,15 @@ from mlxts.cli import (
 )
 from mlxts.cli.listing import Group
 
+
+class _Root(Group):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, deprecated.with_new_names(args))
+
+
 app = typer.Typer(
     name="mlxts",
-    cls=Group,
+    cls=_Root,
     help="Do neural scaling laws hold for transformers on financial time series?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

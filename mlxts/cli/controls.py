@@ -17,17 +17,17 @@ def controls(
     as_json: JsonOption = False,
 ) -> None:
     """List the markets that can be simulated and their dials; or write docs/controls.md."""
-    from mlxts.data.sources import simulated
+    from mlxts.simulation.markets import MARKETS, dials
 
     if write:
         from mlxts.report import controls as document
 
         write_document(document.render, output, as_json)
         return
-    dials = {name: simulated.dials(name) for name in simulated.MARKETS}
+    known = {name: dials(name) for name in MARKETS}
     rows = [
-        (kind.control, name, kind.says, ", ".join(f"{d}={v:g}" for d, v in dials[name].items()))
-        for name, kind in simulated.MARKETS.items()
+        (kind.control, name, kind.says, ", ".join(f"{d}={v:g}" for d, v in known[name].items()))
+        for name, kind in MARKETS.items()
     ]
     headings = ("control", "name", "what it shows", "dials")
-    render({"markets": dials}, as_json, Table.of("Controls", headings, rows))
+    render({"markets": known}, as_json, Table.of("Controls", headings, rows))

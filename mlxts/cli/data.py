@@ -173,14 +173,15 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Simulate a market and store it with the exact probability of every binary target."""
-    from mlxts import config
-    from mlxts.data.sources import simulated
+    from mlxts.config.yamltext import parse_override
+    from mlxts.simulation.markets import make
+    from mlxts.simulation.source import SimulatedSource
 
     _require_order(_day(start), _day(end))
-    dials = dict(config.parse_override(text) for text in dial or ())
-    simulated.make(market.value, dials)  # refused once, not once a symbol
+    dials = dict(parse_override(text) for text in dial or ())
+    make(market.value, dials)  # refused once, not once a symbol
     bounds = {"first": _day(start), "last": _day(end)}
-    chosen = simulated.SimulatedSource(
+    chosen = SimulatedSource(
         market.value, seed, **{k: v for k, v in bounds.items() if v}, dials=dials
     )
     name = (symbol or market.value).upper()

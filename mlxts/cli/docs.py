@@ -17,7 +17,7 @@ docs = typer.Typer(
 
 @docs.command()
 def render(as_json: JsonOption = False) -> None:
-    """Write the protocol's tables into the marked blocks of README, docs/ and .claude/."""
+    """Write the marked blocks of README, docs/ and .claude/, and the documents generated whole."""
     from mlxts.workspace import documents, project
 
     changed = documents.render(project.root())

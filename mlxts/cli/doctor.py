@@ -22,13 +22,13 @@ def doctor(as_json: JsonOption = False) -> None:
     """
     import psutil
 
-    from mlxts import files
+    from mlxts import files, platform
     from mlxts.data import store
-    from mlxts.platform import cpu_jit, device, wheels
+    from mlxts.platform import device, wheels
 
     if not as_json:
         note("measuring ...")
-    compiled = cpu_jit.enable(probe=True)
+    compiled = platform.enable(probe=True)
     findings: dict[str, Any] = {
         **device.describe(),
         "kernels": "vector" if compiled else "stock",

@@ -15,7 +15,7 @@ from mlxts.tables import Column, Table
 if TYPE_CHECKING:
     import polars as pl
 
-    from mlxts.dataset import Dataset
+    from mlxts.dataset.samples import Dataset
     from mlxts.evaluation.score import Scores
 
 
@@ -94,21 +94,22 @@ def baselines(
     as_json: JsonOption = False,
 ) -> None:
     """Fit baselines on the training split and score them: what has to be beaten."""
-    from mlxts import config as configurations
-    from mlxts import dataset as datasets
+    from mlxts.config.loading import load_config
+    from mlxts.config.yamltext import parse_override
+    from mlxts.dataset.build import build_dataset
     from mlxts.errors import ConfigError, DataError
-    from mlxts.evaluation import baseline_registry, score
-    from mlxts.evaluation import baselines as forecasters
+    from mlxts.evaluation import baseline_selection, score
+    from mlxts.evaluation.reference import fit_baselines
 
     if split is SplitName.test:
         raise ConfigError(
             "the test split is opened only by `mlxts evaluate RUN --split test`, which records it"
         )
-    changes = dict(configurations.parse_override(text) for text in overrides or [])
-    configuration = configurations.load(config, changes)
+    changes = dict(parse_override(text) for text in overrides or [])
+    configuration = load_config(config, changes)
     tell = (lambda line: None) if as_json else note
-    dataset = datasets.build(configuration)
-    line = baseline_registry.choose(
+    dataset = build_dataset(configuration)
+    line = baseline_selection.choose(
         configuration,
         len(dataset.samples["train"]),
         len(dataset.names),
@@ -117,7 +118,7 @@ def baselines(
         progress=tell,
     )
     place = {name: number for number, name in enumerate(line.chosen, start=1)}
-    found = forecasters.beside(
+    found = fit_baselines(
         dataset,
         dict.fromkeys(("train", split)),
         line.chosen,
@@ -187,12 +188,12 @@ def _on_screen(row: dict[str, Any]) -> dict[str, Any]:
 
 def _open_test(folder: Path, dataset: "Dataset") -> "pl.DataFrame":
     """Record the look, then predict the test split and keep its rows with the run."""
-    from mlxts import dataset as datasets
     from mlxts import experiment
+    from mlxts.dataset.samples import is_scored
     from mlxts.errors import EmptySplitError
     from mlxts.evaluation import predictions, test_split_log
 
-    if not datasets.scored(dataset.samples["test"], dataset.score_on).any():
+    if not is_scored(dataset.samples["test"], dataset.score_on).any():
         raise EmptySplitError(
             f"the test split of this run's data holds no sample of {dataset.score_on}; "
             "train on data that reaches into it"

@@ -12,7 +12,7 @@ from mlxts.tables import Column, Table
 if TYPE_CHECKING:
     import polars as pl
 
-    from mlxts.config import DataConfig
+    from mlxts.config.data import DataConfig
     from mlxts.features.audit import Audit
     from mlxts.features.feature import Feature
 
@@ -228,12 +228,12 @@ def docs(
 
 
 def _data(symbols: list[str] | None, source: str, timescale: str = "daily") -> "DataConfig":
-    from mlxts import config
+    from mlxts.config.loading import build_config
 
     chosen = tuple(symbol.upper() for symbol in symbols or ["SPY"])
     values = {"source": source, "symbols": chosen, "score_on": chosen[0]}
     experiment = {"name": "features", "mode": "exploratory", "data": values}
-    return config.build({**experiment, "timescale": timescale}, origin="features").data
+    return build_config({**experiment, "timescale": timescale}, origin="features").data
 
 
 def _bars(symbol: str, source: str) -> "pl.DataFrame":

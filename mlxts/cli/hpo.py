@@ -1,6 +1,7 @@
 """`hpo`: search hyperparameters within a budget, look at what was found, take the winner."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,9 +10,11 @@ import typer
 from mlxts import formats
 from mlxts.cli.listing import Group
 from mlxts.cli.output import JsonOption, Note, Part, note, render
+from mlxts.cli.seconds import seconds
+from mlxts.cli.train import exit_unless_finished
 from mlxts.cli.worker import (
-    GraceOption,
     HeartbeatOption,
+    HeartbeatTimeoutOption,
     PerDeviceOption,
     StorageOption,
     WaitOption,
@@ -21,7 +24,10 @@ from mlxts.tables import Column, Table
 if TYPE_CHECKING:
     import optuna
 
-    from mlxts.search.analysis import Optimism
+    from mlxts.search.analysis import SelectionBias
+    from mlxts.search.jobs import Job
+    from mlxts.training.events import Listener
+    from mlxts.training.run import Plan
 
 
 class _SearchByDefault(Group):
@@ -49,7 +55,9 @@ StudyArgument = Annotated[str, typer.Argument(help="A study's name, or the begin
 def run_(
     config: Annotated[Path, typer.Argument(help="An experiment with a section `search:`.")],
     trials: Annotated[int | None, typer.Option(min=1, help="In all, earlier ones counted.")] = None,
-    timeout: Annotated[float | None, typer.Option(min=0.0, help="Seconds, this session.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(parser=seconds(), metavar="SECONDS", help="For this session.")
+    ] = None,
     storage: StorageOption = None,
     study: Annotated[
         str | None, typer.Option(help="Default: follows from the configuration.")
@@ -64,67 +72,75 @@ def run_(
     per_device: PerDeviceOption = 1,
     wait: WaitOption = False,
     heartbeat: HeartbeatOption = 60,
-    grace: GraceOption = 120,
+    heartbeat_timeout: HeartbeatTimeoutOption = 120,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Search; Ctrl-C ends it cleanly and the same command goes on."""
-    from mlxts import config as configurations
-    from mlxts import protocol
-    from mlxts.search import screen, space, worker_checks
+    from mlxts.config.loading import load_config
+    from mlxts.config.yamltext import parse_override
+    from mlxts.console import study_screen
+    from mlxts.console.study_progress import CurrentTrial
+    from mlxts.search import snapshot, space, worker_checks
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
-    values = dict(configurations.parse_override(text) for text in overrides or [])
+    values = dict(parse_override(text) for text in overrides or [])
     if trials is not None:
         values["search.trials"] = trials
     if timeout is not None:
         values["search.timeout"] = timeout
-    experiment = configurations.load(config, values)
+    experiment = load_config(config, values)
     search = space.read(experiment)
-    with storages.opened(storage, storages.Heartbeat(heartbeat, grace), tell=note) as store:
+    beat = storages.Heartbeat(heartbeat, heartbeat_timeout)
+    with storages.opened(storage, beat, notify=note) as store:
         one = studies.create(store, experiment, search, name=study, resume=resume)
         with (
-            worker_checks.device_to_itself(per_device, wait=wait, tell=note),
-            screen.make(quiet=quiet, json=as_json) as report,
+            worker_checks.device_to_itself(per_device, wait=wait, notify=note),
+            study_screen.make(quiet=quiet, json=as_json) as screen,
         ):
-            reason = studies.run_all(one, store, watcher=report, timeout=search.timeout)
+
+            def listen(job: "Job", plan: "Plan") -> "nullcontext[Listener]":
+                screen.begin(snapshot.take(one), CurrentTrial(job.trial.number, job.trial.params))
+                return nullcontext(screen)
+
+            reason = studies.run_all(
+                one,
+                store,
+                listen,
+                after_trial=lambda study: screen.end(snapshot.take(study)),
+                timeout=search.timeout,
+            )
         result = {"study": one.study_name, "ended": reason, **_result(one)}
         render(result, as_json, [f"{one.study_name}: {reason}", *_winner(one)])
-    codes = {
-        "interrupted": protocol.EXIT_INTERRUPTED,
-        "overheated": protocol.EXIT_OVERHEATED,
-    }
-    if reason in codes:
-        raise typer.Exit(codes[reason])
+    if reason in ("interrupted", "overheated"):
+        exit_unless_finished(reason)
 
 
 @hpo.command("list")
 def list_(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     """Every study of the storage."""
     from mlxts.errors import MlxtsError
-    from mlxts.search import progress
+    from mlxts.search import snapshot
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
     rows = []
-    with storages.opened(storage, tell=note) as store:
+    with storages.opened(storage, notify=note) as store:
         for name in storages.study_names(store, studies.KIND):
             try:
                 one = studies.load(store, name)
             except (MlxtsError, LookupError, TypeError, ValueError) as error:
                 note(f"{name} is left out, another version wrote it: {error}")
                 continue
-            seen = progress.Progress()
-            seen.ended(one)
-            leader = seen.best
+            now = snapshot.take(one)
             rows.append(
                 {
                     "study": name,
-                    "ended": seen.counts.ended,
-                    "trials": seen.target,
-                    "best": leader.value if leader else None,
-                    "trial": leader.number if leader else None,
+                    "ended": now.n_ended,
+                    "trials": now.target,
+                    "best": now.best.value if now.best else None,
+                    "trial": now.best.number if now.best else None,
                 }
             )
     columns = [Column(key) for key in ("study", "ended", "trials", "best", "trial")]
@@ -145,27 +161,25 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Importance, the best trials side by side, why others ended, and selection optimism."""
-    from mlxts import console, protocol
-    from mlxts.search import analysis, objective, worker_checks
+    from mlxts import console
+    from mlxts.search import analysis, worker_checks
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
+    from mlxts.search.jobs import TrialInterrupted
 
-    with storages.opened(storage, tell=note) as store:
+    with storages.opened(storage, notify=note) as store:
         one = studies.load(store, study)
         if rerun_seeds:
             try:
                 with (
-                    worker_checks.device_to_itself(per_device, wait=wait, tell=note),
+                    worker_checks.device_to_itself(per_device, wait=wait, notify=note),
                     console.make(json=as_json) as report,
                 ):
                     analysis.rerun(one, rerun_seeds, emit=report)
-            except objective.Halted as halted:
-                note(f"{halted.status}: {halted.message}")
-                overheated = halted.status == "overheated"
-                raise typer.Exit(
-                    protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED
-                ) from halted
-        result = {"study": one.study_name, **_result(one), **_insight(one, top)}
+            except TrialInterrupted as interrupted:
+                note(f"{interrupted.status}: {interrupted.message}")
+                exit_unless_finished(interrupted.status)
+        result = {"study": one.study_name, **_result(one), **_analysis(one, top)}
         render(result, as_json, _analysis_screen(one, result))
 
 
@@ -179,13 +193,13 @@ def best(
     as_json: JsonOption = False,
 ) -> None:
     """The winner's parameters, and a configuration that trains exactly it."""
+    from mlxts.console.study_progress import spelled
     from mlxts.errors import ConfigError
     from mlxts.files import write_text
-    from mlxts.search import progress
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
-    with storages.opened(storage, tell=note) as store:
+    with storages.opened(storage, notify=note) as store:
         one = studies.load(store, study)
         leader, configuration = studies.winner(one)
         if write is not None:
@@ -194,7 +208,7 @@ def best(
             named = configuration.model_copy(update={"name": write.stem})
             heading = (
                 f"# The winner of {one.study_name}: trial {leader.number}, validation loss "
-                f"{leader.value:.6f}.\n# {progress.parameters(leader.params)}\n"
+                f"{leader.value:.6f}.\n# {spelled(leader.params)}\n"
             )
             write_text(write, heading + named.to_yaml())
         written = {"config": configuration.model_dump(mode="json"), "written": write}
@@ -211,30 +225,23 @@ def _result(one: "optuna.Study") -> dict[str, Any]:
     return {"best": objective.describe(leader) if leader else None, "trials": trials}
 
 
-def _insight(one: "optuna.Study", count: int) -> dict[str, Any]:
+def _analysis(one: "optuna.Study", count: int) -> dict[str, Any]:
     from dataclasses import asdict
 
     from mlxts.search import analysis
 
-    optimism = analysis.optimism(one)
+    bias = analysis.selection_bias(one)
+    derived = ("mean", "error", "optimism", "against_baseline", "better")
     return {
         "top": [trial.number for trial in analysis.top(one, count)],
         "importance": [asdict(row) for row in analysis.importance(one)],
         "spread": analysis.spread(one),
-        "optimism": optimism
-        and {
-            **asdict(optimism),
-            "mean": optimism.mean,
-            "error": optimism.error,
-            "optimism": optimism.optimism,
-            "against_baseline": optimism.against_baseline,
-            "better": optimism.better,
-        },
+        "optimism": bias and {**asdict(bias), **{key: getattr(bias, key) for key in derived}},
     }
 
 
 def _winner(one: "optuna.Study") -> list[Part]:
-    from mlxts.search import progress
+    from mlxts.console.study_progress import spelled
     from mlxts.search import study as studies
 
     leader = studies.best(one)
@@ -242,7 +249,7 @@ def _winner(one: "optuna.Study") -> list[Part]:
         return [f"no trial is complete yet; `mlxts hpo show {one.study_name}` says why"]
     return [
         f"best: trial {leader.number}, validation loss {formats.loss(leader.value)}",
-        f"      {progress.parameters(leader.params)}",
+        f"      {spelled(leader.params)}",
         f"      run {leader.user_attrs.get('run_id')}",
     ]
 
@@ -275,7 +282,7 @@ def _analysis_screen(one: "optuna.Study", result: dict[str, Any]) -> Iterator[Pa
         yield Note(f"Importance needs {analysis.ENOUGH} complete trials with different values.")
     yield from _reasons(result)
     if result["top"]:
-        yield from _optimism(analysis.optimism(one), one.study_name)
+        yield from _selection_bias(analysis.selection_bias(one), one.study_name)
 
 
 def _top(name: str, result: dict[str, Any]) -> Iterator[Part]:
@@ -315,23 +322,23 @@ def _reasons(result: dict[str, Any]) -> Iterator[Part]:
         yield Note(f"Suggested again, and not trained again: {formats.count(twins, 'trial')}.")
 
 
-def _optimism(optimism: "Optimism | None", name: str) -> Iterator[Part]:
+def _selection_bias(bias: "SelectionBias | None", name: str) -> Iterator[Part]:
     from mlxts.evaluation import comparison
 
-    if optimism is None:
+    if bias is None:
         yield Note(
             "The best of many values is too good: it was chosen for its luck as well. "
             f"See by how much: mlxts hpo show {name} --rerun-seeds 5"
         )
         return
-    verdicts = [comparison.against(rerun.verdict, rerun.reference) for rerun in optimism.reruns]
+    verdicts = [comparison.against(rerun.verdict, rerun.reference) for rerun in bias.reruns]
     rows = [
-        {"run": "as selected", "value": optimism.selected},
+        {"run": "as selected", "value": bias.selected},
         *(
             vars(rerun) | {"run": f"seed {rerun.seed}", "verdict": verdict}
-            for rerun, verdict in zip(optimism.reruns, verdicts, strict=True)
+            for rerun, verdict in zip(bias.reruns, verdicts, strict=True)
         ),
-        {"run": "mean of re-runs", "value": optimism.mean},
+        {"run": "mean of re-runs", "value": bias.mean},
     ]
     columns = (
         Column("run"),
@@ -341,17 +348,17 @@ def _optimism(optimism: "Optimism | None", name: str) -> Iterator[Part]:
         Column("verdict"),
     )
     yield Table("Selection optimism: the winner trained again with other seeds", columns, rows)
-    known = formats.known(optimism.error)
-    error = f" (standard error {formats.loss(optimism.error)})" if known else ""
-    difference = formats.difference(optimism.optimism)
+    known = formats.known(bias.error)
+    error = f" (standard error {formats.loss(bias.error)})" if known else ""
+    difference = formats.difference(bias.optimism)
     yield f"optimism {difference}{error}: how much the selected value flatters"
-    if optimism.against_baseline is not None:
+    if bias.against_baseline is not None:
         counts = ", ".join(
             f"{verdict}: {verdicts.count(verdict)}"
             for verdict in dict.fromkeys(verdicts)
             if verdict
         )
-        difference = formats.difference(optimism.against_baseline)
+        difference = formats.difference(bias.against_baseline)
         yield f"re-runs against the best baseline: {difference}"
-        comparative = "better than" if optimism.better else "not better than"
+        comparative = "better than" if bias.better else "not better than"
         yield f"by their 95 % intervals {comparative} the reference ({counts})"

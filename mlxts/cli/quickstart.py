@@ -176,4 +176,4 @@ def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -
     with console.make(json=True) as report:
         summary = execute(emit=report)
     render({**said, "summary": summary}, as_json, ())
-    training.leave_unless_finished(summary)
+    training.exit_unless_finished(summary["status"])

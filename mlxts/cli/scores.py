@@ -8,7 +8,7 @@ from mlxts.formats import UNKNOWN, interval
 from mlxts.tables import Column, Table, ranged, with_ends
 
 if TYPE_CHECKING:
-    from mlxts.dataset import Dataset
+    from mlxts.dataset.samples import Dataset
     from mlxts.evaluation.score import Scores
 
 Figures = dict[str, Any]

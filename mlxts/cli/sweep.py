@@ -9,8 +9,8 @@ import typer
 from mlxts import formats
 from mlxts.cli.output import JsonOption, Part, note, render, show
 from mlxts.cli.worker import (
-    GraceOption,
     HeartbeatOption,
+    HeartbeatTimeoutOption,
     PerDeviceOption,
     QuietOption,
     StorageOption,
@@ -22,8 +22,8 @@ from mlxts.tables import Column, Row, Table
 if TYPE_CHECKING:
     import optuna
 
-    from mlxts.search.cost_estimate import Projection
-    from mlxts.search.sweep import Entry
+    from mlxts.search.cost_estimate import CostEstimate
+    from mlxts.search.sweep import SweepPoint
     from mlxts.search.sweep_config import Sweep
 
 _MOST_ROWS = 200  # of a plan's table; more are shown together where they cost the same
@@ -56,13 +56,13 @@ def plan(
     wanted = sweep_config.load(config)
     points = wanted.points()
     states, hashes = _begun(wanted, storage)
-    projections = cost_estimate.project(
+    estimates = cost_estimate.estimate(
         points,
         hashes or worker_checks.pins(point.config for point in points),
         timed=timed,
         progress=lambda text: None if as_json else note(f"{text} ..."),
     )
-    rows = [_planned(one, states.get(one.point.label)) for one in projections]
+    rows = [_planned(one, states.get(one.point.label)) for one in estimates]
     render({"sweep": wanted.name, "runs": rows}, as_json, _plan_screen(wanted, rows))
 
 
@@ -77,7 +77,7 @@ def run(
     per_device: PerDeviceOption = 1,
     wait: WaitOption = False,
     heartbeat: HeartbeatOption = 60,
-    grace: GraceOption = 120,
+    heartbeat_timeout: HeartbeatTimeoutOption = 120,
     quiet: QuietOption = False,
 ) -> None:
     """Train what is missing. Killed at any moment it can be started again and goes on."""
@@ -86,8 +86,9 @@ def run(
     from mlxts.search import sweep_config
 
     wanted = sweep_config.load(config)
-    with storages.opened(storage, storages.Heartbeat(heartbeat, grace), tell=note) as store:
-        study = sweeps.create(wanted, store)
+    beat = storages.Heartbeat(heartbeat, heartbeat_timeout)
+    with storages.opened(storage, beat, notify=note) as store:
+        study = sweeps.create(store, wanted)
         if retry_failed:
             note(
                 f"{formats.count(sweeps.retry_failed(study, store), 'failed run')} put back to wait"
@@ -95,9 +96,9 @@ def run(
         if not queue_only:
             work(
                 store, only=study.study_name, per_device=per_device, wait=wait, quiet=quiet,
-                idle_exit=True,
+                exit_when_idle=True,
             )  # fmt: skip
-        show(_status_screen(study, [_entry(entry) for entry in sweeps.ledger(study)]))
+        show(_status_screen(study, [_point_row(one) for one in sweeps.points(study)]))
 
 
 @sweep.command()
@@ -114,8 +115,8 @@ def status(
     from mlxts.search import sweep_config
 
     wanted = sweep_config.load(config)
-    with storages.opened(storage, tell=note) as store:
-        study = sweeps.find(wanted, store)
+    with storages.opened(storage, notify=note) as store:
+        study = sweeps.find(store, wanted)
         if study is None:
             named = f"sweep-{wanted.name}-"
             alike = [name for name in storages.study_names(store) if name.startswith(named)]
@@ -128,7 +129,7 @@ def status(
             note(
                 f"{formats.count(sweeps.retry_failed(study, store), 'failed run')} put back to wait"
             )
-        rows = [_entry(entry) for entry in sweeps.ledger(study)]
+        rows = [_point_row(one) for one in sweeps.points(study)]
     result = {"study": study.study_name, "runs": rows}
     render(result, as_json, _status_screen(study, rows))
 
@@ -143,15 +144,15 @@ def _begun(wanted: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, 
 
     if url is None and not storages.journal_path().exists():
         return {}, {}
-    with storages.opened(url, tell=note) as store:
-        study = sweeps.find(wanted, store)
+    with storages.opened(url, notify=note) as store:
+        study = sweeps.find(store, wanted)
         if study is None:
             return {}, {}
-        states = {entry.point.label: entry.state for entry in sweeps.ledger(study)}
+        states = {one.point.label: one.state for one in sweeps.points(study)}
         return states, study.user_attrs["data"]
 
 
-def _planned(one: "Projection", state: str | None) -> dict[str, Any]:
+def _planned(one: "CostEstimate", state: str | None) -> dict[str, Any]:
     return {
         "run": one.point.label,
         "run_id": one.run_id,
@@ -208,21 +209,21 @@ def _alike(rows: list[dict[str, Any]], columns: Sequence[Column]) -> list[Row]:
     ]
 
 
-def _entry(entry: "Entry") -> dict[str, Any]:
+def _point_row(one: "SweepPoint") -> dict[str, Any]:
     from mlxts import protocol
     from mlxts.evaluation import comparison
 
-    owner, reference = entry.attribute("owner") or {}, entry.attribute("reference")
-    value = entry.trial.value if entry.trial and entry.state == "done" else None
+    owner, reference = one.attribute("owner") or {}, one.attribute("reference")
+    value = one.trial.value if one.trial and one.state == "done" else None
     return {
-        "run": entry.point.label,
-        "state": entry.state,
+        "run": one.point.label,
+        "state": one.state,
         "loss": value,
-        "verdict": comparison.against(entry.attribute("verdict"), reference or protocol.BASELINE),
-        "run_id": entry.attribute("run_id"),
-        "machine": owner.get("host") if entry.state in ("done", "running", "failed") else None,
-        "failures": entry.tries,
-        "why": entry.why,
+        "verdict": comparison.against(one.attribute("verdict"), reference or protocol.BASELINE),
+        "run_id": one.attribute("run_id"),
+        "machine": owner.get("host") if one.state in ("done", "running", "failed") else None,
+        "failures": one.failures,
+        "why": one.why,
     }
 
 

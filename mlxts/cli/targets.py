@@ -10,7 +10,7 @@ from mlxts.formats import UNKNOWN
 from mlxts.tables import Column, Table
 
 if TYPE_CHECKING:
-    from mlxts.dataset import Dataset
+    from mlxts.dataset.samples import Dataset
     from mlxts.evaluation.base_rates import Rate
 
 targets = typer.Typer(name="targets", help="What is predicted.", no_args_is_help=True)
@@ -53,13 +53,14 @@ def table_(
 
 
 def _dataset(timescale: str, symbol: str, source: str, tier: int, splits: str) -> "Dataset":
-    from mlxts import config, dataset
+    from mlxts.config.loading import build_config
+    from mlxts.dataset.build import build_dataset
 
     data = {"source": source, "symbols": [symbol], "score_on": symbol}
     data["splits"] = splits or ("sample" if source == "sample" else "protocol")
     values = {"name": "targets", "mode": "exploratory", "timescale": timescale, "data": data}
-    configuration = config.build({**values, "features": {"tier": tier}}, origin="targets table")
-    return dataset.build(configuration, register=False)
+    configuration = build_config({**values, "features": {"tier": tier}}, origin="targets table")
+    return build_dataset(configuration, register=False)
 
 
 def _record(data: "Dataset", rates: "list[Rate]") -> dict[str, Any]:

@@ -13,6 +13,7 @@ import typer
 
 from mlxts.cli import output
 from mlxts.cli.output import JsonOption
+from mlxts.cli.seconds import seconds
 from mlxts.tables import Column, Row, Table
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def thermal(
     ] = "auto",
     once: Annotated[bool, typer.Option("--once", help="One reading, then end.")] = False,
     interval: Annotated[
-        float, typer.Option(min=0.1, max=3600, help="Seconds between readings.")
+        float,
+        typer.Option(parser=seconds(0.1, 3600), metavar="SECONDS", help="Between two readings."),
     ] = 1.0,
     record: Annotated[
         Path | None,

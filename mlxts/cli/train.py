@@ -12,11 +12,12 @@ import typer
 from mlxts import formats
 from mlxts.cli.output import JsonOption, Note, Part, Verbatim, note, render, show
 from mlxts.cli.scores import scores_screen
+from mlxts.cli.seconds import seconds
 from mlxts.cli.worker import PerDeviceOption, WaitOption
 from mlxts.tables import Table
 
 if TYPE_CHECKING:
-    from mlxts.config import ExperimentConfig
+    from mlxts.config.experiment import ExperimentConfig
     from mlxts.training.run import Plan
 
 ConfigArgument = Annotated[Path, typer.Argument(help="A YAML file, e.g. configs/demo.yaml.")]
@@ -45,7 +46,12 @@ def train(
         bool, typer.Option("--distributed", help="This process is one of several (mlx.launch).")
     ] = False,
     stall_seconds: Annotated[
-        float, typer.Option(help="With --distributed: a step that takes longer ends the process.")
+        float,
+        typer.Option(
+            parser=seconds(least=1.0),
+            metavar="SECONDS",
+            help="With --distributed: a step that takes longer ends the process.",
+        ),
     ] = 600.0,
     per_device: PerDeviceOption = 1,
     wait: WaitOption = False,
@@ -73,7 +79,7 @@ def train(
     if together.leads:
         train_plan(plan, execute, quiet=quiet, as_json=as_json, per_device=per_device, wait=wait)
     else:
-        leave_unless_finished(execute(emit=lambda event: None))
+        exit_unless_finished(execute(emit=lambda event: None)["status"])
 
 
 def batch_size(
@@ -91,8 +97,9 @@ def batch_size(
     """
     from dataclasses import asdict
 
-    from mlxts import dataset, protocol
+    from mlxts import protocol
     from mlxts.cli import tuning
+    from mlxts.dataset.build import build_dataset
     from mlxts.model import parameter_budget as budgets
     from mlxts.training import batch_size as tuner
 
@@ -103,7 +110,7 @@ def batch_size(
         configurations = [_load(config, named, each, first_of_sweep=True) for each in changes]
     records = []
     for configuration in configurations:
-        data = dataset.build(configuration)
+        data = build_dataset(configuration)
         shape = budgets.solve(configuration.budget, len(data.names), configuration.model)
         progress = (lambda message: None) if as_json else note
         record = tuner.tune(configuration, shape, data, progress)
@@ -146,25 +153,24 @@ def _load(
     Raises:
         ConfigError: it cannot be read, or is a sweep where an experiment is wanted.
     """
-    from mlxts import config as configurations
+    from mlxts.config.loading import build_config, load_config, read_mapping
+    from mlxts.config.yamltext import overridden, parse_override
 
     values = {key: value for key, value in named.items() if value is not None}
     # A timescale or task given by name takes its own horizon, unless one is given too.
     if "timescale" in values and "horizon" not in values:
         values["horizon"] = None
-    values |= dict(configurations.parse_override(text) for text in overrides or [])
-    read = configurations.read_mapping(path)
+    values |= dict(parse_override(text) for text in overrides or [])
+    read = read_mapping(path)
     if "axes" not in read:
-        return configurations.load(path, values)
+        return load_config(path, values)
     from mlxts.errors import ConfigError
     from mlxts.search import sweep_config
 
     if not first_of_sweep:
         raise ConfigError(f"{path} is a sweep of many experiments; run `mlxts sweep run {path}`")
     first = sweep_config.load(path).points()[0].config
-    return configurations.build(
-        configurations.overridden(first.model_dump(mode="json"), values), origin=str(path)
-    )
+    return build_config(overridden(first.model_dump(mode="json"), values), origin=str(path))
 
 
 def _recommend_tuning(plan: "Plan") -> None:
@@ -234,12 +240,12 @@ def _phases(record: dict[str, Any]) -> list[tuple[str, int]]:
     return [(f"canonical {split} samples", count) for split, count in canonical.items()]
 
 
-def leave_unless_finished(summary: dict[str, Any]) -> None:
+def exit_unless_finished(status: str) -> None:
     """End with the exit code of what cut training short, if anything did."""
     from mlxts import experiment, protocol
 
-    if summary["status"] not in experiment.FINISHED:
-        overheated = summary["status"] == "overheated"
+    if status not in experiment.FINISHED:
+        overheated = status == "overheated"
         raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)
 
 
@@ -268,7 +274,7 @@ def train_plan(
         show(plan_table(plan.record()))
     with ExitStack() as stack:
         if wait and not done_before:
-            stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, tell=note))
+            stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, notify=note))
         elif not done_before:
             for other in stack.enter_context(worker_checks.place_on_device(per_device)):
                 note(f"{other} trains on this device; both will take longer (--wait waits for it)")
@@ -276,7 +282,7 @@ def train_plan(
             summary = execute(emit=report)
     if summary["status"] not in experiment.FINISHED:
         render(summary, as_json, f"{summary['status']}: {summary['message']}")
-        leave_unless_finished(summary)
+        exit_unless_finished(summary["status"])
     picture = run_page.draw(plan.folder, plan.dataset)
     if done_before and not as_json:
         note(f"run {plan.run_id} was done before; this is what it said")

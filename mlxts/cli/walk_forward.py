@@ -8,7 +8,7 @@ from mlxts.cli.output import Note, Part, note, render
 from mlxts.tables import Column, Table, ranged, with_ends
 
 if TYPE_CHECKING:
-    from mlxts.config import ExperimentConfig
+    from mlxts.config.experiment import ExperimentConfig
     from mlxts.walk_forward import Origin
 
 Figures = dict[str, dict[str, Any]]  # by model
@@ -64,13 +64,13 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
 
 def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfig"]:
     """The run on the fixed split, which is trained if it is not there, and its configuration."""
-    from mlxts import config as configurations
     from mlxts import experiment, run_files
+    from mlxts.config.loading import load_config
     from mlxts.evaluation import runs
     from mlxts.training import run
 
     if Path(target).is_file():
-        configuration = configurations.load(Path(target))
+        configuration = load_config(Path(target))
         note("the fixed split")
         summary = _finish(run.plan(configuration), as_json)
     else:
@@ -86,12 +86,12 @@ def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfi
 def _finish(planned: Any, as_json: bool) -> dict[str, Any]:
     """Train a run to its end, unless it is there; ends the command where training is cut short."""
     from mlxts import console, run_files, walk_forward
-    from mlxts.cli.train import leave_unless_finished
+    from mlxts.cli.train import exit_unless_finished
 
     done = run_files.is_finished(planned.folder)
     with console.make(quiet=done, json=as_json) as report:
         summary = walk_forward.execute(planned, report)
-    leave_unless_finished(summary)
+    exit_unless_finished(summary["status"])
     return summary
 
 

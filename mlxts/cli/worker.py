@@ -1,5 +1,6 @@
-"""`worker`: do what waits in a storage, runs of sweeps and trials of searches."""
+"""`worker`: process the queued jobs of a storage, runs of sweeps and trials of searches."""
 
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ from mlxts.cli.output import note
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-    from mlxts.search.sweep_worker import Outcome
+    from mlxts.search.jobs import Job, Outcome
     from mlxts.training.events import Listener
     from mlxts.training.run import Plan
 
@@ -25,12 +26,12 @@ StorageOption = Annotated[
     ),
 ]
 HeartbeatOption = Annotated[
-    int, typer.Option(min=1, max=86_400, help="Seconds between two signs of life to a database.")
+    int, typer.Option(min=1, max=86_400, help="Seconds between two heartbeats to a database.")
 ]
-GraceOption = Annotated[
+HeartbeatTimeoutOption = Annotated[
     int,
     typer.Option(
-        min=1, max=604_800, help="Seconds of silence after which a worker counts as dead."
+        min=1, max=604_800, help="Seconds without a heartbeat until a worker counts as dead."
     ),
 ]
 PerDeviceOption = Annotated[
@@ -47,24 +48,25 @@ QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress, only wh
 
 def worker(
     storage: StorageOption = None,
-    once: Annotated[bool, typer.Option("--once", help="End after one piece of work.")] = False,
-    idle_exit: Annotated[
-        bool, typer.Option("--idle-exit", help="End when all work is done, here and elsewhere.")
+    once: Annotated[bool, typer.Option("--once", help="End after one job.")] = False,
+    exit_when_idle: Annotated[
+        bool, typer.Option("--exit-when-idle", help="End when all is done, here and elsewhere.")
     ] = False,
     study: Annotated[str | None, typer.Option(help="Work on this study alone.")] = None,
     per_device: PerDeviceOption = 1,
     wait: WaitOption = False,
     heartbeat: HeartbeatOption = 60,
-    grace: GraceOption = 120,
+    heartbeat_timeout: HeartbeatTimeoutOption = 120,
     quiet: QuietOption = False,
 ) -> None:
-    """Claim work of any kind, runs of sweeps and trials of searches, and do it."""
+    """Process queued jobs of any kind: runs of sweeps and trials of searches."""
     from mlxts.search import storage as storages
 
-    with storages.opened(storage, storages.Heartbeat(heartbeat, grace), tell=note) as store:
+    beat = storages.Heartbeat(heartbeat, heartbeat_timeout)
+    with storages.opened(storage, beat, notify=note) as store:
         work(
             store, only=study, per_device=per_device, wait=wait, quiet=quiet,
-            idle_exit=idle_exit, once=once,
+            exit_when_idle=exit_when_idle, once=once,
         )  # fmt: skip
 
 
@@ -75,50 +77,43 @@ def work(
     per_device: int,
     wait: bool,
     quiet: bool,
-    idle_exit: bool,
+    exit_when_idle: bool,
     once: bool = False,
 ) -> None:
     """Work until the loop ends; its exit code says why."""
     import signal
 
-    from mlxts import protocol
+    from mlxts.cli.train import exit_unless_finished
     from mlxts.errors import SearchError
     from mlxts.platform import device
     from mlxts.search import worker, worker_checks
 
     @contextmanager
-    def listen(plan: "Plan") -> "Generator[Listener]":
+    def listen(job: "Job", plan: "Plan") -> "Generator[Listener]":
         from mlxts import console
 
         note(f"{plan.run_id} begins on {device.device_name()}")
-        with console.make(quiet=quiet or not _is_terminal()) as report:
+        with console.make(quiet=quiet or not sys.stdout.isatty()) as report:
             yield report
 
     def done(study: str, outcome: "Outcome") -> None:
-        print(f"{_sentence(outcome)} ({worker.standing(study, store)})", flush=True)
+        print(f"{_sentence(outcome)} ({worker.progress(study, store)})", flush=True)
 
     # A worker that is told to end puts back what it has claimed, wherever it is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with worker_checks.device_to_itself(per_device, wait=wait, tell=note):
-            tally = worker.loop(
-                store, listen=listen, tell=note, done=done, only=only, once=once,
-                idle_exit=idle_exit,
+        with worker_checks.device_to_itself(per_device, wait=wait, notify=note):
+            report = worker.loop(
+                store, listen=listen, notify=note, done=done, only=only, once=once,
+                exit_when_idle=exit_when_idle,
             )  # fmt: skip
     except KeyboardInterrupt:
         note("interrupted; what was begun waits again")
-        raise typer.Exit(protocol.EXIT_INTERRUPTED) from None
-    if tally.stopped_by:
-        overheated = tally.stopped_by == "overheated"
-        raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)
-    if tally.refused and not tally.outcomes:
-        raise SearchError(next(iter(tally.refused.values())))
-
-
-def _is_terminal() -> bool:
-    import sys
-
-    return sys.stdout.isatty()
+        exit_unless_finished("interrupted")
+    else:
+        exit_unless_finished(report.stopped_by or "finished")
+        if report.refused and not report.outcomes:
+            raise SearchError(next(iter(report.refused.values())))
 
 
 def _sentence(outcome: "Outcome") -> str:

@@ -1,7 +1,8 @@
 """The live screen: drawn in place, four times a second at most."""
 
 import threading
-from typing import Self
+from collections.abc import Callable
+from typing import Any, Self
 
 import rich.live
 from rich.console import Console, RenderableType
@@ -16,12 +17,19 @@ REFRESH = 4  # Hz
 class Live:
     """Holds the lower part of the terminal; what others print scrolls above it."""
 
-    def __init__(self, console: Console, state: RunState | None = None) -> None:
-        self._console = console
-        self._state = state or RunState()
-        self._lock = threading.Lock()  # rich draws from a thread of its own
+    def __init__(
+        self, console: Console, state: Any = None, draw: Callable[..., RenderableType] = draw
+    ) -> None:
+        """
+        Args:
+            state: of a run, or whatever has `update(event)` and is drawn by `draw`.
+            draw: gives the screen of a state in so many columns and rows.
+        """
+        self._console, self._draw = console, draw
+        self.state: Any = state or RunState()
+        self.lock = threading.Lock()  # rich draws from a thread of its own
         self._live = rich.live.Live(
-            console=console, refresh_per_second=REFRESH, get_renderable=self._draw
+            console=console, refresh_per_second=REFRESH, get_renderable=self._screen
         )
 
     def __enter__(self) -> Self:
@@ -32,9 +40,9 @@ class Live:
         self._live.stop()  # leaves the last screen standing
 
     def __call__(self, event: Event) -> None:
-        with self._lock:
-            self._state.update(event)
+        with self.lock:
+            self.state.update(event)
 
-    def _draw(self) -> RenderableType:
-        with self._lock:
-            return draw(self._state, self._console.width, self._console.height)
+    def _screen(self) -> RenderableType:
+        with self.lock:
+            return self._draw(self.state, self._console.width, self._console.height)

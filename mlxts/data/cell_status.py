@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from mlxts import dataset_matrix
-from mlxts.config import DataConfig
+from mlxts.config import dataset_matrix
+from mlxts.config.data import DataConfig
 from mlxts.data import exogenous_catalog, panel
 from mlxts.data.artifacts import Artifact
 from mlxts.errors import DataError

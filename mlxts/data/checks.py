@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from mlxts.data import calendar, price_jumps
+from mlxts.data import calendar, misread, price_jumps
 from mlxts.data.sources.base import ORACLE_PREFIX, PLANTED, is_bars
 from mlxts.errors import DataError
 
@@ -50,7 +50,7 @@ class Finding:
     def __str__(self) -> str:
         where = [f"row {self.row}"] if self.row else []
         where += [str(self.date)] if self.date else []
-        return f"{', '.join(where)}: {self.message}"
+        return f"{', '.join(where)}: {self.message}" if where else self.message
 
 
 def check(frame: pl.DataFrame, today: date | None = None) -> tuple[Finding, ...]:
@@ -65,6 +65,9 @@ def check(frame: pl.DataFrame, today: date | None = None) -> tuple[Finding, ...]
         tomorrow = date.max  # a market that was simulated
     findings = [*_ages(rows, tomorrow)]
     rows = rows.filter(pl.col("date").is_null() | pl.col("date").is_between(EARLIEST, tomorrow))
+    if is_bars(frame) and (misread_as := misread.fault(rows)):
+        # One cause: what it makes of the rows is not worth a line each.
+        return (*findings, Finding("error", misread_as[0], None, None, misread_as[1]))
     findings += [*_dates(rows), *(_bars(rows) if is_bars(frame) else _numbers(rows, "value"))]
     return tuple(sorted(findings, key=lambda f: (f.row or 0, f.date or date.min)))
 

@@ -1,6 +1,7 @@
 """docs/data_sources.md, rendered from the table of series, the protocol and the universe."""
 
-from mlxts import dataset_matrix, protocol
+from mlxts import protocol
+from mlxts.config import dataset_matrix
 from mlxts.data.exogenous_catalog import ALIVE_DAYS, SERIES, TRENDS, Series
 
 _FORMS = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from mlxts.config import DataConfig
+from mlxts.config.data import DataConfig
 from mlxts.data import exogenous, exogenous_catalog, store
 from mlxts.data.artifacts import Artifact
 from mlxts.data.exogenous import Releases

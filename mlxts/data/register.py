@@ -77,8 +77,10 @@ def _tidy(path: Path) -> None:
 
 def _read(path: Path) -> pl.DataFrame:
     try:
-        return parquet.read(path.read_bytes())
+        return parquet.read(files.read_bytes(path))
     except FileNotFoundError as error:
         raise DataError(f"no file at {path}; check the path") from error
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {files.reason(error)}") from error
+    except pl.exceptions.PolarsError as error:
         raise DataError(f"{path} is no Parquet file; use `mlxts data import` for others") from error

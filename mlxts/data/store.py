@@ -172,13 +172,13 @@ def load(artifact: Artifact) -> pl.DataFrame:
         IntegrityError: the file is missing or its bytes are not those of the manifest.
     """
     try:
-        data = artifact.file.read_bytes()
+        data = files.read_bytes(artifact.file)
     except FileNotFoundError as error:
         raise IntegrityError(
             f"{artifact.path} is in the manifest but missing; {_again(artifact)}"
         ) from error
     except OSError as error:
-        raise StorageError(f"{artifact.path} cannot be read: {error.strerror}") from error
+        raise StorageError(f"{artifact.path} cannot be read: {files.reason(error)}") from error
     if hashlib.sha256(data).hexdigest() != artifact.sha256:
         raise IntegrityError(
             f"{artifact.path} was changed after it was registered (its sha256 differs from the "

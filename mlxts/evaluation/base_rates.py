@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlxts import dataset as datasets
 from mlxts.data import bars
-from mlxts.dataset import Dataset, Samples
+from mlxts.dataset.labels import label_bars
+from mlxts.dataset.samples import Dataset, Samples, is_scored, split_samples
 from mlxts.evaluation import estimability
 from mlxts.protocol import SPLIT_NAMES, SPLITS, TASKS, Task
 
@@ -48,11 +48,11 @@ def rates(data: Dataset) -> list[Rate]:
     spacing = bars.spacing(data.timescale)
     found = []
     for task in TASKS.values():
-        labels = datasets.label(data.bars, data.daily, task, data.horizon)
-        samples = datasets.divide(labels, data.eligible, SPLITS[data.splits_name])
+        labels = label_bars(data.bars, data.daily, task, data.horizon)
+        samples = split_samples(labels, data.eligible, SPLITS[data.splits_name])
         for split in OPEN:
             own = samples[split]
-            main = datasets.scored(own, data.score_on)
+            main = is_scored(own, data.score_on)
             if spacing > 1:
                 found.append(_rate(task, split, own, main, data.horizon, spacing))
             every = own.symbols == data.score_on

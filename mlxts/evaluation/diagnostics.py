@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import dataset as datasets
+from mlxts.baselines.base import prior_logit
 from mlxts.data import bars
-from mlxts.dataset import Dataset
+from mlxts.dataset.samples import Dataset, is_scored
 from mlxts.evaluation import block_bootstrap, calibration, conformal, metrics, recalibration
 from mlxts.evaluation.metrics import Forecast
-from mlxts.model.har import prior_logit
 
 CALLED = (0.05, 0.1, 0.2)  # shares of the rows that it is chosen on, which an operating point calls
 _BINS = 6  # of a reliability diagram: 80 samples each in two years of days
@@ -75,7 +74,7 @@ def details(predictions: pl.DataFrame, data: Dataset, split: str) -> dict[str, A
 
 def _scored(predictions: pl.DataFrame, data: Dataset, split: str) -> _Rows:
     samples = data.samples[split]
-    dates = samples.dates[datasets.scored(samples, data.score_on)]
+    dates = samples.dates[is_scored(samples, data.score_on)]
     rows = predictions.filter(split=split, symbol=data.score_on).sort("date")
     rows = rows.filter(np.isin(rows["date"].to_numpy(), dates))
     spacing, days = bars.spacing(data.timescale), rows["date"].to_numpy()

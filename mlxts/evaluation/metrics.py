@@ -16,8 +16,9 @@ from types import MappingProxyType
 import numpy as np
 from scipy.special import expit
 
+from mlxts.baselines.base import log_losses
 from mlxts.evaluation import calibration
-from mlxts.protocol import COLLAPSE_RANGE, Task
+from mlxts.protocol import COLLAPSE_RANGE
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Forecast:
 
     @cached_property
     def losses(self) -> np.ndarray:
-        """(n,) nats: log(1 + e^z) - y z, exact for logits of any size."""
-        return np.logaddexp(0.0, self.logits) - self.targets * self.logits
+        """(n,) nats."""
+        return log_losses(self.logits, self.targets)
 
     @cached_property
     def ranking(self) -> tuple[np.ndarray, np.ndarray]:
@@ -53,13 +54,6 @@ class Forecast:
         if len(begins) == len(order):
             return positive, negative
         return np.add.reduceat(positive, begins), np.add.reduceat(negative, begins)
-
-
-def losses(predicted: np.ndarray, targets: np.ndarray, task: Task) -> np.ndarray:
-    """(n,) nats of (n,) logits; for regression squared errors of log returns."""
-    if task.kind == "regression":
-        return (predicted - targets) ** 2
-    return Forecast(predicted, targets).losses
 
 
 Metric = Callable[[Forecast, np.ndarray], np.ndarray]

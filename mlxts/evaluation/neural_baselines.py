@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mlxts.config import ExperimentConfig
-from mlxts.dataset import Dataset, Samples
-from mlxts.evaluation.baselines import Fitted
+from mlxts.baselines.base import Forecast
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.dataset.samples import Dataset, Samples
 from mlxts.model.baseline_networks import MLP, DLinear, Rival, Window
 from mlxts.platform import device
 from mlxts.training import best, start
@@ -41,7 +41,7 @@ class TrainedRival:
     config: ExperimentConfig
     progress: Progress = lambda line: None
 
-    def fit(self, dataset: Dataset) -> Fitted:
+    def fit(self, dataset: Dataset) -> Forecast:
         """Train to the best validation loss.
 
         Raises:

@@ -12,7 +12,7 @@ import polars as pl
 from scipy.special import logit
 
 from mlxts.data.sources.base import oracle_column
-from mlxts.dataset import Dataset
+from mlxts.dataset.samples import Dataset
 from mlxts.evaluation import predictions
 
 NAME = "bayes"

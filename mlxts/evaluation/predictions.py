@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from mlxts import files
 from mlxts.data import parquet
-from mlxts.dataset import Samples
+from mlxts.dataset.samples import Samples
 from mlxts.errors import DataError
 from mlxts.files import atomic_path
 from mlxts.protocol import SPLIT_NAMES
@@ -62,13 +63,13 @@ def read(path: Path) -> pl.DataFrame:
     """
     try:
         # From memory: Polars would read a folder in the file's place, file by file.
-        predictions = parquet.read(path.read_bytes())
+        predictions = parquet.read(files.read_bytes(path))
     except FileNotFoundError as error:
         raise DataError(f"no predictions at {path}; train the run to its end first") from error
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = " ".join((getattr(error, "strerror", None) or str(error)).split())
         raise DataError(
-            f"{path} cannot be read as Parquet ({reason}); delete it, and it is predicted again"
+            f"{path} cannot be read as Parquet ({files.reason(error)}); delete it, and it is "
+            "predicted again"
         ) from error
     _check(predictions, str(path))
     return predictions

@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import dataset as datasets
+from mlxts.baselines.base import prior_logit, sample_losses
 from mlxts.data import bars
-from mlxts.dataset import Dataset
+from mlxts.dataset.samples import Dataset, is_scored
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import (
-    baselines,
     block_bootstrap,
     comparison,
     conformal,
@@ -30,7 +29,7 @@ from mlxts.evaluation import (
     oracle,
     regression,
 )
-from mlxts.evaluation.baselines import Reference
+from mlxts.evaluation.reference import Reference, fit_baselines
 from mlxts.protocol import BASELINE, REFERENCES, Task
 
 Figures = dict[str, Any]
@@ -99,7 +98,7 @@ def score_run(
     """Score a run's predictions beside every baseline, fitted here on the run's own data set."""
     # Where validation is opened before test, widths and calibration come from it.
     wanted = dict.fromkeys(("train", *(("validation",) if "test" in splits else ()), *splits))
-    found = baselines.beside(dataset, wanted)
+    found = fit_baselines(dataset, wanted)
     models = {name: predictions, **found.tables}
     return score_models(models, dataset, splits, found.reference), found.reference
 
@@ -120,7 +119,7 @@ def score_models(
     scores: Scores = {}
     for split in splits:
         samples = dataset.samples[split]
-        dates = samples.dates[datasets.scored(samples, dataset.score_on)]
+        dates = samples.dates[is_scored(samples, dataset.score_on)]
         scores |= on_rows(split, dates=dates, spacing=spacing)
         if spacing > 1:
             scores[split + ALL_PHASES] = on_rows(split)[split]
@@ -272,7 +271,7 @@ def _classifier_figures(
 ) -> tuple[Figures, dict[str, np.ndarray]]:
     forecast = metrics.Forecast(scored["logit"].to_numpy(), scored["target"].to_numpy())
     drawn = {name: metric(forecast, weights) for name, metric in metrics.METRICS.items()}
-    prior = np.full(len(forecast.targets), baselines.prior_logit(trained["target"].to_numpy()))
+    prior = np.full(len(forecast.targets), prior_logit(trained["target"].to_numpy()))
     figures = {
         "log_loss_prior": float(metrics.Forecast(prior, forecast.targets).losses.mean()),
         "prediction_range": list(metrics.prediction_range(forecast)),
@@ -302,7 +301,7 @@ def _regression_figures(
 
 
 def _losses(table: pl.DataFrame, task: Task) -> np.ndarray:
-    return metrics.losses(table["logit"].to_numpy(), table["target"].to_numpy(), task)
+    return sample_losses(table["logit"].to_numpy(), table["target"].to_numpy(), task)
 
 
 def _mean_losses(computed: tuple[Figures, dict[str, np.ndarray]]) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from mlxts import protocol
-from mlxts.config import DataConfig
+from mlxts.config.data import DataConfig
 from mlxts.data import panel
 from mlxts.errors import DataError
 from mlxts.features import catalog, engine, tiers

@@ -7,8 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from mlxts import config, experiment, run_files
-from mlxts.config import ExperimentConfig
+from mlxts import experiment, run_files
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import load_config
 from mlxts.errors import ConfigError, DataError
 from mlxts.evaluation import runs
 from mlxts.model.patchtst import PatchTST, Shape
@@ -40,7 +41,7 @@ class Run:
     @cached_property
     def config(self) -> ExperimentConfig:
         """The resolved configuration. Raises ConfigError where this version cannot read it."""
-        return config.load(self.folder / "config.yaml")
+        return load_config(self.folder / "config.yaml")
 
     @cached_property
     def shape(self) -> Shape:

@@ -17,6 +17,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
+from mlxts import platform
 from mlxts.model.encoder import Attention
 from mlxts.model.interfaces import as_windows
 from mlxts.model.layers import Dense
@@ -146,6 +147,7 @@ class PublishedPatchTST(nn.Module):
 
     def __init__(self, shape: Published):
         super().__init__()
+        platform.enable()
         cpu_jit.settle()
         rng = np.random.default_rng(0)
         self._shape = shape

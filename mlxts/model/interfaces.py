@@ -10,7 +10,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
-from mlxts import transfer
+from mlxts import platform, transfer
 from mlxts.errors import ShapeError
 from mlxts.platform import cpu_jit
 
@@ -33,6 +33,7 @@ class Network(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        platform.enable()
         cpu_jit.settle()
 
     @property

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlxts import protocol
-from mlxts.config import ModelConfig
+from mlxts.config.model import ModelConfig
 from mlxts.errors import BudgetError
 from mlxts.model.patchtst import Counts, Shape
 

@@ -9,7 +9,7 @@ import mlx.core as mx
 import numpy as np
 import polars as pl
 
-from mlxts.dataset import Dataset
+from mlxts.dataset.samples import Dataset
 from mlxts.model.patchtst import PatchTST
 from mlxts.platform import device
 

@@ -67,6 +67,8 @@ def enable(*, probe: bool) -> bool:
         Whether such kernels are in use. Where no working compiler is found MLX keeps its own.
     """
     global _enabled
+    if _enabled is None:
+        _leave_what_was_inherited()
     if _enabled is None or (probe and not _enabled):
         _enabled = _enable(probe)
     return _enabled
@@ -112,7 +114,7 @@ def settle() -> None:
 
 def identity() -> str:
     """What tells the kernels of this process from others: compiler, flags, MLX and processor."""
-    return Path(os.environ[_FOLDER]).name if enable(probe=False) else "stock"
+    return Path(os.environ[_FOLDER]).name if _enabled else "stock"
 
 
 def cache_folder() -> Path:
@@ -125,7 +127,7 @@ def compiler() -> Path | None:
     """The C++ compiler that MLX would call, on Linux."""
     if sys.platform != "linux":
         return None
-    found = shutil.which("g++")
+    found = shutil.which("g++", path=_outer()[0])
     # Not resolved: the file behind the link may be ccache, which goes by the name it is called.
     return Path(found).absolute() if found else None
 
@@ -159,25 +161,30 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
+def _outer() -> tuple[str, str]:
+    """PATH and TMPDIR as they were before this process, or one above it, turned its kernels on."""
+    path, temporary = os.environ.get("PATH", os.defpath), os.environ.get("TMPDIR", "")
+    if folder := os.environ.get(_FOLDER):
+        wrapper, kernels = str(Path(folder, "bin")), str(Path(folder, "tmp"))
+        path = os.pathsep.join(part for part in path.split(os.pathsep) if part != wrapper)
+        temporary = os.environ.get(_OUTER, "") if temporary == kernels else temporary
+    return path, temporary
+
+
 def _leave_what_was_inherited() -> None:
     """Begin from the environment that a parent process had before it turned its kernels on.
 
     Otherwise the compiler found here would be the parent's wrapper, with a cache of its own to
     fill, and temporary files would land among the parent's kernels.
     """
-    folder = os.environ.pop(_FOLDER, None)
-    outer = os.environ.pop(_OUTER, "")
+    path, temporary = _outer()
+    folder, _ = os.environ.pop(_FOLDER, None), os.environ.pop(_OUTER, None)
     if folder is None:
         return
-    wrapper, kernels = str(Path(folder, "bin")), str(Path(folder, "tmp"))
-    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    os.environ["PATH"] = os.pathsep.join(part for part in path if part != wrapper)
-    if os.environ.get("TMPDIR") == kernels:
-        os.environ.pop("TMPDIR")
-        if outer:
-            os.environ["TMPDIR"] = outer
-        if tempfile.tempdir == kernels:
-            tempfile.tempdir = None  # asked for before this module was imported
+    os.environ.pop("TMPDIR", None)
+    os.environ |= {"PATH": path} | ({"TMPDIR": temporary} if temporary else {})
+    if tempfile.tempdir == str(Path(folder, "tmp")):
+        tempfile.tempdir = None  # asked for before
 
 
 def _furnish(folder: Path, compiler: Path) -> None:
@@ -260,6 +267,3 @@ def _refuses(folder: Path) -> bool:
     )  # fmt: skip
     (folder / "tmp" / f"tried.{os.getpid()}.so").unlink(missing_ok=True)
     return done.returncode > 0 and not _PASSING.search(done.stderr)
-
-
-_leave_what_was_inherited()

@@ -1,26 +1,13 @@
-"""The device: fast BLAS on Linux, memory, and what this machine is.
+"""The device that MLX computes on: its memory, its arrays, and what this machine is."""
 
-The only file that asks which platform this is. The Linux CPU wheel of MLX links the reference
-BLAS (a few GFLOP/s); loading MKL or OpenBLAS with global symbols *before* `mlx.core` is imported
-lets the dynamic linker resolve `cblas_sgemm` to the fast one. Loaded afterwards it does nothing,
-which is why `prepare` runs when the package is imported.
-"""
-
-import ctypes
 import os
 import platform
-import sys
 import time
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mlxts import files
-from mlxts.errors import ConfigError
-from mlxts.platform import cpu_jit, huge_pages, small_gemm, wheels
+from mlxts.platform import TF32, blas, cpu_jit, enable, huge_pages
 from mlxts.platform import memory as machine_memory
 
 if TYPE_CHECKING:
@@ -29,15 +16,6 @@ if TYPE_CHECKING:
 
 Device = Literal["metal", "cuda", "cpu"]
 
-# Idle OpenMP threads must sleep soon: spinning ones take the core that another process needs. But
-# not at once: waking them for each of attention's tiny products costs 100 times the product.
-_THREAD_POLICY = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "1"}
-
-# MLX's own default is on: CUDA, and Metal from the M5 on, then round the factors of every float32
-# product to 10 bits. MLX reads the variable at the first product.
-_TF32 = "MLX_ENABLE_TF32"
-
-_MOST_THREADS = 1024  # the libraries that start them crash long before their own limit
 _CPU_CACHE = 256 * 2**20  # bytes of free buffers that a run on the CPU backend keeps
 _CPU_CACHE_SHARE = 0.3  # of what a run plans to need
 
@@ -46,126 +24,6 @@ _LAST_BITS = (
     "device", "device_name", "mlx", "blas", "threads", "small_products", "kernels", "kernel_set",
     "tf32",
 )  # fmt: skip
-
-_SLOW = (
-    "no MKL or OpenBLAS found, so matrix products run 20 times slower: "
-    "install one (pip install mkl, or your distribution's libopenblas0)"
-)
-_LATE = "mlx was imported before mlxts, so matrix products run 20 times slower: import mlxts first"
-
-
-@dataclass(frozen=True)
-class Blas:
-    """Which library multiplies matrices on the CPU backend."""
-
-    name: str  # mkl, openblas, reference, late (MLX came first); device: a GPU multiplies
-    path: str | None
-    threads: int
-    small_serial: bool = False  # products too small for threads stay on one
-
-
-_blas: Blas | None = None
-
-
-def prepare() -> Blas:
-    """Load the fast BLAS, once, before MLX, where no GPU does the work; turn TF32 off.
-
-    Warns once when only the slow reference BLAS is there, or no backend of MLX at all.
-    """
-    global _blas
-    if _blas is None:
-        os.environ.setdefault(_TF32, "0")
-        if sys.platform == "linux" and wheels.missing():
-            warnings.warn(wheels.NO_BACKEND, RuntimeWarning, stacklevel=2)
-        _blas = _choose_blas()
-        cpu_jit.enable(probe=False)
-        if _blas.name == "reference":
-            warnings.warn(_SLOW, RuntimeWarning, stacklevel=2)
-        elif _blas.name == "late":
-            warnings.warn(_LATE, RuntimeWarning, stacklevel=2)
-    return _blas
-
-
-def _choose_blas() -> Blas:
-    asked = _count("MLXTS_THREADS")
-    threads = asked or _physical_cores()
-    if sys.platform != "linux" or (wheels.owner() or "").startswith("mlx-cuda"):
-        return Blas("device", None, threads)
-    if "mlx.core" in sys.modules:  # too late: symbols are bound already
-        return Blas("mkl" if _mkl_is_loaded() else "late", None, threads)
-    for key, value in _THREAD_POLICY.items():
-        os.environ.setdefault(key, value)
-    # What stands there may be what a parent process wrote: our own variable outranks it.
-    threads = asked or _count("MKL_NUM_THREADS") or _count("OMP_NUM_THREADS") or threads
-    if asked or not _count("OMP_NUM_THREADS"):
-        os.environ["OMP_NUM_THREADS"] = str(threads)
-    os.environ["MKL_NUM_THREADS"] = str(threads)
-    for name, path in _candidates():
-        try:
-            library = ctypes.CDLL(str(path))
-            serial = name == "mkl" and _small_products_on_one_thread(library)
-            ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
-        except OSError:
-            continue
-        return Blas(name, str(path), threads, serial)
-    return Blas("reference", None, 1)
-
-
-def _small_products_on_one_thread(mkl: ctypes.CDLL) -> bool:
-    compiler = cpu_jit.compiler()
-    if compiler is None or cpu_jit.switched_off():
-        return False
-    return small_gemm.put_before(mkl, compiler, cpu_jit.machine_folder(compiler))
-
-
-def _count(variable: str) -> int:
-    """A number of threads from the environment: 0 if it is not set, empty, or out of bounds.
-
-    OpenMP takes a list, one number a level of nesting: the first is the one that counts here.
-    """
-    first = os.environ.get(variable, "").split(",")[0].strip()
-    few = first.isdecimal() and len(first.lstrip("0")) <= len(str(_MOST_THREADS))
-    return int(first) if few and int(first) <= _MOST_THREADS else 0
-
-
-def check_environment() -> None:
-    """Look at the variables that people set, which `prepare` passes over where they are wrong.
-
-    Raises:
-        ConfigError: MLXTS_THREADS, MLXTS_KERNELS or MLXTS_HOME is none of the possible values.
-    """
-    threads, chosen = os.environ.get("MLXTS_THREADS", ""), os.environ.get("MLXTS_KERNELS", "")
-    if threads and not _count("MLXTS_THREADS"):
-        raise ConfigError(
-            f"MLXTS_THREADS: {threads} is no number of threads; set 1 to {_MOST_THREADS}, or leave "
-            "it out"
-        )
-    if files.home().exists() and not files.home().is_dir():
-        raise ConfigError(f"MLXTS_HOME: {files.home()} is no folder; name one, or leave it out")
-    if chosen not in ("", "stock"):
-        raise ConfigError(f"MLXTS_KERNELS: {chosen} is not stock; set that, or leave it out")
-
-
-def _mkl_is_loaded() -> bool:
-    return "libmkl_rt" in Path("/proc/self/maps").read_text()
-
-
-def _candidates() -> Iterator[tuple[str, Path]]:
-    """MKL from its wheel (`<prefix>/lib`), then whatever OpenBLAS the system's linker knows."""
-    for prefix in dict.fromkeys((sys.prefix, sys.base_prefix)):
-        for path in sorted(Path(prefix, "lib").glob("libmkl_rt.so*"), reverse=True):
-            yield "mkl", path
-    for soname in ("libmkl_rt.so.3", "libmkl_rt.so.2", "libmkl_rt.so"):
-        yield "mkl", Path(soname)
-    for soname in ("libopenblas.so.0", "libopenblas.so"):
-        yield "openblas", Path(soname)
-
-
-def _physical_cores() -> int:
-    # The affinity mask counts: a container may own two of the host's 64 cores.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def device() -> Device:
@@ -320,20 +178,20 @@ def matmul_gflops(size: int = 2048, repeats: int = 5) -> float:
 
 def describe() -> dict[str, Any]:
     """What run.json and `mlxts doctor` say of this machine."""
-    blas = prepare()
+    library, vector = blas.load(), enable()
     return {
         "device": device(),
         "device_name": device_name(),
         "platform": platform.platform(),
         "python": platform.python_version(),
         "mlx": version("mlx"),
-        "blas": blas.name,
-        "blas_path": blas.path and Path(blas.path).name,
-        "threads": blas.threads,
-        "small_products": "one thread" if blas.small_serial else "as the BLAS likes",
-        "kernels": "vector" if cpu_jit.enable(probe=False) else "stock",
+        "blas": library.name,
+        "blas_path": library.path and Path(library.path).name,
+        "threads": library.threads,
+        "small_products": "one thread" if library.small_serial else "as the BLAS likes",
+        "kernels": "vector" if vector else "stock",
         "kernel_set": cpu_jit.identity(),
-        "tf32": "on" if device() != "cpu" and os.environ.get(_TF32) != "0" else "off",
+        "tf32": "on" if device() != "cpu" and os.environ.get(TF32) != "0" else "off",
         "pages": "2 MiB" if huge_pages.in_use() else "as they come",
         "memory_bytes": usable_memory(),
     }

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Iterator
 
 from mlxts import protocol
-from mlxts.data.sources import simulated
-from mlxts.data.sources.simulated import HORIZONS, MARKETS, SimulatedSource
-from mlxts.dataset import shifted
+from mlxts.dataset.samples import rotate_labels
 from mlxts.features import causality
+from mlxts.simulation.base import HORIZONS
+from mlxts.simulation.markets import MARKETS, dials
+from mlxts.simulation.source import SimulatedSource
 
 SYMBOL = "SPY"  # of the paths whose figures are shown, seed 0
 
@@ -62,7 +63,7 @@ def _law(module: str, told: set[str]) -> Iterator[str]:
 def _figures(name: str) -> Iterator[str]:
     """Dials and exact figures of a market."""
     kind = MARKETS[name]
-    yield "Dials: " + ", ".join(f"`{d}` {v:g}" for d, v in simulated.dials(name).items()) + "."
+    yield "Dials: " + ", ".join(f"`{d}` {v:g}" for d, v in dials(name).items()) + "."
     meanings = (inspect.getdoc(kind.make) or "").partition("Attributes:")[2].split("\n    ")
     yield ""
     yield from (f"- {line.strip()}" for line in _joined(meanings))
@@ -112,7 +113,7 @@ def _shift() -> Iterator[str]:
     yield ""
     yield "`--set data.label_shift_years=1` on any data, real ones above all, in exploratory mode:"
     yield ""
-    yield (inspect.getdoc(shifted) or "")
+    yield (inspect.getdoc(rotate_labels) or "")
 
 
 def _look_ahead() -> Iterator[str]:

@@ -19,7 +19,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from mlxts import json_files, run_files, splits
+from mlxts import json_files, run_files
+from mlxts.dataset import splits
 from mlxts.errors import RunError
 from mlxts.evaluation import block_bootstrap, runs
 from mlxts.evaluation import comparison as evaluated

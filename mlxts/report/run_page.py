@@ -5,9 +5,10 @@ from pathlib import Path
 import polars as pl
 
 from mlxts import experiment, run_files
-from mlxts.dataset import Dataset
-from mlxts.evaluation import baselines, comparison, runs, score
+from mlxts.dataset.samples import Dataset
+from mlxts.evaluation import comparison, runs, score
 from mlxts.evaluation.comparison import primary
+from mlxts.evaluation.reference import fit_baselines
 from mlxts.protocol import BASELINE, REFERENCES
 from mlxts.report.figures import run_picture
 from mlxts.training import log
@@ -21,7 +22,7 @@ def draw(folder: Path, dataset: Dataset, split: str = "validation") -> Path:
         StorageError: the picture cannot be written.
     """
     own = experiment.predictions_of(folder)
-    har = baselines.beside(dataset, (split,), [BASELINE]).tables
+    har = fit_baselines(dataset, (split,), [BASELINE]).tables
     rows = log.read(folder / log.METRICS)
     models = {runs.MODEL: own} | {name.upper(): table for name, table in har.items()}
     path = folder / "picture.png"

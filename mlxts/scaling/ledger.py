@@ -16,14 +16,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import config as configurations
-from mlxts import dataset as datasets
-from mlxts import dataset_matrix, experiment, run_files
-from mlxts.config import ExperimentConfig
+from mlxts import experiment, run_files
+from mlxts.baselines.base import prior_logit, sample_losses
+from mlxts.config import dataset_matrix
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
 from mlxts.data.parquet import encoded
-from mlxts.dataset import Dataset
+from mlxts.dataset.samples import Dataset, of_symbol
 from mlxts.errors import DataError, RunError
-from mlxts.evaluation import baselines, metrics
+from mlxts.evaluation.reference import fit_baselines
 from mlxts.files import atomic_path, canonical_hash
 from mlxts.model.patchtst import Shape
 from mlxts.protocol import REFERENCES, TASKS
@@ -198,7 +199,7 @@ def _rows(
         )
     described = _described(record, summary, run.shape_of(folder), tuned)
     losses = pl.Series(
-        "loss", metrics.losses(said["logit"].to_numpy(), said["target"].to_numpy(), task)
+        "loss", sample_losses(said["logit"].to_numpy(), said["target"].to_numpy(), task)
     )
     digests = {a["symbol"]: a["sha256"][:8] for a in record["artifacts"] if "tier" not in a}
     return beside.with_columns(
@@ -300,18 +301,18 @@ def _reference(data: Dataset, split: str, every_asset: bool) -> pl.DataFrame:
 
 
 def _of_symbol(data: Dataset, split: str, symbol: str) -> pl.DataFrame:
-    own, train = datasets.of_symbol(data, symbol), data.samples["train"]
+    own, train = of_symbol(data, symbol), data.samples["train"]
     samples = own.samples[split]
-    found = baselines.beside(data, (split,), BASELINES, symbol=symbol)
+    found = fit_baselines(data, (split,), BASELINES, symbol=symbol)
     targets = samples.targets.astype(np.float64)
 
     def losses(said: np.ndarray) -> np.ndarray:
-        return metrics.losses(said, targets, data.task)
+        return sample_losses(said, targets, data.task)
 
     learned = own.samples["train"].targets if len(own.samples["train"]) else train.targets
     learned = learned.astype(np.float64)
     regression = data.task.kind == "regression"
-    prior = float(learned.mean()) if regression else baselines.prior_logit(learned)
+    prior = float(learned.mean()) if regression else prior_logit(learned)
     of_baseline = {name: losses(t["logit"].to_numpy()) for name, t in found.tables.items()}
     reference = found.reference
     columns = {f"loss_{name}": of_baseline.get(name) for name in BASELINES}
@@ -358,7 +359,7 @@ def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:
     Raises:
         ConfigError: they are none that this version knows. RunError: they were changed.
     """
-    found = configurations.build(record["config"], origin=f"{folder / run_files.METADATA}").hash
+    found = build_config(record["config"], origin=f"{folder / run_files.METADATA}").hash
     if found != record.get("config_hash", found):
         raise RunError(
             f"{folder / run_files.METADATA} is damaged: its config is not the one of config_hash; "

@@ -16,11 +16,11 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import experiment
-from mlxts.evaluation import comparison as verdict
-from mlxts.evaluation import runs
+from mlxts.evaluation import comparison, runs
 from mlxts.protocol import BASELINE
 from mlxts.search import study, train_validation_data, worker_checks
-from mlxts.search.objective import DUPLICATE, Halted
+from mlxts.search.jobs import TrialInterrupted
+from mlxts.search.objective import DUPLICATE
 from mlxts.training import run
 from mlxts.training.events import Listener
 
@@ -58,7 +58,7 @@ class Rerun:
 
 
 @dataclass(frozen=True)
-class Optimism:
+class SelectionBias:
     """Losses: lower is better, so a positive `optimism` says the winner looked too good."""
 
     selected: float  # the winner's value in the search
@@ -96,7 +96,7 @@ class Optimism:
 
         A mean below the baseline's alone says little: the best epoch was chosen on these rows.
         """
-        return 2 * sum(one.verdict == verdict.BEATS for one in self.reruns) > len(self.reruns)
+        return 2 * sum(one.verdict == comparison.BEATS for one in self.reruns) > len(self.reruns)
 
 
 def importance(one: optuna.Study, seeds: int = IMPORTANCE_SEEDS) -> list[Importance]:
@@ -147,12 +147,12 @@ def rerun(
     *,
     emit: Listener = lambda event: None,
     began: Callable[[int], None] = lambda seed: None,
-) -> Optimism:
+) -> SelectionBias:
     """Train the winner with `seeds` other seeds; those that are done already are not done again.
 
     Raises:
         SearchError: no trial is complete, or the study is another version's.
-        Halted: a signal or heat stopped a run; the same call goes on with it.
+        TrialInterrupted: a signal or heat stopped a run; the same call goes on with it.
         MlxtsError: see `experiment.execute`.
     """
     worker_checks.require_code(one.user_attrs["code_version"])
@@ -166,7 +166,7 @@ def rerun(
         plan = run.plan(seeded, data=train_validation_data.load(seeded).dataset)
         summary = experiment.execute(plan, emit=emit, resume=True)
         if summary["status"] not in experiment.FINISHED:
-            raise Halted(summary["status"], summary["message"])
+            raise TrialInterrupted(summary["status"], summary["message"])
         scores = summary["scores"]["validation"]
         figure = "rmse" if plan.dataset.task.kind == "regression" else "log_loss"
         done[seed] = Rerun(
@@ -177,10 +177,10 @@ def rerun(
             scores[runs.MODEL].get(figure),
             _best_baseline(scores, figure),
             scores[runs.MODEL].get("verdict"),
-            verdict.reference(scores[runs.MODEL]),
+            comparison.reference(scores[runs.MODEL]),
         )
         one.set_user_attr(RERUNS, [asdict(rerun) for rerun in done.values()])
-    return Optimism(leader.value or math.nan, tuple(done[seed] for seed in sorted(done)))
+    return SelectionBias(leader.value or math.nan, tuple(done[seed] for seed in sorted(done)))
 
 
 def stored(one: optuna.Study, leader: FrozenTrial) -> list[Rerun]:
@@ -189,11 +189,11 @@ def stored(one: optuna.Study, leader: FrozenTrial) -> list[Rerun]:
     return [record for record in records if record.trial == leader.number]
 
 
-def optimism(one: optuna.Study) -> Optimism | None:
+def selection_bias(one: optuna.Study) -> SelectionBias | None:
     """What the re-runs that are done say; None before the first."""
     leader = study.best(one)
     done = stored(one, leader) if leader else []
-    return Optimism(leader.value or math.nan, tuple(done)) if leader and done else None
+    return SelectionBias(leader.value or math.nan, tuple(done)) if leader and done else None
 
 
 def _best_baseline(scores: dict[str, dict[str, Any]], figure: str) -> float | None:

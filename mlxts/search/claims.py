@@ -1,8 +1,8 @@
 """Whose a running trial is, and whether that worker still lives.
 
-A claim is a lock that a worker holds from before its name stands in the trial until the trial is
-told what came of it. A worker of this machine is alive as long as it holds its lock; clocks have
-no part in that. Of other machines nothing is known but their heartbeats (`database.py`).
+A claim is a lock that a worker holds from before its name stands in the trial until the trial has
+ended. A worker of this machine is alive as long as it holds its lock; clocks have no part in that.
+Of other machines nothing is known but their heartbeats (`database.py`).
 """
 
 import os
@@ -10,16 +10,34 @@ import socket
 import uuid
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from optuna.trial import FrozenTrial
 
 from mlxts import files, locks
 from mlxts.errors import StorageError
-from mlxts.search.machine import machine
 
 OWNER = "owner"  # the user attribute of a trial that says which process runs it
+
+
+@cache
+def machine() -> str:
+    """An id of this machine and user, made once and kept in the user's cache folder.
+
+    A laptop's host name follows the network that it is in, and so do the addresses of its cards.
+    """
+    path = files.cache_folder() / "machine"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                files.write_text(path, f"{uuid.uuid4().hex}\n")
+        return path.read_text(encoding="utf-8").strip()
+    except (StorageError, OSError):  # a home that cannot be written: as good as it gets
+        return f"{uuid.getnode():012x}"
 
 
 def shared_folder() -> Path:
@@ -37,7 +55,7 @@ def claim(folder: Path) -> Generator[dict[str, Any]]:
     """
     name: str | None = uuid.uuid4().hex
     with ExitStack() as held:
-        path = _path(folder, name)
+        path = folder / f"{name}.lock"
         try:
             held.enter_context(locks.hold(path))
             held.callback(path.unlink, missing_ok=True)
@@ -52,13 +70,9 @@ def is_alive(trial: FrozenTrial, folder: Path) -> bool | None:
     owner = trial.user_attrs.get(OWNER, {})
     if owner.get("machine") != machine() or not owner.get("claim"):
         return None
-    path = _path(folder, owner["claim"])
+    path = folder / f"{owner['claim']}.lock"
     if locks.holder(path) is not None:
         return True
     with suppress(OSError):
         path.unlink()
     return False
-
-
-def _path(folder: Path, name: str) -> Path:
-    return folder / f"{name}.lock"

@@ -5,13 +5,13 @@ steps, at most, because a run may stop early. What runs have in common is worked
 for each data set, all else for each kind of run, which is what differs in more than its seed.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from mlxts import code_version, dataset, run_files
-from mlxts.config import ExperimentConfig
-from mlxts.dataset import Dataset
+from mlxts import code_version, run_files
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset
 from mlxts.errors import MlxtsError
 from mlxts.search import worker_checks
 from mlxts.search.sweep_config import Point
@@ -24,7 +24,7 @@ _OF_ONE_RUN = {"name", "seed", "thermal", "checkpoint", "tracking"}  # cost noth
 
 
 @dataclass(frozen=True)
-class Projection:
+class CostEstimate:
     """What one run will cost on this machine.
 
     Attributes:
@@ -54,97 +54,79 @@ class Projection:
         return self.seconds_per_step * self.total_steps
 
 
-@dataclass
-class _Kind:
-    """What runs have in common that differ in no more than `_OF_ONE_RUN`."""
-
-    plan: Plan
-    problem: str | None
-    n_total: int
-    flops: int
-    memory_bytes: int | None
-    seconds_per_step: float | None = None
-
-
-def project(
+def estimate(
     points: list[Point],
     hashes: dict[str, str],
     *,
     timed: bool = True,
     progress: Callable[[str], None] = lambda text: None,
-) -> list[Projection]:
-    """One projection for each point, in their order. Writes nothing.
+) -> list[CostEstimate]:
+    """One estimate for each point, in their order. Writes nothing.
 
     Args:
         hashes: of the artifacts that the sweep is bound to (see `worker_checks.pins`).
         timed: time steps, of the runs that are not done.
-        progress: told what is being timed.
+        progress: is given a line before anything is timed.
     """
     timer = _Timer(progress) if timed else None
-    bound = [worker_checks.pinned(point.config, hashes) for point in points]
-    keys = [_data_key(configuration) for configuration in bound]
-    first = {key: index for index, key in reversed(list(enumerate(keys)))}
-    found: dict[int, Projection] = {}
-    for _, group in groupby(
-        sorted(range(len(points)), key=lambda index: first[keys[index]]), keys.__getitem__
-    ):
-        indices = list(group)
-        some = [(points[index], bound[index]) for index in indices]
-        found |= zip(indices, _of_one_data_set(some, timer), strict=True)
-    return [found[index] for index in range(len(points))]
+    runs = [(point, worker_checks.pinned(point.config, hashes)) for point in points]
+    data_sets: dict[str, list[int]] = {}
+    for index, (_, configuration) in enumerate(runs):
+        data_sets.setdefault(_data_key(configuration), []).append(index)
+    estimates: dict[int, CostEstimate] = {}
+    for indices in data_sets.values():
+        some = _of_one_data_set([runs[index] for index in indices], timer)
+        estimates |= zip(indices, some, strict=True)
+    return [estimates[index] for index in range(len(points))]
 
 
 def _of_one_data_set(
     runs: list[tuple[Point, ExperimentConfig]], timer: "_Timer | None"
-) -> Iterator[Projection]:
-    """Projections of points that read the same; their data are let go at the end."""
+) -> list[CostEstimate]:
+    """Estimates of points that read the same; their data are let go at the end."""
     try:
-        data = dataset.build(runs[0][1], register=False)
+        data = build_dataset(runs[0][1], register=False)
     except MlxtsError as error:
-        yield from (Projection(point, problem=str(error)) for point, _ in runs)
-        return
+        return [CostEstimate(point, problem=str(error)) for point, _ in runs]
     code, done = code_version.of(code_version.RUN), set(run_files.finished())
-    kinds: dict[str, _Kind | str] = {}
+    estimates: list[CostEstimate] = []
+    alike: dict[str, tuple[Plan | None, CostEstimate]] = {}  # in all but `_OF_ONE_RUN`
     for point, configuration in runs:
         key = configuration.model_dump_json(exclude=_OF_ONE_RUN)
-        if key not in kinds:
-            kinds[key] = _kind(configuration, data)
-        kind = kinds[key]
-        if isinstance(kind, str):
-            yield Projection(point, problem=kind)
-            continue
-        run_id = run.identify(configuration, data, kind.plan.micro_batch, code=code)
-        if timer and run_id not in done:
-            timer.time(kind)
-        yield Projection(
-            point,
-            done=run_id in done,
-            problem=kind.problem,
-            run_id=run_id,
-            n_total=kind.n_total,
-            total_steps=kind.plan.total_steps,
-            flops=kind.flops,
-            memory_bytes=kind.memory_bytes,
-            seconds_per_step=kind.seconds_per_step,
-        )
+        plan, cost = alike.get(key) or _plan(point, configuration, data)
+        if plan is not None:
+            run_id = run.identify(configuration, data, plan.micro_batch, code=code)
+            if timer and run_id not in done and not cost.problem:
+                cost = timer.time(plan, cost)
+            cost = replace(cost, point=point, run_id=run_id, done=run_id in done)
+        alike[key] = plan, cost
+        estimates.append(replace(cost, point=point))
+    return estimates
 
 
-def _kind(configuration: ExperimentConfig, data: Dataset) -> _Kind | str:
-    """What it costs, or why it cannot be planned."""
+def _plan(
+    point: Point, configuration: ExperimentConfig, data: Dataset
+) -> tuple[Plan | None, CostEstimate]:
+    """What a run costs but for its time, or why it cannot be planned."""
     try:
         plan = run.plan(configuration, data=data, tuned=False)
     except MlxtsError as error:
-        return str(error)
+        return None, CostEstimate(point, problem=str(error))
     problem = batch_size.untuned(configuration, data)  # all but its memory and time is known
     if problem is None:
         try:
             worker_checks.require_room(plan)
         except MlxtsError as error:
             problem = str(error)
-    figures = plan.record()
-    flops = figures["flops_per_step"] * plan.total_steps
-    memory = None if problem else figures["memory_bytes"]
-    return _Kind(plan, problem, figures["n_total"], flops, memory)
+    record = plan.record()
+    return plan, CostEstimate(
+        point,
+        problem=problem,
+        n_total=record["n_total"],
+        total_steps=plan.total_steps,
+        flops=record["flops_per_step"] * plan.total_steps,
+        memory_bytes=None if problem else record["memory_bytes"],
+    )
 
 
 class _Timer:
@@ -154,11 +136,8 @@ class _Timer:
         self._progress = progress
         self._seconds: dict[tuple, float | str] = {}
 
-    def time(self, kind: _Kind) -> None:
-        """Note how long a step takes, or what keeps it from being timed."""
-        plan = kind.plan
-        if kind.problem or kind.seconds_per_step is not None:
-            return
+    def time(self, plan: Plan, cost: CostEstimate) -> CostEstimate:
+        """With how long a step takes, or what keeps it from being timed."""
         key = (plan.shape, plan.config.training.batch_size, plan.micro_batch)
         if key not in self._seconds:
             self._progress(
@@ -169,11 +148,10 @@ class _Timer:
                 self._seconds[key] = run.time_steps(plan, _STEPS)
             except MlxtsError as error:  # memory that others have taken: the rest can be planned
                 self._seconds[key] = str(error)
-        said = self._seconds[key]
-        if isinstance(said, str):
-            kind.problem, kind.memory_bytes = said, None
-        else:
-            kind.seconds_per_step = said
+        seconds = self._seconds[key]
+        if isinstance(seconds, str):
+            return replace(cost, problem=seconds, memory_bytes=None)
+        return replace(cost, seconds_per_step=seconds)
 
 
 def _data_key(configuration: ExperimentConfig) -> str:

@@ -6,17 +6,16 @@ comes from a generator seeded by (study, seed, ordinal), so that a study that wa
 of times goes on as if it had not been, and no two workers ever draw from the same stream.
 """
 
-import copy
-
 from optuna.distributions import BaseDistribution
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from mlxts.files import canonical_hash
+from mlxts.search.job_queue import ORIGIN
+from mlxts.search.optuna_internals import OrdinalBrackets, storage_of, trial_id
 from mlxts.search.space import SearchConfig
-from mlxts.search.storage import ORIGIN
 
 ORDINAL = "ordinal"  # user attribute of a trial
 SURPLUS = "surplus"  # user attribute of a trial that came after the last that was asked for
@@ -67,17 +66,17 @@ class Sampler(BaseSampler):
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         number = ordinal(study, trial)
         trial.user_attrs[ORDINAL] = number
-        study._storage.set_trial_user_attr(trial._trial_id, ORDINAL, number)
+        storage_of(study).set_trial_user_attr(trial_id(trial), ORDINAL, number)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return self._of(study, trial).infer_relative_search_space(study, trial)
+        return self._sampler(study, trial).infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, int | float]:
-        return self._of(study, trial).sample_relative(study, trial, search_space)
+        return self._sampler(study, trial).sample_relative(study, trial, search_space)
 
     def sample_independent(
         self,
@@ -86,10 +85,10 @@ class Sampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> int | float:
-        sampler = self._of(study, trial, param_name)
+        sampler = self._sampler(study, trial, param_name)
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
-    def _of(self, study: Study, trial: FrozenTrial, name: str = "") -> BaseSampler:
+    def _sampler(self, study: Study, trial: FrozenTrial, name: str = "") -> BaseSampler:
         identity = [study.study_name, self._seed, ordinal(study, trial), name]
         seed = int(canonical_hash(identity)[:8], 16)
         if self._kind == "random":
@@ -105,18 +104,7 @@ class Hyperband(BasePruner):
     """
 
     def __init__(self, min_epochs: int, max_epochs: int, reduction_factor: int) -> None:
-        self._inside = _Brackets(
-            min_resource=min_epochs, max_resource=max_epochs, reduction_factor=reduction_factor
-        )
+        self.brackets = OrdinalBrackets(ORDINAL, min_epochs, max_epochs, reduction_factor)
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        return self._inside.prune(study, trial)
-
-
-class _Brackets(HyperbandPruner):
-    def _get_bracket_id(self, study: Study, trial: FrozenTrial) -> int:
-        if trial.state == TrialState.FAIL:
-            return -1  # it was run again, or never ended: it competes with nobody
-        seen = copy.copy(trial)
-        seen.number = trial.user_attrs.get(ORDINAL, trial.number)
-        return super()._get_bracket_id(study, seen)
+        return self.brackets.prune(study, trial)

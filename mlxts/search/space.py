@@ -19,10 +19,13 @@ from typing import Annotated, Any, Literal, Self
 import optuna
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
-from mlxts import config, protocol
-from mlxts.config import ExperimentConfig, ModelConfig, TrainingConfig
+from mlxts import protocol
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
+from mlxts.config.model import ModelConfig
+from mlxts.config.training import TrainingConfig
+from mlxts.config.validation import Positive, Section, first_problem
 from mlxts.errors import ConfigError
-from mlxts.validation import Positive, Section, first_problem
 
 Values = dict[str, int | float]  # what was sampled, by the name of the dimension
 
@@ -186,7 +189,7 @@ def configure(experiment: ExperimentConfig, values: Values) -> ExperimentConfig:
             resolved[section][field] = value
     if "accumulation" in values:
         resolved["training"]["batch_size"] = values["micro_batch"] * values["accumulation"]
-    return config.build(resolved, origin=experiment.name)
+    return build_config(resolved, origin=experiment.name)
 
 
 def _draw(trial: optuna.Trial, name: str, dimension: Any) -> int | float:

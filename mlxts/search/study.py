@@ -12,47 +12,42 @@ can work on it. User attributes of a study:
 
     store = storage.open(url)
     search = study.create(store, config, settings)       # or study.load(store, name)
-    while study.work(search, store, emit=...):           # exactly one trial each time
+    while study.work(search, store):                     # exactly one trial each time
         ...
 """
 
-import contextlib
 import signal
 import time
 from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import code_version, config
-from mlxts.config import ExperimentConfig
-from mlxts.errors import DeviceError, MlxtsError, SearchError, TakenOverError
-from mlxts.search import sampling, space, storage, train_validation_data, worker_checks
-from mlxts.search.objective import TAKEN_OVER, Halted, Objective
-from mlxts.search.space import SearchConfig, Values
+from mlxts import code_version
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
+from mlxts.errors import DeviceError, MlxtsError, SearchError
+from mlxts.search import (
+    job_queue,
+    jobs,
+    sampling,
+    space,
+    storage,
+    train_validation_data,
+    worker_checks,
+)
+from mlxts.search.jobs import Job, Listen, Outcome, Surplus
+from mlxts.search.objective import Objective
+from mlxts.search.space import SearchConfig
 from mlxts.training import run
-from mlxts.training.events import Event, Listener
-from mlxts.training.run import Plan
 
 KIND = "hpo"
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-
-
-class Watcher:
-    """What wants to know how a study goes: a console. This one does not."""
-
-    def __call__(self, event: Event) -> None:
-        """An event of the training of this process."""
-
-    def began(self, trial: optuna.Trial, values: Values, plan: Plan | None) -> None:
-        """A trial of this process is about to train; without a plan if it is infeasible."""
-
-    def ended(self, study: optuna.Study) -> None:
-        """A trial of this process is over, or another process may have changed the study."""
+_CODE = "code_version"
 
 
 @dataclass(frozen=True)
@@ -89,63 +84,55 @@ def create(
         DataError, BudgetError, RunError: see `run.plan`.
     """
     name = name or name_of(experiment, search)
-    if name in storage.study_names(store):
+    if name in storage.study_names(store, KIND):
         if not resume:
             raise SearchError(
                 f"study {name} exists; leave --no-resume out to continue it, or give another "
                 "--study name"
             )
         study = load(store, name)
-        known = settings(study)
-        asked = (experiment.hash, search.identity())
-        if (known.experiment.hash, known.search.identity()) != asked:
+        begun = settings(study)
+        wanted = (experiment.hash, search.identity())
+        if (begun.experiment.hash, begun.search.identity()) != wanted:
             raise SearchError(
                 f"study {name} searches another configuration; give another --study name"
             )
-        if known.target_trials != search.trials:
+        if begun.target_trials != search.trials:
             study.set_user_attr("target_trials", search.trials)
         return study
     plan = run.plan(experiment, data=train_validation_data.load(experiment).dataset)
     artifacts = [artifact for artifact in plan.dataset.artifacts if not hasattr(artifact, "tier")]
-    pinned = {artifact.symbol: artifact.sha256 for artifact in artifacts}
-    data = experiment.data.model_copy(update={"pinned": pinned})
-    experiment = experiment.model_copy(update={"data": data})
-    # Two machines may come at the same moment, and one may have been killed half-way.
-    with contextlib.suppress(DuplicatedStudyError):
-        optuna.create_study(study_name=name, storage=store, direction="minimize")
-    study = optuna.load_study(study_name=name, storage=store)
+    hashes = {artifact.symbol: artifact.sha256 for artifact in artifacts}
     attributes = {
-        "config": experiment.model_dump(mode="json"),
+        "config": worker_checks.pinned(experiment, hashes).model_dump(mode="json"),
         "search": search.model_dump(mode="json"),
         "target_trials": search.trials,
         "sampler_seed": search.seed,
-        "code_version": code_version.of(code_version.RUN),
-        "kind": KIND,  # last: a study without it is not a whole one
+        _CODE: code_version.of(code_version.RUN),
+        "kind": KIND,
     }
-    if "kind" not in study.user_attrs:
-        for key, value in attributes.items():
-            study.set_user_attr(key, value)
+    storage.make_study(store, name, attributes)
     return load(store, name)
 
 
 def load(store: BaseStorage, name: str) -> optuna.Study:
-    """A study by its name, with its own sampler and pruner.
+    """A study by its name or the beginning of it, with its own sampler and pruner.
 
     Raises:
         SearchError: there is none of that name, or it is no search.
     """
-    known = storage.study_names(store, KIND)
-    matches = [one for one in known if one == name] or [o for o in known if o.startswith(name)]
+    names = storage.study_names(store, KIND)
+    matches = [name] if name in names else [n for n in names if n.startswith(name)]
     if len(matches) != 1:
-        if not known:
+        if not names:
             raise SearchError(f"no study {name}, nor any other; `mlxts hpo CONFIG` begins one")
         if matches:
             raise SearchError(f"{name} could be any of {', '.join(matches)}; give more of the name")
-        raise SearchError(f"no study {name}; there are: {', '.join(known)}")
+        raise SearchError(f"no study {name}; there are: {', '.join(names)}")
     study = optuna.load_study(study_name=matches[0], storage=store)
-    found = settings(study)
-    study.sampler = sampling.make_sampler(found.search)
-    study.pruner = sampling.make_pruner(found.search, found.experiment.training.max_epochs)
+    begun = settings(study)
+    study.sampler = sampling.make_sampler(begun.search)
+    study.pruner = sampling.make_pruner(begun.search, begun.experiment.training.max_epochs)
     return study
 
 
@@ -156,175 +143,120 @@ def settings(study: optuna.Study) -> Settings:
         ConfigError: they are of another version of this program.
     """
     attributes = study.user_attrs
-    experiment = config.build(
+    experiment = build_config(
         {**attributes["config"], "search": attributes["search"]}, origin=study.study_name
     )
     return Settings(experiment, space.read(experiment), attributes["target_trials"])
 
 
+def require_machine(study: optuna.Study) -> None:
+    """Raises SearchError: this machine has other data or code than the study was begun with."""
+    # The code first: what another version wrote down this one may not be able to read.
+    worker_checks.require_code(study.user_attrs[_CODE])
+    worker_checks.require_data(settings(study).experiment.data.pinned)
+
+
+def has_work(study: optuna.Study) -> bool:
+    return end_reason(study) is None
+
+
 def work(
     study: optuna.Study,
     store: BaseStorage,
+    listen: Listen = lambda job, plan: nullcontext(lambda event: None),
     *,
-    watcher: Watcher | None = None,
-    emit: Listener | None = None,
     out_of_time: Callable[[], bool] = lambda: False,
-) -> bool:
+) -> Outcome | None:
     """Run exactly one trial, if one is left.
 
     Args:
         study: from `create` or `load`.
         store: what it lives in.
-        watcher, emit: told of what happens; either or both.
-        out_of_time: asked after every step; true halts the trial.
+        listen: who watches the run.
+        out_of_time: asked after every step; true interrupts the trial.
 
     Returns:
-        Whether more is left to begin; another process may still be at its own trial.
+        None where none was left. A trial that failed is queued again, at most three times.
 
     Raises:
-        Halted: a signal, heat, or the time halted the trial, which waits to be gone on with; or
-            another worker has taken it over.
         KeyboardInterrupt: before training or after it; the trial waits to be gone on with.
         SearchError: the study was begun by another version of this program.
-        MlxtsError: see `experiment.execute`; the trial is queued again, at most three times.
-        Exception: any other; the trial has failed and says why.
+        Exception: any that is no MlxtsError; the trial has failed and says why.
     """
-    watcher = watcher or Watcher()
-    if study.user_attrs["code_version"] != code_version.of(code_version.RUN):
+    if study.user_attrs[_CODE] != code_version.of(code_version.RUN):
         raise SearchError(
             f"study {study.study_name} was begun by another version of this program, whose "
             "values cannot be compared; give another --study name"
         )
-    found = settings(study)
-    storage.recover(study, store)
-    if end(study):
-        return False
+    begun = settings(study)
+    job_queue.recover(study, store)
+    if end_reason(study):
+        return None
+    objective = Objective(begun.experiment, begun.search.space, out_of_time=out_of_time)
 
-    def listen(event: Event) -> None:
-        watcher(event)
-        if emit:
-            emit(event)
+    def evaluate(job: Job) -> float:
+        # Another process may have claimed the last one in between.
+        if sampling.ordinal(study, job.stored) >= begun.target_trials:
+            job.trial.set_user_attr(sampling.SURPLUS, True)
+            raise Surplus
+        return objective(job)
 
-    objective = Objective(
-        found.experiment,
-        found.search.space,
-        emit=listen,
-        began=watcher.began,
-        out_of_time=out_of_time,
-    )
-    job = _Job(study, store, objective, found.target_trials)
-    try:
-        storage.one_trial(study, store, job, catch=(_Surplus,))
-    except TakenOverError as error:
-        raise job.halted or Halted(TAKEN_OVER, str(error)) from None
-    finally:
-        with storage.if_reachable():
-            job.queue_again()
-            watcher.ended(study)
-    return end(study) is None
-
-
-class _Job:
-    """The objective of one claimed trial, and what is owed to it when it ends."""
-
-    def __init__(
-        self, study: optuna.Study, store: BaseStorage, objective: Objective, target_trials: int
-    ) -> None:
-        self._study, self._store = study, store
-        self._objective, self._target = objective, target_trials
-        self._trial: optuna.Trial | None = None
-        self._error: BaseException | None = None
-
-    def __call__(self, trial: optuna.Trial) -> float:
-        frozen = _frozen(self._study, trial.number)
-        if sampling.ordinal(self._study, frozen) >= self._target:
-            trial.set_user_attr(sampling.SURPLUS, True)
-            raise _Surplus
-        self._trial = trial
-        try:
-            return self._objective(trial)
-        except optuna.TrialPruned:
-            raise
-        except BaseException as error:
-            self._error = error
-            with storage.unless_leaving(error), contextlib.suppress(UpdateFinishedTrialError):
-                # Before the trial fails: whoever is killed after that must find what it needs.
-                if isinstance(error, Halted | KeyboardInterrupt):
-                    storage.mark(self._store, trial._trial_id, counted=False)
-                elif isinstance(error, MlxtsError):
-                    storage.mark(self._store, trial._trial_id, counted=True)
-                why = str(error) if isinstance(error, MlxtsError | Halted) else repr(error)
-                trial.set_user_attr(storage.WHY, why)
-            raise
-
-    @property
-    def halted(self) -> Halted | None:
-        """What cut the training of this process short, if that did."""
-        return self._error if isinstance(self._error, Halted) else None
-
-    def queue_again(self) -> None:
-        """Queue the trial again where this worker has failed it, and it is owed that."""
-        if self._trial is None or self._error is None:
-            return
-        trial = self._store.get_trial(self._trial._trial_id)
-        if trial.state == TrialState.FAIL and not self._is_followed():
-            storage.requeue(self._study, trial)
-
-    def _is_followed(self) -> bool:
-        number = self._trial.number if self._trial else None
-        trials = self._study.get_trials(deepcopy=False)
-        return any(trial.system_attrs.get(storage.FOLLOWS) == number for trial in trials)
+    return jobs.work(study, store, evaluate, listen=listen, samples=True, retried=MlxtsError)
 
 
 def run_all(
     study: optuna.Study,
     store: BaseStorage,
+    listen: Listen = lambda job, plan: nullcontext(lambda event: None),
     *,
-    watcher: Watcher | None = None,
+    after_trial: Callable[[optuna.Study], None] = lambda study: None,
     timeout: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> str:
     """Work on a study until it is done, or stopped.
 
     Args:
-        timeout: seconds. The trial in progress is halted then, and gone on with next time.
+        listen: who watches each run.
+        after_trial: called before the first trial and after each.
+        timeout: seconds. The trial in progress is interrupted then, and gone on with next time.
 
     Returns:
-        Why it ended: `end`'s reason, or interrupted, overheated or timeout.
+        Why it ended: `end_reason`, or interrupted, overheated or timeout.
 
     Raises:
         SearchError: this machine has other data than the study was begun with.
         DeviceError: a trial was tried again each time that the device failed, and has no try left.
-        MlxtsError: see `work`.
+        MlxtsError: see `experiment.execute`.
     """
     worker_checks.require_data(settings(study).experiment.data.pinned)
     deadline = None if timeout is None else clock() + timeout
-    watcher = watcher or Watcher()
-    watcher.ended(study)
+    after_trial(study)
 
     def out_of_time() -> bool:
         return deadline is not None and clock() >= deadline
 
     with _interruptible():
         try:
-            while True:
-                if out_of_time():
-                    return "timeout"
-                try:
-                    if not work(study, store, watcher=watcher, out_of_time=out_of_time):
-                        return end(study) or "done"
-                except Halted as halted:
-                    if halted.status != TAKEN_OVER:
-                        return halted.status
-                except DeviceError:
-                    # The trial waits to go on from its checkpoint, unless it has used up its tries.
-                    if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-                        raise
+            while not out_of_time():
+                outcome = work(study, store, listen, out_of_time=out_of_time)
+                after_trial(study)
+                if outcome and outcome.stopped_by:
+                    return outcome.stopped_by
+                if outcome and outcome.error and not _goes_on(study, outcome.error):
+                    raise outcome.error
+                if reason := end_reason(study):
+                    return reason
         except KeyboardInterrupt:
             return "interrupted"
+    return "timeout"
 
 
-@contextlib.contextmanager
+def _goes_on(study: optuna.Study, error: MlxtsError) -> bool:
+    """A trial whose device failed goes on from its checkpoint, unless it has used up its tries."""
+    return isinstance(error, DeviceError) and job_queue.count(study, TrialState.WAITING) > 0
+
+
+@contextmanager
 def _interruptible() -> Generator[None]:
     """Ctrl-C and SIGTERM raise KeyboardInterrupt; within training it ends its step first."""
     old: dict[int, Any] = {
@@ -338,19 +270,18 @@ def _interruptible() -> Generator[None]:
             signal.signal(number, handler)
 
 
-def end(study: optuna.Study) -> str | None:
+def end_reason(study: optuna.Study) -> str | None:
     """Why nothing is left to begin; None while something is."""
-    found = settings(study)
-    if study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+    begun = settings(study)
+    if job_queue.count(study, TrialState.WAITING):
         return None
-    begun = sampling.suggestions(study)
-    if len(begun) >= found.target_trials:
-        return f"all {found.target_trials} trials are done"
-    leader, patience = best(study), found.search.patience
+    if len(sampling.suggestions(study)) >= begun.target_trials:
+        return f"all {begun.target_trials} trials are done"
+    leader, patience = best(study), begun.search.patience
     if leader is None or patience is None:
         return None
-    finished = study.get_trials(deepcopy=False, states=FINISHED)
     lead = sampling.ordinal(study, leader)
+    finished = study.get_trials(deepcopy=False, states=FINISHED)
     since = sum(sampling.ordinal(study, trial) > lead for trial in finished)
     return f"no better one in {since} trials" if since >= patience else None
 
@@ -379,11 +310,3 @@ def winner(study: optuna.Study) -> tuple[FrozenTrial, ExperimentConfig]:
 def configuration_of(study: optuna.Study, trial: FrozenTrial) -> ExperimentConfig:
     """What a trial trained, as an ordinary experiment."""
     return space.configure(settings(study).experiment, trial.params)
-
-
-class _Surplus(Exception):
-    """Another process took the last trial in between."""
-
-
-def _frozen(study: optuna.Study, number: int) -> FrozenTrial:
-    return study.get_trials(deepcopy=False)[number]

@@ -1,210 +1,190 @@
 """A sweep as an Optuna study: its points are queued as trials, each to be trained once.
 
 The study holds all that another machine needs besides data: the sweep itself, the code version
-and the hashes of the artifacts that it was planned with. Its values are validation losses.
+and the hashes of the artifacts that it was planned with. Its values are validation losses. A run
+is the run folder that `mlxts train` would make; a trial whose point is done, or being done,
+elsewhere gives way.
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage
-from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import code_version, locks
-from mlxts.errors import SearchError
-from mlxts.search import storage, sweep_config, worker_checks
-from mlxts.search.sweep_config import Point, Sweep, Value
+from mlxts import code_version
+from mlxts.evaluation import comparison, runs
+from mlxts.platform import device
+from mlxts.search import job_queue, jobs, storage, sweep_config, worker_checks
+from mlxts.search.jobs import Duplicate, Job, Listen, Outcome
+from mlxts.search.sweep_config import Point, Sweep
 from mlxts.training import run
 
 KIND = "sweep"
-STATES = ("done", "running", "waiting", "failed", "not queued")  # the first that holds is shown
+_TRIAL_STATES = {  # of a point: the first that one of its trials is in
+    "done": TrialState.COMPLETE,
+    "running": TrialState.RUNNING,
+    "waiting": TrialState.WAITING,
+    "failed": TrialState.FAIL,
+}
+STATES = (*_TRIAL_STATES, "not queued")
+_CUT_SHORT = "put_back"  # what version 0.1 marked a trial with that was to wait again
 
 
 @dataclass(frozen=True)
-class Entry:
+class SweepPoint:
     """What has become of one point."""
 
     point: Point
     state: str  # one of STATES
     trial: FrozenTrial | None  # that the state was read from
-    tries: int
+    failures: int
 
     @property
     def why(self) -> str | None:
         """What a failed one died of."""
-        if self.state != "failed" or self.trial is None:
+        if self.state != "failed":
             return None
-        silent = f"its worker died, {self.tries} times"
-        return self.trial.user_attrs.get("why", silent)
+        return self.attribute(job_queue.WHY) or f"its worker died, {self.failures} times"
 
     def attribute(self, name: str) -> Any:
         """A user attribute of the trial, None where it has none."""
         return self.trial.user_attrs.get(name) if self.trial else None
 
 
-class NothingWaitingError(SearchError):
-    """Every queued trial was claimed by somebody else."""
-
-
-class _Queue(optuna.Study):
-    """A study that runs what was queued and nothing else: no sampler invents a trial.
-
-    Trials whose checkpoint lies on this machine go first, so that work which was cut short is
-    taken up where it can be continued. A run that another process of this machine still holds (it
-    was stopped, and will find that its trial was given away) waits until that one has let go.
-    """
-
-    def ask(self, fixed_distributions: dict[str, Any] | None = None) -> optuna.Trial:
-        waiting = self.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        for trial in sorted(waiting, key=lambda t: (not _begun_here(t), t.number)):
-            if _held_here(trial):
-                continue
-            self._sign_of_life(trial)
-            try:
-                claimed = self._storage.set_trial_state_values(
-                    trial._trial_id, state=TrialState.RUNNING
-                )
-            except optuna.exceptions.UpdateFinishedTrialError:
-                continue
-            if claimed:
-                return optuna.Trial(self, trial._trial_id)
-        raise NothingWaitingError("nothing is waiting")
-
-    def _sign_of_life(self, trial: FrozenTrial) -> None:
-        """The first heartbeat, before the claim: a worker that is killed right after it would
-        otherwise leave a trial that runs for ever, for only silence after a heartbeat is noticed.
-        """
-        if isinstance(self._storage, BaseHeartbeat):
-            self._storage.record_heartbeat(trial._trial_id)
-
-
 def name_of(sweep: Sweep) -> str:
     """`sweep-<name>-<hash>`: other runs, or other code, make another study."""
-    runs = sorted(point.config.hash for point in sweep.points())
+    hashes = sorted(point.config.hash for point in sweep.points())
     return storage.study_name(
-        KIND, sweep.name, {"runs": runs, "code": code_version.of(code_version.RUN)}
+        KIND, sweep.name, {"runs": hashes, "code": code_version.of(code_version.RUN)}
     )
 
 
-def create(sweep: Sweep, store: BaseStorage) -> optuna.Study:
+def create(store: BaseStorage, sweep: Sweep) -> optuna.Study:
     """The study of a sweep, made if it is not there, with every point queued that never was.
 
     The artifacts are pinned once, by whoever comes first; later downloads change no sweep.
     """
-    name, points = name_of(sweep), sweep.points()
-    with suppress(DuplicatedStudyError):
-        optuna.create_study(study_name=name, storage=store, sampler=RandomSampler(seed=0))
-    study = load(name, store)
-    pins = worker_checks.pins(point.config for point in points)
+    begun = find(store, sweep)
+    hashes = worker_checks.pins(point.config for point in sweep.points())
     attributes = {
         "config": sweep.model_dump(mode="json"),
         "code": code_version.of(code_version.RUN),
-        "data": pins | study.user_attrs.get("data", {}),
-        "kind": KIND,  # last: a study without it is not looked at
+        "data": {**hashes, **(begun.user_attrs["data"] if begun else {})},
+        "kind": KIND,
     }
-    for key, value in attributes.items():
-        if study.user_attrs.get(key) != value:
-            study.set_user_attr(key, value)
-    with _one_at_a_time(store):
-        for entry in ledger(study):
-            if entry.state == "not queued":
-                study.enqueue_trial(entry.point.values)
+    storage.make_study(store, name_of(sweep), attributes)
+    study = load(store, name_of(sweep))
+    job_queue.requeue_marked(study, store)
+    _enqueue(study, store, "not queued")
     return study
 
 
-def find(sweep: Sweep, store: BaseStorage) -> optuna.Study | None:
+def find(store: BaseStorage, sweep: Sweep) -> optuna.Study | None:
     """The study of a sweep, None where it was never begun in this storage."""
     name = name_of(sweep)
-    return load(name, store) if name in storage.study_names(store, KIND) else None
+    return load(store, name) if name in storage.study_names(store, KIND) else None
 
 
-def load(name: str, store: BaseStorage) -> optuna.Study:
-    return _Queue(study_name=name, storage=store, sampler=RandomSampler(seed=0))
+def load(store: BaseStorage, name: str) -> optuna.Study:
+    """A sweep's study by its whole name."""
+    return optuna.load_study(study_name=name, storage=store, sampler=RandomSampler(seed=0))
 
 
-def of(study: optuna.Study) -> Sweep:
+def sweep_of(study: optuna.Study) -> Sweep:
     """The sweep that a study was made of."""
     return sweep_config.build(study.user_attrs["config"], origin=study.study_name)
 
 
-def ledger(study: optuna.Study) -> list[Entry]:
+def points(study: optuna.Study) -> list[SweepPoint]:
     """What has become of every point, in the order of the sweep."""
     trials: dict[tuple, list[FrozenTrial]] = {}
     for trial in study.get_trials(deepcopy=False):
-        trials.setdefault(_key(values_of(trial)), []).append(trial)
-    sweep = of(study)
-    return [_entry(point, trials.get(_key(point.values), [])) for point in sweep.points()]
+        trials.setdefault(_key(job_queue.parameters(trial)), []).append(trial)
+    return [
+        _sweep_point(point, trials.get(_key(point.values), []))
+        for point in sweep_of(study).points()
+    ]
 
 
 def retry_failed(study: optuna.Study, store: BaseStorage) -> int:
     """Queue the points that failed once more. Returns how many."""
-    with _one_at_a_time(store):
-        failed = [entry for entry in ledger(study) if entry.state == "failed"]
-        for entry in failed:
-            study.enqueue_trial(entry.point.values)
-    return len(failed)
+    return _enqueue(study, store, "failed")
 
 
-def waiting(study: optuna.Study) -> bool:
-    return bool(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+def require_machine(study: optuna.Study) -> None:
+    """Raises SearchError: this machine has other data or code than the sweep was planned with."""
+    worker_checks.require_code(study.user_attrs["code"])
+    worker_checks.require_data(study.user_attrs["data"])
 
 
-def running(study: optuna.Study) -> bool:
-    return bool(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+def has_work(study: optuna.Study) -> bool:
+    return job_queue.count(study, TrialState.WAITING) > 0
 
 
-def values_of(trial: FrozenTrial) -> dict[str, Value]:
-    """The point that a trial stands for, also before it is begun."""
-    return trial.params or trial.system_attrs.get("fixed_params", {})
+def work(study: optuna.Study, store: BaseStorage, listen: Listen) -> Outcome | None:
+    """Train exactly one waiting run of a sweep: see `jobs.work`."""
+    job_queue.recover(study, store)
+    return jobs.work(study, store, _train, listen=listen)
 
 
-def _entry(point: Point, trials: list[FrozenTrial]) -> Entry:
-    by_state = {
-        "done": TrialState.COMPLETE,
-        "running": TrialState.RUNNING,
-        "waiting": TrialState.WAITING,
-        "failed": TrialState.FAIL,
+def _train(job: Job) -> float:
+    """The validation loss of a point."""
+    sweep = sweep_of(job.study)
+    values = {
+        axis: job.trial.suggest_categorical(axis, list(choices))
+        for axis, choices in sweep.axes.items()
     }
-    tries = sum(trial.state == TrialState.FAIL for trial in trials)
-    for name, state in by_state.items():
-        found = [trial for trial in trials if trial.state == state]
-        if not found:
+    point = sweep.point(values)
+    job.label = point.label
+    _give_way(job)
+    plan = run.plan(worker_checks.pinned(point.config, job.study.user_attrs["data"]))
+    job.identify(plan)
+    summary = job.train(plan)
+    _give_way(job)
+    scores = summary["scores"]["validation"][runs.MODEL]
+    for key, value in {
+        **{key: summary[key] for key in ("status", "n_total", "steps", "train_seconds")},
+        "verdict": scores.get("verdict"),
+        "reference": comparison.reference(scores),
+        "device": device.device_name(),
+    }.items():
+        job.trial.set_user_attr(key, value)
+    return float(summary["best_loss"])
+
+
+def _give_way(job: Job) -> None:
+    if twin := job.find_twin(TrialState.COMPLETE):
+        raise Duplicate(f"trial {twin.number} is the same run")
+
+
+def _sweep_point(point: Point, trials: list[FrozenTrial]) -> SweepPoint:
+    failures = sum(trial.state == TrialState.FAIL for trial in trials)
+    for state, of_trial in _TRIAL_STATES.items():
+        matches = [trial for trial in trials if trial.state == of_trial]
+        if not matches:
             continue
-        # Put back by a worker that was stopped, which was stopped again before it could queue it.
-        if name == "failed" and found[-1].user_attrs.get("put_back"):
-            return Entry(point, "not queued", found[-1], tries)
-        return Entry(point, name, found[-1], tries)
-    return Entry(point, "not queued", None, tries)
+        # It was to wait again, and whoever ended it was stopped before it could queue it.
+        cut_short = matches[-1].user_attrs.get(_CUT_SHORT) or job_queue.will_be_retried(matches[-1])
+        if state == "failed" and cut_short:
+            state = "not queued"
+        return SweepPoint(point, state, matches[-1], failures)
+    return SweepPoint(point, "not queued", None, failures)
 
 
-def _key(values: dict[str, Value]) -> tuple:
-    return tuple(sorted((name, str(value)) for name, value in values.items()))
+def _enqueue(study: optuna.Study, store: BaseStorage, state: str) -> int:
+    """Queue the points that are in some state. Returns how many.
 
-
-def _begun_here(trial: FrozenTrial) -> bool:
-    run_id = trial.user_attrs.get("run_id")
-    return bool(run_id) and (run.runs_folder() / run_id / "checkpoint").is_dir()
-
-
-def _held_here(trial: FrozenTrial) -> bool:
-    run_id = trial.user_attrs.get("run_id")
-    return bool(run_id) and locks.holder(run.runs_folder() / run_id / run.LOCK) is not None
-
-
-@contextmanager
-def _one_at_a_time(store: BaseStorage) -> Generator[None]:
-    """Let nobody else on this machine queue the same points at the same moment.
-
-    Two machines that do are noticed when their trials begin.
+    Two machines that queue the same ones at the same moment are noticed when the trials begin.
     """
-    if isinstance(store, storage.Journal):
-        with store.claim_lock():
-            yield
-    else:
-        yield
+    with job_queue.one_at_a_time(store):
+        queued = [one for one in points(study) if one.state == state]
+        for one in queued:
+            study.enqueue_trial(one.point.values)
+    return len(queued)
+
+
+def _key(values: dict[str, Any]) -> tuple:
+    return tuple(sorted((name, str(value)) for name, value in values.items()))

@@ -18,11 +18,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from mlxts import config
-from mlxts.config import ExperimentConfig
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config, read_mapping
+from mlxts.config.validation import Section, first_problem
+from mlxts.config.yamltext import dump_yaml, overridden
 from mlxts.errors import ConfigError
-from mlxts.validation import Section, first_problem
-from mlxts.yamltext import dump_yaml
 
 Value = str | int | float | bool | None
 
@@ -82,8 +82,8 @@ class Sweep(Section):
             base["horizon"] = None  # a timescale brings its own
         settings = {AXES.get(axis, axis): value for axis, value in values.items()}
         settings["name"] = f"{self.name}-{label}"
-        configuration = config.build(
-            config.overridden(base, settings), origin=f"sweep {self.name}, {label}"
+        configuration = build_config(
+            overridden(base, settings), origin=f"sweep {self.name}, {label}"
         )
         return Point(values, label, configuration)
 
@@ -103,10 +103,10 @@ def load(path: Path) -> Sweep:
     Raises:
         ConfigError: no such file, not YAML, an unknown key or a wrong type.
     """
-    values = config.read_mapping(path)
+    values = read_mapping(path)
     values.setdefault("name", path.stem)
     if isinstance(values.get("base"), str):
-        values["base"] = config.read_mapping(path.parent / values["base"])
+        values["base"] = read_mapping(path.parent / values["base"])
         values["base"].pop("name", None)
     return build(values, origin=str(path))
 

@@ -9,58 +9,54 @@ from pathlib import Path
 
 import numpy as np
 
-from mlxts import dataset, protocol
-from mlxts.config import ExperimentConfig
-from mlxts.dataset import Dataset, Samples
+from mlxts import protocol
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset, Samples
 from mlxts.files import canonical_hash, home
 
 
 @dataclass(frozen=True)
-class Blind:
-    """A data set without a test split. Make it with `blind`, never around a whole data set."""
+class TrainValidationData:
+    """A data set without a test split; only `without_test_split` makes it."""
 
     dataset: Dataset  # samples: train and validation; bars, daily and features end with them
 
 
-def blind(data: Dataset) -> Blind:
+def without_test_split(data: Dataset) -> TrainValidationData:
     """Cut everything after validation off. What remains, its order and its hash are unchanged."""
     last = protocol.SPLITS[data.splits_name].validation[1]
-    bars, daily = (frame["date"] <= last for frame in (data.bars, data.daily))
-    keep = bars.to_numpy()
-    bar_at, day_at = (np.cumsum(kept.to_numpy()) - 1 for kept in (bars, daily))
+    bars, daily = ((frame["date"] <= last).to_numpy() for frame in (data.bars, data.daily))
+    new_row, new_day = (np.cumsum(mask, dtype=np.int32) - 1 for mask in (bars, daily))
 
-    def moved(samples: Samples) -> Samples:
-        return replace(
-            samples,
-            rows=bar_at[samples.rows].astype(np.int32),
-            daily_rows=day_at[samples.daily_rows].astype(np.int32),
-        )
+    def renumbered(samples: Samples) -> Samples:
+        return replace(samples, rows=new_row[samples.rows], daily_rows=new_day[samples.daily_rows])
 
-    return Blind(
+    return TrainValidationData(
         replace(
             data,
-            features=np.ascontiguousarray(data.features[keep]),
+            features=np.ascontiguousarray(data.features[bars]),
             bars=data.bars.filter(bars),
             daily=data.daily.filter(daily),
-            eligible=data.eligible[keep],
-            samples={name: moved(data.samples[name]) for name in ("train", "validation")},
+            eligible=data.eligible[bars],
+            samples={name: renumbered(data.samples[name]) for name in ("train", "validation")},
         )
     )
 
 
-def load(configuration: ExperimentConfig) -> Blind:
+def load(configuration: ExperimentConfig) -> TrainValidationData:
     """The data of a configuration; the last ones are kept for trials that read the same.
 
     Raises:
-        DataError, IntegrityError, EmptySplitError: see `dataset.build`.
+        DataError, IntegrityError, EmptySplitError: see `build_dataset`.
     """
     values = configuration.model_dump(mode="json", exclude={"name", "training", "thermal"})
     values["model"] = configuration.model.context
     key = (home().resolve(), canonical_hash(values))
-    if key not in _kept:
-        _kept.clear()
-        _kept[key] = blind(dataset.build(configuration))
-    return _kept[key]
+    if key not in _last:
+        _last.clear()
+        _last[key] = without_test_split(build_dataset(configuration))
+    return _last[key]
 
 
-_kept: dict[tuple[Path, str], Blind] = {}
+_last: dict[tuple[Path, str], TrainValidationData] = {}

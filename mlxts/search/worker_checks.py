@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlxts import code_version, locks
-from mlxts.config import ExperimentConfig
+from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import panel, store
 from mlxts.errors import BudgetError, DataError, SearchError
 from mlxts.files import digest
@@ -20,7 +20,7 @@ from mlxts.locks import Holder
 from mlxts.platform import device
 from mlxts.training.run import Plan
 
-_LOOK_SECONDS = 2.0  # between two looks at a device that is waited for
+_POLL_SECONDS = 2.0  # between two checks of a device that is waited for
 
 
 def pins(configurations: Iterable[ExperimentConfig]) -> dict[str, str]:
@@ -102,7 +102,7 @@ def device_to_itself(
     per_device: int = 1,
     *,
     wait: bool = False,
-    tell: Callable[[str], None] = lambda message: None,
+    notify: Callable[[str], None] = lambda message: None,
 ) -> Generator[None]:
     """Keep other workers of this machine off the device that this process trains on.
 
@@ -119,7 +119,7 @@ def device_to_itself(
         SearchError: all places are taken and `wait` is off.
         StorageError: a lock cannot be opened.
     """
-    told = False
+    notified = False
     while True:
         with place_on_device(per_device) as others:
             if not others:
@@ -131,10 +131,10 @@ def device_to_itself(
                 f"{taken}; --wait waits until it is free, --workers-per-device "
                 f"{per_device + 1} lets one more train beside"
             )
-        if not told:
-            tell(f"{taken}; waiting until it is free")
-            told = True
-        time.sleep(_LOOK_SECONDS)
+        if not notified:
+            notify(f"{taken}; waiting until it is free")
+            notified = True
+        time.sleep(_POLL_SECONDS)
 
 
 @contextmanager

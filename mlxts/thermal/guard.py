@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Self
 
-from mlxts.config import ThermalConfig
+from mlxts.config.monitoring import ThermalConfig
 from mlxts.errors import RunError
 from mlxts.thermal import policy, sensors
 from mlxts.thermal.policy import Action, Band, Rules, State

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from mlxts.config import ExperimentConfig
+from mlxts.config.experiment import ExperimentConfig
 from mlxts.tracking import base, replay, trackers
 from mlxts.tracking.base import Tracker
 from mlxts.tracking.safe import Safe

@@ -18,9 +18,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from mlxts import json_files, transfer
-from mlxts.config import ExperimentConfig
+from mlxts.config.experiment import ExperimentConfig
 from mlxts.data.exogenous_catalog import COLUMN_PREFIX
-from mlxts.dataset import Dataset
+from mlxts.dataset.samples import Dataset
 from mlxts.errors import BudgetError, RunError
 from mlxts.files import canonical_hash, outputs_folder, write_json
 from mlxts.model.patchtst import PatchTST, Shape

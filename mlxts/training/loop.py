@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import expit
 
 from mlxts import protocol, transfer
-from mlxts.config import ExperimentConfig
+from mlxts.config.experiment import ExperimentConfig
 from mlxts.errors import DeviceError, DivergedError
 from mlxts.model.interfaces import Network
 from mlxts.model.patchtst import flat_arrays

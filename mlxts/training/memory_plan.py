@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from mlxts import config, protocol
-from mlxts.config import ExperimentConfig
+from mlxts import protocol
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
+from mlxts.config.yamltext import overridden
 from mlxts.errors import BudgetError, ConfigError
 from mlxts.model import flops, parameter_budget
 from mlxts.model.patchtst import Shape
@@ -135,7 +137,7 @@ def alternatives(
             features = round(features * value / configuration.features.tier)
         changes = {key: value, "mode": "exploratory"}
         try:
-            other = config.build(config.overridden(configuration.model_dump(mode="json"), changes))
+            other = build_config(overridden(configuration.model_dump(mode="json"), changes))
             solved = parameter_budget.solve(other.budget, features, other.model)
         except (BudgetError, ConfigError):
             continue

@@ -11,13 +11,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from mlxts import dataset as datasets
 from mlxts import json_files
-from mlxts.dataset import Dataset
+from mlxts.baselines import har
+from mlxts.baselines.har import ScaleModel
+from mlxts.dataset.samples import Dataset, of_symbol
 from mlxts.errors import CheckpointError, DataError
 from mlxts.files import write_json
-from mlxts.model import har, residual
-from mlxts.model.har import ScaleModel
+from mlxts.model import residual
 from mlxts.training.distributed import Ranks
 
 FILE_NAME = "offset.json"
@@ -65,7 +65,7 @@ def fit(data: Dataset, measure: str) -> Offset:
     """
     models = {}
     for symbol in np.unique(data.daily["symbol"].to_numpy()):
-        own = datasets.of_symbol(data, str(symbol))
+        own = of_symbol(data, str(symbol))
         if obstacle := har.obstacle(own):
             raise DataError(
                 f"model.offset: {measure} is not estimable: {obstacle}; leave {symbol} out of the "

@@ -18,10 +18,12 @@ import mlx.optimizers as optim
 import numpy as np
 from mlx.utils import tree_unflatten
 
-from mlxts import code_version, config, dataset, json_files, locks, run_files
-from mlxts.config import ExperimentConfig
+from mlxts import code_version, json_files, locks, run_files
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import load_config
 from mlxts.data import bars
-from mlxts.dataset import Dataset
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset
 from mlxts.errors import BusyError, CheckpointError, ConfigError, RunError
 from mlxts.features import timescales
 from mlxts.files import canonical_hash, runs_folder, sweep, write_text
@@ -137,18 +139,18 @@ def plan(
 
     Args:
         register: keep features that had to be computed; without it nothing is written.
-        data: what `dataset.build` made of this configuration, where it is there already.
+        data: what `build_dataset` made of this configuration, where it is there already.
         ranks: how many processes will train it; their sums differ in the last bits, so each
             number is a run of its own.
         tuned: strict mode wants the batch size tuned; False: plan all the same.
 
     Raises:
         ConfigError: a batch larger than the training split.
-        DataError, BudgetError: see `dataset.build`, `parameter_budget.solve` and
+        DataError, BudgetError: see `build_dataset`, `parameter_budget.solve` and
             `batch_size.micro_batch`.
         RunError: strict mode without a batch-size record for this budget and machine.
     """
-    data = data or dataset.build(configuration, register=register)
+    data = data or build_dataset(configuration, register=register)
     samples = len(data.samples["train"])
     if configuration.training.batch_size > samples:
         raise ConfigError(
@@ -328,7 +330,7 @@ def load(folder: Path) -> Trained:
     said = record(folder, ("shape", "data_hash", "micro_batch", "artifacts"))
     shape = shape_of(folder)
     configuration = pinned_configuration(folder)
-    data = dataset.build(configuration)
+    data = build_dataset(configuration)
     if data.data_hash != said["data_hash"]:
         raise CheckpointError(
             f"run {said['run_id']} was trained on other features than this version makes; "
@@ -362,7 +364,7 @@ def pinned_configuration(folder: Path) -> ExperimentConfig:
         ConfigError: its configuration is not one of this version.
     """
     said = record(folder, ("artifacts",))
-    configuration = config.load(folder / "config.yaml")
+    configuration = load_config(folder / "config.yaml")
     raw = {a["symbol"]: a["sha256"] for a in said["artifacts"] if "tier" not in a}
     data = configuration.data.model_copy(update={"pinned": raw})
     return configuration.model_copy(update={"data": data})

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from mlxts.config import ExperimentConfig
-from mlxts.dataset import Dataset
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.dataset.samples import Dataset
 from mlxts.model import parameter_budget
 from mlxts.model.patchtst import PatchTST, Shape
 from mlxts.model.residual import OffsetPatchTST

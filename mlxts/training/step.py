@@ -16,10 +16,10 @@ import mlx.optimizers as optim
 import numpy as np
 from mlx.utils import tree_flatten, tree_map
 
-from mlxts import transfer
-from mlxts.config import Precision, TrainingConfig
+from mlxts import platform, transfer
+from mlxts.config.training import Precision, TrainingConfig
 from mlxts.model.interfaces import Network
-from mlxts.platform import cpu_jit, device
+from mlxts.platform import device
 from mlxts.training.distributed import ALONE, Ranks
 
 _FLOAT32 = ("revin", "head")  # parts of the model that are never rounded
@@ -138,7 +138,7 @@ class Step:
         binary: bool,
         ranks: Ranks = ALONE,
     ):
-        cpu_jit.enable(probe=True)
+        platform.enable(probe=True)
         own_parameters = model.trainable_parameters()
         optimizer.init(own_parameters)
         self._optimizer = optimizer
@@ -227,7 +227,7 @@ class Forward:
     """
 
     def __init__(self, model: Network, batch: int):
-        cpu_jit.enable(probe=True)
+        platform.enable(probe=True)
         self._batch = batch
         context = model.shape.context
 

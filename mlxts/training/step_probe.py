@@ -19,9 +19,9 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
-from mlxts import config as configurations
 from mlxts import transfer
-from mlxts.config import ExperimentConfig
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
 from mlxts.errors import BudgetError
 from mlxts.model.patchtst import PatchTST, Shape
 from mlxts.platform import memory
@@ -153,7 +153,7 @@ def measure(configuration: ExperimentConfig, shape: Shape, request: Request) -> 
 def main() -> None:
     """Answer requests until there are no more."""
     opening = json.loads(sys.stdin.readline())
-    configuration = configurations.build(opening["config"])
+    configuration = build_config(opening["config"])
     shape = Shape(**opening["shape"])
     for line in sys.stdin:
         measured = measure(configuration, shape, Request(**json.loads(line)))

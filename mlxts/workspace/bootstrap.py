@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -47,8 +48,10 @@ def main(arguments: list[str]) -> int:
         uv = shutil.which("uv")
         interpreter = find_interpreter(needs_pip=uv is None)
         if interpreter is None and uv is None:
-            wanted = ".".join(map(str, OLDEST))
-            raise Refused(f"no Python {wanted} or newer runs here; install one, or uv")
+            wanted = f"Python {'.'.join(map(str, OLDEST))} or newer"
+            if os.environ.get("PYTHON"):
+                raise Refused(f"PYTHON={os.environ['PYTHON']} is no {wanted} that runs here")
+            raise Refused(f"no {wanted} runs here; install one, or uv")
         print(f"installing into .venv with {interpreter or f'Python {FETCHED}'} (once)", flush=True)
         install(uv, interpreter or FETCHED, extras)
         STAMP.write_text(fingerprint(extras))
@@ -93,10 +96,14 @@ def fingerprint(extras: list[str]) -> str:
 def find_interpreter(*, needs_pip: bool) -> str | None:
     """The first candidate that *runs*: a version manager's shim can be on PATH and fail.
 
+    The environment's PYTHON (`make setup PYTHON=python3.13`) is the only one where it is given.
+
     Args:
         needs_pip: whether it has to make .venv and pip itself; Debian's, for one, may not.
     """
-    found = (name for name in CANDIDATES if shutil.which(name) and runs(name, needs_pip=needs_pip))
+    named = os.environ.get("PYTHON")
+    candidates = (named,) if named else CANDIDATES
+    found = (name for name in candidates if shutil.which(name) and runs(name, needs_pip=needs_pip))
     return next(found, None)
 
 

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from mlxts.config.yamltext import parse_yaml
 from mlxts.errors import WorkspaceError
 from mlxts.files import write_text
 from mlxts.workspace import blocks, commands, context, generated, markdown, project, tables
 from mlxts.workspace.project import Problem
-from mlxts.yamltext import parse_yaml
 
 _OF_THEIR_TIME = (".claude/context/", "docs/archive/")  # they name what there was
 _ELSEWHERE = ("http://", "https://", "mailto:")
 
 
 def render(root: Path) -> list[str]:
-    """Write every marked block anew; the relative paths of the files that changed.
+    """Write every marked block and generated document anew; the relative paths of what changed.
 
     Raises:
         WorkspaceError: a header of .claude/context that cannot be read, or marks of blocks that do
@@ -36,6 +36,10 @@ def _render(root: Path) -> list[str]:
     texts = {path: project.read(path) for path in project.documents(root)}
     after = {}
     for path, text in texts.items():
+        whole = generated.DOCUMENTS.get(project.relative(path, root))
+        if whole:
+            after[path] = whole()
+            continue
         try:
             after[path] = blocks.rewrite(text, renderer(path, text))
         except blocks.BlockError as error:

@@ -1,17 +1,10 @@
-"""Documents that are generated whole, and the commands that write them."""
+"""Documents that are generated whole, each from the part of the package that it is about."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+from mlxts.workspace import api_reference
 from mlxts.workspace.project import Problem
-
-
-class Generated(NamedTuple):
-    """What renders a document, and the command that writes it."""
-
-    render: Callable[[], str]
-    command: str
 
 
 def _catalog() -> str:
@@ -26,15 +19,23 @@ def _sources() -> str:
     return document.render()
 
 
-DOCUMENTS = {
-    "docs/feature_catalog.md": Generated(_catalog, "mlxts features docs"),
-    "docs/data_sources.md": Generated(_sources, "mlxts data sources --write"),
+def _controls() -> str:
+    from mlxts.report import controls
+
+    return controls.render()
+
+
+DOCUMENTS: dict[str, Callable[[], str]] = {
+    "docs/feature_catalog.md": _catalog,
+    "docs/data_sources.md": _sources,
+    "docs/controls.md": _controls,
+    **api_reference.pages(),
 }
 
 
 def stale(root: Path, texts: dict[Path, str]) -> Iterator[Problem]:
     """Those among the project's documents that would be written differently now."""
-    for name, one in DOCUMENTS.items():
+    for name, render in DOCUMENTS.items():
         text = texts.get(root / name)
-        if text is not None and text != one.render():
-            yield Problem(name, 0, f"it is stale; run `{one.command}`")
+        if text is not None and text != render():
+            yield Problem(name, 0, "it is stale; run `mlxts docs render`")

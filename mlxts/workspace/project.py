@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlxts import files
 from mlxts.errors import WorkspaceError
 
 CLAUDE = Path(".claude")
 CONTEXT = CLAUDE / "context"
 DOCS = Path("docs")
-DOCS_FOLDERS = ("archive", "research_paper")  # the only ones below docs/
+DOCS_FOLDERS = ("api", "archive", "research_paper")  # the only ones below docs/
 CLAUDE_FOLDERS = ("context", "context/workstreams", "rules", "skills")
 
 
@@ -80,8 +81,10 @@ def relative(path: Path, project: Path) -> str:
 def read(path: Path) -> str:
     """Raises WorkspaceError where it is missing or no text."""
     try:
-        return path.read_text(encoding="utf-8")
+        return files.read_text(path)
     except FileNotFoundError as error:
         raise WorkspaceError(f"{path} is missing; `git checkout` brings it back") from error
     except (OSError, ValueError) as error:
-        raise WorkspaceError(f"{path} cannot be read: {error}; restore it with git") from error
+        raise WorkspaceError(
+            f"{path} cannot be read: {files.reason(error)}; restore it with git"
+        ) from error

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mlxts.config.yamltext import YamlError, dump_yaml, parse_yaml
 from mlxts.errors import WorkspaceError
 from mlxts.workspace import blocks, project
-from mlxts.yamltext import YamlError, dump_yaml, parse_yaml
 
 WorkstreamId = Literal["ws1", "ws2", "ws3"]
 WORKSTREAMS: tuple[WorkstreamId, ...] = ("ws1", "ws2", "ws3")

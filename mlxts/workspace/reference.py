@@ -1,12 +1,4 @@
-"""What the package offers to others, as Markdown: its Python names and the ledger's columns."""
-
-import inspect
-import re
-from collections.abc import Iterator
-from typing import Any
-
-_QUOTED = re.compile(r"(: |-> )'([\w.]+)'")  # an annotation that was written as text
-_PATH = re.compile(r"\b(?:[A-Za-z_]\w*\.)+([A-Za-z_]\w*)")
+"""What the package writes for others, as Markdown: columns of tables and rules of verdicts."""
 
 
 def ledger_columns() -> str:
@@ -69,47 +61,3 @@ def prediction_columns() -> str:
     from mlxts.workspace.tables import table
 
     return table(("column", "type"), [(f"`{name}`", kind) for name, kind in SCHEMA.items()])
-
-
-def python_api() -> str:
-    """Each public name with its signature and docstring, and a class's public members."""
-    import mlxts
-
-    parts = []
-    for name in mlxts.__all__:
-        value = getattr(mlxts, name)
-        if inspect.ismodule(value):
-            parts += _entries(f"mlxts.{name}.build", value.build)
-        else:
-            parts += _entries(f"mlxts.{name}", value)
-    return "\n\n".join(parts)
-
-
-def _entries(name: str, value: Any) -> Iterator[str]:
-    kind = "class " if inspect.isclass(value) else ""
-    yield f"## {name}\n\n```text\n{kind}{name}{_signature(value)}\n\n{_text(value)}\n```"
-    if not inspect.isclass(value):
-        return
-    for member, defined in vars(value).items():
-        function = getattr(defined, "fget", None) or getattr(defined, "func", defined)
-        is_call = member == "__call__"
-        if (member.startswith("_") and not is_call) or not inspect.isfunction(function):
-            continue
-        if not inspect.getdoc(function):
-            continue
-        shown = _signature(function) if function is defined else ""
-        yield f"### {name}.{member}\n\n```text\n{member}{shown}\n\n{_text(function)}\n```"
-
-
-def _signature(value: Any) -> str:
-    """Without `self` and without the modules of types; empty for errors, which take a message."""
-    if inspect.isclass(value) and issubclass(value, BaseException):
-        return ""
-    signature = inspect.signature(value)
-    own = [p for name, p in signature.parameters.items() if name != "self"]
-    shown = str(signature.replace(parameters=own)).replace(" -> None", "")
-    return _PATH.sub(r"\1", _QUOTED.sub(r"\1\2", shown))
-
-
-def _text(value: Any) -> str:
-    return inspect.cleandoc(value.__doc__ or "")

@@ -5,7 +5,7 @@ from datetime import date
 from types import MappingProxyType
 
 from mlxts import protocol
-from mlxts.workspace import reference, relations
+from mlxts.workspace import api_reference, reference, relations
 
 _RULES = MappingProxyType(
     {
@@ -248,7 +248,8 @@ RENDERERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         for one in (
             budgets, tasks, timescales, splits, fixed, matrix, tiers, thermal, estimable, strict,
             axes, exit_codes, reference.ledger_columns, reference.prediction_columns,
-            reference.python_api, relations.relations, relations.builders, reference.verdict_rules,
+            reference.verdict_rules, relations.relations, relations.builders,
+            api_reference.python_api,
         )
     }
 )  # fmt: skip

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import mlx.core as mx
 import numpy as np
 
-from mlxts import transfer
-from mlxts.config import ModelConfig, TrainingConfig
+from mlxts import platform, transfer
+from mlxts.config.model import ModelConfig
+from mlxts.config.training import TrainingConfig
 from mlxts.model import parameter_budget as budgets
 from mlxts.model.patchtst import PatchTST
-from mlxts.platform import cpu_jit
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Forward, Step, make_optimizer
 
@@ -55,7 +55,7 @@ def two_steps(channels: str, *, binary: bool, budget: str = _BUDGET, batch: int 
 
 def main() -> None:
     """Compile for both channel modes and both kinds of task; nothing where kernels stay stock."""
-    if not cpu_jit.enable(probe=True):
+    if not platform.enable(probe=True):
         return
     for channels in ("mixing", "independent"):
         for binary in (True, False):

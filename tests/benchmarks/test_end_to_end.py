@@ -8,10 +8,11 @@ import pytest
 
 from benchmarks import claims, end_to_end
 from benchmarks.end_to_end import BUDGETS, CLAIMED, COMMON, CONTROLS, NOTHING, SEEN
-from mlxts import config, splits
+from mlxts.config.loading import build_config
 from mlxts.data import store
-from mlxts.data.sources.simulated import SimulatedSource
+from mlxts.dataset import splits
 from mlxts.scaling import ledger
+from mlxts.simulation.source import SimulatedSource
 from tests import homes
 from tests.scaling import worlds
 
@@ -39,7 +40,7 @@ def test_every_case_is_a_configuration_and_none_stands_twice(control: str) -> No
     assert len({case["seed"] for case in own.cases}) >= (3 if own.aim == SEEN else 20)
     for case in own.cases:
         for budget in BUDGETS:
-            built = config.build({**COMMON, **own.settings(case), "budget": budget, "seed": 0})
+            built = build_config({**COMMON, **own.settings(case), "budget": budget, "seed": 0})
             assert built.mode == "exploratory"
 
 

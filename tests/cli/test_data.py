@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 from mlxts.cli.data import data, verify
 from mlxts.data import store
 from mlxts.data.sources import http
-from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.errors import IntegrityError, MlxtsError, OfflineError, StorageError
+from mlxts.simulation.source import SimulatedSource
 
 
 @pytest.fixture(autouse=True)

@@ -9,13 +9,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts import config, experiment
+from mlxts import experiment
+from mlxts.baselines.registry import BASELINES
 from mlxts.cli import evaluate
+from mlxts.config.loading import build_config, load_config
 from mlxts.data import store
-from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.errors import ConfigError, DataError, EmptySplitError, RunError, StorageError
-from mlxts.evaluation import baseline_registry, predictions, test_split_log
-from mlxts.evaluation.baselines import BASELINES
+from mlxts.evaluation import baseline_selection, predictions, test_split_log
+from mlxts.simulation.source import SimulatedSource
 from mlxts.training import run as runs
 
 app = typer.Typer()
@@ -51,7 +52,7 @@ def trained(tmp_path_factory) -> Path:
         patch.setenv("MLXTS_HOME", str(home))
         register(date(2025, 6, 30))
         (home / "small.yaml").write_text(json.dumps(SETTINGS))
-        plan = runs.plan(config.load(home / "small.yaml"))
+        plan = runs.plan(load_config(home / "small.yaml"))
         assert experiment.execute(plan, emit=lambda event: None)["status"] in experiment.FINISHED
     return plan.folder if plan.folder.is_absolute() else home / plan.folder
 
@@ -131,8 +132,8 @@ def test_baselines_need_no_run(workspace):
     found = json.loads(call("baselines", str(workspace / "small.yaml"), "--json").stdout)
     assert set(found["validation"]) == {
         "bayes",
-        *baseline_registry.FREE,
-        *baseline_registry.LEARNED,
+        *baseline_selection.FREE,
+        *baseline_selection.LEARNED,
     }
     assert found["validation"]["har"]["n"] == 501
     for name, figures in found["validation"].items():
@@ -199,7 +200,7 @@ def test_a_run_without_predictions_says_what_to_do(trained, tmp_path):
 def test_a_test_split_without_data_costs_no_look(tmp_path, monkeypatch):
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
     register(date(2024, 12, 31))
-    plan = runs.plan(config.build(SETTINGS))
+    plan = runs.plan(build_config(SETTINGS))
     experiment.execute(plan, emit=lambda event: None)
     with pytest.raises(EmptySplitError, match="no sample of SPY"):
         call("evaluate", plan.run_id, "--split", "test")

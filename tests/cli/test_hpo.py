@@ -9,8 +9,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from mlxts import config, files
+from mlxts import files
 from mlxts.cli.app import app
+from mlxts.config.loading import load_config
 from mlxts.errors import ConfigError, SearchError
 from mlxts.model import parameter_budget
 from mlxts.search import space, storage, train_validation_data, worker_checks
@@ -24,7 +25,7 @@ SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "hpo").glob("*.yaml"))
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     homes.simulated(tmp_path, monkeypatch)
-    train_validation_data._kept.clear()
+    train_validation_data._last.clear()
     declared = {**homes.SETTINGS, "name": "searched", "thermal": {"sensor": "off"}}
     declared["training"] = {**homes.SETTINGS["training"], **studies.TRAINING}
     declared["search"] = {"trials": 2, "pruner": "none", "space": studies.SPACE}
@@ -69,7 +70,7 @@ def test_a_search_is_run_shown_continued_and_its_winner_written(home: Path) -> N
 
     written = _call("hpo", "best", name, "--write", "configs/winner.yaml").stdout
     assert "mlxts train configs/winner.yaml" in written
-    winner = config.load(Path("configs/winner.yaml"))
+    winner = load_config(Path("configs/winner.yaml"))
     assert winner.name == "winner"
     assert run.plan(winner).run_id == best["run_id"]
     trained = json.loads(_call("train", "configs/winner.yaml", "--json").stdout)
@@ -144,7 +145,7 @@ def test_the_command_explains_itself() -> None:
 def test_shipped_searches_are_strict_and_every_shape_meets_the_budget(path: Path) -> None:
     from itertools import product
 
-    loaded = config.load(path)
+    loaded = load_config(path)
     assert loaded.mode == "strict"
     searched = space.read(loaded).space.dimensions
     shapes = {

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxts import config
+from mlxts.config.loading import load_config
 
 SMALL = ["--source", "sample", "--symbols", "SP500", "--task", "direction", "--budget", "0.02M"]
 
@@ -37,7 +37,7 @@ def _quickstart(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_flags_alone_make_configuration_data_and_plan(tmp_path: Path) -> None:
     done = _quickstart(*SMALL, "--no-train", "--output", "first.yaml")
     assert done.returncode == 0, done.stderr
-    assert config.load(Path("first.yaml")).task == "direction"
+    assert load_config(Path("first.yaml")).task == "direction"
     assert list((tmp_path / "data" / "raw").rglob("*.parquet"))
     assert "mlxts train first.yaml --resume" in done.stdout
     assert not (tmp_path / "outputs" / "runs").exists()
@@ -149,7 +149,7 @@ def test_a_dialogue_asks_again_and_takes_beginnings_and_defaults(tmp_path: Path)
     talk.say("no")
     assert talk.end() == 0
     assert "Plan" in talk.seen
-    made = config.load(tmp_path / "quickstart.yaml")
+    made = load_config(tmp_path / "quickstart.yaml")
     assert (made.task, made.budget, made.data.symbols) == ("direction", "0.02M", ("SP500",))
 
 

@@ -9,15 +9,16 @@ import threading
 from datetime import date
 from pathlib import Path
 
+import optuna
 import pytest
 from typer.testing import CliRunner
 
 from mlxts import protocol
 from mlxts.cli.app import app
-from mlxts.errors import BudgetError, SearchError
+from mlxts.errors import BudgetError, DivergedError, SearchError
 from mlxts.search import cost_estimate, storage, sweep
 from tests import homes
-from tests.search import sweeps
+from tests.search import studies, sweeps
 
 
 @pytest.fixture
@@ -100,13 +101,11 @@ def test_a_failure_stands_in_the_table_and_can_be_retried(home: Path) -> None:
     _call("sweep", "run", "tiny.yaml", "--queue-only")
     store = storage.open()
     (name,) = storage.study_names(store)
-    study = sweep.load(name, store)
 
-    def broken(trial) -> float:
-        trial.set_user_attr("why", "the loss is not finite at step 7")
-        raise SearchError("broken")
+    def broken(trial: optuna.Trial) -> float:
+        raise DivergedError("the loss is not finite at step 7")
 
-    storage.one_trial(study, store, broken, catch=(SearchError,))
+    studies.do(sweep.load(store, name), store, broken)
     shown = _call("sweep", "status", "tiny.yaml").stdout
     assert "the loss is not finite" in shown
     assert "1 failed" in shown
@@ -131,7 +130,7 @@ def test_a_worker_that_must_not_work_says_why_and_exits_2(home: Path) -> None:
     _call("sweep", "run", "tiny.yaml", "--queue-only")
     (home / "data" / "raw" / "manifest.json").unlink()
     with pytest.raises(SearchError, match="data/raw"):
-        _call("worker", "--idle-exit")
+        _call("worker", "--exit-when-idle")
 
 
 def test_an_idle_worker_ends_by_ctrl_c_with_130(home: Path) -> None:
@@ -163,3 +162,10 @@ def test_a_long_plan_shows_what_costs_the_same_in_one_row(
     assert "tiny: 4 runs" in shown
     assert "like it" in shown
     assert "0 done, 4 left" in shown
+
+
+def test_options_of_the_last_release_still_work_and_name_the_new_ones(home: Path) -> None:
+    done = _call("worker", "--quiet", "--idle-exit", "--grace=7")
+    assert done.exit_code == 0
+    assert "--idle-exit is called --exit-when-idle now" in done.stderr
+    assert "--grace is called --heartbeat-timeout now" in done.stderr

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from mlxts import config, dataset
 from mlxts.cli.output import show
 from mlxts.cli.targets import screen, targets
+from mlxts.config.loading import build_config
 from mlxts.data import calendar, store
-from mlxts.data.sources.simulated import SimulatedSource
+from mlxts.dataset.build import build_dataset
 from mlxts.evaluation import base_rates
 from mlxts.protocol import TASKS, TIMESCALES
+from mlxts.simulation.source import SimulatedSource
 
 
 def call(*arguments: str):
@@ -56,7 +57,7 @@ def test_rates_and_counts_are_those_of_the_samples_trained_on(found, timescale):
     entry = found["timescales"][timescale]
     for task in ("direction", "threshold_2pct", "regression"):
         values = {"name": "t", "task": task, "timescale": timescale}
-        data = dataset.build(config.build(values | {"data": {"source": "simulated"}}))
+        data = build_dataset(build_config(values | {"data": {"source": "simulated"}}))
         for rate in (one for one in entry["rates"] if one["task"] == task):
             samples = data.samples[rate["split"]]
             chosen = samples.phases >= 0
@@ -108,7 +109,7 @@ def test_the_tables_fit_a_terminal_and_say_what_the_mark_means():
 
 
 def test_a_table_in_which_every_cell_is_marked_fits_too(capsys):
-    data = dataset.build(config.build({"name": "t", "data": {"source": "simulated"}}))
+    data = build_dataset(build_config({"name": "t", "data": {"source": "simulated"}}))
     rates = [
         dataclasses.replace(rate, n=24_000, not_estimable=None if rate.rate is None else "too few")
         for rate in base_rates.rates(data)

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mlxts.data.sources.simulated import SimulatedSource
+from mlxts.simulation.source import SimulatedSource
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from mlxts.config import DataConfig
+from mlxts.config.data import DataConfig
 from mlxts.data import exogenous, exogenous_catalog, panel, store
 from mlxts.data.exogenous_catalog import SERIES, TRENDS, Late, Series
 from mlxts.errors import ConfigError, DataError

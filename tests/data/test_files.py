@@ -205,6 +205,18 @@ BAD = {
     "word": (PLAIN.write_csv().replace("999.0", "n.m."), r"row 1: low 'n\.m\.' is no number"),
     "date": (PLAIN.write_csv().replace("2024-01-12", "soon"), r"row 2: 'soon' is no date"),
     "twice": (PLAIN.with_columns(Close="close").write_csv(), r"close and Close both read as close"),
+    "two volumes": (
+        PLAIN.with_columns(Vol=pl.col("volume") / 100).write_csv(),
+        r"columns volume and Vol both read as volume; keep one",
+    ),
+    "two closes": (
+        PLAIN.with_columns(Last=pl.col("close") + 1).write_csv(),
+        r"columns close and Last both read as close; keep one",
+    ),
+    "two adjusted closes": (
+        PLAIN.with_columns(**{"Adj Close": "close", "Adjusted Close": "open"}).write_csv(),
+        r"columns Adj Close and Adjusted Close both read as adj_close; keep one",
+    ),
     "empty": ("", r"has no rows"),
     "header only": ("date,open,high,low,close,volume\n", r"has no rows"),
     "ragged": (PLAIN.write_csv() + "2024-01-17,1,2,3,4,5,6,7\n", r"row 4 has 8 cells where"),
@@ -233,6 +245,10 @@ BAD = {
     "unclear volume": (
         "date;open;high;low;close;volume\n2024-01-11;1.2;2.3;1.1;2.2;748.507\n",
         r"volume: the numbers can be read",
+    ),
+    "a volume that prices say nothing of": (
+        "date;open;high;low;close;volume\n2024-01-11;1.5;2.3;1.1;2.2;74,850\n",
+        r"volume: the numbers can be read .* say which with --decimal , or",
     ),
     "volume says nothing of prices": (
         "date;open;high;low;close;volume\n2024-01-11;1.234;2.345;1.111;2.222;74,850,700\n",
@@ -350,13 +366,17 @@ def test_thousands_are_never_taken_for_decimals(values: list[int], apart: str) -
 
 
 def test_columns_of_a_file_help_each_other(tmp_path: Path) -> None:
-    german = "date;open;high;low;close;volume\n2024-01-11;1.234;2.345;1,5;2.222;56.000\n"
+    german = "date;open;high;low;close;volume\n2024-01-11;1.234;2.345;1,5;2.222;5.600.000\n"
     fetched = fetch(tmp_path, "de.csv", german)
-    assert fetched.frame.row(0)[1:6] == (1234.0, 2345.0, 1.5, 2222.0, 56000.0)
+    assert fetched.frame.row(0)[1:6] == (1234.0, 2345.0, 1.5, 2222.0, 5.6e6)
     assert fetched.notes == ("read with a decimal comma: open, high, low, close, volume",)
-    swiss = german.replace("1,5", "1.5").replace("56.000", "56,000")
-    assert fetch(tmp_path, "ch.csv", swiss).frame.row(0)[1:6] == (1.234, 2.345, 1.5, 2.222, 56000.0)
-    told = fetch(tmp_path, "told.csv", german.replace("1,5", "1.5e0", 1).replace("56.000", "56"),
+    swiss = german.replace("1,5", "1.5").replace("5.600.000", "56,000")
+    prices = (1.234, 2.345, 1.5, 2.222)
+    told = fetch(tmp_path, "ch.csv", swiss, decimal=".")
+    assert told.frame.row(0)[1:6] == (*prices, 56000.0)
+    quoted = swiss.replace("56,000", '"56,000"').replace(";", ",")
+    assert fetch(tmp_path, "us.csv", quoted).frame.row(0)[1:6] == (*prices, 56000.0)
+    told = fetch(tmp_path, "told.csv", german.replace("1,5", "1.5e0", 1).replace("5.600.000", "56"),
                  decimal=".")  # fmt: skip
     assert told.frame["open"][0] == 1.234
 
@@ -400,6 +420,20 @@ def test_a_date_of_another_age_is_no_date_of_a_market(tmp_path: Path, day: date)
     PLAIN.with_columns(date=pl.lit(day)).write_parquet(path)
     with pytest.raises(SourceError, match=rf"row 1: {day}, which is no date of a market"):
         FilesSource(path).fetch("SPY")
+
+
+@pytest.mark.parametrize("names", ["value,close", "Value,Price"])
+def test_a_value_and_a_close_are_two_series(tmp_path: Path, names: str) -> None:
+    text = f"date,{names}\n2024-01-11,1,2\n"
+    with pytest.raises(SourceError, match=f"{names.replace(',', ' and ')} both read as value"):
+        fetch(tmp_path, "v.csv", text, values=True)
+
+
+def test_a_clock_beside_the_date_and_a_name_beside_the_symbol_are_passed_over(
+    tmp_path: Path,
+) -> None:
+    beside = PLAIN.with_columns(Time=pl.lit("00:00"), Symbol=pl.lit("SPY"), Name=pl.lit("S&P"))
+    assert fetch(tmp_path, "a.csv", beside.write_csv()).frame["date"].to_list() == DAYS
 
 
 def test_damaged_parquet_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal, assert_series_equal
 
-from mlxts.config import DataConfig
+from mlxts.config.data import DataConfig
 from mlxts.data import panel, store
 from mlxts.data.artifacts import Artifact
 from mlxts.data.sources.files import FilesSource

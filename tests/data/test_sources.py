@@ -13,9 +13,10 @@ from mlxts.data import checks, store
 from mlxts.data.sources.base import BAR_SCHEMA, PLANTED, VALUE_SCHEMA, Source, is_bars
 from mlxts.data.sources.files import FilesSource
 from mlxts.data.sources.sample import SampleSource
-from mlxts.data.sources.simulated import MARKETS, SimulatedSource
 from mlxts.data.sources.yahoo import YahooSource
 from mlxts.errors import SourceError
+from mlxts.simulation.markets import MARKETS
+from mlxts.simulation.source import SimulatedSource
 from tests.data.yahoo_chart import Transport
 
 YEAR = {"first": date(2020, 1, 2), "last": date(2020, 12, 31)}

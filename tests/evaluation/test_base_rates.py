@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts import dataset
-from mlxts.dataset import Dataset
+from mlxts.dataset.labels import label_bars
+from mlxts.dataset.samples import Dataset, split_samples
 from mlxts.evaluation import base_rates, estimability
 from mlxts.protocol import SPLITS, TASKS, TIMESCALES, Task
 from tests.evaluation import worlds
@@ -23,12 +23,12 @@ def world(days: int = DAYS, timescale: str = "2d") -> Dataset:
     length = TIMESCALES[timescale].length
     phase = (pl.int_range(pl.len()).over("symbol") % length).cast(pl.Int16)
     bars = drawn.bars.with_columns(phase=phase)
-    labels = dataset.label(bars, drawn.daily, drawn.task, HORIZON)
+    labels = label_bars(bars, drawn.daily, drawn.task, HORIZON)
     return replace(
         drawn,
         bars=bars,
         timescale=TIMESCALES[timescale],
-        samples=dataset.divide(labels, drawn.eligible, SPLITS["protocol"]),
+        samples=split_samples(labels, drawn.eligible, SPLITS["protocol"]),
         splits_name="protocol",
     )
 

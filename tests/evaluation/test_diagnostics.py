@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from mlxts.evaluation import baselines, conformal, diagnostics, score
+from mlxts.evaluation import conformal, diagnostics, score
+from mlxts.evaluation.reference import fit_baselines
 from tests.evaluation import worlds
 
 SPLITS = ("train", "validation", "test")
@@ -17,13 +18,13 @@ SPLITS = ("train", "validation", "test")
 @pytest.fixture(scope="module")
 def labels():
     data = worlds.world(worlds.market(1500, seed=21, symbols=("A", "B")))
-    return data, baselines.beside(data, SPLITS, ["har"]).tables["har"]
+    return data, fit_baselines(data, SPLITS, ["har"]).tables["har"]
 
 
 @pytest.fixture(scope="module")
 def returns():
     data = worlds.world(worlds.market(1500, seed=22), "regression", horizon=5)
-    return data, baselines.beside(data, SPLITS, ["har"]).tables["har"]
+    return data, fit_baselines(data, SPLITS, ["har"]).tables["har"]
 
 
 @pytest.mark.parametrize(("scored", "chosen_on"), [("validation", "train"), ("test", "validation")])

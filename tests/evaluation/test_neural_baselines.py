@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from mlxts.baselines.registry import BASELINES
 from mlxts.errors import ConfigError
-from mlxts.evaluation import baseline_registry, baselines
+from mlxts.evaluation import baseline_selection
 from mlxts.evaluation.neural_baselines import NETWORKS, TrainedRival
+from mlxts.evaluation.reference import fit_baselines
 from tests.training import worlds
 
 networks = pytest.mark.parametrize("name", NETWORKS)
@@ -22,13 +24,13 @@ def test_it_learns_what_there_is_to_learn_and_says_how_it_goes(name):
     data, said = worlds.dataset(), []
     config = worlds.configuration(training__max_epochs=20, training__learning_rate=0.02)
     known = {name: TrainedRival(name, config, said.append)}
-    table = baselines.beside(data, ("train", "validation"), [name], known).tables[name]
+    table = fit_baselines(data, ("train", "validation"), [name], known).tables[name]
     rate = data.samples["train"].targets.mean()
     prior = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
     assert loss(table, "validation") < prior - 0.1
     assert "validation loss" in said[0]
     assert "best validation loss" in said[-1]
-    again = baselines.beside(data, ("train", "validation"), [name], known).tables[name]
+    again = fit_baselines(data, ("train", "validation"), [name], known).tables[name]
     assert again.equals(table)
 
 
@@ -42,16 +44,16 @@ def test_returns_are_spoken_in_their_own_units(name):
 
 def test_the_default_is_what_is_cheap():
     config = worlds.configuration()
-    small = baseline_registry.choose(config, 7_000, 20)
-    assert tuple(small.chosen) == (*baseline_registry.FREE, *baseline_registry.LEARNED)
+    small = baseline_selection.choose(config, 7_000, 20)
+    assert tuple(small.chosen) == (*baseline_selection.FREE, *baseline_selection.LEARNED)
     assert small.left_out == tuple(NETWORKS)
-    large = baseline_registry.choose(config, 7_000, 2_000)
-    assert tuple(large.chosen) == baseline_registry.FREE
+    large = baseline_selection.choose(config, 7_000, 2_000)
+    assert tuple(large.chosen) == baseline_selection.FREE
     assert (
-        tuple(baseline_registry.choose(config, 7_000, 2_000, everything=True).chosen)
-        == baseline_registry.NAMES
+        tuple(baseline_selection.choose(config, 7_000, 2_000, everything=True).chosen)
+        == baseline_selection.NAMES
     )
-    asked = baseline_registry.choose(config, 7_000, 2_000, names=["boosting"])
-    assert set(asked.chosen) == {*baselines.BASELINES, "boosting"}
+    asked = baseline_selection.choose(config, 7_000, 2_000, names=["boosting"])
+    assert set(asked.chosen) == {*BASELINES, "boosting"}
     with pytest.raises(ConfigError, match="baseline magic is none of climatology"):
-        baseline_registry.choose(config, 1, 1, names=["magic"])
+        baseline_selection.choose(config, 1, 1, names=["magic"])

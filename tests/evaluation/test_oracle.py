@@ -8,14 +8,15 @@ import polars as pl
 import pytest
 from scipy.special import expit
 
-from mlxts import config, dataset
+from mlxts.baselines.registry import BASELINES, LEARNERS, WALKS
+from mlxts.config.loading import build_config
 from mlxts.data import store
 from mlxts.data.sources.base import oracle_column
-from mlxts.data.sources.simulated import SimulatedSource
-from mlxts.dataset import Dataset
-from mlxts.evaluation import baselines, oracle, score
-from mlxts.evaluation.random_walk import WALKS
-from mlxts.evaluation.sklearn_models import LEARNERS
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset
+from mlxts.evaluation import oracle, score
+from mlxts.evaluation.reference import Reference, fit_baselines
+from mlxts.simulation.source import SimulatedSource
 from tests.evaluation import worlds
 
 
@@ -33,17 +34,17 @@ def market(patch: pytest.MonkeyPatch, home, kind: str, task: str, **data: Any) -
         "data": {"source": "simulated", "symbols": ["A"], "score_on": "A"} | data,
         "features": {"source": inputs},
     }
-    return dataset.build(config.build(values))
+    return build_dataset(build_config(values))
 
 
 def rivals(data: Dataset) -> dict[str, pl.DataFrame]:
     """Every baseline that needs no network."""
     known = {one.name: one for one in (*WALKS, *LEARNERS)}
     asked = ("train", "validation")
-    return baselines.beside(data, asked).tables | baselines.beside(data, asked, known, known).tables
+    return fit_baselines(data, asked).tables | fit_baselines(data, asked, known, known).tables
 
 
-HAR = baselines.Reference("har", {})
+HAR = Reference("har", {})
 
 
 def test_the_best_forecast_is_the_stored_probability_of_the_row(tmp_path, monkeypatch) -> None:
@@ -94,7 +95,7 @@ def test_real_bars_and_foreign_labels_have_no_best_forecast(tmp_path, monkeypatc
     assert oracle.forecast(data, ("train",)) == {}
     world = worlds.world(worlds.market(1500, seed=1))
     assert oracle.forecast(world, ("train",)) == {}
-    models = baselines.beside(world, ("train", "validation")).tables
+    models = fit_baselines(world, ("train", "validation")).tables
     scores = score.score_models(models, world, ("validation",), HAR)["validation"]
-    assert set(scores) == set(baselines.BASELINES)
+    assert set(scores) == set(BASELINES)
     assert "impossible" not in scores["har"]

@@ -8,14 +8,15 @@ import polars as pl
 import pytest
 
 from mlxts.errors import DataError, StorageError
-from mlxts.evaluation import baselines, predictions
+from mlxts.evaluation import predictions
+from mlxts.evaluation.reference import fit_baselines
 from tests.evaluation import worlds
 
 
 @pytest.fixture(scope="module")
 def table() -> pl.DataFrame:
     world = worlds.world(worlds.market(400, seed=1, symbols=("A", "B")))
-    return baselines.beside(world, ("train", "validation", "test"), ["har"]).tables["har"]
+    return fit_baselines(world, ("train", "validation", "test"), ["har"]).tables["har"]
 
 
 def test_a_table_survives_the_file(tmp_path, table):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mlxts import config
+from mlxts.config.loading import build_config
 from mlxts.errors import RunError
 from mlxts.evaluation import runs
 
@@ -16,7 +16,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def make(folder, run_id, summary=None):
-    settings = config.build({"name": "small", "seed": 3})
+    settings = build_config({"name": "small", "seed": 3})
     path = folder / run_id
     path.mkdir(parents=True)
     record = {"run_id": run_id, "n_total": 2_000_123, "config": settings.model_dump(mode="json")}

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from scipy.special import logit
 
-from mlxts.dataset import Dataset
+from mlxts.baselines.registry import WALKS
+from mlxts.dataset.samples import Dataset
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import (
-    baselines,
     block_bootstrap,
     conformal,
     estimability,
@@ -19,7 +19,7 @@ from mlxts.evaluation import (
     regression,
     score,
 )
-from mlxts.evaluation.random_walk import WALKS
+from mlxts.evaluation.reference import Reference, fit_baselines
 from mlxts.protocol import TASKS, TIMESCALES
 from tests.evaluation import worlds
 
@@ -41,7 +41,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def models(world):
-    return baselines.beside(world, ("train", "validation")).tables
+    return fit_baselines(world, ("train", "validation")).tables
 
 
 def scored(models, **changes):
@@ -65,7 +65,7 @@ def test_overlapping_labels_are_worth_fewer_samples():
     worth = {}
     for horizon in (1, 10):
         apart = worlds.world(worlds.market(1500, seed=11), "direction", horizon)
-        models = baselines.beside(apart, ("train", "validation"), ["har"]).tables
+        models = fit_baselines(apart, ("train", "validation"), ["har"]).tables
         worth[horizon] = scored(models, task=apart.task, horizon=horizon)["har"]
         assert worth[horizon]["n_eff"] <= worth[horizon]["n"]
     assert worth[10]["n_eff"] < 0.4 * worth[1]["n_eff"]
@@ -74,7 +74,7 @@ def test_overlapping_labels_are_worth_fewer_samples():
 def test_only_rows_of_the_scored_symbol_count(world, models):
     samples = world.samples["validation"]
     of_b = samples.symbols == "B"
-    of_b_alone = baselines.beside(world, ("train", "validation"), symbol="B").tables
+    of_b_alone = fit_baselines(world, ("train", "validation"), symbol="B").tables
     figures = scored(of_b_alone, score_on="B")["har"]
     assert figures["n"] == of_b.sum()
     assert figures["n_pos"] == samples.targets[of_b].sum()
@@ -161,7 +161,7 @@ def test_a_network_is_scored_beside_all_baselines(world, models):
 
 def test_returns_are_scored_by_their_own_metrics():
     world = worlds.world(worlds.market(1500, seed=13), "regression", horizon=5)
-    models = baselines.beside(world, ("train", "validation")).tables
+    models = fit_baselines(world, ("train", "validation")).tables
     found = scored(models, task=world.task, horizon=5)
     for figures in found.values():
         assert set(regression.METRICS) <= set(figures)
@@ -180,7 +180,7 @@ def test_a_symbol_that_was_never_trained_on_borrows_the_prior_of_the_others(worl
     )
     apart = replace(world, samples={**world.samples, "train": only_b})
     known = {"walk": next(one for one in WALKS if one.name == "walk_ewma")}
-    found = scored(baselines.beside(apart, ("train", "validation"), known, known).tables)
+    found = scored(fit_baselines(apart, ("train", "validation"), known, known).tables)
     happened = found["walk"]["base_rate"]
     odds = logit(only_b.targets.mean(dtype=np.float64))
     assert found["walk"]["log_loss_prior"] == pytest.approx(np.logaddexp(0, odds) - happened * odds)
@@ -197,8 +197,8 @@ def test_a_timescale_with_phases_is_scored_on_the_canonical_one_and_on_all(world
         timescale=TIMESCALES["2d"],
         samples={name: in_two_phases(samples) for name, samples in world.samples.items()},
     )
-    tables = baselines.beside(phased, ("train", "validation")).tables
-    har = baselines.Reference("har", {})
+    tables = fit_baselines(phased, ("train", "validation")).tables
+    har = Reference("har", {})
     found = score.score_models(tables, phased, ("validation",), har)
     asked = (tables, phased.task, phased.horizon, phased.score_on)
     assert found["validation" + score.ALL_PHASES] == score.score(*asked)["validation"]
@@ -214,8 +214,8 @@ def test_a_timescale_with_phases_is_scored_on_the_canonical_one_and_on_all(world
 
 
 def test_a_timescale_of_one_phase_is_scored_once(world):
-    tables = baselines.beside(world, ("train", "validation")).tables
-    har = baselines.Reference("har", {})
+    tables = fit_baselines(world, ("train", "validation")).tables
+    har = Reference("har", {})
     assert score.score_models(tables, world, ("validation",), har) == scored_splits(tables, world)
 
 
@@ -225,7 +225,7 @@ def scored_splits(tables, world):
 
 def har_tables(task: str, horizon: int = 5) -> dict:
     world = worlds.world(worlds.market(1500, seed=11), task, horizon)
-    return baselines.beside(world, ("train", "validation", "test"), ["har"]).tables
+    return fit_baselines(world, ("train", "validation", "test"), ["har"]).tables
 
 
 def test_an_interval_is_of_the_draws_of_blocks_that_were_asked_for():

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from mlxts import dataset
-from mlxts.dataset import Dataset
+from mlxts.dataset.labels import label_bars
+from mlxts.dataset.samples import Dataset, eligible_rows, split_samples
 from mlxts.protocol import TASKS, TIMESCALES, Splits
 
 
@@ -55,16 +55,16 @@ def world(bars: pl.DataFrame, task: str = "threshold_1pct", horizon: int = 1) ->
     days = bars.filter(symbol=bars["symbol"][0]).height
     context = 30
     symbols = bars["symbol"].to_numpy()
-    fits = dataset.eligible(symbols, np.full(bars.height, True), context)
+    fits = eligible_rows(symbols, np.full(bars.height, True), context)
     bars = bars.with_columns(phase=pl.lit(0, dtype=pl.Int16))
-    labels = dataset.label(bars, bars, TASKS[task], horizon)
+    labels = label_bars(bars, bars, TASKS[task], horizon)
     return Dataset(
         features=np.zeros((bars.height, 1), dtype=np.float32),
         names=("zero",),
         bars=bars,
         daily=bars,
         eligible=fits,
-        samples=dataset.divide(labels, fits, splits(days)),
+        samples=split_samples(labels, fits, splits(days)),
         timescale=TIMESCALES["daily"],
         task=TASKS[task],
         horizon=horizon,

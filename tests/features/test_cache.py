@@ -8,7 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from mlxts import code_version
-from mlxts.config import DataConfig
+from mlxts.config.data import DataConfig
 from mlxts.data import panel, store
 from mlxts.data.panel import Panel
 from mlxts.errors import ConfigError, IntegrityError

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxts.data.sources.base import PLANTED
-from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.features import catalog, tiers
-from mlxts.features import simulated as planted
 from mlxts.features.base_quantities import CLOSE, PERCENT, sma
 from mlxts.features.causality import CANARY, look_ahead, rewritten
 from mlxts.features.feature import Feature
 from mlxts.features.quantity import Quantity
+from mlxts.simulation import planted_features as planted
+from mlxts.simulation.source import SimulatedSource
 from tests.features.bars import path
 
 ROWS = 420

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from mlxts import protocol
-from mlxts.config import DataConfig
+from mlxts.config.data import DataConfig
 from mlxts.data import calendar, panel, store
 from mlxts.data import exogenous as joining
 from mlxts.data.exogenous import Releases
 from mlxts.data.exogenous_catalog import COLUMN_PREFIX, SERIES, Series
-from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.features import cache, exogenous, tiers
+from mlxts.simulation.source import SimulatedSource
 
 SESSIONS = calendar.sessions(date(2018, 1, 2), date(2020, 6, 30))
 FEATURES = len(exogenous.RELATIONS)

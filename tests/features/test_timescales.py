@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from mlxts.config import DataConfig
+from mlxts.config.data import DataConfig
 from mlxts.data import bars, calendar, panel, store
 from mlxts.data.sources.files import FilesSource
 from mlxts.features import engine, tiers, timescales

@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 import mlxts
-from mlxts import config, experiment, files
+from mlxts import experiment, files
 from mlxts.cli.app import app
+from mlxts.config.loading import build_config
 from mlxts.errors import CheckpointError, ConfigError, DataError, InteropError, RunError
 from mlxts.evaluation import predictions
 from mlxts.interop import huggingface, imported
@@ -49,7 +50,7 @@ def trained(tmp_path_factory) -> dict[str, Path]:
         homes.simulated(home, patch, first=date(2020, 1, 2))
         for name, changes in RUNS.items():
             settings = {**homes.SETTINGS, **changes, "training": SHORT}
-            plan = training.plan(config.build(settings))
+            plan = training.plan(build_config(settings))
             experiment.execute(plan, emit=lambda event: None)
             folders[name] = home / "outputs" / "runs" / plan.run_id
     return folders

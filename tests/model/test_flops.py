@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlxts.config import ModelConfig
+from mlxts.config.model import ModelConfig
 from mlxts.model import flops, parameter_budget
 from mlxts.model.patchtst import Shape
 

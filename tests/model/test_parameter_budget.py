@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxts import protocol
-from mlxts.config import ModelConfig, RevINConfig
+from mlxts.config.model import ModelConfig, RevINConfig
 from mlxts.errors import BudgetError
 from mlxts.model import parameter_budget
 from mlxts.model.patchtst import PatchTST, Shape

@@ -109,7 +109,10 @@ def test_a_child_process_shares_the_kernels_and_has_its_own_temporary_folder(
 
 
 def test_a_child_process_may_leave_the_kernels_of_its_parent() -> None:
-    ask = "import mlxts, os; print(os.environ['PATH'], os.environ.get('TMPDIR'), flush=True)"
+    ask = (
+        "import os; from mlxts import platform; platform.enable();"
+        " print(os.environ['PATH'], os.environ.get('TMPDIR'), flush=True)"
+    )
     code = (
         "import mlxts, os, subprocess, sys; from mlxts.platform import cpu_jit;"
         "cpu_jit.enable(probe=True);"

@@ -77,7 +77,7 @@ def test_a_library_of_another_build_is_of_neither(environment: Path) -> None:
 def test_python_without_a_backend_says_which_to_install(tmp_path: Path) -> None:
     code = (
         "import mlxts.platform.wheels as w; w.missing = lambda: True\n"
-        "import mlxts.platform.device as b; b._blas = None; b.prepare()"
+        "import mlxts.platform.blas as b; b.load.cache_clear(); b.load()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     if sys.platform == "linux":

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mlxts.data.sources.simulated import MARKETS, dials
 from mlxts.report import controls
+from mlxts.simulation.markets import MARKETS, dials
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "controls.md"
 

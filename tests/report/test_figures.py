@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from matplotlib.figure import Figure
 
-from mlxts.evaluation import baselines
+from mlxts.evaluation.reference import fit_baselines
 from mlxts.protocol import TASKS
 from mlxts.report import figures
 from tests.evaluation import worlds
@@ -19,7 +19,7 @@ LOSSES = [{"step": step, "split": "train", "loss": 0.5 - step / 1000} for step i
 
 def spoken(task: str) -> dict[str, pl.DataFrame]:
     world = worlds.world(worlds.market(1500, seed=1), task)
-    return baselines.beside(world, ("validation",)).tables
+    return fit_baselines(world, ("validation",)).tables
 
 
 @pytest.mark.parametrize("suffix", MAGIC)

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from mlxts import config, experiment, files
-from mlxts import dataset as datasets
+from mlxts import experiment, files
+from mlxts.config.loading import build_config
+from mlxts.dataset.build import build_dataset
 from mlxts.evaluation import predictions, runs, score
 from tests import homes
 from tests.scaling import worlds
@@ -36,8 +37,8 @@ def give_scores(folder: Path) -> None:
 def unfinished() -> Path:
     """A run that was begun and has no summary."""
     settings = homes.SETTINGS | {"budget": "0.2M"}
-    configuration = config.build(settings)
-    folder = worlds.run_folder(datasets.build(configuration), configuration, 1.0)
+    configuration = build_config(settings)
+    folder = worlds.run_folder(build_dataset(configuration), configuration, 1.0)
     (folder / "summary.json").unlink()
     return folder
 

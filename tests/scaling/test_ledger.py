@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts import config
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
 from mlxts.data import store
-from mlxts.data.sources.simulated import SimulatedSource
 from mlxts.errors import DataError, RunError
 from mlxts.evaluation import predictions
 from mlxts.evaluation.metrics import Forecast
 from mlxts.scaling import axes, ledger, verdict
+from mlxts.simulation.source import SimulatedSource
 from tests import homes
 from tests.scaling import worlds
 
@@ -119,7 +120,7 @@ def test_a_recipe_is_what_is_neither_axis_nor_size_nor_seed():
 
 
 def test_a_recipe_says_what_is_not_at_its_default():
-    usual = config.ExperimentConfig(name="a", budget="20M", seed=3).model_dump(mode="json")
+    usual = ExperimentConfig(name="a", budget="20M", seed=3).model_dump(mode="json")
     assert ledger.changed(usual) == []
     other = copy.deepcopy(usual)
     other["model"]["offset"] = "har"
@@ -323,7 +324,7 @@ def test_a_setting_that_does_not_exist_cannot_have_been_tuned(folders):
 def test_a_configuration_that_lost_a_setting_makes_no_other_recipe(home):
     (folder,) = worlds.ladder({"0.02M": 0.4}, seeds=1, started="2040")
     record = json.loads((folder / "run.json").read_text())
-    whole = config.build(record["config"]).hash
+    whole = build_config(record["config"]).hash
     worlds.change(folder, "run.json", config_hash=whole)
     assert ledger.build([folder]).height
     del record["config"]["training"]["weight_decay"]

@@ -9,9 +9,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts import config, protocol, splits
-from mlxts import dataset as datasets
+from mlxts import protocol
 from mlxts.cli.scaling import scaling
+from mlxts.config.loading import build_config
+from mlxts.dataset import splits
+from mlxts.dataset.build import build_dataset
 from mlxts.errors import ConfigError, RunError
 from mlxts.evaluation import test_split_log
 from mlxts.scaling import axes, ledger, verdict, walk_forward_ledger
@@ -100,10 +102,10 @@ def test_a_verdict_is_reached_on_the_windows_together(joined):
 
 
 def _planted(number: int):
-    data = datasets.build(config.build(homes.SETTINGS | at(number)))
+    data = build_dataset(build_config(homes.SETTINGS | at(number)))
     return [
         worlds.run_folder(
-            data, config.build(homes.SETTINGS | at(number) | own), blur, splits=SPLITS
+            data, build_config(homes.SETTINGS | at(number) | own), blur, splits=SPLITS
         )
         for budget, blur in BLURS.items()
         for own in ({"budget": budget, "seed": 0}, {"budget": budget, "seed": 1})

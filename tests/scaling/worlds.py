@@ -6,10 +6,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mlxts import config, files
-from mlxts import dataset as datasets
-from mlxts.dataset import Dataset
-from mlxts.evaluation import baselines, predictions
+from mlxts import files
+from mlxts.baselines.base import prior_logit
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset, of_symbol
+from mlxts.evaluation import predictions
+from mlxts.evaluation.reference import fit_baselines
 from mlxts.model import parameter_budget
 from tests import homes
 
@@ -18,7 +22,7 @@ BUDGETS = ("0.02M", "0.06M", "0.2M", "0.6M")
 
 def run_folder(
     data: Dataset,
-    configuration: config.ExperimentConfig,
+    configuration: ExperimentConfig,
     blur: float,
     *,
     splits: tuple[str, ...] = ("train", "validation"),
@@ -27,7 +31,7 @@ def run_folder(
 ) -> Path:
     """A finished run whose logits are HAR's with noise of deviation `blur`."""
     rng = np.random.default_rng([configuration.seed, int(1e6 * blur)])
-    har = pl.concat(_har(datasets.of_symbol(data, s), splits) for s in set(data.daily["symbol"]))
+    har = pl.concat(_har(of_symbol(data, s), splits) for s in set(data.daily["symbol"]))
     har = har.sort("split", "date", "symbol")
     said = har.with_columns(pl.col("logit") + blur * rng.normal(size=har.height))
     shape = parameter_budget.solve(configuration.budget, len(data.names), configuration.model)
@@ -58,9 +62,9 @@ def run_folder(
 
 def _har(own: Dataset, splits: tuple[str, ...]) -> pl.DataFrame:
     """HAR's predictions of an asset; of one that has too few days for it those of its base rate."""
-    if found := baselines.beside(own, splits, ("har",)).tables:
+    if found := fit_baselines(own, splits, ("har",)).tables:
         return found["har"]
-    rate = baselines.prior_logit(own.samples["train"].targets)
+    rate = prior_logit(own.samples["train"].targets)
     return pl.concat(
         predictions.table(own.samples[split], split, np.full(len(own.samples[split]), rate))
         for split in splits
@@ -72,9 +76,9 @@ def ladder(
 ) -> list[Path]:
     """Runs of several budgets and seeds in the current workspace."""
     settings = homes.SETTINGS | (overrides or {})
-    data = datasets.build(config.build(settings))
+    data = build_dataset(build_config(settings))
     return [
-        run_folder(data, config.build(settings | {"budget": name, "seed": seed}), blur, **changes)
+        run_folder(data, build_config(settings | {"budget": name, "seed": seed}), blur, **changes)
         for name, blur in blurs.items()
         for seed in range(seeds)
     ]

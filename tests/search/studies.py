@@ -1,12 +1,18 @@
 """A small experiment with a search, and studies over it in a workspace of simulated bars."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from optuna.storages import InMemoryStorage
+import optuna
+from optuna.storages import BaseStorage, InMemoryStorage
 
-from mlxts import config
-from mlxts.config import ExperimentConfig
-from mlxts.search import space, study
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
+from mlxts.search import jobs, space, study
+from mlxts.search.jobs import Job, Outcome
+from mlxts.training.events import Event, Listener
+from mlxts.training.run import Plan
 from tests import homes
 
 # One architecture: another would compile its own kernels, which takes longer than the training.
@@ -27,10 +33,39 @@ def experiment(
     for key, value in (settings or {}).items():
         values[key] = {**values.get(key, {}), **value} if isinstance(value, dict) else value
     declared = {"trials": 4, "pruner": "none", "space": SPACE if searched is None else searched}
-    return config.build({**values, "search": {**declared, **search}})
+    return build_config({**values, "search": {**declared, **search}})
 
 
 def begin(configuration: ExperimentConfig):
     """(study, storage) of a configuration, in memory."""
     store = InMemoryStorage()
     return study.create(store, configuration, space.read(configuration)), store
+
+
+def unwatched(job: Job, plan: Plan) -> AbstractContextManager[Listener]:
+    """Nobody watches a run."""
+    return nullcontext(lambda event: None)
+
+
+def watched(listener: Listener) -> jobs.Listen:
+    """Somebody watches every run."""
+    return lambda job, plan: nullcontext(listener)
+
+
+def at(kind: type[Event], count: int, action: Callable[[], object]) -> jobs.Listen:
+    """Do something at the n-th event of a kind."""
+    left = [count]
+
+    def listen(event: Event) -> None:
+        left[0] -= isinstance(event, kind)
+        if isinstance(event, kind) and left[0] == 0:
+            action()
+
+    return watched(listen)
+
+
+def do(
+    study: optuna.Study, store: BaseStorage, objective: Callable[[optuna.Trial], float]
+) -> Outcome | None:
+    """One job: a waiting trial, or a new one."""
+    return jobs.work(study, store, lambda job: objective(job.trial), listen=unwatched, samples=True)

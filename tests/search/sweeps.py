@@ -15,9 +15,10 @@ import optuna
 import yaml
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import config, files
-from mlxts.search import storage, sweep_config
-from mlxts.search import sweep as sweep_ledger
+from mlxts import files
+from mlxts.config.yamltext import overridden
+from mlxts.search import claims, job_queue, sweep_config
+from mlxts.search import sweep as sweep_study
 from mlxts.search.sweep_config import Sweep
 from tests import homes
 
@@ -27,9 +28,7 @@ def sweep(axes: dict[str, list[Any]], **changes: Any) -> Sweep:
     base = {key: value for key, value in homes.SETTINGS.items() if key != "name"}
     base["training"] = {"max_epochs": 1, "validations_per_epoch": 2, "batch_size": 256}
     changed = {key.replace("__", "."): value for key, value in changes.items()}
-    return sweep_config.build(
-        {"name": "tiny", "base": config.overridden(base, changed), "axes": axes}
-    )
+    return sweep_config.build({"name": "tiny", "base": overridden(base, changed), "axes": axes})
 
 
 def write(home: Path, wanted: Sweep) -> Path:
@@ -41,7 +40,7 @@ def write(home: Path, wanted: Sweep) -> Path:
 @contextmanager
 def workers(count: int, *arguments: str) -> Generator[list[subprocess.Popen[str]]]:
     """`mlxts worker` processes in this workspace; those still there at the end are killed."""
-    command = [sys.executable, "-m", "mlxts", "worker", "--quiet", "--idle-exit"]
+    command = [sys.executable, "-m", "mlxts", "worker", "--quiet", "--exit-when-idle"]
     command += ["--workers-per-device", str(count), *arguments]
     started = [
         subprocess.Popen(
@@ -79,7 +78,7 @@ def kill_mid_run(study: optuna.Study, started: list[subprocess.Popen[str]]) -> F
 
     def in_the_middle() -> FrozenTrial | None:
         for trial in study.get_trials(states=(TrialState.RUNNING,)):
-            owner, run_id = trial.user_attrs.get(storage.OWNER), trial.user_attrs.get("run_id")
+            owner, run_id = trial.user_attrs.get(claims.OWNER), trial.user_attrs.get("run_id")
             folder = files.runs_folder() / str(run_id)
             if owner is None or not (folder / "checkpoint" / "last").is_dir():
                 continue
@@ -107,13 +106,13 @@ def check_ledger(study: optuna.Study, runs: int, killed: FrozenTrial) -> None:
     assert all(twin.params == killed.params for twin in twins)
     assert len(twins) < 3
     assert len(trials) == runs + 1 + len(twins)  # nothing was invented, nothing was done twice
-    entries = sweep_ledger.ledger(study)
-    assert [entry.state for entry in entries] == ["done"] * runs
-    done = {entry.attribute("run_id") for entry in entries}
+    points = sweep_study.points(study)
+    assert [point.state for point in points] == ["done"] * runs
+    done = {point.attribute("run_id") for point in points}
     assert done == {folder.name for folder in files.runs_folder().iterdir()}
     assert len(done) == runs
     (again,) = [t for t in by_state[TrialState.COMPLETE] if t.params == killed.params]
-    assert storage.retries(again) == [killed.number]
+    assert job_queue.retries(again) == [killed.number]
     assert again.user_attrs["run_id"] == killed.user_attrs["run_id"]
     assert again.user_attrs["resumed_at_step"] > 0
     check_resumed(again.user_attrs["run_id"])

@@ -9,7 +9,8 @@ from optuna.trial import TrialState
 
 from mlxts.errors import SearchError
 from mlxts.search import analysis, study
-from mlxts.search.objective import DUPLICATE, RUN
+from mlxts.search.job_queue import RUN_ID
+from mlxts.search.objective import DUPLICATE
 from mlxts.training import run
 from mlxts.training.events import Event
 from tests import homes
@@ -71,7 +72,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_home")
 def test_the_winner_is_trained_again_with_other_seeds_and_once_only() -> None:
     one, store = studies.begin(studies.experiment(trials=2))
-    assert analysis.optimism(one) is None
+    assert analysis.selection_bias(one) is None
     study.run_all(one, store)
     leader, configuration = study.winner(one)
     seen: list[Any] = []
@@ -84,7 +85,7 @@ def test_the_winner_is_trained_again_with_other_seeds_and_once_only() -> None:
     assert found.error > 0
     for again in found.reruns:
         seeded = configuration.model_copy(update={"seed": again.seed})
-        assert run.plan(seeded).run_id == again.run_id != leader.user_attrs[RUN]
+        assert run.plan(seeded).run_id == again.run_id != leader.user_attrs[RUN_ID]
     losses = [one.loss - one.baseline for one in found.reruns if one.loss and one.baseline]
     assert found.against_baseline == pytest.approx(sum(losses) / 2)
     said = {"beats", "not significantly different", "loses"}
@@ -93,7 +94,7 @@ def test_the_winner_is_trained_again_with_other_seeds_and_once_only() -> None:
     events: list[Event] = []
     assert analysis.rerun(one, 2, emit=events.append) == found
     assert events == []
-    assert analysis.optimism(one) == found
+    assert analysis.selection_bias(one) == found
 
 
 def test_the_baseline_to_beat_is_the_best_one_the_training_rate_among_them() -> None:
@@ -118,7 +119,7 @@ def test_better_than_the_baseline_is_said_where_most_intervals_say_so(
     reruns = [
         analysis.Rerun(0, seed, "r", 0.6, 0.6, 0.7, w) for seed, w in enumerate(words.split())
     ]
-    assert analysis.Optimism(0.5, tuple(reruns)).better is better
+    assert analysis.SelectionBias(0.5, tuple(reruns)).better is better
 
 
 @pytest.mark.usefixtures("_home")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxts import dataset
+from mlxts.dataset.build import build_dataset
 from mlxts.search import cost_estimate
 from mlxts.training import run
 from tests import homes
@@ -30,14 +30,14 @@ def test_data_are_read_once_each_and_shapes_solved_once_each_whatever_the_order(
 
         return call
 
-    monkeypatch.setattr(dataset, "build", counting("build", dataset.build))
+    monkeypatch.setattr(cost_estimate, "build_dataset", counting("build", build_dataset))
     monkeypatch.setattr(run, "plan", counting("plan", run.plan))
-    projections = cost_estimate.project(points, {}, timed=False)
+    estimates = cost_estimate.estimate(points, {}, timed=False)
     assert calls == {"build": 2, "plan": 2}
-    assert [one.point for one in projections] == points
+    assert [one.point for one in estimates] == points
     monkeypatch.undo()
     monkeypatch.setenv("MLXTS_HOME", str(home))
-    for one in projections[::7]:
+    for one in estimates[::7]:
         plan = run.plan(one.point.config)
         assert (one.run_id, one.n_total) == (plan.run_id, plan.record()["n_total"])
         assert one.total_steps == plan.total_steps
@@ -46,6 +46,6 @@ def test_data_are_read_once_each_and_shapes_solved_once_each_whatever_the_order(
 
 def test_a_run_that_cannot_be_planned_keeps_none_of_the_others_from_it(home: Path) -> None:
     axes = {"seed": [0, 1], "data.score_on": ["SPY"], "model.context": [80, 100_000]}
-    projections = cost_estimate.project(sweeps.sweep(axes).points(), {}, timed=False)
-    assert [one.run_id is not None for one in projections] == [True, False, True, False]
-    assert all(one.problem for one in projections if one.run_id is None)
+    estimates = cost_estimate.estimate(sweeps.sweep(axes).points(), {}, timed=False)
+    assert [one.run_id is not None for one in estimates] == [True, False, True, False]
+    assert all(one.problem for one in estimates if one.run_id is None)

@@ -1,6 +1,5 @@
 """A database: an outage kills nobody, and no death goes unnoticed or costs a suggestion."""
 
-import contextlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +13,11 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, PendingRollbackError
 
-from mlxts.search import database, storage, sweep_worker
-from mlxts.search import study as searches
-from mlxts.search.database import Clock, Database
+from mlxts.search import claims, database, job_queue
+from mlxts.search.database import Clock, Database, Heartbeat
+from tests.search import studies
 
-INTERVAL, GRACE = 60, 120
+INTERVAL, TIMEOUT = 60, 120
 
 
 class _Time:
@@ -55,7 +54,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(file: Path, time: _Time, told: list[str]) -> Database:
     address = make_url(f"sqlite:///{file}?timeout=0.01")
-    return Database(address, INTERVAL, GRACE, tell=told.append, clock=time.clock)
+    return Database(address, Heartbeat(INTERVAL, TIMEOUT), notify=told.append, clock=time.clock)
 
 
 @pytest.fixture
@@ -92,7 +91,7 @@ def test_a_sign_of_life_that_cannot_be_sent_is_left_out_and_the_next_one_is_sent
     number = _claimed(study)
     _execute(file, "ALTER TABLE trial_heartbeats RENAME TO away")
     with pytest.raises(StorageInternalError):
-        RDBStorage.record_heartbeat(store, number)
+        store.rdb.record_heartbeat(number)
     store.record_heartbeat(number)
     _execute(file, "ALTER TABLE away RENAME TO trial_heartbeats")
     store.record_heartbeat(number)
@@ -104,14 +103,14 @@ def test_a_worker_that_died_before_its_first_sign_of_life_is_noticed(
     study: optuna.Study, file: Path, clock: str, time: _Time, told: list[str]
 ) -> None:
     _claimed(study)
-    storage.recover(study, study._storage)
+    job_queue.recover(study, study._storage)
     assert _states(study) == ["RUNNING"]  # it may only just have begun
     assert (time.now, told) == (0, [])
     _execute(file, f"UPDATE trial_heartbeats SET heartbeat = datetime('now', '{clock}')")
-    storage.recover(study, study._storage)
+    job_queue.recover(study, study._storage)
     assert _states(study) == ["FAIL", "WAITING"]
-    assert storage.retries(study.trials[1]) == [0]
-    assert time.now >= GRACE
+    assert job_queue.retries(study.trials[1]) == [0]
+    assert time.now >= TIMEOUT
     assert len(told) == 1
 
 
@@ -129,7 +128,7 @@ def test_a_clock_that_is_set_or_a_long_outage_kills_nobody_who_gives_signs_of_li
             store.record_heartbeat(alive)
 
     time.meanwhile = beats
-    storage.recover(study, store)
+    job_queue.recover(study, store)
     assert _states(study) == ["RUNNING", "FAIL", "WAITING"]
 
 
@@ -140,17 +139,17 @@ def test_a_worker_of_this_machine_is_known_without_any_clock(
 
     def looks_around(trial: optuna.Trial) -> float:
         _execute(file, "UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
-        storage.recover(study, store)
+        job_queue.recover(study, store)
         return float(len(study.trials))
 
-    storage.one_trial(study, store, looks_around)
+    studies.do(study, store, looks_around)
     assert study.best_value == 1.0
     trial = study.ask()
-    trial.set_user_attr(storage.OWNER, study.trials[0].user_attrs[storage.OWNER])
+    trial.set_user_attr(claims.OWNER, study.trials[0].user_attrs[claims.OWNER])
     store.record_heartbeat(trial._trial_id)
-    storage.recover(study, store)
+    job_queue.recover(study, store)
     assert _states(study) == ["COMPLETE", "FAIL", "WAITING"]
-    assert not any("sign of life" in line for line in told)  # nobody had to listen
+    assert not any("heartbeat" in line for line in told)  # nobody had to listen
 
 
 @pytest.mark.parametrize("counted", [True, False])
@@ -161,19 +160,19 @@ def test_a_trial_that_was_failed_and_not_yet_queued_again_is_found(
     study._storage.set_trial_param(
         number, "x", 0.5, optuna.distributions.FloatDistribution(0.0, 1.0)
     )
-    storage.mark(study._storage, number, counted=counted)
+    job_queue.mark(study._storage, number, counted=counted)
     study._storage.set_trial_state_values(number, TrialState.FAIL)  # and killed here
     for _ in range(2):  # once, however often it is looked for
-        storage.recover(study, study._storage)
+        job_queue.recover(study, study._storage)
     assert _states(study) == ["FAIL", "WAITING"]
     again = study.trials[1]
     assert again.params == {"x": 0.5}
-    assert storage.retries(again) == ([0] if counted else [])
+    assert job_queue.retries(again) == ([0] if counted else [])
 
 
 def test_a_trial_that_was_given_up_is_not_queued_again(study: optuna.Study) -> None:
     study._storage.set_trial_state_values(_claimed(study), TrialState.FAIL)
-    storage.recover(study, study._storage)
+    job_queue.recover(study, study._storage)
     assert _states(study) == ["FAIL"]
 
 
@@ -225,35 +224,16 @@ def test_who_only_looks_does_not_wait(
 ) -> None:
     number, away = _claimed(study), _lock(file)
     seen: list[int] = []
-    with storage.if_reachable():
+    with database.if_reachable():
         seen.append(store.get_trial(number).number)
     assert (seen, time.now) == ([], 0)
     away.close()
-    with storage.if_reachable():
+    with database.if_reachable():
         seen.append(store.get_trial(number).number)
     assert seen == [0]
 
 
-def test_who_leaves_a_sweep_does_not_wait_and_the_run_is_not_lost(
-    study: optuna.Study, store: Database, file: Path, time: _Time, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    away: list[sqlite3.Connection] = []
-
-    def interrupted(job: sweep_worker._Job, trial: optuna.Trial) -> float:
-        away.append(_lock(file))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(sweep_worker._Job, "_train", interrupted)
-    study.enqueue_trial({})
-    with pytest.raises(KeyboardInterrupt):
-        sweep_worker.work(study, store, lambda plan: contextlib.nullcontext(lambda event: None))
-    assert time.now == 0
-    away[0].close()
-    storage.recover(study, store)
-    assert _states(study) == ["FAIL", "WAITING"]
-
-
-def test_who_leaves_a_search_does_not_wait_and_the_trial_is_not_lost(
+def test_who_leaves_does_not_wait_and_the_trial_is_not_lost(
     study: optuna.Study, store: Database, file: Path, time: _Time
 ) -> None:
     away: list[sqlite3.Connection] = []
@@ -263,10 +243,10 @@ def test_who_leaves_a_search_does_not_wait_and_the_trial_is_not_lost(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        storage.one_trial(study, store, searches._Job(study, store, interrupted, 10))
+        studies.do(study, store, interrupted)
     assert time.now == 0
     away[0].close()
-    storage.recover(study, store)
+    job_queue.recover(study, store)
     assert _states(study) == ["FAIL", "WAITING"]
 
 
@@ -277,8 +257,8 @@ def test_a_result_whose_receipt_was_lost_is_not_taken_for_another_workers(
     real, broken = RDBStorage.set_trial_state_values, []
     locked = OperationalError("", {}, sqlite3.OperationalError("database is locked"))
 
-    def breaks(self: Database, *told: object) -> bool:
-        answer = real(self, *told)
+    def breaks(self: RDBStorage, *told: object, **named: object) -> bool:
+        answer = real(self, *told, **named)
         if not broken:
             broken.append(True)
             raise StorageInternalError from locked
@@ -301,11 +281,11 @@ def test_an_outage_is_known_beneath_what_was_said_because_of_it(
     after = PendingRollbackError("cannot go on")
     after.__context__ = locked
 
-    def breaks(self: Database, *told: object) -> bool:
+    def breaks(self: RDBStorage, *told: object, **named: object) -> bool:
         if not broken:
             broken.append(True)
             raise StorageInternalError from after
-        return real(self, *told)
+        return real(self, *told, **named)
 
     monkeypatch.setattr(RDBStorage, "set_trial_state_values", breaks)
     assert store.set_trial_state_values(_claimed(study), TrialState.COMPLETE, [0.5])

@@ -17,7 +17,7 @@ import pytest
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from mlxts.search import sampling, space, storage, study, sweep
+from mlxts.search import job_queue, sampling, space, storage, study, sweep
 from tests import homes
 from tests.search import postgres, studies, sweeps
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(900)
 
 RUNS = {"seed": list(range(6)), "horizon": [1, 2, 3, 5]}
 SILENT = 30  # seconds; a worker that waits for its turn on a busy machine is not dead
-HEARTBEAT = ("--heartbeat", "1", "--grace", str(SILENT))
+HEARTBEAT = ("--heartbeat", "1", "--heartbeat-timeout", str(SILENT))
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def server() -> Generator[str]:
 def _kill_one_of(home: Path, url: str | None, workers: int) -> None:
     wanted = sweeps.sweep(RUNS, training__max_epochs=2, training__batch_size=128)
     with closing(storage.open(url, storage.Heartbeat(1, SILENT))) as store:
-        _kill_one(sweep.create(wanted, store), url, workers)
+        _kill_one(sweep.create(store, wanted), url, workers)
 
 
 def _kill_one(runs: optuna.Study, url: str | None, workers: int) -> None:
@@ -97,8 +97,8 @@ def test_two_processes_share_a_search_and_the_killed_ones_trial_is_taken_up(
         others = [t for t in trials if t not in done and sampling.SURPLUS not in t.user_attrs]
         assert [(t.number, t.state) for t in others] == [(killed.number, TrialState.FAIL)]
         assert sorted(sampling.ordinal(one, trial) for trial in done) == list(range(8))
-        (again,) = [trial for trial in done if storage.retries(trial)]
-        assert storage.retries(again) == [killed.number]
+        (again,) = [trial for trial in done if job_queue.retries(trial)]
+        assert job_queue.retries(again) == [killed.number]
         assert again.params == killed.params
         assert again.user_attrs["run_id"] == killed.user_attrs["run_id"]
         sweeps.check_resumed(again.user_attrs["run_id"])
@@ -113,7 +113,7 @@ def test_the_dashboard_opens_the_storage(
         pytest.skip("optuna-dashboard is not installed")
     url = None if kind == "journal" else request.getfixturevalue("server")
     with closing(storage.open(url)) as store:
-        name = sweep.create(sweeps.sweep({"seed": [7, 8, 9]}), store).study_name
+        name = sweep.create(store, sweeps.sweep({"seed": [7, 8, 9]})).study_name
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     where = url or str(storage.journal_path())

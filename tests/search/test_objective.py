@@ -13,9 +13,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import files, protocol
 from mlxts.platform import device
-from mlxts.search import objective, sampling, space, storage, study
-from mlxts.search.objective import DUPLICATE, REASON, RUN, Objective
-from mlxts.search.train_validation_data import Blind
+from mlxts.search import job_queue, objective, sampling, space, study
+from mlxts.search.job_queue import RUN_ID
+from mlxts.search.jobs import Job
+from mlxts.search.objective import DUPLICATE, REASON, Objective
+from mlxts.search.train_validation_data import TrainValidationData
 from mlxts.training import loop, run
 from mlxts.training.events import EpochEvent, ValidationEvent
 from tests import homes
@@ -46,7 +48,7 @@ def _trials(
 
 
 def test_the_objective_is_given_no_test_split() -> None:
-    assert typing.get_type_hints(Objective.__init__)["look"].__args__[-1] is Blind
+    assert typing.get_type_hints(Objective.__init__)["load"].__args__[-1] is TrainValidationData
 
 
 def test_the_value_is_the_loss_of_the_restored_checkpoint() -> None:
@@ -54,7 +56,7 @@ def test_the_value_is_the_loss_of_the_restored_checkpoint() -> None:
     epochs = {"training": {"max_epochs": 2, "learning_rate": 0.01}}
     one, (trial,) = _trials(searched, {"weight_decay": 0.2}, settings=epochs)
     assert trial.state == TrialState.COMPLETE
-    trained = run.load(files.runs_folder() / trial.user_attrs[RUN])
+    trained = run.load(files.runs_folder() / trial.user_attrs[RUN_ID])
     validation = trained.plan.dataset.samples["validation"]
     loss = loop.mean_loss(
         trained.outputs("validation"), validation.targets, binary=True, huber_delta=1.0
@@ -70,7 +72,7 @@ def test_the_value_is_the_loss_of_the_restored_checkpoint() -> None:
     assert stored == [counts.total, counts.body, counts.embed, counts.head]
     assert abs(counts.total / protocol.BUDGETS["0.02M"].parameters - 1) <= 0.01
     _, configuration = study.winner(one)
-    assert run.plan(configuration).run_id == trial.user_attrs[RUN]
+    assert run.plan(configuration).run_id == trial.user_attrs[RUN_ID]
 
 
 def test_what_memory_cannot_hold_is_told_before_anything_is_allocated(
@@ -137,8 +139,9 @@ def test_a_trial_that_collapses_is_pruned_with_its_reason() -> None:
 def test_an_epoch_that_is_lived_through_again_hides_no_collapse() -> None:
     epochs = {"training": {"max_epochs": 9}}
     configuration = studies.experiment({"weight_decay": [0.1, 0.2]}, settings=epochs)
-    one, _ = studies.begin(configuration)
-    watch = objective._Watch(one.ask(), run.plan(configuration), lambda: False)
+    one, store = studies.begin(configuration)
+    job = Job(one, store, one.ask(), studies.unwatched)
+    watch = objective._Pruner(job, run.plan(configuration), lambda: False)
 
     def epoch(number: int, spread: tuple[float, float]) -> None:
         watch(ValidationEvent(number + 1, number, 0.6, 0.6, False, spread))
@@ -161,10 +164,10 @@ def test_a_suggestion_that_was_made_before_is_not_trained_again() -> None:
     one, store = studies.begin(configuration)
     one.enqueue_trial(twice)
     one.enqueue_trial(twice)
-    assert study.work(one, store, emit=events.append)
+    study.work(one, store, studies.watched(events.append))
     assert events
     events.clear()
-    assert not study.work(one, store, emit=events.append)
+    study.work(one, store, studies.watched(events.append))
     assert events == []
     first, second = one.trials
     assert second.value == first.value
@@ -177,8 +180,8 @@ def test_a_suggestion_that_was_made_before_is_not_trained_again() -> None:
 def test_a_twin_that_is_being_trained_is_waited_for(
     dies: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(objective, "_POLL", 0.01)
-    monkeypatch.setattr(storage, "recover", lambda *_: None)  # the twin's worker is alive
+    monkeypatch.setattr(objective, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(job_queue, "recover", lambda *_: None)  # the twin's worker is alive
     configuration = studies.experiment({"weight_decay": [0.55, 0.65]}, trials=2)
     one, store = studies.begin(configuration)
     for _ in range(2):
@@ -186,11 +189,11 @@ def test_a_twin_that_is_being_trained_is_waited_for(
     twin = one.ask()
     values = space.suggest(twin, space.read(configuration).space)
     same = space.configure(study.settings(one).experiment, values)
-    twin.set_user_attr(RUN, run.plan(same).run_id)
+    twin.set_user_attr(RUN_ID, run.plan(same).run_id)
     events: list[Any] = []
 
     def other_worker() -> None:
-        while len(one.trials) < 2 or RUN not in one.trials[1].user_attrs:
+        while len(one.trials) < 2 or RUN_ID not in one.trials[1].user_attrs:
             time.sleep(0.01)
         assert one.trials[1].state == TrialState.RUNNING
         told = {"state": TrialState.FAIL} if dies else {"values": 0.5}
@@ -198,7 +201,7 @@ def test_a_twin_that_is_being_trained_is_waited_for(
 
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(other_worker)
-        study.work(one, store, emit=events.append)
+        study.work(one, store, studies.watched(events.append))
         other.result(timeout=60)
     second = one.trials[1]
     assert second.state == TrialState.COMPLETE
@@ -210,7 +213,7 @@ def test_a_twin_that_is_being_trained_is_waited_for(
 def test_a_second_model_in_one_process_trains_like_the_first() -> None:
     searched = {"warmup_steps": [3, 4]}
     _, (first, *_) = _trials(searched, {"warmup_steps": 3}, {"warmup_steps": 4})
-    folder = files.runs_folder() / first.user_attrs[RUN]
+    folder = files.runs_folder() / first.user_attrs[RUN_ID]
     folder.rename(folder.with_name("kept"))
     _, (_, again) = _trials(searched, {"warmup_steps": 4}, {"warmup_steps": 3}, seed=5)
     assert again.value == first.value

@@ -10,8 +10,9 @@ from optuna.storages import BaseStorage
 
 from benchmarks.postgres import Server
 from mlxts.errors import SearchError
-from mlxts.search import database, storage
-from tests.search import postgres
+from mlxts.search import database, job_queue, jobs, storage
+from mlxts.search.jobs import Job
+from tests.search import postgres, studies
 
 psycopg = pytest.importorskip("psycopg")
 AWAY = 0.5  # seconds
@@ -38,7 +39,7 @@ def told() -> list[str]:
 
 @pytest.fixture
 def store(server: Server, told: list[str]) -> Generator[BaseStorage]:
-    opened = storage.open(server.url, storage.Heartbeat(1, 600), tell=told.append)
+    opened = storage.open(server.url, storage.Heartbeat(1, 600), notify=told.append)
     yield opened
     storage.close(opened)
 
@@ -62,16 +63,16 @@ def _states(study: optuna.Study) -> list[str]:
 
 def _before_claim(study: optuna.Study, store: BaseStorage, down: Callable[[], object]) -> None:
     down()
-    storage.one_trial(study, store, lambda trial: 0.5)
+    studies.do(study, store, lambda trial: 0.5)
 
 
 def _in_training(study: optuna.Study, store: BaseStorage, down: Callable[[], object]) -> None:
-    def objective(trial: optuna.Trial) -> float:
+    def objective(job: Job) -> float:
         down()
-        storage.require_ours(store, trial)  # nobody waits for this
+        job.require_ours()  # nobody waits for this
         return 0.5
 
-    storage.one_trial(study, store, objective)
+    jobs.work(study, store, objective, listen=studies.unwatched, samples=True)
 
 
 def _while_told_of_parameters(
@@ -81,7 +82,7 @@ def _while_told_of_parameters(
         down()
         return trial.suggest_float("x", 0.5, 0.5)
 
-    storage.one_trial(study, store, objective)
+    studies.do(study, store, objective)
 
 
 MOMENTS = [_before_claim, _in_training, _while_told_of_parameters]
@@ -131,8 +132,8 @@ def test_a_database_that_is_gone_for_good_is_one_line_and_its_trial_waits_again(
     server.start()
     with storage.opened(server.url) as store:
         study = optuna.load_study(storage=store, study_name=name)
-        storage.recover(study, store)
-        storage.one_trial(study, store, lambda trial: 0.5)
+        job_queue.recover(study, store)
+        studies.do(study, store, lambda trial: 0.5)
         states = _states(study)
         assert states.count("COMPLETE") == 1
         assert set(states) <= {"COMPLETE", "FAIL"}

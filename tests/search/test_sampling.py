@@ -4,7 +4,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from mlxts.search import sampling, space, storage
+from mlxts.search import job_queue, sampling, space
 from tests.search import studies
 
 
@@ -33,9 +33,9 @@ def _go(one: optuna.Study, count: int, break_at: dict[int, int] | None = None) -
                 lambda t: t.suggest_categorical("y", [1, 2, 3]),
             )[:draws]:
                 draw(trial)
-            storage.mark(one._storage, trial._trial_id, counted=False)
+            job_queue.mark(one._storage, trial._trial_id, counted=False)
             one.tell(trial, state=TrialState.FAIL)
-            storage.requeue(one, one.trials[trial.number])
+            job_queue.requeue_marked(one, one._storage)
             continue
         one.tell(trial, _value(trial))
 
@@ -107,7 +107,7 @@ def test_hyperband_knows_its_rungs_from_the_start_and_brackets_follow_the_ordina
     one, again = _study(), _study()
     one.pruner = again.pruner = pruner
     _epochs(one, 0.5, 27)
-    brackets = pruner._inside
+    brackets = pruner.brackets
     assert brackets._n_brackets == 4
     _go(again, 6, {1: 2, 2: 1})
     _go(one, 6)

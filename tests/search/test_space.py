@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlxts import config, protocol
+from mlxts import protocol
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
 from mlxts.errors import BudgetError, ConfigError
 from mlxts.model import parameter_budget
 from mlxts.model.patchtst import PatchTST
@@ -34,7 +36,7 @@ EVERY: dict[str, Any] = {
 }
 
 
-def _drawn(seed: int, searched: dict[str, Any]) -> tuple[config.ExperimentConfig, space.Values]:
+def _drawn(seed: int, searched: dict[str, Any]) -> tuple[ExperimentConfig, space.Values]:
     base = studies.experiment(searched, settings={"budget": "0.06M"})
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     values = space.suggest(study.ask(), space.read(base).space)
@@ -137,7 +139,7 @@ def test_a_mistake_in_the_space_is_one_line_that_names_the_key(
 
 def test_an_experiment_without_a_search_says_how_to_declare_one() -> None:
     with pytest.raises(ConfigError, match="add a section `search:`"):
-        space.read(config.build({"name": "x"}))
+        space.read(build_config({"name": "x"}))
 
 
 @pytest.mark.parametrize("name", sorted(vars(protocol.FIXED)))

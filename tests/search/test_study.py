@@ -6,7 +6,8 @@ import os
 import shutil
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import pytest
 from optuna.trial import TrialState
 
 from mlxts.errors import DeviceError, SearchError, StorageError
-from mlxts.search import sampling, space, storage, study, train_validation_data
-from mlxts.search.objective import RUN, TAKEN_OVER, Halted
+from mlxts.search import claims, job_queue, sampling, space, storage, study, train_validation_data
+from mlxts.search.job_queue import RUN_ID
+from mlxts.search.jobs import Job, Listen
 from mlxts.training import events
-from mlxts.training.events import EpochEvent, Event, StepEvent, StopEvent
+from mlxts.training.events import EpochEvent, Event, Listener, StepEvent, StopEvent
+from mlxts.training.run import Plan
 from tests import homes
 from tests.search import studies
 
@@ -36,7 +39,7 @@ def home(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     """A workspace of its own with the same data."""
     shutil.copytree(workspace / "data", tmp_path / "data")
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
-    train_validation_data._kept.clear()
+    train_validation_data._last.clear()
     return tmp_path
 
 
@@ -45,18 +48,6 @@ def _told(one: optuna.Study) -> list[tuple[Any, ...]]:
     ended = [t for t in one.get_trials() if t.state in study.FINISHED]
     ended.sort(key=lambda trial: sampling.ordinal(one, trial))
     return [(t.params, t.state, t.value, t.intermediate_values) for t in ended]
-
-
-class _At(study.Watcher):
-    """Does something at the n-th event of a kind."""
-
-    def __init__(self, kind: type[Event], count: int, action: Any) -> None:
-        self._kind, self._left, self._action = kind, count, action
-
-    def __call__(self, event: Event) -> None:
-        self._left -= isinstance(event, self._kind)
-        if isinstance(event, self._kind) and self._left == 0:
-            self._action()
 
 
 # A server imports everything once; each life is a fork of it, before MLX has computed anything.
@@ -73,7 +64,7 @@ def _live(home: str, kind: str, count: int) -> None:
     def die() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    study.run_all(one, store, watcher=_At(getattr(events, kind), count, die))
+    study.run_all(one, store, listen=studies.at(getattr(events, kind), count, die))
 
 
 DEATHS = [
@@ -128,39 +119,37 @@ def test_ctrl_c_ends_cleanly_and_the_trial_goes_on_where_it_stopped(home: Path) 
     configuration = studies.experiment(trials=1, settings=EPOCHS)
     one, store = studies.begin(configuration)
     seen: list[Event] = []
-    assert study.run_all(one, store, watcher=_At(StepEvent, 5, _interrupt)) == "interrupted"
+    assert study.run_all(one, store, listen=studies.at(StepEvent, 5, _interrupt)) == "interrupted"
     halted, waiting = one.trials
     assert (halted.state, waiting.state) == (TrialState.FAIL, TrialState.WAITING)
     assert waiting.params == halted.params
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    assert study.work(one, store, emit=seen.append) is False
+    assert study.work(one, store, studies.watched(seen.append)) is not None
     steps = [event.step for event in seen if isinstance(event, StepEvent)]
     assert steps[0] == 6
     assert one.trials[1].state == TrialState.COMPLETE
-    assert one.trials[1].user_attrs[RUN] == halted.user_attrs[RUN]
+    assert one.trials[1].user_attrs[RUN_ID] == halted.user_attrs[RUN_ID]
 
 
-class _Begins(study.Watcher):
-    """Does something when a trial is about to train."""
+def _when_it_begins(action: Callable[[], object], then: Listener = lambda event: None) -> Listen:
+    """Do something when a trial is about to train."""
 
-    def __init__(self, action: Any) -> None:
-        self._action, self.steps = action, 0
+    def listen(job: Job, plan: Plan) -> AbstractContextManager[Listener]:
+        action()
+        return nullcontext(then)
 
-    def began(self, *_: Any) -> None:
-        self._action()
-
-    def __call__(self, event: Event) -> None:
-        self.steps += isinstance(event, StepEvent)
+    return listen
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_before_training_is_not_kept_for_its_end(home: Path, number: int) -> None:
     one, store = studies.begin(studies.experiment(trials=1))
-    watcher = _Begins(lambda: os.kill(os.getpid(), number))
-    assert study.run_all(one, store, watcher=watcher) == "interrupted"
-    assert watcher.steps == 0
+    seen: list[Event] = []
+    listen = _when_it_begins(lambda: os.kill(os.getpid(), number), seen.append)
+    assert study.run_all(one, store, listen) == "interrupted"
+    assert not any(isinstance(event, StepEvent) for event in seen)
     assert [t.state.name for t in one.trials] == ["FAIL", "WAITING"]
-    assert storage.retries(one.trials[1]) == []
+    assert job_queue.retries(one.trials[1]) == []
 
 
 def _raise_interrupt() -> None:
@@ -168,16 +157,19 @@ def _raise_interrupt() -> None:
 
 
 @pytest.mark.parametrize(
-    "watcher",
-    [lambda: _Begins(_raise_interrupt), lambda: _At(StopEvent, 1, _raise_interrupt)],
+    "listen",
+    [
+        lambda: _when_it_begins(_raise_interrupt),
+        lambda: studies.at(StopEvent, 1, _raise_interrupt),
+    ],
     ids=["before training", "before scoring"],
 )
-def test_an_interrupted_worker_puts_its_trial_back(home: Path, watcher: Any) -> None:
+def test_an_interrupted_worker_puts_its_trial_back(home: Path, listen: Any) -> None:
     one, store = studies.begin(studies.experiment(trials=1))
     with pytest.raises(KeyboardInterrupt):
-        study.work(one, store, watcher=watcher())
+        study.work(one, store, listen())
     assert [t.state.name for t in one.trials] == ["FAIL", "WAITING"]
-    assert storage.retries(one.trials[1]) == []
+    assert job_queue.retries(one.trials[1]) == []
     study.work(one, store)
     assert one.trials[1].state == TrialState.COMPLETE
 
@@ -189,10 +181,10 @@ def test_an_error_that_nobody_foresaw_fails_the_trial_with_a_reason(home: Path) 
         raise ZeroDivisionError("by zero")
 
     with pytest.raises(ZeroDivisionError):
-        study.work(one, store, watcher=_At(StepEvent, 1, fail))
+        study.work(one, store, studies.at(StepEvent, 1, fail))
     (trial,) = one.trials
     assert trial.state == TrialState.FAIL
-    assert "by zero" in trial.user_attrs[storage.WHY]
+    assert "by zero" in trial.user_attrs[job_queue.WHY]
 
 
 def test_a_trial_that_was_taken_over_is_given_up_and_the_next_one_begun(home: Path) -> None:
@@ -200,13 +192,13 @@ def test_a_trial_that_was_taken_over_is_given_up_and_the_next_one_begun(home: Pa
     one, store = studies.begin(studies.experiment(trials=1, settings=EPOCHS))
 
     def taken() -> None:
-        storage.mark(store, one.trials[0]._trial_id, counted=True)
+        job_queue.mark(store, one.trials[0]._trial_id, counted=True)
         one.tell(0, state=TrialState.FAIL)
-        storage.recover(one, store)
+        job_queue.recover(one, store)
 
-    with pytest.raises(Halted) as halted:
-        study.work(one, store, watcher=_At(StepEvent, 3, taken))
-    assert halted.value.status == TAKEN_OVER
+    outcome = study.work(one, store, studies.at(StepEvent, 3, taken))
+    assert outcome is not None
+    assert outcome.state == "lost"
     assert [t.state.name for t in one.trials] == ["FAIL", "WAITING"]
     assert study.run_all(one, store) == "all 1 trials are done"
     assert [t.state.name for t in one.trials] == ["FAIL", "COMPLETE"]
@@ -224,15 +216,16 @@ def test_an_outage_of_the_database_does_not_stop_training(home: Path) -> None:
         connection.close()
 
     table, away = "trial_intermediate_values", "away"
-    down = _At(StepEvent, 2, lambda: rename(table, away))
-    up = _At(EpochEvent, 1, lambda: rename(away, table))
+    down = studies.at(StepEvent, 2, lambda: rename(table, away))
+    up = studies.at(EpochEvent, 1, lambda: rename(away, table))
 
-    def both(event: Event) -> None:
-        down(event)
-        up(event)
+    @contextmanager
+    def both(job: Job, plan: Plan) -> Iterator[Listener]:
+        with down(job, plan) as first, up(job, plan) as second:
+            yield lambda event: (first(event), second(event))[0]
 
     one, store = begun()
-    study.work(one, store, emit=both)
+    study.work(one, store, both)
     (trial,) = one.trials
     assert trial.state == TrialState.COMPLETE
     assert sorted(trial.intermediate_values) == [1, 2]
@@ -261,8 +254,10 @@ def test_a_machine_without_the_data_of_a_study_claims_nothing(home: Path) -> Non
 
 def test_interruptions_do_not_use_up_the_tries_of_a_trial(home: Path) -> None:
     one, store = studies.begin(studies.experiment(trials=1))
-    for _ in range(storage.MAX_RETRY + 2):
-        assert study.run_all(one, store, watcher=_At(StepEvent, 1, _interrupt)) == "interrupted"
+    for _ in range(job_queue.MAX_RETRIES + 2):
+        assert (
+            study.run_all(one, store, listen=studies.at(StepEvent, 1, _interrupt)) == "interrupted"
+        )
     assert study.run_all(one, store) == "all 1 trials are done"
     assert study.best(one) is not None
 
@@ -273,34 +268,37 @@ def test_a_trial_that_fails_is_told_and_tried_again_three_times(home: Path) -> N
     def fail() -> None:
         raise StorageError("no space left; free some")
 
-    for _ in range(storage.MAX_RETRY + 1):
-        with pytest.raises(StorageError):
-            study.work(one, store, watcher=_At(StepEvent, 1, fail))
-    assert study.work(one, store) is False
-    assert [trial.state for trial in one.trials] == [TrialState.FAIL] * (storage.MAX_RETRY + 1)
+    for _ in range(job_queue.MAX_RETRIES + 1):
+        outcome = study.work(one, store, studies.at(StepEvent, 1, fail))
+        assert outcome is not None
+        assert isinstance(outcome.error, StorageError)
+    assert study.work(one, store) is None
+    assert [trial.state for trial in one.trials] == [TrialState.FAIL] * (job_queue.MAX_RETRIES + 1)
     assert study.best(one) is None
 
 
-class _Failing(study.Watcher):
+def _failing(times: int) -> Listen:
     """A device that fails at so many steps in all."""
+    left = [times]
 
-    def __init__(self, times: int) -> None:
-        self._left = times
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, StepEvent) and self._left:
-            self._left -= 1
+    def fail(event: Event) -> None:
+        if isinstance(event, StepEvent) and left[0]:
+            left[0] -= 1
             raise DeviceError("the device failed: no more")
+
+    return studies.watched(fail)
 
 
 def test_a_search_goes_on_when_the_device_failed_but_not_for_ever(home: Path) -> None:
     one, store = studies.begin(studies.experiment(trials=1))
-    assert study.run_all(one, store, watcher=_Failing(1)) == "all 1 trials are done"
+    assert study.run_all(one, store, _failing(1)) == "all 1 trials are done"
     assert [trial.state for trial in one.trials] == [TrialState.FAIL, TrialState.COMPLETE]
     other, store = studies.begin(studies.experiment(trials=1, seed=1))
     with pytest.raises(DeviceError):
-        study.run_all(other, store, watcher=_Failing(99))
-    assert [trial.state for trial in other.trials] == [TrialState.FAIL] * (storage.MAX_RETRY + 1)
+        study.run_all(other, store, _failing(99))
+    assert [trial.state for trial in other.trials] == [TrialState.FAIL] * (
+        job_queue.MAX_RETRIES + 1
+    )
 
 
 def test_the_time_limit_halts_the_trial_in_progress_and_it_goes_on_next_time(home: Path) -> None:
@@ -311,7 +309,7 @@ def test_the_time_limit_halts_the_trial_in_progress_and_it_goes_on_next_time(hom
         now[0] = 100.0
 
     reason = study.run_all(
-        one, store, watcher=_At(StepEvent, 4, later), timeout=50.0, clock=lambda: now[0]
+        one, store, studies.at(StepEvent, 4, later), timeout=50.0, clock=lambda: now[0]
     )
     assert reason == "timeout"
     assert [t.state.name for t in one.trials] == ["FAIL", "WAITING"]
@@ -328,7 +326,7 @@ def test_more_trials_continue_the_study_and_it_says_when_it_is_done(home: Path) 
 
     assert study.run_all(begun(2), store) == "all 2 trials are done"
     seen: list[Event] = []
-    assert study.work(begun(2), store, emit=seen.append) is False
+    assert study.work(begun(2), store, studies.watched(seen.append)) is None
     assert seen == []
     one = begun(3)
     assert study.run_all(one, store) == "all 3 trials are done"
@@ -344,7 +342,7 @@ def test_a_study_ends_when_nothing_got_better(home: Path) -> None:
     reasons = []
     for value in values:
         one.optimize(lambda trial, told=value: told, n_trials=1)
-        reasons.append(study.end(one))
+        reasons.append(study.end_reason(one))
     assert reasons == [None, None, None, None, "no better one in 3 trials", None]
 
 
@@ -378,8 +376,8 @@ def test_a_worker_needs_nothing_but_the_storage_and_the_data(home: Path) -> None
     assert found.target_trials == 3
     assert list(found.experiment.data.pinned) == ["SPY"]
     assert json.dumps(one.user_attrs)
-    assert study.work(one, store)
-    owner = one.trials[0].user_attrs[storage.OWNER]
+    study.work(one, store)
+    owner = one.trials[0].user_attrs[claims.OWNER]
     assert owner["pid"] == os.getpid()
 
 
@@ -387,9 +385,9 @@ def test_a_trial_beyond_the_last_is_given_back(home: Path) -> None:
     """Two processes may both find one trial left; the second to claim finds none."""
     one, store = studies.begin(studies.experiment({"weight_decay": [0.1, 0.2]}, trials=1))
     other = study.load(store, one.study_name)
-    real, raced = study.end, []
+    real, raced = study.end_reason, []
 
-    def end(asked: optuna.Study) -> str | None:
+    def end_reason(asked: optuna.Study) -> str | None:
         reason = real(asked)
         if not raced:
             raced.append(True)
@@ -397,8 +395,8 @@ def test_a_trial_beyond_the_last_is_given_back(home: Path) -> None:
         return reason
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study, "end", end)
-        assert study.work(one, store) is False
+        patch.setattr(study, "end_reason", end_reason)
+        assert study.work(one, store) is None
     assert [trial.state.name for trial in one.trials] == ["COMPLETE", "FAIL"]
     assert one.trials[1].user_attrs[sampling.SURPLUS] is True
     one.set_user_attr("target_trials", 2)

@@ -16,12 +16,12 @@ from mlxts import files, locks
 from mlxts.data import store
 from mlxts.errors import DeviceError, SearchError
 from mlxts.evaluation import score
-from mlxts.search import storage, sweep, sweep_worker, worker, worker_checks
+from mlxts.search import job_queue, jobs, storage, sweep, worker, worker_checks
 from mlxts.search.sweep_config import Sweep
 from mlxts.training import run
 from mlxts.training.events import CheckpointEvent, EpochEvent, Event, StepEvent, StopEvent
 from tests import homes
-from tests.search import sweeps
+from tests.search import studies, sweeps
 
 
 @pytest.fixture
@@ -31,40 +31,40 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _begin(wanted: Sweep) -> tuple[optuna.Study, optuna.storages.BaseStorage]:
     journal = storage.open()
-    return sweep.create(wanted, journal), journal
+    return sweep.create(journal, wanted), journal
 
 
-def _unwatched(plan):
-    return contextlib.nullcontext(lambda event: None)
-
-
-def _loop(journal: optuna.storages.BaseStorage, **options) -> worker.Tally:
-    options = {"listen": _unwatched, "tell": lambda line: None, "idle_exit": True} | options
+def _loop(journal: optuna.storages.BaseStorage, **options) -> worker.WorkerReport:
+    options = {
+        "listen": studies.unwatched,
+        "notify": lambda line: None,
+        "exit_when_idle": True,
+    } | options
     return worker.loop(journal, **options)
 
 
 def _states(study: optuna.Study) -> list[str]:
-    return [entry.state for entry in sweep.ledger(study)]
+    return [point.state for point in sweep.points(study)]
 
 
 def test_every_run_is_trained_once_and_recorded(home: Path) -> None:
     study, journal = _begin(sweeps.sweep({"seed": [0, 1], "horizon": [1, 2]}))
     assert _states(study) == ["waiting"] * 4
-    tally = _loop(journal)
-    assert [outcome.state for outcome in tally.outcomes] == ["done"] * 4
-    for entry in sweep.ledger(study):
-        assert entry.trial is not None
-        folder = files.runs_folder() / entry.attribute("run_id")
+    report = _loop(journal)
+    assert [outcome.state for outcome in report.outcomes] == ["done"] * 4
+    for point in sweep.points(study):
+        assert point.trial is not None
+        folder = files.runs_folder() / point.attribute("run_id")
         summary = json.loads((folder / "summary.json").read_text())
-        assert entry.state == "done"
-        assert entry.trial.value == summary["best_loss"]
-        assert entry.trial.params == entry.point.values
+        assert point.state == "done"
+        assert point.trial.value == summary["best_loss"]
+        assert point.trial.params == point.point.values
     assert len(list(files.runs_folder().iterdir())) == 4
     # Begun again, there is nothing to do, and no sampler has invented anything.
     again, _ = _begin(sweeps.sweep({"seed": [0, 1], "horizon": [1, 2]}))
     assert again.study_name == study.study_name
     assert _loop(journal).outcomes == []
-    assert sweep_worker.work(sweep.load(study.study_name, journal), journal, _unwatched) is None
+    assert sweep.work(sweep.load(journal, study.study_name), journal, studies.unwatched) is None
     assert len(study.trials) == 4
 
 
@@ -87,10 +87,9 @@ def test_queueing_looks_at_what_is_queued_once_however_much_it_is(
 
 def test_a_worker_that_lost_the_race_for_the_last_trial_invents_none(home: Path) -> None:
     study, journal = _begin(sweeps.sweep({"seed": [0]}))
-    other = sweep.load(study.study_name, storage.open())
-    assert other.ask().number == 0
-    with pytest.raises(sweep.NothingWaitingError):
-        storage.one_trial(study, journal, lambda trial: 0.0)
+    with job_queue.claim(study, storage.open(), samples=False) as trial:
+        assert trial is not None
+        assert jobs.work(study, journal, lambda job: 0.0, listen=studies.unwatched) is None
     assert len(study.trials) == 1
 
 
@@ -106,12 +105,12 @@ def test_a_run_that_fails_says_why_and_is_retried_on_demand(
 ) -> None:
     study, journal = _begin(sweeps.sweep({"seed": [0, 1]}))
     monkeypatch.setattr(worker_checks.device, "usable_memory", lambda: 1)
-    tally = _loop(journal)
-    assert [outcome.state for outcome in tally.outcomes] == ["failed"] * 2
-    assert all("GiB" in str(entry.why) for entry in sweep.ledger(study))
+    report = _loop(journal)
+    assert [outcome.state for outcome in report.outcomes] == ["failed"] * 2
+    assert all("GiB" in str(point.why) for point in sweep.points(study))
     monkeypatch.undo()
     monkeypatch.setenv("MLXTS_HOME", str(home))
-    sweep.create(sweeps.sweep({"seed": [0, 1]}), journal)
+    sweep.create(journal, sweeps.sweep({"seed": [0, 1]}))
     assert _states(study) == ["failed"] * 2  # not by itself
     assert sweep.retry_failed(study, journal) == 2
     _loop(journal)
@@ -121,15 +120,15 @@ def test_a_run_that_fails_says_why_and_is_retried_on_demand(
 def test_an_interrupted_run_waits_again_and_goes_on_from_its_checkpoint(home: Path) -> None:
     study, journal = _begin(sweeps.sweep({"seed": [0]}, training__max_epochs=3))
 
-    def interrupting(plan):
+    def interrupting(job, plan):
         def listen(event: Event) -> None:
             if isinstance(event, CheckpointEvent):
                 os.kill(os.getpid(), signal.SIGTERM)
 
         return contextlib.nullcontext(listen)
 
-    tally = _loop(journal, listen=interrupting)
-    assert (tally.outcomes[0].state, tally.stopped_by) == ("put back", "interrupted")
+    report = _loop(journal, listen=interrupting)
+    assert (report.outcomes[0].state, report.stopped_by) == ("put back", "interrupted")
     assert _states(study) == ["waiting"]
     (outcome,) = _loop(journal).outcomes
     assert outcome.state == "done"
@@ -141,7 +140,7 @@ def _failing(times: int, at: type[Event]):
     """Listens to runs whose device fails at such an event, so many times in all."""
     left = [times]
 
-    def listen(plan):
+    def listen(job, plan):
         def emit(event: Event) -> None:
             if isinstance(event, at) and left[0]:
                 left[0] -= 1
@@ -154,17 +153,17 @@ def _failing(times: int, at: type[Event]):
 
 def test_a_run_whose_device_failed_goes_on_from_its_checkpoint(home: Path) -> None:
     study, journal = _begin(sweeps.sweep({"seed": [0]}, training__max_epochs=3))
-    tally = _loop(journal, listen=_failing(1, EpochEvent))
-    assert [outcome.state for outcome in tally.outcomes] == ["failed", "done"]
-    assert "the device failed" in str(tally.outcomes[0].why)
+    report = _loop(journal, listen=_failing(1, EpochEvent))
+    assert [outcome.state for outcome in report.outcomes] == ["failed", "done"]
+    assert "the device failed" in str(report.outcomes[0].why)
     assert [t.state for t in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
     assert study.trials[1].user_attrs["resumed_at_step"] > 0
 
 
 def test_a_run_whose_device_always_fails_is_tried_a_few_times(home: Path) -> None:
     study, journal = _begin(sweeps.sweep({"seed": [0]}))
-    tally = _loop(journal, listen=_failing(99, StepEvent))
-    assert [o.state for o in tally.outcomes] == ["failed"] * (storage.MAX_RETRY + 1)
+    report = _loop(journal, listen=_failing(99, StepEvent))
+    assert [o.state for o in report.outcomes] == ["failed"] * (job_queue.MAX_RETRIES + 1)
     assert _states(study) == ["failed"]
 
 
@@ -172,7 +171,7 @@ def test_a_run_that_was_taken_over_while_the_machine_slept_is_given_up(home: Pat
     study, journal = _begin(sweeps.sweep({"seed": [0]}, training__max_epochs=3))
     saved: list[int] = []
 
-    def taking_over(plan):
+    def taking_over(job, plan):
         def listen(event: Event) -> None:
             if isinstance(event, CheckpointEvent):
                 saved.append(event.step)
@@ -182,7 +181,7 @@ def test_a_run_that_was_taken_over_while_the_machine_slept_is_given_up(home: Pat
 
         return contextlib.nullcontext(listen)
 
-    outcome = sweep_worker.work(study, journal, taking_over)
+    outcome = sweep.work(study, journal, taking_over)
     assert outcome is not None
     assert outcome.state == "lost"
     assert len(saved) == 1  # nothing was written after it
@@ -228,8 +227,8 @@ def test_a_machine_with_other_data_or_code_claims_nothing(
     if harm == "code":
         study.set_user_attr("code", "0" * 64)
     told: list[str] = []
-    tally = _loop(journal, tell=told.append)
-    assert tally.outcomes == []
+    report = _loop(journal, notify=told.append)
+    assert report.outcomes == []
     assert _states(study) == ["waiting"]
     assert len(told) == 1
     assert ("commit" if harm == "code" else "data/raw") in told[0]
@@ -251,9 +250,9 @@ def test_a_run_that_another_process_holds_waits_and_others_are_trained_meanwhile
 ) -> None:
     """A stopped worker still holds the folder of the run that was taken from it."""
     study, journal = _begin(sweeps.sweep({"seed": [0, 1]}))
-    held = run.plan(sweep.of(study).point({"seed": 0}).config).folder
+    held = run.plan(sweep.sweep_of(study).point({"seed": 0}).config).folder
     with locks.hold(held / run.LOCK):
-        outcomes = [sweep_worker.work(study, journal, _unwatched) for _ in range(3)]
+        outcomes = [sweep.work(study, journal, studies.unwatched) for _ in range(3)]
         assert [o.state if o else None for o in outcomes] == ["put back", "done", None]
         assert outcomes[0] is not None
         assert f"process {os.getpid()}" in str(outcomes[0].why)
@@ -262,7 +261,7 @@ def test_a_run_that_another_process_holds_waits_and_others_are_trained_meanwhile
     (outcome,) = _loop(journal).outcomes
     assert (outcome.state, outcome.run_id) == ("done", held.name)
     assert _states(study) == ["done", "done"]
-    assert storage.retries(study.trials[2]) == []  # nothing was wrong with it
+    assert job_queue.retries(study.trials[2]) == []  # nothing was wrong with it
 
 
 @pytest.mark.parametrize("moment", ["trained", "scored"])
@@ -275,7 +274,7 @@ def test_who_was_taken_over_writes_neither_predictions_nor_a_summary(
         for trial in study.get_trials(states=(TrialState.RUNNING,)):
             study.tell(trial.number, state=TrialState.FAIL)
 
-    def taking_over(plan):
+    def taking_over(job, plan):
         def listen(event: Event) -> None:
             if moment == "trained" and isinstance(event, StopEvent):
                 take()
@@ -290,7 +289,7 @@ def test_who_was_taken_over_writes_neither_predictions_nor_a_summary(
         return real(*arguments)
 
     monkeypatch.setattr(score, "score_run", scoring)
-    outcome = sweep_worker.work(study, journal, taking_over)
+    outcome = sweep.work(study, journal, taking_over)
     assert outcome is not None
     assert outcome.state == "lost"
     folder = files.runs_folder() / str(outcome.run_id)
@@ -303,7 +302,17 @@ def test_a_device_that_is_taken_is_waited_for(monkeypatch: pytest.MonkeyPatch) -
     with contextlib.ExitStack() as others:
         others.enter_context(worker_checks.device_to_itself())
         monkeypatch.setattr(worker_checks.time, "sleep", lambda seconds: others.close())
-        with worker_checks.device_to_itself(wait=True, tell=told.append):
+        with worker_checks.device_to_itself(wait=True, notify=told.append):
             assert len(told) == 1
     assert f"taken by process {os.getpid()}" in told[0]
     assert told[0].endswith("waiting until it is free")
+
+
+def test_a_run_that_the_last_release_put_back_and_did_not_queue_is_queued(home: Path) -> None:
+    study, _ = _begin(sweeps.sweep({"seed": [0]}))
+    trial = study.ask()
+    trial.set_user_attr("put_back", True)
+    study.tell(trial, state=TrialState.FAIL)
+    assert _states(study) == ["not queued"]
+    _begin(sweeps.sweep({"seed": [0]}))
+    assert _states(study) == ["waiting"]

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlxts import config, dataset, protocol
-from mlxts.dataset import Dataset
+from mlxts import protocol
+from mlxts.config.loading import build_config
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset
 from mlxts.search import train_validation_data
 from tests import homes
 from tests.search import studies
@@ -29,11 +31,11 @@ def _inside(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=["daily", "weekly"])
 def whole(request: pytest.FixtureRequest) -> Dataset:
     values = {**homes.SETTINGS, "timescale": request.param}
-    return dataset.build(config.build(values))
+    return build_dataset(build_config(values))
 
 
 def test_nothing_of_the_test_split_is_left(whole: Dataset) -> None:
-    seen = train_validation_data.blind(whole).dataset
+    seen = train_validation_data.without_test_split(whole).dataset
     assert len(whole.samples["test"]) > 0
     assert set(seen.samples) == {"train", "validation"}
     assert whole.bars["date"].max() > date(2025, 1, 1)
@@ -45,7 +47,7 @@ def test_nothing_of_the_test_split_is_left(whole: Dataset) -> None:
 
 
 def test_what_is_left_is_what_a_single_run_sees(whole: Dataset) -> None:
-    seen = train_validation_data.blind(whole).dataset
+    seen = train_validation_data.without_test_split(whole).dataset
     assert seen.data_hash == whole.data_hash
     for name, samples in seen.samples.items():
         before = whole.samples[name]

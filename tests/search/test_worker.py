@@ -11,7 +11,17 @@ from optuna.trial import TrialState
 
 from mlxts.data import store
 from mlxts.errors import DivergedError, SearchError
-from mlxts.search import space, storage, study, sweep, train_validation_data, worker, worker_checks
+from mlxts.search import (
+    job_queue,
+    space,
+    storage,
+    study,
+    sweep,
+    train_validation_data,
+    worker,
+    worker_checks,
+)
+from mlxts.search.jobs import Job
 from mlxts.training.events import Event
 from mlxts.training.run import Plan
 from tests import homes
@@ -20,7 +30,7 @@ from tests.search import studies, sweeps
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    train_validation_data._kept.clear()
+    train_validation_data._last.clear()
     return homes.simulated(tmp_path, monkeypatch, date(2019, 6, 3), date(2023, 3, 31))
 
 
@@ -28,31 +38,30 @@ def test_runs_of_a_sweep_and_trials_of_a_search_are_done_by_the_same_worker(home
     journal = storage.open()
     experiment = studies.experiment(trials=2)
     search = study.create(journal, experiment, space.read(experiment))
-    runs = sweep.create(sweeps.sweep({"seed": [0]}), journal)
+    runs = sweep.create(journal, sweeps.sweep({"seed": [0]}))
     seen: list[str] = []
     heard: list[Event] = []
 
-    def listen(plan: Plan):
+    def listen(job: Job, plan: Plan):
         seen.append(plan.run_id)
         return contextlib.nullcontext(heard.append)
 
-    tally = worker.loop(journal, listen=listen, tell=lambda line: None, idle_exit=True)
-    assert [outcome.state for outcome in tally.outcomes] == ["done"] * 3
-    assert [outcome.run_id for outcome in tally.outcomes] == seen
+    report = worker.loop(journal, listen=listen, notify=lambda line: None, exit_when_idle=True)
+    assert [outcome.state for outcome in report.outcomes] == ["done"] * 3
+    assert [outcome.run_id for outcome in report.outcomes] == seen
     assert {event.kind for event in heard} >= {"start", "step", "stop"}
-    assert [o.label for o in tally.outcomes] == ["trial 0", "trial 1", "s0"]
-    assert [t.value for t in search.trials] == [o.value for o in tally.outcomes[:2]]
-    assert worker.standing(search.study_name, journal) == "2 done"
-    assert worker.standing(runs.study_name, journal) == "1 done"
+    assert [o.label for o in report.outcomes] == ["trial 0", "trial 1", "s0"]
+    assert [t.value for t in search.trials] == [o.value for o in report.outcomes[:2]]
+    assert worker.progress(search.study_name, journal) == "2 done"
+    assert worker.progress(runs.study_name, journal) == "1 done"
 
 
 def test_one_piece_of_work_and_no_more(home: Path) -> None:
     journal = storage.open()
-    name = sweep.create(sweeps.sweep({"seed": [0, 1]}), journal).study_name
-    quiet = {"listen": lambda plan: contextlib.nullcontext(lambda event: None)}
-    tally = worker.loop(journal, tell=lambda line: None, once=True, **quiet)
-    assert len(tally.outcomes) == 1
-    assert worker.standing(name, journal) == "1 done, 1 waiting"
+    name = sweep.create(journal, sweeps.sweep({"seed": [0, 1]})).study_name
+    report = worker.loop(journal, notify=lambda line: None, once=True, listen=studies.unwatched)
+    assert len(report.outcomes) == 1
+    assert worker.progress(name, journal) == "1 done, 1 waiting"
 
 
 def test_a_search_planned_with_other_bytes_is_left_alone(home: Path) -> None:
@@ -61,29 +70,29 @@ def test_a_search_planned_with_other_bytes_is_left_alone(home: Path) -> None:
     search = study.create(journal, experiment, space.read(experiment))
     store.find("SPY", ("simulated",)).file.unlink()
     told: list[str] = []
-    tally = worker.loop(
-        journal, listen=lambda plan: contextlib.nullcontext(lambda event: None),
-        tell=told.append, idle_exit=True,
+    report = worker.loop(
+        journal, listen=studies.unwatched,
+        notify=told.append, exit_when_idle=True,
     )  # fmt: skip
-    assert (tally.outcomes, search.trials) == ([], [])
+    assert (report.outcomes, search.trials) == ([], [])
     assert "data/raw" in told[0]
 
 
 def test_a_run_that_diverges_fails_and_the_next_one_is_trained(home: Path) -> None:
     wanted = sweeps.sweep({"seed": [0, 1]})
     journal = storage.open()
-    runs = sweep.create(wanted, journal)
+    runs = sweep.create(journal, wanted)
 
-    def listen(plan: Plan):
+    def listen(job: Job, plan: Plan):
         def emit(event: Event) -> None:
             if plan.config.seed == 0 and event.kind == "step":
                 raise DivergedError("the loss is not finite")
 
         return contextlib.nullcontext(emit)
 
-    tally = worker.loop(journal, listen=listen, tell=lambda line: None, idle_exit=True)
-    assert [outcome.state for outcome in tally.outcomes] == ["failed", "done"]
-    assert [entry.why for entry in sweep.ledger(runs)] == ["the loss is not finite", None]
+    report = worker.loop(journal, listen=listen, notify=lambda line: None, exit_when_idle=True)
+    assert [outcome.state for outcome in report.outcomes] == ["failed", "done"]
+    assert [point.why for point in sweep.points(runs)] == ["the loss is not finite", None]
     assert [t.state for t in runs.trials] == [TrialState.FAIL, TrialState.COMPLETE]
 
 
@@ -103,14 +112,14 @@ def test_an_old_or_foreign_study_keeps_nobody_from_the_others(
     foreign = optuna.create_study(study_name="foreign", storage=journal)
     for key, value in attributes.items():
         foreign.set_user_attr(key, value)
-    runs = sweep.create(sweeps.sweep({"seed": [0]}), journal)
+    runs = sweep.create(journal, sweeps.sweep({"seed": [0]}))
     told: list[str] = []
-    tally = worker.loop(
-        journal, listen=lambda plan: contextlib.nullcontext(lambda event: None),
-        tell=told.append, idle_exit=True,
+    report = worker.loop(
+        journal, listen=studies.unwatched,
+        notify=told.append, exit_when_idle=True,
     )  # fmt: skip
-    assert [outcome.state for outcome in tally.outcomes] == ["done"]
-    assert worker.standing(runs.study_name, journal) == "1 done"
+    assert [outcome.state for outcome in report.outcomes] == ["done"]
+    assert worker.progress(runs.study_name, journal) == "1 done"
     assert [line.split(":")[0] for line in told] == ["foreign is left alone"]
 
 
@@ -120,27 +129,27 @@ def test_a_trial_that_another_worker_took_over_is_lost_and_not_failed(home: Path
     search = study.create(journal, experiment, space.read(experiment))
     taken: list[int] = []
 
-    def listen(plan: Plan):
+    def listen(job: Job, plan: Plan):
         def emit(event: Event) -> None:
             if event.kind == "step" and not taken:
                 taken.append(event.step)
-                storage.mark(journal, search.trials[0]._trial_id, counted=True)
+                job_queue.mark(journal, search.trials[0]._trial_id, counted=True)
                 search.tell(0, state=TrialState.FAIL)
 
         return contextlib.nullcontext(emit)
 
-    tally = worker.loop(journal, listen=listen, tell=lambda line: None, idle_exit=True)
-    assert [outcome.state for outcome in tally.outcomes] == ["lost", "done"]
+    report = worker.loop(journal, listen=listen, notify=lambda line: None, exit_when_idle=True)
+    assert [outcome.state for outcome in report.outcomes] == ["lost", "done"]
     assert [t.state for t in search.trials] == [TrialState.FAIL, TrialState.COMPLETE]
 
 
 def test_a_study_that_is_not_there_is_named(home: Path) -> None:
     told: list[str] = []
-    tally = worker.loop(
-        storage.open(), listen=lambda plan: contextlib.nullcontext(lambda event: None),
-        tell=told.append, only="absent", idle_exit=True,
+    report = worker.loop(
+        storage.open(), listen=studies.unwatched,
+        notify=told.append, only="absent", exit_when_idle=True,
     )  # fmt: skip
-    assert "no study absent" in tally.refused["absent"]
+    assert "no study absent" in report.refused["absent"]
 
 
 def test_a_worker_that_waits_reads_its_data_once(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlxts.config import ThermalConfig
+from mlxts.config.monitoring import ThermalConfig
 from mlxts.errors import ConfigError, RunError
 from mlxts.thermal import guard as guard_module
 from mlxts.thermal import sensors

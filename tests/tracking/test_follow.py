@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mlxts import config, experiment
+from mlxts import experiment
+from mlxts.config.loading import load_config
 from mlxts.errors import RunError, TrackingError
 from mlxts.tracking import export, follow, replay, trackers
 from mlxts.tracking.follow import Followers
@@ -47,12 +48,12 @@ def _replace(monkeypatch: pytest.MonkeyPatch, make: Any) -> None:
 
 
 def _plan(seed: int) -> run.Plan:
-    return run.plan(config.load(Path("small.yaml"), {"seed": seed, "tracking.to": ["mlflow"]}))
+    return run.plan(load_config(Path("small.yaml"), {"seed": seed, "tracking.to": ["mlflow"]}))
 
 
 def test_naming_a_tracker_makes_it_no_other_run() -> None:
-    plain = config.load(Path("small.yaml"))
-    tracked = config.load(Path("small.yaml"), {"tracking.to": ["wandb"], "tracking.project": "x"})
+    plain = load_config(Path("small.yaml"))
+    tracked = load_config(Path("small.yaml"), {"tracking.to": ["wandb"], "tracking.project": "x"})
     assert tracked.hash == plain.hash
     assert tracked.tracking.to == ("wandb",)
 
@@ -225,7 +226,7 @@ def test_an_export_that_is_refused_is_one_line(runs: dict[str, dict[str, Any]]) 
 
 def test_following_is_off_unless_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said: list[NoticeEvent] = []
-    plain = config.load(Path("small.yaml"))
+    plain = load_config(Path("small.yaml"))
     with follow.Followers(plain, tmp_path, said.append) as followers:
         followers(stories.events()[0][0])
     assert said == []

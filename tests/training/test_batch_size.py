@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from mlxts import config, protocol
-from mlxts.dataset import Dataset
+from mlxts import protocol
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
+from mlxts.config.yamltext import overridden
+from mlxts.dataset.samples import Dataset
 from mlxts.errors import BudgetError, RunError
 from mlxts.files import write_json
 from mlxts.model import parameter_budget
@@ -24,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _shape(settings: config.ExperimentConfig, features: int = worlds.FEATURES):
+def _shape(settings: ExperimentConfig, features: int = worlds.FEATURES):
     return parameter_budget.solve(settings.budget, features, settings.model)
 
 
@@ -61,7 +64,7 @@ def test_tuning_records_the_fastest_micro_batch_and_training_takes_it(home: Path
     assert batch_size.is_of_other_data(record, pooled)
 
 
-def _assert_only_the_same_key_finds(small: config.ExperimentConfig, data: Dataset) -> None:
+def _assert_only_the_same_key_finds(small: ExperimentConfig, data: Dataset) -> None:
     found = batch_size.find(small, data)
     same = [
         (worlds.configuration(seed=9), data),
@@ -90,7 +93,7 @@ def test_a_record_that_is_damaged_or_of_another_version_names_the_way_out(home: 
 
 
 def test_strict_training_asks_for_the_tuning_of_its_own_key(home: Path) -> None:
-    strict = config.build({"name": "strict", "budget": "20M", "features": {"tier": 50}})
+    strict = build_config({"name": "strict", "budget": "20M", "features": {"tier": 50}})
     data = _with_features(worlds.dataset(), 50)
     with pytest.raises(RunError) as raised:
         batch_size.micro_batch(strict, _shape(strict, 50), data)
@@ -102,7 +105,7 @@ def test_strict_training_asks_for_the_tuning_of_its_own_key(home: Path) -> None:
 def test_a_record_of_other_features_serves_as_far_as_it_fits(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    strict = config.build({"name": "strict", "budget": "2M", "features": {"tier": 50}})
+    strict = build_config({"name": "strict", "budget": "2M", "features": {"tier": 50}})
     data = _with_features(worlds.dataset(), 50)
     plan = MemoryPlan.counted(strict, _shape(strict, 50))
     for features, size in ((20, 64), (200, 8)):
@@ -116,14 +119,14 @@ def test_a_record_of_other_features_serves_as_far_as_it_fits(
     assert plan.peak(32, 2) < plan.peak(64)
     monkeypatch.setattr(memory_plan, "room_ever", lambda feature_bytes: plan.peak(32, 2))
     assert batch_size.micro_batch(strict, _shape(strict, 50), data) == 32
-    searched = config.overridden(
+    searched = overridden(
         strict.model_dump(mode="json"), {"training.batch_size": 32, "training.micro_batch": 16}
     )
-    assert batch_size.micro_batch(config.build(searched), _shape(strict, 50), data) == 16
+    assert batch_size.micro_batch(build_config(searched), _shape(strict, 50), data) == 16
     with pytest.raises(RunError, match=r"was not tuned .* batch 32"):
         del searched["training"]["micro_batch"]
-        batch_size.micro_batch(config.build(searched), _shape(strict, 50), data)
-    other = config.build({"name": "strict", "budget": "20M", "features": {"tier": 50}})
+        batch_size.micro_batch(build_config(searched), _shape(strict, 50), data)
+    other = build_config({"name": "strict", "budget": "20M", "features": {"tier": 50}})
     with pytest.raises(RunError, match="was not tuned"):
         batch_size.micro_batch(other, _shape(other, 50), data)
 

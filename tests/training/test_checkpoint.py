@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlxts import transfer
-from mlxts.config import TrainingConfig
+from mlxts.config.training import TrainingConfig
 from mlxts.errors import CheckpointError, DeviceError, StorageError
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
 from mlxts.training import checkpoint

@@ -12,7 +12,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxts.config import ExperimentConfig
+from mlxts.config.experiment import ExperimentConfig
 from mlxts.console.plain import Plain
 from mlxts.errors import DeviceError, DivergedError
 from mlxts.model import parameter_budget

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlxts import config
-from mlxts.config import ModelConfig
+from mlxts.config.loading import build_config
+from mlxts.config.model import ModelConfig
+from mlxts.config.yamltext import overridden, parse_override
 from mlxts.errors import BudgetError
 from mlxts.model import flops, parameter_budget
 from mlxts.platform import device
@@ -91,7 +92,7 @@ def test_a_run_that_does_not_fit_now_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_would_fit_is_named_and_does() -> None:
-    settings = config.build(
+    settings = build_config(
         {
             "name": "large", "mode": "exploratory", "budget": "200M",
             "features": {"tier": 2000}, "model": {"channels": "independent"},
@@ -105,9 +106,9 @@ def test_what_would_fit_is_named_and_does() -> None:
         "training.gradient_checkpointing", "model.channels", "features.tier", "budget",
     ]  # fmt: skip
     for text in found:
-        change = config.parse_override(text.partition(" (")[0])
-        values = config.overridden(settings.model_dump(mode="json"), dict([change]))
-        other = config.build(values)
+        change = parse_override(text.partition(" (")[0])
+        values = overridden(settings.model_dump(mode="json"), dict([change]))
+        other = build_config(values)
         solved = parameter_budget.solve(other.budget, other.features.tier, other.model)
         assert MemoryPlan.counted(other, solved).peak(1, 64) <= room + features
     error = memory_plan.nothing_fits(settings, shape, features, 2**30)

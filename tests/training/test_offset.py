@@ -6,10 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts import config, dataset, experiment
+from mlxts import experiment
+from mlxts.baselines import har as scale
+from mlxts.baselines.registry import BASELINES
+from mlxts.config.loading import build_config, load_config
+from mlxts.dataset.samples import with_train
 from mlxts.errors import CheckpointError, ConfigError, DataError
-from mlxts.evaluation import baselines, predictions
-from mlxts.model import har as scale
+from mlxts.evaluation import predictions
+from mlxts.evaluation.reference import fit_baselines
 from mlxts.model import residual as columns
 from mlxts.training import offset, run, start
 from mlxts.training.offset import Offset
@@ -23,7 +27,7 @@ def home(tmp_path, monkeypatch):
 
 
 def plan(home, **changes) -> run.Plan:
-    return run.plan(config.load(home / "small.yaml", {"model.offset": "har"} | changes))
+    return run.plan(load_config(home / "small.yaml", {"model.offset": "har"} | changes))
 
 
 def execute(plan: run.Plan, **options) -> dict:
@@ -33,7 +37,7 @@ def execute(plan: run.Plan, **options) -> dict:
 def test_before_its_first_step_it_says_what_har_says(home):
     untrained = plan(home)
     data = untrained.dataset
-    har = baselines.BASELINES["har"].fit(data)(data.samples["validation"])
+    har = BASELINES["har"].fit(data)(data.samples["validation"])
     beneath = offset.fitted(home, "har", data, run.ALONE)
     model = start.model(untrained.config, untrained.shape, data)
     trained = run.Trained(untrained, model, start.target_scale(data), offset=beneath)
@@ -80,12 +84,12 @@ def test_loading_reads_the_stored_offset_and_does_not_fit_it_again(home):
 
 
 def test_an_offset_names_another_run_and_no_offset_names_the_old_one(home):
-    plain = config.load(home / "small.yaml")
-    with_it = config.load(home / "small.yaml", {"model.offset": "har"})
+    plain = load_config(home / "small.yaml")
+    with_it = load_config(home / "small.yaml", {"model.offset": "har"})
     assert plain.hash != with_it.hash
-    assert plain.hash == config.load(home / "small.yaml", {"model.offset": None}).hash
+    assert plain.hash == load_config(home / "small.yaml", {"model.offset": None}).hash
     with pytest.raises(ConfigError, match=r"model\.offset"):
-        config.build({"name": "a", "model": {"offset": "har"}})
+        build_config({"name": "a", "model": {"offset": "har"}})
 
 
 def test_every_bar_stands_on_the_offset_of_its_day(home):
@@ -108,7 +112,7 @@ def test_each_asset_stands_on_its_own_regression_whatever_it_is_pooled_with(pool
     alone = worlds.world(worlds.market(1500, seed=21, symbols=("A", "B")).filter(symbol="B"))
     ours = offset.fit(pooled, "har")(pooled)[pooled.daily["symbol"].to_numpy() == "B"]
     np.testing.assert_allclose(ours, offset.fit(alone, "har")(alone), atol=1e-9)
-    har = baselines.beside(pooled, ("validation",), ["har"], symbol="B").tables["har"]
+    har = fit_baselines(pooled, ("validation",), ["har"], symbol="B").tables["har"]
     samples = pooled.samples["validation"]
     said = offset.fit(pooled, "har")(pooled)[samples.daily_rows]
     np.testing.assert_allclose(said[samples.symbols == "B"], har["logit"], atol=1e-9)
@@ -126,7 +130,7 @@ def test_an_asset_with_too_few_training_days_is_named(pooled):
     train = pooled.samples["train"]
     few = (train.symbols == "A") | (np.cumsum(train.symbols == "B") <= 8)
     with pytest.raises(DataError, match=r"not estimable.* of B, .*leave B out"):
-        offset.fit(dataset.with_train(pooled, few), "har")
+        offset.fit(with_train(pooled, few), "har")
 
 
 def test_an_asset_that_none_was_fitted_for_is_named(pooled):

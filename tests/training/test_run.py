@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlxts import config, files, locks
+from mlxts import files, locks
+from mlxts.config.loading import load_config
 from mlxts.errors import (
     BusyError,
     CheckpointError,
@@ -36,7 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _plan(home: Path, **overrides) -> run.Plan:
-    return run.plan(config.load(home / "small.yaml", overrides))
+    return run.plan(load_config(home / "small.yaml", overrides))
 
 
 def _train(plan: run.Plan, *, stop_at: int | None = None, resume: bool = False) -> run.Trained:
@@ -91,7 +92,7 @@ def test_the_folder_holds_what_a_stranger_needs_to_repeat_the_run(home: Path) ->
     trained = _train(_plan(home))
     folder = trained.plan.folder
     record = json.loads((folder / "run.json").read_text())
-    assert config.load(folder / "config.yaml") == trained.plan.config
+    assert load_config(folder / "config.yaml") == trained.plan.config
     for key in ("config_hash", "data_hash", "code_version", "machine", "n_body", "versions"):
         assert record[key]
     raw = next(a for a in record["artifacts"] if a["source"] == "simulated")

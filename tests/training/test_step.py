@@ -7,7 +7,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxts.config import Precision, TrainingConfig
+from mlxts.config.training import Precision, TrainingConfig
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
 from mlxts.training.sampler import Batches
 from mlxts.training.step import (

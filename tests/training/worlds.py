@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import config, protocol
-from mlxts.config import ExperimentConfig
-from mlxts.dataset import Dataset, Samples
+from mlxts import protocol
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config
+from mlxts.dataset.samples import Dataset, Samples
 
 FEATURES = 4
 CONTEXT = 12
@@ -36,7 +37,7 @@ def configuration(**changes: Any) -> ExperimentConfig:
         for parent in parents:
             section = section.setdefault(parent, {})
         section[last] = value
-    return config.build(values)
+    return build_config(values)
 
 
 def dataset(task: str = "threshold_1pct", seed: int = 0) -> Dataset:

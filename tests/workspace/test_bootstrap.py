@@ -46,6 +46,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(bootstrap, "STAMP", tmp_path / ".venv" / "installed.sha256")
     monkeypatch.setattr(bootstrap, "CHOSEN", tmp_path / ".venv" / "extras")
     monkeypatch.setattr(bootstrap, "warm", lambda: None)
+    monkeypatch.delenv("PYTHON", raising=False)
     return tmp_path
 
 
@@ -81,6 +82,7 @@ def _pretending(folder: Path, name: str, lie: str) -> None:
 def test_an_interpreter_that_is_on_path_but_does_not_run_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("PYTHON", raising=False)
     _program(tmp_path, "python3.12", "exit 127")
     _program(tmp_path, "python3.13", "exit 0")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
@@ -105,6 +107,7 @@ def test_an_interpreter_has_what_the_installer_needs_of_it(
 ) -> None:
     _pretending(tmp_path, "python3.11", lie)
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("PYTHON", raising=False)
     assert bootstrap.find_interpreter(needs_pip=True) == without_uv
     assert bootstrap.find_interpreter(needs_pip=False) == with_uv
 
@@ -120,6 +123,22 @@ def test_without_any_interpreter_there_is_an_error_that_says_what_to_install(
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(bootstrap.Refused, match=r"no Python 3\.11\.5 or newer .* or uv"):
+        bootstrap.main([])
+
+
+def test_the_interpreter_that_is_named_is_taken_or_refused(
+    project: Path, commands: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _program(tmp_path, "python3.99", "exit 0")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHON", "python3.99")
+    assert bootstrap.main([]) == 0
+    assert commands[0][0] == "python3.99"
+    (project / "constraints.txt").write_text("another version")
+    _program(tmp_path, "python3.99", "exit 1")
+    with pytest.raises(
+        bootstrap.Refused, match=r"PYTHON=python3\.99 is no Python 3\.11\.5 or newer"
+    ):
         bootstrap.main([])
 
 
@@ -355,7 +374,13 @@ def test_an_old_python_starts_it_and_uv_fetches_a_newer_one(tmp_path: Path) -> N
 def test_the_makefile_hands_extras_on_and_lists_its_targets_with_any_sed(tmp_path: Path) -> None:
     _program(tmp_path, "sed", "exit 1")
     environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
-    for name in ("EXTRAS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # of the make that runs the tests
+    for name in (
+        "EXTRAS",
+        "PYTHON",
+        "MAKEFLAGS",
+        "MAKELEVEL",
+        "MFLAGS",
+    ):  # of the make that runs the tests
         environment.pop(name, None)
 
     def make(*arguments: str) -> list[str]:

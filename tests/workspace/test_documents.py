@@ -5,15 +5,17 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
 
+import mlxts
 from mlxts import protocol
 from mlxts.cli.docs import command_tree
 from mlxts.errors import WorkspaceError
-from mlxts.workspace import documents, markdown, project, tables
+from mlxts.workspace import documents, generated, markdown, project, tables
 from tests.workspace import projects
 
 TREE = command_tree()
@@ -79,7 +81,7 @@ def test_every_table_is_shown_somewhere() -> None:
         ("docs/thermal.md", lambda t: t + "[a][b]\n\n[b]: none.md\n", "there is no none.md"),
         ("docs/thermal.md", lambda t: t + "[a][nowhere]\n", "there is no [nowhere]"),
         ("docs/thermal.md", lambda t: t + "```sh\nmlxts train\n```\n", "train needs CONFIG"),
-        ("docs/data_sources.md", lambda t: "# Data sources\n", "it is stale; run `mlxts data"),
+        ("docs/data_sources.md", lambda t: "# Data sources\n", "it is stale; run `mlxts docs"),
         ("docs/thermal.md", lambda t: t + "```python\nif:\n```\n", "python block is broken"),
         ("docs/thermal.md", lambda t: t + "```yaml\na: [\n```\n", "yaml block is broken"),
         ("docs/thermal.md", lambda t: t + "```sh\nif x; then\n```\n", "sh block is broken"),
@@ -125,6 +127,14 @@ def test_rendering_mends_stale_blocks_and_then_changes_nothing(
     assert documents.render(small) == []
 
 
+def test_rendering_writes_documents_that_are_generated_whole(small: Path) -> None:
+    page = small / "docs" / "feature_catalog.md"
+    page.write_text("# Features\n")
+    assert documents.render(small) == ["docs/feature_catalog.md"]
+    assert page.read_text() == generated.DOCUMENTS["docs/feature_catalog.md"]()
+    assert documents.render(small) == []
+
+
 def test_a_document_whose_marks_do_not_pair_up_is_named_and_none_is_written(small: Path) -> None:
     readme, broken = small / "README.md", small / "docs" / "thermal.md"
     readme.write_text(readme.read_text().replace("2,000,000", "3,000,000"))
@@ -141,11 +151,14 @@ def test_the_readme_names_every_command() -> None:
     assert missing == []
 
 
-def test_the_citation_and_the_changelog_name_the_version() -> None:
+def test_the_version_stands_in_one_place_and_the_changelog_knows_it() -> None:
     cited = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
     with (REPOSITORY / "pyproject.toml").open("rb") as stream:
         declared = tomllib.load(stream)["project"]
-    assert (cited["version"], cited["license"]) == (declared["version"], declared["license"])
+    assert cited["license"] == declared["license"]
+    assert cited["authors"] == declared["authors"]
+    assert "version" not in cited
+    assert mlxts.__version__ == version("mlxts")
     assert declared["version"] in (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "Apache License" in (REPOSITORY / "LICENSE").read_text(encoding="utf-8")
 

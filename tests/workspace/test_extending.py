@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts import targets
 from mlxts.data import checks, store
 from mlxts.data.sources.base import BAR_SCHEMA
+from mlxts.dataset import labels
 from mlxts.errors import SourceError
 from mlxts.features import causality, engine
 from mlxts.search import sweep_config
@@ -100,7 +100,7 @@ def test_the_sensor_reads_degrees_and_never_raises(tmp_path: Path) -> None:
 def test_the_task_asks_whether_the_high_is_reached() -> None:
     task = _defined("TASK")["TASK"]
     path = bars.path(60, seed=2)
-    target = targets.compute(path, task, horizon=3)["target"].to_list()
+    target = labels.compute(path, task, horizon=3)["target"].to_list()
     highs, closes = path["high"].to_list(), path["close"].to_list()
     naive = [float(max(highs[t + 1 : t + 4]) >= closes[t] * 1.04) for t in range(57)]
     assert target == [*naive, None, None, None]

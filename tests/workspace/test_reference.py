@@ -1,20 +1,35 @@
 """The reference of the Python API is the docstrings, and the ledger's is its columns."""
 
+import inspect
+from pathlib import Path
+
 import mlxts
 from mlxts.evaluation.predictions import SCHEMA
 from mlxts.scaling.ledger import COLUMNS
-from mlxts.workspace import reference, tables
+from mlxts.workspace import api_reference, reference, tables
 
 
 def test_every_public_name_stands_in_the_reference_with_what_it_says_of_itself() -> None:
-    text = reference.python_api()
+    text = api_reference.python_api()
     for name in mlxts.__all__:
-        assert f"## mlxts.{name}" in text
-    for told in ("### mlxts.Run.model", "(B, T, F)", "Raises:", "split: train, validation or test"):
-        assert told in text
-    assert "### mlxts.Run.summary\n\n```text\nsummary\n" in text
-    assert "self" not in text.replace("itself", "")
-    assert "0x" not in text  # the address of an object would change with every run
+        assert f"### mlxts.{name}" in text
+    for part in ("\n.model() -> PatchTST\n", "(B, T, F)", "Raises:", "split: train, validation or"):
+        assert part in text
+    assert "\n.summary\n" in text  # a property: no call
+
+
+def test_each_room_has_a_page_that_explains_its_functions_and_hides_what_is_its_own() -> None:
+    folder = Path(__file__).parents[2] / "docs" / "api"
+    assert {f"docs/api/{path.name}" for path in folder.iterdir()} == set(api_reference.pages())
+    for room in api_reference.ROOMS:
+        text = api_reference.page(room)
+        assert f"\n## mlxts.{room}" in text
+        assert "(self" not in text
+        assert " at 0x" not in text  # the address of an object would change with every run
+        assert "_" not in {line[4] for line in text.splitlines() if line.startswith("### ")}
+    said = inspect.cleandoc(mlxts.load_run.__doc__ or "")
+    signature = "load_run(run: str | Path) -> Run"
+    assert f"\n### load_run\n\n```text\n{signature}\n\n{said}\n```" in api_reference.page("interop")
 
 
 def test_tables_hold_every_column() -> None:
@@ -25,5 +40,9 @@ def test_tables_hold_every_column() -> None:
 
 
 def test_documents_can_ask_for_them() -> None:
-    for name in ("ledger_columns", "prediction_columns", "python_api"):
-        assert tables.render(name) == getattr(reference, name)()
+    for render in (
+        reference.ledger_columns,
+        reference.prediction_columns,
+        api_reference.python_api,
+    ):
+        assert tables.render(render.__name__) == render()

@@ -34,6 +34,9 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )  # fmt: skip
 REQUIRED = ("date", "open", "high", "low", "close", "volume")
 OPTIONAL = ("adj_close", "dividends", "splits", "symbol")
+# A time of day or a row's number stands beside a date, and a company's name beside its symbol: of
+# these the first spelling counts. Two columns of one number may differ, and none is the right one.
+_FIRST_COUNTS = ("date", "symbol")
 
 DATE_FORMATS = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y",
@@ -63,15 +66,21 @@ def match(columns: Sequence[str], *, values: bool) -> dict[str, str]:
     Raises:
         SourceError: a needed column is missing, or two columns could be the same one.
     """
-    found: dict[str, str] = {}
-    for ours, spellings in SPELLINGS.items():
-        for spelling in spellings:
-            fitting = [name for name in columns if plain(name) == plain(spelling)]
-            if len(fitting) > 1:
-                raise SourceError(f"columns {' and '.join(fitting)} both read as {ours}; keep one")
-            if fitting:
-                found[ours] = fitting[0]
-                break
+    fitting = {ours: _fitting(columns, spellings) for ours, spellings in SPELLINGS.items()}
+    if values:
+        fitting = {
+            "date": fitting["date"], "value": fitting["value"] + fitting["close"],
+            "symbol": fitting["symbol"],
+        }  # fmt: skip
+    found = {ours: names[0] for ours, names in fitting.items() if names}
+    for ours, first in found.items():
+        rivals = fitting[ours]
+        if ours in _FIRST_COUNTS:
+            rivals = [name for name in rivals if plain(name) == plain(first)]
+        if len(rivals) > 1:
+            raise SourceError(
+                f"columns {' and '.join(rivals)} both read as {ours}; keep one, or rename the other"
+            )
     if values:
         return _match_value(columns, found)
     missing = [name for name in REQUIRED if name not in found]
@@ -84,9 +93,14 @@ def match(columns: Sequence[str], *, values: bool) -> dict[str, str]:
     return {name: found[name] for name in (*REQUIRED, *OPTIONAL) if name in found}
 
 
+def _fitting(columns: Sequence[str], spellings: Sequence[str]) -> list[str]:
+    """The columns that one of the spellings names, in the order of these."""
+    return [name for spelling in spellings for name in columns if plain(name) == plain(spelling)]
+
+
 def _match_value(columns: Sequence[str], found: dict[str, str]) -> dict[str, str]:
     others = [name for name in columns if name != found.get("date")]
-    value = found.get("value") or found.get("close") or (others[0] if len(others) == 1 else None)
+    value = found.get("value") or (others[0] if len(others) == 1 else None)
     if "date" not in found or value is None:
         raise SourceError(
             "a series of values needs a date and a value (or close) column "

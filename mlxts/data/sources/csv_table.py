@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from mlxts import files
 from mlxts.data.sources import column_aliases
 from mlxts.errors import SourceError
 
@@ -26,7 +27,7 @@ def read(path: Path) -> tuple[pl.DataFrame, str]:
         OSError: it cannot be read. SourceError: it is no text or no table, two columns that matter
             have one name, or a row is longer or shorter than the header.
     """
-    text = _decoded(path.read_bytes())
+    text = _decoded(files.read_bytes(path))
     separator = max(_SEPARATORS, key=next(filter(str.strip, text.splitlines()), "").count)
     try:
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)

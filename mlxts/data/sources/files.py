@@ -96,7 +96,7 @@ class FilesSource:
         likely: Mark | None = None
         try:
             if self.path.suffix.lower() in _PARQUET:
-                table = parquet.read(self.path.read_bytes())
+                table = parquet.read(files.read_bytes(self.path))
             else:
                 table, separator = csv_table.read(self.path)
                 # Where cells end with a comma, a decimal one needs quotes around every fraction.
@@ -104,7 +104,7 @@ class FilesSource:
         except FileNotFoundError as error:
             raise SourceError(f"no file at {self.path}; check the path") from error
         except (OSError, SourceError, pl.exceptions.PolarsError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = files.reason(error)[:200]
             raise SourceError(f"{self.path} cannot be read as a table: {reason}") from error
         if table.is_empty():
             raise SourceError(f"{self.path} has no rows; choose a file with data")

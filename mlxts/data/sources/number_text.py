@@ -60,8 +60,9 @@ def read(
     Args:
         decimal: the mark before the decimals in all of them; None: found for each.
         likely: what an unclear column is read by where no other one is clear.
-        counts: columns of counts. Of those no unclear one is read as fractions, and a clear one
-            says nothing of the others: vendors write volumes in a way of their own.
+        counts: columns of counts. Vendors write volumes in a way of their own, so a clear one says
+            nothing of the others, and the others nothing of an unclear one: that is read by what
+            is likely alone, and never as fractions.
 
     Raises:
         SourceError: a cell is no number, a column holds something else altogether, or either mark
@@ -75,7 +76,10 @@ def read(
         column.name
         for column, found in zip(columns, readings, strict=True)
         if len(found) > 1
-        and (hint is None or (column.name in counts and not _is_whole(found[hint])))
+        and (
+            hint is None
+            or (column.name in counts and not (hint == likely and _is_whole(found[hint])))
+        )
     ]
     if unclear:
         raise SourceError(

@@ -81,11 +81,11 @@ class TrendsSource:
     def _table(self) -> tuple[str, pl.DataFrame]:
         """The period (day, week or month) and the table below the export's two title lines."""
         try:
-            lines = self.path.read_text(encoding="utf-8-sig").splitlines()
+            lines = files.read_text(self.path, encoding="utf-8-sig").splitlines()
         except FileNotFoundError as error:
             raise SourceError(f"no file at {self.path}; check the path") from error
         except (OSError, UnicodeDecodeError) as error:
-            raise SourceError(f"{self.path} cannot be read: {error}") from error
+            raise SourceError(f"{self.path} cannot be read: {files.reason(error)}") from error
         for number, line in enumerate(lines):
             period = line.split(",")[0].strip().strip('"').lower()
             if period in _PERIODS and "," in line:

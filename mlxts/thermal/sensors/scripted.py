@@ -14,9 +14,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from mlxts import files
+from mlxts.config.yamltext import YamlError, parse_yaml
 from mlxts.errors import ConfigError
 from mlxts.thermal.sensors.base import Group, Pressure, Probe, Sample
-from mlxts.yamltext import YamlError, parse_yaml
 
 
 class _Entry(BaseModel):
@@ -79,9 +80,9 @@ def load(path: Path) -> tuple[Sample, ...]:
         ConfigError: no such file, not YAML, or not a list of readings.
     """
     try:
-        entries = _TRACE.validate_python(parse_yaml(path.read_text(encoding="utf-8")))
+        entries = _TRACE.validate_python(parse_yaml(files.read_text(path)))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"no heat trace at {path}: {error}") from error
+        raise ConfigError(f"no heat trace at {path}: {files.reason(error)}") from error
     except YamlError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:

@@ -1,0 +1,1 @@
+"""What any network has to beat, and what it may build on: forecasters that cost next to nothing."""

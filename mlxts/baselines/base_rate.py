@@ -1,0 +1,35 @@
+"""The training base rate as a forecast: no model that ignores the day can do better."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlxts.baselines import har
+from mlxts.baselines.base import Forecast, prior_logit
+from mlxts.dataset.samples import Dataset
+
+TERCILES = 3
+
+
+@dataclass(frozen=True)
+class Climatology:
+    """The training base rate of the day's volatility tercile; for regression the training mean.
+
+    The mean return is not split by tercile: nothing known says that it varies with volatility.
+    """
+
+    name: str = "climatology"
+
+    def fit(self, dataset: Dataset) -> Forecast:
+        train = dataset.samples["train"]
+        if dataset.task.kind == "regression":
+            mean = float(train.targets.mean(dtype=np.float64))
+            return lambda samples: np.full(len(samples), mean)
+        measure = har.volatility(dataset.daily)
+        measure = har.log_scale(measure, har.floor(measure[train.daily_rows]))[:, 0]
+        edges = np.quantile(measure[train.daily_rows], np.arange(1, TERCILES) / TERCILES)
+        tercile = np.searchsorted(edges, measure)
+        logits = np.full(TERCILES, prior_logit(train.targets))
+        for index in np.unique(tercile[train.daily_rows]):
+            logits[index] = prior_logit(train.targets[tercile[train.daily_rows] == index])
+        return lambda samples: logits[tercile[samples.daily_rows]]

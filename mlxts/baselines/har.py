@@ -1,0 +1,160 @@
+"""Regression on the logs of past scale: the forecast that any network has to beat, or builds on.
+
+HAR (Corsi 2009) on log ranges and its one-feature sibling on volatility, each asset's own. What is
+fitted is a handful of numbers, which can be written down and read back, so that a network that
+learns what HAR leaves over (`model.offset`) always stands on the same HAR.
+
+Bars are daily: date, symbol, open, high, low, close, volume; sorted by (symbol, date).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+
+from mlxts.baselines.base import Forecast
+from mlxts.dataset.samples import Dataset
+from mlxts.protocol import BASELINE, HAR_WINDOWS, MIN_CLASS_SAMPLES
+
+DECAY = 0.94  # of the daily variance (RiskMetrics 1996)
+_CONSTANT = 1e-12  # deviation of logs that differ by rounding alone
+RESOLUTION = 1e-9  # log price; a rolling mean of zeros may miss 0 by its rounding
+
+
+def volatility(bars: pl.DataFrame) -> np.ndarray:
+    """(rows, 1) exponentially weighted volatility of daily log returns; NaN on a first bar."""
+    returns = (pl.col("close") / pl.col("close").shift(1)).log()
+    variance = (returns**2).ewm_mean(alpha=1.0 - DECAY, adjust=True, ignore_nulls=True)
+    return bars.select(variance.sqrt().over("symbol").cast(pl.Float64)).to_numpy()
+
+
+def ranges(bars: pl.DataFrame) -> np.ndarray:
+    """(rows, 3) means of log(high / low) over the last 1, 5 and 22 days (fewer at the start)."""
+    log_range = (pl.col("high") / pl.col("low")).log()
+    means = [
+        log_range.rolling_mean(days, min_samples=1).over("symbol").alias(f"range_{days}")
+        for days in HAR_WINDOWS
+    ]
+    return bars.select(means).to_numpy()
+
+
+Measure = Callable[[pl.DataFrame], np.ndarray]  # bars -> (rows, k), not negative, causal
+MEASURES: Mapping[str, Measure] = MappingProxyType({"volatility": volatility, BASELINE: ranges})
+
+
+@dataclass(frozen=True)
+class ScaleModel:
+    """A fitted regression on the logs of k measures: a logit, or a log return."""
+
+    measure: str  # key of MEASURES
+    floors: tuple[float, ...]  # (k,) the smallest value that has a logarithm
+    center: tuple[float, ...]  # (k,) of the logs on the training rows
+    spread: tuple[float, ...]  # (k,)
+    weights: tuple[float, ...]  # (k,) of the standardised logs
+    bias: float
+
+    def __call__(self, bars: pl.DataFrame) -> np.ndarray:
+        """(rows,) float64; each reads nothing later than its own row."""
+        logs = log_scale(MEASURES[self.measure](bars), np.array(self.floors))
+        # Row by row: a matrix product's last bits depend on how many rows there are.
+        return ((logs - self.center) / self.spread * self.weights).sum(axis=1) + self.bias
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> Self:
+        """From what `record` returned, or JSON made of it."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in record.items()
+        }
+        return cls(**values)
+
+
+def obstacle(dataset: Dataset) -> str | None:
+    """Why nothing can be fitted on the training samples of one symbol, or None.
+
+    Args:
+        dataset: with the samples of that symbol alone, see `samples.of_symbol`.
+    """
+    train, symbol = dataset.samples["train"].targets, dataset.score_on
+    if dataset.task.kind == "regression":
+        if len(train) < MIN_CLASS_SAMPLES:
+            return (
+                f"trained on {len(train)} samples of {symbol}, "
+                f"at least {MIN_CLASS_SAMPLES} are needed"
+            )
+        if train.min() == train.max():
+            return f"trained on {symbol}, whose returns are all the same"
+        return None
+    positives = int((train > 0.5).sum())
+    negatives = len(train) - positives
+    if min(positives, negatives) < MIN_CLASS_SAMPLES:
+        return (
+            f"trained on {positives} positives and {negatives} negatives of {symbol}, "
+            f"at least {MIN_CLASS_SAMPLES} of each are needed"
+        )
+    return None
+
+
+def fit(dataset: Dataset, measure: str) -> ScaleModel:
+    """Logistic (for regression: linear) regression on the training samples alone.
+
+    Args:
+        dataset: with the samples of one symbol alone, see `samples.of_symbol`: one regression over
+            several assets is a weaker one for each.
+        measure: key of `MEASURES`.
+    """
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+
+    train = dataset.samples["train"]
+    measures = MEASURES[measure](dataset.daily)
+    floors = floor(measures[train.daily_rows])
+    logs = log_scale(measures[train.daily_rows], floors)
+    center, spread = logs.mean(axis=0), logs.std(axis=0)
+    spread[spread <= _CONSTANT] = 1.0
+    inputs = (logs - center) / spread
+    if dataset.task.kind == "regression":
+        linear = LinearRegression().fit(inputs, train.targets.astype(np.float64))
+        weights, bias = linear.coef_, linear.intercept_
+    else:
+        logistic = LogisticRegression().fit(inputs, train.targets > 0.5)
+        weights, bias = logistic.coef_[0], logistic.intercept_[0]
+    return ScaleModel(
+        measure=measure,
+        floors=tuple(floors.tolist()),
+        center=tuple(center.tolist()),
+        spread=tuple(spread.tolist()),
+        weights=tuple(weights.tolist()),
+        bias=float(bias),
+    )
+
+
+def floor(train: np.ndarray) -> np.ndarray:
+    """(k,) the smallest positive value of each of the (n, k) training measures.
+
+    A bar whose high equals its low has no logarithm; the calmest training day stands in.
+    """
+    lowest = np.where(np.nan_to_num(train) > RESOLUTION, train, np.inf).min(axis=0)
+    lowest[np.isinf(lowest)] = 1.0  # every training value is 0: a constant, which teaches nothing
+    return lowest
+
+
+def log_scale(measures: np.ndarray, floors: np.ndarray) -> np.ndarray:
+    """Logs of (rows, k) measures, each floored at `floors`; what is not known is floored too."""
+    return np.log(np.maximum(np.where(np.isfinite(measures), measures, 0.0), floors))
+
+
+@dataclass(frozen=True)
+class ScaleRegression:
+    """Logistic (for regression: linear) regression on the logs of causal measures of scale."""
+
+    name: str  # key of `MEASURES`
+
+    def fit(self, dataset: Dataset) -> Forecast:
+        said = fit(dataset, self.name)(dataset.daily)
+        return lambda samples: said[samples.daily_rows]

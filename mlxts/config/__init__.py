@@ -1,0 +1,1 @@
+"""The configuration of an experiment: a file for each section, YAML in, a canonical hash."""

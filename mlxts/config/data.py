@@ -1,0 +1,80 @@
+"""`data`: which bars are read, and where the splits lie."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mlxts import protocol
+from mlxts.config import dataset_matrix
+from mlxts.config.validation import Name, NotNegative, Section
+from mlxts.errors import ConfigError
+
+
+class DataConfig(Section):
+    """Which bars are read, and where the splits lie."""
+
+    source: Literal["auto", "yahoo", "files", "sample", "simulated"] = Field(
+        "auto", description="`auto`: the newest registered artifact from yahoo or files"
+    )
+    cell: Name | None = Field(
+        None, description="of the dataset matrix, e.g. Cb; decides symbols and exogenous"
+    )
+    symbols: tuple[Name, ...] = Field(
+        ("SPY",), min_length=1, strict=False, description="pooled as one data set"
+    )
+    exogenous: tuple[Name, ...] = Field(
+        (), strict=False, description="series joined to every symbol as of their release"
+    )
+    score_on: Name = Field(protocol.SCORED_ON, description="the symbol whose rows are scored")
+    splits: Literal["protocol", "sample"] = Field("protocol", description="which split dates hold")
+    origin: Annotated[int, Field(gt=0, le=100)] | None = Field(
+        None, description="walk-forward: score the validation years (1) or so many windows before"
+    )
+    train_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="of the dates to train on; smaller ones lie inside larger ones"
+    )
+    train_blocks_seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(
+        None, description="None: the latest dates; else blocks of dates, drawn with this seed"
+    )
+    label_shift_years: NotNegative = Field(
+        0, description="a null control: labels of so many years later, rotated within a split"
+    )
+    pinned: dict[str, str] = Field(
+        default_factory=dict, description="symbol -> sha256 of the artifact that must be used"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _contents_from_cell(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("cell"), str):
+            return values
+        named = {key: values[key] for key in ("symbols", "exogenous") if key in values}
+        if not all(isinstance(value, list | tuple) for value in named.values()):
+            return values  # refused below, by its type
+        try:
+            cell = dataset_matrix.cell(values["cell"])
+        except ConfigError as error:
+            raise ValueError(f"cell: {error}") from error
+        contents = {"symbols": cell.symbols, "exogenous": cell.exogenous}
+        for key, members in contents.items():
+            default = cls.model_fields[key].default
+            if tuple(named.get(key, default)) not in (default, members):
+                raise ValueError(
+                    f"{key}: cell {cell.name} holds {', '.join(members) or 'none'}; leave {key} "
+                    "out, or leave cell out"
+                )
+        return {**values, **contents}
+
+    @model_validator(mode="after")
+    def _scores_what_it_reads(self) -> Self:
+        if self.score_on not in self.symbols:
+            raise ValueError(f"score_on: {self.score_on} is not among symbols; add it there")
+        for key, names in (("symbols", self.symbols), ("exogenous", self.exogenous)):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{key}: one is named twice")
+        return self
+
+    @property
+    def title(self) -> str:
+        """What is read, in a few words: the cell, or else its contents."""
+        return self.cell or ", ".join((*self.symbols, *self.exogenous))

@@ -1,0 +1,151 @@
+"""ExperimentConfig: every section, what goes together, and the hash of what decides the numbers.
+
+A *strict* configuration picks only from `protocol.py`; an *exploratory* one may say anything,
+and everything it reaches is marked so.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mlxts import protocol
+from mlxts.config import dataset_matrix
+from mlxts.config.data import DataConfig
+from mlxts.config.features import FeaturesConfig
+from mlxts.config.model import ModelConfig
+from mlxts.config.monitoring import CheckpointConfig, ThermalConfig, TrackingConfig
+from mlxts.config.training import TrainingConfig
+from mlxts.config.validation import Name, Positive, Section
+from mlxts.config.yamltext import dump_yaml
+from mlxts.files import canonical_hash
+
+Mode = Literal["strict", "exploratory"]
+_CAME_LATER = (
+    ("data", "exogenous"), ("data", "train_fraction"), ("data", "label_shift_years"),
+    ("data", "origin"),
+    ("features", "source"), ("model", "offset"), ("model", "norm"), ("model", "res_attention"),
+    ("model", "head"), ("training", "precision"), ("training", "gradient_checkpointing"),
+)  # fmt: skip
+
+
+class ExperimentConfig(Section):
+    """One experiment: everything that decides its numbers, and nothing that does not."""
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
+    mode: Mode = "strict"
+    budget: Name = "2M"
+    task: Name = "threshold_1pct"
+    timescale: Name = "daily"
+    horizon: Positive | None = Field(None, description="trading days; None: the timescale's own")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    data: DataConfig = DataConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    thermal: ThermalConfig = ThermalConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    search: dict[str, Any] | None = Field(
+        None, exclude=True, description="what `mlxts hpo` varies; a single run does not read it"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _horizon_from_timescale(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("horizon") is None:
+            timescale = values.get("timescale", "daily")
+            if isinstance(timescale, str) and timescale in protocol.TIMESCALES:
+                values = {**values, "horizon": protocol.TIMESCALES[timescale].horizon}
+        return values
+
+    @model_validator(mode="after")
+    def _is_in_the_protocol(self) -> Self:
+        _one_of("task", self.task, protocol.TASKS)
+        _one_of("timescale", self.timescale, protocol.TIMESCALES)
+        _one_of("budget", self.budget, protocol.BUDGETS)
+        planted = self.features.source == "planted"
+        if planted and (self.timescale != "daily" or self.data.exogenous):
+            raise ValueError(
+                "features.source: planted features need timescale: daily and no data.exogenous"
+            )
+        if self.model.norm == "batch" and self.training.gradient_checkpointing:
+            raise ValueError(
+                "training.gradient_checkpointing: cannot go with model.norm: batch; leave one out"
+            )
+        if self.mode == "strict":
+            self._is_strict()
+        return self
+
+    def _is_strict(self) -> None:
+        fixed, scale = protocol.FIXED, protocol.TIMESCALES[self.timescale]
+        if not protocol.BUDGETS[self.budget].strict:
+            strict = ", ".join(b.name for b in protocol.BUDGETS.values() if b.strict)
+            raise ValueError(
+                f"budget: {self.budget} is not a protocol budget ({strict}); "
+                "choose one, or set mode: exploratory"
+            )
+        stated = {
+            "horizon": (self.horizon, scale.horizons),
+            "data.splits": (self.data.splits, ("protocol",)),
+            "data.origin": (self.data.origin, (None,)),
+            "data.score_on": (self.data.score_on, (protocol.SCORED_ON,)),
+            "data.train_fraction": (self.data.train_fraction, (1.0,)),
+            "data.label_shift_years": (self.data.label_shift_years, (0,)),
+            "features.source": (self.features.source, ("indicators",)),
+            "model.dropout": (self.model.dropout, (fixed.dropout,)),
+            "model.head_dropout": (self.model.head_dropout, (fixed.head_dropout,)),
+            "model.context": (self.model.context, (fixed.context,)),
+            "model.patch_length": (self.model.patch_length, (fixed.patch_length,)),
+            "model.stride": (self.model.stride, (fixed.stride,)),
+            "model.revin.enabled": (self.model.revin.enabled, (True,)),
+            "model.revin.statistics_to_head": (self.model.revin.statistics_to_head, (False,)),
+            "model.offset": (self.model.offset, (None,)),
+            "model.norm": (self.model.norm, ("layer",)),
+            "model.res_attention": (self.model.res_attention, (False,)),
+            "model.head": (self.model.head, ("flatten",)),
+            "training.learning_rate": (self.training.learning_rate, (fixed.learning_rate,)),
+        }
+        for key, (value, allowed) in stated.items():
+            if value not in allowed:
+                raise ValueError(
+                    f"{key}: {value} is fixed at {', '.join(map(str, allowed))} in strict mode; "
+                    "remove it, or set mode: exploratory"
+                )
+        only = dataset_matrix.cell("Aa")
+        if self.data.cell is None and (self.data.symbols, self.data.exogenous) != (
+            only.symbols,
+            only.exogenous,
+        ):
+            raise ValueError(
+                "data.symbols and data.exogenous follow from a cell of the dataset matrix in "
+                "strict mode; give data.cell instead, or set mode: exploratory"
+            )
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of what decides the numbers (name, heat, checkpoints, trackers do not).
+
+        A cell is a name for its contents: they count, it does not. Pinned bytes count as much as
+        any others, in the hash of the data.
+        """
+        others = {"name", "thermal", "checkpoint", "tracking"}
+        values = self.model_dump(mode="json", exclude=others)
+        del values["data"]["cell"]
+        values["data"]["pinned"] = {}
+        # What came later is left out where it is not made use of: old runs keep their names.
+        for name, key in _CAME_LATER:
+            section = getattr(self, name)
+            if getattr(section, key) == type(section).model_fields[key].default:
+                del values[name][key]
+        if self.data.train_fraction == 1.0 or self.data.train_blocks_seed is None:
+            del values["data"]["train_blocks_seed"]
+        return canonical_hash(values)
+
+    def to_yaml(self) -> str:
+        """The resolved configuration, every default written out."""
+        return dump_yaml(self.model_dump(mode="json"))
+
+
+def _one_of(key: str, value: str, allowed: Any) -> None:
+    if value not in allowed:
+        raise ValueError(f"{key}: {value} is none of {', '.join(allowed)}")

@@ -1,0 +1,23 @@
+"""`features`: which inputs the model reads."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from mlxts import protocol
+from mlxts.config.validation import Section
+
+
+class FeaturesConfig(Section):
+    """Which inputs the model reads."""
+
+    source: Literal["indicators", "planted"] = Field(
+        "indicators", description="`planted`: those that a simulated market shows beside its bars"
+    )
+    tier: int = Field(20, description="how many relational features, nested tiers")
+
+    @model_validator(mode="after")
+    def _is_a_tier(self) -> Self:
+        if self.tier not in protocol.TIERS:
+            raise ValueError(f"tier: {self.tier} is none of {', '.join(map(str, protocol.TIERS))}")
+        return self

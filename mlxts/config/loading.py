@@ -1,0 +1,47 @@
+"""YAML or a mapping in, an ExperimentConfig out; what is wrong is one line that names the key."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mlxts import files
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.validation import first_problem
+from mlxts.config.yamltext import YamlError, overridden, parse_yaml
+from mlxts.errors import ConfigError
+
+
+def load_config(path: Path, overrides: dict[str, Any] | None = None) -> ExperimentConfig:
+    """Read a configuration file and apply overrides (`{"model.depth": 6}`).
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown key, a wrong type, or not allowed in strict
+            mode.
+    """
+    values = read_mapping(path)
+    values.setdefault("name", path.stem)
+    return build_config(overridden(values, overrides or {}), origin=str(path))
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping. Raises ConfigError."""
+    try:
+        values = parse_yaml(files.read_text(path))
+    except FileNotFoundError as error:
+        raise ConfigError(f"no configuration at {path}; see configs/ for some") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {files.reason(error)}") from error
+    except YamlError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds no mapping; start it with `name: ...`")
+    return values
+
+
+def build_config(values: dict[str, Any], *, origin: str = "configuration") -> ExperimentConfig:
+    """Validate a mapping. Raises ConfigError with the first offending key."""
+    try:
+        return ExperimentConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: {first_problem(error)}") from error

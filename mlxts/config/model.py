@@ -1,0 +1,51 @@
+"""`model`: the architecture, and what a budget leaves open of it."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mlxts import protocol
+from mlxts.config.validation import Fraction, Positive, Section
+
+
+class RevINConfig(Section):
+    """Reversible instance normalisation (Kim et al. 2022)."""
+
+    enabled: bool = True
+    affine: bool = Field(False, description="learn a scale and a shift per channel")
+    subtract_last: bool = Field(False, description="centre on the last bar, not on the mean")
+    statistics_to_head: bool = Field(
+        False, description="give the head the window's location and log scale"
+    )
+
+
+class ModelConfig(Section):
+    """PatchTST. Widths are solved from the budget; depth, heads and ffn_ratio may be fixed."""
+
+    channels: Literal["mixing", "independent"] = "mixing"
+    context: Positive = Field(protocol.FIXED.context, description="bars")
+    patch_length: Positive = Field(protocol.FIXED.patch_length, description="bars")
+    stride: Positive = Field(protocol.FIXED.stride, description="bars")
+    dropout: Fraction = protocol.FIXED.dropout
+    head_dropout: Fraction = protocol.FIXED.head_dropout
+    depth: Positive | None = Field(None, description="encoder layers; None: solved")
+    heads: Positive | None = Field(None, description="attention heads; None: solved")
+    ffn_ratio: Annotated[float, Field(gt=0)] = Field(4.0, description="hidden / model width")
+    revin: RevINConfig = RevINConfig()
+    offset: Literal["har"] | None = Field(
+        None, description="learn what is left after a forecast that is fitted first: har"
+    )
+
+    norm: Literal["layer", "batch"] = Field("layer", description="of the encoder's tokens")
+    res_attention: bool = Field(False, description="scores start from those a layer before")
+    head: Literal["flatten", "mean", "max"] = Field(
+        "flatten", description="mean, max: over patches, with no closing norm (as transformers)"
+    )
+
+    @model_validator(mode="after")
+    def _patch_fits(self) -> Self:
+        if self.patch_length > self.context:
+            raise ValueError(
+                f"patch_length: {self.patch_length} is longer than context {self.context}"
+            )
+        return self

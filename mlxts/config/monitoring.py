@@ -1,0 +1,35 @@
+"""`thermal`, `checkpoint`, `tracking`: what goes on beside a run and changes no number of it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mlxts.config.validation import Section
+
+
+class ThermalConfig(Section):
+    """Which sensor rules, and what happens when there is none."""
+
+    sensor: str = Field(
+        "auto", description="auto, off, a sensor's name (`mlxts thermal` lists them), scripted:FILE"
+    )
+    on_unavailable: Literal["warn", "stop"] = "warn"
+    pause: bool = Field(False, description="at a warning, wait until it has cooled down")
+    poll_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        1.0, description="between two readings"
+    )
+
+
+class CheckpointConfig(Section):
+    """How often the run can be resumed from. Has no influence on any number."""
+
+    every_seconds: Annotated[float, Field(ge=0)] = Field(
+        30.0, description="at least this long between checkpoints; 0: at every validation"
+    )
+
+
+class TrackingConfig(Section):
+    """Which trackers follow the run, besides its own record. Has no influence on any number."""
+
+    to: tuple[Literal["mlflow", "wandb"], ...] = Field((), strict=False)
+    project: str = Field("mlxts", min_length=1, description="under which they file it")

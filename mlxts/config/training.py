@@ -1,0 +1,46 @@
+"""`training`: the optimizer and the loop."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mlxts import protocol
+from mlxts.config.validation import Fraction, NotNegative, Positive, Section
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class TrainingConfig(Section):
+    """The optimizer and the loop."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = protocol.FIXED.learning_rate
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    clip_norm: Annotated[float, Field(gt=0)] = Field(1.0, description="global gradient norm")
+    warmup_steps: NotNegative = Field(0, description="linear, optimizer steps")
+    batch_size: Positive = Field(64, description="samples an optimizer step")
+    micro_batch: Positive | None = Field(
+        None, description="samples a forward pass; None: from the tuning record, else batch_size"
+    )
+    precision: Precision = Field(
+        "float32", description="bfloat16: for speed on Metal and CUDA; on a CPU it is slower"
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="compute encoder layers twice, to need less memory"
+    )
+    max_epochs: Positive = 20
+    validations_per_epoch: Positive = Field(4, description="early stopping looks this often")
+    patience: Positive = Field(12, description="validations without improvement before stopping")
+    min_delta: Annotated[float, Field(ge=0)] = Field(0.0, description="nats")
+    huber_delta: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="regression loss, in units of the training targets' deviation"
+    )
+
+    @model_validator(mode="after")
+    def _micro_batch_divides(self) -> Self:
+        if self.micro_batch and self.batch_size % self.micro_batch:
+            raise ValueError(
+                f"micro_batch: {self.micro_batch} does not divide batch_size {self.batch_size}"
+            )
+        return self

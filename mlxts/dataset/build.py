@@ -1,0 +1,145 @@
+"""From a configuration to the arrays that a model and its baselines are fitted and scored on.
+
+What is predicted is always a matter of days, at every timescale: labels and baselines are computed
+from the daily bars, at the day on which the decision bar ends.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from mlxts import protocol
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.data import bars as timescale_bars
+from mlxts.data import panel
+from mlxts.data.exogenous_catalog import COLUMN_PREFIX
+from mlxts.data.sources.base import ORACLE_PREFIX
+from mlxts.dataset import splits
+from mlxts.dataset.labels import label_bars
+from mlxts.dataset.samples import (
+    Dataset,
+    Samples,
+    eligible_rows,
+    is_scored,
+    rotate_labels,
+    split_samples,
+    subsample_dates,
+)
+from mlxts.errors import EmptySplitError
+from mlxts.features import cache
+from mlxts.files import canonical_hash
+from mlxts.platform import device
+from mlxts.simulation import planted_features
+
+_COLUMNS_AT_A_TIME = 64
+
+BAR_COLUMNS = ("date", "symbol", "open", "high", "low", "close", "volume")
+
+
+def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset:
+    """Load bars and features, compute the targets and split the samples.
+
+    Args:
+        register: keep features that had to be computed as a processed artifact; without it
+            nothing is written.
+
+    Raises:
+        DataError: no data for a symbol, or data that breaks the rules of a bar.
+        IntegrityError: an artifact whose bytes changed.
+        EmptySplitError: nothing to train on, or nothing to validate on.
+    """
+    loaded = panel.load(config.data)
+    tier, timescale = config.features.tier, config.timescale
+    if config.features.source == "planted":
+        table, processed = planted_features.load(loaded, tier), None
+        made = planted_features.recipe(tier)
+    else:
+        table, processed = cache.load(loaded, tier, timescale, register=register)
+        made = cache.recipe(loaded, tier, timescale)
+    names = tuple(column for column in table.columns if column not in ("date", "symbol"))
+    days = loaded.frame.collect(engine="in-memory")
+    # What is exact about a day's own label says nothing about a label from elsewhere.
+    exact = () if config.data.label_shift_years else (ORACLE_PREFIX,)
+    days = days.select(*BAR_COLUMNS, *(c for c in days.columns if c.startswith(exact)))
+    scale = protocol.TIMESCALES[timescale]
+    bars = timescale_bars.build(days, scale)
+    assert bars.select("date", "symbol").equals(table.select("date", "symbol"))
+
+    assert config.horizon is not None  # the configuration fills it in from the timescale
+    task = protocol.TASKS[config.task]
+    # Not of the series outside: where one has not begun its features are 0, "as usual", so that
+    # every column of the dataset matrix trains on the samples of the first.
+    own = [name for name in names if not name.startswith(COLUMN_PREFIX)]
+    complete = table.select(pl.all_horizontal(pl.col(own).is_finite().fill_null(False)))
+    labels = label_bars(bars, days, task, config.horizon)
+    series = bars.select(pl.format("{}/{}", "symbol", "phase")).to_series().to_numpy()
+    # Where an exchange cancelled the session that ends a bar, nobody could decide anything.
+    traded = labels["daily_row"].is_not_null().to_numpy()
+    may_end = traded & eligible_rows(series, complete.to_series().to_numpy(), config.model.context)
+    borders = splits.borders(config.data.splits, config.data.origin)
+    samples = split_samples(labels, may_end, borders)
+    if years := config.data.label_shift_years:
+        samples = {name: rotate_labels(s, years, scale) for name, s in samples.items()}
+    samples["train"] = subsample_dates(
+        samples["train"], config.data.train_fraction, config.data.train_blocks_seed
+    )
+    _not_empty(samples, config, borders)
+    return Dataset(
+        features=feature_array(table, names),
+        names=names,
+        bars=bars,
+        daily=days,
+        eligible=may_end,
+        samples=samples,
+        timescale=scale,
+        task=task,
+        horizon=config.horizon,
+        context=config.model.context,
+        splits_name=config.data.splits,
+        score_on=config.data.score_on,
+        artifacts=loaded.artifacts if processed is None else (*loaded.artifacts, processed),
+        data_hash=canonical_hash(
+            {
+                "raw": [(artifact.symbol, artifact.sha256) for artifact in loaded.artifacts],
+                "features": names,
+                "made": made,
+            }
+        ),
+        origin=config.data.origin,
+    )
+
+
+def feature_array(table: pl.DataFrame, names: Sequence[str]) -> np.ndarray:
+    """The columns `names` as (rows, F) float32, 0 where they are null or NaN; read-only.
+
+    Filled a few columns at a time, in memory that `device.on_device` need not copy: thousands of
+    features would otherwise stand there four times over.
+    """
+    array = device.host_array(table.height, len(names))
+    for first in range(0, len(names), _COLUMNS_AT_A_TIME):
+        columns = names[first : first + _COLUMNS_AT_A_TIME]
+        block = table.select(pl.col(columns).fill_nan(0.0).fill_null(0.0))
+        array[:, first : first + len(columns)] = block.to_numpy()
+    array.flags.writeable = False
+    return array
+
+
+def _not_empty(
+    samples: dict[str, Samples], config: ExperimentConfig, borders: protocol.Splits
+) -> None:
+    """Test may be empty: it is opened only on demand, perhaps before its data exists."""
+    counts = {
+        "train": len(samples["train"]),
+        "validation": int(is_scored(samples["validation"], config.data.score_on).sum()),
+    }
+    for name, count in counts.items():
+        if not count:
+            first, last = getattr(borders, name)
+            raise EmptySplitError(
+                f"the {name} split ({first or 'start'} to {last}) holds no sample of "
+                f"{', '.join(config.data.symbols)} with {config.model.context} "
+                f"{config.timescale} bars of context after the features' warm-up; "
+                f"give it bars of those dates, or choose other data.splits "
+                f"({', '.join(protocol.SPLITS)})"
+            )

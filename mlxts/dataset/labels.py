@@ -1,0 +1,58 @@
+"""The six tasks: what happens within the next H trading days, from adjusted daily highs and closes.
+
+Prices enter as they traded (adjusted, never normalised): a target computed from a scaled column
+would be a different question.
+"""
+
+import polars as pl
+
+from mlxts.protocol import Task
+
+
+def compute(bars: pl.DataFrame, task: Task, horizon: int) -> pl.DataFrame:
+    """The target of every bar, and the day that decides it.
+
+    Args:
+        bars: date, symbol, high, close; the bars of a symbol in the order of their dates.
+        task: which of the six (`protocol.TASKS`).
+        horizon: H, trading days, at least 1.
+
+    Returns:
+        As many rows as `bars`, in their order: date, symbol, target (Float64: 0 or 1, or the log
+        return for regression), label_end (Date of t+H). The last H bars of a symbol have neither:
+        their future is not known yet, so both are null.
+    """
+    return bars.select(
+        "date",
+        "symbol",
+        _target(task, horizon).cast(pl.Float64).over("symbol").alias("target"),
+        pl.col("date").shift(-horizon).over("symbol").alias("label_end"),
+    )
+
+
+def label_bars(bars: pl.DataFrame, days: pl.DataFrame, task: Task, horizon: int) -> pl.DataFrame:
+    """The targets of the days on which bars end.
+
+    Args:
+        bars: with date, symbol and phase. days: the daily bars, as `compute` takes them.
+
+    Returns:
+        As many rows as `bars`, in their order: date, symbol, phase, target and label_end (as of
+        `compute`), daily_row (UInt32, row among `days`); the last three are null where the
+        symbol did not trade on that date.
+    """
+    labels = compute(days, task, horizon).with_row_index("daily_row")
+    keys = ["date", "symbol"]
+    return bars.select(*keys, "phase").join(labels, on=keys, how="left", maintain_order="left")
+
+
+def _target(task: Task, horizon: int) -> pl.Expr:
+    close, future_close = pl.col("close"), pl.col("close").shift(-horizon)
+    if task.kind == "direction":
+        return future_close > close
+    if task.kind == "regression":
+        return (future_close / close).log()
+    assert task.threshold is not None
+    # The rolling maximum that ends at t+H spans t+1..t+H; moved back by H it stands at t.
+    future_high = pl.col("high").rolling_max(horizon).shift(-horizon)
+    return future_high >= close * (1.0 + task.threshold)

@@ -1,0 +1,175 @@
+"""The samples of each split, and what may be done with them: pure functions, nothing is read.
+
+The feature matrix stands once, bars × features; a sample is only the row of its decision bar. Its
+window (the `context` rows that end there) is gathered on the device and never materialised here.
+
+Where a timescale has phases, the bars of each (symbol, phase) stand together as a series of their
+own, which no window leaves.
+"""
+
+import math
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import polars as pl
+
+from mlxts import protocol
+from mlxts.data import bars as timescale_bars
+from mlxts.data.artifacts import Artifact
+from mlxts.dataset import splits
+from mlxts.protocol import Task, Timescale
+
+_BLOCK = 63  # trading dates, a quarter of a year
+_SESSIONS_A_YEAR = 252
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The n samples of one split, sorted by (date, symbol)."""
+
+    rows: np.ndarray  # (n,) int32: row of the decision bar t; the window is t-context+1 .. t
+    dates: np.ndarray  # (n,) datetime64[D]: date of t
+    symbols: np.ndarray  # (n,) str
+    targets: np.ndarray  # (n,) float32: 0 or 1; regression: log return over the horizon
+    label_end: np.ndarray  # (n,) datetime64[D]: date of t+H, inside the split
+    phases: np.ndarray  # (n,) int16: of the decision bar; 0 is canonical
+    daily_rows: np.ndarray  # (n,) int32: row of t among the daily bars
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Everything one experiment reads."""
+
+    features: np.ndarray  # (rows, F) float32, C-contiguous; 0 in warm-up; once in memory
+    names: tuple[str, ...]  # of the F features
+    bars: pl.DataFrame  # aligned with features: build.BAR_COLUMNS, phase, then oracles if simulated
+    daily: pl.DataFrame  # the days that the bars are made of, likewise: what baselines read
+    eligible: np.ndarray  # (rows,) bool: whether a window may end there
+    samples: dict[str, Samples]  # one entry for each of protocol.SPLIT_NAMES
+    timescale: Timescale
+    task: Task
+    horizon: int  # trading days
+    context: int  # bars
+    splits_name: str  # key of protocol.SPLITS
+    score_on: str  # the symbol whose rows are scored
+    artifacts: tuple[Artifact, ...]  # raw ones, then the processed one
+    data_hash: str  # of the raw bytes and of the features made from them
+    origin: int | None = None  # of a walk-forward evaluation, see `splits.borders`
+
+    @property
+    def splits_title(self) -> str:
+        if self.origin is None:
+            return self.splits_name
+        return splits.borders(self.splits_name, self.origin).name
+
+
+def eligible_rows(series: np.ndarray, complete: np.ndarray, context: int) -> np.ndarray:
+    """(rows,) bool: the `context` rows that end here are of one series and hold every feature."""
+    position = np.arange(len(series))
+    begins = np.r_[True, series[1:] != series[:-1]][: len(series)]
+    # The last row that a window must not contain: an incomplete one, or the series before.
+    barrier = np.maximum.accumulate(
+        np.where(~complete, position, np.where(begins, position - 1, -1))
+    )
+    return position - barrier >= context
+
+
+def split_samples(
+    labels: pl.DataFrame, may_end: np.ndarray, borders: protocol.Splits
+) -> dict[str, Samples]:
+    """The samples of each split.
+
+    Args:
+        labels: as `label_bars` returns them, row-aligned with the bars.
+        may_end: (rows,) bool, whether a window may end there (see `eligible_rows`).
+        borders: of the splits.
+    """
+    dates = labels["date"].to_numpy().astype("datetime64[D]")
+    ends = labels["label_end"].to_numpy().astype("datetime64[D]")
+    symbols = labels["symbol"].to_numpy().astype(str)
+    values = labels["target"].to_numpy().astype(np.float32)
+    phases = labels["phase"].to_numpy().astype(np.int16)
+    daily_rows = labels["daily_row"].fill_null(0).to_numpy().astype(np.int32)
+    order = np.lexsort((symbols, dates))
+    assigned = np.where(may_end, splits.assign(dates, ends, borders), splits.NONE)[order]
+
+    def of(index: int) -> Samples:
+        rows = order[assigned == index]
+        return Samples(
+            rows=rows.astype(np.int32),
+            dates=dates[rows],
+            symbols=symbols[rows],
+            targets=values[rows],
+            label_end=ends[rows],
+            phases=phases[rows],
+            daily_rows=daily_rows[rows],
+        )
+
+    return {name: of(index) for index, name in enumerate(protocol.SPLIT_NAMES)}
+
+
+def rotate_labels(samples: Samples, years: int, timescale: Timescale) -> Samples:
+    """Each sample with the target of the sample `years` later, the last ones with the first's.
+
+    A null control: base rate, seasons and the dependence of one label on the next stay, and what
+    a label has to do with its window is gone. Targets stay within their split and series, so the
+    purge holds as before, whatever the shift. A split (or an asset) of fewer than twice as many
+    years is rotated by half of its length, so that no sample gets a label of its own neighbourhood.
+    """
+    rotated = samples.targets.copy()
+    series = np.char.add(np.char.add(samples.symbols, "/"), samples.phases.astype(str))
+    for one in np.unique(series):
+        rows = np.flatnonzero(series == one)
+        later = years * _SESSIONS_A_YEAR // timescale_bars.spacing(timescale)
+        rotated[rows] = np.roll(samples.targets[rows], -min(later, len(rows) // 2))
+    return replace(samples, targets=rotated)
+
+
+def subsample_dates(samples: Samples, share: float, blocks_seed: int | None = None) -> Samples:
+    """The samples of a share of their dates, rounded up; a smaller share lies in a larger one.
+
+    By default the latest dates: a shorter history that ends at the same border, so that what is
+    left is purged as before and as near to validation as before. With a seed, whole blocks of
+    `_BLOCK` successive dates in a random order instead, which keeps the span of regimes (the
+    ablation of the other). Every sample of a chosen date is kept, so that assets stay together.
+
+    Args:
+        share: above 0, at most 1.
+        blocks_seed: None for the latest dates.
+    """
+    days = np.unique(samples.dates)
+    if share == 1.0 or not len(days):
+        return samples
+    if blocks_seed is None:
+        ordered = days[::-1]
+    else:
+        blocks = [days[first : first + _BLOCK] for first in range(0, len(days), _BLOCK)]
+        order = np.random.default_rng(blocks_seed).permutation(len(blocks))
+        ordered = np.concatenate([blocks[index] for index in order])
+    kept = np.isin(samples.dates, ordered[: math.ceil(share * len(days))])
+    return _chosen(samples, kept)
+
+
+def is_scored(samples: Samples, symbol: str) -> np.ndarray:
+    """(n,) bool: the samples that the main figures speak of, a symbol's of the canonical phase."""
+    return (samples.symbols == symbol) & (samples.phases == timescale_bars.CANONICAL)
+
+
+def of_symbol(data: Dataset, symbol: str) -> Dataset:
+    """The same bars and features with the samples of one symbol alone, which is then scored."""
+    own = {
+        name: _chosen(samples, samples.symbols == symbol) for name, samples in data.samples.items()
+    }
+    return replace(data, samples=own, score_on=symbol)
+
+
+def with_train(data: Dataset, chosen: np.ndarray) -> Dataset:
+    """A data set that is trained on `chosen` ((n,) bool or indices) of its training samples."""
+    return replace(data, samples={**data.samples, "train": _chosen(data.samples["train"], chosen)})
+
+
+def _chosen(samples: Samples, chosen: np.ndarray) -> Samples:
+    return Samples(**{f.name: getattr(samples, f.name)[chosen] for f in fields(Samples)})

@@ -1,0 +1,81 @@
+"""A study at one moment, as the screens of `console/` show it."""
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from mlxts.console import words
+from mlxts.console.sentences import Line
+from mlxts.console.study_progress import BestTrial, StudySnapshot
+from mlxts.search import job_queue, sampling, study
+from mlxts.search.objective import DUPLICATE, REASON
+
+_STATES = {
+    "done": TrialState.COMPLETE,
+    "running": TrialState.RUNNING,
+    "pruned": TrialState.PRUNED,
+    "waiting": TrialState.WAITING,
+    "failed": TrialState.FAIL,
+}
+
+
+def take(one: optuna.Study) -> StudySnapshot:
+    """Counts, the best trial and what to say of each trial that has ended."""
+    trials = one.get_trials(deepcopy=False)
+    retried = [trial for trial in trials if job_queue.ORIGIN in trial.system_attrs]
+    # The last try of every suggestion.
+    last = {sampling.ordinal(one, t): t for t in (*sampling.suggestions(one), *retried)}
+    states = [trial.state for trial in last.values()]
+    times = [seconds for t in last.values() if (seconds := _seconds(t)) is not None]
+    best = study.best(one)
+    return StudySnapshot(
+        one.study_name,
+        one.user_attrs["target_trials"],
+        {name: states.count(state) for name, state in _STATES.items()},
+        None if best is None else _best_trial(best),
+        best_values(list(last.values())),
+        sum(times) / len(times) if times else None,
+        {t.number: sentence(t, best) for t in trials if t.state.is_finished()},
+    )
+
+
+def best_values(trials: list[FrozenTrial]) -> list[float]:
+    """The lowest value after each complete trial, in the order in which they ended."""
+    ended = [t for t in trials if t.state == TrialState.COMPLETE and t.datetime_complete]
+    values: list[float] = []
+    for trial in sorted(ended, key=lambda t: (str(t.datetime_complete), t.number)):
+        assert trial.value is not None
+        values.append(min([trial.value, *values[-1:]]))
+    return values
+
+
+def sentence(trial: FrozenTrial, best: FrozenTrial | None) -> Line:
+    """What became of a trial, in one line."""
+    reason, twin = trial.user_attrs.get(REASON), trial.user_attrs.get(DUPLICATE)
+    begin = f"trial {trial.number}"
+    if twin is not None:
+        return Line(f"{begin}: the same as trial {twin}, not trained again")
+    if trial.state == TrialState.COMPLETE:
+        if best and best.number == trial.number:
+            return Line(f"{begin}: {words.loss(trial.value)}, the best so far", "good")
+        return Line(f"{begin}: {words.loss(trial.value)}")
+    if trial.state == TrialState.PRUNED:
+        expected = reason is None or reason.startswith("not promising")
+        return Line(
+            f"{begin}: pruned, {reason or 'no reason given'}", "plain" if expected else "warning"
+        )
+    if job_queue.will_be_retried(trial):
+        return Line(f"{begin}: cut short, it is queued again", "warning")
+    why = trial.user_attrs.get(job_queue.WHY, "its worker died")
+    return Line(f"{begin}: failed and given up, {why}", "warning")
+
+
+def _best_trial(trial: FrozenTrial) -> BestTrial:
+    assert trial.value is not None
+    n_total = trial.user_attrs.get("n_total")
+    return BestTrial(trial.number, trial.value, trial.params, n_total)
+
+
+def _seconds(trial: FrozenTrial) -> float | None:
+    if trial.state not in study.FINISHED or DUPLICATE in trial.user_attrs:
+        return None
+    return None if trial.duration is None else trial.duration.total_seconds()

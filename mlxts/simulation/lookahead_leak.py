@@ -1,0 +1,54 @@
+"""N3: features that see tomorrow, on purpose. Whoever is not alarmed by them misses a leak.
+
+The bars are those of the constant-volatility martingale, so no honest forecast of the direction
+is better than a coin. Of the 20 features in the column `planted` the first holds tomorrow's
+return e, in deviations, as ρ e + sqrt(1 - ρ²) times noise, and the others are noise: at ρ = 1 a
+model that reads it scores an AUC of 1, and its log loss lies far below the Bayes log loss of the
+honest probabilities stored beside it. On the last bar there is no tomorrow and the feature is
+noise alone, as it is with a careless `shift(-1)`: with more bars the past reads differently.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlxts.simulation import base, price_path
+from mlxts.simulation.base import VOLATILITY
+from mlxts.simulation.hidden_markov import FAIR
+from mlxts.simulation.martingales import probability
+
+FEATURES = 20
+
+
+@dataclass(frozen=True)
+class Canary:
+    """N3.
+
+    Attributes:
+        leak: ρ, correlation of the first feature with tomorrow's return.
+        volatility: deviation of a day's log return.
+    """
+
+    leak: float = 1.0
+    volatility: float = VOLATILITY
+
+    def simulate(self, days: list[date], *, seed: int, stream: int = 0) -> pl.DataFrame:
+        n = len(days)
+        drawn = price_path.noise(n, seed=seed, stream=stream)
+        moved = price_path.moves(0.0, self.volatility, drawn)
+        features = drawn.hidden.standard_normal((n, FEATURES))
+        tomorrow = np.r_[moved.close[1:] / self.volatility, 0.0]
+        features[:, 0] = self.leak * tomorrow + np.sqrt(1 - self.leak**2) * features[:, 0]
+        s = self.volatility
+        return price_path.bars(days, moved, drawn.trade).hstack(
+            [
+                *base.oracles(lambda task, h: np.full(n, probability(s, s, FAIR, task, h)[0])),
+                base.planted(features),
+            ]
+        )
+
+    def exact(self) -> dict[str, Any]:
+        return {}

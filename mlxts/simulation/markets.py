@@ -1,0 +1,83 @@
+"""Markets whose probabilities are known exactly: what a model can learn, and what it cannot.
+
+Each delivers bars with, in every row, the exact probability of every binary target given all that
+the bars (and the features shown beside them, if any) say until then. N0, N1 and N3 are null
+controls, on which nothing may be found; P1, P2 and P3 are positive ones, on which it must be.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+
+from mlxts.errors import ConfigError
+from mlxts.simulation.base import Market
+from mlxts.simulation.lookahead_leak import Canary
+from mlxts.simulation.martingales import ConstantVolatility, SwitchingVolatility
+from mlxts.simulation.regimes import HiddenRegime
+from mlxts.simulation.teacher import LinearTeacher
+from mlxts.simulation.zipf import ZipfPatterns
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A market by name.
+
+    Attributes:
+        control: its place in the ladder of controls.
+        make: its class; the dataclass fields are its dials.
+        says: what it shows, in a few words.
+    """
+
+    control: str
+    make: type[Market]
+    says: str
+
+
+MARKETS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "gbm": Kind("N0", ConstantVolatility, "constant volatility: nothing can be learned"),
+        "sv": Kind("N1", SwitchingVolatility, "stochastic volatility: touch yes, direction no"),
+        "canary": Kind("N3", Canary, "a feature that sees tomorrow: must be caught"),
+        "regimes": Kind("P1", HiddenRegime, "a hidden drift, to be filtered from noise"),
+        "zipf": Kind("P2", ZipfPatterns, "patterns with Zipf frequencies: known exponents"),
+        "teacher": Kind("P3", LinearTeacher, "a linear teacher with features in known order"),
+    }
+)
+# Of each dial: more than the first number, at most the second, and how to say so.
+_LIMITS: Mapping[str, tuple[float, float, str]] = MappingProxyType(
+    {
+        "volatility": (0.0, 0.1, "above 0, at most 0.1 a day"),
+        "low": (0.0, 0.1, "above 0, at most 0.1 a day"),
+        "high": (0.0, 0.1, "above 0, at most 0.1 a day"),
+        "stay": (0.0, 1.0 - 1e-9, "above 0 and below 1"),
+        "stay_low": (0.0, 1.0 - 1e-9, "above 0 and below 1"),
+        "stay_high": (0.0, 1.0 - 1e-9, "above 0 and below 1"),
+        "drift": (0.0, 5.0, "above 0, at most 5 daily volatilities"),
+        "clarity": (-1e-9, 5.0, "from 0 to 5 deviations"),
+        "exponent": (0.0, 5.0, "above 0, at most 5"),
+        "leak": (0.0, 1.0, "above 0, at most 1"),
+    }
+)
+
+
+def make(kind: str, dials: Mapping[str, float] = MappingProxyType({})) -> Market:
+    """A market with its dials set, the others at their defaults.
+
+    Raises:
+        ConfigError: no such market or dial, or a value that the dial does not have.
+    """
+    if kind not in MARKETS:
+        raise ConfigError(f"no market is called {kind}; choose from {', '.join(MARKETS)}")
+    names = [one.name for one in fields(MARKETS[kind].make)]  # ty: ignore[invalid-argument-type]
+    for name, value in dials.items():
+        if name not in names:
+            raise ConfigError(f"{kind} has no dial {name}; it has {', '.join(names)}")
+        above, most, allowed = _LIMITS[name]
+        if type(value) not in (int, float) or not above < value <= most:
+            raise ConfigError(f"{name} of {kind} is {value}; it must be {allowed}")
+    return MARKETS[kind].make(**{name: float(value) for name, value in dials.items()})
+
+
+def dials(kind: str) -> dict[str, float]:
+    """The dials of a market and their defaults."""
+    return {one.name: one.default for one in fields(MARKETS[kind].make)}  # ty: ignore

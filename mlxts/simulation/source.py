@@ -1,0 +1,56 @@
+"""A simulated market as a source of data, beside those of vendors."""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from mlxts.data import calendar
+from mlxts.data.sources.base import Fetched, asked_range, within
+from mlxts.simulation import bayes_scores
+from mlxts.simulation.markets import MARKETS, dials, make
+
+
+@dataclass(frozen=True)
+class SimulatedSource:
+    """A simulated series on the sessions of the New York exchange.
+
+    Any symbol is known: it names an independent path of the same market. A path is decided by
+    kind, dials, seed, symbol and `first`; a later `last` continues it.
+    """
+
+    kind: str = "sv"
+    seed: int = 0
+    first: date = date(1993, 1, 29)
+    last: date = date(2025, 12, 31)
+    dials: Mapping[str, float] = field(default_factory=dict)
+
+    name = "simulated"
+
+    def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
+        """Bars with a column `oracle_<task>_h<H>` for each binary task and each H of HORIZONS.
+
+        `parameters` says all that decides the path, the exact figures of the Bayes rule on these
+        very rows (`bayes`), and what is known of the law itself.
+
+        Raises:
+            ConfigError: no such market or dial.
+            SourceError: no session lies between `start` and `end`.
+        """
+        chosen = make(self.kind, self.dials)
+        days = calendar.sessions(self.first, self.last)
+        stream = zlib.crc32(symbol.encode())
+        bars = chosen.simulate(days, seed=self.seed, stream=stream)
+        kept = within(bars, start, end, what=f"the simulation of {symbol}")
+        described = {
+            "kind": self.kind,
+            "control": MARKETS[self.kind].control,
+            "seed": self.seed,
+            "dials": dials(self.kind) | dict(self.dials),
+            "first": str(self.first),
+            "last": str(self.last),
+            **asked_range(start, end),
+            "bayes": bayes_scores.of_bars(kept),
+            **chosen.exact(),
+        }
+        return Fetched(kept, described)

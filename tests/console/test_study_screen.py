@@ -1,0 +1,96 @@
+"""A study on the terminal: what is shown, in how much room, and what a pipe gets."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from mlxts.console import study_screen
+from mlxts.console.sentences import Line
+from mlxts.console.study_progress import BestTrial, CurrentTrial, StudyProgress, StudySnapshot
+from mlxts.training.events import StartEvent, StepEvent, ThermalEvent, ValidationEvent
+
+MEMORY = {"active": 1, "peak": 1, "cache": 0, "process": 1}
+PARAMETERS = {"depth": 2, "weight_decay": 0.0123456}
+COUNTS = {"done": 0, "running": 0, "pruned": 0, "waiting": 0, "failed": 0}
+EMPTY = StudySnapshot("hpo-small-0123456789", 10, COUNTS, None, [], None, {})
+BUSY = replace(
+    EMPTY,
+    counts={**COUNTS, "done": 3, "pruned": 2},
+    best=BestTrial(1, 0.5, PARAMETERS, 19_990),
+    best_values=[0.6, 0.5],
+    seconds_per_trial=2.0,
+    ended={3: Line("trial 3: pruned, diverged: the loss became nan", "warning")},
+)
+
+
+def _busy() -> StudyProgress:
+    progress = StudyProgress(clock=iter(range(10_000)).__next__)
+    progress.end(EMPTY)
+    progress.begin(BUSY, CurrentTrial(5, {"depth": 3}))
+    progress.update(StartEvent(0, 40, 4, False))
+    progress.update(StepEvent(20, 1, 0.7, 1e-4, 1.0, 64, 0.1, MEMORY))
+    progress.update(ValidationEvent(20, 1, 0.61, 0.58, False, (0.1, 0.4)))
+    progress.update(ThermalEvent(20, "normal", 61.0, "smc", ""))
+    return progress
+
+
+def _drawn(progress: StudyProgress, width: int) -> list[str]:
+    stream = io.StringIO()
+    screen = study_screen.draw(progress, width, 40)
+    Console(file=stream, width=width, color_system=None).print(screen)
+    return stream.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_screen_says_how_far_how_good_and_with_what(width: int) -> None:
+    rows = _drawn(_busy(), width)
+    text = "\n".join(rows)
+    assert len(rows) <= 20
+    assert max(map(len, rows)) <= width
+    assert "5/10 trials · 3 done · 2 pruned" in text
+    assert "0.5000" in text
+    assert "trial 1 · 19,990 parameters" in text
+    assert "depth 2 · weight_decay 0.0123" in text
+    assert "trial 5 · epoch 2/4 · step 20/40 50% · validation 0.5800" in text
+    assert "61 °C · smc" in text
+    assert "diverged: the loss became nan" in text
+    assert "left 0:10" in text
+
+
+def test_a_trial_that_ended_elsewhere_meanwhile_is_said_once() -> None:
+    progress = _busy()
+    progress.end(BUSY)
+    assert [line.text for _, line in progress.recent] == [BUSY.ended[3].text]
+
+
+def test_before_the_first_trial_nothing_is_made_up() -> None:
+    progress = StudyProgress()
+    progress.end(EMPTY)
+    text = "\n".join(_drawn(progress, 80))
+    assert "none yet" in text
+    assert "left –" in text
+
+
+def test_a_pipe_gets_one_line_a_trial_and_no_control_characters() -> None:
+    stream = io.StringIO()
+    reporter = study_screen.make(stream)
+    assert isinstance(reporter, study_screen.PlainStudy)
+    done = replace(EMPTY, target=2, counts={**COUNTS, "done": 1})
+    with reporter:
+        reporter.end(EMPTY)
+        reporter.end(replace(done, ended={0: Line("trial 0: 0.6000, the best so far", "good")}))
+        reporter(ThermalEvent(3, "warning", 88.0, "smc", "warning: 88 °C"))
+    said = stream.getvalue()
+    assert "\x1b" not in said
+    first, alarm = said.splitlines()
+    assert "trial 0: 0.6000, the best so far · 1/2 trials · 1 done" in first
+    assert "warning: 88 °C" in alarm
+
+
+def test_quiet_says_nothing() -> None:
+    stream = io.StringIO()
+    with study_screen.make(stream, quiet=True) as reporter:
+        reporter.end(BUSY)
+    assert stream.getvalue() == ""
