@@ -247,6 +247,11 @@ class Table:
         write_text(folder / f"{self.name}.tex", self.latex())
 
 
+def markdown(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table of a document."""
+    return Table.of("", headings, rows).markdown()
+
+
 def _escape(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)
 

@@ -170,7 +170,7 @@ def _planned(one: "CostEstimate", state: str | None) -> dict[str, Any]:
 def _plan_screen(wanted: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Part]:
     columns = (
         Column("run"),
-        Column("n_total", "parameters", lambda count: f"{count / 1e6:.3f}M"),
+        Column("n_total", "parameters"),
         Column("flops", "TFLOP", lambda count: formats.three_digits(count / 1e12)),
         Column("memory_bytes", "memory", formats.size),
         Column("seconds", "at most", formats.duration),

@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from mlxts.errors import ConfigError
 from mlxts.files import atomic_path
+from mlxts.formats import magnitude
 from mlxts.report.figures import STYLE, UNSTAMPED
 
 # Ordered sizes: one hue from light to dark.
@@ -181,14 +182,6 @@ def _axes_of_sizes(axes: Axes, unit: str, loss_unit: str) -> None:
     first, last = axes.get_xlim()
     few = last < 100 * first  # decades alone would leave a tick or none
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=8))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: size_text(size)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: magnitude(size)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel=unit, ylabel=f"loss, {loss_unit}")
-
-
-def size_text(size: float) -> str:
-    """200000 -> 200K, 2e6 -> 2M, 1e9 -> 1B."""
-    for unit, value in (("B", 1e9), ("M", 1e6), ("K", 1e3)):
-        if size >= value * (1 - 1e-9):
-            return f"{size / value:g}{unit}"
-    return f"{size:g}"
