@@ -66,6 +66,11 @@ def magnitude(value: float) -> str:
     return f"{value:g}"
 
 
+def million(parameters: float) -> str:
+    """As budgets are named: 20,012 is 0.02M, 2,000,431 2M."""
+    return f"{float(f'{parameters / 1e6:.3g}'):g}M"
+
+
 def percent(share: float) -> str:
     """A share as prose has it: 5 %, 0.5 %."""
     return f"{share * 100:g} %"

@@ -158,12 +158,12 @@ def fit(
         rows += results.laws(cell, chosen)
         path = folder / f"{axis}-{results.file_name(cell.name)}.png"
         if axis is FitAxis.surface:
-            law_figure.draw_surface(path, pictures.surface(cell, drawn, split, chosen))
+            law_figure.write(path, pictures.surface(cell, drawn, split, chosen))
         else:
             gain = verdict.gains(cell.rungs[:, 0], drawn.rungs)[0]
             subtitle = f"{gain:+.4f} nats per decade of {axis}, {split}"
             unit = axes.AXES[axis].unit
-            law_figure.draw(path, pictures.panel(cell, drawn, chosen, subtitle, unit))
+            law_figure.write(path, pictures.panel(cell, drawn, chosen, subtitle, unit))
         note(f"picture: {path}")
     write_json(folder / f"laws-{axis}.json", finite(rows))
     write_text(folder / f"laws-{axis}.csv", Table("", (), results.flat_laws(rows)).csv())

@@ -12,8 +12,8 @@ from mlxts import formats
 from mlxts.evaluation import comparison
 from mlxts.protocol import REFERENCES
 from mlxts.report import words
+from mlxts.report.figure import Picture, legend_below
 from mlxts.report.law_figure import MARKERS, shade_of
-from mlxts.report.picture import Picture, legend_below
 from mlxts.report.scored import Scored
 
 

@@ -8,33 +8,57 @@ from typing import Any
 
 from mlxts.evaluation import comparison
 from mlxts.protocol import BASELINE
+from mlxts.tables import Column, Table, ranged
 
-FORM = {
-    "loss": ".4f", "loss_har": ".4f", "loss_linear": ".4f", "loss_prior": ".4f",
-    "difference": "+.4f", "skill": "+.1%", "skill_har": "+.1%",
-    "auc": ".3f", "auc_har": ".3f", "base_rate": ".1%", "n_eff": ".0f", "epoch": ".1f",
-    "against_main": "+.4f", "n": ",", "samples": ",", "n_total": ",", "dates": ",", "gain": "+.4f",
-    "margin": ".4f", "extrapolation": "+.2f",
+_HAR = BASELINE.upper()
+_COLUMNS = {
+    column.key: column
+    for column in (
+        ranged("against_main", "minus the strict model's loss", "+.4f"),
+        ranged("auc", "AUC", ".3f"),
+        Column("auc_har", f"{_HAR}'s AUC", ".3f"),
+        Column("axis", "along"),
+        Column("base_rate", "base rate", ".1%"),
+        Column("budget"),
+        Column("cell"),
+        Column("change", "what differs"),
+        Column("dates", "days"),
+        ranged("difference", "minus the reference's", "+.4f"),
+        Column("epoch", "best after epochs", ".1f"),
+        Column("extrapolation", "foresight", "+.2f"),
+        ranged("gain", "gain per decade", "+.4f"),
+        Column("horizon", "H, days"),
+        Column("loss", "PatchTST's loss", ".4f"),
+        Column("loss_har", f"{_HAR}'s loss", ".4f"),
+        Column("loss_linear", "linear's loss", ".4f"),
+        Column("loss_prior", "base rate's loss", ".4f"),
+        Column("margin", "margin", ".4f"),
+        Column("n"),
+        Column("n_eff", "n_eff", ".0f"),
+        Column("n_total", "parameters"),
+        Column("origins"),
+        Column("reason", "why"),
+        Column("said", "verdict"),
+        Column("samples", "training samples"),
+        Column("seed"),
+        Column("seeds"),
+        Column("settings"),
+        Column("sizes"),
+        ranged("skill", "skill over the reference", "+.1%"),
+        ranged("skill_har", f"skill over {_HAR}", "+.1%"),
+        Column("verdict"),
+    )
+}
+NUMBERS = {key for key, column in _COLUMNS.items() if column.form} | {
+    "n", "samples", "n_total", "dates",
 }  # fmt: skip
-_RANGED = ("difference", "skill", "skill_har", "auc", "against_main", "gain")
 
 
-def table(columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> str:
-    """Rows under the headings of `columns`, which are keys of them."""
-    lines = [list(columns.values()), ["---"] * len(columns)]
-    lines += [[_cell(row, key) for key in columns] for row in map(_against_a_reference, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(row: dict[str, Any], key: str) -> str:
-    value, form = row.get(key), FORM.get(key, "")
-    if value is None:
-        return "–"
-    text = format(value, form)
-    if key in _RANGED and row.get(f"{key}_low") is not None:
-        low, high = (format(row[f"{key}_{end}"], form) for end in ("low", "high"))
-        text = f"{text} [{low}, {high}]"
-    return text.replace("-", "−") if isinstance(value, int | float) else text
+def table(title: str, keys: Sequence[str], rows: Sequence[dict[str, Any]]) -> Table:
+    """Rows in the columns of `keys`."""
+    return Table(
+        title, [_COLUMNS[key] for key in keys], [_against_a_reference(row) for row in rows]
+    )
 
 
 def _against_a_reference(row: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from mlxts.evaluation import comparison, runs, score
 from mlxts.evaluation.comparison import primary
 from mlxts.evaluation.reference import fit_baselines
 from mlxts.protocol import BASELINE, REFERENCES
-from mlxts.report.figures import run_picture
+from mlxts.report.run_figure import run_picture
 from mlxts.training import log
 
 

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from mlxts import json_files
 from mlxts.errors import DataError
 from mlxts.files import outputs_folder
+from mlxts.report.figure import Picture, legend_below
 from mlxts.report.law_figure import MARKERS, shade_of
-from mlxts.report.picture import Picture, legend_below
 from mlxts.scaling.sensitivity import POWER
 from mlxts.scaling.verdict import FLAT, INCONCLUSIVE, INVERSE, SCALING
 from mlxts.tables import Column, Table
