@@ -85,13 +85,14 @@ class Table:
 
     Attributes:
         title: what it shows.
-        columns: in order; those of a tuple share one column of a terminal, one under the other.
+        columns: in order, by their keys where nothing but the key is needed; those of a tuple
+            share one column of a terminal, one under the other.
         rows: mappings with the same keys; CSV holds them all.
         note: how to read it. name: of its files.
     """
 
     title: str
-    columns: Sequence[Column | tuple[Column, ...]]
+    columns: Sequence[Column | str | tuple[Column | str, ...]]
     rows: Sequence[Row]
     note: str = ""
     name: str = ""
@@ -102,7 +103,7 @@ class Table:
         keys = [str(index) for index, _ in enumerate(headings)]
         return cls(
             title,
-            [Column(key, heading) for key, heading in zip(keys, headings, strict=True)],
+            [*map(Column, keys, headings)],
             [dict(zip(keys, row, strict=True)) for row in rows],
         )
 
@@ -112,7 +113,8 @@ class Table:
         return [column for group in self._groups() for column in group]
 
     def _groups(self) -> list[tuple[Column, ...]]:
-        return [(group,) if isinstance(group, Column) else group for group in self.columns]
+        groups = [one if isinstance(one, tuple) else (one,) for one in self.columns]
+        return [tuple(Column(c) if isinstance(c, str) else c for c in group) for group in groups]
 
     def rich(self, style: Callable[[Row], str] = lambda row: "", *, width: int = 80) -> "RichTable":
         """For a terminal: intervals under their values, and nothing is cut off.

@@ -33,13 +33,9 @@ def cell(
         ],
     }
     columns = (
-        Column("id", "what"),
-        Column("bars", "as", lambda bars: "bars" if bars else "series"),
-        Column("source", "from"),
-        Column("rows"),
-        Column("first"),
-        Column("last"),
-    )
+        Column("id", "what"), Column("bars", "as", lambda bars: "bars" if bars else "series"),
+        Column("source", "from"), "rows", "first", "last",
+    )  # fmt: skip
     rows = [
         {"id": need.id, "bars": need.bars, "source": f"missing ({need.source})"}
         | artifacts.get(need.id, {})
@@ -67,11 +63,7 @@ def sources(
         return
     series = [asdict(one) for one in (*SERIES.values(), TRENDS)]
     columns = (
-        Column("id", "series"),
-        Column("source"),
-        Column("frequency"),
-        Column("lag_days", "lag, days"),
-        Column("form"),
+        Column("id", "series"), "source", "frequency", Column("lag_days", "lag, days"), "form",
         Column("description", "measures"),
-    )
+    )  # fmt: skip
     render({"series": series}, as_json, Table("Series", columns, series))

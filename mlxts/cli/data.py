@@ -211,20 +211,17 @@ def list_(as_json: JsonOption = False) -> None:
     raw = [artifact.record() for artifact in store.raw_artifacts()]
     processed = [artifact.record() for artifact in store.processed_artifacts()]
     first, *rest = (
-        Column("dataset"),
-        Column("rows"),
-        Column("first"),
-        Column("last"),
+        "dataset", "rows", "first", "last",
         Column("timestamp", "registered (UTC)", lambda when: when[:16].replace("T", " ")),
         Column("sha256", form=lambda digest: digest[:12]),
-    )
+    )  # fmt: skip
     screen: list[Part] = []
     if raw or processed:
         screen.append(Table("Raw", (first, *rest), raw))
     else:
         screen.append("nothing is registered; try `mlxts data download --source sample SP500`")
     if processed:
-        columns = (first, Column("version"), Column("tier"), *rest)
+        columns = (first, "version", "tier", *rest)
         screen.append(Table("Processed", columns, processed))
     render({"raw": raw, "processed": processed}, as_json, screen)
 

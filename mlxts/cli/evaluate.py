@@ -150,10 +150,10 @@ def runs(as_json: JsonOption = False) -> None:
 def _runs_screen(rows: list[dict[str, Any]]) -> Iterator[Part]:
     columns = (
         (Column("run_id", "run"), Column("what", "name, parameters, status")),
-        (Column("loss"), Column("auc", "AUC")),
+        ("loss", Column("auc", "AUC")),
         (Column("skill", "skill", "+.1%"), Column("skill_har", "over HAR", "+.1%")),
-        Column("verdict"),
-    )
+        "verdict",
+    )  # fmt: skip
     yield Table("Runs, scored on validation", columns, [_on_screen(row) for row in rows])
     yield Note(
         "Loss: log loss, for regression RMSE. The verdict and the first skill, 1 - log loss / its "

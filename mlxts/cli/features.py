@@ -87,7 +87,7 @@ def list_(
         }
         for feature in chosen
     ]
-    columns = [Column(key) for key in rows[0]] if rows else []
+    columns = ("feature", "family", "relation", "unit", "warm-up", "tier")
     render({"features": rows}, as_json, Table(f"{len(rows)} features", columns, rows))
 
 
@@ -283,11 +283,9 @@ def _audit_tables(found: list["Audit"], tier: int) -> Iterator[Table]:
     rows = [(what, *values) for what, values in findings.items()]
     yield Table.of(f"Tier {tier}", ("finding", *(one.symbol for one in found)), rows)
     columns = (
-        Column("feature"),
-        Column("mean", "mean, deviations"),
-        Column("scale", "log scale"),
+        "feature", Column("mean", "mean, deviations"), Column("scale", "log scale"),
         Column("distance", "KS distance"),
-    )
+    )  # fmt: skip
     for one in found:
         if one.shifts:
             title = f"{one.symbol}: largest shifts from training to test years"

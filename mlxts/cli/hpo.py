@@ -143,7 +143,7 @@ def list_(storage: StorageOption = None, as_json: JsonOption = False) -> None:
                     "trial": now.best.number if now.best else None,
                 }
             )
-    columns = [Column(key) for key in ("study", "ended", "trials", "best", "trial")]
+    columns = ("study", "ended", "trials", "best", "trial")
     nothing = Note("No study yet; `mlxts hpo CONFIG` begins one.")
     render({"studies": rows}, as_json, Table("Studies", columns, rows) if rows else nothing)
 
@@ -293,7 +293,7 @@ def _top(name: str, result: dict[str, Any]) -> Iterator[Part]:
     trials = {trial["trial"]: trial for trial in result["trials"]}
     rows = [trials[number] | trials[number]["params"] for number in result["top"]]
     dimensions = [Column(key, key, formats.three_digits) for key in rows[0]["params"]]
-    columns = (Column("trial"), Column("value"), *dimensions)
+    columns = ("trial", "value", *dimensions)
     yield Table(f"{name}: the best {len(rows)}", columns, rows)
     spread = [
         [key, *(" to ".join(map(formats.three_digits, ends)) for ends in ranges.values())]
@@ -341,12 +341,9 @@ def _selection_bias(bias: "SelectionBias | None", name: str) -> Iterator[Part]:
         {"run": "mean of re-runs", "value": bias.mean},
     ]
     columns = (
-        Column("run"),
-        Column("value"),
-        Column("loss", "scored rows"),
-        Column("baseline", "best baseline"),
-        Column("verdict"),
-    )
+        "run", "value", Column("loss", "scored rows"), Column("baseline", "best baseline"),
+        "verdict",
+    )  # fmt: skip
     yield Table("Selection optimism: the winner trained again with other seeds", columns, rows)
     known = formats.known(bias.error)
     error = f" (standard error {formats.loss(bias.error)})" if known else ""

@@ -103,7 +103,7 @@ def ledger(
     from mlxts.scaling import results
 
     if columns:
-        headings = (Column("name", "column"), Column("dtype", "type"), Column("meaning"))
+        headings = (Column("name", "column"), Column("dtype", "type"), "meaning")
         show(Table("Columns of the ledger", headings, [vars(c) for c in ledgers.COLUMNS]))
         return
     path = results.folder(name) / "ledger.parquet"
@@ -111,15 +111,15 @@ def ledger(
     ledgers.write(path, built)
     rows = ledgers.runs(built)
     shown = (
-        (Column("run"), Column("data")),
+        ("run", "data"),
         (Column("n_total", "N"), Column("samples", "D")),
-        (Column("features", "F"), Column("seed")),
+        (Column("features", "F"), "seed"),
         (
             Column("loss", "loss", ".5f"),
             Column("loss_har", "HAR", ".5f"),
             Column("loss_linear", "linear", ".5f"),
         ),
-        (Column("epochs", "epochs", ".1f"), Column("flops", "FLOPs", ".2g"), Column("mode")),
+        (Column("epochs", "epochs", ".1f"), Column("flops", "FLOPs", ".2g"), "mode"),
     )
     result = {"ledger": str(path), "rows": built.height, "runs": rows.to_dicts()}
     advice = f"{built.height:,} rows in {path}; `mlxts scaling ledger --columns` explains them"
@@ -308,8 +308,8 @@ def _laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> Table:
         f"{len(cell.rungs)} sizes, {len(cell.sizes)} runs, {len(cell.dates)} dates; "
         f"reference {reference}",
         (
-            (Column("law"), Column("formula")),
-            Column("parameters"),
+            ("law", "formula"),
+            "parameters",
             Column("extrapolation_error", "error"),
             Column("selection_frequency", "chosen in", ".0%"),
         ),

@@ -35,7 +35,7 @@ def scores_screen(scores: "Scores", dataset: "Dataset", name: str) -> Iterator[P
             for model, figures in models.items()
         ]
         for heading, columns in tables.items():
-            yield Table(heading, (Column("model"), *columns), rows)
+            yield Table(heading, ("model", *columns), rows)
         for model, figures in models.items():
             if figures.get("impossible"):
                 yield Note(
@@ -55,7 +55,7 @@ def scores_screen(scores: "Scores", dataset: "Dataset", name: str) -> Iterator[P
     )
 
 
-def _of_labels(title: str, any_model: Figures) -> dict[str, tuple[Column, ...]]:
+def _of_labels(title: str, any_model: Figures) -> dict[str, tuple[Column | str, ...]]:
     title += f", n_pos = {any_model['n_pos']:,}, base rate {any_model['base_rate']:.4f}\n"
     title += f"log loss of the constant base-rate forecast: {any_model['log_loss_prior']:.4f}"
     return {
@@ -75,15 +75,15 @@ def _of_labels(title: str, any_model: Figures) -> dict[str, tuple[Column, ...]]:
         ),
         "Effective sample size, and metrics at threshold 0.5": (
             Column("n_eff", "n_eff", ",.0f"),
-            Column("accuracy"),
-            Column("precision"),
-            Column("recall"),
-            Column("predictions"),
+            "accuracy",
+            "precision",
+            "recall",
+            "predictions",
         ),
     }
 
 
-def _of_returns(title: str, any_model: Figures) -> dict[str, tuple[Column, ...]]:
+def _of_returns(title: str, any_model: Figures) -> dict[str, tuple[Column | str, ...]]:
     return {
         title: (
             ranged("rmse", "RMSE", ".5f"),
@@ -102,8 +102,8 @@ def _of_returns(title: str, any_model: Figures) -> dict[str, tuple[Column, ...]]
             Column("n_eff", "n_eff", ",.0f"),
             Column("mae", "MAE"),
             ranged("coverage", "", ".4f", ".3f"),
-            Column("width"),
-            Column("predictions"),
+            "width",
+            "predictions",
         ),
     }
 
@@ -113,14 +113,14 @@ def details_screen(details: Figures, model: str) -> Iterator[Part]:
     if "reliability" in details:
         yield Table(
             f"Reliability of {model}",
-            (Column("n"), Column("said", "mean forecast"), Column("happened", "observed"), _ENDS),
+            ("n", Column("said", "mean forecast"), Column("happened", "observed"), _ENDS),
             details["reliability"],
         )
         yield Table(
             f"Operating points of {model}, chosen on {_SPLITS[details['chosen_on']]}",
             (
                 Column("name", "point"),
-                Column("threshold"),
+                "threshold",
                 ranged("called", "positive rate", ".4f", ".3f"),
                 ranged("precision", "", ".4f", ".3f"),
                 ranged("recall", "", ".4f", ".3f"),
@@ -131,7 +131,7 @@ def details_screen(details: Figures, model: str) -> Iterator[Part]:
         yield Table(
             f"Probabilities of {model}, recalibrated on validation",
             (
-                Column("method"),
+                "method",
                 ranged("log_loss", "", ".4f", ".3f"),
                 ranged("difference", "change", ".4f", ".3f"),
                 ranged("brier", "Brier", ".4f", ".3f"),
@@ -142,7 +142,7 @@ def details_screen(details: Figures, model: str) -> Iterator[Part]:
     if "years" in details:
         yield Table(
             f"Conformal intervals of 90 % by year, widths from {details['width_from']}",
-            (Column("year", "year", "d"), Column("n"), Column("coverage"), _ENDS, Column("width")),
+            (Column("year", "year", "d"), "n", "coverage", _ENDS, "width"),
             details["years"],
         )
     if "reliability" in details and "recalibrated" not in details:

@@ -169,13 +169,11 @@ def _planned(one: "CostEstimate", state: str | None) -> dict[str, Any]:
 
 def _plan_screen(wanted: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Part]:
     columns = (
-        Column("run"),
-        Column("n_total", "parameters"),
+        Column("run"), Column("n_total", "parameters"),
         Column("flops", "TFLOP", lambda count: formats.three_digits(count / 1e12)),
         Column("memory_bytes", "memory", formats.size),
-        Column("seconds", "at most", formats.duration),
-        Column("state"),
-    )
+        Column("seconds", "at most", formats.duration), Column("state"),
+    )  # fmt: skip
     shown = [
         {column.key: row[column.key] for column in columns}
         | ({"state": "blocked"} if row["problem"] and row["state"] == "missing" else {})
@@ -231,7 +229,7 @@ def _status_screen(study: "optuna.Study", rows: list[dict[str, Any]]) -> Iterato
     from mlxts.search.sweep import STATES
 
     keys = ("run", "state", "loss", "verdict", "machine", "why")
-    columns = [Column(key) for key in keys if any(row[key] is not None for row in rows)]
+    columns = [key for key in keys if any(row[key] is not None for row in rows)]
     yield Table(study.study_name, columns, rows)
     counts = {state: sum(row["state"] == state for row in rows) for state in STATES}
     yield ", ".join(f"{count} {state}" for state, count in counts.items() if count) + "."

@@ -7,7 +7,7 @@ import typer
 
 from mlxts.cli.output import JsonOption, Note, Part, render
 from mlxts.formats import UNKNOWN
-from mlxts.tables import Column, Table
+from mlxts.tables import Table
 
 if TYPE_CHECKING:
     from mlxts.dataset.samples import Dataset
@@ -100,8 +100,7 @@ def screen(found: "dict[str, tuple[Dataset, list[Rate]]]", symbol: str) -> Itera
         for timescale, (data, _) in found.items()
         for row in base_rates.counts(data)
     ]
-    columns = [Column(key) for key in ("bars", "phase", *protocol.SPLIT_NAMES)]
-    yield Table("Samples in each phase", columns, counts)
+    yield Table("Samples in each phase", ("bars", "phase", *protocol.SPLIT_NAMES), counts)
     yield Note(
         "Share of samples that come true (up: direction); return: deviation of the log returns "
         "that regression predicts. *: not estimable, part of no claim."

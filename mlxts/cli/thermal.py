@@ -96,15 +96,10 @@ def _view(survey: "Survey") -> "RenderableType":
         return "bold" if row["rules"] else "" if row["available"] else "dim"
 
     columns = (
-        Column("name", "sensor"),
-        Column("cpu", "CPU", ".1f"),
-        Column("gpu", "GPU", ".1f"),
-        Column("soc", "die", ".1f"),
-        Column("hottest", "hot", ".1f"),
-        Column("probes"),
-        Column("pressure"),
-        Column("verdict"),
-    )
+        Column("name", "sensor"), Column("cpu", "CPU", ".1f"), Column("gpu", "GPU", ".1f"),
+        Column("soc", "die", ".1f"), Column("hottest", "hot", ".1f"), "probes", "pressure",
+        "verdict",
+    )  # fmt: skip
     rows = [vars(row) | {"probes": row.probes or None} for row in survey.rows()]
     table = Table("temperature sensors, °C", columns, rows)
     return Group(table.rich(style, width=output.console().width), survey.verdict())

@@ -22,7 +22,7 @@ def screen(record: "TuningRecord", feature_bytes: int) -> Iterator[Part]:
         Column("planned_bytes", "planned", formats.mib),
         Column("measured_bytes", "measured", formats.mib),
         Column("process_bytes", "process", formats.mib),
-    )
+    )  # fmt: skip
     peak = record.formula.peak
     yield Table(
         f"{record.budget} {record.channels}, {record.features} features, {record.precision}"

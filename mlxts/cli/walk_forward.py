@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxts.cli.output import Note, Part, note, render
-from mlxts.tables import Column, Table, ranged, with_ends
+from mlxts.tables import Table, ranged, with_ends
 
 if TYPE_CHECKING:
     from mlxts.config.experiment import ExperimentConfig
@@ -118,7 +118,7 @@ def _tables(title: str, rows: dict[str, Figures], *, regression: bool) -> Iterat
         | {f"har_{key}": value for key, value in with_ends(models.get(BASELINE, {})).items()}
         for name, models in rows.items()
     ]
-    yield Table(title, (Column("scored"), *columns), cells)
+    yield Table(title, ("scored", *columns), cells)
     for name, models in rows.items():
         if reason := models[runs.MODEL].get("not_estimable"):
             yield Note(f"{name}: not estimable, part of no claim: {reason}.")

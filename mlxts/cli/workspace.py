@@ -67,13 +67,9 @@ def status(as_json: JsonOption = False) -> None:
         for h in found.headers
     ]
     columns = (
-        Column("workstream", " "),
-        Column("name"),
-        Column("status"),
-        Column("focus", "where it stands"),
-        Column("holds"),
-        Column("waits for"),
-    )
+        Column("workstream", " "), "name", "status", Column("focus", "where it stands"),
+        "holds", "waits for",
+    )  # fmt: skip
     warnings = [Note(f"warning: {change}") for change in changed]
     render(result, as_json, [Table("Workstreams", columns, rows), *warnings])
 
@@ -248,13 +244,13 @@ def phase(
     phases = [phase.model_dump(mode="json") for phase in context.load(root).phases.header.phases]
     columns = (
         Column("id", "phase"),
-        Column("name"),
-        Column("status"),
+        "name",
+        "status",
         Column(
             "stages", form=lambda stages: "\n".join(f"{s['name']} ({s['status']})" for s in stages)
         ),
-        Column("note"),
-    )
+        "note",
+    )  # fmt: skip
     render({"phases": phases}, as_json, Table("Phases", columns, phases))
 
 

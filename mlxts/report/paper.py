@@ -28,6 +28,7 @@ from mlxts.files import finite, write_json, write_text
 from mlxts.formats import million, percent
 from mlxts.protocol import BASELINE, TASKS
 from mlxts.report import paper_tables
+from mlxts.report.columns import NUMBERS
 from mlxts.report.scored import CELL, Scored, scored
 from mlxts.report.section import Section
 from mlxts.scaling import axes, config_diff, ledger, verdict
@@ -258,7 +259,7 @@ def _section(
     record: dict[str, Any],
     key: str,
     title: str,
-    columns: Sequence[str],
+    keys: Sequence[str],
     *,
     text: str = "",
     missing: str = "",
@@ -266,7 +267,7 @@ def _section(
     """The rows of `record[key]` and what to say of them, or that there are none."""
     if not record[key]:
         return Section(key, title, missing=[missing])
-    tables = [paper_tables.table(title, columns, record[key])]
+    tables = [paper_tables.table(title, keys, record[key])]
     return Section(key, title, text=[text] if text else (), tables=tables)
 
 
@@ -352,9 +353,7 @@ class _Row(json_files.Shape):
     @model_validator(mode="after")
     def _holds_numbers(self) -> Self:
         for key, value in (self.model_extra or {}).items():
-            if key in paper_tables.NUMBERS and not (
-                value is None or isinstance(value, int | float)
-            ):
+            if key in NUMBERS and not (value is None or isinstance(value, int | float)):
                 raise ValueError(f"{key}: {value!r} is no number")
         return self
 

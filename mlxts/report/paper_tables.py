@@ -8,57 +8,13 @@ from typing import Any
 
 from mlxts.evaluation import comparison
 from mlxts.protocol import BASELINE
-from mlxts.tables import Column, Table, ranged
-
-_HAR = BASELINE.upper()
-_COLUMNS = {
-    column.key: column
-    for column in (
-        ranged("against_main", "minus the strict model's loss", "+.4f"),
-        ranged("auc", "AUC", ".3f"),
-        Column("auc_har", f"{_HAR}'s AUC", ".3f"),
-        Column("axis", "along"),
-        Column("base_rate", "base rate", ".1%"),
-        Column("budget"),
-        Column("cell"),
-        Column("change", "what differs"),
-        Column("dates", "days"),
-        ranged("difference", "minus the reference's", "+.4f"),
-        Column("epoch", "best after epochs", ".1f"),
-        Column("extrapolation", "foresight", "+.2f"),
-        ranged("gain", "gain per decade", "+.4f"),
-        Column("horizon", "H, days"),
-        Column("loss", "PatchTST's loss", ".4f"),
-        Column("loss_har", f"{_HAR}'s loss", ".4f"),
-        Column("loss_linear", "linear's loss", ".4f"),
-        Column("loss_prior", "base rate's loss", ".4f"),
-        Column("margin", "margin", ".4f"),
-        Column("n"),
-        Column("n_eff", "n_eff", ".0f"),
-        Column("n_total", "parameters"),
-        Column("origins"),
-        Column("reason", "why"),
-        Column("said", "verdict"),
-        Column("samples", "training samples"),
-        Column("seed"),
-        Column("seeds"),
-        Column("settings"),
-        Column("sizes"),
-        ranged("skill", "skill over the reference", "+.1%"),
-        ranged("skill_har", f"skill over {_HAR}", "+.1%"),
-        Column("verdict"),
-    )
-}
-NUMBERS = {key for key, column in _COLUMNS.items() if column.form} | {
-    "n", "samples", "n_total", "dates",
-}  # fmt: skip
+from mlxts.report.columns import columns
+from mlxts.tables import Table
 
 
 def table(title: str, keys: Sequence[str], rows: Sequence[dict[str, Any]]) -> Table:
     """Rows in the columns of `keys`."""
-    return Table(
-        title, [_COLUMNS[key] for key in keys], [_against_a_reference(row) for row in rows]
-    )
+    return Table(title, columns(*keys), [_against_a_reference(row) for row in rows])
 
 
 def _against_a_reference(row: dict[str, Any]) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def table(record: dict[str, Any]) -> Table:
         name=NAME,
         title="Verdicts on planted gains",
         columns=(
-            Column("sample"),
+            "sample",
             Column("gain", "planted, nats per decade", ".4f"),
             *(Column(word, word, ".1%") for word in WORDS),
             Column("smallest", f"seen in {POWER:.0%} from", ".4f"),

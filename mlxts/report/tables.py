@@ -7,28 +7,19 @@ from typing import Any
 from mlxts import protocol
 from mlxts.evaluation import comparison as evaluated
 from mlxts.evaluation import estimability, runs
-from mlxts.formats import difference, loss, percent
-from mlxts.protocol import BASELINE, REFERENCES
+from mlxts.formats import percent
+from mlxts.protocol import REFERENCES
 from mlxts.report.collect import Along, Material, Run
+from mlxts.report.columns import HAR, columns
 from mlxts.report.scored import CELL, Scored
 from mlxts.scaling import results
 from mlxts.scaling import verdict as verdicts
-from mlxts.tables import Column, Table, ranged, with_ends
+from mlxts.tables import Column, Table, with_ends
 
-HAR = BASELINE.upper()
-MODE = Column("mode")
-_CELL = (
-    Column("task"), Column("timescale"), Column("horizon", "H, days"),
-)  # fmt: skip
 _CONFIGURATION = (
-    Column("budget"), Column("data"), Column("features"),
-    Column("fraction", "history", "g"), Column("settings"), MODE,
+    "task", "timescale", "horizon", "budget", "data", "features", "fraction", "settings", "mode",
 )  # fmt: skip
-
-
-_REFERENCES = tuple(
-    Column(f"loss_{name}", f"{evaluated.title(name)}'s loss", loss) for name in REFERENCES
-)
+_REFERENCES = [f"loss_{name}" for name in REFERENCES]
 
 
 def _said(row: dict[str, Any]) -> dict[str, Any]:
@@ -78,14 +69,14 @@ def _laws(name: str, title: str, rows: list[dict[str, Any]]) -> Table:
         name=name,
         title=title,
         columns=(
-            Column("cell"),
-            MODE,
+            "cell",
+            "mode",
             Column("family", "law"),
-            Column("formula"),
-            Column("chosen"),
+            "formula",
+            "chosen",
             Column("selection_frequency", "chosen in", ".0%"),
             Column("extrapolation_error", "error", ".4f"),
-            Column("parameter"),
+            "parameter",
             Column("value", "value", ".3g", ("low", "high")),
         ),
         rows=[row | {"mode": results.mode_of(row["cell"])} for row in results.flat_laws(rows)],
@@ -115,26 +106,25 @@ def skill(scored: Sequence[Scored], split: str = "") -> Table:
     table = Table(
         name="skill",
         title="Every configuration against its reference",
-        columns=(
-            *_CELL,
+        columns=columns(
             *_CONFIGURATION,
-            ranged("skill", "skill", "+.1%"),
-            Column("said", "verdict"),
-            ranged("difference", "minus reference", difference),
-            Column("loss", "loss", loss),
+            "skill",
+            "said",
+            "difference",
+            "loss",
             *_REFERENCES,
-            ranged("skill_har", f"skill over {HAR}", "+.1%"),
-            Column("seeds"),
-            Column("n"),
-            Column("n_eff", "n_eff", ".0f"),
-            Column("n_total", "parameters"),
-            Column("samples"),
+            "skill_har",
+            "seeds",
+            "n",
+            "n_eff",
+            "n_total",
+            "samples",
         ),
         rows=[_said(one.row()) for one in scored],
         note=(
             "Mean over seeds. The reference is the better of HAR and linear, a ridge regression on "
             "HAR's log ranges and the same features at the decision bar, by cross-validation "
-            "within training; minus reference: below zero is better; skill: 1 − loss / the "
+            "within training; minus the reference's: below zero is better; skill: 1 − loss / the "
             "reference's loss. In brackets 95 % block-bootstrap intervals, paired by date; "
             "with several seeds they include seed variance. n_eff: how many "
             "independent samples would know the loss as well."
@@ -148,14 +138,7 @@ def years(material: Material) -> Table:
     return Table(
         name="years",
         title="Skill by year",
-        columns=(
-            *_CELL,
-            *_CONFIGURATION,
-            Column("year", "year", "d"),
-            Column("n"),
-            Column("loss", "loss", loss),
-            ranged("skill", "skill", "+.1%"),
-        ),
+        columns=columns(*_CONFIGURATION, "year", "n", "loss", "skill"),
         rows=[row for one in material.scored if not one.obstacle for row in one.years()],
     )
 
@@ -171,17 +154,21 @@ def evidence(material: Material) -> Table:
         name="base_rates",
         title="Base rates and estimability",
         columns=(
-            *_CELL,
-            Column("mode"),
-            Column("n"),
-            Column("n_pos", "positives"),
-            Column("base_rate", "base rate", ".1%"),
-            Column("clusters"),
-            Column("loss_prior", "base rate's loss", loss),
-            *_REFERENCES,
-            Column("reference"),
-            Column("margin", "margin", loss),
-            Column("estimable"),
+            *columns(
+                "task",
+                "timescale",
+                "horizon",
+                "mode",
+                "n",
+                "n_pos",
+                "base_rate",
+                "clusters",
+                "loss_prior",
+                *_REFERENCES,
+                "reference",
+                "margin",
+                "estimable",
+            ),
             Column("why", "why not"),
         ),
         rows=[
@@ -224,31 +211,31 @@ def every_run(material: Material) -> Table:
     return Table(
         name="runs",
         title="Every run",
-        columns=(
-            Column("run"),
-            MODE,
-            Column("seed"),
-            Column("n_total", "parameters"),
-            Column("n_body", "encoder"),
-            Column("features"),
-            Column("samples"),
-            Column("epochs", "epochs", ".1f"),
-            Column("flops", "FLOP", ".2e"),
-            Column("seconds", "training, s", ".0f"),
-            Column("n_eff", "n_eff", ".0f"),
-            ranged("log_loss", "log loss", ".4f"),
-            ranged("auc", "AUC", ".3f"),
-            Column("average_precision", "AP", ".3f"),
-            Column("brier", "Brier", ".4f"),
-            Column("ece", "ECE", ".3f"),
-            Column("accuracy", "accuracy", ".3f"),
-            Column("precision", "precision", ".3f"),
-            Column("recall", "recall", ".3f"),
-            ranged("rmse", "RMSE", ".5f"),
-            Column("r2", "R²", "+.3f"),
-            Column("range", "predictions"),
-            Column("collapsed"),
-            Column("verdict"),
+        columns=columns(
+            "run",
+            "mode",
+            "seed",
+            "n_total",
+            "n_body",
+            "features",
+            "samples",
+            "epochs",
+            "flops",
+            "seconds",
+            "n_eff",
+            "log_loss",
+            "auc",
+            "average_precision",
+            "brier",
+            "ece",
+            "accuracy",
+            "precision",
+            "recall",
+            "rmse",
+            "r2",
+            "range",
+            "collapsed",
+            "verdict",
         ),
         rows=[_run(run, described[run.id]) for run in material.runs],
         note=(

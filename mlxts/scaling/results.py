@@ -74,19 +74,14 @@ def verdicts(judged: Judged, axis: str) -> Table:
     return Table(
         f"Verdicts along {axis}",
         (
-            (Column("name", "cell"), Column("mode")),
+            (Column("name", "cell"), "mode"),
             (Column("said", "verdict"), Column("reason", "why")),
             (
                 Column("gain", "gain per decade", difference, ("interval_low", "interval_high")),
-                Column("unit"),
+                "unit",
             ),
-            (Column("margin", form=loss), Column("p"), Column("q")),
-            (
-                Column("sizes"),
-                Column("seeds"),
-                Column("dates"),
-                Column("extrapolation", "foresight", "+.2f"),
-            ),
+            (Column("margin", form=loss), "p", "q"),
+            ("sizes", "seeds", "dates", Column("extrapolation", "foresight", "+.2f")),
         ),
         rows,
         note=(
@@ -116,7 +111,7 @@ def comparisons(compared: Mapping[str, Comparison], tables: Sequence[LossTable])
     return Table(
         "Sizes against the reference and against each other",
         (
-            (Column("cell"), Column("mode")),
+            ("cell", "mode"),
             Column("p_superior", "p: none beats the reference"),
             Column("superior", "beat the reference"),
             Column("best", "may be the best"),
@@ -135,7 +130,7 @@ def mixed_slopes(model: Mixed, mode: str) -> Table:
         (
             Column("at", "other sizes at"),
             Column("slope", "skill per decade of parameters", "+.4f", ("low", "high")),
-            Column("mode"),
+            "mode",
         ),
         [
             {
