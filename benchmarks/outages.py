@@ -69,7 +69,9 @@ class Scene:
         environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **self.environment}
         environment["MLXTS_LOCKS"] = str(self.home / "locks")  # whoever else trains here
         if self.apart:
-            environment["XDG_CACHE_HOME"] = str(_cache(self.home / f"cache{number}"))
+            environment["XDG_CACHE_HOME"] = environment["XDG_STATE_HOME"] = str(
+                _cache(self.home / f"cache{number}")
+            )
         process = subprocess.Popen(
             command, cwd=self.home, env=environment, text=True,
             stdout=subprocess.DEVNULL, stderr=(self.home / f"said{number}").open("a"),
@@ -309,7 +311,7 @@ BENCHMARK = Benchmark(
     },
     notes=(
         f"Heartbeats every {INTERVAL} s, a timeout of {TIMEOUT} s; a stopped worker sleeps for "
-        f"{2 * TIMEOUT + 4} s. Machines are told apart by their cache folders; clocks are set by "
+        f"{2 * TIMEOUT + 4} s. Machines are told apart by their state folders; clocks are set by "
         "libfaketime.",
     ),
 )

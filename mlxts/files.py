@@ -49,9 +49,19 @@ def runs_folder() -> Path:
     return outputs_folder() / "runs"
 
 
+def state_folder() -> Path:
+    """What belongs to this user and machine and to no workspace, and must last: below
+    XDG_STATE_HOME if set, else `~/Library/Application Support` on macOS and `~/.local/state`
+    elsewhere."""
+    usual = Path("Library", "Application Support")
+    if sys.platform != "darwin":
+        usual = Path(".local", "state")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / usual) / "mlxts"
+
+
 def cache_folder() -> Path:
-    """What belongs to this user and machine and to no workspace: below XDG_CACHE_HOME if set, else
-    `~/Library/Caches` on macOS and `~/.cache` elsewhere."""
+    """What can be made again, and what a system may remove (macOS does): below XDG_CACHE_HOME if
+    set, else `~/Library/Caches` on macOS and `~/.cache` elsewhere."""
     usual = Path("Library", "Caches") if sys.platform == "darwin" else Path(".cache")
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / usual) / "mlxts"
 

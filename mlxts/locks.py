@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mlxts.errors import StorageError
-from mlxts.files import cache_folder
+from mlxts.files import state_folder
 
 _USER_INFO = re.compile(r"(?s)(?<=://).*@")
 _PASSWORD = re.compile(r"(?is)((?:password|passwd|pwd)\s*=).*")
@@ -41,9 +41,12 @@ class Holder:
 
 
 def folder() -> Path:
-    """Where locks lie that all workspaces of a user share: `MLXTS_LOCKS`, or the user's cache."""
+    """Where locks lie that all workspaces of a user share: `MLXTS_LOCKS`, or the user's state.
+
+    A lock whose file were removed, as caches are, would be held by two.
+    """
     given = os.environ.get("MLXTS_LOCKS")
-    return Path(given) if given else cache_folder() / "locks"
+    return Path(given) if given else state_folder() / "locks"
 
 
 @contextmanager

@@ -101,16 +101,18 @@ def test_a_lock_of_another_user_says_whose_it_is(
         pass
 
 
-@pytest.mark.parametrize(("system", "folder"), [("darwin", "Library/Caches"), ("linux", ".cache")])
-def test_locks_lie_in_the_users_cache_which_nobody_cleans_after_days(
+@pytest.mark.parametrize(
+    ("system", "folder"), [("darwin", "Library/Application Support"), ("linux", ".local/state")]
+)
+def test_locks_lie_in_the_users_state_which_no_system_cleans_up(
     system: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLXTS_LOCKS")
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(files.sys, "platform", system)
     assert locks.folder() == tmp_path / folder / "mlxts" / "locks"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
     assert locks.folder() == tmp_path / "other" / "mlxts" / "locks"
 
 

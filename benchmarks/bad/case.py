@@ -65,7 +65,8 @@ class Bench:
         """Judge one.
 
         refused: an exit code other than 0 and one line. told: done, with a word about it.
-        mended: every file is there again as it was. not read: the outcome is the one of the
+        mended: every file is there again as it was, but for those that the call writes anyway,
+        and what was damaged among them. not read: the outcome is the one of the
         undamaged workspace. accepted: none of these.
         """
         folder = self._fresh()
@@ -82,8 +83,12 @@ class Bench:
         litter = tuple(sorted(str(p.relative_to(folder)) for p in folder.rglob(".*.tmp*")))
         after = _state(folder)
         judged = self._judged(case, name, outcome, before, after)
-        if judged == "accepted" and whole.items() <= after.items() and before != whole:
-            judged = "mended"
+        if judged == "accepted" and before != whole:
+            _, written = self._undamaged(tuple(case.arguments))
+            kept = {
+                n: what for n, what in whole.items() if n not in written or before.get(n) != what
+            }
+            judged = "mended" if kept.items() <= after.items() else judged
         return Ended(case, judged, outcome, litter)
 
     def _judged(

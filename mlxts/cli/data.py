@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlxts import formats
 from mlxts.cli import cells, controls, register
 from mlxts.cli.output import JsonOption, Part, note, render, say
 from mlxts.tables import Column, Table
@@ -198,7 +199,7 @@ def verify(as_json: JsonOption = False) -> None:
         result = store.verify(show)
     for path in result.unregistered:
         note(f"warning: {path} is in no manifest; register it or delete it")
-    sentence = f"{result.checked} files are what the manifests say"
+    sentence = f"{formats.count(result.checked, 'file')} checked: as the manifests say"
     render({"ok": result.ok} | vars(result), as_json, sentence if result.ok else ())
     result.require()
 
@@ -294,15 +295,16 @@ def _store_all(
             note(f"{symbol}: this content is registered already and a newer one is in use")
         elif former and (former.first < artifact.first or artifact.last < former.last):
             note(
-                f"{symbol}: used from now on instead of {former.rows:,} rows, {former.first} to "
-                f"{former.last}, which cover days that these do not; the others are used again "
-                f"with data.pinned: {{{symbol}: {former.sha256}}}"
+                f"{symbol}: used from now on instead of {formats.count(former.rows, 'row')}, "
+                f"{former.first} to {former.last}, which cover days that these do not; the others "
+                f"are used again with data.pinned: {{{symbol}: {former.sha256}}}"
             )
         told = [f"{w.rule}: {w}" for w in warnings]
         stored.append(artifact.record() | {"warnings": told, "notes": list(fetched.notes)})
         if not as_json:
             say(
-                f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.first} to {artifact.last}, "
+                f"{artifact.dataset}: {formats.count(artifact.rows, 'row')}, "
+                f"{artifact.first} to {artifact.last}, "
                 f"{artifact.path}"
             )
     render({"artifacts": stored, "errors": [str(error) for error in failures]}, as_json, ())

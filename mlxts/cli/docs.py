@@ -41,7 +41,8 @@ def check(as_json: JsonOption = False) -> None:
         as_json,
         [
             *map(str, problems),
-            f"{checked} documents checked, {formats.count(len(problems), 'problem')}",
+            f"{formats.count(checked, 'document')} checked, "
+            f"{formats.count(len(problems), 'problem')}",
         ],
     )
     if problems:

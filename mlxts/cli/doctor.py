@@ -91,7 +91,8 @@ def _verify(root: "Path | None", unfit: "list[Unfit]", as_json: bool) -> None:
                 Note(f"{path} is not registered; `mlxts data register-raw` adds it")
                 for path in files.unregistered
             ),
-            f"{files.checked} files are what the manifests say; {len(_versions())} packages found.",
+            f"{formats.count(files.checked, 'file')} checked: as the manifests say; "
+            f"{formats.count(len(_versions()), 'package')} found.",
         ]
         if documents is not None:
             screen.append(f"documents and workspace: {formats.count(len(problems), 'problem')}.")

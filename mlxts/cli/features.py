@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlxts import formats
 from mlxts.cli.output import JsonOption, Part, note, render, write_document
 from mlxts.tables import Column, Table
 
@@ -88,7 +89,8 @@ def list_(
         for feature in chosen
     ]
     columns = ("feature", "family", "relation", "unit", "warm-up", "tier")
-    render({"features": rows}, as_json, Table(f"{len(rows)} features", columns, rows))
+    title = formats.count(len(rows), "feature")
+    render({"features": rows}, as_json, Table(title, columns, rows))
 
 
 @features.command()

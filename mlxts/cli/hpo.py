@@ -1,4 +1,4 @@
-"""`hpo`: search hyperparameters within a budget, look at what was found, take the winner."""
+"""`hpo`: search hyperparameters within a budget, list and show studies, export the winner."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -48,7 +48,7 @@ hpo = typer.Typer(
     no_args_is_help=True,
 )
 
-StudyArgument = Annotated[str, typer.Argument(help="A study's name, or the beginning of one.")]
+StudyArgument = Annotated[str, typer.Argument(help="A study's name, or the beginning of loaded.")]
 
 
 @hpo.command("run")
@@ -94,25 +94,27 @@ def run_(
     search = space.read(experiment)
     beat = storages.Heartbeat(heartbeat, heartbeat_timeout)
     with storages.opened(storage, beat, notify=note) as store:
-        one = studies.create(store, experiment, search, name=study, resume=resume)
+        loaded = studies.create(store, experiment, search, name=study, resume=resume)
         with (
             worker_checks.device_to_itself(per_device, wait=wait, notify=note),
             study_screen.make(quiet=quiet, json=as_json) as screen,
         ):
 
             def listen(job: "Job", plan: "Plan") -> "nullcontext[Listener]":
-                screen.begin(snapshot.take(one), CurrentTrial(job.trial.number, job.trial.params))
+                screen.begin(
+                    snapshot.take(loaded), CurrentTrial(job.trial.number, job.trial.params)
+                )
                 return nullcontext(screen)
 
             reason = studies.run_all(
-                one,
+                loaded,
                 store,
                 listen,
                 after_trial=lambda study: screen.end(snapshot.take(study)),
                 timeout=search.timeout,
             )
-        result = {"study": one.study_name, "ended": reason, **_result(one)}
-        render(result, as_json, [f"{one.study_name}: {reason}", *_winner(one)])
+        result = {"study": loaded.study_name, "ended": reason, **_result(loaded)}
+        render(result, as_json, [f"{loaded.study_name}: {reason}", *_winner(loaded)])
     if reason in ("interrupted", "overheated"):
         exit_unless_finished(reason)
 
@@ -129,11 +131,11 @@ def list_(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     with storages.opened(storage, notify=note) as store:
         for name in storages.study_names(store, studies.KIND):
             try:
-                one = studies.load(store, name)
+                loaded = studies.load(store, name)
             except (MlxtsError, LookupError, TypeError, ValueError) as error:
                 note(f"{name} is left out, another version wrote it: {error}")
                 continue
-            now = snapshot.take(one)
+            now = snapshot.take(loaded)
             rows.append(
                 {
                     "study": name,
@@ -160,7 +162,7 @@ def show(
     wait: WaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Importance, the best trials side by side, why others ended, and selection optimism."""
+    """Importance, the best trials side by side, why others ended, and selection bias."""
     from mlxts import console
     from mlxts.search import analysis, worker_checks
     from mlxts.search import storage as storages
@@ -168,19 +170,19 @@ def show(
     from mlxts.search.jobs import TrialInterrupted
 
     with storages.opened(storage, notify=note) as store:
-        one = studies.load(store, study)
+        loaded = studies.load(store, study)
         if rerun_seeds:
             try:
                 with (
                     worker_checks.device_to_itself(per_device, wait=wait, notify=note),
                     console.make(json=as_json) as report,
                 ):
-                    analysis.rerun(one, rerun_seeds, emit=report)
+                    analysis.rerun(loaded, rerun_seeds, emit=report)
             except TrialInterrupted as interrupted:
                 note(f"{interrupted.status}: {interrupted.message}")
                 exit_unless_finished(interrupted.status)
-        result = {"study": one.study_name, **_result(one), **_analysis(one, top)}
-        render(result, as_json, _analysis_screen(one, result))
+        result = {"study": loaded.study_name, **_result(loaded), **_analysis(loaded, top)}
+        render(result, as_json, _analysis_screen(loaded, result))
 
 
 @hpo.command()
@@ -200,53 +202,53 @@ def best(
     from mlxts.search import study as studies
 
     with storages.opened(storage, notify=note) as store:
-        one = studies.load(store, study)
-        leader, configuration = studies.winner(one)
+        loaded = studies.load(store, study)
+        leader, configuration = studies.winner(loaded)
         if write is not None:
             if write.exists():
                 raise ConfigError(f"{write} exists; choose another name")
             named = configuration.model_copy(update={"name": write.stem})
             heading = (
-                f"# The winner of {one.study_name}: trial {leader.number}, validation loss "
+                f"# The winner of {loaded.study_name}: trial {leader.number}, validation loss "
                 f"{leader.value:.6f}.\n# {spelled(leader.params)}\n"
             )
             write_text(write, heading + named.to_yaml())
         written = {"config": configuration.model_dump(mode="json"), "written": write}
         advice = [f"written to {write}; train it with: mlxts train {write}"] if write else []
-        render({**_result(one), **written}, as_json, [*_winner(one), *advice])
+        render({**_result(loaded), **written}, as_json, [*_winner(loaded), *advice])
 
 
-def _result(one: "optuna.Study") -> dict[str, Any]:
+def _result(study: "optuna.Study") -> dict[str, Any]:
     from mlxts.search import objective
     from mlxts.search import study as studies
 
-    leader = studies.best(one)
-    trials = [objective.describe(trial) for trial in one.get_trials(deepcopy=False)]
+    leader = studies.best(study)
+    trials = [objective.describe(trial) for trial in study.get_trials(deepcopy=False)]
     return {"best": objective.describe(leader) if leader else None, "trials": trials}
 
 
-def _analysis(one: "optuna.Study", count: int) -> dict[str, Any]:
+def _analysis(study: "optuna.Study", count: int) -> dict[str, Any]:
     from dataclasses import asdict
 
     from mlxts.search import analysis
 
-    bias = analysis.selection_bias(one)
+    bias = analysis.selection_bias(study)
     derived = ("mean", "error", "optimism", "against_baseline", "better")
     return {
-        "top": [trial.number for trial in analysis.top(one, count)],
-        "importance": [asdict(row) for row in analysis.importance(one)],
-        "spread": analysis.spread(one),
+        "top": [trial.number for trial in analysis.top(study, count)],
+        "importance": [asdict(row) for row in analysis.importance(study)],
+        "spread": analysis.spread(study),
         "optimism": bias and {**asdict(bias), **{key: getattr(bias, key) for key in derived}},
     }
 
 
-def _winner(one: "optuna.Study") -> list[Part]:
+def _winner(study: "optuna.Study") -> list[Part]:
     from mlxts.console.study_progress import spelled
     from mlxts.search import study as studies
 
-    leader = studies.best(one)
+    leader = studies.best(study)
     if leader is None:
-        return [f"no trial is complete yet; `mlxts hpo show {one.study_name}` says why"]
+        return [f"no trial is complete yet; `mlxts hpo show {study.study_name}` says why"]
     return [
         f"best: trial {leader.number}, validation loss {formats.loss(leader.value)}",
         f"      {spelled(leader.params)}",
@@ -254,47 +256,40 @@ def _winner(one: "optuna.Study") -> list[Part]:
     ]
 
 
-def _analysis_screen(one: "optuna.Study", result: dict[str, Any]) -> Iterator[Part]:
+def _analysis_screen(study: "optuna.Study", result: dict[str, Any]) -> Iterator[Part]:
     from mlxts.search import analysis
 
-    yield from _top(one.study_name, result)
+    yield from _top(study.study_name, result)
     if result["importance"]:
         columns = (
-            Column("name", "dimension"),
-            Column("mean", "share", ".1%"),
-            Column("range", "over seeds"),
-            Column("bar", " "),
-        )
+            Column("name", "dimension"), Column("mean", "share", ".1%"),
+            Column("range", "over seeds"), Column("bar", " "),
+        )  # fmt: skip
         rows = [
-            row
-            | {
-                "range": f"{row['low']:.1%} to {row['high']:.1%}",
-                "bar": "█" * round(20 * row["mean"]),
-            }
+            row | {"range": f"{row['low']:.1%} to {row['high']:.1%}", "bar": _bar(row["mean"])}
             for row in result["importance"]
         ]
         yield Table("Importance (fANOVA), share of variance", columns, rows)
         yield Note(
-            f"Over {analysis.IMPORTANCE_SEEDS} seeds of the forest; how few trials there are is "
-            "not in that range."
+            f"Over {analysis.IMPORTANCE_SEEDS} seeds of the forest; the range leaves out the "
+            "uncertainty of few trials."
         )
     else:
-        yield Note(f"Importance needs {analysis.ENOUGH} complete trials with different values.")
+        yield Note(f"Importance needs {analysis.MIN_TRIALS} complete trials with different values.")
     yield from _reasons(result)
     if result["top"]:
-        yield from _selection_bias(analysis.selection_bias(one), one.study_name)
+        yield from _selection_bias(analysis.selection_bias(study), study.study_name)
 
 
 def _top(name: str, result: dict[str, Any]) -> Iterator[Part]:
-    """The best trials side by side, one column each dimension, and below how they lie."""
+    """The best trials side by side, one column each dimension, and the ranges that they cover."""
     if not result["top"]:
         yield Note("No trial is complete.")
         return
     trials = {trial["trial"]: trial for trial in result["trials"]}
     rows = [trials[number] | trials[number]["params"] for number in result["top"]]
     dimensions = [Column(key, key, formats.three_digits) for key in rows[0]["params"]]
-    columns = ("trial", "value", *dimensions)
-    yield Table(f"{name}: the best {len(rows)}", columns, rows)
+    yield Table(f"{name}: the best {len(rows)}", ("trial", "value", *dimensions), rows)
     spread = [
         [key, *(" to ".join(map(formats.three_digits, ends)) for ends in ranges.values())]
         for key, ranges in result["spread"].items()
@@ -307,55 +302,58 @@ def _reasons(result: dict[str, Any]) -> Iterator[Part]:
     """Why trials were not trained to their end, as often as it happened."""
     from collections import Counter
 
-    from mlxts.search import objective
+    from mlxts.search.objective import DUPLICATE, REASON
 
     reasons = Counter(
-        (row[objective.REASON] or "not said").split(":")[0]
-        for row in result["trials"]
-        if row["state"] == "pruned"
+        (trial[REASON] or "no reason given").split(":")[0]
+        for trial in result["trials"]
+        if trial["state"] == "pruned"
     )
-    twins = sum(row[objective.DUPLICATE] is not None for row in result["trials"])
     if reasons:
         headings = ("reason", "trials")
         yield Table.of("Not trained to the end", headings, sorted(reasons.items()))
-    if twins:
+    if twins := sum(trial[DUPLICATE] is not None for trial in result["trials"]):
         yield Note(f"Suggested again, and not trained again: {formats.count(twins, 'trial')}.")
 
 
 def _selection_bias(bias: "SelectionBias | None", name: str) -> Iterator[Part]:
+    from collections import Counter
+
     from mlxts.evaluation import comparison
 
     if bias is None:
         yield Note(
-            "The best of many values is too good: it was chosen for its luck as well. "
-            f"See by how much: mlxts hpo show {name} --rerun-seeds 5"
+            "The best of many values is too low, because it was selected. Measure by how much: "
+            f"mlxts hpo show {name} --rerun-seeds 5"
         )
         return
     verdicts = [comparison.against(rerun.verdict, rerun.reference) for rerun in bias.reruns]
-    rows = [
-        {"run": "as selected", "value": bias.selected},
-        *(
-            vars(rerun) | {"run": f"seed {rerun.seed}", "verdict": verdict}
-            for rerun, verdict in zip(bias.reruns, verdicts, strict=True)
-        ),
-        {"run": "mean of re-runs", "value": bias.mean},
+    reruns = [
+        vars(rerun) | {"run": f"seed {rerun.seed}", "verdict": verdict}
+        for rerun, verdict in zip(bias.reruns, verdicts, strict=True)
     ]
-    columns = (
-        "run", "value", Column("loss", "scored rows"), Column("baseline", "best baseline"),
-        "verdict",
+    yield Table(
+        "Selection bias: the winner trained again with other seeds",
+        (
+            "run", "value", Column("loss", "scored rows"), Column("baseline", "best baseline"),
+            "verdict",
+        ),
+        [
+            {"run": "as selected", "value": bias.selected},
+            *reruns,
+            {"run": "mean of re-runs", "value": bias.mean},
+        ],
     )  # fmt: skip
-    yield Table("Selection optimism: the winner trained again with other seeds", columns, rows)
     known = formats.known(bias.error)
     error = f" (standard error {formats.loss(bias.error)})" if known else ""
-    difference = formats.difference(bias.optimism)
-    yield f"optimism {difference}{error}: how much the selected value flatters"
+    yield f"optimism of the selected value {formats.difference(bias.optimism)}{error}"
     if bias.against_baseline is not None:
-        counts = ", ".join(
-            f"{verdict}: {verdicts.count(verdict)}"
-            for verdict in dict.fromkeys(verdicts)
-            if verdict
-        )
+        counts = ", ".join(f"{verdict}: {n}" for verdict, n in Counter(verdicts).items() if verdict)
+        better = "better than" if bias.better else "not better than"
         difference = formats.difference(bias.against_baseline)
         yield f"re-runs against the best baseline: {difference}"
-        comparative = "better than" if bias.better else "not better than"
-        yield f"by their 95 % intervals {comparative} the reference ({counts})"
+        yield f"by their 95 % intervals {better} the reference ({counts})"
+
+
+def _bar(share: float, width: int = 20) -> str:
+    return "█" * round(share * width)

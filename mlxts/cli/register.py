@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlxts import formats
 from mlxts.cli.output import JsonOption, render
 
 if TYPE_CHECKING:
@@ -41,5 +42,5 @@ def register_processed(
 
 
 def _show_registered(artifact: "Artifact", as_json: bool) -> None:
-    sentence = f"{artifact.dataset}: {artifact.rows:,} rows, {artifact.path}"
-    render(artifact.record(), as_json, sentence)
+    rows = formats.count(artifact.rows, "row")
+    render(artifact.record(), as_json, f"{artifact.dataset}: {rows}, {artifact.path}")

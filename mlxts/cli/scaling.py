@@ -122,8 +122,9 @@ def ledger(
         (Column("epochs", "epochs", ".1f"), Column("flops", "FLOPs", ".2g"), "mode"),
     )
     result = {"ledger": str(path), "rows": built.height, "runs": rows.to_dicts()}
-    advice = f"{built.height:,} rows in {path}; `mlxts scaling ledger --columns` explains them"
-    table = Table(f"{rows.height} runs, {split}", shown, result["runs"])
+    count = formats.count(built.height, "row")
+    advice = f"{count} in {path}; `mlxts scaling ledger --columns` explains them"
+    table = Table(f"{formats.count(rows.height, 'run')}, {split}", shown, result["runs"])
     render(result, as_json, [table, Note(advice)])
 
 
@@ -305,7 +306,8 @@ def _laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> Table:
     ]
     return Table(
         f"{cell.name}: loss along {axis}\n"
-        f"{len(cell.rungs)} sizes, {len(cell.sizes)} runs, {len(cell.dates)} dates; "
+        f"{formats.count(len(cell.rungs), 'size')}, {formats.count(len(cell.sizes), 'run')}, "
+        f"{formats.count(len(cell.dates), 'date')}; "
         f"reference {reference}",
         (
             ("law", "formula"),

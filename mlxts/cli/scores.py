@@ -150,9 +150,12 @@ def details_screen(details: Figures, model: str) -> Iterator[Part]:
 
 
 def against(figures: Figures) -> str:
-    """The heading of a column of differences: which reference the models are compared with."""
+    """The heading of a column of differences: which reference the models are compared with,
+    if there is one."""
     from mlxts.evaluation import comparison
 
+    if "reference" in figures and figures["reference"] is None:
+        return "no reference"
     return f"against {comparison.title(comparison.reference(figures))}"
 
 

@@ -53,17 +53,17 @@ def plan(
     """Every run: parameters, operations, memory, time, and whether it is done. Writes nothing."""
     from mlxts.search import cost_estimate, sweep_config, worker_checks
 
-    wanted = sweep_config.load(config)
-    points = wanted.points()
-    states, hashes = _begun(wanted, storage)
+    definition = sweep_config.load(config)
+    points = definition.points()
+    states, hashes = _begun(definition, storage)
     estimates = cost_estimate.estimate(
         points,
         hashes or worker_checks.pins(point.config for point in points),
         timed=timed,
         progress=lambda text: None if as_json else note(f"{text} ..."),
     )
-    rows = [_planned(one, states.get(one.point.label)) for one in estimates]
-    render({"sweep": wanted.name, "runs": rows}, as_json, _plan_screen(wanted, rows))
+    rows = [_planned(cost, states.get(cost.point.label)) for cost in estimates]
+    render({"sweep": definition.name, "runs": rows}, as_json, _plan_screen(definition, rows))
 
 
 @sweep.command()
@@ -85,10 +85,10 @@ def run(
     from mlxts.search import sweep as sweeps
     from mlxts.search import sweep_config
 
-    wanted = sweep_config.load(config)
+    definition = sweep_config.load(config)
     beat = storages.Heartbeat(heartbeat, heartbeat_timeout)
     with storages.opened(storage, beat, notify=note) as store:
-        study = sweeps.create(store, wanted)
+        study = sweeps.create(store, definition)
         if retry_failed:
             note(
                 f"{formats.count(sweeps.retry_failed(study, store), 'failed run')} put back to wait"
@@ -114,27 +114,27 @@ def status(
     from mlxts.search import sweep as sweeps
     from mlxts.search import sweep_config
 
-    wanted = sweep_config.load(config)
+    definition = sweep_config.load(config)
     with storages.opened(storage, notify=note) as store:
-        study = sweeps.find(store, wanted)
+        study = sweeps.find(store, definition)
         if study is None:
-            named = f"sweep-{wanted.name}-"
+            named = f"sweep-{definition.name}-"
             alike = [name for name in storages.study_names(store) if name.startswith(named)]
             other = f" ({', '.join(alike)}: begun with other axes or other code)" if alike else ""
             raise SearchError(
-                f"{sweeps.name_of(wanted)} is not in this storage{other}; `mlxts sweep run "
+                f"{sweeps.name_of(definition)} is not in this storage{other}; `mlxts sweep run "
                 f"{config}` begins it"
             )
         if retry_failed:
             note(
                 f"{formats.count(sweeps.retry_failed(study, store), 'failed run')} put back to wait"
             )
-        rows = [_point_row(one) for one in sweeps.points(study)]
+        rows = [_point_row(point) for point in sweeps.points(study)]
     result = {"study": study.study_name, "runs": rows}
     render(result, as_json, _status_screen(study, rows))
 
 
-def _begun(wanted: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, str]]:
+def _begun(definition: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, str]]:
     """The state of each point by its label, and the sha256 of each artifact that it is bound to.
 
     Both are empty where the sweep was not begun; no journal is made for that.
@@ -145,29 +145,29 @@ def _begun(wanted: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, 
     if url is None and not storages.journal_path().exists():
         return {}, {}
     with storages.opened(url, notify=note) as store:
-        study = sweeps.find(store, wanted)
+        study = sweeps.find(store, definition)
         if study is None:
             return {}, {}
-        states = {one.point.label: one.state for one in sweeps.points(study)}
+        states = {point.point.label: point.state for point in sweeps.points(study)}
         return states, study.user_attrs["data"]
 
 
-def _planned(one: "CostEstimate", state: str | None) -> dict[str, Any]:
+def _planned(cost: "CostEstimate", state: str | None) -> dict[str, Any]:
     return {
-        "run": one.point.label,
-        "run_id": one.run_id,
-        "state": "done" if one.done else state or "missing",
-        "n_total": one.n_total,
-        "total_steps": one.total_steps,
-        "flops": one.flops,
-        "memory_bytes": one.memory_bytes,
-        "seconds_per_step": one.seconds_per_step,
-        "seconds": one.seconds,
-        "problem": one.problem,
+        "run": cost.point.label,
+        "run_id": cost.run_id,
+        "state": "done" if cost.done else state or "missing",
+        "n_total": cost.n_total,
+        "total_steps": cost.total_steps,
+        "flops": cost.flops,
+        "memory_bytes": cost.memory_bytes,
+        "seconds_per_step": cost.seconds_per_step,
+        "seconds": cost.seconds,
+        "problem": cost.problem,
     }
 
 
-def _plan_screen(wanted: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Part]:
+def _plan_screen(definition: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Part]:
     columns = (
         Column("run"), Column("n_total", "parameters"),
         Column("flops", "TFLOP", lambda count: formats.three_digits(count / 1e12)),
@@ -180,7 +180,7 @@ def _plan_screen(wanted: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Part]:
         for row in rows
     ]
     yield Table(
-        f"{wanted.name}: {len(rows):,} runs",
+        f"{definition.name}: {formats.count(len(rows), 'run')}",
         columns,
         shown if len(shown) <= _MOST_ROWS else _alike(shown, columns),
     )
@@ -207,21 +207,21 @@ def _alike(rows: list[dict[str, Any]], columns: Sequence[Column]) -> list[Row]:
     ]
 
 
-def _point_row(one: "SweepPoint") -> dict[str, Any]:
+def _point_row(point: "SweepPoint") -> dict[str, Any]:
     from mlxts import protocol
     from mlxts.evaluation import comparison
 
-    owner, reference = one.attribute("owner") or {}, one.attribute("reference")
-    value = one.trial.value if one.trial and one.state == "done" else None
+    owner, reference = point.attribute("owner") or {}, point.attribute("reference")
+    value = point.trial.value if point.trial and point.state == "done" else None
     return {
-        "run": one.point.label,
-        "state": one.state,
+        "run": point.point.label,
+        "state": point.state,
         "loss": value,
-        "verdict": comparison.against(one.attribute("verdict"), reference or protocol.BASELINE),
-        "run_id": one.attribute("run_id"),
-        "machine": owner.get("host") if one.state in ("done", "running", "failed") else None,
-        "failures": one.failures,
-        "why": one.why,
+        "verdict": comparison.against(point.attribute("verdict"), reference or protocol.BASELINE),
+        "run_id": point.attribute("run_id"),
+        "machine": owner.get("host") if point.state in ("done", "running", "failed") else None,
+        "failures": point.failures,
+        "why": point.why,
     }
 
 

@@ -257,13 +257,14 @@ def train_plan(
     as_json: bool = False,
     plan_is_known: bool = False,
     per_device: int = 1,
-    wait: bool = False,
+    wait: bool | None = None,
 ) -> None:
     """Show the plan, unless the reader has just seen it; train, draw and say how it ended.
 
     Args:
         per_device: how many may train on this device without a word about it.
-        wait: until the device is free; else a single run is trained all the same.
+        wait: until the device is free; else a single run is trained all the same. None: the command
+            has no option to wait, and none is advised.
     """
     from mlxts import console, experiment, run_files
     from mlxts.report import run_page
@@ -277,7 +278,8 @@ def train_plan(
             stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, notify=note))
         elif not done_before:
             for other in stack.enter_context(worker_checks.place_on_device(per_device)):
-                note(f"{other} trains on this device; both will take longer (--wait waits for it)")
+                hint = " (--wait waits for it)" if wait is not None else ""
+                note(f"{other} trains on this device; both will take longer{hint}")
         with console.make(quiet=quiet or done_before, json=as_json) as report:
             summary = execute(emit=report)
     if summary["status"] not in experiment.FINISHED:

@@ -1,4 +1,4 @@
-"""What a study looks like right now: what its trials say, and the training of this process."""
+"""The state of a study on the screen: its trials, and the training of this process."""
 
 import time
 from collections import deque

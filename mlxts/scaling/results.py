@@ -10,7 +10,7 @@ import numpy as np
 
 from mlxts.errors import ConfigError
 from mlxts.files import is_name, outputs_folder
-from mlxts.formats import difference, loss, percent
+from mlxts.formats import count, difference, loss, percent
 from mlxts.protocol import BASELINE
 from mlxts.scaling.loss_table import LossTable
 from mlxts.scaling.mixed_effects import Mixed
@@ -126,7 +126,7 @@ def comparisons(compared: Mapping[str, Comparison], tables: Sequence[LossTable])
 def mixed_slopes(model: Mixed, mode: str) -> Table:
     """Slopes of the mixed model over all cells."""
     return Table(
-        f"Mixed model over {model.runs} runs, cells: {model.cells}",
+        f"Mixed model over {count(model.runs, 'run')} in {count(model.cells, 'cell')}",
         (
             Column("at", "other sizes at"),
             Column("slope", "skill per decade of parameters", "+.4f", ("low", "high")),

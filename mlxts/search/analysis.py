@@ -1,8 +1,8 @@
-"""What a study has found, and how much of it is luck.
+"""What a study says: importance of its dimensions, and the selection bias of its best value.
 
-The best of many noisy values is too good: it was chosen for its noise as well. `rerun` trains the
+The best of many noisy values is too low: it was selected for its noise as well. `rerun` trains the
 winner again with other seeds, on the same data and still without the test split; the mean of those
-runs is what the configuration is worth, and what lies between is the selection optimism.
+runs minus the selected value is the optimism of the search.
 """
 
 import math
@@ -18,22 +18,23 @@ from optuna.trial import FrozenTrial, TrialState
 from mlxts import experiment
 from mlxts.evaluation import comparison, runs
 from mlxts.protocol import BASELINE
-from mlxts.search import study, train_validation_data, worker_checks
+from mlxts.search import train_validation_data, worker_checks
 from mlxts.search.jobs import TrialInterrupted
 from mlxts.search.objective import DUPLICATE
+from mlxts.search.study import best, winner
 from mlxts.training import run
 from mlxts.training.events import Listener
 
 RERUNS = "reruns"  # user attribute of a study
 IMPORTANCE_SEEDS = 10
-ENOUGH = 4  # complete trials; below, a forest has nothing to say
+MIN_TRIALS = 4  # complete ones that a forest needs
 
 
 @dataclass(frozen=True)
 class Importance:
     """A dimension's share of the variance of the values (Hutter et al. 2014), over forests.
 
-    The spread over seeds is that of the method alone, a lower bound of what is not known.
+    The spread over seeds is that of the method alone, a lower bound of the uncertainty.
     """
 
     name: str
@@ -59,21 +60,21 @@ class Rerun:
 
 @dataclass(frozen=True)
 class SelectionBias:
-    """Losses: lower is better, so a positive `optimism` says the winner looked too good."""
+    """Losses: lower is better, so a positive `optimism` is selection bias."""
 
     selected: float  # the winner's value in the search
     reruns: tuple[Rerun, ...]
 
     @property
     def mean(self) -> float:
-        return statistics.fmean(one.value for one in self.reruns)
+        return statistics.fmean(rerun.value for rerun in self.reruns)
 
     @property
     def error(self) -> float:
         """Standard error of the mean; NaN for a single re-run."""
         if len(self.reruns) < 2:
             return math.nan
-        return statistics.stdev(one.value for one in self.reruns) / math.sqrt(len(self.reruns))
+        return statistics.stdev(rerun.value for rerun in self.reruns) / math.sqrt(len(self.reruns))
 
     @property
     def optimism(self) -> float:
@@ -86,9 +87,9 @@ class SelectionBias:
         Not minus the reference's: where there is nothing to learn it fits noise itself, and the
         training rate alone is the one to beat.
         """
-        pairs = [(one.loss, one.baseline) for one in self.reruns]
-        known = [loss - base for loss, base in pairs if loss is not None and base is not None]
-        return statistics.fmean(known) if known else None
+        pairs = [(rerun.loss, rerun.baseline) for rerun in self.reruns]
+        differences = [a - b for a, b in pairs if a is not None and b is not None]
+        return statistics.fmean(differences) if differences else None
 
     @property
     def better(self) -> bool:
@@ -96,18 +97,19 @@ class SelectionBias:
 
         A mean below the baseline's alone says little: the best epoch was chosen on these rows.
         """
-        return 2 * sum(one.verdict == comparison.BEATS for one in self.reruns) > len(self.reruns)
+        beating = [rerun for rerun in self.reruns if rerun.verdict == comparison.BEATS]
+        return 2 * len(beating) > len(self.reruns)
 
 
-def importance(one: optuna.Study, seeds: int = IMPORTANCE_SEEDS) -> list[Importance]:
+def importance(study: optuna.Study, seeds: int = IMPORTANCE_SEEDS) -> list[Importance]:
     """Of every dimension, the largest first; empty where too few trials are complete to tell."""
-    known = {t.value for t in _distinct(one)}
-    if len(_distinct(one)) < ENOUGH or len(known) < 2:
+    complete = _distinct(study)
+    if len(complete) < MIN_TRIALS or len({trial.value for trial in complete}) < 2:
         return []
     shares: dict[str, list[float]] = {}
     for seed in range(seeds):
-        found = get_param_importances(one, evaluator=FanovaImportanceEvaluator(seed=seed))
-        for name, share in found.items():
+        evaluator = FanovaImportanceEvaluator(seed=seed)
+        for name, share in get_param_importances(study, evaluator=evaluator).items():
             shares.setdefault(name, []).append(share)
     rows = [
         Importance(name, statistics.fmean(s), statistics.pstdev(s), min(s), max(s))
@@ -116,18 +118,18 @@ def importance(one: optuna.Study, seeds: int = IMPORTANCE_SEEDS) -> list[Importa
     return sorted(rows, key=lambda row: (-row.mean, row.name))
 
 
-def top(one: optuna.Study, count: int) -> list[FrozenTrial]:
+def top(study: optuna.Study, count: int) -> list[FrozenTrial]:
     """The best complete trials, duplicates left out."""
-    return sorted(_distinct(one), key=lambda trial: (trial.value, trial.number))[:count]
+    return sorted(_distinct(study), key=lambda trial: (trial.value, trial.number))[:count]
 
 
-def spread(one: optuna.Study) -> dict[str, dict[str, Any]]:
+def spread(study: optuna.Study) -> dict[str, dict[str, Any]]:
     """For each dimension the values that were tried, and those of the best quarter.
 
     Returns:
         {dimension: {"tried": [low, high], "best_quarter": [low, high]}}; empty before the first.
     """
-    everything = top(one, len(one.trials))
+    everything = top(study, len(study.trials))
     quarter = everything[: max(1, math.ceil(len(everything) / 4))]
     if not everything:
         return {}
@@ -142,7 +144,7 @@ def spread(one: optuna.Study) -> dict[str, dict[str, Any]]:
 
 
 def rerun(
-    one: optuna.Study,
+    study: optuna.Study,
     seeds: int,
     *,
     emit: Listener = lambda event: None,
@@ -155,9 +157,9 @@ def rerun(
         TrialInterrupted: a signal or heat stopped a run; the same call goes on with it.
         MlxtsError: see `experiment.execute`.
     """
-    worker_checks.require_code(one.user_attrs["code_version"])
-    leader, configuration = study.winner(one)
-    done = {rerun.seed: rerun for rerun in stored(one, leader)}
+    worker_checks.require_code(study.user_attrs["code_version"])
+    leader, configuration = winner(study)
+    done = {rerun.seed: rerun for rerun in stored(study, leader)}
     for seed in range(configuration.seed + 1, configuration.seed + 1 + seeds):
         if seed in done:
             continue
@@ -179,20 +181,20 @@ def rerun(
             scores[runs.MODEL].get("verdict"),
             comparison.reference(scores[runs.MODEL]),
         )
-        one.set_user_attr(RERUNS, [asdict(rerun) for rerun in done.values()])
+        study.set_user_attr(RERUNS, [asdict(rerun) for rerun in done.values()])
     return SelectionBias(leader.value or math.nan, tuple(done[seed] for seed in sorted(done)))
 
 
-def stored(one: optuna.Study, leader: FrozenTrial) -> list[Rerun]:
+def stored(study: optuna.Study, leader: FrozenTrial) -> list[Rerun]:
     """The re-runs of this trial that are done."""
-    records = [Rerun(**record) for record in one.user_attrs.get(RERUNS, [])]
+    records = [Rerun(**record) for record in study.user_attrs.get(RERUNS, [])]
     return [record for record in records if record.trial == leader.number]
 
 
-def selection_bias(one: optuna.Study) -> SelectionBias | None:
-    """What the re-runs that are done say; None before the first."""
-    leader = study.best(one)
-    done = stored(one, leader) if leader else []
+def selection_bias(study: optuna.Study) -> SelectionBias | None:
+    """From the re-runs that are done; None before the first."""
+    leader = best(study)
+    done = stored(study, leader) if leader else []
     return SelectionBias(leader.value or math.nan, tuple(done)) if leader and done else None
 
 
@@ -203,6 +205,6 @@ def _best_baseline(scores: dict[str, dict[str, Any]], figure: str) -> float | No
     return min((loss for loss in losses if loss is not None), default=None)
 
 
-def _distinct(one: optuna.Study) -> list[FrozenTrial]:
-    complete = one.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+def _distinct(study: optuna.Study) -> list[FrozenTrial]:
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return [trial for trial in complete if DUPLICATE not in trial.user_attrs]

@@ -25,16 +25,19 @@ OWNER = "owner"  # the user attribute of a trial that says which process runs it
 
 @cache
 def machine() -> str:
-    """An id of this machine and user, made once and kept in the user's cache folder.
+    """An id of this machine and user, made once and kept in the user's state folder.
 
     A laptop's host name follows the network that it is in, and so do the addresses of its cards.
+    Earlier versions kept the id in the cache folder: there it is taken over from, since running
+    trials name it.
     """
-    path = files.cache_folder() / "machine"
+    path, former = files.state_folder() / "machine", files.cache_folder() / "machine"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
-                files.write_text(path, f"{uuid.uuid4().hex}\n")
+                known = former.read_text(encoding="utf-8").strip() if former.is_file() else ""
+                files.write_text(path, f"{known or uuid.uuid4().hex}\n")
         return path.read_text(encoding="utf-8").strip()
     except (StorageError, OSError):  # a home that cannot be written: as good as it gets
         return f"{uuid.getnode():012x}"
@@ -42,7 +45,7 @@ def machine() -> str:
 
 def shared_folder() -> Path:
     """Where the claims on trials of a database lie: beside the machine's id, and as private."""
-    return files.cache_folder() / "claims"
+    return files.state_folder() / "claims"
 
 
 @contextmanager

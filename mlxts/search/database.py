@@ -261,14 +261,14 @@ class Database(_Asked):
 
 
 def reason(error: Exception) -> str:
-    """Why a database does not answer, in one line: what its own driver said first."""
+    """Why a database does not answer: the first line of its driver's error."""
     cause = _driver_error(error)
     text = str(getattr(cause, "orig", None) or cause).strip()
     return text.splitlines()[0] if text else type(cause).__name__
 
 
 def _driver_error(error: Exception) -> Exception:
-    """What the driver said, beneath what Optuna and SQLAlchemy said because of it."""
+    """The driver's error beneath those that Optuna and SQLAlchemy raised because of it."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, DBAPIError):
         cause = cause.__cause__ or cause.__context__

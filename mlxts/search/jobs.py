@@ -5,7 +5,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -32,6 +32,11 @@ State = Literal["done", "failed", "pruned", "duplicate", "put back", "lost"]
 Listen = Callable[["Job", Plan], AbstractContextManager[Listener]]  # who watches a run
 
 
+def unwatched(job: "Job", plan: Plan) -> AbstractContextManager[Listener]:
+    """Nobody watches a run."""
+    return nullcontext(lambda event: None)
+
+
 class TrialInterrupted(Exception):
     """Training stopped for a reason that is not the trial's: it goes on where it stopped.
 
@@ -48,7 +53,7 @@ class Duplicate(optuna.TrialPruned):
 
 
 class Surplus(Exception):
-    """The trial that was claimed is one too many: it fails, and nothing is said of it."""
+    """The trial that was claimed is one too many: it fails, and is not reported."""
 
 
 @dataclass(frozen=True)
@@ -169,8 +174,8 @@ class Job:
         with suppress(UpdateFinishedTrialError):
             if counted is not None:  # before it fails: whoever is killed after that must find it
                 job_queue.mark(self.storage, trial_id(self.trial), counted=counted)
-            known = isinstance(error, MlxtsError | TrialInterrupted)
-            self.trial.set_user_attr(WHY, str(error) if known else repr(error))
+            expected = isinstance(error, MlxtsError | TrialInterrupted)
+            self.trial.set_user_attr(WHY, str(error) if expected else repr(error))
         self.finish(TrialState.FAIL)
 
     def _require_running(self) -> None:
@@ -183,7 +188,7 @@ def work(
     storage: BaseStorage,
     objective: Callable[[Job], float],
     *,
-    listen: Listen,
+    listen: Listen = unwatched,
     samples: bool = False,
     retried: type[MlxtsError] = DeviceError,
 ) -> Outcome | None:

@@ -75,7 +75,7 @@ class Objective:
             return _repeat(job, twin)
         try:
             return self._train(job, plan)
-        except BusyError:  # somebody else was faster; he may end without a result
+        except BusyError:  # another process began it first, and may end without a result
             return self(job)
         finally:
             gc.collect()  # the model and its optimizer hold each other through their closures
@@ -173,8 +173,8 @@ class _Pruner:
                 self(EpochEvent(row["step"], row["epoch"], row["loss"], row["seconds"]))
             if self._stop:
                 return self._stop
-        known = self._job.stored.user_attrs.get(REASON)
-        return StopEvent(0, "pruned", known) if known else None
+        reason = self._job.stored.user_attrs.get(REASON)
+        return StopEvent(0, "pruned", reason) if reason else None
 
     def _judge(self, step: int, epochs: int) -> StopEvent | None:
         """Whether a trial is given up after `epochs` of them; never after its last one."""

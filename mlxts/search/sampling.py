@@ -37,9 +37,8 @@ def make_pruner(search: SearchConfig, max_epochs: int) -> BasePruner:
 
 def ordinal(study: Study, trial: FrozenTrial) -> int:
     """How many suggestions came before this one."""
-    known = trial.user_attrs.get(ORDINAL)
-    if known is not None:
-        return known
+    if ORDINAL in trial.user_attrs:
+        return trial.user_attrs[ORDINAL]
     first = trial.system_attrs.get(ORIGIN, trial.number)
     return sum(trial.number < first for trial in suggestions(study))
 

@@ -6,8 +6,10 @@ from optuna.trial import FrozenTrial, TrialState
 from mlxts import formats
 from mlxts.console.sentences import Line
 from mlxts.console.study_progress import BestTrial, StudySnapshot
-from mlxts.search import job_queue, sampling, study
+from mlxts.search import job_queue, sampling
 from mlxts.search.objective import DUPLICATE, REASON
+from mlxts.search.study import FINISHED
+from mlxts.search.study import best as best_trial
 
 _STATES = {
     "done": TrialState.COMPLETE,
@@ -18,18 +20,18 @@ _STATES = {
 }
 
 
-def take(one: optuna.Study) -> StudySnapshot:
+def take(study: optuna.Study) -> StudySnapshot:
     """Counts, the best trial and what to say of each trial that has ended."""
-    trials = one.get_trials(deepcopy=False)
+    trials = study.get_trials(deepcopy=False)
     retried = [trial for trial in trials if job_queue.ORIGIN in trial.system_attrs]
     # The last try of every suggestion.
-    last = {sampling.ordinal(one, t): t for t in (*sampling.suggestions(one), *retried)}
+    last = {sampling.ordinal(study, t): t for t in (*sampling.suggestions(study), *retried)}
     states = [trial.state for trial in last.values()]
     times = [seconds for t in last.values() if (seconds := _seconds(t)) is not None]
-    best = study.best(one)
+    best = best_trial(study)
     return StudySnapshot(
-        one.study_name,
-        one.user_attrs["target_trials"],
+        study.study_name,
+        study.user_attrs["target_trials"],
         {name: states.count(state) for name, state in _STATES.items()},
         None if best is None else _best_trial(best),
         best_values(list(last.values())),
@@ -76,6 +78,6 @@ def _best_trial(trial: FrozenTrial) -> BestTrial:
 
 
 def _seconds(trial: FrozenTrial) -> float | None:
-    if trial.state not in study.FINISHED or DUPLICATE in trial.user_attrs:
+    if trial.state not in FINISHED or DUPLICATE in trial.user_attrs:
         return None
     return None if trial.duration is None else trial.duration.total_seconds()

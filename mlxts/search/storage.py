@@ -108,7 +108,8 @@ def open(
         raise SearchError(f"{address.drivername} needs psycopg; run: {_INSTALL}") from error
     except SQLAlchemyError as error:
         raise SearchError(
-            f"{storage_url.name(address)} cannot be opened: {database.reason(error)}; "
+            f"{storage_url.name(address)} cannot be opened: "
+            f"{storage_url.without_values(database.reason(error), address)}; "
             f"{storage_url.hint(address)}"
         ) from error
 

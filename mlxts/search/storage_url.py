@@ -1,5 +1,7 @@
 """The URL of a database, parsed without repeating it: it may hold a password."""
 
+import re
+
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -13,11 +15,11 @@ def parse(text: str) -> URL:
     """The url that a user gave.
 
     Raises:
-        SearchError: it is none, or of a database that is not known here. The message holds nothing
+        SearchError: it is none, or of a database that is not supported. The message holds nothing
             of the text but `https` or the like before `://`.
     """
     if text.count("@") > 1:
-        # What stands behind the first one would be taken for the host, and be told in errors.
+        # What stands behind the first one would be taken for the host, and be shown in errors.
         raise SearchError(
             "the storage's URL holds two @; write the one that belongs to a user or password as "
             "%40, or keep the password in ~/.pgpass"
@@ -33,14 +35,21 @@ def parse(text: str) -> URL:
         url = url.set(drivername="postgresql+psycopg")
     if url.drivername not in _DRIVERS:
         raise SearchError(
-            f"{url.drivername}:// is no storage that is known here; {_WRITE} for a journal "
-            "file on one machine"
+            f"{url.drivername}:// is not supported; {_WRITE} for a journal file on one machine"
         )
     if url.drivername == "sqlite" and (url.host or url.username):
         raise SearchError("sqlite:// names a server, and SQLite is a file; write sqlite:///file")
     if url.drivername == "sqlite" and url.query:
         raise SearchError("a SQLite file takes nothing behind a ?; write sqlite:///file")
     return url
+
+
+def without_values(said: str, url: URL) -> str:
+    """What a driver said, without the values behind the ? of the URL, which it may repeat."""
+    for given in url.query.values():
+        for value in (given,) if isinstance(given, str) else given:
+            said = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "***", said) if value else said
+    return said
 
 
 def hint(url: URL) -> str:

@@ -19,7 +19,7 @@ can work on it. User attributes of a study:
 import signal
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,7 +163,7 @@ def has_work(study: optuna.Study) -> bool:
 def work(
     study: optuna.Study,
     store: BaseStorage,
-    listen: Listen = lambda job, plan: nullcontext(lambda event: None),
+    listen: Listen = jobs.unwatched,
     *,
     out_of_time: Callable[[], bool] = lambda: False,
 ) -> Outcome | None:
@@ -207,7 +207,7 @@ def work(
 def run_all(
     study: optuna.Study,
     store: BaseStorage,
-    listen: Listen = lambda job, plan: nullcontext(lambda event: None),
+    listen: Listen = jobs.unwatched,
     *,
     after_trial: Callable[[optuna.Study], None] = lambda study: None,
     timeout: float | None = None,

@@ -180,9 +180,9 @@ def _enqueue(study: optuna.Study, store: BaseStorage, state: str) -> int:
     Two machines that queue the same ones at the same moment are noticed when the trials begin.
     """
     with job_queue.one_at_a_time(store):
-        queued = [one for one in points(study) if one.state == state]
-        for one in queued:
-            study.enqueue_trial(one.point.values)
+        queued = [point for point in points(study) if point.state == state]
+        for point in queued:
+            study.enqueue_trial(point.point.values)
     return len(queued)
 
 

@@ -1,4 +1,4 @@
-"""Data that end with the validation split: what a search may look at.
+"""Data that end with the validation split: all that a search may see.
 
 A search compares hundreds of models; had it the test split within reach, one slip would spend it.
 So its data hold no bar, no feature and no label after the last day of validation.

@@ -14,7 +14,8 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from mlxts.errors import MlxtsError, SearchError
-from mlxts.search import job_queue, storage, study, sweep
+from mlxts.search import job_queue, storage, sweep
+from mlxts.search import study as search
 from mlxts.search.jobs import Listen, Outcome
 
 
@@ -36,7 +37,7 @@ class Kind(Protocol):
         ...
 
 
-KINDS: dict[str, Kind] = {sweep.KIND: sweep, study.KIND: study}
+KINDS: dict[str, Kind] = {sweep.KIND: sweep, search.KIND: search}
 
 
 @dataclass
@@ -82,18 +83,18 @@ def loop(
     while True:
         studies = _ready(store, only, report, notify)
         outcome = None
-        for kind, one in studies:
-            outcome = kind.work(one, store, listen)
+        for kind, study in studies:
+            outcome = kind.work(study, store, listen)
             if outcome:
                 report.outcomes.append(outcome)
-                done(one.study_name, outcome)
+                done(study.study_name, outcome)
                 break
         if outcome:
             idle = False
             if once or outcome.stopped_by:
                 return report
             continue
-        if once or (exit_when_idle and not any(_is_open(*one, store) for one in studies)):
+        if once or (exit_when_idle and not any(_is_open(*study, store) for study in studies)):
             return report
         if not idle:
             notify("nothing to do now; waiting for work (Ctrl-C ends)")
@@ -113,10 +114,10 @@ def progress(name: str, store: BaseStorage) -> str:
     return ", ".join(f"{n} {label}" for label, n in counts.items() if n or label == "done")
 
 
-def _is_open(kind: Kind, one: optuna.Study, store: BaseStorage) -> bool:
+def _is_open(kind: Kind, study: optuna.Study, store: BaseStorage) -> bool:
     """Whether there is work left, or being done elsewhere that may come back."""
-    job_queue.recover(one, store)
-    return kind.has_work(one) or job_queue.count(one, TrialState.RUNNING) > 0
+    job_queue.recover(study, store)
+    return kind.has_work(study) or job_queue.count(study, TrialState.RUNNING) > 0
 
 
 def _ready(
@@ -129,8 +130,8 @@ def _ready(
             ready.append(_open(name, store))
         except (MlxtsError, LookupError, TypeError, ValueError) as error:
             # Of another version, or of another program that shares the storage.
-            known = isinstance(error, MlxtsError)
-            why = str(error) if known else f"this version cannot read it ({error!r})"
+            readable = isinstance(error, MlxtsError)
+            why = str(error) if readable else f"this version cannot read it ({error!r})"
             if report.refused.get(name) != why:
                 notify(f"{name} is left alone: {why}")
             report.refused[name] = why
@@ -142,14 +143,14 @@ def _ready(
 def _open(name: str, store: BaseStorage) -> tuple[Kind, optuna.Study]:
     """A study and its kind. Raises SearchError: this machine must not work on it."""
     try:
-        one = optuna.load_study(study_name=name, storage=store)
+        study = optuna.load_study(study_name=name, storage=store)
     except KeyError as error:
         names = ", ".join(storage.study_names(store)) or "none yet"
         raise SearchError(f"no study {name} in this storage; there are: {names}") from error
-    kind = KINDS.get(one.user_attrs.get("kind", ""))
+    kind = KINDS.get(study.user_attrs.get("kind", ""))
     if kind is None:
         raise SearchError(
-            f"this version knows no work of kind {one.user_attrs.get('kind', '')!r}; update it"
+            f"this version knows no work of kind {study.user_attrs.get('kind', '')!r}; update it"
         )
-    kind.require_machine(one)
+    kind.require_machine(study)
     return kind, kind.load(store, name)

@@ -29,17 +29,17 @@ def pins(configurations: Iterable[ExperimentConfig]) -> dict[str, str]:
     What is not registered here is left out; a run that needs it fails and says so.
 
     Raises:
-        ConfigError: nothing is known of a series.
+        ConfigError: an unknown series.
     """
-    found: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     for data in {c.data.model_dump_json(): c.data for c in configurations}.values():
         for choose, names in ((panel.choose, data.symbols), (panel.choose_series, data.exogenous)):
             for name in names:
                 try:
-                    found[name] = choose(name, data).sha256
+                    hashes[name] = choose(name, data).sha256
                 except DataError:
                     continue
-    return dict(sorted(found.items()))
+    return dict(sorted(hashes.items()))
 
 
 def pinned(configuration: ExperimentConfig, hashes: dict[str, str]) -> ExperimentConfig:
@@ -106,14 +106,14 @@ def device_to_itself(
 ) -> Generator[None]:
     """Keep other workers of this machine off the device that this process trains on.
 
-    The locks lie in the user's cache folder, whichever workspace a worker has; `MLXTS_LOCKS` names
+    The locks lie in the user's state folder, whichever workspace a worker has; `MLXTS_LOCKS` names
     another folder.
 
     Args:
         per_device: how many may train on it at a time; more than one only pays on CPUs with many
             cores, or for very small models.
         wait: for a place, where all are taken.
-        tell: is given a sentence before that.
+        notify: is given a sentence before that.
 
     Raises:
         SearchError: all places are taken and `wait` is off.

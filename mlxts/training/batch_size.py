@@ -21,7 +21,7 @@ from mlxts import json_files, transfer
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.data.exogenous_catalog import COLUMN_PREFIX
 from mlxts.dataset.samples import Dataset
-from mlxts.errors import BudgetError, RunError
+from mlxts.errors import BudgetError, DeviceError, RunError
 from mlxts.files import canonical_hash, outputs_folder, write_json
 from mlxts.model.patchtst import PatchTST, Shape
 from mlxts.platform import device as backend
@@ -159,6 +159,7 @@ def tune(
 
     Raises:
         BudgetError: not even one window fits this machine's memory; it says what would.
+        DeviceError: the device did not finish a step of the smallest micro-batch.
         StorageError: the record could not be written.
     """
     batch, feature_bytes = config.training.batch_size, data.features.nbytes
@@ -234,7 +235,7 @@ def _timed(
         progress(f"timing micro-batches of {size}, {planned / 2**20:,.0f} MiB planned")
         try:
             measured = bench.measure(Request(size, batch_size // size, steps=_TIMED))
-        except BudgetError as error:
+        except (BudgetError, DeviceError) as error:  # both may be for want of memory
             if not trials:
                 raise
             progress(f"{size} left out: {error}")

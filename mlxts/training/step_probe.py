@@ -22,13 +22,14 @@ import numpy as np
 from mlxts import transfer
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
-from mlxts.errors import BudgetError
+from mlxts.errors import BudgetError, DeviceError
 from mlxts.model.patchtst import PatchTST, Shape
 from mlxts.platform import memory
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Step, make_optimizer
 
 _ROWS = 2048  # of the child's feature array; the gather of windows costs the same in a longer one
+_DEVICE_FAILED = "device failed"  # key of an answer that is none
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Bench:
 
     Raises:
         BudgetError: the child died, of too little memory in all likelihood.
+        DeviceError: the device did not finish a step of the child's.
     """
 
     def __init__(self, configuration: ExperimentConfig, shape: Shape):
@@ -94,6 +96,8 @@ class Bench:
                 f"{': ' + last if last else ''}; close what else takes memory and try again"
             )
         values = json.loads(line)
+        if _DEVICE_FAILED in values:
+            raise DeviceError(values[_DEVICE_FAILED])
         return Measured(values["mlx_bytes"], values["process_bytes"], tuple(values["seconds"]))
 
     def _send(self, value: dict[str, Any]) -> None:
@@ -156,8 +160,11 @@ def main() -> None:
     configuration = build_config(opening["config"])
     shape = Shape(**opening["shape"])
     for line in sys.stdin:
-        measured = measure(configuration, shape, Request(**json.loads(line)))
-        print(json.dumps(asdict(measured)), flush=True)
+        try:
+            answer = asdict(measure(configuration, shape, Request(**json.loads(line))))
+        except DeviceError as error:
+            answer = {_DEVICE_FAILED: str(error)}
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

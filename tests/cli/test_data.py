@@ -92,6 +92,12 @@ def test_import_names_the_series_after_the_file(csv: Path) -> None:
     assert out.startswith("files/SPY: 253 rows, 2020-01-02 to 2020-12-31, data/raw/files/SPY/")
 
 
+def test_one_is_no_plural(csv: Path) -> None:
+    out, _ = run("import", csv, "--start", "2020-01-02", "--end", "2020-01-02")
+    assert out.startswith("files/SPY: 1 row, 2020-01-02 to 2020-01-02, ")
+    assert run("verify")[0].startswith("1 file checked: ")
+
+
 def test_import_reads_a_folder(csv: Path, bars: pl.DataFrame) -> None:
     bars.write_parquet(csv.parent / "qqq.parquet")
     out, notes = run("import", csv.parent)
@@ -297,7 +303,7 @@ def test_verify_names_the_changed_and_the_missing(csv: Path, workspace: Path) ->
     run("import", csv)
     run("simulate", "gbm", "--end", "1993-12-31")
     spy, gbm = store.raw_artifacts()
-    assert run("verify")[0] == "2 files are what the manifests say\n"
+    assert run("verify")[0] == "2 files checked: as the manifests say\n"
     spy.file.chmod(0o644)
     spy.file.write_bytes(spy.file.read_bytes()[:-1] + b"\0")
     gbm.file.unlink()

@@ -55,7 +55,7 @@ def test_a_search_is_run_shown_continued_and_its_winner_written(home: Path) -> N
     for part in (
         name,
         "weight_decay",
-        "Selection optimism",
+        "Selection bias",
         "optimism",
         "against the best baseline",
     ):

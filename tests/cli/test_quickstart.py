@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mlxts.config.loading import load_config
+from mlxts.search import worker_checks
 
 SMALL = ["--source", "sample", "--symbols", "SP500", "--task", "direction", "--budget", "0.02M"]
 
@@ -154,13 +155,16 @@ def test_a_dialogue_asks_again_and_takes_beginnings_and_defaults(tmp_path: Path)
 
 
 def test_a_yes_at_the_end_trains_and_the_plan_is_shown_once() -> None:
-    talk = Dialogue(*SMALL)
-    talk.until("train it now (yes, no) [yes]: ")
-    assert "planned memory" in talk.seen
-    talk.say("yes")
-    talk.until("run folder")
+    with worker_checks.place_on_device():  # another that trains is named, and no option advised
+        talk = Dialogue(*SMALL)
+        talk.until("train it now (yes, no) [yes]: ")
+        assert "planned memory" in talk.seen
+        talk.say("yes")
+        talk.until("run folder")
     assert talk.end() == 0
     assert talk.seen.count("planned memory") == 1
+    assert "trains on this device; both will take longer" in " ".join(talk.seen.split())
+    assert "--wait" not in talk.seen
 
 
 def test_ctrl_c_at_a_question_writes_nothing(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A small experiment with a search, and studies over it in a workspace of simulated bars."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import optuna
@@ -10,9 +10,8 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
 from mlxts.search import jobs, space, study
-from mlxts.search.jobs import Job, Outcome
+from mlxts.search.jobs import Outcome
 from mlxts.training.events import Event, Listener
-from mlxts.training.run import Plan
 from tests import homes
 
 # One architecture: another would compile its own kernels, which takes longer than the training.
@@ -42,11 +41,6 @@ def begin(configuration: ExperimentConfig):
     return study.create(store, configuration, space.read(configuration)), store
 
 
-def unwatched(job: Job, plan: Plan) -> AbstractContextManager[Listener]:
-    """Nobody watches a run."""
-    return nullcontext(lambda event: None)
-
-
 def watched(listener: Listener) -> jobs.Listen:
     """Somebody watches every run."""
     return lambda job, plan: nullcontext(listener)
@@ -68,4 +62,4 @@ def do(
     study: optuna.Study, store: BaseStorage, objective: Callable[[optuna.Trial], float]
 ) -> Outcome | None:
     """One job: a waiting trial, or a new one."""
-    return jobs.work(study, store, lambda job: objective(job.trial), listen=unwatched, samples=True)
+    return jobs.work(study, store, lambda job: objective(job.trial), samples=True)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import optuna
@@ -13,9 +14,11 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
+from mlxts import files, locks
 from mlxts.errors import SearchError
-from mlxts.search import claims, job_queue
+from mlxts.search import claims, job_queue, jobs
 from mlxts.search import storage as storages
+from mlxts.training import run
 from tests.search import studies
 
 
@@ -165,3 +168,57 @@ def test_a_clock_that_is_set_does_not_make_a_living_worker_dead(
 
     studies.do(study, storage, looks_around)
     assert study.best_value == 1.0
+
+
+def _waiting(study: optuna.Study, x: float, run_id: str) -> Path:
+    """Queue a trial whose run has begun; returns the folder of that run."""
+    study.enqueue_trial({"x": x}, user_attrs={job_queue.RUN_ID: run_id})
+    folder = files.runs_folder() / run_id
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_what_goes_on_from_a_checkpoint_of_this_machine_goes_first_and_what_others_hold_waits(
+    url,
+) -> None:
+    study, storage = _study(url)
+    held = _waiting(study, 0.0, "held")
+    _waiting(study, 1.0, "elsewhere")
+    for folder in (held, _waiting(study, 2.0, "here")):
+        (folder / "checkpoint").mkdir()
+    with locks.hold(held / run.LOCK):
+        for _ in range(2):
+            studies.do(study, storage, lambda trial: trial.suggest_float("x", 0, 3))
+    assert [t.number for t in sorted(study.trials, key=_began) if t.value is not None] == [2, 1]
+    studies.do(study, storage, lambda trial: trial.suggest_float("x", 0, 3))
+    assert [t.value for t in study.trials] == [0.0, 1.0, 2.0]
+
+
+def _began(trial: optuna.trial.FrozenTrial) -> datetime:
+    return trial.datetime_start or datetime.max
+
+
+@pytest.mark.parametrize(
+    ("finished", "twin"), [((TrialState.COMPLETE,), None), ((TrialState.PRUNED,), 0)]
+)
+def test_a_twin_is_of_the_same_parameters_and_in_a_state_that_counts(url, finished, twin) -> None:
+    study, storage = _study(url)
+    for x in (1.0, 2.0, 1.0):
+        study.enqueue_trial({"x": x}, user_attrs={job_queue.RUN_ID: str(x)})
+
+    def pruned(trial: optuna.Trial) -> float:
+        trial.suggest_float("x", 0, 3)
+        raise optuna.TrialPruned
+
+    seen: list[int | None] = []
+
+    def looks(job: jobs.Job) -> float:
+        job.trial.suggest_float("x", 0, 3)
+        other = job.find_twin(*finished)
+        seen.append(other.number if other else None)
+        return 0.0
+
+    for _ in range(2):
+        studies.do(study, storage, pruned)
+    jobs.work(study, storage, looks)
+    assert seen == [twin]

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import files, protocol
 from mlxts.platform import device
-from mlxts.search import job_queue, objective, sampling, space, study
+from mlxts.search import job_queue, jobs, objective, sampling, space, study
 from mlxts.search.job_queue import RUN_ID
 from mlxts.search.jobs import Job
 from mlxts.search.objective import DUPLICATE, REASON, Objective
@@ -140,7 +140,7 @@ def test_an_epoch_that_is_lived_through_again_hides_no_collapse() -> None:
     epochs = {"training": {"max_epochs": 9}}
     configuration = studies.experiment({"weight_decay": [0.1, 0.2]}, settings=epochs)
     one, store = studies.begin(configuration)
-    job = Job(one, store, one.ask(), studies.unwatched)
+    job = Job(one, store, one.ask(), jobs.unwatched)
     watch = objective._Pruner(job, run.plan(configuration), lambda: False)
 
     def epoch(number: int, spread: tuple[float, float]) -> None:

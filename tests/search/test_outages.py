@@ -72,7 +72,7 @@ def _in_training(study: optuna.Study, store: BaseStorage, down: Callable[[], obj
         job.require_ours()  # nobody waits for this
         return 0.5
 
-    jobs.work(study, store, objective, listen=studies.unwatched, samples=True)
+    jobs.work(study, store, objective, samples=True)
 
 
 def _while_told_of_parameters(

@@ -53,7 +53,7 @@ def test_studies_of_ours_are_found_by_kind(url) -> None:
     ("url", "says"),
     [
         ("nonsense", "cannot be read; write postgresql"),
-        ("mysql://host/db", "mysql:// is no storage that is known here"),
+        ("mysql://host/db", "mysql:// is not supported"),
         ("postgresql+psycopg://me:secret@127.0.0.1:1/db?connect_timeout=2", "is the server"),
     ],
 )

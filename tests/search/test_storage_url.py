@@ -19,6 +19,7 @@ SHAPES = (
     "{scheme}://me:{secret}@127.0.0.1:1/db",
     "{scheme}://me:{secret}@127.0.0.1:1/db?connect_timeout=1",
     "{scheme}://127.0.0.1:1/db?user=me&password={secret}",
+    "{scheme}://127.0.0.1:1/db?sslmode={secret}",
     "{scheme}://me:{secret}@127.0.0.1:port/db",
     "{scheme}://me:{secret}/db",
     "{scheme}:/me:{secret}@127.0.0.1/db",

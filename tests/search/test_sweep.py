@@ -21,7 +21,7 @@ from mlxts.search.sweep_config import Sweep
 from mlxts.training import run
 from mlxts.training.events import CheckpointEvent, EpochEvent, Event, StepEvent, StopEvent
 from tests import homes
-from tests.search import studies, sweeps
+from tests.search import sweeps
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def _begin(wanted: Sweep) -> tuple[optuna.Study, optuna.storages.BaseStorage]:
 
 def _loop(journal: optuna.storages.BaseStorage, **options) -> worker.WorkerReport:
     options = {
-        "listen": studies.unwatched,
+        "listen": jobs.unwatched,
         "notify": lambda line: None,
         "exit_when_idle": True,
     } | options
@@ -64,7 +64,7 @@ def test_every_run_is_trained_once_and_recorded(home: Path) -> None:
     again, _ = _begin(sweeps.sweep({"seed": [0, 1], "horizon": [1, 2]}))
     assert again.study_name == study.study_name
     assert _loop(journal).outcomes == []
-    assert sweep.work(sweep.load(journal, study.study_name), journal, studies.unwatched) is None
+    assert sweep.work(sweep.load(journal, study.study_name), journal, jobs.unwatched) is None
     assert len(study.trials) == 4
 
 
@@ -89,7 +89,7 @@ def test_a_worker_that_lost_the_race_for_the_last_trial_invents_none(home: Path)
     study, journal = _begin(sweeps.sweep({"seed": [0]}))
     with job_queue.claim(study, storage.open(), samples=False) as trial:
         assert trial is not None
-        assert jobs.work(study, journal, lambda job: 0.0, listen=studies.unwatched) is None
+        assert jobs.work(study, journal, lambda job: 0.0) is None
     assert len(study.trials) == 1
 
 
@@ -252,7 +252,7 @@ def test_a_run_that_another_process_holds_waits_and_others_are_trained_meanwhile
     study, journal = _begin(sweeps.sweep({"seed": [0, 1]}))
     held = run.plan(sweep.sweep_of(study).point({"seed": 0}).config).folder
     with locks.hold(held / run.LOCK):
-        outcomes = [sweep.work(study, journal, studies.unwatched) for _ in range(3)]
+        outcomes = [sweep.work(study, journal, jobs.unwatched) for _ in range(3)]
         assert [o.state if o else None for o in outcomes] == ["put back", "done", None]
         assert outcomes[0] is not None
         assert f"process {os.getpid()}" in str(outcomes[0].why)

@@ -1,5 +1,6 @@
 """The choice of a micro-batch: what fits, what is fastest, and what is remembered of it."""
 
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
 from mlxts.config.yamltext import overridden
 from mlxts.dataset.samples import Dataset
-from mlxts.errors import BudgetError, RunError
+from mlxts.errors import BudgetError, DeviceError, RunError
 from mlxts.files import write_json
 from mlxts.model import parameter_budget
 from mlxts.platform import device
@@ -195,6 +196,25 @@ def test_a_trial_that_dies_is_an_error_and_not_a_crash() -> None:
             bench.measure(Request(0))
         with pytest.raises(BudgetError):
             bench.measure(Request(1))
+
+
+def test_a_device_that_fails_in_the_child_is_a_device_error_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "from mlxts import transfer\nfrom mlxts.errors import DeviceError\n"
+        "def evaluate(*values):\n    raise DeviceError('the GPU was taken away')\n"
+        "transfer.evaluate = evaluate\n"
+    )
+    root = str(Path(batch_size.__file__).parents[2])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), root]))
+    settings = worlds.configuration()
+    with (
+        Bench(settings, _shape(settings)) as bench,
+        pytest.raises(DeviceError, match="the GPU was taken away") as caught,
+    ):
+        bench.measure(Request(1))
+    assert caught.value.exit_code == 71
 
 
 def test_every_budget_has_a_plan_on_this_kind_of_machine() -> None:

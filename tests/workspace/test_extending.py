@@ -1,6 +1,7 @@
 """docs/extending.md: every example is run, and does what its kind promises."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mlxts.features import causality, engine
 from mlxts.search import sweep_config
 from mlxts.thermal.sensors.base import Sample, Sensor, Unavailable
 from mlxts.workspace import markdown
+from tests.evaluation import worlds
 from tests.features import bars
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "extending.md"
@@ -33,7 +35,7 @@ def _defined(name: str) -> dict[str, Any]:
 
 
 def test_each_example_is_short() -> None:
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
     assert all(len(block.text.splitlines()) < 40 for block in BLOCKS)
 
 
@@ -95,6 +97,26 @@ def test_the_sensor_reads_degrees_and_never_raises(tmp_path: Path) -> None:
     sensor.close()
     sensor.close()
     assert sensor.read() == Sample()
+
+
+@pytest.mark.parametrize("task", ["direction", "regression"])
+def test_the_baseline_is_causal_and_learns_from_training_alone(task: str) -> None:
+    momentum = _defined("class Momentum")["Momentum"]()
+    market = worlds.market(400, seed=5)
+    world = worlds.world(market, task)
+    later = market.with_columns(pl.when(pl.int_range(pl.len()) < 300).then("close").alias("close"))
+    train, validation = world.samples["train"], world.samples["validation"]
+    forecast = momentum.fit(world)(validation)
+    blind = replace(world, daily=later.fill_null(1.0))
+    known = validation.rows < 300
+    assert 0 < known.sum() < len(validation)
+    assert (momentum.fit(blind)(validation)[known] == forecast[known]).all()
+    closes = market["close"].to_numpy()
+    rose = np.r_[False, closes[1:] > closes[:-1]]
+    rate = train.targets[rose[train.rows]].mean()
+    told = forecast[rose[validation.rows]]
+    expected = rate if task == "regression" else np.log(rate / (1 - rate))
+    np.testing.assert_allclose(told, expected, rtol=1e-5)
 
 
 def test_the_task_asks_whether_the_high_is_reached() -> None:
