@@ -26,6 +26,7 @@ import numpy as np
 import polars as pl
 
 from mlxts import transfer
+from mlxts.model.patchtst import current_names
 
 ROOT = Path(__file__).resolve().parents[1]
 NETWORK = "patchtst"  # its key in summaries, and its name where predictions name their model
@@ -130,9 +131,9 @@ def read(folder: Path) -> Results:
     """The numbers of a finished run.
 
     Returns:
-        `loss.<split>` (steps,), `weights.<name>` as stored, `prediction.<split>.<symbol>` (dates,)
-        with `dates.…` beside it, and `score.<path>` (1,) of every figure of the network and its
-        baselines in summary.json.
+        `loss.<split>` (steps,), `weights.<name>` under the names of this revision,
+        `prediction.<split>.<symbol>` (dates,) with `dates.…` beside it, and `score.<path>` (1,) of
+        every figure of the network and its baselines in summary.json.
     """
     import mlx.core as mx
 
@@ -142,7 +143,7 @@ def read(folder: Path) -> Results:
         losses = [event["loss"] for event in events if event["split"] == split]
         numbers[f"loss.{split}"] = np.fromiter(losses, dtype=np.float64)
     weights = transfer.on_host(mx.load(str(folder / "checkpoint" / "best" / "weights.safetensors")))
-    numbers.update({f"weights.{name}": array for name, array in weights.items()})
+    numbers.update({f"weights.{name}": array for name, array in current_names(weights).items()})
     rows = pl.read_parquet(folder / "predictions.parquet")
     if "model" in rows.columns:
         rows = rows.filter(pl.col("model") == NETWORK)

@@ -186,7 +186,7 @@ def case(**asked: Any) -> list[Row]:
 def _case(asked: Row) -> list[Row]:
     from mlxts import experiment
     from mlxts.config.loading import build_config
-    from mlxts.training import run
+    from mlxts.training.plan import make_plan
 
     control = CONTROLS[asked["control"]]
     chosen = control.settings(asked)
@@ -195,7 +195,7 @@ def _case(asked: Row) -> list[Row]:
     for budget in BUDGETS:
         for number in range(2 if asked["quick"] else control.seeds):
             seed = 100 * asked["seed"] + number
-            plan = run.plan(build_config({**COMMON, **chosen, "budget": budget, "seed": seed}))
+            plan = make_plan(build_config({**COMMON, **chosen, "budget": budget, "seed": seed}))
             experiment.execute(plan, emit=lambda event: None)
             folders.append(plan.folder)
     samples = len(plan.dataset.samples["train"])

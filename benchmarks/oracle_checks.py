@@ -91,7 +91,7 @@ def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Ro
     from mlxts.evaluation import baseline_selection, oracle, predictions, runs, score
     from mlxts.evaluation.reference import fit_baselines
     from mlxts.simulation.source import SimulatedSource
-    from mlxts.training import run
+    from mlxts.training.plan import make_plan
 
     fetched = SimulatedSource(kind, seed=seed, last=LAST).fetch("A")
     store.register_raw(fetched.frame, source="simulated", symbol="A", parameters=fetched.parameters)
@@ -113,7 +113,7 @@ def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Ro
         "thermal": {"sensor": "off"},
     }
     configuration = build_config(values)
-    plan = run.plan(configuration)
+    plan = make_plan(configuration)
     experiment.execute(plan, emit=lambda event: None)
     data = plan.dataset
     line = baseline_selection.choose(configuration, 1, 1, everything=True)

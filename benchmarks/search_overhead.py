@@ -36,7 +36,7 @@ def _compare(home: Path, trials: int, epochs: int) -> dict[str, Any]:
     from mlxts.data import store
     from mlxts.search import space, storage, study, train_validation_data
     from mlxts.simulation.source import SimulatedSource
-    from mlxts.training import run
+    from mlxts.training.plan import make_plan
 
     def silent(event: object) -> None: ...
 
@@ -62,7 +62,7 @@ def _compare(home: Path, trials: int, epochs: int) -> dict[str, Any]:
     searched, directly = _Clock(), _Clock()
 
     def alone(configuration: ExperimentConfig, clock: _Clock) -> None:
-        plan = run.plan(configuration, data=train_validation_data.load(configuration).dataset)
+        plan = make_plan(configuration, data=train_validation_data.load(configuration).dataset)
         os.environ["MLXTS_HOME"] = str(home / "alone")
         with clock:
             experiment.execute(plan, emit=silent)

@@ -64,7 +64,7 @@ def pieces(ours: Any, batch: int) -> Iterator[Piece]:
     from mlxts.training.step import clip, make_optimizer, windows
 
     shape, rng = ours.shape, np.random.default_rng(0)
-    S, P, D, H = batch * shape.sequences, shape.patches, shape.width, shape.heads
+    S, P, D, H = batch * shape.sequences, shape.patches, shape.d_model, shape.heads
 
     def drawn(*sizes: int) -> mx.array:
         return mx.array(rng.standard_normal(sizes, dtype=np.float32))
@@ -75,12 +75,12 @@ def pieces(ours: Any, batch: int) -> Iterator[Piece]:
         flow = mx.compile(lambda *given: mx.vjp(function, list(given), [cotangent]))
         return lambda: transfer.evaluate(flow(*inputs))
 
-    wide, narrow = drawn(S, P, shape.hidden), drawn(S, P, D)
+    wide, narrow = drawn(S, P, shape.ffn_dim), drawn(S, P, D)
     keys = mx.array(rng.integers(0, 2**32, (batch, 2), dtype=np.uint32))
     for name, x, outputs in (
         ("products: queries, keys, values", narrow, 3 * D),
         ("products: attention's output", narrow, D),
-        ("products: expand", narrow, shape.hidden),
+        ("products: expand", narrow, shape.ffn_dim),
         ("products: contract", wide, D),
     ):
         weight, bias = Dense(x.shape[-1], outputs, rng).weight, drawn(outputs)

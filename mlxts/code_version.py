@@ -16,8 +16,13 @@ from pathlib import Path
 from mlxts.files import canonical_hash, digest
 
 PACKAGE = Path(__file__).parent
-# Where the numbers of a run begin: its samples, the model and what it starts from, its steps.
-RUN = ("mlxts.dataset.build", "mlxts.training.start", "mlxts.training.loop")
+# Where the numbers of a run begin: its samples, the model's shape and initial weights, its steps.
+RUN = (
+    "mlxts.dataset.build",
+    "mlxts.model.parameter_budget",
+    "mlxts.model.initialisation",
+    "mlxts.training.loop",
+)
 # Where the numbers of cached features begin.
 FEATURES = ("mlxts.features.cache",)
 

@@ -22,12 +22,12 @@ from mlxts.evaluation import comparison, conformal, metrics, predictions, runs, 
 from mlxts.files import sweep, write_json
 from mlxts.platform import device
 from mlxts.thermal.guard import Guard
-from mlxts.thermal.prevent_sleep import keep_awake
-from mlxts.thermal.step_time_drift import StepDrift
-from mlxts.tracking.follow import Followers
+from mlxts.thermal.prevent_sleep import prevent_sleep
+from mlxts.thermal.step_time_drift import StepTimeDrift
+from mlxts.tracking.run_trackers import RunTrackers
 from mlxts.training import log, run
 from mlxts.training.checkpoint import LoopState
-from mlxts.training.distributed import ALONE, STALL_SECONDS, Ranks, StallWatch, agreed
+from mlxts.training.distributed import ALONE, STALL_SECONDS, Ranks, StallWatch, agreed_gate
 from mlxts.training.events import (
     Event,
     Listener,
@@ -38,7 +38,8 @@ from mlxts.training.events import (
     StopEvent,
 )
 from mlxts.training.loop import Gate, Permit, always
-from mlxts.training.run import Plan, Trained
+from mlxts.training.plan import Plan
+from mlxts.training.run import Trained
 from mlxts.training.signals import Interrupt
 
 FINISHED = ("finished", "early_stop")
@@ -92,54 +93,55 @@ def execute(
             "without --distributed"
         )
     with StallWatch(stall_seconds) if ranks.size > 1 else nullcontext():  # one may be lost already
-        done = ranks.highest(int(ranks.leads and run_files.is_finished(plan.folder)))
+        done = ranks.max(int(ranks.is_rank_zero and run_files.is_finished(plan.folder)))
     if done:
-        if not ranks.leads:
+        if not ranks.is_rank_zero:
             return _left(plan, "finished", "rank 0 has the result")
         _tidy(plan.folder)
         return run_files.summary(plan.folder, SUMMARISED)
-    drift = StepDrift()
+    drift = StepTimeDrift()
     heat = Relay(emit)  # to the console, and to the run's record as soon as there is one
-    follow = Followers(plan.config, plan.folder, heat) if ranks.leads else None
+    follow = RunTrackers(plan.config, plan.folder, heat) if ranks.is_rank_zero else None
 
     def listen(event: Event) -> None:
         emit(event)
         if follow:
             follow(event)
-        if isinstance(event, StartEvent) and event.resumed and ranks.leads:
+        if isinstance(event, StartEvent) and event.resumed and ranks.is_rank_zero:
             for seconds in log.step_seconds(plan.folder):
                 drift.add(seconds)
-            if changes := device.changes_since(run.record(plan.folder, ("machine",))["machine"]):
+            trained_on = run_files.metadata(plan.folder, ("machine",))["machine"]
+            if changes := device.changes_since(trained_on):
                 heat(NoticeEvent(event.step, f"{changes}: the last bits may differ from here on"))
         elif isinstance(event, StepEvent) and drift.add(event.seconds):
-            heat(NoticeEvent(event.step, f"{drift.reason}: no wall times of this run are compared"))
+            heat(NoticeEvent(event.step, f"{drift.reason}; this run's timings are excluded"))
 
     heat.connect(listen)
     with follow or nullcontext():
         with ExitStack() as stack:
             stack.callback(heat.connect, emit)  # the run's record is closed then
-            stack.enter_context(keep_awake())
+            stack.enter_context(prevent_sleep())
             interrupt = stack.enter_context(Interrupt())
             guard = stack.enter_context(Guard(plan.config.thermal, heat))
             passes = _gate(interrupt, guard, gate)
             if ranks.size > 1:
                 watch = stack.enter_context(StallWatch(stall_seconds))
-                passes = agreed(passes, ranks, watch)
+                passes = agreed_gate(passes, ranks, watch)
             trained = run.train(
                 plan,
                 emit=listen,
                 gate=passes,
                 resume=resume,
-                sensor=guard.record(),
+                sensor=guard.to_dict(),
                 connect=heat.connect,
                 ranks=ranks,
                 permit=permit,
             )
-            thermal = {**guard.summary(), **drift.record()}
+            thermal = {**guard.summary(), **drift.to_dict()}
         outcome = trained.outcome
         assert outcome is not None
         stop = outcome.stop
-        if stop.reason in FINISHED and ranks.leads:
+        if stop.reason in FINISHED and ranks.is_rank_zero:
             summary = _conclude(trained, thermal, permit)
         else:
             summary = _left(plan, stop.reason, stop.message)
@@ -209,7 +211,7 @@ def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict
     scores, reference = score.score_run(runs.MODEL, predicted, data)
     figures_of_model = scores["validation"][runs.MODEL]
     summary = {
-        **plan.record(),
+        **plan.to_dict(),
         "status": outcome.stop.reason,
         "message": outcome.stop.message,
         "mode": plan.config.mode,
@@ -246,9 +248,9 @@ def _gate(interrupt: Interrupt, guard: Guard, more: Gate | None) -> Gate:
         if action.kind == "pause" and not interrupt.requested:
             action = guard.wait_until_cool(step, cancelled=lambda: bool(interrupt.requested))
         if interrupt.requested:
-            return StopEvent(step, "interrupted", f"{interrupt.requested}; go on with --resume")
+            return StopEvent(step, "interrupted", f"{interrupt.requested}; continue with --resume")
         if action.kind == "stop":
-            return StopEvent(step, "overheated", f"{action.reason}; go on with --resume")
+            return StopEvent(step, "overheated", f"{action.reason}; continue with --resume")
         return more(step) if more else None
 
     return gate

@@ -21,6 +21,7 @@ from mlxts.errors import StorageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_FILES = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+RESOURCES = Path(__file__).with_name("resources")  # what the package ships and nobody edits
 TEMPORARY = ".tmp"  # in every temporary name, which begins with a dot
 
 

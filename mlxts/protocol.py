@@ -192,7 +192,7 @@ DATASET_COLUMNS = MappingProxyType(
         )
     }
 )
-# What the names in `adds` stand for: symbols are themselves, groups are lists in configs/.
+# What the names in `adds` stand for: symbols are themselves, groups are lists in universe.yaml.
 ASSET_GROUPS = ("sector_etfs", "large_stocks")
 SERIES_GROUPS = ("economic_series", "news_sentiment", "vix", "search_trends")
 SCORED_ON = "SPY"  # every cell of the matrix is scored on this symbol

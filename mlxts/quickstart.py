@@ -3,18 +3,13 @@
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
-from mlxts import protocol
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
+from mlxts.data.sources import registry
 from mlxts.data.sources.files import FilesSource
 from mlxts.errors import ConfigError
 
-Source = Literal["sample", "yahoo", "files"]
-SOURCES: tuple[Source, ...] = get_args(Source)
-# What is taken where nothing else is said; files have to be named.
-SYMBOLS: dict[Source, str] = {"sample": "SP500", "yahoo": protocol.SCORED_ON, "files": ""}
 TASK, BUDGET = "threshold_1pct", "2M"
 
 
@@ -23,11 +18,12 @@ class Answers:
     """What a first experiment is about.
 
     Attributes:
+        source: one of `registry.for_quickstart`.
         symbols: tickers; the first one is scored. Of source files: paths of CSV or Parquet files.
         output: where the configuration goes.
     """
 
-    source: Source
+    source: str
     symbols: tuple[str, ...]
     task: str
     budget: str
@@ -67,8 +63,7 @@ def configuration(answers: Answers) -> ExperimentConfig:
                 "source": answers.source,
                 "symbols": answers.names,
                 "score_on": answers.names[0],
-                # The sample ends in 2018, before the protocol's validation begins.
-                "splits": "sample" if answers.source == "sample" else "protocol",
+                "splits": registry.SOURCES[answers.source].splits,
             },
             "training": {"max_epochs": 5},
         },
@@ -81,8 +76,7 @@ def store_commands(answers: Answers) -> list[str]:
     if answers.source == "files":
         pairs = zip(answers.symbols, answers.names, strict=True)
         return [f"mlxts data import {shlex.quote(path)} --symbol {name}" for path, name in pairs]
-    given = " --source sample" if answers.source == "sample" else ""
-    return [f"mlxts data download {' '.join(answers.names)}{given}"]
+    return [registry.command(answers.source, " ".join(answers.names))]
 
 
 def next_commands(answers: Answers) -> list[str]:

@@ -24,9 +24,8 @@ from mlxts.dataset.samples import Dataset, is_scored
 from mlxts.errors import EmptySplitError
 from mlxts.evaluation import oracle, predictions, runs, score
 from mlxts.evaluation.reference import Reference, fit_baselines
-from mlxts.training import run
 from mlxts.training.events import Listener
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan, make_plan
 
 EITHER = "HAR or linear"  # the reference of several origins, where they differ in it
 SCORED = "test"  # the place that the scored window takes among an origin's splits
@@ -88,10 +87,10 @@ def plan(configuration: ExperimentConfig) -> Plan:
 
     Raises:
         EmptySplitError: the data do not reach back far enough.
-        DataError, BudgetError: see `run.plan`.
+        DataError, BudgetError: see `make_plan`.
     """
     try:
-        planned = run.plan(configuration)
+        planned = make_plan(configuration)
         if is_scored(planned.dataset.samples[SCORED], planned.dataset.score_on).any():
             return planned
         reason = f"nothing of {planned.dataset.score_on} to score"
@@ -125,7 +124,7 @@ def foresee_missing(folders: Iterable[Path], progress: Callable[[str], None]) ->
 
 def of_origin(folder: Path) -> bool:
     """Whether a run is one of an origin, not of the fixed splits."""
-    return run.record(folder, ("config.data",))["config"]["data"].get("origin") is not None
+    return run_files.metadata(folder, ("config.data",))["config"]["data"].get("origin") is not None
 
 
 def has_foreseen(folder: Path) -> bool:

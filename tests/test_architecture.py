@@ -1,6 +1,8 @@
 """The house: imports point one way, and no room grows past what a head can hold."""
 
 import ast
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -9,38 +11,68 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlxts"
 STAIRCASE = [
     "interrupt", "protocol", "errors", "files", "formats", "tables", "json_files", "code_version",
-    "locks", "run_files", "config", "transfer", "platform", "data", "simulation", "features",
-    "dataset", "baselines", "model", "training", "thermal", "console", "tracking", "evaluation",
-    "experiment", "interop", "walk_forward", "search", "scaling", "report", "quickstart",
-    "workspace", "cli", "__main__",
+    "locks", "run_files", "data.sources", "config", "transfer", "platform", "data", "simulation",
+    "features", "dataset", "baselines", "model", "training", "thermal", "console", "tracking",
+    "evaluation", "experiment", "interop", "walk_forward", "search", "scaling", "report",
+    "quickstart", "workspace", "cli", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
 
 
-def _room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def _room(module: str) -> str:
+    """The room of a dotted name, without `mlxts.`: the longest of `STAIRCASE` that it lies in."""
+    parts = module.split(".")
+    rooms = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((room for room in rooms if room in STAIRCASE), parts[0])
 
 
-def _imports(path: Path) -> set[str]:
-    rooms: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == "mlxts":
-            rooms |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mlxts."):
-            rooms.add((node.module or "").split(".")[1])
+def _name(path: Path) -> str:
+    """A module's dotted name, without `mlxts.`; its package's for an `__init__`."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imports(nodes: Iterable[ast.AST]) -> set[str]:
+    """Dotted names, without `mlxts.`, that these nodes import: modules, or names within one."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mlxts":
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
-            rooms |= {a.name.split(".")[1] for a in node.names if a.name.startswith("mlxts.")}
-    return rooms
+            found |= {a.name for a in node.names if a.name.startswith("mlxts.")}
+    return {name.removeprefix("mlxts.") for name in found}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_a_room_imports_only_rooms_above_it(path: Path) -> None:
     if path == PACKAGE / "__init__.py":
         return
-    room = _room(path)
-    below = {other for other in _imports(path) if STAIRCASE.index(other) > STAIRCASE.index(room)}
-    assert below == set()
+    own = STAIRCASE.index(_room(_name(path)))
+    imported = _imports(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    assert {name for name in imported if STAIRCASE.index(_room(name)) > own} == set()
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """Of what is imported when a module is loaded, and not later, in a function."""
+    modules = {_name(path): path for path in FILES}
+    graph = {}
+    for name, path in modules.items():
+        imported = _imports(_at_module_level(ast.parse(path.read_text(encoding="utf-8"))))
+        graph[name] = {one if one in modules else one.rpartition(".")[0] for one in imported}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise AssertionError(" <- ".join(error.args[1])) from None
+
+
+def _at_module_level(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run when a module is imported; what is there for types alone does not."""
+    for child in ast.iter_child_nodes(node):
+        types = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+        if not types and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield child
+            yield from _at_module_level(child)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))

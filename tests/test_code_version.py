@@ -42,7 +42,7 @@ def test_what_decides_data_changes_runs_and_cached_features(
 @pytest.mark.parametrize(
     "file", ["dataset/labels.py", "dataset/splits.py", "dataset/build.py", "baselines/har.py",
              "model/revin.py", "model/parameter_budget.py",
-             "training/step.py", "training/start.py", "training/offset.py"]
+             "model/initialisation.py", "training/step.py", "training/offset.py"]
 )  # fmt: skip
 def test_what_decides_labels_models_or_steps_changes_runs_and_no_cached_feature(
     tmp_path: Path, file: str
@@ -54,12 +54,20 @@ def test_what_decides_labels_models_or_steps_changes_runs_and_no_cached_feature(
 
 @pytest.mark.parametrize(
     "file", ["training/log.py", "console/live.py", "report/page.py", "cli/train.py",
-             "search/worker.py", "evaluation/score.py", "thermal/guard.py"]
+             "search/worker.py", "evaluation/score.py", "thermal/guard.py",
+             "data/sources/registry.py"]
 )  # fmt: skip
 def test_a_comment_where_nothing_is_computed_changes_neither(tmp_path: Path, file: str) -> None:
     copy = _edited(tmp_path, file, '"""\n', '"""\n# A remark.\n')
     assert code_version.of(RUN, copy) == code_version.of(RUN)
     assert code_version.of(FEATURES, copy) == code_version.of(FEATURES)
+
+
+def test_the_lists_of_the_universe_count_by_what_a_configuration_makes_of_them(
+    tmp_path: Path,
+) -> None:
+    copy = _edited(tmp_path, "resources/universe.yaml", "XLE", "XLY")
+    assert code_version.of(RUN, copy) == code_version.of(RUN)
 
 
 def test_what_a_file_manager_or_an_editor_leaves_behind_changes_neither(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ PRESSED = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
 
 def _pressed_while_loading(folder: Path, *arguments: str) -> tuple[int, str]:
     """(exit code, standard error) of Python where one of the first imports brings a Ctrl-C."""
-    (folder / "psutil.py").write_text(PRESSED)
+    (folder / "csv.py").write_text(PRESSED)
     paths = os.pathsep.join([str(folder), str(Path(__file__).parents[1])])
     done = subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, timeout=60,

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from mlxts import protocol, quickstart
-from mlxts.cli.docs import command_tree
+from mlxts.cli.app import command_tree
 from mlxts.config.loading import load_config
+from mlxts.data.sources import registry
 from mlxts.errors import ConfigError
 from mlxts.quickstart import Answers
 from mlxts.workspace import commands
@@ -19,10 +20,10 @@ TREE = command_tree()
 
 @pytest.mark.parametrize(
     ("source", "task", "budget"),
-    list(itertools.product(quickstart.SOURCES, protocol.TASKS, ("0.02M", "2M", "200M"))),
+    list(itertools.product(registry.for_quickstart(), protocol.TASKS, ("0.02M", "2M", "200M"))),
 )
 def test_every_answer_makes_a_configuration_that_can_be_read_back(
-    source: quickstart.Source, task: str, budget: str, tmp_path: Path
+    source: str, task: str, budget: str, tmp_path: Path
 ) -> None:
     output = tmp_path / "first.yaml"
     answers = Answers(source, GIVEN[source], task, budget, output)
@@ -34,8 +35,8 @@ def test_every_answer_makes_a_configuration_that_can_be_read_back(
     assert made.data.splits == ("sample" if source == "sample" else "protocol")
 
 
-@pytest.mark.parametrize("source", quickstart.SOURCES)
-def test_the_commands_that_go_on_from_it_exist(source: quickstart.Source, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", registry.for_quickstart())
+def test_the_commands_that_go_on_from_it_exist(source: str, tmp_path: Path) -> None:
     answers = Answers(source, GIVEN[source], "direction", "2M", tmp_path / "a b.yaml")
     for line in (*quickstart.store_commands(answers), *quickstart.next_commands(answers)):
         words = shlex.split(line)

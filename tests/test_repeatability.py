@@ -19,6 +19,7 @@ from mlxts.console.plain import Plain
 from mlxts.model.patchtst import PatchTST, flat_arrays
 from mlxts.platform import device
 from mlxts.training import log, run
+from mlxts.training.plan import make_plan
 from mlxts.training.sampler import Batches
 from tests import homes
 from tests.training import worlds
@@ -42,7 +43,7 @@ def test_what_is_shown_changes_no_byte_and_neither_does_doing_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = homes.simulated(tmp_path, monkeypatch)
-    plan = run.plan(load_config(home / "small.yaml"))
+    plan = make_plan(load_config(home / "small.yaml"))
     found = []
     for reporter in _reporters().values():
         with reporter as report:
@@ -56,7 +57,7 @@ def test_a_run_says_which_threads_and_libraries_its_bytes_belong_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = homes.simulated(tmp_path, monkeypatch)
-    plan = run.plan(load_config(home / "small.yaml", {"training.max_epochs": 1}))
+    plan = make_plan(load_config(home / "small.yaml", {"training.max_epochs": 1}))
     run.train(plan, emit=lambda event: None, gate=lambda step: None)
     machine = json.loads((plan.folder / "run.json").read_text())["machine"]
     assert machine["threads"] == device.describe()["threads"] >= 1

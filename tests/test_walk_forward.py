@@ -11,14 +11,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts import experiment, protocol, walk_forward
+from mlxts import experiment, protocol, run_files, walk_forward
 from mlxts.cli import evaluate
 from mlxts.cli.scaling import scaling
 from mlxts.config.loading import build_config, load_config
 from mlxts.errors import ConfigError, EmptySplitError
 from mlxts.evaluation import predictions, runs, test_split_log
 from mlxts.evaluation.reference import Reference
-from mlxts.training import run
 from tests import homes
 
 app = typer.Typer()
@@ -102,7 +101,8 @@ def test_the_fixed_split_stands_beside_them(workspace):
     for heading in ("2021-2022", "2023-2024", "all origins", "fixed split", "(exploratory)"):
         assert heading in shown.stdout
     assert "windows of the past" in shown.stdout.splitlines()[-1]
-    assert run.record(runs.find(found["origins"][0]["run_id"]))["config"]["data"]["origin"] == 2
+    metadata = run_files.metadata(runs.find(found["origins"][0]["run_id"]))
+    assert metadata["config"]["data"]["origin"] == 2
 
 
 def test_what_cannot_be_done_is_said(workspace):

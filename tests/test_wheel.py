@@ -34,6 +34,9 @@ COMMANDS = {
     "evaluate 0.02M": "patchtst",
     "hpo hpo.yaml": "weight_decay",
     "sweep run sweep.yaml --quiet": "2 done.",
+    "scaling verdict --draws 50": "along parameters",
+    "report": "report.html",
+    "data cell Cb": "missing: SPY, DIA, QQQ, SFFED_NEWS_SENTIMENT",
 }
 # In one process: to start one for each command takes longer than what they do.
 CALL_ALL = """

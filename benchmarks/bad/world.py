@@ -87,9 +87,9 @@ def _configuration(seed: int) -> Any:
 def _train(seed: int) -> Path:
     from mlxts import experiment
     from mlxts.report import run_page
-    from mlxts.training import run
+    from mlxts.training.plan import make_plan
 
-    plan = run.plan(_configuration(seed))
+    plan = make_plan(_configuration(seed))
     experiment.execute(plan, emit=lambda event: None)
     run_page.draw(plan.folder, plan.dataset)
     return plan.folder
@@ -97,11 +97,11 @@ def _train(seed: int) -> Path:
 
 def _cut_short() -> None:
     from mlxts import experiment
-    from mlxts.training import run
     from mlxts.training.events import StopEvent
+    from mlxts.training.plan import make_plan
 
     experiment.execute(
-        run.plan(_configuration(2)),
+        make_plan(_configuration(2)),
         emit=lambda event: None,
         gate=lambda step: StopEvent(step, "interrupted", "asked") if step == 4 else None,
     )

@@ -17,12 +17,12 @@ from contenders import case as given
 class Layer(nn.Module):
     """Pre-norm encoder layer; dropout on the attention's output, hidden units and output."""
 
-    def __init__(self, width: int, heads: int, hidden: int, rate: float):
+    def __init__(self, d_model: int, heads: int, ffn_dim: int, rate: float):
         super().__init__()
         self.heads, self.rate = heads, rate
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.expand, self.contract = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.norm1, self.norm2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
+        self.qkv, self.out = nn.Linear(d_model, 3 * d_model), nn.Linear(d_model, d_model)
+        self.ffn_up, self.ffn_down = nn.Linear(d_model, ffn_dim), nn.Linear(ffn_dim, d_model)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(S, P, D) -> (S, P, D)."""
@@ -31,8 +31,8 @@ class Layer(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(S, P, D)
         x = x + F.dropout(self.out(mixed), self.rate)
-        hidden = F.dropout(F.gelu(self.expand(self.norm2(x))), self.rate)
-        return x + F.dropout(self.contract(hidden), self.rate)
+        hidden = F.dropout(F.gelu(self.ffn_up(self.norm2(x))), self.rate)
+        return x + F.dropout(self.ffn_down(hidden), self.rate)
 
 
 class PatchTST(nn.Module):
@@ -42,17 +42,17 @@ class PatchTST(nn.Module):
         super().__init__()
         self.shape = shape
         P = (shape["context"] - shape["patch_length"]) // shape["stride"] + 1
-        D, K, self.features = shape["width"], shape["factor"], shape["features"]
+        D, K, self.features = shape["d_model"], shape["rank"], shape["features"]
         self.mixing = shape["channels"] == "mixing"
         if self.mixing:
-            self.project = nn.Linear(self.features, K)
+            self.input_proj = nn.Linear(self.features, K)
             self.embed = nn.Linear(K * shape["patch_length"], D)
         else:
             self.embed = nn.Linear(shape["patch_length"], D)
-            self.summarise = nn.Linear(P * D, K)
+            self.head_down = nn.Linear(P * D, K)
         self.position = nn.Parameter(torch.zeros(P, D))
         self.layers = nn.ModuleList(
-            Layer(D, shape["heads"], shape["hidden"], shape["dropout"])
+            Layer(D, shape["heads"], shape["ffn_dim"], shape["dropout"])
             for _ in range(shape["depth"])
         )
         self.norm = nn.LayerNorm(D)
@@ -64,7 +64,7 @@ class PatchTST(nn.Module):
         mean = x.mean(1, keepdim=True)
         x = (x - mean) / torch.sqrt((x - mean).square().mean(1, keepdim=True) + 1e-5)
         if self.mixing:
-            x = self.project(x)
+            x = self.input_proj(x)
         tokens = x.unfold(1, self.shape["patch_length"], self.shape["stride"])  # (B, P, C, L)
         if self.mixing:
             tokens = tokens.transpose(2, 3).flatten(2)
@@ -75,7 +75,7 @@ class PatchTST(nn.Module):
             x = layer(x)
         flat = self.norm(x).flatten(1)
         if not self.mixing:
-            flat = self.summarise(flat).reshape(B, -1)
+            flat = self.head_down(flat).reshape(B, -1)
         return self.head(flat).squeeze(-1)
 
     def load(self, ours: dict[str, np.ndarray]) -> None:

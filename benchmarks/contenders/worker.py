@@ -102,7 +102,7 @@ def _answer(message: dict[str, Any], contender: Any) -> Any:
         case "peak":
             return contender.peak()
         case "facts":
-            return contender.facts() | {"shape": contender.shape.record()}
+            return contender.facts() | {"shape": contender.shape.to_dict()}
         case "write":
             loss, parameters, gradients = contender.loss_and_gradients()
             np.savez(message["path"] + ".parameters.npz", **parameters)

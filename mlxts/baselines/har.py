@@ -62,17 +62,17 @@ class ScaleModel:
         # Row by row: a matrix product's last bits depend on how many rows there are.
         return ((logs - self.center) / self.spread * self.weights).sum(axis=1) + self.bias
 
-    def record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def of(cls, record: dict[str, Any]) -> Self:
-        """From what `record` returned, or JSON made of it."""
-        values: dict[str, Any] = {
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """From what `to_dict` returned, or JSON made of it."""
+        fields: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
-            for name, value in record.items()
+            for name, value in values.items()
         }
-        return cls(**values)
+        return cls(**fields)
 
 
 def obstacle(dataset: Dataset) -> str | None:

@@ -83,3 +83,8 @@ app.command()(doctor.doctor)
 app.command()(doctor.verify)
 app.add_typer(docs.docs, name="docs", cls=Group)
 app.add_typer(workspace.workspace, name="workspace", cls=Group)
+
+
+def command_tree() -> Any:
+    """The root command with all below it."""
+    return typer.main.get_command(app)

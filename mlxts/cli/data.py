@@ -14,6 +14,7 @@ import typer
 from mlxts import formats
 from mlxts.cli import cells, controls, register
 from mlxts.cli.output import JsonOption, Part, note, render, say
+from mlxts.data.sources import registry
 from mlxts.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -28,12 +29,8 @@ data.command()(register.register_raw)
 data.command()(register.register_processed)
 
 
-class Online(StrEnum):
-    yahoo = "yahoo"
-    sample = "sample"
-    fred = "fred"
-    cboe_vix = "cboe_vix"
-    sffed = "sffed"
+Online = StrEnum("Online", registry.downloadable())
+_DEFAULT = Online(registry.DEFAULT)
 
 
 class Decimal(StrEnum):
@@ -71,7 +68,7 @@ def download(
         list[str] | None,
         typer.Argument(help="e.g. SPY QQQ; of the sample: SP500 NASDAQ; of FRED: DGS10"),
     ] = None,
-    source: Annotated[Online, typer.Option(help="Where from.")] = Online.yahoo,
+    source: Annotated[Online, typer.Option(help="Where from.")] = _DEFAULT,
     cell: Annotated[
         str | None,
         typer.Option(metavar="CELL", help="Instead: what a cell (e.g. Cb) needs and is not here."),
@@ -92,12 +89,12 @@ def download(
         from mlxts.data import cell_status
 
         needs = [n for n in cell_status.of(cell) if refresh or n.artifact is None]
-        jobs = [(need.id, _online(need.source)) for need in needs]
+        jobs = [(need.id, registry.open_source(need.source, note)) for need in needs]
         if not jobs and not as_json:
             say(f"all that {cell} needs is here; --refresh fetches it again")
             return
     else:
-        chosen = _online(source.value)
+        chosen = registry.open_source(source.value, note)
         jobs = [(symbol.upper(), chosen) for symbol in symbols or ()]
     _store_all(jobs, _day(start), _day(end), as_json)
 
@@ -238,28 +235,6 @@ def sample(
     written = preview.write(rows)
     nothing = "nothing is registered, so there is nothing to sample"
     render({"files": [str(path) for path in written]}, as_json, written or nothing)
-
-
-def _online(source: str) -> "Source":
-    """A source by its name. Google Trends cannot be asked: it says how to get the file."""
-    from mlxts.data.sources.cboe_vix import CboeVixSource
-    from mlxts.data.sources.fred import FredSource
-    from mlxts.data.sources.http import Web
-    from mlxts.data.sources.sample import SampleSource
-    from mlxts.data.sources.sffed import SFFedSource
-    from mlxts.data.sources.trends_csv import TrendsByHand
-    from mlxts.data.sources.yahoo import YahooSource
-
-    web = Web(tell=note)
-    sources: tuple[Source, ...] = (
-        YahooSource(tell=note),
-        SampleSource(),
-        FredSource(web),
-        CboeVixSource(web),
-        SFFedSource(web),
-        TrendsByHand(),
-    )
-    return {one.name: one for one in sources}[source]
 
 
 def _store_all(

@@ -1,7 +1,6 @@
 """`mlxts docs`: write what documents say about the protocol, and check that all of it is so."""
 
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -29,12 +28,12 @@ def render(as_json: JsonOption = False) -> None:
 
 
 @docs.command()
-def check(as_json: JsonOption = False) -> None:
+def check(context: typer.Context, as_json: JsonOption = False) -> None:
     """Check layout, rendered blocks, workspace headers, links, code blocks and commands."""
     from mlxts.workspace import documents, project
 
     root = project.root()
-    problems = documents.check(root, command_tree())
+    problems = documents.check(root, context.find_root().command)
     checked = len(project.documents(root))
     output.render(
         {"ok": not problems, "problems": [vars(problem) for problem in problems]},
@@ -47,10 +46,3 @@ def check(as_json: JsonOption = False) -> None:
     )
     if problems:
         raise typer.Exit(2)
-
-
-def command_tree() -> Any:
-    """The root command with all below it, as click sees it."""
-    from mlxts.cli.app import app
-
-    return typer.main.get_command(app)

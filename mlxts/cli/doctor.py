@@ -49,7 +49,7 @@ def doctor(as_json: JsonOption = False) -> None:
     render(findings, as_json, Table.of("This machine", ("", "found"), shown.items()))
 
 
-def verify(as_json: JsonOption = False) -> None:
+def verify(context: typer.Context, as_json: JsonOption = False) -> None:
     """Check environment, registered files' hashes and, in the project, every document."""
     from mlxts.workspace import packages, project
 
@@ -59,10 +59,12 @@ def verify(as_json: JsonOption = False) -> None:
         sentences = [str(requirement) for requirement in unfit]
         render({"ok": False, "problems": sentences}, as_json, sentences)
         raise typer.Exit(2)
-    _verify(root, unfit, as_json)
+    _verify(context, root, unfit, as_json)
 
 
-def _verify(root: "Path | None", unfit: "list[Unfit]", as_json: bool) -> None:
+def _verify(
+    context: typer.Context, root: "Path | None", unfit: "list[Unfit]", as_json: bool
+) -> None:
     from contextlib import nullcontext
 
     from mlxts.data import store
@@ -70,7 +72,7 @@ def _verify(root: "Path | None", unfit: "list[Unfit]", as_json: bool) -> None:
     from mlxts.workspace import project
 
     with project.at_home(root) if root else nullcontext():
-        files, documents = store.verify(), _documents()
+        files, documents = store.verify(), _documents(context)
     problems = documents or []
     packages = [str(requirement) for requirement in unfit]
     result = {
@@ -103,13 +105,12 @@ def _verify(root: "Path | None", unfit: "list[Unfit]", as_json: bool) -> None:
         raise typer.Exit(2)
 
 
-def _documents() -> "list[Problem] | None":
+def _documents(context: typer.Context) -> "list[Problem] | None":
     """What is wrong with the project's documents; None outside of it."""
-    from mlxts.cli.docs import command_tree
     from mlxts.workspace import documents, project
 
     root = project.find()
-    return None if root is None else documents.check(root, command_tree())
+    return None if root is None else documents.check(root, context.find_root().command)
 
 
 def _sensor() -> str:

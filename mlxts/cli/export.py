@@ -59,5 +59,5 @@ def huggingface(
         f"{shape.task} of {shape.context_length} bars x {shape.num_input_channels} channels, "
         f"{parameters:,} parameters; in Python: mlxts.load_model({folder.name!r})"
     )
-    result = {"path": str(folder), "parameters": parameters, "shape": shape.record()}
+    result = {"path": str(folder), "parameters": parameters, "shape": shape.to_dict()}
     render(result, as_json, [sentence, folder])

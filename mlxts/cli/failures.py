@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+import typer
+
 from mlxts import files, protocol
 from mlxts.cli.output import note
 from mlxts.errors import MlxtsError, StorageError
@@ -62,6 +64,15 @@ def exit_code_of(command: Callable[[], None]) -> int:
             note(line)
     _flush(sys.stderr)
     return code
+
+
+def exit_unless_finished(status: str) -> None:
+    """End with the exit code of what cut training short, if anything did."""
+    from mlxts import experiment
+
+    if status not in experiment.FINISHED:
+        overheated = status == "overheated"
+        raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)
 
 
 def _open_streams() -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts import formats
+from mlxts.cli.failures import exit_unless_finished
 from mlxts.cli.listing import Group
 from mlxts.cli.output import JsonOption, Note, Part, note, render
 from mlxts.cli.seconds import seconds
-from mlxts.cli.train import exit_unless_finished
 from mlxts.cli.worker import (
     HeartbeatOption,
     HeartbeatTimeoutOption,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mlxts.search.analysis import SelectionBias
     from mlxts.search.jobs import Job
     from mlxts.training.events import Listener
-    from mlxts.training.run import Plan
+    from mlxts.training.plan import Plan
 
 
 class _SearchByDefault(Group):

@@ -7,28 +7,25 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stdout
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mlxts.cli.output import JsonOption, note, render, show
+from mlxts.data.sources import registry
 
 if TYPE_CHECKING:
     from mlxts.quickstart import Answers
-    from mlxts.training.run import Plan
+    from mlxts.training.plan import Plan
 
 
-class SourceName(StrEnum):
-    sample = "sample"
-    yahoo = "yahoo"
-    files = "files"
+SourceName = StrEnum("SourceName", registry.for_quickstart())
 
 
 def quickstart(
     source: Annotated[
-        SourceName | None, typer.Option(help="sample (offline), yahoo, or files of your own.")
+        SourceName | None, typer.Option(help="sample is offline, files are your own.")
     ] = None,
     symbols: Annotated[
         str | None,
@@ -52,7 +49,7 @@ def quickstart(
     from mlxts import quickstart as first
     from mlxts.cli.train import plan_table
     from mlxts.errors import ConfigError
-    from mlxts.training import run
+    from mlxts.training.plan import make_plan
 
     if output.exists():
         raise ConfigError(f"{output} is there already; choose another --output")
@@ -68,18 +65,18 @@ def quickstart(
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         _store(answers)
     files.write_text(output, wanted.to_yaml())
-    plan = run.plan(wanted)
+    plan = make_plan(wanted)
     commands = first.next_commands(answers)
     if not as_json:
         advice = f"{output} is written; what goes on from here:"
-        show([plan_table(plan.record()), advice, *(f"  {command}" for command in commands)])
+        show([plan_table(plan.to_dict()), advice, *(f"  {command}" for command in commands)])
     try:
         if train is None:
             train = ask("--train or --no-train", "train it now", "yes", ("yes", "no")) == "yes"
     except (EOFError, KeyboardInterrupt):
         train = False
         note("")
-    said = {"config": str(output), "commands": commands, "plan": plan.record()}
+    said = {"config": str(output), "commands": commands, "plan": plan.to_dict()}
     _finish(said, plan, train=bool(train), as_json=as_json)
 
 
@@ -142,13 +139,12 @@ def _answers(
     from mlxts import protocol
     from mlxts import quickstart as first
 
-    source = source or ask("--source", "where do the prices come from", "sample", first.SOURCES)
-    known: Any = source
+    source = source or ask("--source", "where do the prices come from", "sample", tuple(SourceName))
     what = "which files (CSV or Parquet)" if source == "files" else "which symbols"
-    given = symbols or ask("--symbols", what, first.SYMBOLS[known])
+    given = symbols or ask("--symbols", what, registry.SOURCES[source].example)
     task = task or ask("--task", "what is predicted", first.TASK, tuple(protocol.TASKS))
     budget = budget or ask("--budget", "how large", first.BUDGET, tuple(protocol.BUDGETS))
-    return first.Answers(known, first.split(given), task, budget, output)
+    return first.Answers(source, first.split(given), task, budget, output)
 
 
 def _store(answers: "Answers") -> None:
@@ -163,17 +159,19 @@ def _store(answers: "Answers") -> None:
 
 
 def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -> None:
-    from mlxts import console, experiment
+    from mlxts import console, experiment, run_files
+    from mlxts.cli import failures
     from mlxts.cli import train as training
 
-    execute = partial(experiment.execute, plan, resume=True)
     if not train:
         render(said, as_json, ())
         return
+    finished_before = run_files.is_finished(plan.folder)
+    device = nullcontext() if finished_before else training.claim_device()
+    with device, console.make(quiet=finished_before, json=as_json) as listener:
+        summary = experiment.execute(plan, emit=listener, resume=True)
     if not as_json:
-        training.train_plan(plan, execute, plan_is_known=True)
+        training.show_result(plan, summary, finished_before=finished_before)
         return
-    with console.make(json=True) as report:
-        summary = execute(emit=report)
     render({**said, "summary": summary}, as_json, ())
-    training.exit_unless_finished(summary["status"])
+    failures.exit_unless_finished(summary["status"])

@@ -19,7 +19,7 @@ from mlxts.tables import Column, Row, Table
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from mlxts.thermal.sensor_listing import Survey
+    from mlxts.thermal.sensor_listing import SensorListing
 
 Note = Callable[[dict[str, Any]], None]
 
@@ -41,12 +41,12 @@ def thermal(
     as_json: JsonOption = False,
 ) -> None:
     """Show the temperature sensors: live on a terminal, once elsewhere."""
-    from mlxts.thermal.sensor_listing import Survey
+    from mlxts.thermal.sensor_listing import SensorListing
 
     screen = output.console()
     live = screen.is_interactive and sys.stdout.isatty() and not (once or as_json)
     going_on = live or (record is not None and not (once or as_json))
-    with Survey(sensor) as survey, _recording(record) as note:
+    with SensorListing(sensor) as survey, _recording(record) as note:
         survey.read()
         note(survey.raw())
         if going_on:
@@ -60,7 +60,7 @@ def thermal(
             screen.print(_view(survey))
 
 
-def _watch(survey: "Survey", interval: float, note: Note, screen: "Console | None") -> None:
+def _watch(survey: "SensorListing", interval: float, note: Note, screen: "Console | None") -> None:
     """Read again and again until Ctrl-C; draw where there is a screen."""
     from rich.live import Live
 
@@ -89,7 +89,7 @@ def _recording(path: Path | None) -> Generator[Note]:
     output.note(f"recorded to {path}")
 
 
-def _view(survey: "Survey") -> "RenderableType":
+def _view(survey: "SensorListing") -> "RenderableType":
     from rich.console import Group
 
     def style(row: Row) -> str:

@@ -30,15 +30,15 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Bring finished or unfinished runs to a tracker; again: only what is missing is added."""
+    from mlxts import run_files
     from mlxts.evaluation import runs as found
     from mlxts.tracking import export as exports
     from mlxts.tracking import trackers
-    from mlxts.training import run
 
     exported = []
     for folder in [found.find(name) for name in runs]:  # a wrong name is told before any work
-        configured = run.record(folder)["config"].get("tracking", {}).get("project", "mlxts")
-        tracker = trackers.make(to.value, project or configured)
+        settings = run_files.metadata(folder)["config"].get("tracking", {})
+        tracker = trackers.make(to.value, project or settings.get("project", "mlxts"))
         count = exports.export(folder, tracker)
         exported.append({"run_id": folder.name, "to": to.value, "events": count})
     render(

@@ -1,15 +1,15 @@
 """`train`, `batch-size`, `predict`: one experiment, its preparation, and what it says of today."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mlxts import formats
+from mlxts.cli.failures import exit_unless_finished
 from mlxts.cli.output import JsonOption, Note, Part, Verbatim, note, render, show
 from mlxts.cli.scores import scores_screen
 from mlxts.cli.seconds import seconds
@@ -18,7 +18,7 @@ from mlxts.tables import Table
 
 if TYPE_CHECKING:
     from mlxts.config.experiment import ExperimentConfig
-    from mlxts.training.run import Plan
+    from mlxts.training.plan import Plan
 
 ConfigArgument = Annotated[Path, typer.Argument(help="A YAML file, e.g. configs/demo.yaml.")]
 SetOption = Annotated[
@@ -59,27 +59,34 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train one model, restore its best weights and score it against HAR and linear."""
-    from mlxts import experiment
+    from mlxts import console, experiment, run_files
     from mlxts.training import distributed as ranks
-    from mlxts.training import run
+    from mlxts.training.plan import make_plan
 
     named = {"budget": budget, "task": task, "timescale": timescale, "horizon": horizon}
     named |= {"seed": seed, "thermal.sensor": thermal}
     configuration = _load(config, named, overrides)
     together = ranks.join() if distributed else ranks.ALONE
-    plan = run.plan(configuration, register=not dry_run, ranks=together.size, tuned=not dry_run)
-    if together.leads and not (quiet or as_json):
+    plan = make_plan(configuration, register=not dry_run, ranks=together.size, tuned=not dry_run)
+    if together.is_rank_zero and not (quiet or as_json):
         _recommend_tuning(plan)
     if dry_run:
         _dry_run(plan, as_json)
         return
-    execute = partial(
-        experiment.execute, plan, resume=resume, ranks=together, stall_seconds=stall_seconds
-    )
-    if together.leads:
-        train_plan(plan, execute, quiet=quiet, as_json=as_json, per_device=per_device, wait=wait)
-    else:
-        exit_unless_finished(execute(emit=lambda event: None)["status"])
+    finished_before = run_files.is_finished(plan.folder)
+    silent = quiet or finished_before or not together.is_rank_zero
+    if not (silent or as_json):
+        show(plan_table(plan.to_dict()))
+    needs_device = together.is_rank_zero and not finished_before
+    device = claim_device(per_device, wait=wait) if needs_device else nullcontext()
+    with device, console.make(quiet=silent, json=as_json) as listener:
+        summary = experiment.execute(
+            plan, emit=listener, resume=resume, ranks=together, stall_seconds=stall_seconds
+        )
+    if not together.is_rank_zero:
+        exit_unless_finished(summary["status"])
+        return
+    show_result(plan, summary, finished_before=finished_before, as_json=as_json)
 
 
 def batch_size(
@@ -187,16 +194,15 @@ def _recommend_tuning(plan: "Plan") -> None:
 def _dry_run(plan: "Plan", as_json: bool) -> None:
     from mlxts.thermal import sensors
     from mlxts.training import batch_size as tuner
-    from mlxts.training import run
 
     for sensor in sensors.choose(plan.config.thermal.sensor).sensors:  # refused now, not later
         sensor.close()
     untuned = tuner.untuned(plan.config, plan.dataset)
     if not as_json:
         note("compiling and timing three steps ...")
-    seconds = run.time_steps(plan)
+    seconds = plan.time_steps()
     record = {
-        **plan.record(),
+        **plan.to_dict(),
         "seconds_per_step": seconds,
         "projected_seconds": seconds * plan.total_steps,
         "config": plan.config.model_dump(mode="json"),
@@ -240,54 +246,40 @@ def _phases(record: dict[str, Any]) -> list[tuple[str, int]]:
     return [(f"canonical {split} samples", count) for split, count in canonical.items()]
 
 
-def exit_unless_finished(status: str) -> None:
-    """End with the exit code of what cut training short, if anything did."""
-    from mlxts import experiment, protocol
-
-    if status not in experiment.FINISHED:
-        overheated = status == "overheated"
-        raise typer.Exit(protocol.EXIT_OVERHEATED if overheated else protocol.EXIT_INTERRUPTED)
-
-
-def train_plan(
-    plan: "Plan",
-    execute: Callable[..., dict[str, Any]],
-    *,
-    quiet: bool = False,
-    as_json: bool = False,
-    plan_is_known: bool = False,
-    per_device: int = 1,
-    wait: bool | None = None,
-) -> None:
-    """Show the plan, unless the reader has just seen it; train, draw and say how it ended.
+@contextmanager
+def claim_device(per_device: int = 1, *, wait: bool | None = None) -> Generator[None]:
+    """Take one of this device's places for the block.
 
     Args:
         per_device: how many may train on this device without a word about it.
-        wait: until the device is free; else a single run is trained all the same. None: the command
+        wait: until a place is free; else a single run is trained all the same. None: the command
             has no option to wait, and none is advised.
     """
-    from mlxts import console, experiment, run_files
-    from mlxts.report import run_page
     from mlxts.search import worker_checks
 
-    done_before = run_files.is_finished(plan.folder)
-    if not (quiet or as_json or done_before or plan_is_known):
-        show(plan_table(plan.record()))
     with ExitStack() as stack:
-        if wait and not done_before:
+        if wait:
             stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, notify=note))
-        elif not done_before:
+        else:
             for other in stack.enter_context(worker_checks.place_on_device(per_device)):
                 hint = " (--wait waits for it)" if wait is not None else ""
                 note(f"{other} trains on this device; both will take longer{hint}")
-        with console.make(quiet=quiet or done_before, json=as_json) as report:
-            summary = execute(emit=report)
+        yield
+
+
+def show_result(
+    plan: "Plan", summary: dict[str, Any], *, finished_before: bool, as_json: bool = False
+) -> None:
+    """The scores of a finished run and its picture; the exit code where training was cut short."""
+    from mlxts import experiment
+    from mlxts.report import run_page
+
     if summary["status"] not in experiment.FINISHED:
         render(summary, as_json, f"{summary['status']}: {summary['message']}")
         exit_unless_finished(summary["status"])
     picture = run_page.draw(plan.folder, plan.dataset)
-    if done_before and not as_json:
-        note(f"run {plan.run_id} was done before; this is what it said")
+    if finished_before and not as_json:
+        note(f"run {plan.run_id} was finished before; this is its result")
     render(
         {**summary, "picture": str(picture)},
         as_json,

@@ -68,25 +68,26 @@ def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfi
     from mlxts.config.loading import load_config
     from mlxts.evaluation import runs
     from mlxts.training import run
+    from mlxts.training.plan import make_plan
 
     if Path(target).is_file():
         configuration = load_config(Path(target))
         note("the fixed split")
-        summary = _finish(run.plan(configuration), as_json)
+        summary = _finish(make_plan(configuration), as_json)
     else:
         folder = runs.find(target)
         configuration = run.pinned_configuration(folder)
         if run_files.is_finished(folder):
             summary = run_files.summary(folder, experiment.SUMMARISED)
         else:
-            summary = _finish(run.plan(configuration), as_json)
+            summary = _finish(make_plan(configuration), as_json)
     return {"run_id": summary["run_id"], "scores": summary["scores"]["validation"]}, configuration
 
 
 def _finish(planned: Any, as_json: bool) -> dict[str, Any]:
     """Train a run to its end, unless it is there; ends the command where training is cut short."""
     from mlxts import console, run_files, walk_forward
-    from mlxts.cli.train import exit_unless_finished
+    from mlxts.cli.failures import exit_unless_finished
 
     done = run_files.is_finished(planned.folder)
     with console.make(quiet=done, json=as_json) as report:

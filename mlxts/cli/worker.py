@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mlxts.search.jobs import Job, Outcome
     from mlxts.training.events import Listener
-    from mlxts.training.run import Plan
+    from mlxts.training.plan import Plan
 
 StorageOption = Annotated[
     str | None,
@@ -83,7 +83,7 @@ def work(
     """Work until the loop ends; its exit code says why."""
     import signal
 
-    from mlxts.cli.train import exit_unless_finished
+    from mlxts.cli.failures import exit_unless_finished
     from mlxts.errors import SearchError
     from mlxts.platform import device
     from mlxts.search import worker, worker_checks

@@ -13,8 +13,10 @@ from mlxts.errors import ConfigError
 class DataConfig(Section):
     """Which bars are read, and where the splits lie."""
 
-    source: Literal["auto", "yahoo", "files", "sample", "simulated"] = Field(
-        "auto", description="`auto`: the newest registered artifact from yahoo or files"
+    source: Name = Field(
+        "auto",
+        description="`auto`: the newest registered artifact from yahoo or files; else a source of "
+        "bars, see docs/data_sources.md",
     )
     cell: Name | None = Field(
         None, description="of the dataset matrix, e.g. Cb; decides symbols and exogenous"

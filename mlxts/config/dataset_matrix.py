@@ -10,7 +10,7 @@ from mlxts import files, protocol
 from mlxts.config.yamltext import YamlError, parse_yaml
 from mlxts.errors import ConfigError
 
-FILE = Path(__file__).parents[2] / "configs" / "universe.yaml"
+FILE = files.RESOURCES / "universe.yaml"
 
 
 @dataclass(frozen=True)

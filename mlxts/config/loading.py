@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from mlxts import files
 from mlxts.config.experiment import ExperimentConfig
-from mlxts.config.validation import first_problem
+from mlxts.config.validation import first_problem, one_line
 from mlxts.config.yamltext import YamlError, overridden, parse_yaml
+from mlxts.data.sources import registry
 from mlxts.errors import ConfigError
 
 
@@ -25,9 +26,14 @@ def load_config(path: Path, overrides: dict[str, Any] | None = None) -> Experime
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """A YAML file that holds a mapping. Raises ConfigError."""
+    """A YAML file that holds a mapping; those of `configs/` come with an installed package too.
+
+    Raises:
+        ConfigError: no such file, one that cannot be read, or no mapping.
+    """
+    shipped = files.RESOURCES / path
     try:
-        values = parse_yaml(files.read_text(path))
+        values = parse_yaml(files.read_text(path if path.exists() else shipped))
     except FileNotFoundError as error:
         raise ConfigError(f"no configuration at {path}; see configs/ for some") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -42,6 +48,10 @@ def read_mapping(path: Path) -> dict[str, Any]:
 def build_config(values: dict[str, Any], *, origin: str = "configuration") -> ExperimentConfig:
     """Validate a mapping. Raises ConfigError with the first offending key."""
     try:
-        return ExperimentConfig.model_validate(values)
+        config = ExperimentConfig.model_validate(values)
+        registry.require_bars(config.data.source)
     except ValidationError as error:
         raise ConfigError(f"{origin}: {first_problem(error)}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {one_line(str(error))}") from error
+    return config

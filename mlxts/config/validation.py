@@ -43,12 +43,12 @@ def first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return _line(f"unknown key {where or '(empty)'}; check its spelling")
+        return one_line(f"unknown key {where or '(empty)'}; check its spelling")
     message = _EXPECTED.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     prefix = f"{where}: " if where else ""
     given = problem.get("input")
     shown = where and (given is None or isinstance(given, str | int | float | bool))
-    return _line(f"{prefix}{message}{_got(given) if shown else ''}")
+    return one_line(f"{prefix}{message}{_got(given) if shown else ''}")
 
 
 def _got(given: str | float | bool | None) -> str:
@@ -56,6 +56,6 @@ def _got(given: str | float | bool | None) -> str:
     return f" (got {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'})"
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """One line that can be printed: a command line may hold bytes that are no UTF-8."""
     return " ".join(text.split()).encode(errors="backslashreplace").decode()

@@ -3,7 +3,7 @@
 All three listen to the events of `mlxts.training.events`; training knows none of them.
 
     with console.make(quiet=quiet, json=json) as report:
-        train(config, listeners=[report, ...])
+        run.train(plan, emit=report, ...)
 """
 
 import os

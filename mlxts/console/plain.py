@@ -25,8 +25,8 @@ class Plain:
     ) -> None:
         self._stream, self._interval, self._clock = stream, interval, clock
         self._state = RunState(clock)
-        self._spoke = clock()
-        self._told_step = -1
+        self._written_at = clock()
+        self._written_step = -1
 
     def __enter__(self) -> Self:
         return self
@@ -37,46 +37,46 @@ class Plain:
     def __call__(self, event: Event) -> None:
         line = self._state.update(event)
         if isinstance(event, StepEvent):
-            if self._clock() - self._spoke >= self._interval:
-                self._tell_step()
+            if self._clock() - self._written_at >= self._interval:
+                self._write_step()
             return
         if line is None:
             return
         if isinstance(event, StartEvent):
             for key, value in event.header.items():
                 self._write(f"{key}: {value}")
-        if isinstance(event, StopEvent) and self._state.step != self._told_step:
-            self._tell_step()
+        if isinstance(event, StopEvent) and self._state.step != self._written_step:
+            self._write_step()
         loud = BANDS.get(event.band) if isinstance(event, ThermalEvent) else None
         # A band's own message already starts with its name.
         text = line.text if loud or line.tone != "critical" else f"STOPPED {line.text}"
         self._write(f"{self._where()} · {text}")
 
-    def _tell_step(self) -> None:
+    def _write_step(self) -> None:
         state, step = self._state, self._state.last
         if step is None:
             return
-        self._spoke, self._told_step = self._clock(), state.step
+        self._written_at, self._written_step = self._clock(), state.step
         parts = [
             self._where(),
             f"epoch {state.epoch}",
             f"loss {formats.loss(state.train_loss)}",
-            formats.rate(state.pace.samples_per_second),
+            formats.rate(state.throughput.samples_per_second),
             f"lr {step.learning_rate:.1e}",
-            f"gradient {step.grad_norm:.2f}",
+            f"grad norm {step.grad_norm:.2f}",
         ]
         named = (("MLX", "active"), ("peak", "peak"), ("process", "process"))
         parts.append(
             ", ".join(f"{n} {formats.size(step.memory[k])}" for n, k in named if k in step.memory)
         )
-        parts.append(f"heat {sentences.heat(state.thermal)}")
+        parts.append(f"temperature {sentences.temperature(state.thermal)}")
         if not state.stop:
-            parts.append(f"left <= {formats.duration(state.seconds_left)}")
+            parts.append(f"ETA {formats.duration(state.seconds_left)}")
         self._write(" · ".join(part for part in parts if part))
 
     def _where(self) -> str:
         state = self._state
-        at = f"[{formats.duration(state.pace.elapsed)}] step {state.step:,}"
+        at = f"[{formats.duration(state.throughput.elapsed)}] step {state.step:,}"
         if state.total_steps:
             at += f"/{state.total_steps:,} ({state.step / state.total_steps:.1%})"
         return at

@@ -24,7 +24,12 @@ STYLES: dict[Tone, str] = {
     "warning": "bold yellow",
     "critical": "bold red",
 }
-HEAT = {"normal": "green", "acceptable": "cyan", "warning": "bold yellow", "critical": "bold red"}
+BAND_STYLES = {
+    "normal": "green",
+    "acceptable": "cyan",
+    "warning": "bold yellow",
+    "critical": "bold red",
+}
 CELL = 38  # columns that one pair of the header takes
 
 
@@ -54,9 +59,11 @@ def _header(header: dict[str, str], width: int, rows: int) -> RenderableType:
     pairs = list(header.items())[: rows * most]
     # As many columns as show every value whole, as long as there are rows for the others.
     for columns in range(most, max(1, math.ceil(len(pairs) / rows)) - 1, -1):
-        shown = [pairs[column::columns] for column in range(columns)]
-        keys = [min(CELL // 3, max((len(key) for key, _ in some), default=0)) for some in shown]
-        values = [max((cell_len(value) for _, value in some), default=0) for some in shown]
+        by_column = [pairs[column::columns] for column in range(columns)]
+        keys = [
+            min(CELL // 3, max((len(key) for key, _ in cells), default=0)) for cells in by_column
+        ]
+        values = [max((cell_len(value) for _, value in cells), default=0) for cells in by_column]
         room = inside - sum(keys) - gap * (2 * columns - 1)
         if sum(values) <= room:
             break
@@ -90,9 +97,9 @@ def _progress(state: RunState) -> RenderableType:
     figures = Text(f"{state.step:,}")
     if total:
         figures = Text(f"{state.step:,}/{total:,} {state.step / total:4.0%}")
-    figures.append(f"  {formats.duration(state.pace.elapsed)}", style="dim")
+    figures.append(f"  {formats.duration(state.throughput.elapsed)}", style="dim")
     if not state.stop and not waiting:
-        figures.append(f"  left ≤ {formats.duration(state.seconds_left)}")
+        figures.append(f"  ETA {formats.duration(state.seconds_left)}")
     grid.add_row(_status(state), bar, figures)
     return grid
 
@@ -124,12 +131,12 @@ def _losses(state: RunState, width: int, rows: int) -> RenderableType:
 
 
 def _validation_title(state: RunState) -> Text:
-    seen = state.validation
+    event = state.validation
     title = Text("validation ")
-    title.append(formats.loss(seen.loss if seen else None), style="bold magenta")
-    if seen:
+    title.append(formats.loss(event.loss if event else None), style="bold magenta")
+    if event:
         title.append("  best ")
-        title.append(formats.loss(seen.best), style="bold green")
+        title.append(formats.loss(event.best), style="bold green")
         if state.best_step is not None:
             title.append(f" at {state.best_step:,}", style="dim")
     return title
@@ -139,13 +146,13 @@ def _curve(history: History, width: int, rows: int, style: str) -> Text:
     """The curve with the two ends of its scale beside it."""
     label = 8
     points = binned(history.values, 2 * max(1, width - label - 1))
-    drawn = sparkline(points, len(points) // 2, rows)
+    lines = sparkline(points, len(points) // 2, rows)
     finite = [point for point in points if math.isfinite(point)]
     marks = [""] * rows
     if finite and rows > 1:
         marks[0], marks[-1] = formats.loss(max(finite)), formats.loss(min(finite))
     text = Text(no_wrap=True)
-    for index, (mark, line) in enumerate(zip(marks, drawn, strict=True)):
+    for index, (mark, line) in enumerate(zip(marks, lines, strict=True)):
         text.append(f"{mark:>{label}} ", style="dim")
         text.append(line + ("\n" if index < rows - 1 else ""), style=style)
     return text
@@ -153,17 +160,17 @@ def _curve(history: History, width: int, rows: int, style: str) -> Text:
 
 def _facts(state: RunState) -> RenderableType:
     grid = Table.grid(padding=(0, 1))
-    grid.add_column(style="dim", no_wrap=True, min_width=len("memory"))
+    grid.add_column(style="dim", no_wrap=True, min_width=len("temperature"))
     grid.add_column(no_wrap=True, overflow="ellipsis")
-    step, pace = state.last, state.pace
-    speed = formats.rate(pace.samples_per_second)
-    if pace.step_seconds is not None:
-        speed += f" · {formats.short_time(pace.step_seconds)} a step"
+    step, measured = state.last, state.throughput
+    throughput = formats.rate(measured.samples_per_second)
+    if measured.step_seconds is not None:
+        throughput += f" · {formats.short_time(measured.step_seconds)}/step"
     if step:
-        speed += f" · lr {step.learning_rate:.1e} · gradient {step.grad_norm:.2f}"
-    grid.add_row("speed", speed)
+        throughput += f" · lr {step.learning_rate:.1e} · grad norm {step.grad_norm:.2f}"
+    grid.add_row("throughput", throughput)
     grid.add_row("memory", _memory(step.memory if step else {}))
-    grid.add_row("heat", _heat(state))
+    grid.add_row("temperature", _temperature(state))
     return grid
 
 
@@ -177,14 +184,14 @@ def _memory(memory: dict[str, int]) -> str:
     return " · ".join(parts) or "–"
 
 
-def _heat(state: RunState) -> Text:
+def _temperature(state: RunState) -> Text:
     event = state.thermal
     text = Text(no_wrap=True)
     if event and event.band in BANDS:
-        text.append(f" {event.band.upper()} ", style=f"{HEAT[event.band]} reverse")
+        text.append(f" {event.band.upper()} ", style=f"{BAND_STYLES[event.band]} reverse")
         text.append(" ")
-    style = HEAT.get(event.band, "dim") if event else "dim"
-    return text.append(sentences.heat(event), style=style)
+    style = BAND_STYLES.get(event.band, "dim") if event else "dim"
+    return text.append(sentences.temperature(event), style=style)
 
 
 def _recent(state: RunState, lines: int) -> list[Text]:

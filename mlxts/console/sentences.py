@@ -34,7 +34,7 @@ def describe(event: Event) -> Line | None:
     """What to say about an event; None for steps, epochs and routine temperature readings."""
     match event:
         case StartEvent(step=step, total_steps=total, resumed=resumed):
-            verb = f"continuing at step {step:,}" if resumed else "training"
+            verb = f"resuming at step {step:,}" if resumed else "training"
             return Line(f"{verb}: at most {total:,} steps, {event.epochs} epochs")
         case CompileEvent():
             return Line("compiling kernels (once)")
@@ -47,12 +47,12 @@ def describe(event: Event) -> Line | None:
         case PauseEvent(reason=reason):
             return Line(f"pausing: {reason}", "warning")
         case ResumeEvent(seconds=seconds):
-            return Line(f"going on after {formats.duration(seconds)}", "good")
+            return Line(f"resumed after {formats.duration(seconds)}", "good")
         case NoticeEvent(message=message):
             return Line(message, "warning")
         case StopEvent(reason=reason, message=message):
-            known = reason.replace("_", " ")
-            text = f"{known}: {message}" if message else known
+            name = reason.replace("_", " ")
+            text = f"{name}: {message}" if message else name
             return Line(text, "good" if reason in EXPECTED else "critical")
     return None
 
@@ -64,8 +64,8 @@ def _validation(event: ValidationEvent) -> Line:
     return Line(f"{text} · improved", "good") if event.improved else Line(text)
 
 
-def heat(event: ThermalEvent | None) -> str:
-    """`CPU 71 · GPU 68 · hot 88 °C · Nominal · smc`, leaving out what is not known."""
+def temperature(event: ThermalEvent | None) -> str:
+    """`CPU 71 · GPU 68 · max 88 °C · Nominal · smc`, leaving out what is not known."""
     if event is None:
         return formats.UNKNOWN
     if event.source == "off":
@@ -76,7 +76,7 @@ def heat(event: ThermalEvent | None) -> str:
         # Either a chip that names no CPU probe, or the median holds while one reading is missing.
         named = [f"{'die ' if event.probes else ''}{event.temperature:.0f}"]
     if event.hottest is not None:
-        named.append(f"hot {event.hottest:.0f}")
+        named.append(f"max {event.hottest:.0f}")
     parts = [" · ".join(named) + " °C"] if named else ["unavailable"]
     parts += [event.pressure] if event.pressure else []
     parts += [event.source] if event.source != "none" else []

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
-from mlxts.console.pace import Pace
 from mlxts.console.sentences import Line, describe
+from mlxts.console.throughput import Throughput
 from mlxts.training.events import (
     CompileEvent,
     Event,
@@ -41,7 +41,7 @@ class History:
         self._sum, self._count = 0.0, 0
         if len(self.values) >= self._limit:
             pairs = zip(self.values[::2], self.values[1::2], strict=True)
-            self.values = [(one + other) / 2 for one, other in pairs]
+            self.values = [(first + second) / 2 for first, second in pairs]
             self._stride *= 2
 
 
@@ -54,7 +54,7 @@ class RunState:
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
         self._now = now
-        self.pace = Pace(clock)
+        self.throughput = Throughput(clock)
         self.start: StartEvent | None = None
         self.last: StepEvent | None = None
         self.step = 0
@@ -91,7 +91,7 @@ class RunState:
                 self.paused = True
             case ResumeEvent(seconds=seconds):
                 self.paused = False
-                self.pace.pause(seconds)
+                self.throughput.pause(seconds)
             case StopEvent():
                 self.stop, self.paused, self.compiling = event, False, False
         line = describe(event)
@@ -116,12 +116,12 @@ class RunState:
         """At most: early stopping may end the run before its last step."""
         if self.total_steps is None:
             return None
-        return self.pace.left(self.total_steps - self.step)
+        return self.throughput.eta(self.total_steps - self.step)
 
     def _stepped(self, event: StepEvent) -> None:
         self.compiling = False
         self.last = event
-        self.pace.step(event.seconds, event.samples)
+        self.throughput.step(event.seconds, event.samples)
         self.train.add(event.loss)
         if self.train_loss is None:
             self.train_loss = event.loss

@@ -94,7 +94,7 @@ def draw(progress: StudyProgress, width: int, height: int) -> RenderableType:
         *_best(progress.study, width),
         Text(),
         *_now(progress.current),
-        Text(f"heat   {sentences.heat(progress.thermal)}", style="dim", no_wrap=True),
+        Text(f"temperature {sentences.temperature(progress.thermal)}", style="dim", no_wrap=True),
         # One short: a terminal that echoes ^C behind a full line begins another one.
         Text("─" * (width - 1), style="dim", no_wrap=True),
     ]
@@ -117,7 +117,7 @@ def _bar(progress: StudyProgress) -> RenderableType:
         finished_style="green",
     )
     times = Text(formats.duration(progress.elapsed), style="dim")
-    times.append(f"  left {formats.duration(progress.study.seconds_left)}")
+    times.append(f"  ETA {formats.duration(progress.study.seconds_left)}")
     grid.add_row(Text(_counts(progress.study)), bar, times)
     return grid
 
@@ -168,5 +168,6 @@ def _summary(progress: StudyProgress) -> str:
         if study.best
         else ""
     )
-    left = formats.duration(study.seconds_left)
-    return f"{_counts(study)}{best} · left {left} · heat {sentences.heat(progress.thermal)}"
+    eta = formats.duration(study.seconds_left)
+    temperature = sentences.temperature(progress.thermal)
+    return f"{_counts(study)}{best} · ETA {eta} · temperature {temperature}"

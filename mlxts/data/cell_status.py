@@ -30,7 +30,7 @@ def of(cell: str) -> tuple[Need, ...]:
     """Bars first, then series, in the order of the cell. Raises ConfigError: no such cell."""
     contents = dataset_matrix.cell(cell)
     data = DataConfig(cell=cell)
-    bars = (Need(s, True, "yahoo", _known(s, data, bars=True)) for s in contents.symbols)
+    bars = (Need(s, True, panel.REAL[0], _known(s, data, bars=True)) for s in contents.symbols)
     values = (
         Need(id_, False, exogenous_catalog.get(id_).source, _known(id_, data, bars=False))
         for id_ in contents.exogenous

@@ -3,6 +3,7 @@
 from mlxts import protocol
 from mlxts.config import dataset_matrix
 from mlxts.data.exogenous_catalog import ALIVE_DAYS, SERIES, TRENDS, Series
+from mlxts.data.sources import registry
 from mlxts.formats import UNKNOWN
 from mlxts.tables import markdown
 
@@ -11,41 +12,6 @@ _FORMS = {
     "log": "its logarithm",
     "growth": "log growth over the same month a year before",
 }
-
-_ORIGINS = (
-    (
-        "`yahoo`",
-        "`mlxts data download SPY`",
-        "bars; adjusted closes are rewritten after each dividend",
-    ),
-    (
-        "`fred`",
-        "`mlxts data download --source fred DGS10`",
-        "no key; `.` or nothing where a value is missing",
-    ),
-    (
-        "`cboe_vix`",
-        "`mlxts data download --source cboe_vix VIX`",
-        "only closes are taken: older opens, highs and lows are unreliable",
-    ),
-    (
-        "`sffed`",
-        "`mlxts data download --source sffed SFFED_NEWS_SENTIMENT`",
-        "an Excel workbook, replaced about once a week",
-    ),
-    (
-        "`trends_csv`",
-        "`mlxts data import FILE --trends`",
-        "your own export; its scale is a share of the highest value in it, so only comparisons "
-        "with its own past are used",
-    ),
-    (
-        "`files`",
-        "`mlxts data import FILE` (series: `--values`)",
-        "CSV or Parquet of your own; dates must be those that the source itself would give; "
-        "[importing.md](importing.md)",
-    ),
-)
 
 
 def render() -> str:
@@ -114,7 +80,13 @@ def render() -> str:
         "",
         "## Where they come from",
         "",
-        markdown(("source", "how", "notes"), _ORIGINS),
+        markdown(
+            ("source", "how", "notes"),
+            [
+                (f"`{name}`", f"`{registry.command(name, source.example or 'SPY')}`", source.notes)
+                for name, source in registry.SOURCES.items()
+            ],
+        ),
         "",
         "`mlxts data download --cell Cb` fetches all that a cell needs, `mlxts data cell Cb` shows "
         "what of it is here.",

@@ -10,8 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from mlxts import files
-from mlxts.data import parquet, store
+from mlxts.data import store
 from mlxts.data.artifacts import Artifact, ProcessedArtifact
+from mlxts.data.sources import parquet
 from mlxts.data.sources.base import BAR_SCHEMA, ORACLE_PREFIX, PLANTED, VALUE_SCHEMA
 from mlxts.errors import DataError
 

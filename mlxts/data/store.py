@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -23,8 +24,8 @@ from filelock import FileLock
 from mlxts import files, json_files
 from mlxts.data import checks
 from mlxts.data.artifacts import Artifact, ProcessedArtifact
-from mlxts.data.parquet import encoded
-from mlxts.data.parquet import read as decoded
+from mlxts.data.sources.parquet import encoded
+from mlxts.data.sources.parquet import read as decoded
 from mlxts.errors import DataError, IntegrityError, StorageError
 
 READ_ONLY = 0o444
@@ -146,9 +147,11 @@ def find(symbol: str, sources: Sequence[str]) -> Artifact:
     if found:
         return found[-1]
     known = sorted({a.dataset for a in artifacts})
+    # By its name: what to run decides no number, so it is no part of a run's code.
+    advice = import_module("mlxts.data.sources.registry").advice(symbol, sources)
     raise DataError(
         f"no data for {symbol} from {' or '.join(sources)} (registered: "
-        f"{', '.join(known) or 'nothing'}); {_how_to_get(symbol, sources[0])}"
+        f"{', '.join(known) or 'nothing'}); {advice}"
     )
 
 
@@ -240,22 +243,6 @@ def _origin(sources: Sequence[Artifact]) -> dict[str, Any]:
 def _as_json(parameters: dict[str, Any]) -> dict[str, Any]:
     """As the manifest will give them back (a tuple becomes a list), so that they compare equal."""
     return json.loads(json.dumps(parameters, default=str, allow_nan=False))
-
-
-def _how_to_get(symbol: str, source: str) -> str:
-    ways = {
-        "sample": f"run `mlxts data download --source sample {symbol}`",
-        "simulated": f"run `mlxts data simulate sv --symbol {symbol}`",
-        "files": f"run `mlxts data import FILE --symbol {symbol}`",
-        "trends_csv": f"run `mlxts data import FILE --trends --symbol {symbol}`",
-        **{
-            online: f"run `mlxts data download --source {online} {symbol}` or `mlxts data import "
-            f"FILE --values --symbol {symbol}`"
-            for online in ("fred", "sffed", "cboe_vix")
-        },
-    }
-    download = f"run `mlxts data download {symbol}` or `mlxts data import FILE --symbol {symbol}`"
-    return ways.get(source, download)
 
 
 def _valid(text: str, pattern: re.Pattern[str], what: str, allowed: str) -> str:

@@ -11,7 +11,7 @@ from mlxts.baselines.base import Baseline
 from mlxts.baselines.registry import BASELINES, LEARNERS, WALKS
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.errors import ConfigError
-from mlxts.evaluation.neural_baselines import NETWORKS, TrainedRival
+from mlxts.evaluation.neural_baselines import NETWORKS, NeuralBaseline
 
 FREE = (*BASELINES, *(walk.name for walk in WALKS))
 LEARNED = tuple(learner.name for learner in LEARNERS)
@@ -56,7 +56,7 @@ def choose(
     known: dict[str, Baseline] = {
         **BASELINES,
         **{one.name: one for one in (*WALKS, *LEARNERS)},
-        **{name: TrainedRival(name, config, progress) for name in NETWORKS},
+        **{name: NeuralBaseline(name, config, progress) for name in NETWORKS},
     }
     return Lineup(
         chosen={name: known[name] for name in NAMES if name in wanted},

@@ -14,27 +14,27 @@ import numpy as np
 from mlxts.baselines.base import Forecast
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.dataset.samples import Dataset, Samples
-from mlxts.model.baseline_networks import MLP, DLinear, Rival, Window
-from mlxts.platform import device
-from mlxts.training import best, start
+from mlxts.model.baseline_networks import MLP, BaselineNetwork, DLinear, WindowShape
+from mlxts.model.initialisation import feature_statistics, initial_bias
 from mlxts.training.events import Event, ValidationEvent
-from mlxts.training.loop import Arrays, fresh_state, train
+from mlxts.training.loop import Arrays, fresh_state, restore_best, train
+from mlxts.training.losses import TargetScale
 from mlxts.training.step import Forward, make_optimizer
 
-NETWORKS: dict[str, type[Rival]] = {"mlp": MLP, "dlinear": DLinear}
+NETWORKS: dict[str, type[BaselineNetwork]] = {"mlp": MLP, "dlinear": DLinear}
 _AT_ONCE = 256  # windows that are scored at once; these networks keep nothing between layers
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class TrainedRival:
+class NeuralBaseline:
     """A network as a baseline.
 
     Attributes:
         name: key of `NETWORKS`.
-        config: its training section, seed and dropout are those of the rival.
-        progress: told after every look at validation.
+        config: its training section, seed and dropout are those of the network.
+        progress: told after every validation.
     """
 
     name: str
@@ -47,46 +47,38 @@ class TrainedRival:
         Raises:
             DivergedError, DeviceError: see `loop.train`.
         """
-        config, scale = self.config, start.target_scale(dataset)
+        config, scale = self.config, TargetScale.fit(dataset)
         model = NETWORKS[self.name](
-            Window(dataset.context, len(dataset.names)),
-            start.feature_statistics(dataset),
+            WindowShape(dataset.context, len(dataset.names)),
+            feature_statistics(dataset),
             seed=config.seed,
-            bias=start.first_bias(dataset),
+            bias=initial_bias(dataset),
             rate=config.model.dropout,
         )
         optimizer = make_optimizer(config.training)
-        splits = {name: dataset.samples[name] for name in ("train", "validation")}
-        targets = {n: (s.targets - scale.center) / scale.scale for n, s in splits.items()}
-        features = device.on_device(dataset.features)
+        arrays = Arrays.from_dataset(dataset, scale)
         with tempfile.TemporaryDirectory(prefix="mlxts-") as folder:
             outcome = train(
                 config,
-                Arrays(
-                    features,
-                    splits["train"].rows,
-                    targets["train"],
-                    splits["validation"].rows,
-                    targets["validation"],
-                ),
+                arrays,
                 model,
                 optimizer,
                 fresh_state(config, self.name),
                 binary=dataset.task.kind != "regression",
                 micro_batch=config.training.micro_batch or config.training.batch_size,
-                folder=Path(folder) / "checkpoint",
+                folder=Path(folder),
                 emit=self._tell,
                 gate=lambda step: None,
                 evaluation_batch=_AT_ONCE,
             )
-            outcome = best.finish(Path(folder), outcome, model, self._tell)
+            outcome = restore_best(Path(folder), outcome, model, self._tell)
         self.progress(f"{self.name}: {outcome.stop.message}")
         forward = Forward(model, _AT_ONCE)
 
-        def said(samples: Samples) -> np.ndarray:
-            return forward(features, samples.rows) * scale.scale + scale.center
+        def predict(samples: Samples) -> np.ndarray:
+            return scale.unscaled(forward(arrays.features, samples.rows))
 
-        return said
+        return predict
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, ValidationEvent):

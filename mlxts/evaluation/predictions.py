@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from mlxts import files
-from mlxts.data import parquet
+from mlxts.data.sources import parquet
 from mlxts.dataset.samples import Samples
 from mlxts.errors import DataError
 from mlxts.files import atomic_path

@@ -39,10 +39,10 @@ def published(model: PatchTST, *, center: float = 0.0, scale: float | None = Non
     learned = transfer.on_host(flat_arrays(model.parameters()))
     arrays = {name: value.astype(np.float64) for name, value in learned.items()}
     shape = _shape(model.shape, "classification" if scale is None else "regression")
-    D, F, K = model.shape.width, model.shape.features, model.shape.factor
+    D, F, K = model.shape.d_model, model.shape.features, model.shape.rank
     head = arrays["head.weight"].reshape(F, K)
-    weight = (head @ arrays["summarise.weight"].T).reshape(F * D)
-    bias = arrays["head.bias"][0] + (head @ arrays["summarise.bias"]).sum()
+    weight = (head @ arrays["head_down.weight"].T).reshape(F * D)
+    bias = arrays["head.bias"][0] + (head @ arrays["head_down.bias"]).sum()
     made: Arrays = {"position": arrays["position"], **_embedding(model.shape, arrays)}
     if scale is None:
         made["head.weight"] = np.stack([np.zeros(F * D), weight], axis=1)
@@ -102,10 +102,10 @@ def _shape(shape: Shape, task: Any) -> Published:
         patch_length=shape.patch_length,
         patch_stride=shape.stride,
         num_hidden_layers=shape.depth,
-        d_model=shape.width,
+        d_model=shape.d_model,
         num_attention_heads=shape.heads,
         share_embedding=not (shape.revin and shape.revin_affine),
-        ffn_dim=shape.hidden,
+        ffn_dim=shape.ffn_dim,
         norm_type="batchnorm" if shape.norm == "batch" else "layernorm",
         positional_encoding_type="random",
         scaling="std" if shape.revin else None,

@@ -8,7 +8,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlxts import experiment, files, transfer
-from mlxts.data.parquet import encoded
+from mlxts.data.sources.parquet import encoded
 from mlxts.errors import InteropError
 from mlxts.interop import counterpart, huggingface, imported
 from mlxts.interop.saved import Run, load_run
@@ -55,7 +55,7 @@ def export(name: str, to: Format, target: Path | None = None) -> Path:
 def describe(run: Run) -> dict[str, str]:
     """What travels with the weights: text under text, as the format wants it."""
     said = {"run_id": run.id, "task": run.config.task, "horizon": str(run.config.horizon)}
-    return {**said, "shape": json.dumps(run.shape.record()), "format": "mlx"}
+    return {**said, "shape": json.dumps(run.shape.to_dict()), "format": "mlx"}
 
 
 def _export_imported(folder: Path, to: Format, target: Path | None) -> Path:
@@ -68,7 +68,7 @@ def _export_imported(folder: Path, to: Format, target: Path | None) -> Path:
             "choose huggingface, safetensors or npz"
         )
     arrays = {name: mx.array(value) for name, value in model.arrays.items()}
-    said = {"shape": json.dumps(model.shape.record()), "format": "mlx"}
+    said = {"shape": json.dumps(model.shape.to_dict()), "format": "mlx"}
     return _weights(arrays, said, to, target or _place(f"{folder.name}.{to}"))
 
 

@@ -56,7 +56,7 @@ def write(folder: Path, model: Model, extras: dict[str, Any] | None = None) -> P
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
-    said = model.shape.record()
+    said = model.shape.to_dict()
     task = said.pop("task")
     configuration = {
         "architectures": [CLASSES[task]],
@@ -129,7 +129,7 @@ def _shape(said: dict[str, Any], path: Path) -> Published:
             allowed = ", ".join(str(value) for value in possible)
             raise InteropError(f"{path}: {key}: {values[key]} is none of {allowed}")
     _check_kinds(values, path)
-    shape = Published.of({"task": task, **values})
+    shape = Published.from_dict({"task": task, **values})
     if task != "prediction" and shape.pooling_type is None and not shape.use_cls_token:
         raise InteropError(f"{path}: pooling_type: null has no {task} head; set mean or max")
     return shape

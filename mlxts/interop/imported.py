@@ -14,6 +14,7 @@ from mlxts.errors import DeviceError, InteropError
 from mlxts.interop import huggingface
 from mlxts.interop.huggingface import Model
 from mlxts.model.hf_patchtst import Published, PublishedPatchTST
+from mlxts.model.patchtst import current_names
 from mlxts.training import checkpoint
 
 SHAPE, WEIGHTS = "model.json", "weights.safetensors"
@@ -46,7 +47,7 @@ def from_huggingface(path: Path, name: str | None = None) -> Path:
     arrays = {key: mx.array(value) for key, value in model.arrays.items()}
     with files.atomic_path(folder / WEIGHTS) as temporary:
         checkpoint.write_arrays(temporary, arrays)
-    record = {"shape": model.shape.record(), "source": "huggingface", "source_sha256": source}
+    record = {"shape": model.shape.to_dict(), "source": "huggingface", "source_sha256": source}
     files.write_json(folder / SHAPE, record)  # last: a folder without it is no model yet
     return folder
 
@@ -69,7 +70,7 @@ def load(folder: Path) -> Model:
         arrays = transfer.on_host(mx.load(str(folder / WEIGHTS)))
     except (OSError, RuntimeError, ValueError, DeviceError) as error:
         raise InteropError(f"{folder / WEIGHTS} cannot be read; {_WAY_OUT}") from error
-    return Model(Published.of(value), arrays)
+    return Model(Published.from_dict(value), current_names(arrays))
 
 
 def load_model(name: str | Path) -> PublishedPatchTST:

@@ -118,15 +118,15 @@ def _linears(shape: Published) -> dict[str, str]:
     for layer in range(shape.num_hidden_layers):
         at = f"{_ENCODER}.layers.{layer}"
         names[f"{at}.self_attn.out_proj"] = f"layers.{layer}.attention.out"
-        names[f"{at}.ff.0"] = f"layers.{layer}.expand"
-        names[f"{at}.ff.3"] = f"layers.{layer}.contract"
+        names[f"{at}.ff.0"] = f"layers.{layer}.ffn_up"
+        names[f"{at}.ff.3"] = f"layers.{layer}.ffn_down"
     names["head.linear" if shape.task == "classification" else "head.projection"] = "head"
     return names
 
 
 def _sizes(shape: Published, own: str) -> tuple[int, int]:
     D = shape.d_model
-    sizes = {"out": (D, D), "expand": (D, shape.ffn_dim), "contract": (shape.ffn_dim, D)}
+    sizes = {"out": (D, D), "ffn_up": (D, shape.ffn_dim), "ffn_down": (shape.ffn_dim, D)}
     return sizes.get(own.rpartition(".")[2], (shape.head_inputs, shape.head_outputs))
 
 

@@ -15,7 +15,7 @@ from mlxts.evaluation import runs
 from mlxts.model.patchtst import PatchTST, Shape
 from mlxts.model.residual import OffsetPatchTST
 from mlxts.protocol import SPLIT_NAMES
-from mlxts.training import best, log
+from mlxts.training import log
 from mlxts.training import run as training
 
 
@@ -32,7 +32,7 @@ class Run:
     @cached_property
     def record(self) -> dict[str, Any]:
         """run.json: what was known before the first step (parameters, samples, machine, hashes)."""
-        return training.record(self.folder)
+        return run_files.metadata(self.folder)
 
     @property
     def id(self) -> str:
@@ -85,7 +85,7 @@ class Run:
             return training.load(self.folder).model
         kind = OffsetPatchTST if self.config.model.offset else PatchTST
         model = kind(self.shape)
-        best.load(self.folder, self.id, model)
+        training.load_best(self.folder, self.id, model)
         return model
 
 

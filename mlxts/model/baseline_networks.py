@@ -16,17 +16,17 @@ from mlxts.model.layers import Dense, dropout, require_rate, require_statistics
 
 _KERNEL = 25  # bars of the moving average, as in Zeng et al.
 _HIDDEN = 64
-_STILL = 1e-6
+_CONSTANT = 1e-6
 
 
-class Window(NamedTuple):
-    """What a rival's shape is made of."""
+class WindowShape(NamedTuple):
+    """The shape of a baseline network."""
 
     context: int  # T
     features: int  # F
 
 
-class Rival(Network):
+class BaselineNetwork(Network):
     """What the two share.
 
     Args:
@@ -41,7 +41,7 @@ class Rival(Network):
     """
 
     def __init__(
-        self, shape: Window, statistics: np.ndarray, *, seed: int, bias: float, rate: float
+        self, shape: WindowShape, statistics: np.ndarray, *, seed: int, bias: float, rate: float
     ):
         super().__init__()
         require_rate("rate", rate)
@@ -49,13 +49,13 @@ class Rival(Network):
         self._shape, self._rate = shape, rate
         self._center = mx.array(statistics[0].astype(np.float32))
         # A feature that stood still in training is not blown up once it moves.
-        spread = np.where(statistics[1] > _STILL, statistics[1], 1.0)
+        spread = np.where(statistics[1] > _CONSTANT, statistics[1], 1.0)
         self._spread = mx.array(spread.astype(np.float32))
         self._build(np.random.default_rng(seed))
         self.head.bias = mx.array([bias], dtype=mx.float32)
 
     @property
-    def shape(self) -> Window:
+    def shape(self) -> WindowShape:
         return self._shape
 
     @property
@@ -69,7 +69,7 @@ class Rival(Network):
         return (x - self._center) / self._spread
 
 
-class MLP(Rival):
+class MLP(BaselineNetwork):
     """The flattened window through one hidden layer of 64 units."""
 
     def _build(self, rng: np.random.Generator) -> None:
@@ -86,7 +86,7 @@ class MLP(Rival):
         return self.head(hidden).squeeze(-1)
 
 
-class DLinear(Rival):
+class DLinear(BaselineNetwork):
     """Trend and remainder, each through a linear map of its own (Zeng et al., AAAI 2023).
 
     The trend is a moving average over 25 bars with the window's ends repeated, as in the paper;

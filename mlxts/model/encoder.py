@@ -16,11 +16,11 @@ from mlxts.model.layers import Dense, LayerNorm, dropout, split_keys
 class Attention(nn.Module):
     """Multi-head self-attention over patches, all pairs."""
 
-    def __init__(self, width: int, heads: int, out_gain: float, rng: np.random.Generator):
+    def __init__(self, d_model: int, heads: int, out_gain: float, rng: np.random.Generator):
         super().__init__()
         self._heads = heads
-        self.qkv = Dense(width, 3 * width, rng)
-        self.out = Dense(width, width, rng, gain=out_gain)
+        self.qkv = Dense(d_model, 3 * d_model, rng)
+        self.out = Dense(d_model, d_model, rng, gain=out_gain)
 
     def __call__(self, x: mx.array) -> mx.array:
         """(S, P, D) -> (S, P, D)."""
@@ -48,27 +48,27 @@ class EncoderLayer(nn.Module):
 
     def __init__(
         self,
-        width: int,
+        d_model: int,
         heads: int,
-        hidden: int,
+        ffn_dim: int,
         rate: float,
         out_gain: float,
         rng: np.random.Generator,
     ):
         super().__init__()
         self._rate = rate
-        self.norm1 = LayerNorm(width)
-        self.attention = Attention(width, heads, out_gain, rng)
-        self.norm2 = LayerNorm(width)
-        self.expand = Dense(width, hidden, rng)
-        self.contract = Dense(hidden, width, rng, gain=out_gain)
+        self.norm1 = LayerNorm(d_model)
+        self.attention = Attention(d_model, heads, out_gain, rng)
+        self.norm2 = LayerNorm(d_model)
+        self.ffn_up = Dense(d_model, ffn_dim, rng)
+        self.ffn_down = Dense(ffn_dim, d_model, rng, gain=out_gain)
 
     def __call__(self, x: mx.array, keys: mx.array | None) -> mx.array:
         """(S, P, D) -> (S, P, D); `keys` is (3, B, 2) uint32 in training, None in evaluation."""
         k = (None, None, None) if keys is None else (keys[0], keys[1], keys[2])
         x = x + dropout(self.attention(self.norm1(x)), self._rate, k[0])
-        hidden = dropout(nn.gelu(self.expand(self.norm2(x))), self._rate, k[1])
-        return x + dropout(self.contract(hidden), self._rate, k[2])
+        hidden = dropout(nn.gelu(self.ffn_up(self.norm2(x))), self._rate, k[1])
+        return x + dropout(self.ffn_down(hidden), self._rate, k[2])
 
 
 class Encoder(nn.Module):
@@ -80,19 +80,19 @@ class Encoder(nn.Module):
 
     def __init__(
         self,
-        width: int,
+        d_model: int,
         depth: int,
         heads: int,
-        hidden: int,
+        ffn_dim: int,
         rate: float,
         rng: np.random.Generator,
     ):
         super().__init__()
         out_gain = 1.0 / math.sqrt(2 * depth)
         self.layers = [
-            EncoderLayer(width, heads, hidden, rate, out_gain, rng) for _ in range(depth)
+            EncoderLayer(d_model, heads, ffn_dim, rate, out_gain, rng) for _ in range(depth)
         ]
-        self.norm = LayerNorm(width)
+        self.norm = LayerNorm(d_model)
 
     def __call__(
         self, x: mx.array, keys: mx.array | None, *, checkpointing: bool = False

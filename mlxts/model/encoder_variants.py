@@ -39,9 +39,9 @@ class VariantLayer(nn.Module):
 
     def __init__(
         self,
-        width: int,
+        d_model: int,
         heads: int,
-        hidden: int,
+        ffn_dim: int,
         rate: float,
         out_gain: float,
         rng: np.random.Generator,
@@ -51,12 +51,12 @@ class VariantLayer(nn.Module):
     ):
         super().__init__()
         self._rate = rate
-        self.norm1 = make(norm, width)
+        self.norm1 = make(norm, d_model)
         kind = ResidualAttention if res_attention else Attention
-        self.attention = kind(width, heads, out_gain, rng)
-        self.norm2 = make(norm, width)
-        self.expand = Dense(width, hidden, rng)
-        self.contract = Dense(hidden, width, rng, gain=out_gain)
+        self.attention = kind(d_model, heads, out_gain, rng)
+        self.norm2 = make(norm, d_model)
+        self.ffn_up = Dense(d_model, ffn_dim, rng)
+        self.ffn_down = Dense(ffn_dim, d_model, rng, gain=out_gain)
 
     def __call__(
         self, x: mx.array, before: mx.array | None, keys: mx.array | None
@@ -71,8 +71,8 @@ class VariantLayer(nn.Module):
             attended = self.attention(inputs)
         x = x + dropout(attended, self._rate, k[0])
         inputs = normalised(self.norm2, x, training=training)
-        hidden = dropout(nn.gelu(self.expand(inputs)), self._rate, k[1])
-        return x + dropout(self.contract(hidden), self._rate, k[2]), scores
+        hidden = dropout(nn.gelu(self.ffn_up(inputs)), self._rate, k[1])
+        return x + dropout(self.ffn_down(hidden), self._rate, k[2]), scores
 
 
 class VariantEncoder(nn.Module):
@@ -84,10 +84,10 @@ class VariantEncoder(nn.Module):
 
     def __init__(
         self,
-        width: int,
+        d_model: int,
         depth: int,
         heads: int,
-        hidden: int,
+        ffn_dim: int,
         rate: float,
         rng: np.random.Generator,
         *,
@@ -99,13 +99,13 @@ class VariantEncoder(nn.Module):
         out_gain = 1.0 / math.sqrt(2 * depth)
         self.layers = [
             VariantLayer(
-                width, heads, hidden, rate, out_gain, rng, norm=norm, res_attention=res_attention
+                d_model, heads, ffn_dim, rate, out_gain, rng, norm=norm, res_attention=res_attention
             )
             for _ in range(depth)
         ]
         self._closing = closing
         if closing:
-            self.norm = make(norm, width)
+            self.norm = make(norm, d_model)
 
     def __call__(
         self, x: mx.array, keys: mx.array | None, *, checkpointing: bool = False
@@ -114,14 +114,16 @@ class VariantEncoder(nn.Module):
         sites = None if keys is None else split_keys(keys, 3 * len(self.layers))
         scores = None
         for index, layer in enumerate(self.layers):
-            own = None if sites is None else sites[3 * index : 3 * index + 3]
+            layer_keys = None if sites is None else sites[3 * index : 3 * index + 3]
             if checkpointing:
                 # An absent array is closed over: the checkpoint takes arrays alone.
-                run = partial(_first, layer, own) if scores is None else partial(layer, keys=own)
-                given = (x,) if scores is None else (x, scores)
-                x, scores = nn.utils.checkpoint(layer, run)(*given)
+                run = partial(_first, layer, layer_keys)
+                if scores is not None:
+                    run = partial(layer, keys=layer_keys)
+                inputs = (x,) if scores is None else (x, scores)
+                x, scores = nn.utils.checkpoint(layer, run)(*inputs)
             else:
-                x, scores = layer(x, scores, own)
+                x, scores = layer(x, scores, layer_keys)
         return normalised(self.norm, x, training=keys is not None) if self._closing else x
 
 
@@ -132,10 +134,10 @@ def _first(
 
 
 def encoder(
-    width: int,
+    d_model: int,
     depth: int,
     heads: int,
-    hidden: int,
+    ffn_dim: int,
     rate: float,
     rng: np.random.Generator,
     *,
@@ -145,9 +147,9 @@ def encoder(
 ) -> Encoder | VariantEncoder:
     """The encoder of these flags: ours where none is set."""
     if norm == "layer" and closing and not res_attention:
-        return Encoder(width, depth, heads, hidden, rate, rng)
+        return Encoder(d_model, depth, heads, ffn_dim, rate, rng)
     return VariantEncoder(
-        width, depth, heads, hidden, rate, rng,
+        d_model, depth, heads, ffn_dim, rate, rng,
         norm=norm, res_attention=res_attention, closing=closing,
     )  # fmt: skip
 

@@ -16,14 +16,14 @@ def forward_flops(shape: Shape) -> int:
 
     Embedding and head are counted: at small widths they are no small part (Porian et al. 2024).
     """
-    P, D, F, K = shape.patches, shape.width, shape.features, shape.factor
+    P, D, F, K = shape.patches, shape.d_model, shape.features, shape.rank
     if shape.channels == "mixing":
         embed = shape.context * F * K + P * shape.patch_length * K * D
         head = shape.pooled
     else:
         embed = F * P * shape.patch_length * D
         head = F * shape.pooled * K + F * K
-    layer = P * (4 * D * D + 2 * D * shape.hidden) + 2 * P * P * D
+    layer = P * (4 * D * D + 2 * D * shape.ffn_dim) + 2 * P * P * D
     return 2 * (embed + shape.sequences * shape.depth * layer + head)
 
 
@@ -48,16 +48,16 @@ def activation_bytes(
 
     Before the encoder has begun, gathering and normalising a window takes four copies of it.
     """
-    P, D = shape.patches, shape.width
-    layer = 14 * D + 4 * shape.hidden + 3 * shape.heads * P // 2
-    kept = shape.depth * D + 3 * layer // 2 if checkpointing else shape.depth * layer
-    tokens = shape.sequences * P * (kept + 18 * D + 6 * shape.hidden)
+    P, D = shape.patches, shape.d_model
+    layer = 14 * D + 4 * shape.ffn_dim + 3 * shape.heads * P // 2
+    stored = shape.depth * D + 3 * layer // 2 if checkpointing else shape.depth * layer
+    tokens = shape.sequences * P * (stored + 18 * D + 6 * shape.ffn_dim)
     return _BYTES[precision] * samples * max(_inputs(shape, tokens))
 
 
 def forward_bytes(shape: Shape, samples: int) -> int:
     """The most that a forward pass over `samples` windows holds, float32, counted likewise."""
-    tokens = shape.sequences * shape.patches * (30 * shape.width + 2 * shape.hidden)
+    tokens = shape.sequences * shape.patches * (30 * shape.d_model + 2 * shape.ffn_dim)
     return _FLOAT * samples * max(_inputs(shape, tokens))
 
 
@@ -93,6 +93,6 @@ def _inputs(shape: Shape, tokens: int) -> tuple[int, int]:
     patched = (
         shape.patches
         * shape.patch_length
-        * (shape.factor if shape.channels == "mixing" else shape.features)
+        * (shape.rank if shape.channels == "mixing" else shape.features)
     )
     return 4 * window, window + patched + tokens

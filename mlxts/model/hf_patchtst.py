@@ -79,12 +79,12 @@ class Published:
     def head_outputs(self) -> int:
         return self.prediction_length if self.task == "prediction" else self.num_targets
 
-    def record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def of(cls, record: dict[str, Any]) -> "Published":
-        """From what `record` returned, or JSON made of it."""
+    def from_dict(cls, record: dict[str, Any]) -> "Published":
+        """From what `to_dict` returned, or JSON made of it."""
         values: dict[str, Any] = dict(record)
         if (span := record.get("output_range")) is not None:
             values["output_range"] = (float(span[0]), float(span[1]))
@@ -92,11 +92,11 @@ class Published:
 
 
 class _LayerNorm(nn.Module):
-    def __init__(self, width: int, epsilon: float):
+    def __init__(self, dims: int, epsilon: float):
         super().__init__()
         self._epsilon = epsilon
-        self.weight = mx.ones((width,))
-        self.bias = mx.zeros((width,))
+        self.weight = mx.ones((dims,))
+        self.bias = mx.zeros((dims,))
 
     def __call__(self, x: mx.array) -> mx.array:
         return mx.fast.layer_norm(x, self.weight, self.bias, self._epsilon)
@@ -113,8 +113,8 @@ class _Layer(nn.Module):
         self.norm1 = kind(shape.d_model, shape.norm_eps)
         if shape.channel_attention:
             self.norm2 = kind(shape.d_model, shape.norm_eps)
-        self.expand = Dense(shape.d_model, shape.ffn_dim, rng)
-        self.contract = Dense(shape.ffn_dim, shape.d_model, rng)
+        self.ffn_up = Dense(shape.d_model, shape.ffn_dim, rng)
+        self.ffn_down = Dense(shape.ffn_dim, shape.d_model, rng)
         self.norm3 = kind(shape.d_model, shape.norm_eps)
 
     def __call__(self, x: mx.array) -> mx.array:
@@ -133,7 +133,7 @@ class _Layer(nn.Module):
 
     def _feed_forward(self, x: mx.array) -> mx.array:
         activation = nn.gelu if self._shape.activation_function == "gelu" else nn.relu
-        return self.contract(activation(self.expand(x)))
+        return self.ffn_down(activation(self.ffn_up(x)))
 
 
 class PublishedPatchTST(nn.Module):

@@ -1,4 +1,4 @@
-"""What training asks of a model, so that a rival of PatchTST is trained by the same loop.
+"""What training asks of a model, so that a baseline network is trained by the same loop.
 
 Also the door of every model: what comes in is checked here, once, and nowhere further in.
 """
@@ -90,7 +90,7 @@ def as_windows(x: Any, context: int, columns: int) -> mx.array:
     x = x if isinstance(x, mx.array) else transfer.on_device(x)
     if x.ndim != 3 or not x.shape[0] or x.shape[1:] != (context, columns):
         raise ShapeError(
-            f"windows of shape {_said(x.shape)} do not fit this model, which takes one or more of "
+            f"windows of shape {_text(x.shape)} do not fit this model, which takes one or more of "
             f"{context} bars and {columns} columns: (B, {context}, {columns})"
         )
     return x if x.dtype == mx.float32 else x.astype(mx.float32)
@@ -102,11 +102,11 @@ def _as_keys(keys: Any, count: int) -> mx.array:
     keys = keys if isinstance(keys, mx.array) else transfer.on_device(keys)
     if keys.shape != (count, 2) or keys.dtype != mx.uint32:
         raise ShapeError(
-            f"keys of shape {_said(keys.shape)} and type {keys.dtype} do not fit {count} windows; "
+            f"keys of shape {_text(keys.shape)} and type {keys.dtype} do not fit {count} windows; "
             f"give ({count}, 2) of uint32, e.g. mx.random.split(mx.random.key(0), {count})"
         )
     return keys
 
 
-def _said(shape: Sequence[int]) -> str:
+def _text(shape: Sequence[int]) -> str:
     return f"({', '.join(map(str, shape))})"

@@ -27,8 +27,8 @@ class Dense(nn.Module):
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, gain: float = 1.0):
         super().__init__()
         deviation = gain / math.sqrt(inputs)
-        drawn = rng.standard_normal((inputs, outputs), dtype=np.float32)
-        self.weight = mx.array(drawn * np.float32(deviation))
+        values = rng.standard_normal((inputs, outputs), dtype=np.float32)
+        self.weight = mx.array(values * np.float32(deviation))
         self.bias = mx.zeros((outputs,))
 
     def __call__(self, x: mx.array) -> mx.array:
@@ -45,10 +45,10 @@ class LayerNorm(nn.Module):
     kernel, which also keeps its sums in float32 when `x` is bfloat16.
     """
 
-    def __init__(self, width: int):
+    def __init__(self, dims: int):
         super().__init__()
-        self.weight = mx.ones((width,))
-        self.bias = mx.zeros((width,))
+        self.weight = mx.ones((dims,))
+        self.bias = mx.zeros((dims,))
 
     def __call__(self, x: mx.array) -> mx.array:
         """(..., D) -> (..., D)."""
@@ -96,10 +96,10 @@ def dropout(x: mx.array, rate: float, keys: mx.array | None) -> mx.array:
     """
     if keys is None or rate == 0.0:
         return x
-    each = x.size // keys.shape[0]
+    per_sample = x.size // keys.shape[0]
     if rate == 0.5:
-        return x * (_random_bits(each, keys).reshape(x.shape).astype(x.dtype) * 2)
-    keep = mx.vmap(lambda key: mx.random.bernoulli(1.0 - rate, (each,), key=key))(keys)
+        return x * (_random_bits(per_sample, keys).reshape(x.shape).astype(x.dtype) * 2)
+    keep = mx.vmap(lambda key: mx.random.bernoulli(1.0 - rate, (per_sample,), key=key))(keys)
     return x * keep.reshape(x.shape).astype(x.dtype) * (1.0 / (1.0 - rate))
 
 

@@ -24,13 +24,13 @@ class BatchNorm(nn.Module):
     neighbours in the micro-batch, the only part of the model where it does.
     """
 
-    def __init__(self, width: int, epsilon: float = EPSILON):
+    def __init__(self, dims: int, epsilon: float = EPSILON):
         super().__init__()
         self._epsilon = epsilon
-        self.weight = mx.ones((width,))
-        self.bias = mx.zeros((width,))
-        self.running_mean = mx.zeros((width,))
-        self.running_var = mx.ones((width,))
+        self.weight = mx.ones((dims,))
+        self.bias = mx.zeros((dims,))
+        self.running_mean = mx.zeros((dims,))
+        self.running_var = mx.ones((dims,))
         self.freeze(keys=["running_mean", "running_var"], recurse=False)
 
     def __call__(self, x: mx.array, *, training: bool = False) -> mx.array:
@@ -56,5 +56,5 @@ def normalised(norm: LayerNorm | BatchNorm, x: mx.array, *, training: bool) -> m
     return norm(x, training=training) if isinstance(norm, BatchNorm) else norm(x)
 
 
-def make(kind: Norm, width: int) -> LayerNorm | BatchNorm:
-    return BatchNorm(width) if kind == "batch" else LayerNorm(width)
+def make(kind: Norm, dims: int) -> LayerNorm | BatchNorm:
+    return BatchNorm(dims) if kind == "batch" else LayerNorm(dims)

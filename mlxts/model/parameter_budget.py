@@ -1,8 +1,8 @@
-"""Shapes that make a parameter budget true.
+"""Shapes that meet a parameter budget exactly.
 
 Depth and feed-forward ratio fix how a model is proportioned; the width is solved so that the
 encoder takes what embedding and head leave of the budget at the widest tier. Along the feature
-axis the encoder then stays the same, to the layer: only the factor (R in mixing mode, K in
+axis the encoder then stays the same, to the layer: only the rank (R in mixing mode, K in
 independent mode) gives way, so that features and parameters are two axes and not one.
 """
 
@@ -21,14 +21,14 @@ _DEPTH = {
     "6M": 5, "20M": 6, "60M": 10, "200M": 16,
 }  # fmt: skip
 _WIDEST_TIER = protocol.TIERS[-1]
-_FACTOR_SHARE = 8  # the factor is D / 8 at the widest tier
+_RANK_SHARE = 8  # the rank is D / 8 at the widest tier
 
 
 def count(shape: Shape) -> Counts:
     """Trainable parameters of `shape`, in closed form (the built model agrees, see its tests)."""
-    D, F, K = shape.width, shape.features, shape.factor
+    D, F, K = shape.d_model, shape.features, shape.rank
     attention = 4 * D * D + 4 * D
-    feed_forward = 2 * D * shape.hidden + shape.hidden + D
+    feed_forward = 2 * D * shape.ffn_dim + shape.ffn_dim + D
     closing = 2 * D if shape.head == "flatten" else 0
     body = shape.depth * (attention + feed_forward + 4 * D) + closing
     embed = shape.patches * D + (2 * F if shape.revin_affine else 0) + D
@@ -55,8 +55,8 @@ def solve(budget: str, features: int, model: ModelConfig) -> Shape:
     target = protocol.BUDGETS[budget].parameters
     depth = model.depth or _DEPTH[budget]
     best: Shape | None = None
-    for width, heads in _widths(target, depth, model.heads):
-        shape = _at_width(target, width, depth, heads, features, model)
+    for d_model, heads in _widths(target, depth, model.heads):
+        shape = _at_width(target, d_model, depth, heads, features, model)
         if shape and (
             best is None or _badness(shape, target, model) < _badness(best, target, model)
         ):
@@ -95,7 +95,7 @@ def _widths(target: int, depth: int, heads: int | None) -> list[tuple[int, int]]
 
 
 def _at_width(
-    target: int, width: int, depth: int, heads: int, features: int, model: ModelConfig
+    target: int, d_model: int, depth: int, heads: int, features: int, model: ModelConfig
 ) -> Shape | None:
     """The best shape of one width, or None where the encoder alone would be too big."""
     shape = Shape(
@@ -104,11 +104,11 @@ def _at_width(
         context=model.context,
         patch_length=model.patch_length,
         stride=model.stride,
-        width=width,
+        d_model=d_model,
         depth=depth,
         heads=heads,
-        hidden=1,
-        factor=max(1, width // _FACTOR_SHARE),
+        ffn_dim=1,
+        rank=max(1, d_model // _RANK_SHARE),
         dropout=model.dropout,
         head_dropout=model.head_dropout,
         revin=model.revin.enabled,
@@ -120,27 +120,28 @@ def _at_width(
         head=model.head,
     )
     # The encoder is fixed at the widest tier, whatever `features` is.
-    per_unit = depth * (2 * width + 1)
-    quantum = _hidden_quantum(target)
-    without_hidden = count(shape).total - per_unit
-    hidden = quantum * round((target - without_hidden) / (per_unit * quantum))
-    if hidden < 1:
+    per_unit = depth * (2 * d_model + 1)
+    quantum = _ffn_quantum(target)
+    without_ffn = count(shape).total - per_unit
+    ffn_dim = quantum * round((target - without_ffn) / (per_unit * quantum))
+    if ffn_dim < 1:
         return None
-    shape = replace(shape, hidden=hidden, features=features, factor=1)
-    per_factor = count(replace(shape, factor=2)).total - count(shape).total
-    without_factor = count(shape).total - per_factor
-    shape = replace(shape, factor=max(1, round((target - without_factor) / per_factor)))
+    shape = replace(shape, ffn_dim=ffn_dim, features=features, rank=1)
+    per_rank = count(replace(shape, rank=2)).total - count(shape).total
+    without_rank = count(shape).total - per_rank
+    shape = replace(shape, rank=max(1, round((target - without_rank) / per_rank)))
     if quantum > 1:
         return shape
-    # One step of a tiny model's factor is a large share of it: hidden units take up the rest.
-    return replace(shape, hidden=max(1, hidden + round((target - count(shape).total) / per_unit)))
+    # One step of a tiny model's rank is a large share of it: feed-forward units take up the rest.
+    remainder = round((target - count(shape).total) / per_unit)
+    return replace(shape, ffn_dim=max(1, ffn_dim + remainder))
 
 
-def _hidden_quantum(target: int) -> int:
-    """Hidden units come in multiples that matrix units like, as far as the tolerance allows."""
+def _ffn_quantum(target: int) -> int:
+    """Multiples of feed-forward units that suit matrix units, as far as the tolerance allows."""
     return 16 if target > 10_000_000 else 8 if target > 1_000_000 else 1
 
 
 def _badness(shape: Shape, target: int, model: ModelConfig) -> tuple[bool, float]:
     """Within the budget first, then nearest to the wanted feed-forward ratio."""
-    return not within(shape, target), abs(shape.hidden / shape.width - model.ffn_ratio)
+    return not within(shape, target), abs(shape.ffn_dim / shape.d_model - model.ffn_ratio)

@@ -11,11 +11,12 @@ independent  RevIN -> each feature's patches of L values to D, shared over featu
 With a pooled head (`head`: mean, max) the mean or the largest over patches takes the place of
 flattening, and no normalisation closes the encoder, as in the `transformers` library.
 
-The factors R and K keep 2,000 features from eating a 2M budget.
+The ranks R and K keep 2,000 features from eating a 2M budget.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import mlx.core as mx
 import numpy as np
@@ -30,11 +31,13 @@ from mlxts.model.normalisation import Norm
 from mlxts.model.patching import patch_count, patches
 from mlxts.model.revin import RevIN
 
+T = TypeVar("T")
+
 _CHOICES: dict[str, tuple[str, ...]] = {
     "channels": ("mixing", "independent"), "norm": get_args(Norm), "head": get_args(Head),
 }  # fmt: skip
 _COUNTS = (
-    "features", "context", "patch_length", "stride", "width", "depth", "heads", "hidden", "factor",
+    "features", "context", "patch_length", "stride", "d_model", "depth", "heads", "ffn_dim", "rank",
 )  # fmt: skip
 
 
@@ -53,11 +56,11 @@ class Shape:
     context: int  # T
     patch_length: int  # L
     stride: int
-    width: int  # D
+    d_model: int  # D
     depth: int
     heads: int
-    hidden: int  # feed-forward units
-    factor: int  # R in mixing mode, K in independent mode
+    ffn_dim: int  # feed-forward units
+    rank: int  # R in mixing mode, K in independent mode
     dropout: float = 0.0
     head_dropout: float = 0.0
     revin: bool = True
@@ -69,9 +72,9 @@ class Shape:
     head: Head = "flatten"
 
     def __post_init__(self) -> None:
-        for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
-                raise ShapeError(f"{name}: {getattr(self, name)!r} is none of {', '.join(known)}")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ShapeError(f"{name}: {getattr(self, name)!r} is none of {', '.join(choices)}")
         for name in _COUNTS:
             value = getattr(self, name)
             if type(value) is not int or value < 1:
@@ -82,8 +85,8 @@ class Shape:
             raise ShapeError(
                 f"patch_length: {self.patch_length} is longer than the context of {self.context}"
             )
-        if self.width % self.heads:
-            raise ShapeError(f"width: {self.width} cannot be shared by {self.heads} heads")
+        if self.d_model % self.heads:
+            raise ShapeError(f"d_model: {self.d_model} cannot be shared by {self.heads} heads")
 
     @property
     def patches(self) -> int:
@@ -92,15 +95,20 @@ class Shape:
     @property
     def pooled(self) -> int:
         """What is left of a sequence for the head: P*D flattened, else D."""
-        return self.width * (self.patches if self.head == "flatten" else 1)
+        return self.d_model * (self.patches if self.head == "flatten" else 1)
 
     @property
     def sequences(self) -> int:
         """Encoder sequences a window."""
         return self.features if self.channels == "independent" else 1
 
-    def record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Shape":
+        """From what `to_dict` returned, of this version or of 0.1. Raises ShapeError."""
+        return cls(**current_fields(values))
 
 
 class Counts(NamedTuple):
@@ -148,30 +156,31 @@ class PatchTST(Network):
             shape.features, affine=shape.revin_affine, subtract_last=shape.revin_subtract_last
         )
         if shape.channels == "mixing":
-            self.project = Dense(shape.features, shape.factor, rng)
-            self.embed = Dense(shape.factor * shape.patch_length, shape.width, rng)
+            self.input_proj = Dense(shape.features, shape.rank, rng)
+            self.embed = Dense(shape.rank * shape.patch_length, shape.d_model, rng)
         else:
-            self.embed = Dense(shape.patch_length, shape.width, rng)
+            self.embed = Dense(shape.patch_length, shape.d_model, rng)
         self.position = mx.array(
-            rng.uniform(-0.02, 0.02, (shape.patches, shape.width)).astype(np.float32)
+            rng.uniform(-0.02, 0.02, (shape.patches, shape.d_model)).astype(np.float32)
         )
         self.encoder = encoder_variants.encoder(
-            shape.width, shape.depth, shape.heads, shape.hidden, shape.dropout, rng,
+            shape.d_model, shape.depth, shape.heads, shape.ffn_dim, shape.dropout, rng,
             norm=shape.norm, res_attention=shape.res_attention, closing=shape.head == "flatten",
         )  # fmt: skip
         inputs = shape.pooled
         if shape.channels == "independent":
-            self.summarise = Dense(shape.pooled, shape.factor, rng)
-            inputs = shape.features * shape.factor
+            self.head_down = Dense(shape.pooled, shape.rank, rng)
+            inputs = shape.features * shape.rank
         inputs += 2 * shape.features if shape.statistics_to_head else 0
         # An output layer that starts near zero makes the first prediction the bias itself.
         self.head = Dense(inputs, 1, rng, gain=inputs**-0.5)
         self.head.bias = mx.array([bias], dtype=mx.float32)
         if shape.statistics_to_head:
-            known = np.stack([np.zeros(shape.features), np.ones(shape.features)])
-            given = known if statistics is None else require_statistics(statistics, shape.features)
-            self._center = mx.array(given[0].astype(np.float32))
-            self._spread = mx.array(np.maximum(given[1], 1e-6).astype(np.float32))
+            if statistics is None:
+                statistics = np.stack([np.zeros(shape.features), np.ones(shape.features)])
+            mean, deviation = require_statistics(statistics, shape.features)
+            self._center = mx.array(mean.astype(np.float32))
+            self._spread = mx.array(np.maximum(deviation, 1e-6).astype(np.float32))
 
     @property
     def shape(self) -> Shape:
@@ -197,7 +206,7 @@ class PatchTST(Network):
         x = x.astype(self.embed.weight.dtype)
         B = x.shape[0]
         if shape.channels == "mixing":
-            tokens = patches(self.project(x), shape.patch_length, shape.stride)  # (B, P, L, R)
+            tokens = patches(self.input_proj(x), shape.patch_length, shape.stride)  # (B, P, L, R)
             tokens = tokens.reshape(B, shape.patches, -1)
         else:
             tokens = patches(x, shape.patch_length, shape.stride)
@@ -207,7 +216,7 @@ class PatchTST(Network):
         tokens = self.encoder(tokens, sites[1], checkpointing=checkpointing)
         flat = encoder_variants.pool(tokens, shape.head)
         if shape.channels == "independent":
-            flat = self.summarise(flat).reshape(B, -1)
+            flat = self.head_down(flat).reshape(B, -1)
         flat = flat.astype(mx.float32)
         if shape.statistics_to_head:
             location = (normalised.location - self._center) / self._spread
@@ -223,18 +232,39 @@ class PatchTST(Network):
         return Counts(**sizes)
 
 
+def current_fields(values: Mapping[str, T]) -> dict[str, T]:
+    """Values by the fields of `Shape`, under today's names; see `_RENAMED_FIELDS`."""
+    return {_RENAMED_FIELDS.get(name, name): value for name, value in values.items()}
+
+
+def current_names(values: Mapping[str, T]) -> dict[str, T]:
+    """Weights (or an optimizer's moments) by dotted name, under today's names; see `_RENAMED`."""
+    return {
+        ".".join(_RENAMED.get(part, part) for part in name.split(".")): value
+        for name, value in values.items()
+    }
+
+
 def flat_arrays(tree: Any) -> dict[str, mx.array]:
     """A parameter or optimizer tree as {dotted name: array}, sorted by name."""
     pairs = sorted(tree_flatten(tree), key=lambda pair: pair[0])
     return {name: value for name, value in pairs if isinstance(value, mx.array)}
 
 
+# Modules and fields of version 0.1, as its checkpoints, runs and exports have them.
+_RENAMED = {
+    "project": "input_proj",
+    "summarise": "head_down",
+    "expand": "ffn_up",
+    "contract": "ffn_down",
+}
+_RENAMED_FIELDS = {"width": "d_model", "hidden": "ffn_dim", "factor": "rank"}
 _PARTS = {
     "encoder": "body",
     "revin": "embed",
-    "project": "embed",
+    "input_proj": "embed",
     "embed": "embed",
     "position": "embed",
-    "summarise": "head",
+    "head_down": "head",
     "head": "head",
 }

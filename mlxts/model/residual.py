@@ -1,8 +1,8 @@
-"""A network that learns what another forecast leaves over.
+"""A network that learns the residual of another forecast, which enters as an offset.
 
-The other forecast is a number a bar: a logit, for regression a log return in units of the targets.
-It rides behind the features as one more column, so that windows are cut and batched as ever; the
-network never sees it and adds it to what it says.
+The offset is a number a bar: a logit, for regression a log return in units of the targets. It is
+the last column, behind the features, so that windows are cut and batched as ever; the network does
+not see it, and its output is added to it.
 """
 
 import mlx.core as mx
@@ -32,8 +32,8 @@ class OffsetPatchTST(PatchTST):
         return super().forward(x[..., :-1], keys, checkpointing=checkpointing) + x[:, -1, -1]
 
 
-def beside(data: Dataset, offset: np.ndarray) -> np.ndarray:
-    """The features with an offset behind them.
+def append_offset(data: Dataset, offset: np.ndarray) -> np.ndarray:
+    """The features with the offset as a last column.
 
     Args:
         offset: (days,) of each daily bar.

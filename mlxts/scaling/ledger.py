@@ -21,7 +21,7 @@ from mlxts.baselines.base import prior_logit, sample_losses
 from mlxts.config import dataset_matrix
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
-from mlxts.data.parquet import encoded
+from mlxts.data.sources.parquet import encoded
 from mlxts.dataset.samples import Dataset, of_symbol
 from mlxts.errors import DataError, RunError
 from mlxts.evaluation.reference import fit_baselines

@@ -22,8 +22,8 @@ from mlxts.search import train_validation_data, worker_checks
 from mlxts.search.jobs import TrialInterrupted
 from mlxts.search.objective import DUPLICATE
 from mlxts.search.study import best, winner
-from mlxts.training import run
 from mlxts.training.events import Listener
+from mlxts.training.plan import make_plan
 
 RERUNS = "reruns"  # user attribute of a study
 IMPORTANCE_SEEDS = 10
@@ -165,7 +165,7 @@ def rerun(
             continue
         began(seed)
         seeded = configuration.model_copy(update={"seed": seed})
-        plan = run.plan(seeded, data=train_validation_data.load(seeded).dataset)
+        plan = make_plan(seeded, data=train_validation_data.load(seeded).dataset)
         summary = experiment.execute(plan, emit=emit, resume=True)
         if summary["status"] not in experiment.FINISHED:
             raise TrialInterrupted(summary["status"], summary["message"])

@@ -15,8 +15,8 @@ from mlxts.dataset.samples import Dataset
 from mlxts.errors import MlxtsError
 from mlxts.search import worker_checks
 from mlxts.search.sweep_config import Point
-from mlxts.training import batch_size, run
-from mlxts.training.run import Plan
+from mlxts.training import batch_size
+from mlxts.training.plan import Plan, identify, make_plan
 
 _STEPS = 3  # that are timed of each shape
 _OF_DATA = {"data", "features", "timescale", "task", "horizon"}
@@ -95,7 +95,7 @@ def _of_one_data_set(
         key = configuration.model_dump_json(exclude=_OF_ONE_RUN)
         plan, cost = alike.get(key) or _plan(point, configuration, data)
         if plan is not None:
-            run_id = run.identify(configuration, data, plan.micro_batch, code=code)
+            run_id = identify(configuration, data, plan.micro_batch, code=code)
             if timer and run_id not in done and not cost.problem:
                 cost = timer.time(plan, cost)
             cost = replace(cost, point=point, run_id=run_id, done=run_id in done)
@@ -109,7 +109,7 @@ def _plan(
 ) -> tuple[Plan | None, CostEstimate]:
     """What a run costs but for its time, or why it cannot be planned."""
     try:
-        plan = run.plan(configuration, data=data, tuned=False)
+        plan = make_plan(configuration, data=data, tuned=False)
     except MlxtsError as error:
         return None, CostEstimate(point, problem=str(error))
     problem = batch_size.untuned(configuration, data)  # all but its memory and time is known
@@ -118,7 +118,7 @@ def _plan(
             worker_checks.require_room(plan)
         except MlxtsError as error:
             problem = str(error)
-    record = plan.record()
+    record = plan.to_dict()
     return plan, CostEstimate(
         point,
         problem=problem,
@@ -145,7 +145,7 @@ class _Timer:
                 f"micro-batch {plan.micro_batch}"
             )
             try:
-                self._seconds[key] = run.time_steps(plan, _STEPS)
+                self._seconds[key] = plan.time_steps(_STEPS)
             except MlxtsError as error:  # memory that others have taken: the rest can be planned
                 self._seconds[key] = str(error)
         seconds = self._seconds[key]

@@ -23,7 +23,7 @@ from mlxts.search.job_queue import RUN_ID, WHY, parameters
 from mlxts.search.optuna_internals import trial_id
 from mlxts.training.events import Event, Listener, StartEvent, StopEvent
 from mlxts.training.loop import Gate
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan
 
 CHECK_SECONDS = 10.0  # between two checks whether a trial still is this worker's
 TAKEN_OVER = "another worker has taken it over; what is done so far stays in the run folder"
@@ -143,7 +143,8 @@ class Job:
 
         def listen(event: Event) -> None:
             if isinstance(event, StartEvent) and event.resumed:
-                self.trial.set_user_attr("resumed_at_step", event.step)
+                with if_reachable():  # for people; nothing waits for it
+                    self.trial.set_user_attr("resumed_at_step", event.step)
             emit(event)
             report(event)
 
@@ -162,8 +163,9 @@ class Job:
         self._require_running()
         try:
             self.study.tell(self.trial, value, state)
-        except (UpdateFinishedTrialError, ValueError) as error:  # since the line above
-            raise TakenOverError(TAKEN_OVER) from error
+        except (UpdateFinishedTrialError, ValueError):
+            self._require_running()  # others may have ended it since the first check
+            raise
 
     def fail(self, error: BaseException, *, counted: bool | None) -> None:
         """End the trial, with the reason in it. Raises TakenOverError: others did it meanwhile.

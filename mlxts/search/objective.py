@@ -27,7 +27,7 @@ from mlxts.search.space import Space, Values
 from mlxts.search.train_validation_data import TrainValidationData
 from mlxts.training import log, run
 from mlxts.training.events import EpochEvent, Event, StopEvent, ValidationEvent
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan, make_plan
 
 # User attributes of a trial.
 REASON, DUPLICATE, SECONDS = "reason", "duplicate_of", "train_seconds"
@@ -70,7 +70,7 @@ class Objective:
         plan = self._feasible(job.trial, space.suggest(job.trial, self._space))
         job.identify(plan)
         for key in COUNTS:
-            job.trial.set_user_attr(key, plan.record()[key])
+            job.trial.set_user_attr(key, plan.to_dict()[key])
         if twin := self._finished_twin(job, plan):
             return _repeat(job, twin)
         try:
@@ -102,12 +102,12 @@ class Objective:
         """The plan of these values; the sampler learns of infeasible ones, nothing is allocated."""
         try:
             configuration = space.configure(self._experiment, values)
-            plan = run.plan(configuration, data=self._load(configuration).dataset)
+            plan = make_plan(configuration, data=self._load(configuration).dataset)
         except (ConfigError, BudgetError) as error:
             _constrain(trial, "shape", 1.0)
             raise _pruned(trial, f"infeasible: {error}") from error
         _constrain(trial, "shape", 0.0)
-        needed, usable = plan.memory_bytes(), device.usable_memory()
+        needed, usable = plan.memory_bytes, device.usable_memory()
         _constrain(trial, "memory", needed / usable - 1)
         if needed > usable:
             raise _pruned(

@@ -43,7 +43,7 @@ from mlxts.search import (
 from mlxts.search.jobs import Job, Listen, Outcome, Surplus
 from mlxts.search.objective import Objective
 from mlxts.search.space import SearchConfig
-from mlxts.training import run
+from mlxts.training.plan import make_plan
 
 KIND = "hpo"
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -81,7 +81,7 @@ def create(
     Raises:
         SearchError: it exists and `resume` is off, it is another configuration's, or it was begun
             by another version of this program.
-        DataError, BudgetError, RunError: see `run.plan`.
+        DataError, BudgetError, RunError: see `make_plan`.
     """
     name = name or name_of(experiment, search)
     if name in storage.study_names(store, KIND):
@@ -100,7 +100,7 @@ def create(
         if begun.target_trials != search.trials:
             study.set_user_attr("target_trials", search.trials)
         return study
-    plan = run.plan(experiment, data=train_validation_data.load(experiment).dataset)
+    plan = make_plan(experiment, data=train_validation_data.load(experiment).dataset)
     artifacts = [artifact for artifact in plan.dataset.artifacts if not hasattr(artifact, "tier")]
     hashes = {artifact.symbol: artifact.sha256 for artifact in artifacts}
     attributes = {

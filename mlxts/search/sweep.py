@@ -20,7 +20,7 @@ from mlxts.platform import device
 from mlxts.search import job_queue, jobs, storage, sweep_config, worker_checks
 from mlxts.search.jobs import Duplicate, Job, Listen, Outcome
 from mlxts.search.sweep_config import Point, Sweep
-from mlxts.training import run
+from mlxts.training.plan import make_plan
 
 KIND = "sweep"
 _TRIAL_STATES = {  # of a point: the first that one of its trials is in
@@ -140,7 +140,7 @@ def _train(job: Job) -> float:
     point = sweep.point(values)
     job.label = point.label
     _give_way(job)
-    plan = run.plan(worker_checks.pinned(point.config, job.study.user_attrs["data"]))
+    plan = make_plan(worker_checks.pinned(point.config, job.study.user_attrs["data"]))
     job.identify(plan)
     summary = job.train(plan)
     _give_way(job)

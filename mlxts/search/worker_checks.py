@@ -18,7 +18,7 @@ from mlxts.errors import BudgetError, DataError, SearchError
 from mlxts.files import digest
 from mlxts.locks import Holder
 from mlxts.platform import device
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan
 
 _POLL_SECONDS = 2.0  # between two checks of a device that is waited for
 
@@ -89,7 +89,7 @@ def require_code(planned: str) -> None:
 
 def require_room(plan: Plan) -> None:
     """Raises BudgetError: the run would never fit this machine's memory."""
-    needed, usable = plan.memory_bytes(), device.usable_memory()
+    needed, usable = plan.memory_bytes, device.usable_memory()
     if needed > usable:
         raise BudgetError(
             f"needs {needed / 2**30:.1f} GiB and this machine has {usable / 2**30:.1f} GiB; "

@@ -1,6 +1,6 @@
 """The guard: a thread that watches the temperature while the training loop works.
 
-The loop asks at step boundaries, and what it is told changes no number it computes:
+The loop asks at step boundaries, and the answer changes no number it computes:
 
     with Guard(config.thermal, emit) as guard:
         for step in ...:
@@ -29,7 +29,7 @@ from mlxts.thermal.sensors import Choice
 from mlxts.thermal.sensors.base import Sample, Sensor
 from mlxts.training.events import Listener, PauseEvent, ResumeEvent, ThermalEvent
 
-REPORT_SECONDS = 5.0  # between routine readings; a change of band is told at once
+REPORT_SECONDS = 5.0  # between routine readings; a change of band is reported at once
 SILENT_POLLS = 10  # polls without an answer after which the sensor counts as hung
 SILENT_SECONDS = 10.0  # and at least this long
 
@@ -63,13 +63,13 @@ class Guard:
         self._choice = Choice((), "none", "not entered")
         self._sensor: Sensor | None = None
         self._state, self._sample = State(), Sample()
-        self._news: deque[tuple[State, Sample, str]] = deque()
+        self._changes: deque[tuple[State, Sample, str]] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._read_at = self._reported_at = float("-inf")
         self._hung = False
-        self._tally = _Tally()
+        self._counts = _Counts()
 
     def __enter__(self) -> Self:
         self._choice = sensors.choose(self._config.sensor)
@@ -85,7 +85,7 @@ class Guard:
         self._sensor = sensor
         if sensor is not None:
             self._poll()
-        self._report(self._step, self._state, self._sample, self._opening())
+        self._report(self._step, self._state, self._sample, self._opening_message())
         if sensor is not None:
             self._thread = threading.Thread(target=self._watch, name="thermal guard", daemon=True)
             self._thread.start()
@@ -102,11 +102,11 @@ class Guard:
     def check(self, step: int) -> Action:
         """What to do at this step boundary. Does not wait; tells the listener what happened."""
         with self._changed:
-            self._notice_silence()
-            news = list(self._news)
-            self._news.clear()
+            self._check_hung()
+            changes = list(self._changes)
+            self._changes.clear()
             state, sample = self._state, self._sample
-        for then, reading, message in news:
+        for then, reading, message in changes:
             self._report(step, then, reading, message)
         if self._clock() - self._reported_at >= REPORT_SECONDS:
             self._report(step, state, sample, "")
@@ -129,17 +129,17 @@ class Guard:
             with self._changed:
                 self._changed.wait(timeout=min(self._config.poll_seconds, 0.25))
             action = self.check(step)
-        self._tally.paused += self._clock() - began
+        self._counts.paused += self._clock() - began
         if action.kind == "continue":
             self._emit(ResumeEvent(step, self._clock() - began))
         return action
 
-    def record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Which sensor rules, why, and by which rule: for the run's record."""
         return {
             "source": self._choice.source,
             "why": self._choice.why,
-            "candidates": {found.name: found.verdict for found in self._choice.candidates},
+            "candidates": {c.name: c.verdict for c in self._choice.candidates},
             "statistic": f"max(cpu mean, gpu mean), median of {policy.WINDOW} readings",
             "poll_seconds": self._config.poll_seconds,
             "on_unavailable": self._config.on_unavailable,
@@ -149,7 +149,7 @@ class Guard:
     def summary(self) -> dict[str, Any]:
         """What was seen so far: for the run's summary. Degrees Celsius and seconds."""
         with self._changed:
-            return {"source": self._choice.source, **self._tally.record()}
+            return {"source": self._choice.source, **self._counts.to_dict()}
 
     def _watch(self) -> None:
         while not self._stopping.wait(self._config.poll_seconds):
@@ -166,30 +166,30 @@ class Guard:
             before = self._state
             self._state = policy.advance(before, sample.temperature, sample.pressure, self._rules)
             self._sample, self._read_at, self._hung = sample, self._clock(), False
-            self._tally.add(self._state, sample)
+            self._counts.add(self._state, sample)
             if message := policy.change(before, self._state):
-                self._news.append((self._state, sample, message + fault))
+                self._changes.append((self._state, sample, message + fault))
             self._changed.notify_all()
 
-    def _notice_silence(self) -> None:
+    def _check_hung(self) -> None:
         """Count a sensor that stopped answering as lost. Holds the lock."""
         patience = max(SILENT_SECONDS, SILENT_POLLS * self._config.poll_seconds)
         if self._thread is None or self._hung or self._clock() - self._read_at <= patience:
             return
         # A process that was suspended finds an old reading too: let the thread take a new one.
-        seen = self._read_at
-        if self._changed.wait_for(lambda: self._read_at != seen, timeout=SILENT_SECONDS / 2):
+        last_read = self._read_at
+        if self._changed.wait_for(lambda: self._read_at != last_read, timeout=SILENT_SECONDS / 2):
             return
         self._hung, self._sample = True, Sample()
         before = self._state
         for _ in range(policy.WINDOW):
             self._state = policy.advance(self._state, None, None, self._rules)
         if message := policy.change(before, self._state):
-            self._news.append((self._state, self._sample, f"{message} (the sensor hangs)"))
+            self._changes.append((self._state, self._sample, f"{message} (the sensor hangs)"))
 
-    def _opening(self) -> str:
+    def _opening_message(self) -> str:
         if self._choice.source == "off":
-            return "temperature is not watched (switched off)"
+            return "temperature is not monitored (switched off)"
         if not self._choice.measures:
             return f"temperature unavailable: {self._choice.why}"
         return f"temperature from {self._choice.source}: {self._choice.why}"
@@ -212,7 +212,7 @@ class Guard:
         )
 
 
-class _Tally:
+class _Counts:
     """Counts over the whole run."""
 
     def __init__(self) -> None:
@@ -225,10 +225,10 @@ class _Tally:
     def add(self, state: State, sample: Sample) -> None:
         self.readings += 1
         self.bands[state.band] += 1
-        self.highest = _larger(self.highest, state.temperature)
-        self.hottest = _larger(self.hottest, sample.hottest)
+        self.highest = _maximum(self.highest, state.temperature)
+        self.hottest = _maximum(self.hottest, sample.hottest)
 
-    def record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "readings": self.readings,
             "readings_in_band": {str(band): count for band, count in self.bands.items()},
@@ -238,5 +238,5 @@ class _Tally:
         }
 
 
-def _larger(one: float | None, other: float | None) -> float | None:
-    return max((value for value in (one, other) if value is not None), default=None)
+def _maximum(first: float | None, second: float | None) -> float | None:
+    return max((value for value in (first, second) if value is not None), default=None)

@@ -67,8 +67,8 @@ def advance(state: State, reading: float | None, pressure: Pressure | None, rule
     if reading is not None and not is_plausible(reading):
         reading = None
     readings = (*state.readings, reading)[-WINDOW:]
-    known = [value for value in readings if value is not None]
-    temperature = median(known) if known else None
+    present = [value for value in readings if value is not None]
+    temperature = median(present) if present else None
     warned = _warned(state.warned, temperature, rules)
     band = _band(temperature, pressure, warned, rules)
     after = State(
@@ -161,5 +161,5 @@ def change(before: State, after: State) -> str:
         if not before.readings:  # the first reading is no news
             return ""
         came_back = before.band is Band.UNAVAILABLE
-        return f"{'temperature is back' if came_back else 'cooled down'}: {_cause(after)}"
+        return f"{'temperature available again' if came_back else 'cooled down'}: {_cause(after)}"
     return f"{after.band}: {_cause(after)}"

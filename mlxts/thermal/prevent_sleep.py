@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def keep_awake() -> Generator[bool]:
+def prevent_sleep() -> Generator[bool]:
     """Hold off idle and system sleep for the block; yields whether anything does so.
 
     `caffeinate -is`, not `-d`: a display kept awake next to long GPU work has crashed the window

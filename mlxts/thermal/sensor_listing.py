@@ -1,4 +1,4 @@
-"""A look at every sensor of this machine, next to the one that rules."""
+"""Every sensor of this machine, next to the one that rules."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -26,15 +26,15 @@ class Row:
     pressure: str | None = None
 
 
-class Survey:
+class SensorListing:
     """Opens all sensors for the length of a `with` block."""
 
     def __init__(self, spec: str = "auto") -> None:
         """Raises ConfigError: an unknown sensor, or a trace that cannot be read."""
         self._choice = sensors.choose(spec)
         ruling = {sensor.name: sensor for sensor in self._choice.sensors}
-        self._verdicts = {found.name: found.verdict for found in self._choice.candidates}
-        self._found: dict[str, Sensor | Unavailable] = {**ruling, **sensors.survey(skip=ruling)}
+        self._verdicts = {sensor.name: sensor.verdict for sensor in self._choice.candidates}
+        self._sensors: dict[str, Sensor | Unavailable] = {**ruling, **sensors.survey(skip=ruling)}
         self._ruling = frozenset(ruling)
         self._samples: dict[str, Sample] = {}
         self._state = State()
@@ -43,16 +43,16 @@ class Survey:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for found in self._found.values():
-            if not isinstance(found, Unavailable):
-                found.close()
+        for sensor in self._sensors.values():
+            if not isinstance(sensor, Unavailable):
+                sensor.close()
 
     def read(self) -> None:
         """Take one sample of every sensor, and judge the ruling one's as a run would."""
         self._samples = {
-            name: found.read()
-            for name, found in self._found.items()
-            if not isinstance(found, Unavailable)
+            name: sensor.read()
+            for name, sensor in self._sensors.items()
+            if not isinstance(sensor, Unavailable)
         }
         ruling = [self._samples[name] for name in self._ruling]
         joint = Sample(
@@ -63,13 +63,13 @@ class Survey:
 
     def rows(self) -> list[Row]:
         """The sensors in the order in which they are preferred, the ruling ones first."""
-        rows = [self._row(name, found) for name, found in self._found.items()]
+        rows = [self._row(name, sensor) for name, sensor in self._sensors.items()]
         return sorted(rows, key=lambda row: (not row.rules, not row.available))
 
     def verdict(self) -> str:
         """What rules, what it says and why, in one line."""
-        known = self._state.temperature
-        heat = "unavailable" if known is None else f"{known:.1f} °C, {self._state.band}"
+        temperature = self._state.temperature
+        heat = "unavailable" if temperature is None else f"{temperature:.1f} °C, {self._state.band}"
         return f"{self._choice.source}: {heat} ({self._choice.why})"
 
     def report(self) -> dict[str, Any]:
@@ -87,14 +87,14 @@ class Survey:
     def raw(self) -> dict[str, Any]:
         """One moment of everything that the sensors say, for a bug report."""
         dumps = {
-            name: str(found) if isinstance(found, Unavailable) else found.dump()
-            for name, found in self._found.items()
+            name: str(sensor) if isinstance(sensor, Unavailable) else sensor.dump()
+            for name, sensor in self._sensors.items()
         }
         return {"time": time.time(), "source": self._choice.source, "raw": dumps}
 
-    def _row(self, name: str, found: Sensor | Unavailable) -> Row:
-        if isinstance(found, Unavailable):
-            return Row(name, False, False, str(found))
+    def _row(self, name: str, sensor: Sensor | Unavailable) -> Row:
+        if isinstance(sensor, Unavailable):
+            return Row(name, False, False, str(sensor))
         sample = self._samples.get(name, Sample())
         rules = name in self._ruling
         otherwise = self._choice.why if rules else "reads; passed over"

@@ -1,4 +1,4 @@
-"""What every tracker is: three calls. And how a run reads in its terms: parameters, numbers, files.
+"""What every tracker is: three calls. And a run in its terms: parameters, metrics, tags, artifacts.
 
 Trackers are given what JSONL holds (`training/log.py`), while a run works or afterwards, so the
 same run reads the same in all of them.
@@ -33,25 +33,25 @@ FINISHED, KILLED, FAILED = "FINISHED", "KILLED", "FAILED"
 
 
 class Tracker(Protocol):
-    """Is told of one run, in this order: once `begin`, any number of `tell`, once `end`.
+    """Follows one run: `start` once, `log` any number of times, `finish` once.
 
-    Whatever is raised ends the tracking of that run and nothing else (`safe.py`).
+    Whatever is raised ends the tracking of that run and nothing else (`background.py`).
     """
 
-    def begin(self, record: dict[str, Any], config: dict[str, Any]) -> None:
+    def start(self, metadata: dict[str, Any], config: dict[str, Any]) -> None:
         """Open the run, or the one that is there under the same run id.
 
         Args:
-            record: run.json.
+            metadata: run.json.
             config: the resolved configuration, nested, JSON types only.
         """
         ...
 
-    def tell(self, event: Event, time: float) -> None:
-        """Take note of an event. `time`: seconds since 1970 at which it happened."""
+    def log(self, event: Event, time: float) -> None:
+        """Log an event. `time`: seconds since 1970 at which it happened."""
         ...
 
-    def end(self, summary: dict[str, Any], artifacts: list[Path]) -> None:
+    def finish(self, summary: dict[str, Any], artifacts: list[Path]) -> None:
         """Close the run.
 
         Args:
@@ -61,8 +61,8 @@ class Tracker(Protocol):
         ...
 
 
-def numbers(event: Event) -> dict[str, float]:
-    """The figures of an event under the names that trackers show; empty where it has none."""
+def metrics(event: Event) -> dict[str, float]:
+    """The metrics of an event under the names that trackers show; empty where it has none."""
     match event:
         case StepEvent():
             memory = {f"memory/{key}": value for key, value in event.memory.items()}
@@ -103,9 +103,11 @@ def numbers(event: Event) -> dict[str, float]:
 
 def scores(summary: dict[str, Any]) -> dict[str, float]:
     """Every figure of a summary that is one number: `score/validation/patchtst/auc`, say."""
-    own = {key: value for key, value in summary.items() if key != "scores"}
-    named = {f"score/{key}": value for key, value in flat(summary.get("scores", {}), "/").items()}
-    named |= {f"summary/{key}": value for key, value in flat(own, "/").items()}
+    others = {key: value for key, value in summary.items() if key != "scores"}
+    named = {
+        f"score/{key}": value for key, value in flatten(summary.get("scores", {}), "/").items()
+    }
+    named |= {f"summary/{key}": value for key, value in flatten(others, "/").items()}
     return {
         key: float(value)
         for key, value in named.items()
@@ -113,45 +115,47 @@ def scores(summary: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def parameters(record: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+def parameters(metadata: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     """A run's settings by dotted keys, and its sizes; tracking itself is no setting of a run."""
     settings = {key: value for key, value in config.items() if key not in ("tracking", "search")}
-    sizes = {f"run.{key}": record[key] for key in _SIZES if key in record}
-    return flat(settings, ".") | sizes
+    sizes = {f"run.{key}": metadata[key] for key in _SIZES if key in metadata}
+    return flatten(settings, ".") | sizes
 
 
-def tags(record: dict[str, Any], config: dict[str, Any]) -> dict[str, str]:
+def tags(metadata: dict[str, Any], config: dict[str, Any]) -> dict[str, str]:
     """What a run is found by."""
     named = {
-        "run_id": record["run_id"],
+        "run_id": metadata["run_id"],
         **{key: config.get(key) for key in ("mode", "budget", "task", "timescale", "seed")},
-        **{key: record.get(key) for key in ("splits", "config_hash", "data_hash", "code_version")},
-        "git_commit": record.get("git_commit"),
-        "device": record.get("machine", {}).get("device"),
-        "sensor": record.get("sensor", {}).get("source"),
+        **{
+            key: metadata.get(key) for key in ("splits", "config_hash", "data_hash", "code_version")
+        },
+        "git_commit": metadata.get("git_commit"),
+        "device": metadata.get("machine", {}).get("device"),
+        "sensor": metadata.get("sensor", {}).get("source"),
     }
     return {f"mlxts.{key}": str(value) for key, value in named.items() if value is not None}
 
 
-def outcome(status: str) -> str:
+def exit_status(status: str) -> str:
     """FINISHED, KILLED (it can go on) or FAILED."""
     if status in ("finished", "early_stop"):
         return FINISHED
     return FAILED if status in ("failed", "diverged") else KILLED
 
 
-def files(folder: Path) -> list[Path]:
+def artifacts(folder: Path) -> list[Path]:
     """The artifacts that a run folder holds by now."""
     return [path for name in ARTIFACTS if (path := folder / name).is_file()]
 
 
-def flat(values: Mapping[str, Any], separator: str, prefix: str = "") -> dict[str, Any]:
+def flatten(values: Mapping[str, Any], separator: str, prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one, keys joined; lists and empty mappings stay values."""
-    found: dict[str, Any] = {}
+    flattened: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{separator}{key}" if prefix else str(key)
         if isinstance(value, Mapping) and value:
-            found |= flat(value, separator, name)
+            flattened |= flatten(value, separator, name)
         else:
-            found[name] = value
-    return found
+            flattened[name] = value
+    return flattened

@@ -1,4 +1,4 @@
-"""A run that is there already, brought to a tracker from its own record."""
+"""An existing run, exported to a tracker from its own log."""
 
 from pathlib import Path
 from typing import Any
@@ -7,27 +7,27 @@ from mlxts import run_files
 from mlxts.errors import MlxtsError, TrackingError
 from mlxts.tracking import base, replay
 from mlxts.tracking.base import Tracker
-from mlxts.training import log, run
+from mlxts.training import log
 
 
 def export(folder: Path, tracker: Tracker) -> int:
-    """Tell a tracker all of a run; a second time nothing is there twice.
+    """Log all of a run to a tracker; nothing is duplicated when it is done again.
 
     Returns:
-        How many events were told.
+        How many events were logged.
 
     Raises:
         RunError: the folder holds no run.
         TrackingError: the tracker refused it.
     """
-    record = run.record(folder)
+    metadata = run_files.metadata(folder)
     count = 0
     try:
-        tracker.begin(record, record["config"])
-        for event, time in replay.told(folder):
-            tracker.tell(event, time)
+        tracker.start(metadata, metadata["config"])
+        for event, time in replay.events(folder):
+            tracker.log(event, time)
             count += 1
-        tracker.end(ending(folder), base.files(folder))
+        tracker.finish(result(folder), base.artifacts(folder))
     except MlxtsError:
         raise
     except Exception as error:
@@ -36,11 +36,11 @@ def export(folder: Path, tracker: Tracker) -> int:
     return count
 
 
-def ending(folder: Path) -> dict[str, Any]:
+def result(folder: Path) -> dict[str, Any]:
     """summary.json, or, before there is one, why the run last stopped."""
     if run_files.is_finished(folder):
         return run_files.summary(folder, ("status",))
     stops = [row for row in log.read(folder / log.EVENTS) if row["event"] == "stop"]
     if not stops:
-        return {"status": "unfinished", "message": "it did not come to an end yet"}
+        return {"status": "unfinished", "message": "it has not finished yet"}
     return {"status": stops[-1]["reason"], "message": stops[-1]["message"]}

@@ -39,34 +39,34 @@ class MLflowTracker:
             self._client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
             self._experiment = self._experiment_id()
         self._id = ""
-        self._known: set[tuple[str, int]] = set()
-        self._waiting: list[Any] = []
+        self._logged: set[tuple[str, int]] = set()
+        self._pending: list[Any] = []
         self._sent_at = clock.monotonic()
         self._latest = 0.0
 
-    def begin(self, record: dict[str, Any], config: dict[str, Any]) -> None:
+    def start(self, metadata: dict[str, Any], config: dict[str, Any]) -> None:
         from mlflow.entities import Param, RunTag
 
-        tags = base.tags(record, config)
+        tags = base.tags(metadata, config)
         with self._lock:
-            found = self._client.search_runs(
-                [self._experiment], f"tags.`mlxts.run_id` = '{record['run_id']}'", max_results=1
+            matches = self._client.search_runs(
+                [self._experiment], f"tags.`mlxts.run_id` = '{metadata['run_id']}'", max_results=1
             )
-            if found:
-                run = found[0]
+            if matches:
+                run = matches[0]
                 self._client.update_run(run.info.run_id, status="RUNNING")
             else:
                 run = self._client.create_run(
                     self._experiment,
-                    start_time=_milliseconds(record.get("started")),
+                    start_time=_milliseconds(metadata.get("started")),
                     tags={"mlxts.run_id": tags["mlxts.run_id"]},
-                    run_name=record["run_id"],
+                    run_name=metadata["run_id"],
                 )
         self._id = run.info.run_id
         for key in run.data.metrics:
             history = self._client.get_metric_history(self._id, key)
-            self._known |= {(key, one.step) for one in history}
-        parameters = base.parameters(record, config)
+            self._logged |= {(key, point.step) for point in history}
+        parameters = base.parameters(metadata, config)
         params = [
             Param(key, str(value)[:_LONGEST])
             for key, value in parameters.items()
@@ -77,51 +77,51 @@ class MLflowTracker:
             self._client.log_batch(self._id, params=params[first : first + _AT_ONCE])
         self._client.log_batch(self._id, tags=new)
 
-    def tell(self, event: Event, time: float) -> None:
+    def log(self, event: Event, time: float) -> None:
         self._latest = max(self._latest, time)
-        self._add(base.numbers(event), event.step, time)
+        self._add(base.metrics(event), event.step, time)
         late = clock.monotonic() - self._sent_at > SECONDS
-        if len(self._waiting) >= BATCH or (self._waiting and late):
+        if len(self._pending) >= BATCH or (self._pending and late):
             self._send()
 
-    def end(self, summary: dict[str, Any], artifacts: list[Path]) -> None:
+    def finish(self, summary: dict[str, Any], artifacts: list[Path]) -> None:
         figures = base.scores(summary)
         self._add(figures, int(summary.get("steps", 0)), self._latest or clock.time())
         self._send()
         for path in artifacts:
             self._client.log_artifact(self._id, str(path))
-        said = {
+        tags = {
             "mlxts.status": summary["status"],
             "mlxts.message": summary.get("message"),
             "mlflow.note.content": summary.get("verdict"),  # stands on top of the run's page
         }
-        for key, value in said.items():
+        for key, value in tags.items():
             if value:
                 self._client.set_tag(self._id, key, str(value)[:_LONGEST])
         ended = int((self._latest or clock.time()) * 1000)
-        status = base.outcome(summary["status"])
+        status = base.exit_status(summary["status"])
         self._client.set_terminated(self._id, status=status, end_time=ended)
 
     def _experiment_id(self) -> str:
-        found = self._client.get_experiment_by_name(self._project)
-        if found is not None:
-            return found.experiment_id
+        experiment = self._client.get_experiment_by_name(self._project)
+        if experiment is not None:
+            return experiment.experiment_id
         artifacts = (self._folder / "mlflow_artifacts").as_uri()
         return self._client.create_experiment(self._project, artifact_location=artifacts)
 
     def _add(self, figures: dict[str, float], step: int, time: float) -> None:
         from mlflow.entities import Metric
 
-        self._waiting += [
+        self._pending += [
             Metric(key, value, int(time * 1000), step)
             for key, value in figures.items()
-            if (key, step) not in self._known
+            if (key, step) not in self._logged
         ]
 
     def _send(self) -> None:
-        while self._waiting:
-            some, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-            self._client.log_batch(self._id, metrics=some)
+        while self._pending:
+            batch, self._pending = self._pending[:BATCH], self._pending[BATCH:]
+            self._client.log_batch(self._id, metrics=batch)
         self._sent_at = clock.monotonic()
 
 

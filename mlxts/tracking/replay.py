@@ -4,17 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlxts.training import events, log
+from mlxts.training import events as event_types
+from mlxts.training import log
 from mlxts.training.events import EpochEvent, Event, StepEvent, ValidationEvent
 
 _KINDS: dict[str, type[Event]] = {
     kind.__name__.removesuffix("Event").lower(): kind
-    for kind in vars(events).values()
+    for kind in vars(event_types).values()
     if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
 }
 
 
-def told(folder: Path) -> Iterator[tuple[Event, float]]:
+def events(folder: Path) -> Iterator[tuple[Event, float]]:
     """Every event that the record of a run holds, in the order in which they happened.
 
     Routine readings of the temperature and all of a step's memory but its peak are not in it.
@@ -32,17 +33,19 @@ def _event(row: dict[str, Any]) -> Event | None:
     split = row.pop("split", None)
     if split is None:
         kind = _KINDS.get(row.pop("event", ""))
-        return None if kind is None else kind(**_known(kind, row))
+        return None if kind is None else kind(**_fields_of(kind, row))
     # A number that was not finite is null there.
     row["loss"] = float("nan") if row["loss"] is None else row["loss"]
     if split == "train":
         peak = row.pop("memory", None)
-        return StepEvent(**_known(StepEvent, row), memory={} if peak is None else {"peak": peak})
+        return StepEvent(
+            **_fields_of(StepEvent, row), memory={} if peak is None else {"peak": peak}
+        )
     if split == "train_epoch":
-        return EpochEvent(**_known(EpochEvent, {**row, "train_loss": row["loss"]}))
-    return ValidationEvent(**_known(ValidationEvent, row))
+        return EpochEvent(**_fields_of(EpochEvent, {**row, "train_loss": row["loss"]}))
+    return ValidationEvent(**_fields_of(ValidationEvent, row))
 
 
-def _known(kind: type[Event], row: dict[str, Any]) -> dict[str, Any]:
+def _fields_of(kind: type[Event], row: dict[str, Any]) -> dict[str, Any]:
     """The fields of a kind; what another version wrote besides is left out."""
     return {key: value for key, value in row.items() if key in kind.__dataclass_fields__}

@@ -1,6 +1,6 @@
 """Weights & Biases, offline: a folder under outputs/tracking/wandb that `wandb sync` can send.
 
-An offline folder cannot be opened again. A run that goes on, or is exported again, gets a new one
+An offline folder cannot be opened again. A run that is resumed, or exported again, gets a new one
 that holds all of it, and the older ones go when that is complete.
 """
 
@@ -27,8 +27,8 @@ class WandbTracker:
         self._run: Any = None
         self._before: list[Path] = []
 
-    def begin(self, record: dict[str, Any], config: dict[str, Any]) -> None:
-        run_id = record["run_id"]
+    def start(self, metadata: dict[str, Any], config: dict[str, Any]) -> None:
+        run_id = metadata["run_id"]
         tags = [str(config[key]) for key in ("mode", "budget", "task", "timescale")]
         self._run = self._wandb.init(
             project=self._project,
@@ -36,7 +36,7 @@ class WandbTracker:
             name=run_id,
             mode="offline",
             dir=self._folder,
-            config=base.parameters(record, config) | base.tags(record, config),
+            config=base.parameters(metadata, config) | base.tags(metadata, config),
             tags=tags,
             settings=self._wandb.Settings(
                 silent=True,
@@ -46,19 +46,19 @@ class WandbTracker:
                 x_disable_stats=True,
             ),
         )
-        own = Path(self._run.sync_dir)
-        alike = own.parent.glob(f"offline-run-*-{run_id}")
-        self._before = [folder for folder in alike if folder.resolve() != own.resolve()]
+        folder = Path(self._run.sync_dir)
+        same_run = folder.parent.glob(f"offline-run-*-{run_id}")
+        self._before = [f for f in same_run if f.resolve() != folder.resolve()]
 
-    def tell(self, event: Event, time: float) -> None:
-        figures = base.numbers(event)
+    def log(self, event: Event, time: float) -> None:
+        figures = base.metrics(event)
         if figures:
             self._run.log({**figures, "time": time}, step=event.step)
 
-    def end(self, summary: dict[str, Any], artifacts: list[Path]) -> None:
-        said = {key: summary.get(key) for key in ("status", "message", "verdict")}
-        known = {key: value for key, value in said.items() if value}
-        self._run.summary.update(base.scores(summary) | known)
+    def finish(self, summary: dict[str, Any], artifacts: list[Path]) -> None:
+        texts = {key: summary.get(key) for key in ("status", "message", "verdict")}
+        texts = {key: value for key, value in texts.items() if value}
+        self._run.summary.update(base.scores(summary) | texts)
         # Copies, since a link would lead nowhere on another machine; in a folder of their own,
         # since W&B writes a config.yaml too.
         inside = Path(self._run.dir)
@@ -67,6 +67,6 @@ class WandbTracker:
             copy = inside / "run" / path.name
             shutil.copyfile(path, copy)
             self._run.save(str(copy), base_path=str(inside), policy="now")
-        self._run.finish(exit_code=0 if base.outcome(summary["status"]) == base.FINISHED else 1)
+        self._run.finish(exit_code=0 if base.exit_status(summary["status"]) == base.FINISHED else 1)
         for folder in self._before:
             shutil.rmtree(folder, ignore_errors=True)

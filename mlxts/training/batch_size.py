@@ -29,7 +29,7 @@ from mlxts.training import memory_plan
 from mlxts.training.memory_plan import MemoryPlan
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Step, make_optimizer
-from mlxts.training.step_probe import Bench, Request
+from mlxts.training.step_probe import Request, StepProbe
 
 _CANDIDATES = 4  # the largest that fits and its halves
 _MARGIN = 1.5  # of the formula, for steps that were never measured
@@ -124,8 +124,8 @@ def untuned(config: ExperimentConfig, data: Dataset) -> str | None:
 def planned_bytes(config: ExperimentConfig, shape: Shape, data: Dataset, micro_batch: int) -> int:
     """Peak memory of a step without the features: calibrated where it was tuned, else counted."""
     record = find(config, data)
-    known = record is not None and record.shape == _digest(shape)
-    plan = record.memory if record and known else MemoryPlan.counted(config, shape)
+    calibrated = record is not None and record.shape == _digest(shape)
+    plan = record.memory if record and calibrated else MemoryPlan.counted(config, shape)
     return plan.peak(micro_batch, config.training.batch_size // micro_batch)
 
 
@@ -136,7 +136,7 @@ def find(config: ExperimentConfig, data: Dataset) -> TuningRecord | None:
 
 def nearest(config: ExperimentConfig, data: Dataset) -> TuningRecord | None:
     """The record that differs in the number of features at most, and there the least."""
-    features = _own_features(data)
+    features = _asset_features(data)
     records = _records(config, data, ("features",))
     return min(records, key=lambda record: abs(record.features - features), default=None)
 
@@ -155,7 +155,7 @@ def tune(
     """Calibrate the memory, time the micro-batches that fit, and record the fastest.
 
     Args:
-        progress: told what is about to be tried.
+        progress: called with a line about each trial.
 
     Raises:
         BudgetError: not even one window fits this machine's memory; it says what would.
@@ -167,12 +167,12 @@ def tune(
     formula = MemoryPlan.counted(config, shape)
     if formula.peak(1, batch) > room:
         raise memory_plan.nothing_fits(config, shape, feature_bytes, room)
-    with Bench(config, shape) as bench:
+    with StepProbe(config, shape) as probe:
         progress("measuring the memory of two small steps")
-        memory = calibrate(bench, formula, batch, shape, room)
+        memory = calibrate(probe, formula, batch, shape, room)
         if not memory.fitting(batch, room):  # what was measured outranks the formula
             raise memory_plan.nothing_fits(config, shape, feature_bytes, room, memory)
-        trials = _timed(bench, memory, batch, room, progress)
+        trials = _timed(probe, memory, batch, room, progress)
     best, reason = choose(trials)
     record = TuningRecord(
         **_key(config, data),
@@ -191,7 +191,7 @@ def tune(
 
 
 def calibrate(
-    bench: Bench, formula: MemoryPlan, batch_size: int, shape: Shape, room: float
+    probe: StepProbe, formula: MemoryPlan, batch_size: int, shape: Shape, room: float
 ) -> MemoryPlan:
     """The memory of a step at any micro-batch, from the passes over few windows, twice.
 
@@ -201,15 +201,15 @@ def calibrate(
     """
     doubled = [2**power for power in range(max(batch_size, 2).bit_length())]
     sizes = [size for size in doubled if _MARGIN * formula.peak(size) <= room]
-    update = bench.measure(Request(1)).mlx_bytes
+    update = probe.measure(Request(1)).mlx_bytes
     if len(sizes) < 2:
-        small = bench.measure(Request(1, update=False)).mlx_bytes
+        small = probe.measure(Request(1, update=False)).mlx_bytes
         two = round(small + _MARGIN * formula.slope)
         return MemoryPlan.fitted((1, small), (2, two), update, shape)
     ruling = [size for size in sizes[1:] if size * formula.slope >= _RULES * formula.another]
     large = ruling[0] if ruling else sizes[-1]
     small, more = (
-        bench.measure(Request(size, update=False)).mlx_bytes for size in (large // 2, large)
+        probe.measure(Request(size, update=False)).mlx_bytes for size in (large // 2, large)
     )
     return MemoryPlan.fitted((large // 2, small), (large, more), update, shape)
 
@@ -222,28 +222,33 @@ def candidates(memory: MemoryPlan, batch_size: int, room: float) -> list[int]:
 
 
 def _timed(
-    bench: Bench, memory: MemoryPlan, batch_size: int, room: float, progress: Callable[[str], None]
+    probe: StepProbe,
+    memory: MemoryPlan,
+    batch_size: int,
+    room: float,
+    progress: Callable[[str], None],
 ) -> list[Trial]:
     """Time the candidates, the smallest first: each bears out the plan of the next."""
     trials: list[Trial] = []
-    wrong = 1.0  # by what factor a plan fell short
+    underestimate = 1.0  # by what factor a plan fell short
     for size in reversed(candidates(memory, batch_size, room)):
         planned = memory.peak(size, batch_size // size)
-        if trials and wrong * planned > room:
-            progress(f"{size} left out: smaller ones took {wrong:.2f} times what was planned")
+        if trials and underestimate * planned > room:
+            progress(
+                f"{size} left out: smaller ones took {underestimate:.2f} times what was planned"
+            )
             break
         progress(f"timing micro-batches of {size}, {planned / 2**20:,.0f} MiB planned")
         try:
-            measured = bench.measure(Request(size, batch_size // size, steps=_TIMED))
+            measured = probe.measure(Request(size, batch_size // size, steps=_TIMED))
         except (BudgetError, DeviceError) as error:  # both may be for want of memory
             if not trials:
                 raise
             progress(f"{size} left out: {error}")
             break
         seconds = statistics.median(measured.seconds)
-        taken = measured.mlx_bytes
-        trials.append(Trial(size, planned, taken, measured.process_bytes, seconds))
-        wrong = max(wrong, taken / planned)
+        trials.append(Trial(size, planned, measured.mlx_bytes, measured.process_bytes, seconds))
+        underestimate = max(underestimate, measured.mlx_bytes / planned)
     return trials
 
 
@@ -310,7 +315,7 @@ def _key(config: ExperimentConfig, data: Dataset) -> dict[str, Any]:
     return {
         "budget": config.budget,
         "channels": config.model.channels,
-        "features": _own_features(data),
+        "features": _asset_features(data),
         "precision": training.precision,
         "gradient_checkpointing": training.gradient_checkpointing,
         "batch_size": training.batch_size,
@@ -318,7 +323,7 @@ def _key(config: ExperimentConfig, data: Dataset) -> dict[str, Any]:
     }
 
 
-def _own_features(data: Dataset) -> int:
+def _asset_features(data: Dataset) -> int:
     """Features of the assets themselves: a series from outside asks for no tuning of its own."""
     return sum(not name.startswith(COLUMN_PREFIX) for name in data.names)
 
@@ -342,7 +347,7 @@ def _folder() -> Path:
 
 
 def _digest(shape: Shape) -> str:
-    return canonical_hash(shape.record())[:16]
+    return canonical_hash(shape.to_dict())[:16]
 
 
 def _read(path: Path) -> TuningRecord | None:

@@ -22,7 +22,7 @@ from mlxts import json_files, transfer
 from mlxts.errors import CheckpointError, DeviceError, StorageError
 from mlxts.files import TEMPORARY, flush
 from mlxts.model.interfaces import Network
-from mlxts.model.patchtst import flat_arrays
+from mlxts.model.patchtst import current_names, flat_arrays
 from mlxts.training.early_stopping import EarlyStopping
 
 _WEIGHTS, _OPTIMIZER, _STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
@@ -40,14 +40,14 @@ class LoopState:
     collapsed_looks: int
     train_seconds: float  # within steps, without the first of each process, which compiles
     timed_samples: int = 0  # that those steps saw
-    collapses: int = 0  # how often three looks in a row found one prediction for all
+    collapses: int = 0  # how often three validations in a row found one prediction for all
 
     @classmethod
-    def of(cls, record: dict[str, Any]) -> Self:
+    def from_dict(cls, values: dict[str, Any]) -> Self:
         """From what `asdict` makes of one."""
-        values = dict(record)
-        stopping = EarlyStopping(**values.pop("stopping"))
-        return cls(stopping=stopping, **values)
+        fields = dict(values)
+        stopping = EarlyStopping(**fields.pop("stopping"))
+        return cls(stopping=stopping, **fields)
 
 
 def save(
@@ -75,8 +75,7 @@ def save(
         for file, values in arrays.items():
             write_arrays(temporary / file, values)
         files = {path.name: _fingerprint(path) for path in sorted(temporary.iterdir())}
-        record = {**asdict(state), "files": files}
-        text = json.dumps(record, indent=2, default=str)
+        text = json.dumps({**asdict(state), "files": files}, indent=2, default=str)
         with (temporary / _STATE).open("w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
@@ -114,7 +113,7 @@ def restore(
         CheckpointError: none is whole, or they belong to another run.
     """
     refused: list[str] = []
-    for candidate in (folder / name, _before(folder / name)):
+    for candidate in (folder / name, _previous(folder / name)):
         if not candidate.is_dir():
             continue
         try:
@@ -127,7 +126,7 @@ def restore(
 
 
 def exists(folder: Path, name: str) -> bool:
-    return any(path.is_dir() for path in (folder / name, _before(folder / name)))
+    return any(path.is_dir() for path in (folder / name, _previous(folder / name)))
 
 
 class _Fingerprint(json_files.Shape):
@@ -145,11 +144,11 @@ def _load(
     path: Path, run_id: str, model: Network, optimizer: optim.MultiOptimizer | None
 ) -> LoopState:
     way_out = "the checkpoint cannot be used"
-    record = json_files.read(path / _STATE, _State, error=CheckpointError, way_out=way_out)
-    files = record.pop("files")
-    record.pop("first_loss", None)  # what earlier versions compared losses with
+    values = json_files.read(path / _STATE, _State, error=CheckpointError, way_out=way_out)
+    files = values.pop("files")
+    values.pop("first_loss", None)  # what earlier versions compared losses with
     state = json_files.build(
-        record, LoopState, where=str(path / _STATE), error=CheckpointError, way_out=way_out
+        values, LoopState, where=str(path / _STATE), error=CheckpointError, way_out=way_out
     )
     for name in (_WEIGHTS, _OPTIMIZER) if optimizer is not None else (_WEIGHTS,):
         if name not in files:
@@ -184,10 +183,11 @@ def write_arrays(
 
 
 def _read_arrays(path: Path) -> dict[str, mx.array]:
+    """The arrays of a checkpoint, under the names that they have now."""
     loaded = mx.load(str(path))
     assert isinstance(loaded, dict)
     transfer.evaluate(loaded)
-    return loaded
+    return current_names(loaded)
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:
@@ -201,10 +201,10 @@ def _fingerprint(path: Path) -> dict[str, Any]:
 def _swap(temporary: Path, target: Path) -> None:
     """Put `temporary` in the place of `target`, which steps back to become the one before."""
     if target.exists():
-        shutil.rmtree(_before(target), ignore_errors=True)
-        target.rename(_before(target))
+        shutil.rmtree(_previous(target), ignore_errors=True)
+        target.rename(_previous(target))
     temporary.rename(target)
 
 
-def _before(target: Path) -> Path:
+def _previous(target: Path) -> Path:
     return target.with_name(f"{target.name}.previous")

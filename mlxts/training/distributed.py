@@ -37,7 +37,7 @@ class Ranks:
         self.size = group.size() if group else 1
 
     @property
-    def leads(self) -> bool:
+    def is_rank_zero(self) -> bool:
         """Whether this process writes the run's folder."""
         return self.rank == 0
 
@@ -45,46 +45,40 @@ class Ranks:
         """The mean over ranks of a tree of float32 arrays; may stand inside a compiled function."""
         return tree if self.size == 1 else nn.average_gradients(tree, self._group)
 
-    def highest(self, value: int) -> int:
+    def max(self, value: int) -> int:
         """The largest of the ranks' small non-negative integers."""
-        if self.size == 1:
-            return value
-        return max(int(v) for v in self._gathered(value))
+        return value if self.size == 1 else max(self._all_gather(value))
 
-    def same(self, what: str, text: str) -> None:
+    def assert_same(self, what: str, text: str) -> None:
         """Raises RunError on every rank unless all of them pass the same text."""
-        if self.size > 1 and len(set(self._gathered(zlib.crc32(text.encode())))) > 1:
+        if self.size > 1 and len(set(self._all_gather(zlib.crc32(text.encode())))) > 1:
             raise RunError(
                 f"the ranks differ in {what} (rank {self.rank}: {text}); give all of them the same "
                 "version, configuration, data and training.micro_batch"
             )
 
-    def from_leader(self, arrays: dict[str, mx.array]) -> dict[str, mx.array]:
+    def broadcast_arrays(self, arrays: dict[str, mx.array]) -> dict[str, mx.array]:
         """Rank 0's arrays, on every rank; all of them pass the same names."""
         if self.size == 1:
             return arrays
         received = {}
         for name in sorted(arrays):  # one at a time: collectives must meet in the same order
-            own = arrays[name] if self.leads else mx.zeros_like(arrays[name])
-            received[name] = mx.distributed.all_sum(own, group=self._group)
+            local = arrays[name] if self.is_rank_zero else mx.zeros_like(arrays[name])
+            received[name] = mx.distributed.all_sum(local, group=self._group)
             transfer.evaluate(received[name])
         return received
 
-    def record_from_leader(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Rank 0's JSON-like record, on every rank."""
+    def broadcast(self, value: Any) -> Any:
+        """Rank 0's value of JSON types, on every rank; numbers to the bit."""
         if self.size == 1:
-            return record
-        text = json.dumps(record).encode() if self.leads else b""
-        data = np.zeros(self.highest(len(text)), dtype=np.int32)
+            return value
+        text = json.dumps(value).encode() if self.is_rank_zero else b""
+        data = np.zeros(self.max(len(text)), dtype=np.int32)
         data[: len(text)] = np.frombuffer(text, dtype=np.uint8)
-        received = transfer.on_host(self.from_leader({"text": mx.array(data)})["text"])
+        received = transfer.on_host(self.broadcast_arrays({"text": mx.array(data)})["text"])
         return json.loads(received.astype(np.uint8).tobytes())
 
-    def number_from_leader(self, value: float) -> float:
-        """Rank 0's number, to the bit, on every rank."""
-        return self.record_from_leader({"value": value})["value"]
-
-    def _gathered(self, value: int) -> list[int]:
+    def _all_gather(self, value: int) -> list[int]:
         gathered = mx.distributed.all_gather(mx.array([value], dtype=mx.uint32), group=self._group)
         return [int(v) for v in transfer.on_host(gathered)]
 
@@ -110,24 +104,26 @@ def join() -> Ranks:
 _START = "start them with `mlx.launch`, or set MLX_HOSTFILE and MLX_RANK (docs/scaling_out.md)"
 
 
-_REASONS = ("", "stopped", "interrupted", "overheated")  # what outranks what
+_REASONS = ("", "stopped", "interrupted", "overheated")  # the later ones take precedence
 
 
-def agreed(
+def agreed_gate(
     gate: Callable[[int], StopEvent | None], ranks: Ranks, watch: "StallWatch"
 ) -> Callable[[int], StopEvent | None]:
     """A gate through which either all ranks pass or none: one that is hot stops them all."""
 
-    def asked(step: int) -> StopEvent | None:
-        own = gate(step)
-        reason = "" if own is None else own.reason if own.reason in _REASONS else "stopped"
-        verdict = _REASONS[ranks.highest(_REASONS.index(reason))]
+    def agree(step: int) -> StopEvent | None:
+        local = gate(step)
+        reason = "" if local is None else local.reason if local.reason in _REASONS else "stopped"
+        agreed = _REASONS[ranks.max(_REASONS.index(reason))]
         watch.beat()
-        if not verdict or (own is not None and reason == verdict):
-            return own
-        return StopEvent(step, verdict, "another rank stopped; go on with --resume on all of them")
+        if not agreed or (local is not None and reason == agreed):
+            return local
+        return StopEvent(
+            step, agreed, "another rank stopped; continue with --resume on all of them"
+        )
 
-    return asked
+    return agree
 
 
 class StallWatch:

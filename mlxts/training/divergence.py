@@ -14,40 +14,45 @@ import mlx.core as mx
 import numpy as np
 
 from mlxts import transfer
-from mlxts.training.losses import Constant
+from mlxts.training.losses import BaseRateForecast
 
 LARGEST = 50.0  # times the loss of the base rate
 
 
-def of_loss(name: str, loss: float, base: Constant, targets: np.ndarray) -> str | None:
+def loss_problem(
+    name: str, loss: float, base_rate: BaseRateForecast, targets: np.ndarray
+) -> str | None:
     """What is wrong with a mean loss, or None.
 
     Args:
-        base: the base-rate forecast.
+        base_rate: the forecast that it is compared with.
         targets: (n,) of the samples that it was taken over.
     """
     if not math.isfinite(loss):
         return f"the {name} became {loss}"
-    known = max(base.loss, base.loss_on(targets))
-    if loss > LARGEST * known:
-        forecast = "base rate" if base.binary else "mean"
+    reference = max(base_rate.loss, base_rate.loss_on(targets))
+    if loss > LARGEST * reference:
+        forecast = "base rate" if base_rate.binary else "mean"
         return (
-            f"the {name} became {loss:.3g}, over {LARGEST:.0f} times the {forecast}'s {known:.3g}"
+            f"the {name} became {loss:.3g}, over {LARGEST:.0f} times the "
+            f"{forecast}'s {reference:.3g}"
         )
     return None
 
 
-def of_update(loss: float, grad_norm: float, base: Constant, targets: np.ndarray) -> str | None:
+def update_problem(
+    loss: float, grad_norm: float, base_rate: BaseRateForecast, targets: np.ndarray
+) -> str | None:
     """What is wrong with an update, or None."""
     if not math.isfinite(grad_norm) and math.isfinite(loss):
         return f"the norm of the gradients became {grad_norm}"
-    return of_loss("loss", loss, base, targets)
+    return loss_problem("loss", loss, base_rate, targets)
 
 
-def of_arrays(name: str, arrays: dict[str, mx.array]) -> str | None:
+def array_problem(name: str, arrays: dict[str, mx.array]) -> str | None:
     """What is wrong with weights or moments, or None: one pass over them on the device."""
-    real = [value for value in arrays.values() if mx.issubdtype(value.dtype, mx.floating)]
-    if not real or _all_finite(real):
+    floats = [value for value in arrays.values() if mx.issubdtype(value.dtype, mx.floating)]
+    if not floats or _all_finite(floats):
         return None
     return f"the {name} are not finite"
 
@@ -57,7 +62,7 @@ def _all_finite(arrays: list[mx.array]) -> bool:
     return bool(transfer.on_host(finite))
 
 
-def batch(step: int, per_epoch: int, rows: np.ndarray, dates: np.ndarray | None) -> str:
+def describe_batch(step: int, per_epoch: int, rows: np.ndarray, dates: np.ndarray | None) -> str:
     """Which samples an update saw.
 
     Args:

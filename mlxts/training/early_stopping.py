@@ -1,17 +1,17 @@
-"""When to stop: the validation loss has not improved for `patience` looks."""
+"""When to stop: the validation loss has not improved in `patience` validations."""
 
 from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """A value, replaced at every look; part of a checkpoint.
+    """A value, replaced at every validation; part of a checkpoint.
 
     Attributes:
-        patience: looks without improvement before stopping.
+        patience: validations without improvement before stopping.
         min_delta: by how much a loss must fall to count, in nats.
         best: lowest loss so far. best_step: the update after which it was seen.
-        waited: looks since then.
+        waited: validations since then.
     """
 
     patience: int
@@ -20,15 +20,15 @@ class EarlyStopping:
     best_step: int = -1
     waited: int = 0
 
-    def look(self, loss: float, step: int) -> "EarlyStopping":
-        """The state after seeing `loss` at `step`."""
+    def update(self, loss: float, step: int) -> "EarlyStopping":
+        """The state after a validation loss at `step`."""
         if loss < self.best - self.min_delta:
             return replace(self, best=loss, best_step=step, waited=0)
         return replace(self, waited=self.waited + 1)
 
     @property
     def improved(self) -> bool:
-        """Whether the last look was the best one."""
+        """Whether the last validation was the best one."""
         return self.best_step >= 0 and self.waited == 0
 
     @property

@@ -19,7 +19,7 @@ class Event:
     def kind(self) -> str:
         return type(self).__name__.removesuffix("Event").lower()
 
-    def record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The event as one flat JSON object."""
         return {"event": self.kind, **asdict(self)}
 

@@ -26,7 +26,7 @@ class _Line(json_files.Shape):
     time: float = 0.0
 
 
-class _Numbers(_Line):
+class _MetricLine(_Line):
     """A line of metrics.jsonl; a number that was not finite is null."""
 
     split: Literal["train", "validation", "train_epoch"]
@@ -42,7 +42,7 @@ class _Numbers(_Line):
     prediction_range: tuple[Any, Any] = (None, None)
 
 
-class _Happened(_Line):
+class _EventLine(_Line):
     """A line of events.jsonl."""
 
     event: str
@@ -62,14 +62,14 @@ class RunLog:
         self._paths = (folder / METRICS, folder / EVENTS)
         self._step = step
         self._files: list[TextIO] = []
-        self.lost_steps = 0  # before `step` that metrics.jsonl does not tell of any more
+        self.lost_steps = 0  # before `step` that metrics.jsonl no longer has
 
     def __enter__(self) -> Self:
         for path in self._paths:
-            kept = _cut(path, self._step)
+            rows = _truncate(path, self._step)
             if path.name == METRICS:
-                known = {row["step"] for row in kept if row["split"] == "train"}
-                self.lost_steps = self._step - len(known)
+                logged_steps = {row["step"] for row in rows if row["split"] == "train"}
+                self.lost_steps = self._step - len(logged_steps)
             self._files.append(path.open("a", encoding="utf-8"))
         return self
 
@@ -83,8 +83,8 @@ class RunLog:
         if isinstance(event, CompileEvent) or _is_routine(event):
             return
         is_metric = isinstance(event, StepEvent | EpochEvent | ValidationEvent)
-        record = metric_row(event) if is_metric else event.record()
-        line = json.dumps({**_finite(record), "time": round(time.time(), 3)}, default=str)
+        row = metric_row(event) if is_metric else event.to_dict()
+        line = json.dumps({**_finite(row), "time": round(time.time(), 3)}, default=str)
         stream = self._files[0 if is_metric else 1]
         try:
             stream.write(line + "\n")
@@ -98,19 +98,19 @@ class RunLog:
 
 def metric_row(event: Event) -> dict[str, Any]:
     """A numbers event as a row that can be read as a table: step, split, loss, then the rest."""
-    record = event.record()
-    kind = record.pop("event")
+    row = event.to_dict()
+    kind = row.pop("event")
     if kind == "epoch":
         return {
             "step": event.step,
             "split": "train_epoch",
-            "loss": record.pop("train_loss"),
-            **record,
+            "loss": row.pop("train_loss"),
+            **row,
         }
     split = "train" if kind == "step" else "validation"
     if kind == "step":
-        record["memory"] = record["memory"].get("peak")
-    return {"step": event.step, "split": split, **record}
+        row["memory"] = row["memory"].get("peak")
+    return {"step": event.step, "split": split, **row}
 
 
 def step_seconds(folder: Path) -> list[float]:
@@ -121,7 +121,7 @@ def step_seconds(folder: Path) -> list[float]:
 def read(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a run's record; a torn last line is left out. Raises RunError."""
     way_out = "delete that line, or restore the file from a backup"
-    shape = _Happened if path.name == EVENTS else _Numbers
+    shape = _EventLine if path.name == EVENTS else _MetricLine
     return json_files.read_lines(path, shape, error=RunError, way_out=way_out, torn_end=True)
 
 
@@ -130,15 +130,16 @@ def _is_routine(event: Event) -> bool:
     return isinstance(event, ThermalEvent) and not event.message
 
 
-def _cut(path: Path, step: int) -> list[dict[str, Any]]:
-    kept = [row for row in read(path) if row["step"] <= step]
+def _truncate(path: Path, step: int) -> list[dict[str, Any]]:
+    """Drop the lines after `step`; returns the others."""
+    rows = [row for row in read(path) if row["step"] <= step]
     if path.exists():
-        write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
-    return kept
+        write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+    return rows
 
 
-def _finite(record: dict[str, Any]) -> dict[str, Any]:
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
     return {
         key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in record.items()
+        for key, value in row.items()
     }

@@ -8,7 +8,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import mlx.core as mx
 import mlx.optimizers as optim
@@ -17,11 +17,12 @@ from scipy.special import expit
 
 from mlxts import protocol, transfer
 from mlxts.config.experiment import ExperimentConfig
+from mlxts.dataset.samples import Dataset
 from mlxts.errors import DeviceError, DivergedError
 from mlxts.model.interfaces import Network
 from mlxts.model.patchtst import flat_arrays
 from mlxts.platform import device
-from mlxts.training import checkpoint, divergence
+from mlxts.training import checkpoint, divergence, offset
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import ALONE, Ranks
 from mlxts.training.early_stopping import EarlyStopping
@@ -35,11 +36,12 @@ from mlxts.training.events import (
     StopEvent,
     ValidationEvent,
 )
-from mlxts.training.losses import Constant, mean_loss
+from mlxts.training.losses import BaseRateForecast, TargetScale, mean_loss
+from mlxts.training.offset import Offset
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Forward, Step, learning_rate
 
-_COLLAPSED_LOOKS = 3
+_COLLAPSED_VALIDATIONS = 3  # in a row, after which a notice is given
 
 
 class Gate(Protocol):
@@ -69,6 +71,25 @@ class Arrays:
     validation_targets: np.ndarray
     train_dates: np.ndarray | None = None  # (n,) datetime64[D], to name a batch by
 
+    @classmethod
+    def from_dataset(
+        cls, data: Dataset, scale: TargetScale, baseline: Offset | None = None
+    ) -> Self:
+        """Of a data set's training and validation split.
+
+        Args:
+            baseline: the forecast that the model's output is added to.
+        """
+        train, validation = data.samples["train"], data.samples["validation"]
+        return cls(
+            features=device.on_device(offset.inputs(data, baseline, scale)),
+            train_rows=train.rows,
+            train_targets=scale.scaled(train.targets),
+            validation_rows=validation.rows,
+            validation_targets=scale.scaled(validation.targets),
+            train_dates=train.dates,
+        )
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -81,7 +102,7 @@ def train(
     arrays: Arrays,
     model: Network,
     optimizer: optim.MultiOptimizer,
-    start: LoopState,
+    state: LoopState,
     *,
     binary: bool,
     micro_batch: int,
@@ -92,7 +113,7 @@ def train(
     evaluation_batch: int | None = None,
     permit: Permit = always,
 ) -> Outcome:
-    """Train from `start` until early stopping, the last epoch, or the gate says stop.
+    """Train from `state` until early stopping, the last epoch, or the gate says stop.
 
     Checkpoints go to `folder`: `best` whenever the validation loss improves, `last` at
     validations (at most every `checkpoint.every_seconds`) and when training stops.
@@ -113,6 +134,7 @@ def train(
         TakenOverError: `permit` says that the run is another worker's; nothing was written.
     """
     settings = config.training
+    evaluation_batch = evaluation_batch or micro_batch
     batches = Batches(
         arrays.train_rows,
         arrays.train_targets,
@@ -121,29 +143,31 @@ def train(
         config.seed,
         share=(ranks.rank, ranks.size),
     )
+    steps_per_epoch = batches.steps_per_epoch
+    total_steps = steps_per_epoch * settings.max_epochs
+    validate_after = validation_steps(steps_per_epoch, settings.validations_per_epoch)
+    base_rate = BaseRateForecast.fit(
+        arrays.train_targets, binary=binary, huber_delta=settings.huber_delta
+    )
     step = Step(model, optimizer, settings, binary=binary, ranks=ranks)
-    scored = evaluation_batch or micro_batch
-    forward = Forward(model, scored)
-    per_epoch = batches.steps_per_epoch
-    looks = validation_steps(per_epoch, settings.validations_per_epoch)
-    total = per_epoch * settings.max_epochs
-    state, saved_at, epoch_began = start, time.monotonic(), time.monotonic()
+    forward = Forward(model, evaluation_batch)
+    saved_step = state.step  # of the newest checkpoint
 
-    base = Constant.of(arrays.train_targets, binary=binary, huber_delta=settings.huber_delta)
-    kept = start.step
+    def saved() -> str:
+        if not saved_step:
+            return "there is no checkpoint yet"
+        return f"the checkpoint of step {saved_step} is kept"
 
-    def left() -> str:
-        return f"the checkpoint of step {kept} is kept" if kept else "there is no checkpoint yet"
-
-    def refuse(why: str | None, done: int) -> None:
-        """End here if something is wrong after so many updates."""
-        if why is None:
+    def require(problem: str | None, steps_done: int) -> None:
+        """End training if there is a problem after so many updates."""
+        if problem is None:
             return
-        seen = batches.chosen(done - 1)
-        dates = None if arrays.train_dates is None else arrays.train_dates[seen]
-        which = divergence.batch(done, per_epoch, arrays.train_rows[seen], dates)
-        message = f"{why} at {which}; lower training.learning_rate, {left()}"
-        emit(StopEvent(done, "diverged", message))
+        samples = batches.sample_indices(steps_done - 1)
+        rows = arrays.train_rows[samples]
+        dates = None if arrays.train_dates is None else arrays.train_dates[samples]
+        where = divergence.describe_batch(steps_done, steps_per_epoch, rows, dates)
+        message = f"{problem} at {where}; lower training.learning_rate, {saved()}"
+        emit(StopEvent(steps_done, "diverged", message))
         raise DivergedError(message)
 
     def validate(windows: slice) -> tuple[np.ndarray, float]:
@@ -151,97 +175,117 @@ def train(
         targets = arrays.validation_targets[windows]
         loss = mean_loss(outputs, targets, binary=binary, huber_delta=settings.huber_delta)
         # One loss for all: unlike machines differ in its last bits, and would not stop together.
-        loss = ranks.number_from_leader(loss)
-        refuse(divergence.of_loss("validation loss", loss, base, targets), state.step)
+        loss = ranks.broadcast(loss)
+        require(divergence.loss_problem("validation loss", loss, base_rate, targets), state.step)
         return outputs, loss
 
     def save_best() -> None:
-        refuse(divergence.of_arrays("weights", flat_arrays(model.parameters())), state.step)
-        if ranks.leads:
+        require(divergence.array_problem("weights", flat_arrays(model.parameters())), state.step)
+        if ranks.is_rank_zero:
             permit()
             path = checkpoint.save(folder, "best", model, state)
             emit(CheckpointEvent(state.step, str(path), best=True))
 
-    def save_last(*, looked: bool) -> None:
-        nonlocal kept
-        refuse(divergence.of_arrays("weights", flat_arrays(model.parameters())), state.step)
-        refuse(divergence.of_arrays("moments", flat_arrays(optimizer.state)), state.step)
-        if not looked:
-            validate(slice(scored))  # the last update may have done what its own loss cannot show
-        if ranks.leads:
+    def save_last(*, validated: bool) -> None:
+        nonlocal saved_step
+        require(divergence.array_problem("weights", flat_arrays(model.parameters())), state.step)
+        require(divergence.array_problem("moments", flat_arrays(optimizer.state)), state.step)
+        if not validated:  # the last update may have done what its own loss cannot show
+            validate(slice(evaluation_batch))
+        if ranks.is_rank_zero:
             permit()
             path = checkpoint.save(folder, "last", model, state, optimizer)
             emit(CheckpointEvent(state.step, str(path), best=False))
-        kept = state.step
+        saved_step = state.step
 
-    def run_on() -> Outcome:
-        nonlocal state, saved_at, epoch_began
+    try:
+        saved_at = epoch_began = time.monotonic()
         emit(CompileEvent(state.step))
         compiling = True
-        batch = batches.at(state.step) if state.step < total else None
+        batch = batches.at(state.step) if state.step < total_steps else None
         while batch is not None and not state.stopping.should_stop:
             began = time.perf_counter()
             update = step(
                 state.step, arrays.features, batch.rows, batch.targets, batch.weights, batch.keys
             )
             # The next batch is drawn while the device works on this one.
-            samples, used = batch.samples, learning_rate(settings, state.step)
-            targets = arrays.train_targets[batches.chosen(state.step)]
-            batch = batches.at(state.step + 1) if state.step + 1 < total else None
+            samples, rate = batch.samples, learning_rate(settings, state.step)
+            targets = arrays.train_targets[batches.sample_indices(state.step)]
+            batch = batches.at(state.step + 1) if state.step + 1 < total_steps else None
             transfer.evaluate(update, model.state, optimizer.state)
-            loss, norm = (float(value) for value in transfer.on_host(update))
+            loss, grad_norm = (float(value) for value in transfer.on_host(update))
             seconds = time.perf_counter() - began
-            refuse(divergence.of_update(loss, norm, base, targets), state.step + 1)
+            require(divergence.update_problem(loss, grad_norm, base_rate, targets), state.step + 1)
+
             # What compiling took is no training time, as a pause is none.
-            timed = 0 if compiling else samples
             state = replace(
                 state,
                 step=state.step + 1,
                 epoch_loss=state.epoch_loss + loss * samples,
                 epoch_samples=state.epoch_samples + samples,
-                train_seconds=state.train_seconds + (seconds if timed else 0.0),
-                timed_samples=state.timed_samples + timed,
+                train_seconds=state.train_seconds + (0.0 if compiling else seconds),
+                timed_samples=state.timed_samples + (0 if compiling else samples),
             )
             compiling = False
-            epoch, position = divmod(state.step - 1, per_epoch)
-            emit(StepEvent(state.step, epoch, loss, used, norm, samples, seconds, device.memory()))
-            if position + 1 in looks:
+            epoch, position = divmod(state.step - 1, steps_per_epoch)
+            memory = device.memory()
+            emit(StepEvent(state.step, epoch, loss, rate, grad_norm, samples, seconds, memory))
+
+            validated = position + 1 in validate_after
+            if validated:
                 outputs, loss = validate(slice(None))
-                state = _look(state, epoch, outputs, loss, binary, emit)
+                state = _count_validation(state, epoch, outputs, loss, binary, emit)
                 if state.stopping.improved:
                     save_best()
-            if position + 1 == per_epoch:
-                emit(
-                    EpochEvent(
-                        state.step,
-                        epoch,
-                        state.epoch_loss / state.epoch_samples,
-                        time.monotonic() - epoch_began,
-                    )
-                )
+            if position + 1 == steps_per_epoch:
+                mean = state.epoch_loss / state.epoch_samples
+                emit(EpochEvent(state.step, epoch, mean, time.monotonic() - epoch_began))
                 state = replace(state, epoch_loss=0.0, epoch_samples=0)
                 epoch_began = time.monotonic()
             if stop := gate(state.step):
-                save_last(looked=position + 1 in looks)
+                save_last(validated=validated)
                 emit(stop)
                 return Outcome(stop, state)
-            if position + 1 in looks and (
-                time.monotonic() - saved_at >= config.checkpoint.every_seconds
-            ):
-                save_last(looked=True)
+            if validated and time.monotonic() - saved_at >= config.checkpoint.every_seconds:
+                save_last(validated=True)
                 saved_at = time.monotonic()
 
         stop = _natural_end(state)
-        save_last(looked=True)
+        save_last(validated=True)
         emit(stop)
         return Outcome(stop, state)
-
-    try:
-        return run_on()
     except DeviceError as error:
-        message = f"{error} ({state.step} steps are done, {left()})"
+        message = f"{error} ({state.step} steps are done, {saved()})"
         emit(StopEvent(state.step, "stopped", message))
         raise DeviceError(message) from error
+
+
+def restore_best(folder: Path, outcome: Outcome, model: Network, emit: Listener) -> Outcome:
+    """Put the best weights back when training has ended; the model is in evaluation mode then.
+
+    Where they are damaged, the best before them take their place, and scores are theirs.
+
+    Args:
+        folder: of the checkpoints.
+
+    Returns:
+        The outcome, whose best loss and step are those of the weights that the model now has.
+
+    Raises:
+        CheckpointError: neither is whole.
+    """
+    model.eval()
+    restored, refused = checkpoint.restore(folder, "best", outcome.state.run_id, model)
+    if not refused:
+        return outcome
+    best, best_step = restored.stopping.best, restored.stopping.best_step
+    message = f"{'; '.join(refused)}: scores are of the weights of step {best_step}"
+    emit(NoticeEvent(outcome.state.step, message))
+    stopping = replace(outcome.state.stopping, best=best, best_step=best_step)
+    return Outcome(
+        replace(outcome.stop, message=f"{outcome.stop.message}; {message}"),
+        replace(outcome.state, stopping=stopping),
+    )
 
 
 def fresh_state(config: ExperimentConfig, run_id: str) -> LoopState:
@@ -257,40 +301,39 @@ def fresh_state(config: ExperimentConfig, run_id: str) -> LoopState:
     )
 
 
-def validation_steps(per_epoch: int, looks: int) -> frozenset[int]:
+def validation_steps(steps_per_epoch: int, count: int) -> frozenset[int]:
     """Positions within an epoch (counted from 1) after which validation is scored; the last is one.
 
     >>> sorted(validation_steps(10, 4))
     [3, 5, 8, 10]
     """
-    return frozenset(math.ceil(per_epoch * k / looks) for k in range(1, looks + 1))
+    return frozenset(math.ceil(steps_per_epoch * k / count) for k in range(1, count + 1))
 
 
-def _look(
+def _count_validation(
     state: LoopState, epoch: int, outputs: np.ndarray, loss: float, binary: bool, emit: Listener
 ) -> LoopState:
-    """Take in what the whole validation split scored, every sample with the same weight."""
-    shown = expit(outputs) if binary else outputs
-    spread = (float(shown.min()), float(shown.max()))
-    stopping = state.stopping.look(loss, state.step)
-    emit(ValidationEvent(state.step, epoch, loss, stopping.best, stopping.improved, spread))
-    collapsed = binary and spread[1] - spread[0] < protocol.COLLAPSE_RANGE
-    looks = state.collapsed_looks + 1 if collapsed else 0
-    collapses = state.collapses + (looks == _COLLAPSED_LOOKS)
-    if looks == _COLLAPSED_LOOKS:
-        emit(
-            NoticeEvent(
-                state.step,
-                f"collapsed: all predictions lie within {protocol.COLLAPSE_RANGE} of each other",
-            )
-        )
-    return replace(state, stopping=stopping, collapsed_looks=looks, collapses=collapses)
+    """The state after a validation: early stopping, and whether all predictions are alike."""
+    predictions = expit(outputs) if binary else outputs
+    low, high = float(predictions.min()), float(predictions.max())
+    stopping = state.stopping.update(loss, state.step)
+    emit(ValidationEvent(state.step, epoch, loss, stopping.best, stopping.improved, (low, high)))
+    collapsed = binary and high - low < protocol.COLLAPSE_RANGE
+    in_a_row = state.collapsed_looks + 1 if collapsed else 0
+    collapses = state.collapses + (in_a_row == _COLLAPSED_VALIDATIONS)
+    if in_a_row == _COLLAPSED_VALIDATIONS:
+        width = protocol.COLLAPSE_RANGE
+        message = f"collapsed: all predictions lie within {width} of each other"
+        emit(NoticeEvent(state.step, message))
+    return replace(state, stopping=stopping, collapsed_looks=in_a_row, collapses=collapses)
 
 
 def _natural_end(state: LoopState) -> StopEvent:
     best = f"best validation loss {state.stopping.best:.4f} at step {state.stopping.best_step}"
     if state.stopping.should_stop:
         return StopEvent(
-            state.step, "early_stop", f"no better for {state.stopping.waited} looks; {best}"
+            state.step,
+            "early_stop",
+            f"no improvement in {state.stopping.waited} validations; {best}",
         )
-    return StopEvent(state.step, "finished", f"the last epoch is done; {best}")
+    return StopEvent(state.step, "finished", f"all epochs are done; {best}")

@@ -1,10 +1,38 @@
-"""Losses in double precision on the host, and those of the forecast to which others compare."""
+"""The unit in which losses are taken, losses in double precision, and that of the base rate."""
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
+
+from mlxts.dataset.samples import Dataset
+
+
+class TargetScale(NamedTuple):
+    """Regression targets are learned in units of the training split's standard deviation.
+
+    Binary tasks use (0, 1): the logit is the model's output.
+    """
+
+    center: float
+    scale: float
+
+    @classmethod
+    def fit(cls, data: Dataset) -> Self:
+        """Mean and deviation of the training targets for regression, else (0, 1)."""
+        if data.task.kind != "regression":
+            return cls(0.0, 1.0)
+        targets = data.samples["train"].targets.astype(np.float64)
+        return cls(float(targets.mean()), float(targets.std()) or 1.0)
+
+    def scaled(self, targets: np.ndarray) -> np.ndarray:
+        """Targets in units of the loss."""
+        return (targets - self.center) / self.scale
+
+    def unscaled(self, outputs: np.ndarray) -> np.ndarray:
+        """A model's outputs in units of the targets: logits, or log returns."""
+        return outputs * self.scale + self.center
 
 
 def mean_loss(
@@ -21,7 +49,7 @@ def mean_loss(
 
 
 @dataclass(frozen=True)
-class Constant:
+class BaseRateForecast:
     """The forecast that says the training targets' base rate (regression: mean) of every sample.
 
     Attributes:
@@ -35,7 +63,7 @@ class Constant:
     huber_delta: float
 
     @classmethod
-    def of(cls, targets: np.ndarray, *, binary: bool, huber_delta: float) -> Self:
+    def fit(cls, targets: np.ndarray, *, binary: bool, huber_delta: float) -> Self:
         """From the training targets, (n,).
 
         Where all of them are alike nothing can be lost: the loss is then that of a forecast that

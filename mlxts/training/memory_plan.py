@@ -113,8 +113,10 @@ def nothing_fits(
     """
     plan = measured or MemoryPlan.counted(configuration, shape)
     needed = plan.peak(1, configuration.training.batch_size)
-    found = alternatives(configuration, shape, feature_bytes, room)
-    advice = f"what would fit: {', '.join(found)}" if found else "use a machine with more memory"
+    fitting = alternatives(configuration, shape, feature_bytes, room)
+    advice = (
+        f"what would fit: {', '.join(fitting)}" if fitting else "use a machine with more memory"
+    )
     return BudgetError(
         f"one window needs {needed / _GIB:.1f} GiB besides {feature_bytes / _GIB:.1f} GiB of "
         f"features, and {max(0.0, room) / _GIB:.1f} GiB can be had; {advice}"
@@ -129,7 +131,7 @@ def alternatives(
     Args:
         room: bytes besides the features of `configuration`; a smaller tier leaves more.
     """
-    found: dict[str, str] = {}  # the first of each kind
+    fitting: dict[str, str] = {}  # by key, the first value that fits
     per_feature = feature_bytes / shape.features
     for key, value in _changes(configuration):
         features = shape.features
@@ -144,8 +146,8 @@ def alternatives(
         parts = other.training.batch_size
         needed = MemoryPlan.counted(other, solved).peak(1, parts)
         if needed <= room + per_feature * (shape.features - features):
-            found.setdefault(key, f"{key}={value} ({needed / _GIB:.1f} GiB)")
-    return list(found.values())
+            fitting.setdefault(key, f"{key}={value} ({needed / _GIB:.1f} GiB)")
+    return list(fitting.values())
 
 
 def _changes(configuration: ExperimentConfig) -> Iterator[tuple[str, Any]]:
@@ -156,7 +158,7 @@ def _changes(configuration: ExperimentConfig) -> Iterator[tuple[str, Any]]:
         yield "model.channels", "mixing"
     smaller = [tier for tier in protocol.TIERS if tier < configuration.features.tier]
     yield from (("features.tier", tier) for tier in reversed(smaller))
-    own = protocol.BUDGETS[configuration.budget].parameters
-    budgets = [b for b in protocol.BUDGETS.values() if b.parameters < own]
+    parameters = protocol.BUDGETS[configuration.budget].parameters
+    budgets = [b for b in protocol.BUDGETS.values() if b.parameters < parameters]
     for other in sorted(budgets, key=lambda b: -b.parameters):
         yield "budget", other.name

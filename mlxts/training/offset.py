@@ -1,7 +1,7 @@
-"""The forecast under a network (`model.offset`): fitted before its first step, kept in its run.
+"""The offset of a residual network (`model.offset`): fitted before its first step, then stored.
 
-Each asset stands on a regression of its own, the same in every row of the dataset matrix. What
-runs of before wrote down was one regression over all assets; they go on standing on that one.
+Each asset has a regression of its own, the same in every row of the dataset matrix. Runs of before
+stored one regression over all assets, and keep it.
 """
 
 from collections.abc import Mapping
@@ -19,9 +19,10 @@ from mlxts.errors import CheckpointError, DataError
 from mlxts.files import write_json
 from mlxts.model import residual
 from mlxts.training.distributed import Ranks
+from mlxts.training.losses import TargetScale
 
 FILE_NAME = "offset.json"
-_EVERY = "*"  # in place of a symbol: one regression for all of them
+_ALL_SYMBOLS = "*"  # in place of a symbol: one regression for all of them
 
 
 @dataclass(frozen=True)
@@ -37,24 +38,24 @@ class Offset:
             DataError: a symbol that none was fitted for.
         """
         symbols = data.daily["symbol"].to_numpy()
-        said = np.empty(len(symbols))
+        forecasts = np.empty(len(symbols))
         for symbol in np.unique(symbols):
-            model = self.models.get(str(symbol), self.models.get(_EVERY))
+            model = self.models.get(str(symbol), self.models.get(_ALL_SYMBOLS))
             if model is None:
                 raise DataError(
                     f"no offset was fitted for {symbol}; train on data that hold its training days"
                 )
-            own = symbols == symbol
-            said[own] = model(data.daily.filter(own))
-        return said
+            rows = symbols == symbol
+            forecasts[rows] = model(data.daily.filter(rows))
+        return forecasts
 
-    def record(self) -> dict[str, Any]:
-        return {symbol: model.record() for symbol, model in self.models.items()}
+    def to_dict(self) -> dict[str, Any]:
+        return {symbol: model.to_dict() for symbol, model in self.models.items()}
 
     @classmethod
-    def of(cls, record: dict[str, Any]) -> Self:
-        """From what `record` returned, or JSON made of it."""
-        return cls({symbol: ScaleModel.of(one) for symbol, one in record.items()})
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """From what `to_dict` returned, or JSON made of it."""
+        return cls({symbol: ScaleModel.from_dict(model) for symbol, model in values.items()})
 
 
 def fit(data: Dataset, measure: str) -> Offset:
@@ -65,17 +66,17 @@ def fit(data: Dataset, measure: str) -> Offset:
     """
     models = {}
     for symbol in np.unique(data.daily["symbol"].to_numpy()):
-        own = of_symbol(data, str(symbol))
-        if obstacle := har.obstacle(own):
+        data_of_symbol = of_symbol(data, str(symbol))
+        if obstacle := har.obstacle(data_of_symbol):
             raise DataError(
                 f"model.offset: {measure} is not estimable: {obstacle}; leave {symbol} out of the "
                 "data, give it more training days, or leave model.offset out"
             )
-        models[str(symbol)] = har.fit(own, measure)
+        models[str(symbol)] = har.fit(data_of_symbol, measure)
     return Offset(models)
 
 
-def fitted(folder: Path, measure: str | None, data: Dataset, ranks: Ranks) -> Offset | None:
+def load_or_fit(folder: Path, measure: str | None, data: Dataset, ranks: Ranks) -> Offset | None:
     """Fit on the training samples and write it to the run's folder; read it where it is there.
 
     Args:
@@ -86,42 +87,38 @@ def fitted(folder: Path, measure: str | None, data: Dataset, ranks: Ranks) -> Of
     """
     if measure is None:
         return None
-    record: dict[str, Any] = {}
-    if ranks.leads:
+    fitted: dict[str, Any] = {}
+    if ranks.is_rank_zero:
         if not (folder / FILE_NAME).exists():
-            write_json(folder / FILE_NAME, fit(data, measure).record())
-        record = _read(folder).record()
-    return Offset.of(ranks.record_from_leader(record))
+            write_json(folder / FILE_NAME, fit(data, measure).to_dict())
+        fitted = _read(folder).to_dict()
+    return Offset.from_dict(ranks.broadcast(fitted))
 
 
-def known(folder: Path, measure: str | None) -> Offset | None:
-    """What a run's folder says. Raises CheckpointError where it should say something and cannot."""
+def load(folder: Path, measure: str | None) -> Offset | None:
+    """The one in a run's folder, if it has one. Raises CheckpointError where it cannot be read."""
     return None if measure is None else _read(folder)
 
 
-def inputs(data: Dataset, beneath: Offset | None, center: float, deviation: float) -> np.ndarray:
-    """What windows are cut from: the features, and the offset as one more column behind them.
-
-    Args:
-        center, deviation: of the targets, as in `step.TargetScale`: the unit of the loss.
-    """
-    if beneath is None:
+def inputs(data: Dataset, offset: Offset | None, scale: TargetScale) -> np.ndarray:
+    """(rows, F or F + 1): the features, and the offset, in units of the loss, as a last column."""
+    if offset is None:
         return data.features
-    return residual.beside(data, (beneath(data) - center) / deviation)
+    return residual.append_offset(data, scale.scaled(offset(data)))
 
 
 def _read(folder: Path) -> Offset:
     path, way_out = folder / FILE_NAME, "restore it from a backup, or train the run again"
-    kept = json_files.read(path, json_files.Shape, error=CheckpointError, way_out=way_out)
+    values = json_files.read(path, json_files.Shape, error=CheckpointError, way_out=way_out)
     return Offset(
         {
             symbol: json_files.build(
-                one, ScaleModel, where=str(path), error=CheckpointError, way_out=way_out
+                model, ScaleModel, where=str(path), error=CheckpointError, way_out=way_out
             )
-            for symbol, one in _by_symbol(kept).items()
+            for symbol, model in _by_symbol(values).items()
         }
     )
 
 
-def _by_symbol(record: dict[str, Any]) -> dict[str, Any]:
-    return {_EVERY: record} if "measure" in record else record
+def _by_symbol(values: dict[str, Any]) -> dict[str, Any]:
+    return {_ALL_SYMBOLS: values} if "measure" in values else values

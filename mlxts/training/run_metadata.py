@@ -1,25 +1,23 @@
-"""run.json: what a run is, written before its first step, and what changed when it went on."""
+"""run.json: what a run is, written before its first step, and what changed when it was resumed."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlxts import code_version, run_files
 from mlxts.files import write_json
 from mlxts.platform import device
-
-if TYPE_CHECKING:
-    from mlxts.training.run import Plan
+from mlxts.training.plan import Plan
 
 
-def begin(plan: "Plan", sensor: dict[str, Any]) -> None:
+def write(plan: Plan, sensor: dict[str, Any]) -> None:
     """Write it for a run that has not begun. Raises StorageError."""
     write_json(
         plan.folder / run_files.METADATA,
         {
-            **plan.record(),
+            **plan.to_dict(),
             "config": plan.config.model_dump(mode="json"),
             "config_hash": plan.config.hash,
             "data_hash": plan.dataset.data_hash,
@@ -27,7 +25,7 @@ def begin(plan: "Plan", sensor: dict[str, Any]) -> None:
             "git_commit": code_version.git_commit(),
             "splits": plan.dataset.splits_name,
             "artifacts": [asdict(artifact) for artifact in plan.dataset.artifacts],
-            "shape": plan.shape.record(),
+            "shape": plan.shape.to_dict(),
             "machine": device.describe(),
             "sensor": sensor,
             "versions": {
@@ -38,8 +36,8 @@ def begin(plan: "Plan", sensor: dict[str, Any]) -> None:
     )
 
 
-def go_on(folder: Path, step: int, sensor: dict[str, Any]) -> str:
-    """Note which sensor watches a run from `step` on, if it is another than before.
+def add_sensor(folder: Path, step: int, sensor: dict[str, Any]) -> str:
+    """Note which sensor watches a run that is resumed at `step`, if it is another than before.
 
     Temperatures of two sources do not compare. The one of the beginning stays under `sensor`,
     the others follow under `later_sensors`, each with its first step.
@@ -50,24 +48,14 @@ def go_on(folder: Path, step: int, sensor: dict[str, Any]) -> str:
     Raises:
         RunError: there is no run.json, or it is damaged. StorageError: it could not be written.
     """
-    said = run_files.metadata(folder, ("sensor",))
-    # What was noted after the checkpoint from which the run goes on did not happen.
-    later = [other for other in said.get("later_sensors", []) if other["from_step"] < step]
-    before = (later[-1] if later else said["sensor"]).get("source")
+    metadata = run_files.metadata(folder, ("sensor",))
+    recorded = metadata.get("later_sensors", [])
+    # What was noted after the checkpoint from which the run is resumed did not happen.
+    later = [other for other in recorded if other["from_step"] < step]
+    before = (later[-1] if later else metadata["sensor"]).get("source")
     source = sensor.get("source")
     if source != before:
         later.append({**sensor, "from_step": step})
-    if later != said.get("later_sensors", []):
-        write_json(folder / run_files.METADATA, {**said, "later_sensors": later})
+    if later != recorded:
+        write_json(folder / run_files.METADATA, {**metadata, "later_sensors": later})
     return "" if source == before else f"temperatures now come from {source}, before from {before}"
-
-
-def micro_batch(folder: Path) -> int | None:
-    """The micro-batch that a run began with; None where it has not begun.
-
-    Raises:
-        RunError: its run.json cannot be read.
-    """
-    if not (folder / run_files.METADATA).exists():
-        return None
-    return run_files.metadata(folder, ("micro_batch",))["micro_batch"]

@@ -53,15 +53,16 @@ class Batches:
         self._targets = targets.astype(np.float32)
         self._batch_size = batch_size
         rank, size = share
-        own = batch_size // size
-        micro_batch = min(micro_batch, own)
-        if own * size != batch_size or own % max(micro_batch, 1):
+        share_size = batch_size // size
+        micro_batch = min(micro_batch, share_size)
+        if share_size * size != batch_size or share_size % max(micro_batch, 1):
             raise ConfigError(
                 f"training.batch_size {batch_size} cannot be cut into {size} ranks of whole "
                 f"micro-batches of {micro_batch}; choose a multiple of their product"
             )
-        self._shape = (own // micro_batch, micro_batch)
-        self._own, self._ranks = slice(rank * own, (rank + 1) * own), size
+        self._shape = (share_size // micro_batch, micro_batch)
+        self._share = slice(rank * share_size, (rank + 1) * share_size)
+        self._ranks = size
         self._seed = seed
         self._epoch = -1
         self._order = np.zeros(0, dtype=np.int64)
@@ -70,7 +71,7 @@ class Batches:
     def steps_per_epoch(self) -> int:
         return math.ceil(len(self._rows) / self._batch_size)
 
-    def chosen(self, step: int) -> np.ndarray:
+    def sample_indices(self, step: int) -> np.ndarray:
         """(n,) which of the split's samples update number `step` sees, over all ranks."""
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
@@ -80,19 +81,19 @@ class Batches:
 
     def at(self, step: int) -> Batch:
         """The batch of update number `step`, counted from 0 over the whole run."""
-        chosen = self.chosen(step)
+        indices = self.sample_indices(step)
         # The last batch of an epoch is filled up with samples of weight 0: one shape, one trace.
-        filled = np.resize(chosen, self._batch_size)
+        filled = np.resize(indices, self._batch_size)
         weights = np.zeros(self._batch_size, dtype=np.float32)
-        weights[: len(chosen)] = self._ranks / len(chosen)
+        weights[: len(indices)] = self._ranks / len(indices)
         keys = np.random.default_rng([self._seed, _DROPOUT, step]).integers(
             0, 2**32, size=(self._batch_size, 2), dtype=np.uint32
         )
-        own = self._own
+        share = self._share
         return Batch(
-            mx.array(self._rows[filled[own]].reshape(self._shape)),
-            mx.array(self._targets[filled[own]].reshape(self._shape)),
-            mx.array(weights[own].reshape(self._shape)),
-            mx.array(keys[own].reshape(*self._shape, 2)),
-            len(chosen),
+            mx.array(self._rows[filled[share]].reshape(self._shape)),
+            mx.array(self._targets[filled[share]].reshape(self._shape)),
+            mx.array(weights[share].reshape(self._shape)),
+            mx.array(keys[share].reshape(*self._shape, 2)),
+            len(indices),
         )

@@ -25,16 +25,6 @@ from mlxts.training.distributed import ALONE, Ranks
 _FLOAT32 = ("revin", "head")  # parts of the model that are never rounded
 
 
-class TargetScale(NamedTuple):
-    """Regression targets are learned in units of the training split's deviation.
-
-    Binary tasks use (0, 1): the logit is the model's output.
-    """
-
-    center: float
-    scale: float
-
-
 class Update(NamedTuple):
     loss: mx.array  # mean over the batch's samples
     grad_norm: mx.array  # before clipping
@@ -139,15 +129,15 @@ class Step:
         ranks: Ranks = ALONE,
     ):
         platform.enable(probe=True)
-        own_parameters = model.trainable_parameters()
-        optimizer.init(own_parameters)
+        trainable = model.trainable_parameters()
+        optimizer.init(trainable)
         self._optimizer = optimizer
         self._training = training
         self._state: list[Any] = [model.state, optimizer.state]
         context = model.shape.context
         losses = partial(sample_losses, binary=binary, huber_delta=training.huber_delta)
 
-        def part_loss(
+        def micro_batch_loss(
             parameters: Any,
             features: mx.array,
             rows: mx.array,
@@ -163,12 +153,12 @@ class Step:
             )
             return mx.sum(losses(outputs, targets) * weights)
 
-        differentiate = mx.value_and_grad(part_loss)
+        differentiate = mx.value_and_grad(micro_batch_loss)
 
-        def part(*inputs: mx.array) -> tuple[mx.array, Any]:
-            own = model.trainable_parameters()
-            loss, gradients = differentiate(own, *inputs)
-            model.update(own)  # differentiating left its stand-ins in the model
+        def micro_batch_pass(*inputs: mx.array) -> tuple[mx.array, Any]:
+            parameters = model.trainable_parameters()
+            loss, gradients = differentiate(parameters, *inputs)
+            model.update(parameters)  # differentiating left its stand-ins in the model
             return loss, gradients
 
         def update(sums: tuple[mx.array, Any]) -> Update:
@@ -177,16 +167,18 @@ class Step:
             optimizer.update(model, clipped)
             return Update(loss, norm)
 
-        def more(sums: Any, *inputs: mx.array) -> Any:
-            return tree_map(mx.add, sums, part(*inputs))
+        def accumulate(sums: Any, *inputs: mx.array) -> Any:
+            return tree_map(mx.add, sums, micro_batch_pass(*inputs))
 
         # Every pass over a micro-batch moves the running statistics of batch normalisation.
-        moves = len(tree_flatten(model.parameters())) > len(tree_flatten(own_parameters))
-        reads = partial(mx.compile, inputs=[model.state], outputs=[model.state] if moves else None)
-        writes = partial(mx.compile, inputs=self._state, outputs=self._state)
-        self._only = writes(lambda *inputs: update(part(*inputs)))
-        self._first, self._more = reads(part), reads(more)
-        self._last = writes(lambda sums, *inputs: update(more(sums, *inputs)))
+        has_statistics = len(tree_flatten(model.parameters())) > len(tree_flatten(trainable))
+        compile_pass = partial(
+            mx.compile, inputs=[model.state], outputs=[model.state] if has_statistics else None
+        )
+        compile_update = partial(mx.compile, inputs=self._state, outputs=self._state)
+        self._only = compile_update(lambda *inputs: update(micro_batch_pass(*inputs)))
+        self._first, self._more = compile_pass(micro_batch_pass), compile_pass(accumulate)
+        self._last = compile_update(lambda sums, *inputs: update(accumulate(sums, *inputs)))
 
     def __call__(
         self,

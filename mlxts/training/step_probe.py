@@ -48,11 +48,11 @@ class Measured:
     seconds: tuple[float, ...]  # of each timed step
 
 
-class Bench:
+class StepProbe:
     """A child process that measures one request after another.
 
-        with Bench(configuration, shape) as bench:
-            measured = bench.measure(Request(micro_batch=2))
+        with StepProbe(configuration, shape) as probe:
+            measured = probe.measure(Request(micro_batch=2))
 
     Raises:
         BudgetError: the child died, of too little memory in all likelihood.
@@ -62,14 +62,14 @@ class Bench:
     def __init__(self, configuration: ExperimentConfig, shape: Shape):
         self._opening = {
             "config": configuration.model_dump(mode="json"),
-            "shape": shape.record(),
+            "shape": shape.to_dict(),
         }
 
     def __enter__(self) -> Self:
-        self._said = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8")
         self._child = subprocess.Popen(
             [sys.executable, "-m", "mlxts.training.step_probe"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, text=True,
         )  # fmt: skip
         self._send(self._opening)
         return self
@@ -81,7 +81,7 @@ class Bench:
                 stream.close()
         self._child.kill()
         self._child.wait()
-        self._said.close()
+        self._stderr.close()
 
     def measure(self, request: Request) -> Measured:
         self._send(asdict(request))
@@ -89,8 +89,8 @@ class Bench:
         line = self._child.stdout.readline()
         if not line:
             status = self._child.wait()
-            self._said.seek(0)
-            last = self._said.read().strip().rpartition("\n")[2]
+            self._stderr.seek(0)
+            last = self._stderr.read().strip().rpartition("\n")[2]
             raise BudgetError(
                 f"a trial of {request.micro_batch} samples ended with status {status}"
                 f"{': ' + last if last else ''}; close what else takes memory and try again"
@@ -107,7 +107,7 @@ class Bench:
             self._child.stdin.flush()
 
 
-class _Still:
+class _NoUpdate:
     """In the place of an optimizer: keeps the gradients, changes nothing."""
 
     learning_rate = 0.0
@@ -129,7 +129,7 @@ def measure(configuration: ExperimentConfig, shape: Shape, request: Request) -> 
     rows = _ROWS + shape.context
     features = mx.array(rng.standard_normal((rows, shape.features), dtype=np.float32))
     model = PatchTST(shape, seed=configuration.seed)
-    optimizer: Any = make_optimizer(training) if request.update else _Still()
+    optimizer: Any = make_optimizer(training) if request.update else _NoUpdate()
     step = Step(model, optimizer, training, binary=True)
     ends = np.arange(shape.context - 1, rows)
     targets = (rng.random(len(ends)) < 0.5).astype(np.float32)

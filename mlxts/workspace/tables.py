@@ -7,7 +7,7 @@ from types import MappingProxyType
 from mlxts import protocol
 from mlxts.formats import listing, percent
 from mlxts.tables import markdown
-from mlxts.workspace import api_reference, reference, relations
+from mlxts.workspace import api_reference, reference, relations, rooms
 
 _RULES = MappingProxyType(
     {
@@ -206,7 +206,7 @@ def exit_codes() -> str:
             (protocol.EXIT_UNEXPECTED, "an error of mlxts itself; its traceback is in a file"),
             (
                 protocol.EXIT_DEVICE,
-                "the device failed; the last checkpoint is kept, go on with `--resume`",
+                "the device failed; the last checkpoint is kept, continue with `--resume`",
             ),
             (protocol.EXIT_STALLED, "a rank heard nothing from the others"),
             (protocol.EXIT_OVERHEATED, "too hot; a checkpoint was written"),
@@ -234,7 +234,7 @@ RENDERERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
             budgets, tasks, timescales, splits, fixed, matrix, tiers, thermal, estimable, strict,
             axes, exit_codes, reference.ledger_columns, reference.prediction_columns,
             reference.verdict_rules, relations.relations, relations.builders,
-            api_reference.python_api,
+            api_reference.python_api, rooms.rooms,
         )
     }
 )  # fmt: skip

@@ -17,7 +17,7 @@ from mlxts.data import store
 from mlxts.errors import ConfigError, DataError, EmptySplitError, RunError, StorageError
 from mlxts.evaluation import baseline_selection, predictions, test_split_log
 from mlxts.simulation.source import SimulatedSource
-from mlxts.training import run as runs
+from mlxts.training.plan import make_plan
 
 app = typer.Typer()
 for command in (evaluate.evaluate, evaluate.baselines, evaluate.runs):
@@ -52,7 +52,7 @@ def trained(tmp_path_factory) -> Path:
         patch.setenv("MLXTS_HOME", str(home))
         register(date(2025, 6, 30))
         (home / "small.yaml").write_text(json.dumps(SETTINGS))
-        plan = runs.plan(load_config(home / "small.yaml"))
+        plan = make_plan(load_config(home / "small.yaml"))
         assert experiment.execute(plan, emit=lambda event: None)["status"] in experiment.FINISHED
     return plan.folder if plan.folder.is_absolute() else home / plan.folder
 
@@ -200,7 +200,7 @@ def test_a_run_without_predictions_says_what_to_do(trained, tmp_path):
 def test_a_test_split_without_data_costs_no_look(tmp_path, monkeypatch):
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
     register(date(2024, 12, 31))
-    plan = runs.plan(build_config(SETTINGS))
+    plan = make_plan(build_config(SETTINGS))
     experiment.execute(plan, emit=lambda event: None)
     with pytest.raises(EmptySplitError, match="no sample of SPY"):
         call("evaluate", plan.run_id, "--split", "test")

@@ -6,8 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.bad.arguments import RIGHT
-from mlxts.cli.app import app
-from mlxts.cli.docs import command_tree
+from mlxts.cli.app import app, command_tree
 
 
 def _commands(command: Any, words: tuple[str, ...] = ()) -> list[tuple[str, Any]]:

@@ -7,8 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mlxts.cli import output
-from mlxts.cli.app import app
-from mlxts.cli.docs import command_tree
+from mlxts.cli.app import app, command_tree
 
 
 def _groups(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

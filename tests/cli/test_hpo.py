@@ -15,7 +15,7 @@ from mlxts.config.loading import load_config
 from mlxts.errors import ConfigError, SearchError
 from mlxts.model import parameter_budget
 from mlxts.search import space, storage, train_validation_data, worker_checks
-from mlxts.training import run
+from mlxts.training.plan import make_plan
 from tests import homes
 from tests.search import studies
 
@@ -72,7 +72,7 @@ def test_a_search_is_run_shown_continued_and_its_winner_written(home: Path) -> N
     assert "mlxts train configs/winner.yaml" in written
     winner = load_config(Path("configs/winner.yaml"))
     assert winner.name == "winner"
-    assert run.plan(winner).run_id == best["run_id"]
+    assert make_plan(winner).run_id == best["run_id"]
     trained = json.loads(_call("train", "configs/winner.yaml", "--json").stdout)
     assert trained["run_id"] == best["run_id"]
     assert trained["best_loss"] == best["value"]
@@ -156,7 +156,7 @@ def test_shipped_searches_are_strict_and_every_shape_meets_the_budget(path: Path
     for values in product(*shapes.values()):
         chosen = space.configure(loaded, dict(zip(shapes, values, strict=True)))
         shape = parameter_budget.solve(chosen.budget, chosen.features.tier, chosen.model)
-        assert shape.width % shape.heads == 0
+        assert shape.d_model % shape.heads == 0
 
 
 def test_a_search_is_shipped() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlxts.cli.docs import command_tree
+from mlxts.cli.app import command_tree
 
 FROZEN = Path(__file__).with_name("options.txt")
 

@@ -60,7 +60,7 @@ def test_a_shape_that_cannot_be_timed_now_keeps_none_from_the_plan(
     def full(plan: object, count: int) -> float:
         raise BudgetError("needs 4.0 GiB and 1.0 GiB are free")
 
-    monkeypatch.setattr(cost_estimate.run, "time_steps", full)
+    monkeypatch.setattr(cost_estimate.Plan, "time_steps", full)
     said = json.loads(_call("sweep", "plan", "tiny.yaml", "--json").stdout)["runs"]
     assert len(said) == 4
     assert all("GiB" in row["problem"] for row in said)

@@ -28,9 +28,7 @@ def _write(tmp_path: Path, text: str) -> Path:
 
 
 SHIPPED = sorted(
-    set((ROOT / "configs").rglob("*.yaml"))
-    - {dataset_matrix.FILE}
-    - set((ROOT / "configs" / "sweeps").iterdir())
+    set((ROOT / "configs").rglob("*.yaml")) - set((ROOT / "configs" / "sweeps").iterdir())
 )
 
 

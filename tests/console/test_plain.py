@@ -38,7 +38,7 @@ def test_steps_are_told_every_ten_seconds() -> None:
     assert len(lines) == 6  # 960 steps of 1/16 s are a minute
     assert lines[0].startswith("[0:10] step 160/5,000 (3.2%) · epoch 4 · loss 0.5000 · 1,024 sam")
     assert "MLX 312 MiB, peak 1.2 GiB, process 1.4 GiB" in lines[0]
-    assert lines[0].endswith("left <= 5:02")
+    assert lines[0].endswith("ETA 5:02")
 
 
 def test_slow_steps_are_each_told() -> None:
@@ -71,7 +71,7 @@ def test_validations_checkpoints_alarms_and_the_end_are_told_at_once() -> None:
         "best checkpoint saved",
         "warning: 88 °C",
         "pausing: 88 °C; waiting for 75 °C",
-        "going on after 1:33",
+        "resumed after 1:33",
     ]
     assert ends[-2].startswith("epoch 1 · loss 0.5000")  # where it stood
     assert ends[-1] == "STOPPED overheated: 97 °C"

@@ -68,7 +68,7 @@ def test_everything_asked_for_is_there() -> None:
         "epoch 4/20",
         "200/1,000",
         "20%",
-        "left ≤",
+        "ETA",
         "train 0.",
         "validation 0.",
         "best 0.",
@@ -76,7 +76,7 @@ def test_everything_asked_for_is_there() -> None:
         "lr 1.0e-04",
         "MLX 312 MiB active · 1.2 GiB peak · 96 MiB cache · process 1.4 GiB",
         "WARNING",
-        "CPU 71 · GPU 68 · hot 88 °C · Nominal · smc",
+        "CPU 71 · GPU 68 · max 88 °C · Nominal · smc",
         "notice 19",
     ):
         assert wanted in text
@@ -94,7 +94,7 @@ def test_where_room_is_short_the_values_give_way_not_the_keys(width: int) -> Non
     assert sum(line.count("…") for line in box) == len(shown_keys)
     assert all(line.startswith("│ ") and line.endswith(" │") for line in box)
     facts = [line.split()[0] for line in lines[-9:] if line.strip()]
-    assert {"speed", "memory", "heat"} <= set(facts)
+    assert {"throughput", "memory", "temperature"} <= set(facts)
 
 
 def test_where_there_are_rows_for_it_no_value_is_cut() -> None:
@@ -133,8 +133,8 @@ def test_a_band_is_a_word_and_not_only_a_colour() -> None:
 
 def test_a_missing_sensor_shows_no_degrees() -> None:
     event = ThermalEvent(0, "unavailable", None, "none", "")
-    line = next(line for line in shown(state_of(event)) if "heat" in line)
-    assert line.split() == ["heat", "unavailable"]
+    line = next(line for line in shown(state_of(event)) if "temperature" in line)
+    assert line.split() == ["temperature", "unavailable"]
 
 
 def test_no_colour_means_none() -> None:

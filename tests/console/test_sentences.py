@@ -23,7 +23,7 @@ from tests.console.events import heat, step, validation
         (StartEvent(0, 5000, 20, False), Line("training: at most 5,000 steps, 20 epochs")),
         (
             StartEvent(400, 5000, 20, True),
-            Line("continuing at step 400: at most 5,000 steps, 20 epochs"),
+            Line("resuming at step 400: at most 5,000 steps, 20 epochs"),
         ),
         (CheckpointEvent(1, "a/last", False), Line("checkpoint saved")),
         (CheckpointEvent(1, "a/best", True), Line("best checkpoint saved", "good")),
@@ -32,7 +32,7 @@ from tests.console.events import heat, step, validation
         (heat("normal", "cooled down"), Line("cooled down")),
         (heat("warning"), None),
         (PauseEvent(1, "88 °C"), Line("pausing: 88 °C", "warning")),
-        (ResumeEvent(1, 93.0), Line("going on after 1:33", "good")),
+        (ResumeEvent(1, 93.0), Line("resumed after 1:33", "good")),
         (NoticeEvent(1, "collapsed"), Line("collapsed", "warning")),
         (StopEvent(1, "early_stop", "patience 12"), Line("early stop: patience 12", "good")),
         (StopEvent(1, "finished", ""), Line("finished", "good")),
@@ -55,18 +55,18 @@ def test_a_validation_says_loss_best_and_range() -> None:
 @pytest.mark.parametrize(
     ("event", "text"),
     [
-        (heat(), "CPU 71 · GPU 68 · hot 88 °C · Nominal · smc"),
-        (heat(gpu=None, pressure=None), "CPU 71 · hot 88 °C · smc"),
-        (heat(cpu=None, gpu=None), "die 71 · hot 88 °C · Nominal · smc"),
+        (heat(), "CPU 71 · GPU 68 · max 88 °C · Nominal · smc"),
+        (heat(gpu=None, pressure=None), "CPU 71 · max 88 °C · smc"),
+        (heat(cpu=None, gpu=None), "die 71 · max 88 °C · Nominal · smc"),
         (heat(cpu=None, gpu=None, hottest=None, probes=0), "71 °C · Nominal · smc"),
     ],
 )
 def test_heat_leaves_out_what_is_not_known(event: ThermalEvent, text: str) -> None:
-    assert sentences.heat(event) == text
+    assert sentences.temperature(event) == text
 
 
 @pytest.mark.parametrize("source", ["none", "off", "smc", "pressure"])
 def test_what_is_unavailable_is_never_a_number(source: str) -> None:
-    text = sentences.heat(ThermalEvent(0, "unavailable", None, source, ""))
+    text = sentences.temperature(ThermalEvent(0, "unavailable", None, source, ""))
     assert not re.search(r"\d|°", text)
     assert ("off" if source == "off" else "unavailable") in text

@@ -56,7 +56,7 @@ def test_the_screen_says_how_far_how_good_and_with_what(width: int) -> None:
     assert "trial 5 · epoch 2/4 · step 20/40 50% · validation 0.5800" in text
     assert "61 °C · smc" in text
     assert "diverged: the loss became nan" in text
-    assert "left 0:10" in text
+    assert "ETA 0:10" in text
 
 
 def test_a_trial_that_ended_elsewhere_meanwhile_is_said_once() -> None:
@@ -70,7 +70,7 @@ def test_before_the_first_trial_nothing_is_made_up() -> None:
     progress.end(EMPTY)
     text = "\n".join(_drawn(progress, 80))
     assert "none yet" in text
-    assert "left –" in text
+    assert "ETA –" in text
 
 
 def test_a_pipe_gets_one_line_a_trial_and_no_control_characters() -> None:

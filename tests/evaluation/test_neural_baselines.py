@@ -6,7 +6,7 @@ import pytest
 from mlxts.baselines.registry import BASELINES
 from mlxts.errors import ConfigError
 from mlxts.evaluation import baseline_selection
-from mlxts.evaluation.neural_baselines import NETWORKS, TrainedRival
+from mlxts.evaluation.neural_baselines import NETWORKS, NeuralBaseline
 from mlxts.evaluation.reference import fit_baselines
 from tests.training import worlds
 
@@ -23,7 +23,7 @@ def loss(table, split: str) -> float:
 def test_it_learns_what_there_is_to_learn_and_says_how_it_goes(name):
     data, said = worlds.dataset(), []
     config = worlds.configuration(training__max_epochs=20, training__learning_rate=0.02)
-    known = {name: TrainedRival(name, config, said.append)}
+    known = {name: NeuralBaseline(name, config, said.append)}
     table = fit_baselines(data, ("train", "validation"), [name], known).tables[name]
     rate = data.samples["train"].targets.mean()
     prior = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
@@ -38,7 +38,7 @@ def test_it_learns_what_there_is_to_learn_and_says_how_it_goes(name):
 def test_returns_are_spoken_in_their_own_units(name):
     data = worlds.dataset("regression")
     config = worlds.configuration(task="regression", training__max_epochs=10)
-    fitted = TrainedRival(name, config).fit(data)(data.samples["validation"])
+    fitted = NeuralBaseline(name, config).fit(data)(data.samples["validation"])
     assert fitted.std() < 2 * data.samples["train"].targets.std()
 
 

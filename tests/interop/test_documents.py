@@ -98,8 +98,8 @@ def test_the_block_on_weights_runs(tmp_path: Path, monkeypatch) -> None:
 
     monkeypatch.chdir(tmp_path)
     shape = mlxts.Shape(
-        channels="mixing", features=3, context=12, patch_length=4, stride=4, width=8, depth=1,
-        heads=2, hidden=8, factor=2,
+        channels="mixing", features=3, context=12, patch_length=4, stride=4, d_model=8, depth=1,
+        heads=2, ffn_dim=8, rank=2,
     )  # fmt: skip
     model = mlxts.PatchTST(shape, seed=1)
     Path("outputs/exports").mkdir(parents=True)
@@ -107,7 +107,7 @@ def test_the_block_on_weights_runs(tmp_path: Path, monkeypatch) -> None:
     mx.save_safetensors(
         "outputs/exports/RUN.safetensors",
         mx.load("outputs/exports/plain.safetensors"),
-        metadata={"shape": json.dumps(shape.record())},
+        metadata={"shape": json.dumps(shape.to_dict())},
     )
     space: dict = {}
     exec(_block("python", "return_metadata"), space)

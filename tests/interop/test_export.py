@@ -19,6 +19,7 @@ from mlxts.errors import CheckpointError, ConfigError, DataError, InteropError, 
 from mlxts.evaluation import predictions
 from mlxts.interop import huggingface, imported
 from mlxts.training import run as training
+from mlxts.training.plan import make_plan
 from tests import homes
 from tests.interop import golden
 from tests.model.fixtures import make
@@ -50,7 +51,7 @@ def trained(tmp_path_factory) -> dict[str, Path]:
         homes.simulated(home, patch, first=date(2020, 1, 2))
         for name, changes in RUNS.items():
             settings = {**homes.SETTINGS, **changes, "training": SHORT}
-            plan = training.plan(build_config(settings))
+            plan = make_plan(build_config(settings))
             experiment.execute(plan, emit=lambda event: None)
             folders[name] = home / "outputs" / "runs" / plan.run_id
     return folders
@@ -182,7 +183,7 @@ def test_a_run_in_python_is_what_its_folder_holds(trained) -> None:
     run = mlxts.load_run(trained["pooled"].name)
     assert run.id == trained["pooled"].name
     assert run.config.model.norm == "batch"
-    assert run.shape.record() == run.record["shape"]
+    assert run.shape.to_dict() == run.record["shape"]
     assert run.summary["verdict"].startswith("patchtst")
     steps = run.metrics().filter(split="train")
     assert steps["step"].to_list() == list(range(1, run.summary["steps"] + 1))

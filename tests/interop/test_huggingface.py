@@ -17,7 +17,7 @@ from tests.model.fixtures import make
 
 TINY = {
     "channels": "independent", "features": 3, "context": 20, "patch_length": 6, "stride": 4,
-    "width": 8, "depth": 2, "heads": 2, "hidden": 12, "factor": 3, "head": "mean",
+    "d_model": 8, "depth": 2, "heads": 2, "ffn_dim": 12, "rank": 3, "head": "mean",
 }  # fmt: skip
 # Every kind of our model that the other library has: channels, norms, patches, heads, positions.
 OURS: dict[str, dict] = {
@@ -28,11 +28,11 @@ OURS: dict[str, dict] = {
     "affine": {"revin_affine": True},
     "affine_batch": {"revin_affine": True, "norm": "batch"},
     "without_revin": {"revin": False},
-    "one_feature": {"features": 1, "factor": 2},
-    "many_features": {"features": 9, "factor": 8},
+    "one_feature": {"features": 1, "rank": 2},
+    "many_features": {"features": 9, "rank": 8},
     "touching_patches": {"patch_length": 4, "stride": 4},
     "single_bars": {"patch_length": 1, "stride": 1, "context": 8},
-    "deep": {"depth": 4, "heads": 4, "width": 16},
+    "deep": {"depth": 4, "heads": 4, "d_model": 16},
     "dropout": {"dropout": 0.5, "head_dropout": 0.2},
 }
 
@@ -113,7 +113,7 @@ def test_what_save_pretrained_wrote_is_read(name: str, tmp_path: Path) -> None:
 
 def test_defaults_are_those_of_the_library() -> None:
     theirs = _transformers().PatchTSTConfig()
-    own = Published(task="classification").record()
+    own = Published(task="classification").to_dict()
     assert {key: getattr(theirs, key) for key in own if key != "task"} == {
         key: value for key, value in own.items() if key != "task"
     }

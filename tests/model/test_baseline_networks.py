@@ -1,32 +1,32 @@
-"""The rivals of PatchTST against a naive reading of their definitions."""
+"""The baseline networks against a naive reading of their definitions."""
 
 import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxts.model.baseline_networks import MLP, DLinear, Window, moving_average
+from mlxts.model.baseline_networks import MLP, DLinear, WindowShape, moving_average
 
-SHAPE = Window(context=30, features=3)
+SHAPE = WindowShape(context=30, features=3)
 STATISTICS = np.array([[0.5, -1.0, 2.0], [2.0, 0.5, 0.0]])
-rivals = pytest.mark.parametrize("rival", [MLP, DLinear])
+networks = pytest.mark.parametrize("network", [MLP, DLinear])
 
 
-def built(rival, **changes):
+def built(network, **changes):
     options = {"seed": 0, "bias": -1.5, "rate": 0.5} | changes
-    return rival(SHAPE, STATISTICS, **options)
+    return network(SHAPE, STATISTICS, **options)
 
 
 def windows(count: int = 8) -> mx.array:
     return mx.array(np.random.default_rng(1).normal(size=(count, 30, 3)).astype(np.float32))
 
 
-@rivals
-def test_it_begins_near_the_bias_and_the_same_seed_is_the_same_network(rival):
-    said = np.asarray(built(rival).eval()(windows()))
+@networks
+def test_it_begins_near_the_bias_and_the_same_seed_is_the_same_network(network):
+    said = np.asarray(built(network).eval()(windows()))
     assert said.shape == (8,)
     assert said.mean() == pytest.approx(-1.5, abs=0.5)
-    assert (said == np.asarray(built(rival).eval()(windows()))).all()
-    assert (said != np.asarray(built(rival, seed=1).eval()(windows()))).any()
+    assert (said == np.asarray(built(network).eval()(windows()))).all()
+    assert (said != np.asarray(built(network, seed=1).eval()(windows()))).any()
 
 
 def test_the_moving_average_is_a_loop_over_the_padded_series():
@@ -53,7 +53,7 @@ def test_dropout_acts_in_training_alone_and_follows_from_the_keys():
     assert not mx.array_equal(dropped, model(windows()))
 
 
-@rivals
-def test_scales_are_no_parameters(rival):
-    names = set(built(rival).trainable_parameters())
-    assert names == ({"hidden", "head"} if rival is MLP else {"head"})
+@networks
+def test_scales_are_no_parameters(network):
+    names = set(built(network).trainable_parameters())
+    assert names == ({"hidden", "head"} if network is MLP else {"head"})

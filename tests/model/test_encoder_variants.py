@@ -16,14 +16,14 @@ from mlxts.training import checkpoint
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import Ranks
 from mlxts.training.loop import fresh_state
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Forward, Step, make_optimizer
 from tests.training import worlds
 
 TINY = {
-    "features": 3, "context": 20, "patch_length": 6, "stride": 4, "width": 8, "depth": 3,
-    "heads": 2, "hidden": 12, "factor": 3,
+    "features": 3, "context": 20, "patch_length": 6, "stride": 4, "d_model": 8, "depth": 3,
+    "heads": 2, "ffn_dim": 12, "rank": 3,
 }  # fmt: skip
 FLAGS = [
     {"norm": "batch"},
@@ -71,7 +71,7 @@ def _reference(model: PatchTST, x: np.ndarray) -> np.ndarray:
         return z * p[f"{name}.weight"] + p[f"{name}.bias"]
 
     def encode(z):
-        size, before = shape.width // shape.heads, 0.0
+        size, before = shape.d_model // shape.heads, 0.0
         for i in range(shape.depth):
             at = f"encoder.layers.{i}"
             q, k, v = np.split(dense(norm(z, f"{at}.norm1"), f"{at}.attention.qkv"), 3, -1)
@@ -81,8 +81,8 @@ def _reference(model: PatchTST, x: np.ndarray) -> np.ndarray:
                 scores = before = scores + before
             mixed = [s @ v[:, h] for s, h in zip(softmax(scores, -1), heads, strict=True)]
             z = z + dense(np.concatenate(mixed, -1), f"{at}.attention.out")
-            hidden = dense(norm(z, f"{at}.norm2"), f"{at}.expand")
-            z = z + dense(0.5 * hidden * (1 + erf(hidden / np.sqrt(2))), f"{at}.contract")
+            hidden = dense(norm(z, f"{at}.norm2"), f"{at}.ffn_up")
+            z = z + dense(0.5 * hidden * (1 + erf(hidden / np.sqrt(2))), f"{at}.ffn_down")
         if shape.head == "flatten":
             return norm(z, "encoder.norm").ravel()
         return z.mean(0) if shape.head == "mean" else z.max(0)
@@ -95,7 +95,7 @@ def _reference(model: PatchTST, x: np.ndarray) -> np.ndarray:
         for channel in range(3):
             tokens = np.stack([z[s : s + 6, channel] for s in starts])
             encoded = encode(dense(tokens, "embed") + p["position"])
-            summaries.append(dense(encoded, "summarise"))
+            summaries.append(dense(encoded, "head_down"))
         outputs.append(dense(np.concatenate(summaries), "head")[0])
     return np.array(outputs)
 
@@ -173,7 +173,7 @@ def test_running_statistics_move_in_training_and_come_back_with_a_checkpoint(
     data = worlds.dataset()
     shape = Shape(
         channels="mixing", features=worlds.FEATURES, context=worlds.CONTEXT, patch_length=4,
-        stride=4, width=8, depth=2, heads=2, hidden=8, factor=2, norm="batch",
+        stride=4, d_model=8, depth=2, heads=2, ffn_dim=8, rank=2, norm="batch",
     )  # fmt: skip
     model = PatchTST(shape)
     optimizer = make_optimizer(configuration.training)

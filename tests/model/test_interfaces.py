@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mlxts.errors import MlxtsError, ShapeError
-from mlxts.model.baseline_networks import MLP, DLinear, Window
+from mlxts.model.baseline_networks import MLP, DLinear, WindowShape
 from mlxts.model.hf_patchtst import Published, PublishedPatchTST
 from mlxts.model.interfaces import Network
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
@@ -26,8 +26,8 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "independent": lambda: PatchTST(replace(SHAPE, channels="independent")),
     "batch": lambda: PatchTST(replace(SHAPE, norm="batch", dropout=0.0)),
     "offset": lambda: OffsetPatchTST(SHAPE),
-    "mlp": lambda: MLP(Window(T, F), STATISTICS, seed=0, bias=0.0, rate=0.5),
-    "dlinear": lambda: DLinear(Window(T, F), STATISTICS, seed=0, bias=0.0, rate=0.5),
+    "mlp": lambda: MLP(WindowShape(T, F), STATISTICS, seed=0, bias=0.0, rate=0.5),
+    "dlinear": lambda: DLinear(WindowShape(T, F), STATISTICS, seed=0, bias=0.0, rate=0.5),
     "published": lambda: PublishedPatchTST(
         Published("classification", num_input_channels=F, context_length=T, patch_length=6)
     ),
@@ -54,19 +54,19 @@ def _windows(name: str, batch: int = 4) -> np.ndarray:
         ("dropout", -0.1, "does not lie"),
         ("dropout", float("nan"), "does not lie"),
         ("head_dropout", 1.5, "does not lie"),
-        ("heads", 3, "width: 8 cannot be shared by 3 heads"),
+        ("heads", 3, "d_model: 8 cannot be shared by 3 heads"),
         ("patch_length", T + 1, "longer than the context of 20"),
         *((f, 0, "no whole number above 0") for f in ("features", "context", "patch_length")),
-        *((f, 0, "no whole number above 0") for f in ("stride", "width", "depth", "heads")),
-        *((f, -1, "no whole number above 0") for f in ("hidden", "factor")),
-        ("width", 8.0, "no whole number above 0"),
+        *((f, 0, "no whole number above 0") for f in ("stride", "d_model", "depth", "heads")),
+        *((f, -1, "no whole number above 0") for f in ("ffn_dim", "rank")),
+        ("d_model", 8.0, "no whole number above 0"),
         ("depth", True, "no whole number above 0"),
     ],
 )
 def test_a_shape_that_no_model_can_have_is_refused(field: str, value: Any, said: str) -> None:
     with pytest.raises(ShapeError, match=said) as caught:
         replace(SHAPE, **{field: value})
-    assert str(caught.value).startswith((field, "width"))
+    assert str(caught.value).startswith((field, "d_model"))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -168,13 +168,13 @@ def test_keys_that_are_not_one_a_window_are_refused(keys: Any) -> None:
 @pytest.mark.parametrize("rate", [1.0, -0.5])
 def test_a_baseline_network_has_a_rate_of_dropout_that_is_one(rate: float) -> None:
     with pytest.raises(ShapeError, match="rate"):
-        MLP(Window(T, F), STATISTICS, seed=0, bias=0.0, rate=rate)
+        MLP(WindowShape(T, F), STATISTICS, seed=0, bias=0.0, rate=rate)
 
 
 @pytest.mark.parametrize("statistics", [np.zeros((2, F + 1)), np.zeros(F), np.zeros((3, F))])
 def test_statistics_of_other_features_are_refused(statistics: np.ndarray) -> None:
     with pytest.raises(ShapeError, match="those of 3 features"):
-        DLinear(Window(T, F), statistics, seed=0, bias=0.0, rate=0.0)
+        DLinear(WindowShape(T, F), statistics, seed=0, bias=0.0, rate=0.0)
     with pytest.raises(ShapeError, match="those of 3 features"):
         PatchTST(replace(SHAPE, statistics_to_head=True), statistics=statistics)
 

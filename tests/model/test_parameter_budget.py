@@ -20,7 +20,7 @@ STRICT = [name for name, entry in protocol.BUDGETS.items() if entry.strict]
 def test_every_budget_is_met_at_every_tier(name: str, mode: str, features: int) -> None:
     shape = parameter_budget.solve(name, features, ModelConfig(channels=mode))
     assert parameter_budget.within(shape, protocol.BUDGETS[name].parameters)
-    assert shape.width % shape.heads == 0
+    assert shape.d_model % shape.heads == 0
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -87,7 +87,7 @@ def test_a_fixed_depth_and_heads_are_kept_and_the_budget_is_still_met(
     shape = parameter_budget.solve(name, 20, model)
     assert (shape.depth, shape.heads) == (depth, heads)
     assert parameter_budget.within(shape, protocol.BUDGETS[name].parameters)
-    assert shape.hidden / shape.width == pytest.approx(ratio, rel=0.35)
+    assert shape.ffn_dim / shape.d_model == pytest.approx(ratio, rel=0.35)
 
 
 def test_statistics_and_affine_normalisation_count_towards_the_budget() -> None:

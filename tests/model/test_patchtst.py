@@ -13,8 +13,8 @@ from scipy.special import erf, softmax
 from mlxts.model.patchtst import PatchTST, Shape
 
 TINY = {
-    "features": 5, "context": 23, "patch_length": 6, "stride": 4, "width": 8, "depth": 2,
-    "heads": 2, "hidden": 12, "factor": 3,
+    "features": 5, "context": 23, "patch_length": 6, "stride": 4, "d_model": 8, "depth": 2,
+    "heads": 2, "ffn_dim": 12, "rank": 3,
 }  # fmt: skip
 MODES = ("mixing", "independent")
 
@@ -50,13 +50,13 @@ def _reference(model: PatchTST, x: np.ndarray) -> np.ndarray:
         for i in range(shape.depth):
             at = ("encoder", "layers", i)
             q, k, v = np.split(dense(norm(tokens, *at, "norm1"), *at, "attention", "qkv"), 3, -1)
-            size = shape.width // shape.heads
+            size = shape.d_model // shape.heads
             heads = [slice(h * size, (h + 1) * size) for h in range(shape.heads)]
             mixed = [softmax(q[:, h] @ k[:, h].T / np.sqrt(size), -1) @ v[:, h] for h in heads]
             tokens = tokens + dense(np.concatenate(mixed, -1), *at, "attention", "out")
-            z = dense(norm(tokens, *at, "norm2"), *at, "expand")
+            z = dense(norm(tokens, *at, "norm2"), *at, "ffn_up")
             gelu = 0.5 * z * (1 + erf(z / np.sqrt(2)))
-            tokens = tokens + dense(gelu, *at, "contract")
+            tokens = tokens + dense(gelu, *at, "ffn_down")
         return norm(tokens, "encoder", "norm")
 
     def patches(z):  # (T, C) -> P of (L, C), newest aligned
@@ -68,14 +68,14 @@ def _reference(model: PatchTST, x: np.ndarray) -> np.ndarray:
     for window in x.astype(np.float64):
         z = (window - window.mean(0)) / np.sqrt(window.var(0) + 1e-5)
         if shape.channels == "mixing":
-            tokens = np.stack([patch.ravel() for patch in patches(dense(z, "project"))])
+            tokens = np.stack([patch.ravel() for patch in patches(dense(z, "input_proj"))])
             flat = encode(dense(tokens, "embed") + get("position")).ravel()
         else:
             summaries = []
             for channel in range(shape.features):
                 tokens = np.stack([patch[:, 0] for patch in patches(z[:, [channel]])])
                 encoded = encode(dense(tokens, "embed") + get("position"))
-                summaries.append(dense(encoded.ravel(), "summarise"))
+                summaries.append(dense(encoded.ravel(), "head_down"))
             flat = np.concatenate(summaries)
         if shape.statistics_to_head:
             flat = np.concatenate([flat, window.mean(0), 0.5 * np.log(window.var(0) + 1e-5)])
@@ -118,7 +118,7 @@ def test_statistics_at_the_head_make_the_level_visible(mode: str) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_first_prediction_is_near_the_bias(mode: str) -> None:
-    model = PatchTST(_shape(mode, width=64, heads=4), seed=5, bias=-1.5)
+    model = PatchTST(_shape(mode, d_model=64, heads=4), seed=5, bias=-1.5)
     assert np.abs(np.array(model(mx.array(_windows()))) + 1.5).max() < 0.5
 
 

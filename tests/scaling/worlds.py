@@ -48,7 +48,7 @@ def run_folder(
         "total_steps": 100,
         "config": configuration.model_dump(mode="json"),
         "data_hash": data.data_hash,
-        "shape": shape.record(),
+        "shape": shape.to_dict(),
         "artifacts": [artifact.record() for artifact in data.artifacts],
         "started": started,
     }

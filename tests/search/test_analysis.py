@@ -11,8 +11,8 @@ from mlxts.errors import SearchError
 from mlxts.search import analysis, study
 from mlxts.search.job_queue import RUN_ID
 from mlxts.search.objective import DUPLICATE
-from mlxts.training import run
 from mlxts.training.events import Event
+from mlxts.training.plan import make_plan
 from tests import homes
 from tests.search import studies
 
@@ -85,7 +85,7 @@ def test_the_winner_is_trained_again_with_other_seeds_and_once_only() -> None:
     assert found.error > 0
     for again in found.reruns:
         seeded = configuration.model_copy(update={"seed": again.seed})
-        assert run.plan(seeded).run_id == again.run_id != leader.user_attrs[RUN_ID]
+        assert make_plan(seeded).run_id == again.run_id != leader.user_attrs[RUN_ID]
     losses = [one.loss - one.baseline for one in found.reruns if one.loss and one.baseline]
     assert found.against_baseline == pytest.approx(sum(losses) / 2)
     said = {"beats", "not significantly different", "loses"}

@@ -6,7 +6,7 @@ import pytest
 
 from mlxts.dataset.build import build_dataset
 from mlxts.search import cost_estimate
-from mlxts.training import run
+from mlxts.training.plan import make_plan
 from tests import homes
 from tests.search import sweeps
 
@@ -31,17 +31,17 @@ def test_data_are_read_once_each_and_shapes_solved_once_each_whatever_the_order(
         return call
 
     monkeypatch.setattr(cost_estimate, "build_dataset", counting("build", build_dataset))
-    monkeypatch.setattr(run, "plan", counting("plan", run.plan))
+    monkeypatch.setattr(cost_estimate, "make_plan", counting("plan", make_plan))
     estimates = cost_estimate.estimate(points, {}, timed=False)
     assert calls == {"build": 2, "plan": 2}
     assert [one.point for one in estimates] == points
     monkeypatch.undo()
     monkeypatch.setenv("MLXTS_HOME", str(home))
     for one in estimates[::7]:
-        plan = run.plan(one.point.config)
-        assert (one.run_id, one.n_total) == (plan.run_id, plan.record()["n_total"])
+        plan = make_plan(one.point.config)
+        assert (one.run_id, one.n_total) == (plan.run_id, plan.to_dict()["n_total"])
         assert one.total_steps == plan.total_steps
-        assert one.memory_bytes == plan.memory_bytes()
+        assert one.memory_bytes == plan.memory_bytes
 
 
 def test_a_run_that_cannot_be_planned_keeps_none_of_the_others_from_it(home: Path) -> None:

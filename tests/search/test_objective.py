@@ -20,6 +20,7 @@ from mlxts.search.objective import DUPLICATE, REASON, Objective
 from mlxts.search.train_validation_data import TrainValidationData
 from mlxts.training import loop, run
 from mlxts.training.events import EpochEvent, ValidationEvent
+from mlxts.training.plan import make_plan
 from tests import homes
 from tests.search import studies
 
@@ -72,7 +73,7 @@ def test_the_value_is_the_loss_of_the_restored_checkpoint() -> None:
     assert stored == [counts.total, counts.body, counts.embed, counts.head]
     assert abs(counts.total / protocol.BUDGETS["0.02M"].parameters - 1) <= 0.01
     _, configuration = study.winner(one)
-    assert run.plan(configuration).run_id == trial.user_attrs[RUN_ID]
+    assert make_plan(configuration).run_id == trial.user_attrs[RUN_ID]
 
 
 def test_what_memory_cannot_hold_is_told_before_anything_is_allocated(
@@ -141,7 +142,7 @@ def test_an_epoch_that_is_lived_through_again_hides_no_collapse() -> None:
     configuration = studies.experiment({"weight_decay": [0.1, 0.2]}, settings=epochs)
     one, store = studies.begin(configuration)
     job = Job(one, store, one.ask(), jobs.unwatched)
-    watch = objective._Pruner(job, run.plan(configuration), lambda: False)
+    watch = objective._Pruner(job, make_plan(configuration), lambda: False)
 
     def epoch(number: int, spread: tuple[float, float]) -> None:
         watch(ValidationEvent(number + 1, number, 0.6, 0.6, False, spread))
@@ -189,7 +190,7 @@ def test_a_twin_that_is_being_trained_is_waited_for(
     twin = one.ask()
     values = space.suggest(twin, space.read(configuration).space)
     same = space.configure(study.settings(one).experiment, values)
-    twin.set_user_attr(RUN_ID, run.plan(same).run_id)
+    twin.set_user_attr(RUN_ID, make_plan(same).run_id)
     events: list[Any] = []
 
     def other_worker() -> None:

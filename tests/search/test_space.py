@@ -59,7 +59,7 @@ def test_every_sampled_value_is_read_back_from_the_built_model_and_optimizer(see
     assert len(layers) == values["depth"]
     assert model.position.shape[0] == shape.patches
     assert shape.heads == values["heads"]
-    assert shape.width % values["heads"] == 0
+    assert shape.d_model % values["heads"] == 0
     length, stride = values["patch_length"], values["stride"]
     assert shape.patches == (values["context"] - length) // stride + 1
     assert (model.shape.patch_length, model.shape.stride) == (length, stride)

@@ -21,7 +21,7 @@ from mlxts.search.job_queue import RUN_ID
 from mlxts.search.jobs import Job, Listen
 from mlxts.training import events
 from mlxts.training.events import EpochEvent, Event, Listener, StepEvent, StopEvent
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan
 from tests import homes
 from tests.search import studies
 

@@ -20,6 +20,7 @@ from mlxts.search import job_queue, jobs, storage, sweep, worker, worker_checks
 from mlxts.search.sweep_config import Sweep
 from mlxts.training import run
 from mlxts.training.events import CheckpointEvent, EpochEvent, Event, StepEvent, StopEvent
+from mlxts.training.plan import make_plan
 from tests import homes
 from tests.search import sweeps
 
@@ -97,7 +98,7 @@ def test_the_runs_are_those_of_the_same_configuration_trained_alone(home: Path) 
     wanted = sweeps.sweep({"seed": [3]})
     _, journal = _begin(wanted)
     (outcome,) = _loop(journal).outcomes
-    assert run.plan(wanted.points()[0].config).run_id == outcome.run_id
+    assert make_plan(wanted.points()[0].config).run_id == outcome.run_id
 
 
 def test_a_run_that_fails_says_why_and_is_retried_on_demand(
@@ -250,7 +251,7 @@ def test_a_run_that_another_process_holds_waits_and_others_are_trained_meanwhile
 ) -> None:
     """A stopped worker still holds the folder of the run that was taken from it."""
     study, journal = _begin(sweeps.sweep({"seed": [0, 1]}))
-    held = run.plan(sweep.sweep_of(study).point({"seed": 0}).config).folder
+    held = make_plan(sweep.sweep_of(study).point({"seed": 0}).config).folder
     with locks.hold(held / run.LOCK):
         outcomes = [sweep.work(study, journal, jobs.unwatched) for _ in range(3)]
         assert [o.state if o else None for o in outcomes] == ["put back", "done", None]

@@ -24,7 +24,7 @@ from mlxts.search import (
 )
 from mlxts.search.jobs import Job
 from mlxts.training.events import Event
-from mlxts.training.run import Plan
+from mlxts.training.plan import Plan
 from tests import homes
 from tests.search import studies, sweeps
 

@@ -269,7 +269,7 @@ def test_the_record_and_the_summary(tmp_path: Path) -> None:
     config = scripted(tmp_path, "[60, {cpu: 72, hot: 91}]")
     with Guard(config, lambda _: None) as guard:
         until(lambda: guard.summary()["readings"] >= 6)
-    record, summary = guard.record(), guard.summary()
+    record, summary = guard.to_dict(), guard.summary()
     assert record["source"] == summary["source"] == "scripted"
     assert record["statistic"] == "max(cpu mean, gpu mean), median of 3 readings"
     assert (summary["highest"], summary["hottest"]) == (72.0, 91.0)

@@ -120,7 +120,7 @@ def test_what_is_said_when() -> None:
         "warning: 88 °C",
         "cooled down: 72 °C",
         "temperature unavailable",
-        "temperature is back: 60 °C",
+        "temperature available again: 60 °C",
     ]
 
 

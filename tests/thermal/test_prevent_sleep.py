@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxts.thermal.prevent_sleep import keep_awake
+from mlxts.thermal.prevent_sleep import prevent_sleep
 
 
 def caffeinate(folder: Path) -> Path:
@@ -33,7 +33,7 @@ def is_running(process: int) -> bool:
 def test_a_mac_is_kept_awake_for_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notes = caffeinate(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with keep_awake() as holding:
+    with prevent_sleep() as holding:
         assert holding
         limit = time.monotonic() + 10
         while not (notes.exists() and notes.read_text()):
@@ -47,5 +47,5 @@ def test_a_mac_is_kept_awake_for_the_block(tmp_path: Path, monkeypatch: pytest.M
 
 def test_elsewhere_it_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with keep_awake() as holding:
+    with prevent_sleep() as holding:
         assert not holding

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from mlxts.thermal import sensors
-from mlxts.thermal.sensor_listing import Survey
+from mlxts.thermal.sensor_listing import SensorListing
 from mlxts.thermal.sensors.base import Pressure, Probe, Sample, Sensor, Unavailable
 from mlxts.thermal.sensors.scripted import Scripted
 
@@ -35,7 +35,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Scripted]:
 
 
 def test_every_sensor_has_a_row_and_the_ruling_ones_come_first(opened: list[Scripted]) -> None:
-    with Survey() as survey:
+    with SensorListing() as survey:
         survey.read()
         rows = {row.name: row for row in survey.rows()}
         assert [row.name for row in survey.rows()][:3] == ["smc", "pressure", "hid"]
@@ -51,7 +51,7 @@ def test_every_sensor_has_a_row_and_the_ruling_ones_come_first(opened: list[Scri
 
 
 def test_what_was_asked_for_rules(opened: list[Scripted]) -> None:
-    with Survey("hid") as survey:
+    with SensorListing("hid") as survey:
         survey.read()
         assert [row.name for row in survey.rows() if row.rules] == ["hid"]
         assert survey.report()["temperature"] == 62.0
@@ -62,7 +62,7 @@ def test_what_was_asked_for_rules(opened: list[Scripted]) -> None:
 
 @pytest.mark.usefixtures("opened")
 def test_the_report_and_the_raw_samples_are_json() -> None:
-    with Survey() as survey:
+    with SensorListing() as survey:
         survey.read()
         report = json.loads(json.dumps(survey.report()))
         raw = json.loads(json.dumps(survey.raw()))
@@ -75,7 +75,7 @@ def test_the_report_and_the_raw_samples_are_json() -> None:
 def test_a_trace_is_judged_as_a_run_would(tmp_path: Path) -> None:
     path = tmp_path / "trace.yaml"
     path.write_text("[60, 140, 60]")
-    with Survey(f"scripted:{path}") as survey:
+    with SensorListing(f"scripted:{path}") as survey:
         for _ in range(3):
             survey.read()
         assert survey.report()["temperature"] == 60.0

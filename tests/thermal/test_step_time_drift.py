@@ -3,15 +3,15 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlxts.thermal.step_time_drift import StepDrift
+from mlxts.thermal.step_time_drift import StepTimeDrift
 
 
-def feed(drift: StepDrift, seconds: float, count: int) -> int:
+def feed(drift: StepTimeDrift, seconds: float, count: int) -> int:
     return sum(drift.add(seconds) for _ in range(count))
 
 
 def test_a_steady_run_is_not_suspect() -> None:
-    drift, source = StepDrift(), random.Random(0)
+    drift, source = StepTimeDrift(), random.Random(0)
     for _ in range(2000):
         drift.add(0.05 * source.uniform(0.9, 1.1))
     assert not drift.suspect
@@ -21,7 +21,7 @@ def test_a_steady_run_is_not_suspect() -> None:
 @settings(max_examples=40)
 @given(st.floats(1e-4, 10), st.floats(1.16, 3))
 def test_slowing_down_is_noticed_once_at_any_pace(pace: float, slower: float) -> None:
-    drift = StepDrift()
+    drift = StepTimeDrift()
     assert feed(drift, pace, 10 + 150 + 50) == 0
     assert feed(drift, pace * slower, 500) == 1
     assert drift.suspect
@@ -30,14 +30,14 @@ def test_slowing_down_is_noticed_once_at_any_pace(pace: float, slower: float) ->
 @settings(max_examples=40)
 @given(st.floats(1e-4, 10), st.floats(0.2, 1.14))
 def test_up_to_15_percent_and_speeding_up_are_fine(pace: float, other: float) -> None:
-    drift = StepDrift()
+    drift = StepTimeDrift()
     feed(drift, pace, 10 + 150)
     feed(drift, pace * other, 500)
     assert not drift.suspect
 
 
 def test_the_first_steps_and_single_stalls_do_not_count() -> None:
-    drift = StepDrift()
+    drift = StepTimeDrift()
     feed(drift, 30.0, 10)  # compiling
     feed(drift, 0.05, 150)
     for _ in range(40):
@@ -47,14 +47,14 @@ def test_the_first_steps_and_single_stalls_do_not_count() -> None:
 
 
 def test_a_run_stays_suspect_after_it_recovered() -> None:
-    drift = StepDrift()
+    drift = StepTimeDrift()
     feed(drift, 0.05, 160)
     feed(drift, 0.09, 100)
     feed(drift, 0.05, 500)
     assert drift.suspect
     assert drift.ratio == 1.0
-    assert drift.record() == {
+    assert drift.to_dict() == {
         "suspect": True,
-        "suspect_reason": "steps took up to 80% longer than this run's own first ones",
+        "suspect_reason": "step time rose by up to 80%",
         "step_time_ratio": 1.0,
     }

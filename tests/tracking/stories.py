@@ -76,10 +76,10 @@ def tell(tracker: Tracker, folder: Path, story: list[tuple[Event, float]]) -> No
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("config.yaml", "summary.json"):
         (folder / name).write_text(f"{name} of the run")
-    tracker.begin(RECORD, CONFIG)
+    tracker.start(RECORD, CONFIG)
     for event, time in story:
-        tracker.tell(event, time)
-    tracker.end(SUMMARY, base.files(folder))
+        tracker.log(event, time)
+    tracker.finish(SUMMARY, base.artifacts(folder))
 
 
 class Recording:
@@ -88,19 +88,19 @@ class Recording:
     def __init__(self, runs: dict[str, dict[str, Any]]) -> None:
         self._runs = runs
 
-    def begin(self, record: dict[str, Any], config: dict[str, Any]) -> None:
-        held = self._runs.setdefault(record["run_id"], {"metrics": {}, "artifacts": {}})
+    def start(self, metadata: dict[str, Any], config: dict[str, Any]) -> None:
+        held = self._runs.setdefault(metadata["run_id"], {"metrics": {}, "artifacts": {}})
         self._held = held
-        held["params"] = {k: str(v) for k, v in base.parameters(record, config).items()}
-        held["tags"] = base.tags(record, config)
+        held["params"] = {k: str(v) for k, v in base.parameters(metadata, config).items()}
+        held["tags"] = base.tags(metadata, config)
 
-    def tell(self, event: Event, time: float) -> None:
+    def log(self, event: Event, time: float) -> None:
         self._held.setdefault("events", []).append(event)
-        for key, value in base.numbers(event).items():
+        for key, value in base.metrics(event).items():
             self._held["metrics"].setdefault(key, {})[event.step] = value
 
-    def end(self, summary: dict[str, Any], artifacts: list[Path]) -> None:
-        self._held["status"] = base.outcome(summary["status"])
+    def finish(self, summary: dict[str, Any], artifacts: list[Path]) -> None:
+        self._held["status"] = base.exit_status(summary["status"])
         self._held["summary"] = summary
         self._held["scores"] = base.scores(summary)
         self._held["artifacts"] = {

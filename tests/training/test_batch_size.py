@@ -18,7 +18,7 @@ from mlxts.platform import device
 from mlxts.training import batch_size, memory_plan
 from mlxts.training.batch_size import Trial
 from mlxts.training.memory_plan import MemoryPlan
-from mlxts.training.step_probe import Bench, Request
+from mlxts.training.step_probe import Request, StepProbe
 from tests.training import worlds
 
 
@@ -150,7 +150,7 @@ def test_exploratory_training_plans_by_the_formula(
 def test_what_cannot_fit_is_never_tried(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = worlds.configuration(budget="2M")
     monkeypatch.setattr(memory_plan, "room_now", lambda feature_bytes: 2**20)
-    monkeypatch.setattr(batch_size, "Bench", lambda *_: pytest.fail("a process was started"))
+    monkeypatch.setattr(batch_size, "StepProbe", lambda *_: pytest.fail("a process was started"))
     with pytest.raises(BudgetError, match="what would fit"):
         batch_size.tune(settings, _shape(settings), worlds.dataset())
 
@@ -165,7 +165,7 @@ def test_what_was_measured_outranks_a_formula_that_says_it_fits(
     measured = replace(counted, update=room + 2**30)
     monkeypatch.setattr(memory_plan, "room_now", lambda feature_bytes: room)
     monkeypatch.setattr(batch_size, "calibrate", lambda *_: measured)
-    monkeypatch.setattr(Bench, "measure", lambda *_: pytest.fail("a step was tried"))
+    monkeypatch.setattr(StepProbe, "measure", lambda *_: pytest.fail("a step was tried"))
     with pytest.raises(BudgetError, match=r"one window needs 1\.0 GiB"):
         batch_size.tune(settings, shape, data)
     assert batch_size.find(settings, data) is None
@@ -191,7 +191,7 @@ def test_of_those_that_are_as_fast_the_smallest_is_chosen() -> None:
 
 def test_a_trial_that_dies_is_an_error_and_not_a_crash() -> None:
     settings = worlds.configuration()
-    with Bench(settings, _shape(settings)) as bench:
+    with StepProbe(settings, _shape(settings)) as bench:
         with pytest.raises(BudgetError, match="a trial of 0 samples ended with status"):
             bench.measure(Request(0))
         with pytest.raises(BudgetError):
@@ -210,7 +210,7 @@ def test_a_device_that_fails_in_the_child_is_a_device_error_here(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), root]))
     settings = worlds.configuration()
     with (
-        Bench(settings, _shape(settings)) as bench,
+        StepProbe(settings, _shape(settings)) as bench,
         pytest.raises(DeviceError, match="the GPU was taken away") as caught,
     ):
         bench.measure(Request(1))

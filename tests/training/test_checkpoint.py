@@ -18,7 +18,7 @@ from mlxts.training.step import make_optimizer
 from tests import devices
 
 SHAPE = Shape("mixing", 3, 12, 4, 4, 8, 1, 2, 12, 3)
-STATE = LoopState("run", 7, EarlyStopping(5).look(0.4, 3), 1.25, 96, 0, 3.5)
+STATE = LoopState("run", 7, EarlyStopping(5).update(0.4, 3), 1.25, 96, 0, 3.5)
 
 
 def _model(seed: int) -> PatchTST:
@@ -77,9 +77,34 @@ def test_what_was_restored_is_read_and_not_only_promised(tmp_path: Path) -> None
 
 
 def test_a_checkpoint_of_another_shape_is_refused_by_name(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, "best", PatchTST(replace(SHAPE, factor=4)), STATE)
-    with pytest.raises(CheckpointError, match=r"best does not fit this model: .*project"):
+    checkpoint.save(tmp_path, "best", PatchTST(replace(SHAPE, rank=4)), STATE)
+    with pytest.raises(CheckpointError, match=r"best does not fit this model: .*input_proj"):
         checkpoint.restore(tmp_path, "best", "run", _model(1))
+
+
+def test_a_checkpoint_of_version_0_1_is_read_under_todays_names(tmp_path: Path) -> None:
+    model, optimizer = _model(1), make_optimizer(TrainingConfig())
+    optimizer.init(model.trainable_parameters())
+    optimizer.update(model, model.trainable_parameters())
+    path = checkpoint.save(tmp_path, "last", model, STATE, optimizer)
+    old_names = {"ffn_up": "expand", "ffn_down": "contract", "input_proj": "project"}
+    state = json.loads((path / "state.json").read_text())
+    for file in path.glob("*.safetensors"):
+        arrays = {
+            ".".join(old_names.get(part, part) for part in name.split(".")): value
+            for name, value in mx.load(str(file)).items()
+        }
+        assert any("expand" in name for name in arrays)
+        transfer.evaluate(arrays)
+        checkpoint.write_arrays(file, arrays)
+        state["files"][file.name] = checkpoint._fingerprint(file)
+    (path / "state.json").write_text(json.dumps(state))
+    other, fresh = _model(2), make_optimizer(TrainingConfig())
+    checkpoint.restore(tmp_path, "last", "run", other, fresh)
+    assert _equal(model, other)
+    moments, restored = flat_arrays(optimizer.state), flat_arrays(fresh.state)
+    assert moments.keys() == restored.keys()
+    assert all(np.array_equal(np.array(moments[k]), np.array(restored[k])) for k in moments)
 
 
 def test_weights_that_could_not_be_computed_are_no_full_disk(tmp_path: Path) -> None:
@@ -137,7 +162,7 @@ def test_where_both_are_damaged_each_is_named(tmp_path: Path) -> None:
 
 
 def test_a_state_that_other_ranks_are_told_is_the_same() -> None:
-    assert LoopState.of(asdict(STATE)) == STATE
+    assert LoopState.from_dict(asdict(STATE)) == STATE
 
 
 def test_where_nothing_can_be_written_the_systems_reason_is_told(tmp_path: Path) -> None:

@@ -281,10 +281,10 @@ def test_a_batch_that_cannot_be_shared_out_is_refused() -> None:
 
 
 def test_a_single_process_agrees_with_itself() -> None:
-    assert ALONE.leads
-    assert ALONE.highest(3) == 3
-    assert ALONE.record_from_leader({"step": 2}) == {"step": 2}
-    ALONE.same("anything", "text")
+    assert ALONE.is_rank_zero
+    assert ALONE.max(3) == 3
+    assert ALONE.broadcast({"step": 2}) == {"step": 2}
+    ALONE.assert_same("anything", "text")
 
 
 class _Clock:
@@ -324,5 +324,5 @@ def test_the_watch_ends_a_process_only_without_progress() -> None:
 def test_a_gate_alone_says_what_it_said() -> None:
     stop = StopEvent(3, "pruned", "worse than the others")
     with StallWatch(60) as watch:
-        assert distributed.agreed(lambda step: stop, ALONE, watch)(3) is stop
-        assert distributed.agreed(lambda step: None, ALONE, watch)(3) is None
+        assert distributed.agreed_gate(lambda step: stop, ALONE, watch)(3) is stop
+        assert distributed.agreed_gate(lambda step: None, ALONE, watch)(3) is None

@@ -17,12 +17,12 @@ def test_it_stops_exactly_when_patience_looks_brought_nothing_better(losses, pat
 
 
 def test_a_loss_that_is_not_a_number_is_never_the_best() -> None:
-    state = EarlyStopping(2).look(float("nan"), 0)
+    state = EarlyStopping(2).update(float("nan"), 0)
     assert not state.improved
     assert state.look(1.0, 1).best == 1.0
 
 
 def test_an_improvement_below_the_margin_does_not_count() -> None:
-    state = EarlyStopping(5, min_delta=0.1).look(1.0, 0)
+    state = EarlyStopping(5, min_delta=0.1).update(1.0, 0)
     assert not state.look(0.95, 1).improved
     assert state.look(0.85, 1).improved

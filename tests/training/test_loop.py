@@ -16,7 +16,7 @@ from mlxts.config.experiment import ExperimentConfig
 from mlxts.console.plain import Plain
 from mlxts.errors import DeviceError, DivergedError
 from mlxts.model import parameter_budget
-from mlxts.model.baseline_networks import DLinear, Window
+from mlxts.model.baseline_networks import DLinear, WindowShape
 from mlxts.model.interfaces import Network
 from mlxts.model.patchtst import PatchTST, flat_arrays
 from mlxts.training import checkpoint
@@ -31,7 +31,7 @@ from mlxts.training.events import (
     ValidationEvent,
 )
 from mlxts.training.loop import Arrays, Outcome, fresh_state, train, validation_steps
-from mlxts.training.losses import Constant, mean_loss
+from mlxts.training.losses import BaseRateForecast, mean_loss
 from mlxts.training.sampler import Batches
 from mlxts.training.step import make_optimizer
 from tests import devices
@@ -171,7 +171,9 @@ def _arrays(**changes: Any) -> Arrays:
 def _linear() -> Network:
     """A network of so few operations that all of them are begun before the first one fails."""
     statistics = np.stack([np.zeros(worlds.FEATURES), np.ones(worlds.FEATURES)])
-    return DLinear(Window(worlds.CONTEXT, worlds.FEATURES), statistics, seed=0, bias=0.0, rate=0.0)
+    return DLinear(
+        WindowShape(worlds.CONTEXT, worlds.FEATURES), statistics, seed=0, bias=0.0, rate=0.0
+    )
 
 
 class _Late(list[Event]):
@@ -346,11 +348,11 @@ def test_targets_that_are_all_alike_are_no_divergence(tmp_path: Path, binary: bo
 
 def test_the_base_rate_forecast_is_the_best_that_says_one_number() -> None:
     targets = np.array([0, 0, 0, 1], dtype=np.float32)
-    base = Constant.of(targets, binary=True, huber_delta=1.0)
+    base = BaseRateForecast.fit(targets, binary=True, huber_delta=1.0)
     assert base.output == pytest.approx(math.log(1 / 3))
     assert base.loss == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
     assert base.loss_on(np.ones(2)) == pytest.approx(math.log(4))
-    base = Constant.of(targets, binary=False, huber_delta=0.5)
+    base = BaseRateForecast.fit(targets, binary=False, huber_delta=0.5)
     assert (base.output, base.loss_on(np.array([2.25]))) == (0.25, 0.5 * (2 - 0.25))
 
 

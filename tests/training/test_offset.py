@@ -15,8 +15,12 @@ from mlxts.errors import CheckpointError, ConfigError, DataError
 from mlxts.evaluation import predictions
 from mlxts.evaluation.reference import fit_baselines
 from mlxts.model import residual as columns
-from mlxts.training import offset, run, start
+from mlxts.model.initialisation import build_model
+from mlxts.training import offset, run
+from mlxts.training.distributed import ALONE
+from mlxts.training.losses import TargetScale
 from mlxts.training.offset import Offset
+from mlxts.training.plan import Plan, make_plan
 from tests import homes
 from tests.evaluation import worlds
 
@@ -26,11 +30,11 @@ def home(tmp_path, monkeypatch):
     return homes.simulated(tmp_path, monkeypatch)
 
 
-def plan(home, **changes) -> run.Plan:
-    return run.plan(load_config(home / "small.yaml", {"model.offset": "har"} | changes))
+def plan(home, **changes) -> Plan:
+    return make_plan(load_config(home / "small.yaml", {"model.offset": "har"} | changes))
 
 
-def execute(plan: run.Plan, **options) -> dict:
+def execute(plan: Plan, **options) -> dict:
     return experiment.execute(plan, emit=lambda event: None, **options)
 
 
@@ -38,9 +42,9 @@ def test_before_its_first_step_it_says_what_har_says(home):
     untrained = plan(home)
     data = untrained.dataset
     har = BASELINES["har"].fit(data)(data.samples["validation"])
-    beneath = offset.fitted(home, "har", data, run.ALONE)
-    model = start.model(untrained.config, untrained.shape, data)
-    trained = run.Trained(untrained, model, start.target_scale(data), offset=beneath)
+    baseline = offset.load_or_fit(home, "har", data, ALONE)
+    model = build_model(untrained.config, untrained.shape, data)
+    trained = run.Trained(untrained, model, TargetScale.fit(data), offset=baseline)
     # An output layer that starts near zero, on a bias of zero.
     assert np.abs(trained.outputs("validation") - har).max() < 0.6
     assert np.corrcoef(trained.outputs("validation"), har)[0, 1] > 0.9
@@ -63,8 +67,8 @@ def test_a_finished_run_is_loaded_and_forecasts_on_the_same_offset(home, task):
     stored = json.loads((planned.folder / offset.FILE_NAME).read_text())
     data = planned.dataset
     assert set(stored) == {data.score_on}
-    assert Offset.of(stored)(data) == pytest.approx(
-        Offset.of(offset.fit(data, "har").record())(data)
+    assert Offset.from_dict(stored)(data) == pytest.approx(
+        Offset.from_dict(offset.fit(data, "har").to_dict())(data)
     )
 
 
@@ -95,7 +99,7 @@ def test_an_offset_names_another_run_and_no_offset_names_the_old_one(home):
 def test_every_bar_stands_on_the_offset_of_its_day(home):
     data = plan(home, timescale="weekly").dataset
     days = np.arange(data.daily.height, dtype=np.float64)
-    beside = columns.beside(data, days)
+    beside = columns.append_offset(data, days)
     assert (beside[:, :-1] == data.features).all()
     for samples in data.samples.values():
         assert (beside[samples.rows, -1] == samples.daily_rows).all()
@@ -120,8 +124,8 @@ def test_each_asset_stands_on_its_own_regression_whatever_it_is_pooled_with(pool
 
 def test_what_an_older_run_wrote_down_goes_on_under_every_asset(pooled, tmp_path):
     older = scale.fit(pooled, "har")
-    (tmp_path / offset.FILE_NAME).write_text(json.dumps(older.record()))
-    read = offset.known(tmp_path, "har")
+    (tmp_path / offset.FILE_NAME).write_text(json.dumps(older.to_dict()))
+    read = offset.load(tmp_path, "har")
     assert read is not None
     np.testing.assert_allclose(read(pooled), older(pooled.daily), atol=1e-12)
 

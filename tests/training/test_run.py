@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlxts import files, locks
+from mlxts import files, locks, run_files
 from mlxts.config.loading import load_config
 from mlxts.errors import (
     BusyError,
@@ -24,6 +24,7 @@ from mlxts.errors import (
 from mlxts.platform import device
 from mlxts.training import batch_size, log, run
 from mlxts.training.events import Event, StopEvent
+from mlxts.training.plan import Plan, make_plan
 from tests import homes
 
 # Another number of threads may sum in another order: children count as this process does.
@@ -36,11 +37,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return homes.simulated(tmp_path, monkeypatch)
 
 
-def _plan(home: Path, **overrides) -> run.Plan:
-    return run.plan(load_config(home / "small.yaml", overrides))
+def _plan(home: Path, **overrides) -> Plan:
+    return make_plan(load_config(home / "small.yaml", overrides))
 
 
-def _train(plan: run.Plan, *, stop_at: int | None = None, resume: bool = False) -> run.Trained:
+def _train(plan: Plan, *, stop_at: int | None = None, resume: bool = False) -> run.Trained:
     def gate(step: int) -> StopEvent | None:
         return StopEvent(step, "interrupted", "asked") if step == stop_at else None
 
@@ -81,10 +82,10 @@ def test_batch_statistics_over_another_micro_batch_are_another_run(
 
 def test_planning_a_run_makes_no_folder(home: Path) -> None:
     plan = _plan(home)
-    record = plan.record()
+    record = plan.to_dict()
     assert record["n_total"] == record["n_body"] + record["n_embed"] + record["n_head"]
     assert not files.runs_folder().exists()
-    assert run.time_steps(plan, count=1) > 0
+    assert plan.time_steps(count=1) > 0
     assert not files.runs_folder().exists()
 
 
@@ -217,6 +218,16 @@ def test_weights_that_are_gone_are_an_error(home: Path) -> None:
         run.load(trained.plan.folder)
 
 
+def test_the_shape_of_a_run_of_version_0_1_is_read(home: Path) -> None:
+    trained = _train(_plan(home), stop_at=1)
+    path = trained.plan.folder / "run.json"
+    metadata = json.loads(path.read_text())
+    for now, before in {"d_model": "width", "ffn_dim": "hidden", "rank": "factor"}.items():
+        metadata["shape"][before] = metadata["shape"].pop(now)
+    path.write_text(json.dumps(metadata))
+    assert run.shape_of(trained.plan.folder) == trained.plan.shape
+
+
 def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no readable run\.json"):
         run.load(tmp_path)
@@ -268,12 +279,12 @@ def test_weights_that_were_not_scored_are_not_loaded_in_the_place_of_damaged_one
     assert len(run.load(plan.folder).outputs("validation"))
 
 
-def _watched(plan: run.Plan, source: str, stop_at: int, *, resume: bool = True) -> dict:
+def _watched(plan: Plan, source: str, stop_at: int, *, resume: bool = True) -> dict:
     def gate(step: int) -> StopEvent | None:
         return StopEvent(step, "interrupted", "asked") if step == stop_at else None
 
     run.train(plan, emit=lambda event: None, gate=gate, resume=resume, sensor={"source": source})
-    return run.record(plan.folder)
+    return run_files.metadata(plan.folder)
 
 
 def test_another_sensor_than_at_the_beginning_is_in_the_runs_record(home: Path) -> None:

@@ -155,14 +155,14 @@ def _peak(shape: Shape, training: TrainingConfig, batch_size: int, micro: int) -
 
 
 def test_memory_does_not_grow_with_the_number_of_micro_batches() -> None:
-    shape = replace(SHAPE, channels="independent", width=64, hidden=256, dropout=0.5)
+    shape = replace(SHAPE, channels="independent", d_model=64, ffn_dim=256, dropout=0.5)
     few, many = (_peak(shape, TrainingConfig(), 8 * parts, 8) for parts in (3, 24))
     assert many < 2 * few  # unrolled it would be eight times as much
 
 
 def _learns(precision: Precision) -> tuple[np.ndarray, Arrays, Arrays]:
     """Losses, weights and optimizer state over 50 updates on something that can be learned."""
-    shape = replace(SHAPE, width=16, heads=2, hidden=32, dropout=0.1)
+    shape = replace(SHAPE, d_model=16, heads=2, ffn_dim=32, dropout=0.1)
     training = TrainingConfig(learning_rate=3e-3, precision=precision)
     weights, state, seen = _trained(shape, 50, 64, training, 160, 64)
     return np.array(seen)[:, 0], weights, state
@@ -183,7 +183,7 @@ def test_bfloat16_keeps_updates_that_are_smaller_than_its_own_resolution() -> No
     training = TrainingConfig(learning_rate=1e-6, weight_decay=0.0, precision="bfloat16")
     before = flat_arrays(PatchTST(SHAPE, seed=0).parameters())
     after, _ = _after(1, 32, training)
-    for name in ("encoder.layers.0.expand.weight", "embed.weight", "head.weight"):
+    for name in ("encoder.layers.0.ffn_up.weight", "embed.weight", "head.weight"):
         moved = np.abs(after[name] - np.array(before[name]))
         assert (moved > 0).mean() > 0.9, name
         assert moved.max() < 2e-6, name
@@ -204,7 +204,7 @@ def test_gradient_checkpointing_changes_no_gradient(channels) -> None:
 
 
 def test_gradient_checkpointing_needs_less_memory() -> None:
-    shape = replace(SHAPE, channels="independent", width=32, depth=8, hidden=128, dropout=0.5)
+    shape = replace(SHAPE, channels="independent", d_model=32, depth=8, ffn_dim=128, dropout=0.5)
     kept, recomputed = (
         _peak(shape, TrainingConfig(gradient_checkpointing=on), 64, 64) for on in (False, True)
     )

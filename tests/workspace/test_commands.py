@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxts.cli.docs import command_tree
+from mlxts.cli.app import command_tree
 from mlxts.workspace import commands
 
 TREE = command_tree()

@@ -13,7 +13,7 @@ import yaml
 
 import mlxts
 from mlxts import protocol
-from mlxts.cli.docs import command_tree
+from mlxts.cli.app import command_tree
 from mlxts.errors import WorkspaceError
 from mlxts.workspace import documents, generated, markdown, project, tables
 from tests.workspace import projects

@@ -1,7 +1,14 @@
 """docs/extending.md: every example is run, and does what its kind promises."""
 
 import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +16,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts.data import checks, store
-from mlxts.data.sources.base import BAR_SCHEMA
+from mlxts import code_version
+from mlxts.code_version import RUN
 from mlxts.dataset import labels
-from mlxts.errors import SourceError
 from mlxts.features import causality, engine
 from mlxts.search import sweep_config
+from mlxts.simulation.source import SimulatedSource
 from mlxts.thermal.sensors.base import Sample, Sensor, Unavailable
 from mlxts.workspace import markdown
 from tests.evaluation import worlds
 from tests.features import bars
 
+BARS = ("open", "high", "low", "close", "volume")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "extending.md"
 BLOCKS = markdown.parse(DOCUMENT.read_text(encoding="utf-8")).blocks
 
@@ -56,29 +64,42 @@ def test_the_family_is_causal_free_of_scale_and_null_in_its_warmup_alone() -> No
     )
 
 
-def test_the_source_delivers_bars_that_can_be_stored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_source_is_fetched_and_trained_on_once_its_file_and_line_are_there(
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
-    table = bars.path(50, seed=1, flat=0.0).select(
-        "symbol", "date", "open", "high", "low", "close", "volume"
+    """By the very route of the document, on a copy of the package."""
+    package, home = tmp_path / "mlxts", tmp_path / "home"
+    shutil.copytree(code_version.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    file, line = (b.text for b in BLOCKS if b.language in ("python", "text") and "sqlite" in b.text)
+    (package / "data" / "sources" / "sqlite.py").write_text(file)
+    registry = package / "data" / "sources" / "registry.py"
+    text = registry.read_text()
+    assert text.count("    }\n)  # fmt: skip") == 1
+    registry.write_text(text.replace("    }\n)  # fmt: skip", f"{line}    }}\n)  # fmt: skip"))
+    home.mkdir()
+    with closing(sqlite3.connect(home / "prices.db")) as database, database:
+        market = SimulatedSource("gbm", first=date(2019, 1, 1), last=date(2024, 12, 31))
+        rows = market.fetch("SPY").frame.select("date", *BARS).rows()
+        database.execute("CREATE TABLE bars (symbol, date, open, high, low, close, volume)")
+        database.executemany(
+            "INSERT INTO bars VALUES ('SPY', ?, ?, ?, ?, ?, ?)", [(str(d), *x) for d, *x in rows]
+        )
+    answers = "--source sqlite --symbols SPY --task threshold_1pct --budget 0.02M --no-train"
+    smallest = "--set training.max_epochs=1"
+    run = (
+        "import shlex; from mlxts.cli.app import app\n"
+        f"app(shlex.split({f'quickstart {answers} -o own.yaml'!r}), standalone_mode=False)\n"
+        f"app(shlex.split({f'train own.yaml {smallest}'!r}), standalone_mode=False)"
     )
-    source = _defined("TableSource")["TableSource"](
-        table.sample(fraction=1.0, shuffle=True, seed=0)
-    )
-    fetched = source.fetch("AAA")
-    assert dict(fetched.frame.schema) == dict(BAR_SCHEMA)
-    # The dates of that path know no holidays, which is a warning.
-    assert {found.severity for found in checks.check(fetched.frame)} <= {"warning"}
-    assert fetched.frame["close"].equals(table["close"])
-    first, last = table["date"][10], table["date"][20]
-    assert source.fetch("AAA", first, last).frame["date"].equals(table["date"][10:21])
-    with pytest.raises(SourceError, match="holds no SPY"):
-        source.fetch("SPY")
-    stored = store.register_raw(
-        fetched.frame, source=source.name, symbol="AAA", parameters=fetched.parameters
-    )
-    assert store.load(stored).equals(fetched.frame)
+    done = subprocess.run(
+        [sys.executable, "-c", run], cwd=home, capture_output=True, text=True, check=False,
+        env={**os.environ, "MLXTS_HOME": str(home), "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(list(home.glob("data/raw/sqlite/SPY/*.parquet"))) == 1
+    assert "source: sqlite" in (home / "own.yaml").read_text()
+    assert len(list(home.glob("outputs/runs/*/summary.json"))) == 1
+    assert code_version.of(RUN, package) == code_version.of(RUN)
 
 
 def test_the_sensor_reads_degrees_and_never_raises(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Opens, highs and lows of the older years are unreliable (a low above the close, 
 file has rows on holidays; neither matters for a closing level that is joined as of its date.
 """
 
+from collections.abc import Callable
 from datetime import date
 
 import polars as pl
@@ -22,14 +23,21 @@ class CboeVixSource:
     """One file with the one series VIX.
 
     Args:
-        web: how requests are made.
+        web: how requests are made; None: with the defaults.
+        tell: is given a sentence before each wait.
         address: of the file; None: ADDRESS.
     """
 
     name = "cboe_vix"
 
-    def __init__(self, web: Web | None = None, *, address: str | None = None) -> None:
-        self._web = web or Web()
+    def __init__(
+        self,
+        web: Web | None = None,
+        *,
+        address: str | None = None,
+        tell: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._web = web or Web(tell=tell)
         self._address = address or ADDRESS
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:

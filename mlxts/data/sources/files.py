@@ -7,8 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from mlxts import files
-from mlxts.data import parquet
-from mlxts.data.sources import column_aliases, csv_table, number_text
+from mlxts.data.sources import column_aliases, csv_table, number_text, parquet
 from mlxts.data.sources.base import Fetched, as_bars, asked_range, within, without_gaps
 from mlxts.data.sources.number_text import Mark
 from mlxts.errors import SourceError

@@ -3,6 +3,7 @@
 Only the latest vintage is there: revised figures carry what was known later.
 """
 
+from collections.abc import Callable
 from datetime import date
 from urllib.parse import urlencode
 
@@ -20,14 +21,21 @@ class FredSource:
     """One series at a time, by FRED's own id.
 
     Args:
-        web: how requests are made.
+        web: how requests are made; None: with the defaults.
+        tell: is given a sentence before each wait.
         address: of the CSV, without the query; None: ADDRESS.
     """
 
     name = "fred"
 
-    def __init__(self, web: Web | None = None, *, address: str | None = None) -> None:
-        self._web = web or Web()
+    def __init__(
+        self,
+        web: Web | None = None,
+        *,
+        address: str | None = None,
+        tell: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._web = web or Web(tell=tell)
         self._address = address or ADDRESS
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:

@@ -4,6 +4,7 @@ An Excel workbook, replaced about once a week, whose last day is then some days 
 """
 
 import io
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 from zipfile import BadZipFile
@@ -24,14 +25,21 @@ class SFFedSource:
     """One workbook with the one series SFFED_NEWS_SENTIMENT.
 
     Args:
-        web: how requests are made.
+        web: how requests are made; None: with the defaults.
+        tell: is given a sentence before each wait.
         address: of the workbook; None: ADDRESS.
     """
 
     name = "sffed"
 
-    def __init__(self, web: Web | None = None, *, address: str | None = None) -> None:
-        self._web = web or Web()
+    def __init__(
+        self,
+        web: Web | None = None,
+        *,
+        address: str | None = None,
+        tell: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._web = web or Web(tell=tell)
         self._address = address or ADDRESS
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:

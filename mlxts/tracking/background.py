@@ -1,8 +1,8 @@
-"""A tracker that can neither end a run nor hold it up.
+"""A tracker that can neither end a run nor delay it.
 
-It works on a thread of its own. What it raises is told once and then it is left alone; when it
-does not answer in time it is left alone too. What is missing afterwards, `mlxts track export`
-brings from the run's own record.
+It works on a thread of its own. After its first error, or where it does not answer in time, there
+is one notice and no further call. What is missing then, `mlxts track export` brings from the run's
+own log.
 """
 
 import threading
@@ -15,60 +15,62 @@ from typing import Any
 from mlxts.tracking.base import Tracker
 from mlxts.training.events import Event
 
-BEGIN_SECONDS = 60.0  # to import a library and open a run; before the first step
-END_SECONDS = 120.0  # to write what is still waiting, after the last one
+START_SECONDS = 60.0  # to import a library and open a run; before the first step
+FINISH_SECONDS = 120.0  # to write what is still waiting, after the last one
 
 Work = Callable[[], None]
 
 
-class Safe:
-    """Passes a run on to one tracker. Each call returns what has to be said, mostly nothing."""
+class BackgroundTracker:
+    """Passes a run on to one tracker. Each call returns notices for the log, mostly none."""
 
     def __init__(
         self,
         name: str,
         make: Callable[[], Tracker],
         *,
-        begin_seconds: float = BEGIN_SECONDS,
-        end_seconds: float = END_SECONDS,
+        start_seconds: float = START_SECONDS,
+        finish_seconds: float = FINISH_SECONDS,
     ) -> None:
         """
         Args:
             name: of the tracker, for messages.
             make: makes it, on its own thread; the library is imported there.
-            begin_seconds, end_seconds: how long `begin` and `end` wait for it.
+            start_seconds, finish_seconds: how long `start` and `finish` wait for it.
         """
         self._name, self._make = name, make
-        self._begin_seconds, self._end_seconds = begin_seconds, end_seconds
+        self._start_seconds, self._finish_seconds = start_seconds, finish_seconds
         self._work: SimpleQueue[tuple[Work, threading.Event] | None] = SimpleQueue()
         self._tracker: Tracker | None = None
         self._error: Exception | None = None
-        self._gave_up = self._said = False
+        self._gave_up = self._notified = False
         # A daemon: a library that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._serve, name=f"tracking-{name}", daemon=True)
 
-    def begin(self, record: dict[str, Any], config: dict[str, Any]) -> list[str]:
+    def start(self, metadata: dict[str, Any], config: dict[str, Any]) -> list[str]:
         self._thread.start()
 
-        def opened() -> None:
+        def open_tracker() -> None:
             self._tracker = self._make()
-            self._tracker.begin(record, config)
+            self._tracker.start(metadata, config)
 
-        return self._wait_for(opened, self._begin_seconds)
+        return self._wait_for(open_tracker, self._start_seconds)
 
-    def tell(self, event: Event, at: float | None = None) -> list[str]:
+    def log(self, event: Event, at: float | None = None) -> list[str]:
         """Never waits. `at`: seconds since 1970; None: now."""
         if self._usable():
             moment = time.time() if at is None else at
-            self._work.put((lambda: self._open().tell(event, moment), threading.Event()))
-        return self._news()
+            self._work.put((lambda: self._open().log(event, moment), threading.Event()))
+        return self._notices()
 
-    def end(self, summary: dict[str, Any], artifacts: list[Path]) -> list[str]:
-        said = []
+    def finish(self, summary: dict[str, Any], artifacts: list[Path]) -> list[str]:
+        notices = []
         if self._usable():
-            said = self._wait_for(lambda: self._open().end(summary, artifacts), self._end_seconds)
+            notices = self._wait_for(
+                lambda: self._open().finish(summary, artifacts), self._finish_seconds
+            )
         self._work.put(None)
-        return said or self._news()
+        return notices or self._notices()
 
     def _wait_for(self, work: Work, seconds: float) -> list[str]:
         done = threading.Event()
@@ -76,7 +78,7 @@ class Safe:
         if not done.wait(seconds) and self._error is None:
             self._gave_up = True
             self._error = TimeoutError(f"no answer within {seconds:g} s")
-        return self._news()
+        return self._notices()
 
     def _usable(self) -> bool:
         return self._error is None
@@ -85,14 +87,14 @@ class Safe:
         assert self._tracker is not None
         return self._tracker
 
-    def _news(self) -> list[str]:
+    def _notices(self) -> list[str]:
         """The one notice about an error; empty before and after it."""
-        if self._error is None or self._said:
+        if self._error is None or self._notified:
             return []
-        self._said = True
+        self._notified = True
         what = " ".join(str(self._error).split()) or type(self._error).__name__
         return [
-            f"{self._name} no longer follows this run: {what[:300]}; the run goes on, and "
+            f"{self._name} stopped tracking this run: {what[:300]}; training continues, and "
             f"`mlxts track export RUN --to {self._name}` brings it there afterwards"
         ]
 

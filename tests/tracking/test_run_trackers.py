@@ -11,11 +11,12 @@ import pytest
 from mlxts import experiment
 from mlxts.config.loading import load_config
 from mlxts.errors import RunError, TrackingError
-from mlxts.tracking import export, follow, replay, trackers
-from mlxts.tracking.follow import Followers
-from mlxts.tracking.safe import Safe
-from mlxts.training import log, run
+from mlxts.tracking import export, replay, trackers
+from mlxts.tracking.background import BackgroundTracker
+from mlxts.tracking.run_trackers import RunTrackers
+from mlxts.training import log
 from mlxts.training.events import Event, NoticeEvent, StepEvent, StopEvent, ThermalEvent
+from mlxts.training.plan import Plan, make_plan
 from tests import homes
 from tests.tracking import stories
 
@@ -41,14 +42,14 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
 
 
 def _replace(monkeypatch: pytest.MonkeyPatch, make: Any) -> None:
-    def followers(configuration: Any, folder: Path, say: Any) -> Followers:
-        return Followers(configuration, folder, say, make=lambda name, project: make())
+    def followers(configuration: Any, folder: Path, say: Any) -> RunTrackers:
+        return RunTrackers(configuration, folder, say, make=lambda name, project: make())
 
-    monkeypatch.setattr(experiment, "Followers", followers)
+    monkeypatch.setattr(experiment, "RunTrackers", followers)
 
 
-def _plan(seed: int) -> run.Plan:
-    return run.plan(load_config(Path("small.yaml"), {"seed": seed, "tracking.to": ["mlflow"]}))
+def _plan(seed: int) -> Plan:
+    return make_plan(load_config(Path("small.yaml"), {"seed": seed, "tracking.to": ["mlflow"]}))
 
 
 def test_naming_a_tracker_makes_it_no_other_run() -> None:
@@ -76,7 +77,7 @@ def _steps(folder: Path) -> list[dict[str, Any]]:
 def _files(folder: Path) -> list[str]:
     from mlxts.tracking import base
 
-    return [path.name for path in base.files(folder)]
+    return [path.name for path in base.artifacts(folder)]
 
 
 def test_a_run_that_goes_on_is_told_from_its_beginning(runs: dict[str, dict[str, Any]]) -> None:
@@ -105,23 +106,23 @@ class Raising(stories.Recording):
         super().__init__({})
         self._where = where
 
-    def begin(self, record: dict[str, Any], config: dict[str, Any]) -> None:
-        super().begin(record, config)
-        self._fail("begin")
+    def start(self, metadata: dict[str, Any], config: dict[str, Any]) -> None:
+        super().start(metadata, config)
+        self._fail("start")
 
-    def tell(self, event: Event, time: float) -> None:
+    def log(self, event: Event, time: float) -> None:
         if event.step == 3:
-            self._fail("tell")
+            self._fail("log")
 
-    def end(self, summary: dict[str, Any], artifacts: list[Path]) -> None:
-        self._fail("end")
+    def finish(self, summary: dict[str, Any], artifacts: list[Path]) -> None:
+        self._fail("finish")
 
     def _fail(self, here: str) -> None:
         if here == self._where:
             raise ZeroDivisionError(f"broken\nin {here}")
 
 
-@pytest.mark.parametrize(("where", "seed"), [("begin", 23), ("tell", 24), ("end", 25)])
+@pytest.mark.parametrize(("where", "seed"), [("start", 23), ("log", 24), ("finish", 25)])
 def test_a_tracker_that_fails_is_told_once_and_the_run_is_whole(
     where: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,10 +133,10 @@ def test_a_tracker_that_fails_is_told_once_and_the_run_is_whole(
     assert json.loads((plan.folder / "summary.json").read_text())["steps"] == summary["steps"]
     assert len(_steps(plan.folder)) == plan.total_steps
     (notice,) = [event.message for event in seen if isinstance(event, NoticeEvent)]
-    assert "mlflow no longer follows this run: broken in" in notice
+    assert "mlflow stopped tracking this run: broken in" in notice
     assert "mlxts track export" in notice
     recorded = [row for row in log.read(plan.folder / log.EVENTS) if row["event"] == "notice"]
-    assert len(recorded) == (0 if where == "end" else 1)  # the record is closed by then
+    assert len(recorded) == (0 if where == "finish" else 1)  # the record is closed by then
 
 
 def test_a_library_that_is_not_there_is_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,19 +155,19 @@ class Hanging(stories.Recording):
         super().__init__({})
         self._released = released
 
-    def tell(self, event: Event, time: float) -> None:
+    def log(self, event: Event, time: float) -> None:
         self._released.wait(60)
 
 
 def test_a_tracker_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
     released = threading.Event()
     try:
-        safe = Safe("slow", lambda: Hanging(released), end_seconds=0.2)
-        assert safe.begin(stories.RECORD, stories.CONFIG) == []
+        safe = BackgroundTracker("slow", lambda: Hanging(released), finish_seconds=0.2)
+        assert safe.start(stories.RECORD, stories.CONFIG) == []
         began = time.monotonic()
         for event, at in stories.events():
-            assert safe.tell(event, at) == []
-        (said,) = safe.end(stories.SUMMARY, [])
+            assert safe.log(event, at) == []
+        (said,) = safe.finish(stories.SUMMARY, [])
         assert time.monotonic() - began < 30  # far from the minute for which it hangs
         assert "no answer within 0.2 s" in said
     finally:
@@ -192,14 +193,14 @@ def _is_passing(event: Event) -> bool:
 def test_the_record_of_a_run_is_the_events_that_made_it(runs: dict[str, dict[str, Any]]) -> None:
     plan, seen = _plan(28), []
     experiment.execute(plan, emit=seen.append)
-    from mlxts.tracking.base import numbers
+    from mlxts.tracking.base import metrics
 
-    told = [(event.kind, event.step) for event, _ in replay.told(plan.folder)]
+    told = [(event.kind, event.step) for event, _ in replay.events(plan.folder)]
     # What the guard says before the record is open is for the console alone.
     begun = [event.kind for event in seen].index("start")
     kept = [(event.kind, event.step) for event in seen[begun:] if not _is_passing(event)]
     assert sorted(told) == sorted(kept)
-    losses = [numbers(e)["train/loss"] for e, _ in replay.told(plan.folder) if e.kind == "step"]
+    losses = [metrics(e)["train/loss"] for e, _ in replay.events(plan.folder) if e.kind == "step"]
     assert losses == [e.loss for e in seen if isinstance(e, StepEvent)]
 
 
@@ -220,14 +221,14 @@ def test_an_export_that_is_refused_is_one_line(runs: dict[str, dict[str, Any]]) 
     plan = _plan(29)
     if not (plan.folder / "summary.json").exists():
         experiment.execute(plan, emit=lambda event: None)
-    with pytest.raises(TrackingError, match="could not be exported: broken in begin"):
-        export.export(plan.folder, Raising("begin"))
+    with pytest.raises(TrackingError, match="could not be exported: broken in start"):
+        export.export(plan.folder, Raising("start"))
 
 
 def test_following_is_off_unless_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said: list[NoticeEvent] = []
     plain = load_config(Path("small.yaml"))
-    with follow.Followers(plain, tmp_path, said.append) as followers:
+    with RunTrackers(plain, tmp_path, said.append) as followers:
         followers(stories.events()[0][0])
     assert said == []
     assert not (tmp_path / "tracking").exists()

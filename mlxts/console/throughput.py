@@ -1,4 +1,4 @@
-"""How fast a run goes and how long it may still take."""
+"""Throughput of a run and its estimated time of arrival."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ WEIGHT = 0.1  # of the newest step in the moving average
 SKIP = 10  # first steps, which compile and warm caches
 
 
-class Pace:
+class Throughput:
     """Moving average of step time, without the first steps and without pauses.
 
     The time left also counts what lies between steps (validation, checkpoints): the steps' own
@@ -46,15 +46,15 @@ class Pace:
             self._since, self._step_seconds, self._rate = self._clock(), seconds, rate
             return
         self._stepping += seconds
-        self._step_seconds = _mix(self._step_seconds, seconds)
-        self._rate = _mix(self._rate, rate)
+        self._step_seconds = _moving_average(self._step_seconds, seconds)
+        self._rate = _moving_average(self._rate, rate)
 
     def pause(self, seconds: float) -> None:
         """Leave a pause that has just ended out of what follows."""
         if self._since is not None:
             self._paused += seconds
 
-    def left(self, steps: int) -> float | None:
+    def eta(self, steps: int) -> float | None:
         """Seconds that `steps` more will take; None while too few have been seen."""
         if self._since is None or self._step_seconds is None:
             return None
@@ -63,7 +63,7 @@ class Pace:
         return steps * self._step_seconds * between
 
 
-def _mix(average: float | None, newest: float | None) -> float | None:
+def _moving_average(average: float | None, newest: float | None) -> float | None:
     if average is None or newest is None:
         return newest if average is None else average
     return (1 - WEIGHT) * average + WEIGHT * newest
