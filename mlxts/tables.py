@@ -147,7 +147,8 @@ class Table:
         )
         fits = needed + 3 * len(groups) + 1 <= width
         for group, figure in zip(groups, figures, strict=True):
-            right = all(column.numeric(self.rows) for column in group)
+            known = [c for c in group if any(row.get(c.key) is not None for row in self.rows)]
+            right = bool(known) and all(column.numeric(self.rows) for column in known)
             table.add_column(
                 escape("\n".join(column.heading for column in group)),
                 justify="right" if right else "left",

@@ -74,14 +74,14 @@ def verdicts(judged: Judged, axis: str) -> Table:
     return Table(
         f"Verdicts along {axis}",
         (
-            (Column("name", "cell"), "mode"),
-            (Column("said", "verdict"), Column("reason", "why")),
+            (Column("name", "cell"), "mode", Column("said", "verdict")),
             (
                 Column("gain", "gain per decade", difference, ("interval_low", "interval_high")),
                 "unit",
             ),
             (Column("margin", form=loss), "p", "q"),
             ("sizes", "seeds", "dates", Column("extrapolation", "foresight", "+.2f")),
+            Column("reason", "why"),
         ),
         rows,
         note=(
