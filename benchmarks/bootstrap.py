@@ -11,7 +11,8 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.harness import Benchmark, Row, main
-from mlxts.evaluation import block_bootstrap, metrics
+from mlxts.evaluation import metrics
+from mlxts.evaluation.block_bootstrap import DRAWS, BlockBootstrap
 from mlxts.evaluation.metrics import Forecast
 
 DATES, MODELS = 500, 20
@@ -30,9 +31,7 @@ def case(rate: float, draws: int, models: int) -> Row:
     """Seconds for draws and metric, and what the plain way would take."""
     said = forecasts(rate, models)
     began = time.perf_counter()
-    weights = block_bootstrap.date_weights(
-        np.arange(DATES), block_bootstrap.block_length(1), draws=draws
-    )
+    weights = BlockBootstrap(np.arange(DATES), 1).weights(draws)[:, 1:]
     drawn = time.perf_counter()
     figures = [metrics.auc(forecast, weights) for forecast in said]
     done = time.perf_counter()
@@ -56,7 +55,7 @@ def case(rate: float, draws: int, models: int) -> Row:
 
 
 def measure(quick: bool) -> list[Row]:
-    draws, models = (200, 2) if quick else (block_bootstrap.DRAWS, MODELS)
+    draws, models = (200, 2) if quick else (DRAWS, MODELS)
     case(RATES[0], 50, 1)  # the first call of a library loads it
     return [case(rate, draws, models) for rate in RATES]
 

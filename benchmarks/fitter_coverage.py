@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.harness import Benchmark, Picture, Row, main
-from mlxts.evaluation import block_bootstrap
+from mlxts.evaluation.block_bootstrap import percentile_interval
 from mlxts.scaling import synthetic, verdict
 from mlxts.scaling.laws import FAMILIES
 
@@ -98,7 +98,7 @@ def coverage(
             law = selection.fits[given[0]]
             for index, parameter in enumerate(law.family.parameters):
                 if parameter.exponent:
-                    low, high = block_bootstrap.interval(law.searched[1:, index])
+                    low, high = percentile_interval(law.searched[1:, index])
                     inside = low <= given[1][index] <= high
                     exponents.setdefault(parameter.name, []).append(inside)
     name = given[0] if not isinstance(given, np.ndarray) else None

@@ -8,7 +8,7 @@ interval holds the truth:
 
 - single days: days are drawn one by one, as if they were independent;
 - blocks: percentiles of the block bootstrap;
-- ours: the percentiles that `block_bootstrap.expanded` asks for, which stand beside every score.
+- ours: the percentiles that `BlockBootstrap.level` asks for, which stand beside every score.
 
 There are two truths, and both are asked for in every row. Days of one window differ less from each
 other than days of decades do, so that a forecast of volatility ranks them less well: the mean AUC
@@ -31,8 +31,10 @@ from scipy.signal import lfilter
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.harness import Benchmark, Picture, Row, main
-from mlxts.evaluation import block_bootstrap, metrics
+from mlxts.evaluation import metrics
+from mlxts.evaluation.block_bootstrap import LEVEL, BlockBootstrap, percentile_interval
 from mlxts.evaluation.metrics import Forecast
+from mlxts.protocol import MIN_BLOCK_DAYS
 
 WINDOWS, DRAWS = 600, 600
 HISTORY = 2_000_000  # days of the history that says the truth
@@ -127,16 +129,16 @@ def coverage(case: Case, windows: int, *, draws: int = DRAWS, seed: int = 0) -> 
         for k in (1, 3)
     )
     gain = float(np.mean(_losses(other, history) - _losses(one, history)))
-    block, dates = block_bootstrap.block_length(case.horizon), np.arange(case.days)
+    dates = np.arange(case.days)
+    bootstrap, apart = BlockBootstrap(dates, case.horizon), BlockBootstrap(dates, 1, MIN_BLOCK_DAYS)
     weights = {
-        "single": block_bootstrap.date_weights(dates, 1, draws=draws),
-        "blocks": block_bootstrap.date_weights(dates, block, draws=draws),
+        "single": apart.weights(draws)[:, 1:],  # blocks of one date
+        "blocks": bootstrap.weights(draws)[:, 1:],
     }
-    level = block_bootstrap.expanded(case.days, block, block_bootstrap.overlap(case.horizon))
     kinds = {
-        "single": ("single", block_bootstrap.LEVEL),
-        "blocks": ("blocks", block_bootstrap.LEVEL),
-        "ours": ("blocks", level),
+        "single": ("single", LEVEL),
+        "blocks": ("blocks", LEVEL),
+        "ours": ("blocks", bootstrap.level),
     }
     ends: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
     found, differences = [], []
@@ -148,11 +150,11 @@ def coverage(case: Case, windows: int, *, draws: int = DRAWS, seed: int = 0) -> 
         found.append(float(metrics.auc(forecast, np.ones((case.days, 1)))[0]))
         drawn = {name: metrics.auc(forecast, counts) for name, counts in weights.items()}
         for kind, (name, at) in kinds.items():
-            ends[kind].append(block_bootstrap.interval(drawn[name], at))
+            ends[kind].append(percentile_interval(drawn[name], at))
         gains = metrics.mean(
             _losses(other, drawn_days) - _losses(one, drawn_days), weights["blocks"]
         )
-        differences.append(block_bootstrap.interval(gains, level))
+        differences.append(percentile_interval(gains, bootstrap.level))
     mean = float(np.mean(found))
     return {
         "case": case.title,

@@ -25,6 +25,7 @@ from mlxts import files
 from mlxts.cli.output import note
 from mlxts.config.loading import build_config
 from mlxts.data import store
+from mlxts.runs.folder import RunFolder
 from mlxts.simulation.source import SimulatedSource
 from mlxts.training import log
 
@@ -108,7 +109,7 @@ def compare(home: Path, undisturbed: Path) -> dict[str, bool]:
         return (folder / name).read_bytes() == (undisturbed / name).read_bytes()
 
     def record(run: Path) -> list[tuple[int, str, float]]:
-        return [(row["step"], row["split"], row["loss"]) for row in log.read(run / log.METRICS)]
+        return [(row["step"], row["split"], row["loss"]) for row in RunFolder(run).metrics()]
 
     def scores(run: Path) -> object:
         return json.loads((run / "summary.json").read_text(encoding="utf-8"))["scores"]
@@ -197,7 +198,7 @@ def _trains_since(folder: Path, moment: float) -> bool:
 
 def _stopped(folder: Path) -> bool:
     """Whether the last thing in the record is the end of training."""
-    events = log.read(folder / log.EVENTS)
+    events = RunFolder(folder).events()
     return bool(events) and events[-1]["event"] == "stop"
 
 
@@ -219,7 +220,7 @@ def _half_written(home: Path) -> list[str]:
 
 def _steps(home: Path) -> int:
     folder = _folder(home)
-    rows = log.read(folder / log.METRICS) if folder else []
+    rows = RunFolder(folder).metrics() if folder else []
     return rows[-1]["step"] if rows else 0
 
 

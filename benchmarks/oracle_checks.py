@@ -83,14 +83,20 @@ def case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Row
 
 
 def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Row]:
-    import polars as pl
 
-    from mlxts import experiment
+    from mlxts import experiment, predict
     from mlxts.config.loading import build_config
     from mlxts.data import store
-    from mlxts.evaluation import baseline_selection, oracle, predictions, runs, score
+    from mlxts.evaluation import (
+        baseline_selection,
+        oracle,
+        score,
+    )
     from mlxts.evaluation.reference import fit_baselines
+    from mlxts.runs.predictions import NETWORK, ORACLE
+    from mlxts.runs.scored_task import ScoredTask
     from mlxts.simulation.source import SimulatedSource
+    from mlxts.training import run
     from mlxts.training.plan import make_plan
 
     fetched = SimulatedSource(kind, seed=seed, last=LAST).fetch("A")
@@ -118,20 +124,20 @@ def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Ro
     data = plan.dataset
     line = baseline_selection.choose(configuration, 1, 1, everything=True)
     beside = fit_baselines(data, ("train", "test"), line.chosen, line.chosen)
-    fitted = predictions.read(plan.folder / predictions.FILE_NAME)
-    unseen = experiment.predict_split(plan.folder, "test")
-    tables = {**beside.tables, runs.MODEL: pl.concat([fitted, unseen])}
-    scores = score.score_models(tables, data, ("test",), beside.reference)["test"]
+    predicted = predict.predict_network(run.load(plan.folder), ("train", "validation", "test"))
+    tables = {NETWORK: predicted, **beside.tables, **oracle.forecast(data, ("train", "test"))}
+    asked = ScoredTask.of(configuration.model_dump(mode="json"))
+    scores = score.score_models(tables, asked, ("test",), beside.reference)["test"]
     return [
         {
             "model": name,
-            "excess": figures[oracle.EXCESS],
-            "low": figures["interval"][oracle.EXCESS][0],
-            "high": figures["interval"][oracle.EXCESS][1],
+            "excess": figures[score.EXCESS],
+            "low": figures["interval"][score.EXCESS][0],
+            "high": figures["interval"][score.EXCESS][1],
             "impossible": figures["impossible"],
         }
         for name, figures in scores.items()
-        if name != oracle.NAME
+        if name != ORACLE
     ]
 
 

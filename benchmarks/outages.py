@@ -39,7 +39,10 @@ BYTES = (
     "checkpoint/last/optimizer.safetensors", "predictions.parquet",
 )  # fmt: skip
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+# libfaketime lets time.sleep fail where the steady clock is not faked; events wait by that clock.
 _CODE = """
+import threading, time
+time.sleep = threading.Event().wait
 from mlxts.search import database
 database.PATIENCE = {patience}
 from mlxts.cli import main

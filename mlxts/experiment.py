@@ -13,19 +13,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import locks, run_files
-from mlxts.config.loading import load_config
+from mlxts import locks, predict
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import ConfigError, DataError
-from mlxts.evaluation import comparison, conformal, metrics, predictions, runs, score
+from mlxts.evaluation import comparison, conformal, metrics, score
 from mlxts.files import sweep, write_json
 from mlxts.platform import device
+from mlxts.runs import layout
+from mlxts.runs.folder import RunFolder
+from mlxts.runs.predictions import NETWORK
+from mlxts.runs.scored_task import ScoredTask
 from mlxts.thermal.guard import Guard
 from mlxts.thermal.prevent_sleep import prevent_sleep
 from mlxts.thermal.step_time_drift import StepTimeDrift
 from mlxts.tracking.run_trackers import RunTrackers
-from mlxts.training import log, run
+from mlxts.training import run
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import ALONE, STALL_SECONDS, Ranks, StallWatch, agreed_gate
 from mlxts.training.events import (
@@ -46,7 +49,7 @@ FINISHED = ("finished", "early_stop")
 SUMMARISED = (
     "run_id", "status", "message", "steps", "best_step", "best_loss", "collapsed", "train_seconds",
     "n_total", "verdict",
-    f"scores.validation.{runs.MODEL}",
+    f"scores.validation.{NETWORK}",
     *(
         f"scores.validation.*.{key}"  # of the references too, where they could be fitted
         for key in ("n", "n_eff", "prediction_range", "collapsed", "interval")
@@ -93,12 +96,12 @@ def execute(
             "without --distributed"
         )
     with StallWatch(stall_seconds) if ranks.size > 1 else nullcontext():  # one may be lost already
-        done = ranks.max(int(ranks.is_rank_zero and run_files.is_finished(plan.folder)))
+        done = ranks.max(int(ranks.is_rank_zero and RunFolder(plan.folder).is_finished))
     if done:
         if not ranks.is_rank_zero:
             return _left(plan, "finished", "rank 0 has the result")
         _tidy(plan.folder)
-        return run_files.summary(plan.folder, SUMMARISED)
+        return RunFolder(plan.folder).summary(SUMMARISED)
     drift = StepTimeDrift()
     heat = Relay(emit)  # to the console, and to the run's record as soon as there is one
     follow = RunTrackers(plan.config, plan.folder, heat) if ranks.is_rank_zero else None
@@ -108,9 +111,9 @@ def execute(
         if follow:
             follow(event)
         if isinstance(event, StartEvent) and event.resumed and ranks.is_rank_zero:
-            for seconds in log.step_seconds(plan.folder):
+            for seconds in RunFolder(plan.folder).step_seconds():
                 drift.add(seconds)
-            trained_on = run_files.metadata(plan.folder, ("machine",))["machine"]
+            trained_on = RunFolder(plan.folder).metadata(("machine",))["machine"]
             if changes := device.changes_since(trained_on):
                 heat(NoticeEvent(event.step, f"{changes}: the last bits may differ from here on"))
         elif isinstance(event, StepEvent) and drift.add(event.seconds):
@@ -152,7 +155,7 @@ def execute(
 
 def _tidy(folder: Path) -> None:
     """Remove what a killed process left half-written, unless another one is at work there."""
-    with locks.hold(folder / run.LOCK) as holder:
+    with locks.hold(RunFolder(folder).lock) as holder:
         if holder is None:
             sweep(folder)
 
@@ -162,54 +165,16 @@ def _left(plan: Plan, status: str, message: str) -> dict[str, Any]:
     return {"run_id": plan.run_id, "status": status, "message": message}
 
 
-def predict_split(folder: Path, split: str) -> pl.DataFrame:
-    """The predictions of a finished run on one of its splits, from its best weights."""
-    trained = run.load(folder)
-    samples = trained.plan.dataset.samples[split]
-    return predictions.table(samples, split, trained.outputs(split))
-
-
-def dataset_of(folder: Path) -> Dataset:
-    """The data that a run was trained on, not what has been downloaded since."""
-    return build_dataset(run.pinned_configuration(folder))
-
-
-def predictions_of(folder: Path) -> pl.DataFrame:
-    """What a run said, row by row; a finished run whose table is gone predicts again.
-
-    Rows of the test split come back when it is opened again, which is recorded.
-
-    Raises:
-        DataError: the run is not finished, or its table is damaged.
-        MlxtsError: see `run.load`.
-    """
-    path = folder / predictions.FILE_NAME
-    if path.exists() or not run_files.is_finished(folder):
-        return predictions.read(path)
-    return _predict(run.load(folder), folder)
-
-
-def _predict(trained: Trained, folder: Path, permit: Permit = always) -> pl.DataFrame:
-    """Write what a model says of training and validation into its run's folder."""
-    data = trained.plan.dataset
-    tables = [
-        predictions.table(data.samples[split], split, trained.outputs(split))
-        for split in ("train", "validation")
-    ]
-    predicted = pl.concat(tables)
-    permit()
-    predictions.write(folder / predictions.FILE_NAME, predicted)
-    return predicted
-
-
 def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict[str, Any]:
-    """Predict train and validation, score them against the baselines, write it all down."""
+    """Predict train and validation with every model, score them, write it all down."""
     plan, outcome = trained.plan, trained.outcome
     assert outcome is not None
     data = plan.dataset
-    predicted = _predict(trained, plan.folder, permit)
-    scores, reference = score.score_run(runs.MODEL, predicted, data)
-    figures_of_model = scores["validation"][runs.MODEL]
+    predicted = predict.predict_run(trained, plan.folder, permit)
+    reference = RunFolder(plan.folder).references()[data.score_on]
+    asked = ScoredTask.of(plan.config.model_dump(mode="json"))
+    scores = score.score_run(predicted, reference, asked)
+    figures_of_model = scores["validation"][NETWORK]
     summary = {
         **plan.to_dict(),
         "status": outcome.stop.reason,
@@ -224,14 +189,14 @@ def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict
         "train_seconds": outcome.state.train_seconds,
         "samples_per_second": _throughput(outcome.state),
         "thermal": thermal,
-        "reference": reference.record(),
+        "reference": reference.to_dict(),
         "scores": scores,
         "verdict": comparison.sentence(
-            runs.MODEL, figures_of_model, data.task, data.horizon, "validation"
+            NETWORK, figures_of_model, data.task, data.horizon, "validation"
         ),
     }
     permit()
-    write_json(plan.folder / run_files.SUMMARY, summary)
+    write_json(plan.folder / layout.SUMMARY, summary)
     return summary
 
 
@@ -270,7 +235,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
     """
     trained = run.load(folder)
     pinned = trained.plan.dataset
-    newest = build_dataset(load_config(folder / "config.yaml"))
+    newest = build_dataset(RunFolder(folder).config())
     if newest.names != pinned.names:
         raise DataError(f"{folder.name} reads other features than this version makes; train again")
     symbol = symbol or newest.score_on
@@ -326,5 +291,6 @@ def _decision_row(data: Dataset, symbol: str, day: date | None) -> int:
 
 
 def _validation_residuals(folder: Path, symbol: str) -> np.ndarray:
-    rows = predictions_of(folder).filter(split="validation", symbol=symbol)
+    predicted = predict.read_or_predict(folder)
+    rows = predicted.filter(model=NETWORK, split="validation", symbol=symbol)
     return (rows["target"] - rows["logit"]).to_numpy()

@@ -1,5 +1,6 @@
 """One table and its faces: a terminal's, HTML, Markdown, CSV and LaTeX."""
 
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,16 +142,17 @@ class Table:
             for group in groups
         ]
         # Figures stay in one line where the other columns keep room for a word.
-        needed = sum(
-            max((len(text) for cell in column for text in cell), default=0) if figure else _NARROW
-            for column, figure in zip(lines, figures, strict=True)
-        )
-        fits = needed + 3 * len(groups) + 1 <= width
-        for group, figure in zip(groups, figures, strict=True):
-            known = [c for c in group if any(row.get(c.key) is not None for row in self.rows)]
-            right = bool(known) and all(column.numeric(self.rows) for column in known)
+        widths = [max((len(text) for cell in cells for text in cell), default=0) for cells in lines]
+        needed = [w if f else _NARROW for w, f in zip(widths, figures, strict=True)]
+        fits = sum(needed) + 3 * len(groups) + 1 <= width
+        for group, figure, longest in zip(groups, figures, widths, strict=True):
+            numbers = [c for c in group if any(known(row.get(c.key)) for row in self.rows)]
+            right = bool(numbers) and all(column.numeric(self.rows) for column in numbers)
+            headings = [column.heading for column in group]
+            if figure and fits:  # no wider than the figures, but for its words
+                headings = ["\n".join(_broken(heading, longest)) for heading in headings]
             table.add_column(
-                escape("\n".join(column.heading for column in group)),
+                escape("\n".join(headings)),
                 justify="right" if right else "left",
                 overflow="fold",
                 no_wrap=figure and fits,
@@ -253,6 +255,11 @@ class Table:
 def markdown(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table of a document."""
     return Table.of("", headings, rows).markdown()
+
+
+def _broken(heading: str, width: int) -> list[str]:
+    words = max(map(len, heading.split()), default=1)
+    return textwrap.wrap(heading, max(width, words, _NARROW), break_on_hyphens=False)
 
 
 def _escape(text: str) -> str:

@@ -1,7 +1,7 @@
 """Walk-forward: the same experiment at several moments of the past, each scored on what came next.
 
 One window of validation years is one regime or two; how much figures differ between such windows
-is what a single split cannot show. At each origin (`splits.borders`) a model is trained on all
+is what a single split cannot show. At each origin (see `split_borders`) a model is trained on all
 that is older, stopped early on one window, and scored on the next, which nothing has looked at;
 baselines are fitted on the same training samples. Each is a run of its own, with a folder, so
 that an evaluation which was cut short goes on where it was.
@@ -15,20 +15,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import experiment, run_files
+from mlxts import experiment, predict, split_borders
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
 from mlxts.data import bars
-from mlxts.dataset import splits
-from mlxts.dataset.samples import Dataset, is_scored
+from mlxts.dataset.samples import is_scored
 from mlxts.errors import EmptySplitError
-from mlxts.evaluation import oracle, predictions, runs, score
-from mlxts.evaluation.reference import Reference, fit_baselines
+from mlxts.evaluation import score
+from mlxts.runs.folder import WINDOW, RunFolder
+from mlxts.runs.predictions import NETWORK, by_model
+from mlxts.runs.references import Reference
+from mlxts.runs.scored_task import ScoredTask
+from mlxts.training import run
 from mlxts.training.events import Listener
 from mlxts.training.plan import Plan, make_plan
 
 EITHER = "HAR or linear"  # the reference of several origins, where they differ in it
-SCORED = "test"  # the place that the scored window takes among an origin's splits
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,13 @@ class Origin:
 
     def record(self) -> dict[str, Any]:
         data = self.plan.config.data
-        borders = splits.borders(data.splits, data.origin)
+        borders = split_borders.borders(data.splits, data.origin)
         return {
             "run_id": self.plan.run_id,
             "trained_until": borders.train[1].isoformat(),
             "scored": [day.isoformat() for day in borders.test if day],
             "samples": len(self.plan.dataset.samples["train"]),
-            "reference": self.reference.record(),
+            "reference": self.reference.to_dict(),
             "scores": self.figures,
         }
 
@@ -61,7 +63,7 @@ class Origin:
 def years(configuration: ExperimentConfig) -> str:
     """Those that an origin scores, in words."""
     data = configuration.data
-    first, last = splits.borders(data.splits, data.origin).test
+    first, last = split_borders.borders(data.splits, data.origin).test
     assert last is not None
     return f"{first.year}-{last.year}" if last.year > first.year else str(first.year)
 
@@ -91,7 +93,7 @@ def plan(configuration: ExperimentConfig) -> Plan:
     """
     try:
         planned = make_plan(configuration)
-        if is_scored(planned.dataset.samples[SCORED], planned.dataset.score_on).any():
+        if is_scored(planned.dataset.samples[WINDOW], planned.dataset.score_on).any():
             return planned
         reason = f"nothing of {planned.dataset.score_on} to score"
     except EmptySplitError as error:
@@ -104,44 +106,42 @@ def plan(configuration: ExperimentConfig) -> Plan:
 
 def execute(planned: Plan, emit: Listener) -> dict[str, Any]:
     """Train the run of an origin, or go on with it; returns its summary."""
-    begun = (planned.folder / run_files.METADATA).exists()
+    begun = RunFolder(planned.folder).has_begun
     return experiment.execute(planned, emit=emit, resume=begun)
 
 
-def foresee(folder: Path) -> pl.DataFrame:
-    """Write what a finished run of an origin says of its window beside its other predictions."""
-    rows = experiment.predict_split(folder, SCORED)
-    return predictions.replace_split(folder / predictions.FILE_NAME, rows)
+def predict_window(folder: Path) -> pl.DataFrame:
+    """The predictions of a finished run of an origin, with those of its window: made now by all
+    models if they are not there."""
+    predicted = predict.read_or_predict(folder)
+    if WINDOW in predicted["split"]:
+        return predicted
+    return predict.predict_split(run.load(folder), folder, WINDOW)
 
 
-def foresee_missing(folders: Iterable[Path], progress: Callable[[str], None]) -> None:
-    """`foresee` whatever walk-forward run among `folders` has not; `progress` is told of each."""
+def complete(folders: Iterable[Path], progress: Callable[[str], None]) -> None:
+    """Predict what finished runs lack, the windows of walk-forward runs included.
+
+    Args:
+        progress: told of each run at which something is predicted.
+
+    Raises:
+        DataError: see `predict.read_or_predict`.
+    """
     for folder in folders:
-        if of_origin(folder) and not has_foreseen(folder):
-            progress(f"{folder.name} foresees its window")
-            foresee(folder)
+        walk_forward = RunFolder(folder).is_walk_forward
+        progress(f"{folder.name}: predicting {'its window' if walk_forward else 'with all models'}")
+        (predict_window if walk_forward else predict.read_or_predict)(folder)
 
 
-def of_origin(folder: Path) -> bool:
-    """Whether a run is one of an origin, not of the fixed splits."""
-    return run_files.metadata(folder, ("config.data",))["config"]["data"].get("origin") is not None
-
-
-def has_foreseen(folder: Path) -> bool:
-    """Whether that is written already."""
-    return experiment.predictions_of(folder).filter(split=SCORED).height > 0
-
-
-def look(planned: Plan) -> Origin:
-    """Score the finished run of an origin on its window, and keep its predictions there."""
-    data = planned.dataset
-    own = foresee(planned.folder)
-    asked = ("train", SCORED)
-    found = fit_baselines(data, asked)
-    tables = {runs.MODEL: own, **found.tables, **oracle.forecast(data, asked)}
-    tables = {name: table.filter(pl.col("split").is_in(asked)) for name, table in tables.items()}
-    figures = score.score_models(tables, data, (SCORED,), found.reference)[SCORED]
-    return Origin(planned, tables, found.reference, figures)
+def score_origin(planned: Plan) -> Origin:
+    """Score the finished run of an origin on its window."""
+    predicted = predict_window(planned.folder).filter(pl.col("split").is_in(("train", WINDOW)))
+    asked = ScoredTask.of(planned.config.model_dump(mode="json"))
+    reference = RunFolder(planned.folder).references()[asked.score_on]
+    figures = score.score_run(predicted, reference, asked, (WINDOW,))[WINDOW]
+    tables = {name: table for name, table in by_model(predicted).items() if name in figures}
+    return Origin(planned, tables, reference, figures)
 
 
 def pooled(found: list[Origin]) -> dict[str, score.Figures]:
@@ -151,7 +151,7 @@ def pooled(found: list[Origin]) -> dict[str, score.Figures]:
     origins together. The reference is that of each origin; where it is not the same one at all of
     them it stands there as `EITHER`.
     """
-    data: Dataset = found[-1].plan.dataset
+    asked = ScoredTask.of(found[-1].plan.config.model_dump(mode="json"))
     tables = {
         name: pl.concat([origin.tables[name] for origin in found])
         for name in found[0].tables
@@ -166,17 +166,16 @@ def pooled(found: list[Origin]) -> dict[str, score.Figures]:
             [o.tables[name] for o, name in zip(found, names, strict=True) if name]
         )
     dates = [
-        samples.dates[is_scored(samples, data.score_on)]
-        for samples in (origin.plan.dataset.samples[SCORED] for origin in found)
+        score.canonical_dates(origin.tables[NETWORK], WINDOW, asked.score_on) for origin in found
     ]
     return score.score(
         tables,
-        data.task,
-        data.horizon,
-        data.score_on,
+        asked.task,
+        asked.horizon,
+        asked.score_on,
         reference=reference,
         obstacle=obstacle,
-        splits=(SCORED,),
+        splits=(WINDOW,),
         dates=np.concatenate(dates),
-        spacing=bars.spacing(data.timescale),
-    )[SCORED]
+        spacing=bars.spacing(asked.timescale),
+    )[WINDOW]

@@ -11,9 +11,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlxts"
 STAIRCASE = [
     "interrupt", "protocol", "errors", "files", "formats", "tables", "json_files", "code_version",
-    "locks", "run_files", "data.sources", "config", "transfer", "platform", "data", "simulation",
-    "features", "dataset", "baselines", "model", "training", "thermal", "console", "tracking",
-    "evaluation", "experiment", "interop", "walk_forward", "search", "scaling", "report",
+    "locks", "losses", "split_borders", "data.sources", "config", "transfer", "platform", "data",
+    "runs", "simulation", "features", "dataset", "baselines", "model", "training", "thermal",
+    "console", "tracking", "evaluation", "predict", "experiment", "walk_forward", "search",
+    "interop", "scaling", "report",
     "quickstart", "workspace", "cli", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -73,6 +74,37 @@ def _at_module_level(node: ast.AST) -> Iterator[ast.AST]:
         if not types and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             yield child
             yield from _at_module_level(child)
+
+
+def _modules(path: Path) -> set[str]:
+    """Every module of the package that a file imports, at its top or within a function."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mlxts":
+            names |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if alias.name.startswith("mlxts.")}
+    return names & set(MODULES)
+
+
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in FILES
+}
+
+
+@pytest.mark.parametrize("room", ["scaling", "report"])
+def test_what_reads_run_folders_needs_neither_data_nor_anything_that_is_fitted(room: str) -> None:
+    """All that is imported by what a room imports, and so on."""
+    reached = {name for name in MODULES if name.startswith(f"mlxts.{room}.")}
+    waiting = list(reached)
+    while waiting:
+        new = _modules(MODULES[waiting.pop()]) - reached - {"mlxts"}
+        reached |= new
+        waiting += new
+    fitting = ("dataset", "baselines", "training", "predict", "experiment", "data.panel")
+    found = {name for name in fitting for n in reached if f"{n}.".startswith(f"mlxts.{name}.")}
+    assert found == set()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))

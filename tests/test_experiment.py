@@ -12,15 +12,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts import experiment
+from mlxts import experiment, predict
 from mlxts.config.loading import load_config
 from mlxts.errors import DataError, RunError
-from mlxts.evaluation import predictions, runs
+from mlxts.evaluation import run_listing
+from mlxts.runs import layout, predictions
+from mlxts.runs.folder import RunFolder
+from mlxts.runs.predictions import NETWORK
 from mlxts.thermal import policy
 from mlxts.thermal.sensors.base import Sample
 from mlxts.thermal.sensors.scripted import Scripted
 from mlxts.thermal.step_time_drift import StepTimeDrift
-from mlxts.training import log
+from mlxts.training import run
 from mlxts.training.events import Event, PauseEvent, ResumeEvent, StepEvent, StopEvent
 from mlxts.training.plan import Plan, make_plan
 from tests import homes
@@ -53,8 +56,8 @@ def finished(workspace: Path) -> tuple[Plan, dict]:
 def test_the_summary_holds_scores_heat_and_a_verdict(finished) -> None:
     plan, summary = finished
     assert summary["status"] in experiment.FINISHED
-    assert set(summary["scores"]["validation"]) >= {runs.MODEL, "har", "linear", "volatility"}
-    assert summary["scores"]["validation"][runs.MODEL]["log_loss"] == pytest.approx(
+    assert set(summary["scores"]["validation"]) >= {NETWORK, "har", "linear", "volatility"}
+    assert summary["scores"]["validation"][NETWORK]["log_loss"] == pytest.approx(
         summary["best_loss"], rel=1e-9
     )
     for name in ("HAR", "linear"):
@@ -75,11 +78,14 @@ def test_the_summary_holds_scores_heat_and_a_verdict(finished) -> None:
 
 def test_predictions_cover_train_and_validation_and_never_test(finished) -> None:
     plan, _ = finished
-    table = predictions.read(plan.folder / predictions.FILE_NAME)
-    counts = dict(table.group_by("split").len().iter_rows())
+    table = RunFolder(plan.folder).predictions()
     sizes = {name: len(samples) for name, samples in plan.dataset.samples.items()}
-    assert counts == {"train": sizes["train"], "validation": sizes["validation"]}
     assert sizes["test"] > 0
+    models = ["patchtst", "climatology", "volatility", "har", "linear", "base_rate", "bayes"]
+    assert table["model"].unique(maintain_order=True).to_list() == models
+    for own in predictions.by_model(table).values():
+        counts = dict(own.group_by("split").len().iter_rows())
+        assert counts == {"train": sizes["train"], "validation": sizes["validation"]}
 
 
 def test_a_finished_run_is_not_done_again(finished) -> None:
@@ -93,16 +99,19 @@ def test_a_finished_run_is_not_done_again(finished) -> None:
 
 def test_the_test_split_is_predicted_from_the_best_weights(finished) -> None:
     plan, _ = finished
-    table = experiment.predict_split(plan.folder, "test")
-    again = experiment.predict_split(plan.folder, "validation")
-    stored = predictions.read(plan.folder / predictions.FILE_NAME).filter(split="validation")
+    trained = run.load(plan.folder)
+    table = predict.predict_network(trained, ("test",))
+    again = predict.predict_network(trained, ("validation",))
+    stored = RunFolder(plan.folder).predictions()
+    stored = stored.filter(model="patchtst", split="validation")
     assert table["date"].min() >= date(2025, 1, 1)
     assert again.sort("date").equals(stored.sort("date"))
 
 
 def test_a_forecast_is_the_models_output_at_that_bar(finished) -> None:
     plan, _ = finished
-    stored = predictions.read(plan.folder / predictions.FILE_NAME).filter(split="validation")
+    stored = RunFolder(plan.folder).predictions()
+    stored = stored.filter(model="patchtst", split="validation")
     day, logit = stored["date"][-1], stored["logit"][-1]
     said = experiment.forecast(plan.folder, day)
     assert said["date"] == day.isoformat()
@@ -125,7 +134,7 @@ def test_a_return_comes_with_a_price_and_an_interval_around_it() -> None:
     assert low < said["price"] < high
     assert said["price"] == pytest.approx(said["close"] * np.exp(said["log_return"]))
     assert abs(said["log_return"]) < 0.05
-    table = predictions.read(plan.folder / predictions.FILE_NAME)
+    table = RunFolder(plan.folder).predictions().filter(model="patchtst")
     assert table["logit"].std() < table["target"].std()
     held_out = table.filter(split="validation")
     half = np.log(high / said["price"])
@@ -138,7 +147,7 @@ def test_a_weekly_run_is_scored_in_its_canonical_phase_and_in_all_and_speaks_of_
     summary = experiment.execute(plan, emit=lambda event: None)
     scores = summary["scores"]
     assert list(scores) == ["validation", "validation_all_phases"]
-    canonical, every = (scores[split][runs.MODEL] for split in scores)
+    canonical, every = (scores[split][NETWORK] for split in scores)
     assert every["n"] == len(plan.dataset.samples["validation"]) > 4 * canonical["n"]
     assert every["log_loss"] == pytest.approx(summary["best_loss"], rel=1e-6)
     assert summary["canonical_samples"]["validation"] == canonical["n"]
@@ -250,7 +259,7 @@ def _metrics(folder: Path) -> list[dict]:
 
 
 def _recorded(folder: Path, kind: str) -> list[dict]:
-    return [row for row in log.read(folder / log.EVENTS) if row["event"] == kind]
+    return [row for row in RunFolder(folder).events() if row["event"] == kind]
 
 
 def test_heat_is_in_the_runs_own_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,7 +295,7 @@ def test_a_run_that_slows_down_says_so_once_and_keeps_its_wall_time_to_itself(
     notices = [row["message"] for row in _recorded(plan.folder, "notice")]
     assert len([text for text in notices if "timings are excluded" in text]) == 1
     assert summary["train_seconds"] > 0
-    assert runs.describe(plan.folder)["train_seconds"] is None
+    assert run_listing.describe(plan.folder)["train_seconds"] is None
 
 
 def test_a_run_that_collapsed_on_the_way_says_so() -> None:
@@ -317,20 +326,20 @@ def test_going_on_with_other_threads_is_said(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_finished_run_whose_predictions_are_gone_predicts_again(finished) -> None:
     plan, _ = finished
-    path = plan.folder / predictions.FILE_NAME
+    path = plan.folder / layout.PREDICTIONS
     before = path.read_bytes()
     path.unlink()
-    assert experiment.predictions_of(plan.folder).height
+    assert predict.read_or_predict(plan.folder).height
     assert path.read_bytes() == before
     path.write_bytes(before[:100])
     with pytest.raises(DataError, match="delete it, and it is predicted again"):
-        experiment.predictions_of(plan.folder)
+        predict.read_or_predict(plan.folder)
     path.write_bytes(before)
 
 
 def test_a_run_that_is_not_finished_has_no_predictions_to_make(finished, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="train the run to its end"):
-        experiment.predictions_of(tmp_path)
+        predict.read_or_predict(tmp_path)
 
 
 def test_a_damaged_summary_is_named_and_comes_back_from_the_last_checkpoint(finished) -> None:
@@ -354,6 +363,6 @@ def test_a_run_on_one_training_day_claims_nothing(task: str) -> None:
     assert summary["verdict"].startswith("Not estimable")
     assert "at least 30" in summary["verdict"]
     assert summary["reference"]["name"] is None
-    assert summary["scores"]["validation"][runs.MODEL]["verdict"] == "not estimable"
+    assert summary["scores"]["validation"][NETWORK]["verdict"] == "not estimable"
     again = experiment.execute(plan, emit=lambda event: None)
     assert again == json.loads(json.dumps(summary, default=str))

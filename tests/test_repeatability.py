@@ -18,7 +18,8 @@ from mlxts.console.live import Live
 from mlxts.console.plain import Plain
 from mlxts.model.patchtst import PatchTST, flat_arrays
 from mlxts.platform import device
-from mlxts.training import log, run
+from mlxts.runs.folder import RunFolder
+from mlxts.training import run
 from mlxts.training.plan import make_plan
 from mlxts.training.sampler import Batches
 from tests import homes
@@ -34,7 +35,7 @@ def _reporters() -> dict[str, Silent | Plain | Live]:
 
 
 def _bytes(folder: Path) -> dict[str, object]:
-    rows = log.read(folder / log.METRICS)
+    rows = RunFolder(folder).metrics()
     losses = [(row["step"], row["split"], row["loss"]) for row in rows]
     return {name: (folder / name).read_bytes() for name in KEPT} | {"losses": losses}
 

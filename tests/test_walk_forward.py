@@ -11,13 +11,17 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts import experiment, protocol, run_files, walk_forward
+from mlxts import predict, protocol, walk_forward
 from mlxts.cli import evaluate
 from mlxts.cli.scaling import scaling
 from mlxts.config.loading import build_config, load_config
 from mlxts.errors import ConfigError, EmptySplitError
-from mlxts.evaluation import predictions, runs, test_split_log
-from mlxts.evaluation.reference import Reference
+from mlxts.evaluation import test_split_log
+from mlxts.runs import index, layout, predictions
+from mlxts.runs.folder import RunFolder
+from mlxts.runs.predictions import NETWORK
+from mlxts.runs.references import Reference
+from mlxts.training import run
 from tests import homes
 
 app = typer.Typer()
@@ -58,7 +62,7 @@ def test_each_origin_is_scored_on_what_followed(workspace):
         low, high = figures["interval"]["log_loss_difference"]
         assert low <= figures["log_loss_difference"] <= high
         assert not figures["impossible"]
-    assert "origin 2 of 2: 2023-2024 is foreseen" in said
+    assert "origin 2 of 2: 2023-2024 is predicted" in said
 
 
 def test_all_windows_together_weigh_every_day_alike(workspace):
@@ -83,10 +87,11 @@ def test_a_run_of_an_origin_keeps_what_it_foresaw_and_is_not_trained_again(works
     home, found, _ = workspace
     folders = sorted(path.name for path in (home / "outputs" / "runs").iterdir())
     for origin in found["origins"]:
-        folder = runs.find(origin["run_id"])
-        rows = predictions.read(folder / predictions.FILE_NAME).filter(split="test")
-        assert rows.height == origin["scores"]["patchtst"]["n"]
-        assert rows["logit"].equals(experiment.predict_split(folder, "test")["logit"])
+        folder = index.find(origin["run_id"])
+        rows = RunFolder(folder).predictions().filter(split="test")
+        own = rows.filter(model="patchtst")
+        assert own.height == origin["scores"]["patchtst"]["n"]
+        assert own["logit"].equals(predict.predict_network(run.load(folder), ("test",))["logit"])
     again = call("evaluate", found["fixed"]["run_id"], "--origins", "2", "--json")
     assert json.loads(again.stdout) == found
     assert sorted(path.name for path in (home / "outputs" / "runs").iterdir()) == folders
@@ -95,14 +100,13 @@ def test_a_run_of_an_origin_keeps_what_it_foresaw_and_is_not_trained_again(works
 
 def test_the_fixed_split_stands_beside_them(workspace):
     _, found, _ = workspace
-    summary = json.loads((runs.find(found["fixed"]["run_id"]) / "summary.json").read_text())
+    summary = json.loads((index.find(found["fixed"]["run_id"]) / "summary.json").read_text())
     assert found["fixed"]["scores"] == summary["scores"]["validation"]
     shown = call("evaluate", "small.yaml", "--origins", "2")
     for heading in ("2021-2022", "2023-2024", "all origins", "fixed split", "(exploratory)"):
         assert heading in shown.stdout
     assert "windows of the past" in shown.stdout.splitlines()[-1]
-    metadata = run_files.metadata(runs.find(found["origins"][0]["run_id"]))
-    assert metadata["config"]["data"]["origin"] == 2
+    assert RunFolder(index.find(found["origins"][0]["run_id"])).is_walk_forward
 
 
 def test_what_cannot_be_done_is_said(workspace):
@@ -116,11 +120,9 @@ def test_what_cannot_be_done_is_said(workspace):
 
 def test_the_ledger_of_scaling_takes_the_windows_together_and_foresees_what_is_not_there(workspace):
     _, found, _ = workspace
-    folders = [runs.find(origin["run_id"]) for origin in found["origins"]]
-    before = [predictions.read(folder / predictions.FILE_NAME) for folder in folders]
-    predictions.write(
-        folders[0] / predictions.FILE_NAME, before[0].filter(pl.col("split") != "test")
-    )
+    folders = [index.find(origin["run_id"]) for origin in found["origins"]]
+    before = [RunFolder(folder).predictions() for folder in folders]
+    predictions.write(folders[0] / layout.PREDICTIONS, before[0].filter(pl.col("split") != "test"))
     scaling_app = typer.Typer()
     scaling_app.add_typer(scaling, name="scaling")
     asked = ["scaling", "ledger", "--split", "foreseen", "--json"]
@@ -128,16 +130,16 @@ def test_the_ledger_of_scaling_takes_the_windows_together_and_foresees_what_is_n
     (one,) = json.loads(shown.stdout)["runs"]
     assert one["dates"] == found["pooled"]["patchtst"]["n"]
     assert one["loss"] == pytest.approx(found["pooled"]["patchtst"]["log_loss"])
-    assert f"{folders[0].name} foresees its window" in shown.stderr
-    assert predictions.read(folders[0] / predictions.FILE_NAME).equals(before[0])
+    assert f"{folders[0].name}: predicting its window" in shown.stderr
+    assert RunFolder(folders[0]).predictions().equals(before[0])
 
 
 def test_all_windows_are_compared_with_the_reference_of_each(workspace):
     """Where HAR is the better one at one origin and linear at another, both count, each its own."""
-    later = walk_forward.look(
+    later = walk_forward.score_origin(
         walk_forward.plan(walk_forward.origins(load_config(workspace[0] / "small.yaml"), 1)[0])
     )
-    earlier = walk_forward.look(
+    earlier = walk_forward.score_origin(
         walk_forward.plan(walk_forward.origins(load_config(workspace[0] / "small.yaml"), 2)[0])
     )
     two = [
@@ -149,8 +151,8 @@ def test_all_windows_are_compared_with_the_reference_of_each(workspace):
     losses = [origin.figures[str(origin.reference.name)]["log_loss"] for origin in two]
     mixed = np.average(losses, weights=counts)
     assert found[walk_forward.EITHER]["log_loss"] == pytest.approx(mixed)
-    own = found[runs.MODEL]
+    own = found[NETWORK]
     assert own["reference"] == walk_forward.EITHER
     assert own["log_loss_difference"] == pytest.approx(own["log_loss"] - mixed)
     nothing = replace(two[0], reference=Reference(None, {}, "too few"))
-    assert walk_forward.pooled([nothing, later])[runs.MODEL]["not_estimable"] == "too few"
+    assert walk_forward.pooled([nothing, later])[NETWORK]["not_estimable"] == "too few"

@@ -31,6 +31,7 @@ QUICKSTART = "quickstart --source sample --symbols SP500 --task direction --budg
 COMMANDS = {
     QUICKSTART: "mlxts train quickstart.yaml",
     "train first.yaml --quiet": "patchtst",
+    "train configs/demo.yaml --dry-run": "GFLOP a step",  # it is in the wheel
     "evaluate 0.02M": "patchtst",
     "hpo hpo.yaml": "weight_decay",
     "sweep run sweep.yaml --quiet": "2 done.",

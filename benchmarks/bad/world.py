@@ -91,7 +91,7 @@ def _train(seed: int) -> Path:
 
     plan = make_plan(_configuration(seed))
     experiment.execute(plan, emit=lambda event: None)
-    run_page.draw(plan.folder, plan.dataset)
+    run_page.draw(plan.folder)
     return plan.folder
 
 

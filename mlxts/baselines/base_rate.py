@@ -5,10 +5,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlxts.baselines import har
-from mlxts.baselines.base import Forecast, prior_logit
+from mlxts.baselines.base import Forecast
 from mlxts.dataset.samples import Dataset
+from mlxts.losses import prior_logit
+from mlxts.runs.predictions import BASE_RATE
 
 TERCILES = 3
+
+
+@dataclass(frozen=True)
+class BaseRate:
+    """The training base rate, every day the same; for regression the training mean."""
+
+    name: str = BASE_RATE
+
+    def fit(self, dataset: Dataset) -> Forecast:
+        targets = dataset.samples["train"].targets
+        regression = dataset.task.kind == "regression"
+        constant = targets.mean(dtype=np.float64) if regression else prior_logit(targets)
+        return lambda samples: np.full(len(samples), float(constant))
 
 
 @dataclass(frozen=True)
@@ -23,8 +38,7 @@ class Climatology:
     def fit(self, dataset: Dataset) -> Forecast:
         train = dataset.samples["train"]
         if dataset.task.kind == "regression":
-            mean = float(train.targets.mean(dtype=np.float64))
-            return lambda samples: np.full(len(samples), mean)
+            return BaseRate().fit(dataset)
         measure = har.volatility(dataset.daily)
         measure = har.log_scale(measure, har.floor(measure[train.daily_rows]))[:, 0]
         edges = np.quantile(measure[train.daily_rows], np.arange(1, TERCILES) / TERCILES)

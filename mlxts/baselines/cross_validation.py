@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mlxts.baselines.base import Forecast, sample_losses
+from mlxts.baselines.base import Forecast
 from mlxts.dataset.samples import Dataset, Samples, with_train
+from mlxts.losses import sample_losses
 
 FOLDS = 4
 

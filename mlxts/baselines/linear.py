@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from mlxts.baselines import cross_validation, har
-from mlxts.baselines.base import Forecast, sample_losses
+from mlxts.baselines.base import Forecast
 from mlxts.dataset.samples import Dataset, Samples
+from mlxts.losses import sample_losses
 from mlxts.protocol import BASELINE, LINEAR
 
 Predict = Callable[[np.ndarray], np.ndarray]  # (n, k) inputs -> (n,) logits or log returns

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlxts.baselines.base import Forecast, prior_logit
+from mlxts.baselines.base import Forecast
 from mlxts.dataset.samples import Dataset
+from mlxts.losses import prior_logit
 
 _TREES = {
     "learning_rate": 0.05,

@@ -20,7 +20,7 @@ def controls(
     from mlxts.simulation.markets import MARKETS, dials
 
     if write:
-        from mlxts.report import controls as document
+        from mlxts.workspace import controls_document as document
 
         write_document(document.render, output, as_json)
         return

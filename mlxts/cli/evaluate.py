@@ -15,8 +15,7 @@ from mlxts.tables import Column, Table
 if TYPE_CHECKING:
     import polars as pl
 
-    from mlxts.dataset.samples import Dataset
-    from mlxts.evaluation.score import Scores
+    from mlxts.runs.scored_task import ScoredTask
 
 
 class SplitName(StrEnum):
@@ -36,8 +35,8 @@ def evaluate(
     run: Annotated[
         str,
         typer.Argument(
-            help="A run id, the beginning of one, or its folder; with --origins a configuration "
-            "as well."
+            help="A run id, the beginning of one, its folder, or a sweep or study of one run; with "
+            "--origins a configuration as well."
         ),
     ],
     split: SplitOption = SplitName.validation,
@@ -56,25 +55,29 @@ def evaluate(
 
         walk_forward.show(run, origins, split, as_json)
         return
-    from mlxts import experiment
-    from mlxts.evaluation import diagnostics, runs, score
+    from mlxts import predict
+    from mlxts.cli.selected_runs import one_run
+    from mlxts.evaluation import comparison, diagnostics, score
+    from mlxts.runs.folder import RunFolder
+    from mlxts.runs.predictions import NETWORK
 
-    folder = runs.find(run)
-    predicted = experiment.predictions_of(folder)
-    dataset = experiment.dataset_of(folder)
+    folder = one_run(run)
+    predicted = predict.read_or_predict(folder)
+    asked = RunFolder(folder).scored_task
     if split is SplitName.test:
-        predicted = _open_test(folder, dataset)
-    scores, reference = score.score_run(runs.MODEL, predicted, dataset, (split,))
-    details = diagnostics.details(predicted, dataset, split)
-    name = _marked(folder.name, runs.describe(folder)["mode"])
+        predicted = _open_test(folder, predicted, asked)
+    reference = RunFolder(folder).references()[asked.score_on]
+    scores = score.score_run(predicted, reference, asked, (split,))
+    details = diagnostics.details(predicted.filter(model=NETWORK), asked, split)
+    name = _marked(folder.name, RunFolder(folder).metadata()["config"]["mode"])
+    verdicts = [
+        comparison.sentence(NETWORK, models[NETWORK], asked.task, asked.horizon, part)
+        for part, models in scores.items()
+    ]
     render(
-        {**scores, "reference": reference.record(), "details": details},
+        {**scores, "reference": reference.to_dict(), "details": details},
         as_json,
-        [
-            *scores_screen(scores, dataset, name),
-            *details_screen(details, runs.MODEL),
-            *_verdicts(scores, dataset, runs.MODEL),
-        ],
+        [*scores_screen(scores, asked, name), *details_screen(details, NETWORK), *verdicts],
     )
 
 
@@ -98,8 +101,9 @@ def baselines(
     from mlxts.config.yamltext import parse_override
     from mlxts.dataset.build import build_dataset
     from mlxts.errors import ConfigError, DataError
-    from mlxts.evaluation import baseline_selection, score
+    from mlxts.evaluation import baseline_selection, oracle, score
     from mlxts.evaluation.reference import fit_baselines
+    from mlxts.runs.scored_task import ScoredTask
 
     if split is SplitName.test:
         raise ConfigError(
@@ -127,22 +131,22 @@ def baselines(
     )
     if not found.tables:
         raise DataError(f"not estimable: {found.reference.not_estimable}")
-    scores = score.score_models(found.tables, dataset, (split,), found.reference)
-    screen: list[Part] = [
-        *scores_screen(scores, dataset, _marked(configuration.name, configuration.mode))
-    ]
+    asked = ScoredTask.of(configuration.model_dump(mode="json"))
+    models = found.tables | oracle.forecast(dataset, dict.fromkeys(("train", split)))
+    scores = score.score_models(models, asked, (split,), found.reference)
+    screen = [*scores_screen(scores, asked, _marked(configuration.name, configuration.mode))]
     if line.left_out:
         left_out = ", ".join(line.left_out)
         screen.append(Note(f"Not fitted, because they take longer: {left_out}; --all has them."))
-    render({**scores, "reference": found.reference.record()}, as_json, screen)
+    render({**scores, "reference": found.reference.to_dict()}, as_json, screen)
 
 
 def runs(as_json: JsonOption = False) -> None:
     """List the runs under outputs/runs with what they reached on validation."""
     from mlxts import files
-    from mlxts.evaluation import runs as folders
+    from mlxts.evaluation import run_listing
 
-    rows = folders.listing()
+    rows = run_listing.listing()
     nothing = f"no runs in {files.runs_folder()} yet; `mlxts train configs/demo.yaml` makes one"
     render({"runs": rows}, as_json, _runs_screen(rows) if rows else Note(nothing))
 
@@ -186,32 +190,25 @@ def _on_screen(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _open_test(folder: Path, dataset: "Dataset") -> "pl.DataFrame":
-    """Record the look, then predict the test split and keep its rows with the run."""
-    from mlxts import experiment
-    from mlxts.dataset.samples import is_scored
+def _open_test(folder: Path, predicted: "pl.DataFrame", asked: "ScoredTask") -> "pl.DataFrame":
+    """Record the look at the test split; then read its rows, or predict and keep them."""
+    from mlxts import predict
     from mlxts.errors import EmptySplitError
-    from mlxts.evaluation import predictions, test_split_log
+    from mlxts.evaluation import test_split_log
+    from mlxts.training import run
 
-    if not is_scored(dataset.samples["test"], dataset.score_on).any():
+    known = predicted.filter(split="test", symbol=asked.score_on).height > 0
+    trained = None if known else run.load(folder)
+    if trained and not predict.can_score(trained.plan.dataset, "test"):
         raise EmptySplitError(
-            f"the test split of this run's data holds no sample of {dataset.score_on}; "
+            f"the test split of this run's data holds no sample of {asked.score_on}; "
             "train on data that reaches into it"
         )
-    count = test_split_log.record(folder.name, dataset.score_on)
+    count = test_split_log.record(folder.name, asked.score_on)
     note(f"look number {count} at the test split, recorded in {test_split_log.path()}")
-    rows = experiment.predict_split(folder, "test")
-    experiment.predictions_of(folder)  # where they are gone, they are written again first
-    return predictions.replace_split(folder / predictions.FILE_NAME, rows)
+    return predict.predict_split(trained, folder, "test") if trained else predicted
 
 
 def _marked(name: str, mode: str) -> str:
     """What an exploratory configuration reaches says so."""
     return name if mode == "strict" else f"{name} ({mode})"
-
-
-def _verdicts(scores: "Scores", dataset: "Dataset", model: str) -> Iterator[str]:
-    from mlxts.evaluation import comparison
-
-    for split, models in scores.items():
-        yield comparison.sentence(model, models[model], dataset.task, dataset.horizon, split)

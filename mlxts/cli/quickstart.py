@@ -159,14 +159,15 @@ def _store(answers: "Answers") -> None:
 
 
 def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -> None:
-    from mlxts import console, experiment, run_files
+    from mlxts import console, experiment
     from mlxts.cli import failures
     from mlxts.cli import train as training
+    from mlxts.runs.folder import RunFolder
 
     if not train:
         render(said, as_json, ())
         return
-    finished_before = run_files.is_finished(plan.folder)
+    finished_before = RunFolder(plan.folder).is_finished
     device = nullcontext() if finished_before else training.claim_device()
     with device, console.make(quiet=finished_before, json=as_json) as listener:
         summary = experiment.execute(plan, emit=listener, resume=True)

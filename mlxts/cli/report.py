@@ -8,6 +8,7 @@ import typer
 from mlxts.cli.hpo import StorageOption
 from mlxts.cli.output import JsonOption, Note, note, render
 from mlxts.cli.scaling import DrawsOption, FixedSplit, SeedOption, TunedOption
+from mlxts.cli.selected_runs import complete_predictions, some_runs
 
 
 def report(
@@ -39,27 +40,22 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write the report: one HTML page, every figure as SVG, PDF and CSV, tables as CSV, LaTeX."""
-    from mlxts import walk_forward
     from mlxts.evaluation import test_split_log
-    from mlxts.report import collect, page, pick, sections
+    from mlxts.report import collect, page, sections
     from mlxts.report import paper as papers
     from mlxts.scaling import results
 
     if paper and not runs and papers.figures_of(paper).exists():
         note(f"rendered again from {papers.figures_of(paper)}: {papers.again(paper)}")
         return
-    picked = pick.pick(runs or (), storage)
-    if picked.unfinished:
-        note(f"left out, not finished: {', '.join(run.name for run in picked.unfinished)}")
-    for why in picked.damaged.values():
-        note(f"left out, damaged: {why}")
+    picked = some_runs(runs or (), storage)
     if split is FixedSplit.test:
         # On record before anything is read; without a record there is no look.
         count = max(
             test_split_log.record(*look) for look in collect.scored_symbols(picked.finished)
         )
         note(f"look number {count} at the test split, recorded in {test_split_log.path()}")
-    walk_forward.foresee_missing(picked.finished, note)
+    complete_predictions(picked.finished)
     if paper:
         record = papers.collect(picked.finished, split=split, draws=draws, seed=seed)
         note(f"written: {papers.write(record, paper)}, figures in {papers.figures_of(paper)}")

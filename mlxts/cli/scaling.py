@@ -56,7 +56,11 @@ class JudgedSplit(StrEnum):
 
 
 Runs = Annotated[
-    list[str] | None, typer.Argument(help="Run ids or folders; without any, all finished runs.")
+    list[str] | None,
+    typer.Argument(
+        help="Run ids or their beginnings, folders, patterns, sweeps or studies; without any, all "
+        "finished runs."
+    ),
 ]
 CountOption = Annotated[
     Count, typer.Option("--parameters", help="What N counts: a law is to be told under each.")
@@ -154,7 +158,7 @@ def fit(
     weights = bootstrap.date_weights(found, draws=draws, seed=seed)
     rows: list[dict[str, Any]] = []
     for index, (cell, counts) in enumerate(zip(found, weights, strict=True)):
-        drawn = bootstrap.draw(cell, counts, seed=seed + 1 + index, widen=cell.widening)
+        drawn = bootstrap.draw(cell, counts, seed=seed + 1 + index, widen=cell.bootstrap.widening)
         chosen = select.select(cell, drawn)
         rows += results.laws(cell, chosen)
         path = folder / f"{axis}-{results.file_name(cell.name)}.png"
@@ -262,25 +266,18 @@ def _ledger(
     Without names walk-forward runs are for their own split alone, where their windows are foreseen
     now if they have not been.
     """
-    from mlxts import walk_forward
-    from mlxts.evaluation import runs as folders
+    from mlxts.cli.selected_runs import complete_predictions, some_runs
     from mlxts.evaluation import test_split_log
+    from mlxts.runs.folder import RunFolder
     from mlxts.scaling import ledger as ledgers
     from mlxts.scaling import walk_forward_ledger as foreseen
 
-    if runs:
-        chosen = [folders.find(run) for run in runs]
-    else:
-        whole, damaged = folders.whole(folders.folders())
-        for why in damaged.values():
-            note(f"left out, damaged: {why}")
-        chosen = [
-            folder
-            for folder in ledgers.finished(whole)
-            if walk_forward.of_origin(folder) == (split is SplitName.foreseen)
-        ]
+    chosen = some_runs(runs or ()).finished
+    if not runs:
+        walked = split is SplitName.foreseen
+        chosen = [one for one in chosen if RunFolder(one).is_walk_forward == walked]
+    complete_predictions(chosen)
     if split is SplitName.foreseen:
-        walk_forward.foresee_missing(chosen, note)
         return foreseen.join(chosen, tuned=tuned or (), every_asset=every_asset)
     built = ledgers.build(chosen, split=split, tuned=tuned or (), every_asset=every_asset)
     if split is SplitName.test:

@@ -8,8 +8,8 @@ from mlxts.formats import UNKNOWN, interval
 from mlxts.tables import Column, Table, ranged, with_ends
 
 if TYPE_CHECKING:
-    from mlxts.dataset.samples import Dataset
     from mlxts.evaluation.score import Scores
+    from mlxts.runs.scored_task import ScoredTask
 
 Figures = dict[str, Any]
 
@@ -17,17 +17,18 @@ _SPLITS = {"train": "the training rows", "validation": "validation"}
 _ENDS = Column("interval", "95 % interval", lambda ends: interval(*ends, ".3f", ",") or UNKNOWN)
 
 
-def scores_screen(scores: "Scores", dataset: "Dataset", name: str) -> Iterator[Part]:
+def scores_screen(scores: "Scores", asked: "ScoredTask", name: str) -> Iterator[Part]:
     """Tables of what `score.score` computed, and a line on how to read them."""
-    from mlxts.evaluation import block_bootstrap
+    from mlxts.evaluation.block_bootstrap import DRAWS
+    from mlxts.protocol import MIN_BLOCK_DAYS
 
     for split, models in scores.items():
         any_model = next(iter(models.values()))
-        title = f"{name}: {dataset.task.name}, H = {dataset.horizon}, {dataset.score_on}, "
+        title = f"{name}: {asked.task.name}, H = {asked.horizon}, {asked.score_on}, "
         title += split.replace("_", " ")
         # Every model is scored on the same rows, so their number stands above, not in each row.
-        title += f" ({dataset.splits_title} splits)\nn = {any_model['n']:,}"
-        regression = dataset.task.kind == "regression"
+        title += f" ({asked.splits_title} splits)\nn = {any_model['n']:,}"
+        regression = asked.task.kind == "regression"
         tables = (_of_returns if regression else _of_labels)(title, any_model)
         rows = [
             {"model": model, "predictions": _range(figures, "+.4f" if regression else ".3f")}
@@ -48,8 +49,8 @@ def scores_screen(scores: "Scores", dataset: "Dataset", name: str) -> Iterator[P
         "The reference is the better of HAR and linear, a ridge regression on HAR's log ranges and "
         "the same features at the decision bar, by cross-validation within training. Against it: "
         "model minus reference, below zero is better; skill: 1 - loss / the reference's loss. "
-        f"In brackets 95 % intervals from {block_bootstrap.DRAWS:,} block-bootstrap draws, mean "
-        f"block {block_bootstrap.block_length(dataset.horizon)} days, paired by date, widened for "
+        f"In brackets 95 % intervals from {DRAWS:,} block-bootstrap draws, mean block "
+        f"{max(asked.horizon, MIN_BLOCK_DAYS)} days, paired by date, widened for "
         "the few blocks there are and for labels that overlap. n_eff: effective sample size, the "
         "number of independent samples that would estimate the loss as precisely."
     )

@@ -30,14 +30,14 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Bring finished or unfinished runs to a tracker; again: only what is missing is added."""
-    from mlxts import run_files
-    from mlxts.evaluation import runs as found
+    from mlxts.cli.selected_runs import one_run
+    from mlxts.runs.folder import RunFolder
     from mlxts.tracking import export as exports
     from mlxts.tracking import trackers
 
     exported = []
-    for folder in [found.find(name) for name in runs]:  # a wrong name is told before any work
-        settings = run_files.metadata(folder)["config"].get("tracking", {})
+    for folder in [one_run(name) for name in runs]:  # a wrong name is told before any work
+        settings = RunFolder(folder).metadata()["config"].get("tracking", {})
         tracker = trackers.make(to.value, project or settings.get("project", "mlxts"))
         count = exports.export(folder, tracker)
         exported.append({"run_id": folder.name, "to": to.value, "events": count})

@@ -59,7 +59,8 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train one model, restore its best weights and score it against HAR and linear."""
-    from mlxts import console, experiment, run_files
+    from mlxts import console, experiment
+    from mlxts.runs.folder import RunFolder
     from mlxts.training import distributed as ranks
     from mlxts.training.plan import make_plan
 
@@ -73,7 +74,7 @@ def train(
     if dry_run:
         _dry_run(plan, as_json)
         return
-    finished_before = run_files.is_finished(plan.folder)
+    finished_before = RunFolder(plan.folder).is_finished
     silent = quiet or finished_before or not together.is_rank_zero
     if not (silent or as_json):
         show(plan_table(plan.to_dict()))
@@ -139,9 +140,9 @@ def predict(
 ) -> None:
     """What a trained model says at the close of a day, from the newest data registered."""
     from mlxts import experiment
-    from mlxts.evaluation import runs
+    from mlxts.cli.selected_runs import one_run
 
-    forecast = experiment.forecast(runs.find(run), date.date() if date else None, symbol)
+    forecast = experiment.forecast(one_run(run), date.date() if date else None, symbol)
     render(forecast, as_json, forecast["sentence"])
 
 
@@ -272,19 +273,23 @@ def show_result(
 ) -> None:
     """The scores of a finished run and its picture; the exit code where training was cut short."""
     from mlxts import experiment
+    from mlxts.predict import read_or_predict
     from mlxts.report import run_page
+    from mlxts.runs.folder import RunFolder
 
     if summary["status"] not in experiment.FINISHED:
         render(summary, as_json, f"{summary['status']}: {summary['message']}")
         exit_unless_finished(summary["status"])
-    picture = run_page.draw(plan.folder, plan.dataset)
+    read_or_predict(plan.folder)  # of a finished run of an earlier version
+    picture = run_page.draw(plan.folder)
+    asked = RunFolder(plan.folder).scored_task
     if finished_before and not as_json:
         note(f"run {plan.run_id} was finished before; this is its result")
     render(
         {**summary, "picture": str(picture)},
         as_json,
         [
-            *scores_screen(summary["scores"], plan.dataset, plan.config.name),
+            *scores_screen(summary["scores"], asked, plan.config.name),
             f"best at step {summary['best_step']} of {summary['steps']}; {summary['message']}",
             summary["verdict"],
             f"run folder {plan.folder}, picture {picture}",

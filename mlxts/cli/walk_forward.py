@@ -23,7 +23,8 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
     """
     from mlxts import walk_forward
     from mlxts.errors import ConfigError
-    from mlxts.evaluation import comparison, runs
+    from mlxts.evaluation import comparison
+    from mlxts.runs.predictions import NETWORK
 
     if split != "validation":
         raise ConfigError("--origins scores windows of the past; leave --split out")
@@ -31,14 +32,14 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
     found: list[Origin] = []
     for one in walk_forward.origins(configuration, count):
         planned = walk_forward.plan(one)
-        note(f"origin {len(found) + 1} of {count}: {walk_forward.years(one)} is foreseen")
+        note(f"origin {len(found) + 1} of {count}: {walk_forward.years(one)} is predicted")
         _finish(planned, as_json)
-        found.append(walk_forward.look(planned))
+        found.append(walk_forward.score_origin(planned))
     together = walk_forward.pooled(found)
     records = [origin.record() for origin in found]
     rows = {f"{origin.scored}": origin.figures for origin in found}
     rows |= {"all origins": together, "fixed split": fixed["scores"]}
-    references = {name: comparison.reference(figures[runs.MODEL]) for name, figures in rows.items()}
+    references = {name: comparison.reference(figures[NETWORK]) for name, figures in rows.items()}
     data = found[-1].plan.dataset
     title = f"{configuration.name} (exploratory): {data.task.name}, H = {data.horizon}, "
     title += f"{data.score_on}, foreseen from {count} origins"
@@ -52,7 +53,7 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
         + "."
     )
     verdict = comparison.sentence(
-        runs.MODEL, together[runs.MODEL], data.task, data.horizon, "windows of the past"
+        NETWORK, together[NETWORK], data.task, data.horizon, "windows of the past"
     )
     tables = _tables(title, rows, regression=data.task.kind == "regression")
     render(
@@ -64,9 +65,10 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
 
 def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfig"]:
     """The run on the fixed split, which is trained if it is not there, and its configuration."""
-    from mlxts import experiment, run_files
+    from mlxts import experiment
+    from mlxts.cli.selected_runs import one_run
     from mlxts.config.loading import load_config
-    from mlxts.evaluation import runs
+    from mlxts.runs.folder import RunFolder
     from mlxts.training import run
     from mlxts.training.plan import make_plan
 
@@ -75,10 +77,10 @@ def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfi
         note("the fixed split")
         summary = _finish(make_plan(configuration), as_json)
     else:
-        folder = runs.find(target)
+        folder = one_run(target)
         configuration = run.pinned_configuration(folder)
-        if run_files.is_finished(folder):
-            summary = run_files.summary(folder, experiment.SUMMARISED)
+        if RunFolder(folder).is_finished:
+            summary = RunFolder(folder).summary(experiment.SUMMARISED)
         else:
             summary = _finish(make_plan(configuration), as_json)
     return {"run_id": summary["run_id"], "scores": summary["scores"]["validation"]}, configuration
@@ -86,10 +88,11 @@ def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfi
 
 def _finish(planned: Any, as_json: bool) -> dict[str, Any]:
     """Train a run to its end, unless it is there; ends the command where training is cut short."""
-    from mlxts import console, run_files, walk_forward
+    from mlxts import console, walk_forward
     from mlxts.cli.failures import exit_unless_finished
+    from mlxts.runs.folder import RunFolder
 
-    done = run_files.is_finished(planned.folder)
+    done = RunFolder(planned.folder).is_finished
     with console.make(quiet=done, json=as_json) as report:
         summary = walk_forward.execute(planned, report)
     exit_unless_finished(summary["status"])
@@ -97,8 +100,8 @@ def _finish(planned: Any, as_json: bool) -> dict[str, Any]:
 
 
 def _tables(title: str, rows: dict[str, Figures], *, regression: bool) -> Iterator[Part]:
-    from mlxts.evaluation import runs
     from mlxts.protocol import BASELINE
+    from mlxts.runs.predictions import NETWORK
 
     if regression:
         columns = (
@@ -114,14 +117,14 @@ def _tables(title: str, rows: dict[str, Figures], *, regression: bool) -> Iterat
             ranged("log_loss_difference", "against\nreference", "+.4f", ".3f"),
         )
     cells = [
-        {"scored": _heading(name, models[runs.MODEL])}
-        | with_ends(models[runs.MODEL])
+        {"scored": _heading(name, models[NETWORK])}
+        | with_ends(models[NETWORK])
         | {f"har_{key}": value for key, value in with_ends(models.get(BASELINE, {})).items()}
         for name, models in rows.items()
     ]
     yield Table(title, ("scored", *columns), cells)
     for name, models in rows.items():
-        if reason := models[runs.MODEL].get("not_estimable"):
+        if reason := models[NETWORK].get("not_estimable"):
             yield Note(f"{name}: not estimable, part of no claim: {reason}.")
 
 

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from mlxts import protocol
+from mlxts import protocol, split_borders
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import bars as timescale_bars
 from mlxts.data import panel
 from mlxts.data.exogenous_catalog import COLUMN_PREFIX
 from mlxts.data.sources.base import ORACLE_PREFIX
-from mlxts.dataset import splits
 from mlxts.dataset.labels import label_bars
 from mlxts.dataset.samples import (
     Dataset,
@@ -77,7 +76,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     # Where an exchange cancelled the session that ends a bar, nobody could decide anything.
     traded = labels["daily_row"].is_not_null().to_numpy()
     may_end = traded & eligible_rows(series, complete.to_series().to_numpy(), config.model.context)
-    borders = splits.borders(config.data.splits, config.data.origin)
+    borders = split_borders.borders(config.data.splits, config.data.origin)
     samples = split_samples(labels, may_end, borders)
     if years := config.data.label_shift_years:
         samples = {name: rotate_labels(s, years, scale) for name, s in samples.items()}

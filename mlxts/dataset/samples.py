@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import polars as pl
 
-from mlxts import protocol
+from mlxts import protocol, split_borders
 from mlxts.data import bars as timescale_bars
 from mlxts.data.artifacts import Artifact
 from mlxts.dataset import splits
@@ -57,13 +57,13 @@ class Dataset:
     score_on: str  # the symbol whose rows are scored
     artifacts: tuple[Artifact, ...]  # raw ones, then the processed one
     data_hash: str  # of the raw bytes and of the features made from them
-    origin: int | None = None  # of a walk-forward evaluation, see `splits.borders`
+    origin: int | None = None  # of a walk-forward evaluation, see `split_borders.borders`
 
     @property
     def splits_title(self) -> str:
         if self.origin is None:
             return self.splits_name
-        return splits.borders(self.splits_name, self.origin).name
+        return split_borders.borders(self.splits_name, self.origin).name
 
 
 def eligible_rows(series: np.ndarray, complete: np.ndarray, context: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Which baselines stand beside a configuration, and which of them cost too much to be the default.
 
-Those of `baselines.BASELINES` and the closed forms are always there. What reads the features gets
+Those of `registry.BASELINES` and the closed forms are always there. What reads the features gets
 dear with their number, and networks have to be trained.
 """
 

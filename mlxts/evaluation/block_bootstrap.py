@@ -6,11 +6,13 @@ symbols of a date together. The draws depend on the dates alone, so two models s
 dates share them: every comparison is paired.
 
 Two years hold some twenty blocks, and blocks of a random length cut most overlapping labels apart,
-so that percentiles of the draws are still too narrow. `expanded` says which percentiles to take;
-how often the intervals then hold the truth is measured in benchmarks/interval_coverage.py.
+so that percentiles of the draws are still too narrow. `BlockBootstrap.level` says which percentiles
+to take; how often the intervals then hold the truth is measured in benchmarks/interval_coverage.py.
 """
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from arch.bootstrap import StationaryBootstrap
@@ -22,94 +24,103 @@ DRAWS = 2000
 LEVEL = 0.95
 
 
-def block_length(horizon: int, spacing: int = 1) -> int:
-    """Mean block length in dates `spacing` trading days apart: max(H, 22) days, rounded up."""
-    return math.ceil(max(horizon, MIN_BLOCK_DAYS) / spacing)
+@dataclass(frozen=True)
+class BlockBootstrap:
+    """Draws of blocks of dates, and what they say of a figure that is computed in each of them.
 
+    Values over draws are arrays of 1 + D numbers: the figure itself, then one for each of D draws.
 
-def overlap(horizon: int, spacing: int = 1) -> int:
-    """How many successive labels share days: of H days, on dates `spacing` trading days apart."""
-    return math.ceil(horizon / spacing)
-
-
-def date_weights(dates: np.ndarray, block: int, *, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
-    """How often each sample counts in each draw.
-
-    Args:
-        dates: (n,) the date of each sample, in any order, repeated where symbols share it.
-        block: mean block length in dates.
-        draws: D.
-        seed: of the draws.
-
-    Returns:
-        (n, D) float64 counts.
+    Attributes:
+        dates: (n,) the date of each row, in any order, repeated where symbols share it.
+        horizon: H, trading days. spacing: trading days from one date to the next.
     """
-    unique, date_of = np.unique(dates, return_inverse=True)
-    sampler = StationaryBootstrap(block, np.arange(len(unique)), seed=np.random.default_rng(seed))
-    counts = np.empty((len(unique), draws))
-    for draw, (drawn, _) in enumerate(sampler.bootstrap(draws)):
-        counts[:, draw] = np.bincount(drawn[0], minlength=len(unique))
-    return counts[date_of]
+
+    dates: np.ndarray
+    horizon: int
+    spacing: int = 1
+
+    @cached_property
+    def count(self) -> int:
+        """How many distinct dates there are."""
+        return len(np.unique(self.dates))
+
+    @property
+    def block(self) -> int:
+        """Mean block length in dates: max(H, 22) trading days, rounded up."""
+        return math.ceil(max(self.horizon, MIN_BLOCK_DAYS) / self.spacing)
+
+    @property
+    def overlap(self) -> int:
+        """How many successive labels share days; 1: none do."""
+        return math.ceil(self.horizon / self.spacing)
+
+    def weights(self, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
+        """(n, 1 + D) float64: how often each row counts in each draw; in column 0 once."""
+        unique, date_of = np.unique(self.dates, return_inverse=True)
+        generator = np.random.default_rng(seed)
+        sampler = StationaryBootstrap(self.block, np.arange(len(unique)), seed=generator)
+        counts = np.ones((len(unique), 1 + draws))
+        for draw, (drawn, _) in enumerate(sampler.bootstrap(draws), start=1):
+            counts[:, draw] = np.bincount(drawn[0], minlength=len(unique))
+        return counts[date_of]
+
+    @cached_property
+    def level(self) -> float:
+        """The level whose percentile interval has about the coverage `LEVEL`.
+
+        Three corrections, all of the normal quantile and so the same on any scale of the figure:
+        few blocks make a Student quantile with a degree of freedom less than there are blocks, and
+        too small a deviation, by sqrt(1 - 1 / blocks) (the expanded percentile interval of
+        Hesterberg 2015); and a figure of labels that overlap has a triangular autocorrelation,
+        which the stationary bootstrap damps by (1 - 1 / block)^lag (Politis, Romano 1994, lemma 1),
+        so that its deviation is too small by a factor which follows from overlap and block.
+        """
+        normal = stats.norm.isf(0.5 * (1.0 - LEVEL))
+        return float(1.0 - 2.0 * stats.norm.sf(normal * self.widening))
+
+    @cached_property
+    def widening(self) -> float:
+        """How many times too narrow a percentile interval of the draws is, see `level`.
+
+        Who needs whole distributions, not ends alone, moves the draws away from the figure by it.
+        """
+        tail = 0.5 * (1.0 - LEVEL)
+        student = stats.t.isf(tail, self._blocks - 1.0) / stats.norm.isf(tail)
+        return float(student * math.sqrt(self._missing_variance))
+
+    def interval(self, values: np.ndarray) -> tuple[float, float]:
+        """The 95 % interval of a figure from its (1 + D,) values; NaN where it is not defined."""
+        return percentile_interval(values[1:], self.level)
+
+    def effective(self, losses: np.ndarray, means: np.ndarray) -> float:
+        """n_eff: how many independent samples would know the mean of `losses` as well as these do.
+
+        n times the variance of the mean if samples were drawn one by one, over that of its block-
+        bootstrap draws, which is made good for few blocks and for overlap; n at most.
+
+        Args:
+            losses: (n,) of the samples. means: (1 + D,) their mean in each draw.
+        """
+        together = float(np.var(means[1:])) * self._missing_variance
+        alone = float(np.var(losses)) / len(losses)
+        share = min(1.0, alone / together) if together > 0.0 else 1.0
+        return float(len(losses) * share)
+
+    @property
+    def _blocks(self) -> float:
+        return max(self.count / self.block, 2.0)
+
+    @property
+    def _missing_variance(self) -> float:
+        """How many times the variance of draws the variance of the figure is; see `level`."""
+        blocks, lags = self._blocks, np.arange(1, self.overlap)
+        shared = 1.0 - lags / self.overlap
+        damped = shared * (1.0 - 1.0 / self.block) ** lags
+        overlapping = (1.0 + 2.0 * shared.sum()) / (1.0 + 2.0 * damped.sum())
+        return float(overlapping * blocks / (blocks - 1.0))
 
 
-def expanded(dates: int, block: int, overlap: int, level: float = LEVEL) -> float:
-    """The level whose percentile interval has about the coverage `level`.
-
-    Three corrections, all of the normal quantile and so the same on any scale of the figure:
-    few blocks make a Student quantile with a degree of freedom less than there are blocks, and too
-    small a deviation, by sqrt(1 - 1 / blocks) (the expanded percentile interval of Hesterberg
-    2015); and a figure of labels that overlap has a triangular autocorrelation, which the
-    stationary bootstrap damps by (1 - 1 / block)^lag (Politis, Romano 1994, lemma 1), so that its
-    deviation is too small by a factor which follows from overlap and block.
-
-    Args:
-        dates: how many there are.
-        block: mean block length in dates.
-        overlap: how many successive labels share days; 1: none do.
-    """
-    normal = stats.norm.isf(0.5 * (1.0 - level))
-    return float(1.0 - 2.0 * stats.norm.sf(normal * widening(dates, block, overlap, level)))
-
-
-def widening(dates: int, block: int, overlap: int, level: float = LEVEL) -> float:
-    """How many times too narrow a percentile interval of such draws is; arguments of `expanded`.
-
-    Who needs whole distributions, not ends alone, moves the draws away from the figure by it.
-    """
-    tail = 0.5 * (1.0 - level)
-    student = stats.t.isf(tail, _blocks(dates, block) - 1.0) / stats.norm.isf(tail)
-    return float(student * math.sqrt(_missing_variance(dates, block, overlap)))
-
-
-def effective(losses: np.ndarray, drawn: np.ndarray, dates: int, block: int, overlap: int) -> float:
-    """n_eff: how many independent samples would know the mean of `losses` as well as these n do.
-
-    n times the variance of the mean if samples were drawn one by one, over that of its block-
-    bootstrap draws, which is made good for few blocks and for overlap; n at most.
-
-    Args:
-        losses: (n,) of the samples. drawn: (D,) their mean in each draw of blocks.
-        dates, block, overlap: as of `expanded`.
-    """
-    together = float(np.var(drawn)) * _missing_variance(dates, block, overlap)
-    alone = float(np.var(losses)) / len(losses)
-    return float(len(losses) * min(1.0, alone / together)) if together > 0.0 else float(len(losses))
-
-
-def _blocks(dates: int, block: int) -> float:
-    return max(dates / block, 2.0)
-
-
-def _missing_variance(dates: int, block: int, overlap: int) -> float:
-    """How many times the variance of draws the variance of the figure is; see `expanded`."""
-    blocks, lags = _blocks(dates, block), np.arange(1, overlap)
-    shared = 1.0 - lags / overlap
-    damped = shared * (1.0 - 1.0 / block) ** lags
-    overlapping = (1.0 + 2.0 * shared.sum()) / (1.0 + 2.0 * damped.sum())
-    return float(overlapping * blocks / (blocks - 1.0))
-
-
-def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+def percentile_interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
     """The percentile interval over the draws in which the figure is defined; else NaN, NaN."""
     defined = values[np.isfinite(values)]
     if not defined.size:

@@ -44,7 +44,7 @@ def reliability(
         predictions: (n,) probabilities, or returns; targets: (n,) labels, or returns.
         weights: (n, D) counts a bootstrap draw.
         bins: at most so many; equal predictions are never parted, so there may be fewer.
-        level: of the percentile intervals, see `block_bootstrap.expanded`.
+        level: of the percentile intervals, see `BlockBootstrap.level`.
     """
     edges = np.unique(np.quantile(predictions, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
     _, bin_of = np.unique(np.searchsorted(edges, predictions), return_inverse=True)

@@ -1,16 +1,45 @@
-"""One sentence: did the model beat the reference?
+"""One comparison of a model with a reference, and one sentence: did the model beat it?
 
-The reference is the better of HAR and linear (`baselines.Reference`); what was written down before
+The reference is the better of HAR and linear (`runs/references.py`); what was written down before
 there was a linear one names none, and was said against HAR.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from mlxts.protocol import BASELINE, REFERENCES, Task
 
 BEATS, SAME, LOSES = "beats", "not significantly different", "loses"
 NOT_ESTIMABLE = "not estimable"
 _EARLIER = {"matches": SAME, "loses to": LOSES}  # words of older summaries
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model against a reference on the same rows, draw by draw.
+
+    Attributes:
+        loss, reference: (1 + D,) mean losses of both.
+        power: 2 where losses are roots of mean squares, whose skill is that of the squares.
+    """
+
+    loss: np.ndarray
+    reference: np.ndarray
+    power: int = 1
+
+    @cached_property
+    def difference(self) -> np.ndarray:
+        """(1 + D,) model minus reference: below 0 the model is better."""
+        return self.loss - self.reference
+
+    @cached_property
+    def skill(self) -> np.ndarray:
+        """(1 + D,) 1 - loss / the reference's loss."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 1.0 - (self.loss / self.reference) ** self.power
 
 
 def primary(task: Task) -> str:

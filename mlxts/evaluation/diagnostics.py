@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts.baselines.base import prior_logit
 from mlxts.data import bars
-from mlxts.dataset.samples import Dataset, is_scored
-from mlxts.evaluation import block_bootstrap, calibration, conformal, metrics, recalibration
+from mlxts.evaluation import calibration, conformal, metrics, recalibration
+from mlxts.evaluation.block_bootstrap import BlockBootstrap
 from mlxts.evaluation.metrics import Forecast
+from mlxts.losses import prior_logit
+from mlxts.runs.scored_task import ScoredTask
 
 CALLED = (0.05, 0.1, 0.2)  # shares of the rows that it is chosen on, which an operating point calls
 _BINS = 6  # of a reliability diagram: 80 samples each in two years of days
@@ -30,16 +31,16 @@ class _Rows:
     dates: np.ndarray  # (n,) datetime64[D]
     said: np.ndarray  # (n,) logits or log returns
     targets: np.ndarray  # (n,)
-    weights: np.ndarray  # (n, 1 + D): each row once, then the draws
-    level: float  # of the percentile interval that covers 95 %
+    bootstrap: BlockBootstrap
+    weights: np.ndarray  # (n, 1 + D) of it
 
     def interval(self, values: np.ndarray) -> list[float | None]:
         """Ends over the draws of (1 + D,) values; None where not defined."""
-        ends = block_bootstrap.interval(values[1:], self.level)
+        ends = self.bootstrap.interval(values)
         return [float(end) if np.isfinite(end) else None for end in ends]
 
 
-def details(predictions: pl.DataFrame, data: Dataset, split: str) -> dict[str, Any]:
+def details(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> dict[str, Any]:
     """What `mlxts evaluate` shows below the scores of a model.
 
     Args:
@@ -53,16 +54,16 @@ def details(predictions: pl.DataFrame, data: Dataset, split: str) -> dict[str, A
         forecast), interval}}. For returns `years`: [{year, n, coverage, interval, width}] with
         widths of residuals that the model was not fitted to, and `width_from`: which those are.
     """
-    rows = _scored(predictions, data, split)
-    train = predictions.filter(split="train", symbol=data.score_on)
+    rows = _scored(predictions, asked, split)
+    train = predictions.filter(split="train", symbol=asked.score_on)
     if not train.height:  # never trained on: of all symbols
         train = predictions.filter(split="train")
-    earlier = predictions.filter(split="validation", symbol=data.score_on)
+    earlier = predictions.filter(split="validation", symbol=asked.score_on)
     mended = split == "test" and earlier.height > 0
-    if data.task.kind == "regression":
+    if asked.task.kind == "regression":
         learned = (earlier["logit"] - earlier["target"]).to_numpy() if mended else None
-        overlap = block_bootstrap.overlap(data.horizon, bars.spacing(data.timescale))
-        widths = conformal.held_out(rows.dates, rows.said - rows.targets, overlap, learned)
+        residuals = rows.said - rows.targets
+        widths = conformal.held_out(rows.dates, residuals, rows.bootstrap.overlap, learned)
         return {"years": _years(rows, widths), "width_from": widths.source}
     found = {
         "reliability": _reliability(rows),
@@ -72,27 +73,24 @@ def details(predictions: pl.DataFrame, data: Dataset, split: str) -> dict[str, A
     return found | ({"recalibrated": _recalibrated(rows, earlier)} if mended else {})
 
 
-def _scored(predictions: pl.DataFrame, data: Dataset, split: str) -> _Rows:
-    samples = data.samples[split]
-    dates = samples.dates[is_scored(samples, data.score_on)]
-    rows = predictions.filter(split=split, symbol=data.score_on).sort("date")
-    rows = rows.filter(np.isin(rows["date"].to_numpy(), dates))
-    spacing, days = bars.spacing(data.timescale), rows["date"].to_numpy()
-    block = block_bootstrap.block_length(data.horizon, spacing)
-    overlap = block_bootstrap.overlap(data.horizon, spacing)
+def _scored(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> _Rows:
+    own = predictions.filter(pl.col("canonical"), split=split, symbol=asked.score_on)
+    rows = own.sort("date")
+    days = rows["date"].to_numpy()
+    bootstrap = BlockBootstrap(days, asked.horizon, bars.spacing(asked.timescale))
     return _Rows(
         dates=days,
         said=rows["logit"].to_numpy(),
         targets=rows["target"].to_numpy(),
-        weights=np.column_stack([np.ones(len(days)), block_bootstrap.date_weights(days, block)]),
-        level=block_bootstrap.expanded(len(days), block, overlap),
+        bootstrap=bootstrap,
+        weights=bootstrap.weights(),
     )
 
 
 def _reliability(rows: _Rows) -> list[dict[str, Any]]:
     said = Forecast(rows.said, rows.targets).probabilities
     diagram = calibration.reliability(
-        said, rows.targets, rows.weights[:, 1:], bins=_BINS, level=rows.level
+        said, rows.targets, rows.weights[:, 1:], bins=_BINS, level=rows.bootstrap.level
     )
     return [
         {

@@ -16,8 +16,8 @@ from types import MappingProxyType
 import numpy as np
 from scipy.special import expit
 
-from mlxts.baselines.base import log_losses
 from mlxts.evaluation import calibration
+from mlxts.losses import log_losses
 from mlxts.protocol import COLLAPSE_RANGE
 
 

@@ -9,8 +9,7 @@ the last days say more about them than the same days summed up to a week or a mo
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -19,32 +18,14 @@ from mlxts.baselines.base import Baseline, Forecast
 from mlxts.baselines.linear import FittedLinear
 from mlxts.baselines.registry import BASELINES
 from mlxts.dataset.samples import Dataset, of_symbol
-from mlxts.evaluation import predictions as predictions_file
 from mlxts.protocol import REFERENCES
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What a model is compared with.
-
-    Attributes:
-        name: har or linear, whichever has the lower loss in cross-validation; None where neither
-            could be fitted.
-        losses: of each in cross-validation within training: nats, for regression squared error.
-        not_estimable: why neither could be fitted, or None.
-    """
-
-    name: str | None
-    losses: Mapping[str, float]
-    not_estimable: str | None = None
-
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
+from mlxts.runs import predictions
+from mlxts.runs.references import Reference
 
 
 @dataclass(frozen=True)
 class Beside:
-    """Baselines' tables of predictions by name, as in `predictions.py`, and the reference."""
+    """Baselines' tables of predictions by name, as in `runs/predictions.py`, and the reference."""
 
     tables: dict[str, pl.DataFrame]
     reference: Reference
@@ -80,7 +61,7 @@ def fit_baselines(
         data = own if name in BASELINES else dataset
         forecast = known[name].fit(data)
         tables[name] = pl.concat(
-            predictions_file.table(samples, split, forecast(samples))
+            predictions.table(name, samples, split, forecast(samples))
             for split, samples in ((split, data.samples[split]) for split in splits)
         )
         if name in REFERENCES:

@@ -2,7 +2,7 @@
 
 Every comparison is paired: all models are scored on the same rows with the same bootstrap draws.
 A difference is model minus reference, so less than zero is better; a skill is 1 - loss / the
-reference's loss. *The* reference is the better of HAR and linear (`baselines.Reference`); what is
+reference's loss. *The* reference is the better of HAR and linear (`runs/references.py`); what is
 said against either of them stands beside it, with the name behind the metric's.
 
 Where a timescale has phases, a split's own figures are those of the canonical phase, and those of
@@ -16,26 +16,28 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts.baselines.base import prior_logit, sample_losses
+from mlxts import losses
 from mlxts.data import bars
-from mlxts.dataset.samples import Dataset, is_scored
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import (
-    block_bootstrap,
     comparison,
     conformal,
     estimability,
     metrics,
-    oracle,
     regression,
 )
-from mlxts.evaluation.reference import Reference, fit_baselines
+from mlxts.evaluation.block_bootstrap import DRAWS, BlockBootstrap
+from mlxts.evaluation.comparison import Comparison
 from mlxts.protocol import BASELINE, REFERENCES, Task
+from mlxts.runs.predictions import BASE_RATE, ORACLE, by_model
+from mlxts.runs.references import Reference
+from mlxts.runs.scored_task import ScoredTask
 
 Figures = dict[str, Any]
 Scores = dict[str, dict[str, Figures]]  # split -> model -> figures
 
 ALL_PHASES = "_all_phases"
+EXCESS = "log_loss_over_bayes"  # a model's log loss minus that of the best possible forecast
 
 
 def score(
@@ -49,7 +51,7 @@ def score(
     splits: Sequence[str] = ("validation",),
     dates: np.ndarray | None = None,
     spacing: int = 1,
-    draws: int = block_bootstrap.DRAWS,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> Scores:
     """Score models on the rows of one symbol.
@@ -69,7 +71,7 @@ def score(
 
     Returns:
         {split: {model: figures}}. Figures of a classifier: n, n_eff (of the loss, see
-        `block_bootstrap.effective`), n_pos, base_rate, estimable,
+        `BlockBootstrap.effective`), n_pos, base_rate, estimable,
         not_estimable (why, or None), prediction_range, collapsed, log_loss_prior (of the training
         base rate), the metrics of `metrics.METRICS`, interval: {metric: [low, high]} at 95 %,
         reference (its name), and against it log_loss_difference, log_loss_skill and verdict,
@@ -90,45 +92,55 @@ def score(
 
 
 def score_run(
-    name: str,
     predictions: pl.DataFrame,
-    dataset: Dataset,
+    reference: Reference,
+    asked: ScoredTask,
     splits: Sequence[str] = ("validation",),
-) -> tuple[Scores, Reference]:
-    """Score a run's predictions beside every baseline, fitted here on the run's own data set."""
-    # Where validation is opened before test, widths and calibration come from it.
-    wanted = dict.fromkeys(("train", *(("validation",) if "test" in splits else ()), *splits))
-    found = fit_baselines(dataset, wanted)
-    models = {name: predictions, **found.tables}
-    return score_models(models, dataset, splits, found.reference), found.reference
+) -> Scores:
+    """Score the models of a run's table of predictions, see `runs/predictions.py`.
+
+    The constant base rate is no model among them: its loss is every model's `log_loss_prior`.
+    Neither is a baseline that could not be fitted for the scored symbol.
+    """
+    models = {
+        name: table
+        for name, table in by_model(predictions).items()
+        if name != BASE_RATE and (table["symbol"] == asked.score_on).any()
+    }
+    return score_models(models, asked, splits, reference)
 
 
 def score_models(
     models: Mapping[str, pl.DataFrame],
-    dataset: Dataset,
+    asked: ScoredTask,
     splits: Sequence[str],
     reference: Reference,
 ) -> Scores:
-    """Score models of a data set, where it has phases on the canonical one and on all of them.
+    """Score models, where the timescale has phases on the canonical one and on all of them.
 
-    On a simulated market the best possible forecast stands among them, as `bayes.NAME`.
+    On a simulated market the best possible forecast stands among them, as `ORACLE`.
     """
-    models = {**models, **oracle.forecast(dataset, dict.fromkeys(("train", *splits)))}
-    on_rows = partial(_on_rows, models, dataset, reference)
-    spacing = bars.spacing(dataset.timescale)
+    first = next(iter(models.values()))
+    on_rows = partial(_on_rows, models, asked, reference)
+    spacing = bars.spacing(asked.timescale)
     scores: Scores = {}
     for split in splits:
-        samples = dataset.samples[split]
-        dates = samples.dates[is_scored(samples, dataset.score_on)]
+        dates = canonical_dates(first, split, asked.score_on)
         scores |= on_rows(split, dates=dates, spacing=spacing)
         if spacing > 1:
             scores[split + ALL_PHASES] = on_rows(split)[split]
     return scores
 
 
+def canonical_dates(predictions: pl.DataFrame, split: str, symbol: str) -> np.ndarray:
+    """(n,) datetime64[D]: those that the main figures speak of."""
+    rows = predictions.filter(pl.col("canonical"), split=split, symbol=symbol)
+    return rows["date"].to_numpy()
+
+
 def _on_rows(
     models: Mapping[str, pl.DataFrame],
-    dataset: Dataset,
+    asked: ScoredTask,
     reference: Reference,
     split: str,
     dates: np.ndarray | None = None,
@@ -136,9 +148,9 @@ def _on_rows(
 ) -> Scores:
     return score(
         models,
-        dataset.task,
-        dataset.horizon,
-        dataset.score_on,
+        asked.task,
+        asked.horizon,
+        asked.score_on,
         reference=reference.name,
         obstacle=reference.not_estimable,
         splits=(split,),
@@ -164,11 +176,8 @@ def _score_split(
     trained = {name: _train_rows(table, score_on) for name, table in models.items()}
     rows = _common_rows(scored, split, score_on)
     days, targets = rows["date"].to_numpy(), rows["target"].to_numpy()
-    block = block_bootstrap.block_length(horizon, spacing)
-    # Column 0 counts every sample once: the figure itself is one more draw.
-    weights = np.column_stack(
-        [np.ones(len(days)), block_bootstrap.date_weights(days, block, draws=draws, seed=seed)]
-    )
+    bootstrap = BlockBootstrap(days, horizon, spacing)
+    weights = bootstrap.weights(draws, seed)
     compute = _regression_figures if task.kind == "regression" else _classifier_figures
     computed = {name: compute(scored[name], trained[name], weights) for name in models}
     for name in REFERENCES:
@@ -177,33 +186,32 @@ def _score_split(
     if reference is not None:
         _compare(computed, reference, "")
     if task.kind == "regression":
-        overlap = block_bootstrap.overlap(horizon, spacing)
         for name, table in models.items():
             earlier = _rows(table, "validation", score_on) if split == "test" else None
-            figures, drawn = _conformal(scored[name], earlier, overlap, weights)
+            figures, drawn = _conformal(scored[name], earlier, bootstrap.overlap, weights)
             computed[name][0].update(figures)
             computed[name][1].update(drawn)
-    if oracle.NAME in computed:
-        best = computed[oracle.NAME][1]["log_loss"]
-        for name in models.keys() - {oracle.NAME}:
-            computed[name][1][oracle.EXCESS] = computed[name][1]["log_loss"] - best
+    if ORACLE in computed:
+        best = computed[ORACLE][1]["log_loss"]
+        for name in models.keys() - {ORACLE}:
+            computed[name][1][EXCESS] = computed[name][1]["log_loss"] - best
     common = _evidence(days, targets, horizon, spacing, task, obstacle)
     common["reference"] = reference
-    shape = len(np.unique(days)), block, block_bootstrap.overlap(horizon, spacing)
-    level = block_bootstrap.expanded(*shape)
     figures = {
         name: common
-        | {
-            "n_eff": block_bootstrap.effective(
-                _losses(table, task), _mean_losses(computed[name]), *shape
-            )
-        }
-        | _with_intervals(*computed[name], level)
+        | {"n_eff": bootstrap.effective(_losses(table, task), _mean_losses(computed[name]))}
+        | _with_intervals(*computed[name], bootstrap)
         for name, table in scored.items()
     }
-    if oracle.NAME in models:
-        figures = {n: f | {"impossible": oracle.impossible(f)} for n, f in figures.items()}
+    if ORACLE in models:
+        figures = {n: f | {"impossible": is_impossible(f)} for n, f in figures.items()}
     return {name: _with_verdict(one, task) for name, one in figures.items()}
+
+
+def is_impossible(figures: Figures) -> bool:
+    """Whether a model is better than can be: its 95 % interval lies below the best forecast."""
+    low_high = figures["interval"].get(EXCESS)
+    return low_high is not None and low_high[1] < 0.0
 
 
 def _rows(
@@ -259,9 +267,9 @@ def _compare(
     for _, drawn in computed.values():
         for loss, skill, power in (("log_loss", "log_loss_skill", 1), ("rmse", "mse_skill", 2)):
             if loss in drawn:
-                drawn[f"{loss}_difference{suffix}"] = drawn[loss] - theirs[loss]
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    drawn[f"{skill}{suffix}"] = 1.0 - (drawn[loss] / theirs[loss]) ** power
+                compared = Comparison(drawn[loss], theirs[loss], power)
+                drawn[f"{loss}_difference{suffix}"] = compared.difference
+                drawn[f"{skill}{suffix}"] = compared.skill
 
 
 def _classifier_figures(
@@ -271,7 +279,7 @@ def _classifier_figures(
 ) -> tuple[Figures, dict[str, np.ndarray]]:
     forecast = metrics.Forecast(scored["logit"].to_numpy(), scored["target"].to_numpy())
     drawn = {name: metric(forecast, weights) for name, metric in metrics.METRICS.items()}
-    prior = np.full(len(forecast.targets), prior_logit(trained["target"].to_numpy()))
+    prior = np.full(len(forecast.targets), losses.prior_logit(trained["target"].to_numpy()))
     figures = {
         "log_loss_prior": float(metrics.Forecast(prior, forecast.targets).losses.mean()),
         "prediction_range": list(metrics.prediction_range(forecast)),
@@ -301,13 +309,13 @@ def _regression_figures(
 
 
 def _losses(table: pl.DataFrame, task: Task) -> np.ndarray:
-    return sample_losses(table["logit"].to_numpy(), table["target"].to_numpy(), task)
+    return losses.sample_losses(table["logit"].to_numpy(), table["target"].to_numpy(), task)
 
 
 def _mean_losses(computed: tuple[Figures, dict[str, np.ndarray]]) -> np.ndarray:
-    """(D,) their means over the draws."""
+    """(1 + D,) their means over the draws."""
     drawn = computed[1]
-    return drawn["log_loss"][1:] if "log_loss" in drawn else drawn["rmse"][1:] ** 2
+    return drawn["log_loss"] if "log_loss" in drawn else drawn["rmse"] ** 2
 
 
 def _conformal(
@@ -321,13 +329,15 @@ def _conformal(
     return figures, {"coverage": metrics.mean(inside, weights)}
 
 
-def _with_intervals(figures: Figures, drawn: dict[str, np.ndarray], level: float) -> Figures:
+def _with_intervals(
+    figures: Figures, drawn: dict[str, np.ndarray], bootstrap: BlockBootstrap
+) -> Figures:
     return (
         figures
         | {name: _defined(values[0]) for name, values in drawn.items()}
         | {
             "interval": {
-                name: [_defined(end) for end in block_bootstrap.interval(values[1:], level)]
+                name: [_defined(end) for end in bootstrap.interval(values)]
                 for name, values in drawn.items()
             }
         }

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import mlx.core as mx
 import numpy as np
 
-from mlxts import experiment, files, transfer
+from mlxts import files, transfer
 from mlxts.data.sources.parquet import encoded
 from mlxts.errors import InteropError
 from mlxts.interop import counterpart, huggingface, imported
@@ -115,7 +115,7 @@ def _weights(arrays: dict[str, mx.array], said: dict[str, str], to: Format, targ
 
 
 def _predictions(run: Run, to: Format, target: Path) -> Path:
-    table = experiment.predictions_of(run.folder)
+    table = run.predictions()
     with files.atomic_path(target) as temporary:
         temporary.write_bytes(encoded(table) if to == "parquet" else table.write_csv().encode())
     return target

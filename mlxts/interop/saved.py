@@ -7,15 +7,17 @@ from typing import Any
 
 import polars as pl
 
-from mlxts import experiment, run_files
+from mlxts import predict
 from mlxts.config.experiment import ExperimentConfig
-from mlxts.config.loading import load_config
 from mlxts.errors import ConfigError, DataError
-from mlxts.evaluation import runs
 from mlxts.model.patchtst import PatchTST, Shape
 from mlxts.model.residual import OffsetPatchTST
+from mlxts.model.saved_shape import read_shape
 from mlxts.protocol import SPLIT_NAMES
-from mlxts.training import log
+from mlxts.runs import index
+from mlxts.runs.folder import RunFolder
+from mlxts.runs.predictions import NETWORK
+from mlxts.search import study_runs
 from mlxts.training import run as training
 
 
@@ -32,7 +34,7 @@ class Run:
     @cached_property
     def record(self) -> dict[str, Any]:
         """run.json: what was known before the first step (parameters, samples, machine, hashes)."""
-        return run_files.metadata(self.folder)
+        return RunFolder(self.folder).metadata()
 
     @property
     def id(self) -> str:
@@ -41,12 +43,12 @@ class Run:
     @cached_property
     def config(self) -> ExperimentConfig:
         """The resolved configuration. Raises ConfigError where this version cannot read it."""
-        return load_config(self.folder / "config.yaml")
+        return RunFolder(self.folder).config()
 
     @cached_property
     def shape(self) -> Shape:
         """What the built model is: widths, depth, patches, flags."""
-        return training.shape_of(self.folder)
+        return read_shape(RunFolder(self.folder))
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -55,11 +57,11 @@ class Run:
         Raises:
             RunError: the run has not been trained to its end, or the file is damaged.
         """
-        return run_files.summary(self.folder)
+        return RunFolder(self.folder).summary()
 
-    def predictions(self, split: str | None = None) -> pl.DataFrame:
+    def predictions(self, split: str | None = None, model: str | None = NETWORK) -> pl.DataFrame:
         """What the model said, row by row; see `load_predictions`."""
-        return load_predictions(self.folder, split)
+        return load_predictions(self.folder, split, model)
 
     def metrics(self) -> pl.DataFrame:
         """The numbers of training, a row for each step, validation and epoch.
@@ -68,7 +70,7 @@ class Run:
             step, split (train, validation, train_epoch), loss (nats; for regression Huber, in
             units of the targets' deviation) and what else an event says, null where it does not.
         """
-        return pl.DataFrame(log.read(self.folder / log.METRICS), infer_schema_length=None)
+        return pl.DataFrame(RunFolder(self.folder).metrics(), infer_schema_length=None)
 
     def model(self) -> PatchTST:
         """The model with its best weights, in evaluation mode.
@@ -99,30 +101,40 @@ def load_run(run: str | Path) -> Run:
         >>> run = mlxts.load_run("2M-daily-threshold_1pct")
         >>> run.summary["verdict"]
     """
-    return Run(runs.find(str(run)))
+    return Run(index.find(str(run), study_runs.finder()))
 
 
-def load_predictions(run: str | Path, split: str | None = None) -> pl.DataFrame:
-    """What a run's model said of each row, beside what happened.
+def load_predictions(
+    run: str | Path, split: str | None = None, model: str | None = NETWORK
+) -> pl.DataFrame:
+    """What a run's model, or one that it is compared with, said of each row, beside what happened.
 
     Args:
         run: a run's id, the beginning of one, or its folder.
         split: train, validation or test (which `mlxts evaluate RUN --split test` opens); None: all
             that were predicted.
+        model: patchtst; har, linear, volatility, climatology or base_rate, each asset's own; bayes,
+            the best possible forecast of a simulated market; None: all of them.
 
     Returns:
-        date (of the decision bar), symbol, split, logit (for regression the predicted log return)
-        and target (0 or 1; the log return), sorted by split, date and symbol.
+        model, date (of the decision bar), symbol, split, canonical (whether the bar is of the
+        timescale's canonical phase), logit (for regression the predicted log return) and target (0
+        or 1; the log return), of each model sorted by split, date and symbol.
 
     Raises:
         RunError: there is no such run, or several begin so.
-        DataError: it has no predictions yet, not of that split, or they cannot be read.
+        DataError: it has no predictions yet, not of that split or model, or they cannot be read.
         ConfigError: no split is called that.
     """
     if split is not None and split not in SPLIT_NAMES:
         raise ConfigError(f"split: {split} is none of {', '.join(SPLIT_NAMES)}")
-    folder = runs.find(str(run))
-    table = experiment.predictions_of(folder)
+    folder = index.find(str(run), study_runs.finder())
+    table = predict.read_or_predict(folder)
+    if model is not None:
+        if model not in table["model"]:
+            known = ", ".join(table["model"].unique(maintain_order=True))
+            raise DataError(f"{folder.name} has no predictions of {model}; it has those of {known}")
+        table = table.filter(model=model)
     if split is None:
         return table
     rows = table.filter(split=split)

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import experiment, run_files
 from mlxts.errors import RunError
 from mlxts.evaluation import test_split_log
 from mlxts.files import canonical_hash
-from mlxts.report.scored import Scored, scored
+from mlxts.runs.folder import RunFolder
 from mlxts.scaling import (
     axes,
     bootstrap,
@@ -25,6 +24,7 @@ from mlxts.scaling import (
 )
 from mlxts.scaling import mixed_effects as mixed
 from mlxts.scaling.bootstrap import Draws
+from mlxts.scaling.configuration_scores import Scored, scored
 from mlxts.scaling.loss_table import LossTable
 from mlxts.scaling.mixed_effects import Mixed
 from mlxts.scaling.multiple_comparison import Comparison
@@ -176,7 +176,7 @@ def scored_symbols(folders: Sequence[Path]) -> list[tuple[str, str]]:
 
 
 def _run(folder: Path) -> Run:
-    return Run(run_files.metadata(folder), run_files.summary(folder))
+    return Run(RunFolder(folder).metadata(), RunFolder(folder).summary())
 
 
 def _opened(folders: Sequence[Path], tuned: Sequence[str]) -> pl.DataFrame | None:
@@ -187,9 +187,9 @@ def _opened(folders: Sequence[Path], tuned: Sequence[str]) -> pl.DataFrame | Non
 
 
 def _holds_test(folder: Path) -> bool:
-    said = experiment.predictions_of(folder)
+    predicted = RunFolder(folder).predictions()
     scored_on = _run(folder).record["config"]["data"]["score_on"]
-    return said.filter(split="test", symbol=scored_on).height > 0
+    return predicted.filter(split="test", symbol=scored_on).height > 0
 
 
 def _along(
@@ -243,7 +243,9 @@ def _over_two(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[Ove
     if whole:
         all_weights = bootstrap.date_weights(whole, draws=draws, seed=seed)
         for index, (table, weights) in enumerate(zip(whole, all_weights, strict=True)):
-            drawn = bootstrap.draw(table, weights, seed=seed + 1 + index, widen=table.widening)
+            drawn = bootstrap.draw(
+                table, weights, seed=seed + 1 + index, widen=table.bootstrap.widening
+            )
             # The laws over two sizes speak of parameters and samples alone.
             law = select.select(table, drawn) if axis == "surface" else None
             found.append(OverTwo(table, drawn, law))

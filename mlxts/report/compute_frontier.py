@@ -14,7 +14,7 @@ from mlxts.protocol import REFERENCES
 from mlxts.report import words
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.law_figure import MARKERS, shade_of
-from mlxts.report.scored import Scored
+from mlxts.scaling.configuration_scores import Scored
 
 
 def frontiers(scored: Sequence[Scored]) -> list[Picture]:

@@ -19,20 +19,22 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from mlxts import json_files, run_files
-from mlxts.dataset import splits
+from mlxts import json_files, split_borders
 from mlxts.errors import RunError
-from mlxts.evaluation import block_bootstrap, runs
 from mlxts.evaluation import comparison as evaluated
+from mlxts.evaluation.block_bootstrap import DRAWS
+from mlxts.evaluation.comparison import Comparison
 from mlxts.files import finite, write_json, write_text
 from mlxts.formats import million, percent
 from mlxts.protocol import BASELINE, TASKS
 from mlxts.report import paper_tables
 from mlxts.report.columns import NUMBERS
-from mlxts.report.scored import CELL, Scored, scored
 from mlxts.report.section import Section
+from mlxts.runs.folder import RunFolder
+from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import axes, config_diff, ledger, verdict
 from mlxts.scaling import walk_forward_ledger as foreseen
+from mlxts.scaling.configuration_scores import CELL, Scored, scored
 
 HAR = BASELINE.upper()
 _APART = ("name", "seed", "mode", "budget", "task", "timescale", "horizon", "thermal", "checkpoint")
@@ -60,7 +62,7 @@ def collect(
     folders: Sequence[Path],
     *,
     split: str = "validation",
-    draws: int = block_bootstrap.DRAWS,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Every figure of the tables, from finished runs of labels.
@@ -71,14 +73,14 @@ def collect(
     Raises:
         RunError, DataError: see `ledger.build`; and RunError where no run is strict.
     """
-    records = {folder.name: run_files.metadata(folder) for folder in folders}
+    records = {folder.name: RunFolder(folder).metadata() for folder in folders}
     folders, walked = foreseen.apart(folders)
     if not folders:
         raise RunError(foreseen.ALL_WALKED)
     built = _of_labels(ledger.build(folders, split=split))
     joined = _of_labels(foreseen.join(walked)) if walked else None
     found = scored(built, draws=draws, seed=seed)
-    summaries = {folder.name: run_files.summary(folder) for folder in folders}
+    summaries = {folder.name: RunFolder(folder).summary() for folder in folders}
     main = [one for one in found if one.mode == "strict"]
     if not main:
         raise RunError("none of these runs is strict; `mlxts sweep run` a strict sweep as well")
@@ -165,7 +167,7 @@ def _foreseen(
     if built is None:
         return []
     data = [records[folder.name]["config"]["data"] for folder in walked]
-    windows = {splits.borders(own["splits"], own["origin"]).test for own in data}
+    windows = {split_borders.borders(own["splits"], own["origin"]).test for own in data}
     rows = []
     for one in scored(built, draws=draws, seed=seed):
         days = one.table.dates.astype("datetime64[D]").astype(object)
@@ -300,12 +302,11 @@ def _against(one: Scored, strict: Scored) -> dict[str, float]:
     """The loss minus the strict model's; nothing where they are scored on different days."""
     if not np.array_equal(one.table.dates, strict.table.dates):
         return {}
-    drawn = one.drawn.rungs[:, 0] - strict.drawn.rungs[:, 0]
-    overlap = block_bootstrap.overlap(one.table.horizon, one.table.spacing)
-    level = block_bootstrap.expanded(len(one.table.dates), one.table.block, overlap)
-    low, high = block_bootstrap.interval(drawn[1:], level)
+    bootstrap = one.table.bootstrap
+    difference = Comparison(one.drawn.rungs[:, 0], strict.drawn.rungs[:, 0]).difference
+    low, high = bootstrap.interval(difference)
     name = "against_main"
-    return {name: float(drawn[0]), f"{name}_low": low, f"{name}_high": high}
+    return {name: float(difference[0]), f"{name}_low": low, f"{name}_high": high}
 
 
 def _of_seed(
@@ -313,7 +314,7 @@ def _of_seed(
 ) -> dict[str, Any]:
     """What the evaluator said of one run."""
     models = summary["scores"][split]
-    own, settings = models[runs.MODEL], record["config"]
+    own, settings = models[NETWORK], record["config"]
     an_epoch = record["total_steps"] / settings["training"]["max_epochs"]
     told: dict[str, Any] = {
         "run": record["run_id"],
@@ -339,7 +340,7 @@ def _of_seed(
 
 def _span(settings: dict[str, Any], split: str) -> str:
     data = settings["data"]
-    first, last = getattr(splits.borders(data["splits"], data.get("origin")), split)
+    first, last = getattr(split_borders.borders(data["splits"], data.get("origin")), split)
     ends = [day.isoformat() for day in (first, last) if isinstance(day, date)]
     return " to ".join(ends) if len(ends) == 2 else f"{ends[0]} onwards"
 

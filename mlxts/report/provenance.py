@@ -3,9 +3,10 @@
 from collections import Counter
 from typing import Any
 
-from mlxts.evaluation import runs, test_split_log
-from mlxts.report import pick
+from mlxts.evaluation import test_split_log
 from mlxts.report.collect import Material, Run
+from mlxts.runs.index import run_folders
+from mlxts.search import study_runs
 from mlxts.tables import Column, Table
 
 _STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
@@ -14,7 +15,7 @@ _STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
 def studies(storage_url: str | None = None) -> Table:
     """Every search and sweep of a storage, and how many trials it took."""
     rows = []
-    for study in pick.studies(storage_url):
+    for study in study_runs.studies(storage_url):
         counts = Counter(trial.state.name for trial in study.trials)
         rows.append(
             {
@@ -63,7 +64,7 @@ def test_looks() -> Table:
 
 def tried(material: Material, searched: Table) -> str:
     """How much was tried, in a few sentences."""
-    here = len(runs.folders())
+    here = len(run_folders())
     modes = Counter(run.record["config"]["mode"] for run in material.runs)
     told = [
         f"This report is about {_count(len(material.runs), 'finished run')} "

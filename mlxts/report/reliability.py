@@ -15,7 +15,7 @@ from mlxts.evaluation.calibration import Reliability, reliability
 from mlxts.report import words
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.run_figure import GROUPS, draw_reliability
-from mlxts.report.scored import Scored
+from mlxts.scaling.configuration_scores import Scored
 
 
 def diagrams(scored: Sequence[Scored]) -> list[Picture]:
@@ -57,7 +57,8 @@ def _of(one: Scored, losses: np.ndarray) -> Reliability:
     # A log loss says the probability exactly: of what happened it is the exponential of minus it.
     of_outcome = np.exp(-losses)
     probabilities = np.where(one.targets > 0.5, of_outcome, 1.0 - of_outcome)
-    return reliability(probabilities, one.targets, one.weights[:, 1:], bins=GROUPS)
+    weights, level = one.weights[:, 1:], one.table.bootstrap.level
+    return reliability(probabilities, one.targets, weights, bins=GROUPS, level=level)
 
 
 def _draw(axes: Axes, shown: dict[str, Reliability], task: protocol.Task) -> None:

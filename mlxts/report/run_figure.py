@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 
-from mlxts.evaluation import block_bootstrap, metrics
+from mlxts.evaluation import metrics
+from mlxts.evaluation.block_bootstrap import BlockBootstrap
 from mlxts.evaluation.calibration import Reliability, reliability
 from mlxts.protocol import Task
 from mlxts.report.figure import drawing
@@ -106,6 +107,6 @@ def _reliability(predictions: pl.DataFrame, task: Task, horizon: int) -> Reliabi
     said, happened = predictions["logit"].to_numpy(), predictions["target"].to_numpy()
     if task.kind != "regression":
         said = metrics.Forecast(said, happened).probabilities
-    block = block_bootstrap.block_length(horizon)
-    weights = block_bootstrap.date_weights(predictions["date"].to_numpy(), block)
-    return reliability(said, happened, weights, bins=GROUPS)
+    bootstrap = BlockBootstrap(predictions["date"].to_numpy(), horizon)
+    weights = bootstrap.weights()[:, 1:]
+    return reliability(said, happened, weights, bins=GROUPS, level=bootstrap.level)

@@ -6,14 +6,15 @@ from typing import Any
 
 from mlxts import protocol
 from mlxts.evaluation import comparison as evaluated
-from mlxts.evaluation import estimability, runs
+from mlxts.evaluation import estimability
 from mlxts.formats import percent
 from mlxts.protocol import REFERENCES
 from mlxts.report.collect import Along, Material, Run
 from mlxts.report.columns import HAR, columns
-from mlxts.report.scored import CELL, Scored
+from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import results
 from mlxts.scaling import verdict as verdicts
+from mlxts.scaling.configuration_scores import CELL, Scored
 from mlxts.tables import Column, Table, with_ends
 
 _CONFIGURATION = (
@@ -258,7 +259,7 @@ _ENDS = ("", "_low", "_high")
 
 def _run(run: Run, row: dict[str, Any]) -> dict[str, Any]:
     models = run.summary.get("scores", {}).get("validation", {})
-    found: dict[str, Any] = models.get(runs.MODEL, {})
+    found: dict[str, Any] = models.get(NETWORK, {})
     told = {
         name: row[name]
         for name in (

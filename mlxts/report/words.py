@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlxts import protocol
-from mlxts.report.scored import CONFIGURATION
 from mlxts.scaling import config_diff
+from mlxts.scaling.configuration_scores import CONFIGURATION
 from mlxts.scaling.ledger import LATEST, REAL
 from mlxts.scaling.results import file_name
 

@@ -1,14 +1,14 @@
 """The hierarchical bootstrap: dates first, the same for all runs, then seeds within a rung.
 
-Dates come in blocks (`evaluation/uncertainty.py`); one draw of dates serves every run, baseline and
-cell, so that every comparison stays paired. Seeds are drawn with replacement within a rung. Of five
-seeds such a draw varies less than five seeds do, by (S - 1) / S: deviations are stretched by
+Dates come in blocks (`evaluation/block_bootstrap.py`); one draw of dates serves every run, baseline
+and cell, so that every comparison stays paired. Seeds are drawn with replacement within a rung. Of
+five seeds such a draw varies less than five seeds do, by (S - 1) / S: deviations are stretched by
 sqrt(S / (S - 1)) (Rao, Wu 1988). A rung of one seed borrows the deviation of a run of another.
 
 Draws of few blocks, and of labels that overlap, vary less than the figures do (see
-`block_bootstrap.expanded`). Laws, verdicts and mixed models take intervals, p-values and choices
+`BlockBootstrap.level`). Laws, verdicts and mixed models take intervals, p-values and choices
 from the draws themselves, so for them `draw` moves each away from the table by
-`LossTable.widening`.
+`BlockBootstrap.widening`.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlxts.evaluation import block_bootstrap
+from mlxts.evaluation.block_bootstrap import DRAWS, BlockBootstrap
 from mlxts.scaling.loss_table import LossTable
 
-DRAWS = block_bootstrap.DRAWS
 _LEAST = 0.01  # of the table's own mean: losses are positive, moved draws of them stay so
 
 
@@ -50,9 +49,8 @@ def date_weights(tables: Sequence[LossTable], *, draws: int = DRAWS, seed: int =
     """
     union = np.unique(np.concatenate([table.dates for table in tables]))
     spacing = min(table.spacing for table in tables)
-    block = block_bootstrap.block_length(max(table.horizon for table in tables), spacing)
-    drawn = block_bootstrap.date_weights(union, block, draws=draws, seed=seed)
-    weights = np.column_stack([np.ones(len(union)), drawn])
+    horizon = max(table.horizon for table in tables)
+    weights = BlockBootstrap(union, horizon, spacing).weights(draws, seed)
     return [weights[np.searchsorted(union, table.dates)] for table in tables]
 
 

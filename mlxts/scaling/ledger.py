@@ -1,10 +1,9 @@
 """The ledger: run folders in, one Polars table out, a row for each run and date.
 
-Losses come from `predictions.parquet` through `evaluation/`, those of the baselines for the very
-same rows beside them, fitted on the data that the run was trained on (so that runs of before there
-was a linear reference have one as well); what a run was comes from its `run.json` and
-`summary.json`. Every fit, verdict and figure of scaling starts from this table and from nothing
-else.
+Losses of the network and of its references are those of the very same rows of the run's
+predictions; which reference counts, what a run was and what it reached stand beside them in its
+folder. Nothing is fitted and no data are read. Every fit, verdict and figure of scaling starts from
+this table and from nothing else.
 """
 
 import json
@@ -13,25 +12,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from mlxts import experiment, run_files
-from mlxts.baselines.base import prior_logit, sample_losses
 from mlxts.config import dataset_matrix
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
 from mlxts.data.sources.parquet import encoded
-from mlxts.dataset.samples import Dataset, of_symbol
 from mlxts.errors import DataError, RunError
-from mlxts.evaluation.reference import fit_baselines
 from mlxts.files import atomic_path, canonical_hash
+from mlxts.losses import sample_losses
 from mlxts.model.patchtst import Shape
+from mlxts.model.saved_shape import read_shape
 from mlxts.protocol import REFERENCES, TASKS
+from mlxts.runs import layout
+from mlxts.runs.folder import RunFolder
+from mlxts.runs.predictions import BASE_RATE, NETWORK
 from mlxts.scaling import config_diff
-from mlxts.training import run
 
-BASELINES = (*REFERENCES, "climatology")
+# Column -> the model whose losses it holds.
+_LOSSES = {
+    "loss": NETWORK,
+    **{f"loss_{name}": name for name in (*REFERENCES, "climatology")},
+    "loss_prior": BASE_RATE,
+}
 
 
 @dataclass(frozen=True)
@@ -122,22 +125,17 @@ def build(
 
     Raises:
         RunError: a run that is not finished, or one without rows of that split.
-        DataError: predictions about other rows than the run's data hold now.
+        DataError: predictions of an earlier version, see `runs/predictions.py`, or models that do
+            not speak about the same rows.
     """
     known = config_diff.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
     for key in tuned:
         if not any(name == key or name.startswith(f"{key}.") for name in known):
             raise RunError(f"--tuned {key} is no setting; write it as in a configuration file")
-    references: dict[str, pl.DataFrame] = {}
-    parts = [_rows(Path(folder), split, tuned, every_asset, references) for folder in folders]
+    parts = [_rows(Path(folder), split, tuned, every_asset) for folder in folders]
     if not parts:
         raise RunError("no finished run to make a ledger of; `mlxts train` or `mlxts sweep` first")
     return pl.concat(parts).sort("run", "symbol", "date")
-
-
-def finished(folders: Iterable[Path]) -> list[Path]:
-    """Those that have come to their summary, in the order given."""
-    return [Path(f) for f in folders if run_files.is_finished(Path(f))]
 
 
 def write(path: Path, ledger: pl.DataFrame) -> None:
@@ -163,51 +161,65 @@ _OF_DATES = (
 )  # fmt: skip
 
 
-def _rows(
-    folder: Path,
-    split: str,
-    tuned: Sequence[str],
-    every_asset: bool,
-    references: dict[str, pl.DataFrame],
-) -> pl.DataFrame:
+def _rows(folder: Path, split: str, tuned: Sequence[str], every_asset: bool) -> pl.DataFrame:
     record, summary = _recorded(folder)
     settings = record["config"]
-    task = TASKS[settings["task"]]
     scored_on = settings["data"]["score_on"]
-    said = experiment.predictions_of(folder)
-    said = said.filter(split=split).sort("symbol", "date")
+    rows = RunFolder(folder).predictions().filter(split=split)
     if not every_asset:
-        said = said.filter(symbol=scored_on)
-    if not said.height:
+        rows = rows.filter(symbol=scored_on)
+    if not rows.height:
         how = f"`mlxts evaluate {folder.name} --split test` opens it, on record"
         if settings["data"].get("origin") is not None:
-            how = "`mlxts scaling ledger --split foreseen` foresees its window"
+            how = "`mlxts scaling ledger --split foreseen` predicts its window"
         how = how if split == "test" else "train the run again"
         raise RunError(f"{folder.name} holds no {split} row of {scored_on}; {how}")
-    key = canonical_hash(
-        {name: settings[name] for name in ("data", "features", "task", "timescale", "horizon")}
-        | {"context": settings["model"]["context"], "data_hash": record["data_hash"]}
-    )
-    if key not in references:
-        references[key] = _reference(experiment.dataset_of(folder), split, every_asset)
-    beside = references[key]
-    own = ("symbol", "date", "target")
-    if not beside.select(own).equals(said.select(own)):
-        raise DataError(
-            f"{folder.name} predicts other {split} rows of {scored_on} than its data hold now; "
-            "train it again"
-        )
-    described = _described(record, summary, run.shape_of(folder), tuned)
-    losses = pl.Series(
-        "loss", sample_losses(said["logit"].to_numpy(), said["target"].to_numpy(), task)
-    )
+    described = _described(record, summary, read_shape(RunFolder(folder)), tuned)
     digests = {a["symbol"]: a["sha256"][:8] for a in record["artifacts"] if "tier" not in a}
-    return beside.with_columns(
-        losses,
-        bars=pl.col("symbol").replace_strict(digests),
-        split=pl.lit(split),
-        **{name: pl.lit(value) for name, value in described.items()},
-    ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+    return (
+        _losses(folder, rows, settings["task"])
+        .with_columns(
+            bars=pl.col("symbol").replace_strict(digests),
+            split=pl.lit(split),
+            **{name: pl.lit(value) for name, value in described.items()},
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+    )
+
+
+def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
+    """Symbol by symbol and date by date: what happened, whether the row is canonical, the losses of
+    all models, and which is the reference; null where it is not estimable."""
+    keys = ["symbol", "date", "canonical", "target"]
+    predicted, targets = rows["logit"].to_numpy(), rows["target"].to_numpy()
+    loss = pl.Series("loss", sample_losses(predicted, targets, TASKS[task]))
+    wide = rows.with_columns(loss).pivot("model", index=keys, values="loss")
+    models = list(_LOSSES.values())
+    absent = [name for name in models if name not in wide.columns]
+    wide = wide.with_columns(pl.lit(None, pl.Float64).alias(name) for name in absent)
+    counts = wide.group_by("symbol").agg(pl.len().alias("rows"), pl.col(models).count())
+    # A model speaks about all rows of a symbol; or about none, where it could not be fitted.
+    whole = [(pl.col(name) == pl.col("rows")) | (pl.col(name) == 0) for name in models]
+    if not counts.select(pl.all_horizontal(*whole, pl.col(NETWORK) > 0).all()).item():
+        raise DataError(
+            f"models in {folder / layout.PREDICTIONS} do not speak about the same rows; train "
+            f"{folder.name} again"
+        )
+    chosen = [
+        {"symbol": symbol, "reference": one.name, "not_estimable": one.not_estimable}
+        for symbol, one in RunFolder(folder).references().items()
+    ]
+    schema = dict.fromkeys(("symbol", "reference", "not_estimable"), pl.String)
+    return (
+        wide.rename({model: column for column, model in _LOSSES.items()})
+        .join(pl.DataFrame(chosen, schema), on="symbol", how="left")
+        .with_columns(
+            loss_reference=pl.coalesce(
+                pl.when(reference=name).then(f"loss_{name}") for name in REFERENCES
+            )
+        )
+        .sort("symbol", "date")
+    )
 
 
 def _described(
@@ -293,64 +305,18 @@ def _of_recipe(settings: dict[str, Any], tuned: Sequence[str]) -> dict[str, Any]
     return values
 
 
-def _reference(data: Dataset, split: str, every_asset: bool) -> pl.DataFrame:
-    """Symbol by symbol and date by date: what happened, whether the row is canonical, and the
-    losses of the baselines, each asset's own; null where they are not estimable."""
-    symbols = np.unique(data.samples[split].symbols) if every_asset else [data.score_on]
-    return pl.concat(_of_symbol(data, split, str(symbol)) for symbol in symbols)
-
-
-def _of_symbol(data: Dataset, split: str, symbol: str) -> pl.DataFrame:
-    own, train = of_symbol(data, symbol), data.samples["train"]
-    samples = own.samples[split]
-    found = fit_baselines(data, (split,), BASELINES, symbol=symbol)
-    targets = samples.targets.astype(np.float64)
-
-    def losses(said: np.ndarray) -> np.ndarray:
-        return sample_losses(said, targets, data.task)
-
-    learned = own.samples["train"].targets if len(own.samples["train"]) else train.targets
-    learned = learned.astype(np.float64)
-    regression = data.task.kind == "regression"
-    prior = float(learned.mean()) if regression else prior_logit(learned)
-    of_baseline = {name: losses(t["logit"].to_numpy()) for name, t in found.tables.items()}
-    reference = found.reference
-    columns = {f"loss_{name}": of_baseline.get(name) for name in BASELINES}
-    columns["loss_reference"] = of_baseline.get(reference.name or "")
-    return (
-        pl.DataFrame(
-            {
-                "date": samples.dates,
-                "symbol": samples.symbols,
-                "canonical": samples.phases == 0,
-                "target": targets,
-            }
-        )
-        .with_columns(
-            *(
-                pl.Series(n, v if v is not None else [None] * len(own.samples[split]), pl.Float64)
-                for n, v in columns.items()
-            ),
-            pl.Series("loss_prior", losses(np.full(len(targets), prior))),
-            reference=pl.lit(reference.name, pl.String),
-            not_estimable=pl.lit(reference.not_estimable, pl.String),
-        )
-        .sort("date")
-    )
-
-
 def _recorded(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """run.json and summary.json, with all that a row needs. Raises RunError."""
-    record = run_files.metadata(folder, _NEEDED)
+    record = RunFolder(folder).metadata(_NEEDED)
     _require_own_hash(folder, record)
     read = [one["symbol"] for one in record["artifacts"] if "tier" not in one]
     scored_on = record["config"]["data"]["score_on"]
     if read.count(scored_on) != 1:
         raise RunError(
-            f"{folder / run_files.METADATA} is damaged: artifacts hold {scored_on} "
+            f"{folder / layout.METADATA} is damaged: artifacts hold {scored_on} "
             f"{read.count(scored_on)} times; train the run again"
         )
-    return record, run_files.summary(folder, ("steps", "train_seconds", "thermal.suspect"))
+    return record, RunFolder(folder).summary(("steps", "train_seconds", "thermal.suspect"))
 
 
 def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:
@@ -359,10 +325,10 @@ def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:
     Raises:
         ConfigError: they are none that this version knows. RunError: they were changed.
     """
-    found = build_config(record["config"], origin=f"{folder / run_files.METADATA}").hash
+    found = build_config(record["config"], origin=f"{folder / layout.METADATA}").hash
     if found != record.get("config_hash", found):
         raise RunError(
-            f"{folder / run_files.METADATA} is damaged: its config is not the one of config_hash; "
+            f"{folder / layout.METADATA} is damaged: its config is not the one of config_hash; "
             "restore it from a backup, or train the run again"
         )
 

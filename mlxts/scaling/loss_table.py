@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mlxts.evaluation import block_bootstrap
+from mlxts.evaluation.block_bootstrap import BlockBootstrap
 from mlxts.scaling import config_diff
 
 
@@ -93,16 +93,10 @@ class LossTable:
         """(K,) runs at each rung."""
         return np.bincount(self.rung_of_run)
 
-    @property
-    def block(self) -> int:
-        """Mean block length of the bootstrap, in dates of this table."""
-        return block_bootstrap.block_length(self.horizon, self.spacing)
-
-    @property
-    def widening(self) -> float:
-        """How many times too narrow draws of these dates are, see `block_bootstrap.widening`."""
-        overlap = block_bootstrap.overlap(self.horizon, self.spacing)
-        return block_bootstrap.widening(len(self.dates), self.block, overlap)
+    @cached_property
+    def bootstrap(self) -> BlockBootstrap:
+        """Of its dates."""
+        return BlockBootstrap(self.dates, self.horizon, self.spacing)
 
 
 def entropy(rate: float) -> float:

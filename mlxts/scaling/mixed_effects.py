@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from mlxts.errors import RunError
-from mlxts.evaluation import block_bootstrap
+from mlxts.evaluation.block_bootstrap import percentile_interval
 from mlxts.scaling import axes, bootstrap
 from mlxts.scaling.loss_table import LossTable
 from mlxts.scaling.verdict import Judged
@@ -116,7 +116,7 @@ def fit(runs: pl.DataFrame, skills: np.ndarray) -> Mixed:
                 slopes.append(_slope(f"{word} {axis}", effects["logN"] + end * effects[name]))
     return Mixed(
         effects={
-            name: (float(values[0]), *block_bootstrap.interval(values[1:]))
+            name: (float(values[0]), *percentile_interval(values[1:]))
             for name, values in effects.items()
         },
         slopes=tuple(slopes),
@@ -128,7 +128,7 @@ def fit(runs: pl.DataFrame, skills: np.ndarray) -> Mixed:
 
 
 def _slope(at: str, values: np.ndarray) -> Slope:
-    return Slope(at, float(values[0]), block_bootstrap.interval(values[1:]))
+    return Slope(at, float(values[0]), percentile_interval(values[1:]))
 
 
 def _identified(design: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -41,7 +41,7 @@ def compare(table: LossTable, *, draws: int = bootstrap.DRAWS, seed: int = 0) ->
     means = np.stack(
         [table.losses[:, table.rung_of_run == rung].mean(axis=1) for rung in range(count)], axis=1
     )
-    block = table.block
+    block = table.bootstrap.block
 
     def rng() -> np.random.Generator:
         return np.random.default_rng(seed)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mlxts.evaluation import block_bootstrap
+from mlxts.evaluation.block_bootstrap import percentile_interval
 from mlxts.scaling import laws
 from mlxts.scaling.bootstrap import Draws
 from mlxts.scaling.fit import Fit, fit
@@ -74,8 +74,7 @@ class Selection:
                     "formula": law.family.formula,
                     "parameters": {key: float(values[0]) for key, values in told.items()},
                     "intervals": {
-                        key: list(block_bootstrap.interval(values[1:]))
-                        for key, values in told.items()
+                        key: list(percentile_interval(values[1:])) for key, values in told.items()
                     },
                     "objective": float(law.objective[0]),
                     "extrapolation_error": float(self.errors[name][0]),

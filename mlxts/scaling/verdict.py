@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from mlxts.evaluation import block_bootstrap
+from mlxts.evaluation.block_bootstrap import percentile_interval
 from mlxts.scaling import bootstrap, laws
 from mlxts.scaling.bootstrap import Draws
 from mlxts.scaling.loss_table import LossTable, Pool
@@ -136,7 +136,9 @@ def judge(
         all_weights = bootstrap.date_weights(usable, draws=draws, seed=seed)
         for index, (table, weights) in enumerate(zip(usable, all_weights, strict=True)):
             number = alike.setdefault(table.runs, index) if table.runs else index
-            cell = bootstrap.draw(table, weights, seed=seed + 1 + number, widen=table.widening)
+            cell = bootstrap.draw(
+                table, weights, seed=seed + 1 + number, widen=table.bootstrap.widening
+            )
             drawn[table.name], chosen[table.name] = cell, select(table, cell, only=only)
             evidence[table.name] = _evidence(table, cell, chosen[table.name], test or {})
     members = _pools(tables, usable)
@@ -208,8 +210,8 @@ def _tested(name: str, gain: np.ndarray, margin: float) -> Verdict:
         word="",
         reason="",
         gain=float(gain[0]),
-        interval=block_bootstrap.interval(drawn),
-        interval90=block_bootstrap.interval(drawn, 0.9),
+        interval=percentile_interval(drawn),
+        interval90=percentile_interval(drawn, 0.9),
         margin=margin,
         p=min(1.0, 2.0 * min(above, below)),
         p_equivalence=equivalence,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from mlxts import walk_forward
 from mlxts.errors import RunError
+from mlxts.runs.folder import WINDOW, RunFolder
 from mlxts.scaling import ledger
 
 ALL_WALKED = "all of these are walk-forward runs; name some on the fixed splits as well"
@@ -29,7 +29,7 @@ def apart(folders: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     fixed: list[Path] = []
     walked: list[Path] = []
     for folder in map(Path, folders):
-        (walked if walk_forward.of_origin(folder) else fixed).append(folder)
+        (walked if RunFolder(folder).is_walk_forward else fixed).append(folder)
     return fixed, walked
 
 
@@ -53,7 +53,7 @@ def join(
         RunError, DataError: see `ledger.build`; and RunError where a run is of no origin.
     """
     tuned = (*tuned, "data.origin")
-    built = ledger.build(folders, split="test", tuned=tuned, every_asset=every_asset)
+    built = ledger.build(folders, split=WINDOW, tuned=tuned, every_asset=every_asset)
     fixed = built.filter(pl.col("origin").is_null())
     if fixed.height:
         raise RunError(

@@ -16,8 +16,9 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import experiment
-from mlxts.evaluation import comparison, runs
+from mlxts.evaluation import comparison
 from mlxts.protocol import BASELINE
+from mlxts.runs.predictions import NETWORK
 from mlxts.search import train_validation_data, worker_checks
 from mlxts.search.jobs import TrialInterrupted
 from mlxts.search.objective import DUPLICATE
@@ -176,10 +177,10 @@ def rerun(
             seed,
             plan.run_id,
             summary["best_loss"],
-            scores[runs.MODEL].get(figure),
+            scores[NETWORK].get(figure),
             _best_baseline(scores, figure),
-            scores[runs.MODEL].get("verdict"),
-            comparison.reference(scores[runs.MODEL]),
+            scores[NETWORK].get("verdict"),
+            comparison.reference(scores[NETWORK]),
         )
         study.set_user_attr(RERUNS, [asdict(rerun) for rerun in done.values()])
     return SelectionBias(leader.value or math.nan, tuple(done[seed] for seed in sorted(done)))
@@ -200,8 +201,8 @@ def selection_bias(study: optuna.Study) -> SelectionBias | None:
 
 def _best_baseline(scores: dict[str, dict[str, Any]], figure: str) -> float | None:
     """The lowest loss of the simple models, the training rate alone among them."""
-    losses = [figures.get(figure) for name, figures in scores.items() if name != runs.MODEL]
-    losses.append(scores[runs.MODEL].get("log_loss_prior"))
+    losses = [figures.get(figure) for name, figures in scores.items() if name != NETWORK]
+    losses.append(scores[NETWORK].get("log_loss_prior"))
     return min((loss for loss in losses if loss is not None), default=None)
 
 

@@ -8,11 +8,12 @@ for each data set, all else for each kind of run, which is what differs in more 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mlxts import code_version, run_files
+from mlxts import code_version
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import MlxtsError
+from mlxts.runs.index import finished_ids
 from mlxts.search import worker_checks
 from mlxts.search.sweep_config import Point
 from mlxts.training import batch_size
@@ -88,7 +89,7 @@ def _of_one_data_set(
         data = build_dataset(runs[0][1], register=False)
     except MlxtsError as error:
         return [CostEstimate(point, problem=str(error)) for point, _ in runs]
-    code, done = code_version.of(code_version.RUN), set(run_files.finished())
+    code, done = code_version.of(code_version.RUN), finished_ids()
     estimates: list[CostEstimate] = []
     alike: dict[str, tuple[Plan | None, CostEstimate]] = {}  # in all but `_OF_ONE_RUN`
     for point, configuration in runs:

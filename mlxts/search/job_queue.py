@@ -25,12 +25,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import locks
 from mlxts.files import runs_folder
+from mlxts.runs.folder import RunFolder
 from mlxts.search import claims, optuna_internals
 from mlxts.search.claims import OWNER
 from mlxts.search.database import Database
 from mlxts.search.optuna_internals import trial_id
 from mlxts.search.storage import Journal
-from mlxts.training import run
 
 MAX_RETRIES = 3
 # System attributes of a trial that was queued again; the last two have Optuna's names.
@@ -73,12 +73,12 @@ def _next_waiting(study: optuna.Study) -> optuna.Trial | None:
     trial was given away) waits until that one has let go.
     """
 
-    def folder(trial: FrozenTrial) -> Path:
-        return runs_folder() / trial.user_attrs.get(RUN_ID, "unknown")
+    def folder(trial: FrozenTrial) -> RunFolder:
+        return RunFolder(runs_folder() / trial.user_attrs.get(RUN_ID, "unknown"))
 
     waiting = study.get_trials(False, (TrialState.WAITING,))
-    for trial in sorted(waiting, key=lambda t: (not (folder(t) / "checkpoint").is_dir(), t.number)):
-        free = locks.holder(folder(trial) / run.LOCK) is None
+    for trial in sorted(waiting, key=lambda t: (not folder(t).checkpoints.is_dir(), t.number)):
+        free = locks.holder(folder(trial).lock) is None
         if free and (claimed := optuna_internals.begin(study, trial)):
             return claimed
     return None

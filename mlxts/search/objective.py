@@ -15,17 +15,17 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import locks, protocol, run_files
+from mlxts import locks, protocol
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.errors import BudgetError, BusyError, ConfigError, DivergedError, TakenOverError
 from mlxts.platform import device
+from mlxts.runs.folder import RunFolder
 from mlxts.search import job_queue, jobs, space, train_validation_data
 from mlxts.search.database import if_reachable
 from mlxts.search.job_queue import RUN_ID, WHY
 from mlxts.search.jobs import Job, TrialInterrupted
 from mlxts.search.space import Space, Values
 from mlxts.search.train_validation_data import TrainValidationData
-from mlxts.training import log, run
 from mlxts.training.events import EpochEvent, Event, StopEvent, ValidationEvent
 from mlxts.training.plan import Plan, make_plan
 
@@ -90,7 +90,7 @@ class Objective:
             twin = job.find_twin(TrialState.COMPLETE, TrialState.PRUNED)
             if twin is not None and twin.state.is_finished():
                 return twin
-            if twin is None and locks.holder(plan.folder / run.LOCK) is None:
+            if twin is None and locks.holder(RunFolder(plan.folder).lock) is None:
                 return None
             if self._out_of_time():
                 raise TrialInterrupted("timeout", OUT_OF_TIME)
@@ -163,9 +163,9 @@ class _Pruner:
 
         A summary needs no replay: its run is over and was not pruned.
         """
-        if run_files.is_finished(self._plan.folder):
+        if RunFolder(self._plan.folder).is_finished:
             return None
-        for row in log.read(self._plan.folder / log.METRICS):
+        for row in RunFolder(self._plan.folder).metrics():
             if row["split"] == "validation":
                 low_high = tuple(row["prediction_range"])
                 self(ValidationEvent(row["step"], row["epoch"], row["loss"], 0.0, False, low_high))

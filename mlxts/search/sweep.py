@@ -15,8 +15,9 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import code_version
-from mlxts.evaluation import comparison, runs
+from mlxts.evaluation import comparison
 from mlxts.platform import device
+from mlxts.runs.predictions import NETWORK
 from mlxts.search import job_queue, jobs, storage, sweep_config, worker_checks
 from mlxts.search.jobs import Duplicate, Job, Listen, Outcome
 from mlxts.search.sweep_config import Point, Sweep
@@ -144,7 +145,7 @@ def _train(job: Job) -> float:
     job.identify(plan)
     summary = job.train(plan)
     _give_way(job)
-    scores = summary["scores"]["validation"][runs.MODEL]
+    scores = summary["scores"]["validation"][NETWORK]
     for key, value in {
         **{key: summary[key] for key in ("status", "n_total", "steps", "train_seconds")},
         "verdict": scores.get("verdict"),

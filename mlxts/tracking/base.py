@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from mlxts.runs import layout
 from mlxts.training.events import (
     EpochEvent,
     Event,
@@ -18,11 +19,6 @@ from mlxts.training.events import (
     ValidationEvent,
 )
 
-# What is copied beside a run's numbers; weights stay in the run folder.
-ARTIFACTS = (
-    "config.yaml", "run.json", "metrics.jsonl", "events.jsonl", "summary.json",
-    "predictions.parquet", "picture.png",
-)  # fmt: skip
 # Figures of run.json that say how large a run is; the rest of it is an artifact.
 _SIZES = (
     "n_total", "n_body", "n_embed", "n_head", "features", "micro_batch", "ranks",
@@ -146,7 +142,7 @@ def exit_status(status: str) -> str:
 
 def artifacts(folder: Path) -> list[Path]:
     """The artifacts that a run folder holds by now."""
-    return [path for name in ARTIFACTS if (path := folder / name).is_file()]
+    return [path for name in layout.ARTIFACTS if (path := folder / name).is_file()]
 
 
 def flatten(values: Mapping[str, Any], separator: str, prefix: str = "") -> dict[str, Any]:

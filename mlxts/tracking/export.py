@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from mlxts import run_files
 from mlxts.errors import MlxtsError, TrackingError
+from mlxts.runs.folder import RunFolder
 from mlxts.tracking import base, replay
 from mlxts.tracking.base import Tracker
-from mlxts.training import log
 
 
 def export(folder: Path, tracker: Tracker) -> int:
@@ -20,7 +19,7 @@ def export(folder: Path, tracker: Tracker) -> int:
         RunError: the folder holds no run.
         TrackingError: the tracker refused it.
     """
-    metadata = run_files.metadata(folder)
+    metadata = RunFolder(folder).metadata()
     count = 0
     try:
         tracker.start(metadata, metadata["config"])
@@ -38,9 +37,9 @@ def export(folder: Path, tracker: Tracker) -> int:
 
 def result(folder: Path) -> dict[str, Any]:
     """summary.json, or, before there is one, why the run last stopped."""
-    if run_files.is_finished(folder):
-        return run_files.summary(folder, ("status",))
-    stops = [row for row in log.read(folder / log.EVENTS) if row["event"] == "stop"]
+    if RunFolder(folder).is_finished:
+        return RunFolder(folder).summary(("status",))
+    stops = [row for row in RunFolder(folder).events() if row["event"] == "stop"]
     if not stops:
         return {"status": "unfinished", "message": "it has not finished yet"}
     return {"status": stops[-1]["reason"], "message": stops[-1]["message"]}

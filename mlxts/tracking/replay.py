@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mlxts.runs.folder import RunFolder
 from mlxts.training import events as event_types
-from mlxts.training import log
 from mlxts.training.events import EpochEvent, Event, StepEvent, ValidationEvent
 
 _KINDS: dict[str, type[Event]] = {
@@ -20,7 +20,7 @@ def events(folder: Path) -> Iterator[tuple[Event, float]]:
 
     Routine readings of the temperature and all of a step's memory but its peak are not in it.
     """
-    rows = [*log.read(folder / log.METRICS), *log.read(folder / log.EVENTS)]
+    rows = [*RunFolder(folder).metrics(), *RunFolder(folder).events()]
     for row in sorted(rows, key=lambda row: row["time"]):
         event = _event(row)
         if event is not None:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from mlxts import run_files
 from mlxts.config.experiment import ExperimentConfig
+from mlxts.runs.folder import RunFolder
 from mlxts.tracking import base, replay, trackers
 from mlxts.tracking.background import BackgroundTracker
 from mlxts.tracking.base import Tracker
@@ -75,7 +75,7 @@ class RunTrackers:
 
     def _start(self, start: StartEvent) -> None:
         self._started = True
-        metadata = run_files.metadata(self._folder)
+        metadata = RunFolder(self._folder).metadata()
         # All are open before anything is logged: a notice goes to the others too.
         notices = [
             message

@@ -4,11 +4,12 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Any, Literal, Self, TextIO
+from typing import Any, Self, TextIO
 
-from mlxts import json_files
-from mlxts.errors import RunError, StorageError
+from mlxts.errors import StorageError
 from mlxts.files import write_text
+from mlxts.runs.layout import EVENTS, METRICS
+from mlxts.runs.logs import read
 from mlxts.training.events import (
     CompileEvent,
     EpochEvent,
@@ -17,37 +18,6 @@ from mlxts.training.events import (
     ThermalEvent,
     ValidationEvent,
 )
-
-METRICS, EVENTS = "metrics.jsonl", "events.jsonl"
-
-
-class _Line(json_files.Shape):
-    step: int
-    time: float = 0.0
-
-
-class _MetricLine(_Line):
-    """A line of metrics.jsonl; a number that was not finite is null."""
-
-    split: Literal["train", "validation", "train_epoch"]
-    loss: float | None
-    epoch: int = 0
-    seconds: float = 0.0  # of a step, an epoch
-    samples: int = 0
-    learning_rate: float | None = None
-    grad_norm: float | None = None
-    memory: float | None = None
-    best: float | None = None
-    improved: bool = False
-    prediction_range: tuple[Any, Any] = (None, None)
-
-
-class _EventLine(_Line):
-    """A line of events.jsonl."""
-
-    event: str
-    message: str = ""
-    reason: str = ""
 
 
 class RunLog:
@@ -111,18 +81,6 @@ def metric_row(event: Event) -> dict[str, Any]:
     if kind == "step":
         row["memory"] = row["memory"].get("peak")
     return {"step": event.step, "split": split, **row}
-
-
-def step_seconds(folder: Path) -> list[float]:
-    """How long every step of a run took, over all the processes that it ran in."""
-    return [row["seconds"] for row in read(folder / METRICS) if row["split"] == "train"]
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a run's record; a torn last line is left out. Raises RunError."""
-    way_out = "delete that line, or restore the file from a backup"
-    shape = _EventLine if path.name == EVENTS else _MetricLine
-    return json_files.read_lines(path, shape, error=RunError, way_out=way_out, torn_end=True)
 
 
 def _is_routine(event: Event) -> bool:

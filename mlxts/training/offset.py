@@ -18,10 +18,10 @@ from mlxts.dataset.samples import Dataset, of_symbol
 from mlxts.errors import CheckpointError, DataError
 from mlxts.files import write_json
 from mlxts.model import residual
+from mlxts.runs import layout
 from mlxts.training.distributed import Ranks
 from mlxts.training.losses import TargetScale
 
-FILE_NAME = "offset.json"
 _ALL_SYMBOLS = "*"  # in place of a symbol: one regression for all of them
 
 
@@ -89,8 +89,8 @@ def load_or_fit(folder: Path, measure: str | None, data: Dataset, ranks: Ranks) 
         return None
     fitted: dict[str, Any] = {}
     if ranks.is_rank_zero:
-        if not (folder / FILE_NAME).exists():
-            write_json(folder / FILE_NAME, fit(data, measure).to_dict())
+        if not (folder / layout.OFFSET).exists():
+            write_json(folder / layout.OFFSET, fit(data, measure).to_dict())
         fitted = _read(folder).to_dict()
     return Offset.from_dict(ranks.broadcast(fitted))
 
@@ -108,7 +108,7 @@ def inputs(data: Dataset, offset: Offset | None, scale: TargetScale) -> np.ndarr
 
 
 def _read(folder: Path) -> Offset:
-    path, way_out = folder / FILE_NAME, "restore it from a backup, or train the run again"
+    path, way_out = folder / layout.OFFSET, "restore it from a backup, or train the run again"
     values = json_files.read(path, json_files.Shape, error=CheckpointError, way_out=way_out)
     return Offset(
         {

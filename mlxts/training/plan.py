@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlxts import code_version, run_files
+from mlxts import code_version
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import bars
 from mlxts.dataset.build import build_dataset
@@ -19,6 +19,7 @@ from mlxts.features import timescales
 from mlxts.files import canonical_hash, runs_folder
 from mlxts.model import flops, parameter_budget
 from mlxts.model.patchtst import Shape
+from mlxts.runs.folder import RunFolder
 from mlxts.training import batch_size
 
 
@@ -158,6 +159,6 @@ def identify(
 
 def _recorded_micro_batch(folder: Path) -> int | None:
     """The micro-batch that a run began with; None where it has not begun. Raises RunError."""
-    if not (folder / run_files.METADATA).exists():
+    if not RunFolder(folder).has_begun:
         return None
-    return run_files.metadata(folder, ("micro_batch",))["micro_batch"]
+    return RunFolder(folder).metadata(("micro_batch",))["micro_batch"]

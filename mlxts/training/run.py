@@ -16,9 +16,8 @@ import mlx.optimizers as optim
 import numpy as np
 from mlx.utils import tree_unflatten
 
-from mlxts import json_files, locks, run_files
+from mlxts import locks
 from mlxts.config.experiment import ExperimentConfig
-from mlxts.config.loading import load_config
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import BusyError, CheckpointError, RunError
@@ -26,8 +25,11 @@ from mlxts.files import sweep, write_text
 from mlxts.model import parameter_budget
 from mlxts.model.initialisation import build_model
 from mlxts.model.interfaces import Network
-from mlxts.model.patchtst import PatchTST, Shape, current_fields, flat_arrays
+from mlxts.model.patchtst import PatchTST, flat_arrays
+from mlxts.model.saved_shape import read_shape
 from mlxts.platform import device
+from mlxts.runs import layout
+from mlxts.runs.folder import RunFolder
 from mlxts.training import checkpoint, loop, memory_plan, offset, run_metadata
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import ALONE, Ranks
@@ -39,8 +41,6 @@ from mlxts.training.offset import Offset
 from mlxts.training.plan import Plan
 from mlxts.training.step import Forward, make_optimizer
 
-LOCK = ".lock"  # in a run's folder, held by whoever trains it
-CHECKPOINTS = "checkpoint"  # in a run's folder
 _SLOW = (
     "bfloat16 products run many times slower than float32 on a CPU; set training.precision: float32"
 )
@@ -98,7 +98,7 @@ def train(
         DivergedError, DeviceError, StorageError: see `loop.train`.
     """
     configuration, data = plan.config, plan.dataset
-    checkpoints = plan.folder / CHECKPOINTS
+    checkpoints = RunFolder(plan.folder).checkpoints
     ranks.assert_same("the run", plan.run_id)
     with ExitStack() as stack:
         if ranks.is_rank_zero:
@@ -116,7 +116,7 @@ def train(
             state, refused = checkpoint.restore(checkpoints, "last", plan.run_id, model, optimizer)
             notices.append(run_metadata.add_sensor(plan.folder, state.step, sensor or {}))
         elif ranks.is_rank_zero:
-            write_text(plan.folder / "config.yaml", configuration.to_yaml())
+            write_text(plan.folder / layout.CONFIG, configuration.to_yaml())
             run_metadata.write(plan, sensor or {})
         state = _broadcast(state, model, optimizer, ranks)
 
@@ -165,10 +165,10 @@ def train(
 def _open_folder(plan: Plan, resume: bool, stack: ExitStack) -> None:
     """Make the run's folder and lock it until `stack` closes. Raises BusyError, RunError."""
     plan.folder.mkdir(parents=True, exist_ok=True)
-    holder = stack.enter_context(locks.hold(plan.folder / LOCK))
+    holder = stack.enter_context(locks.hold(RunFolder(plan.folder).lock))
     if holder is not None:
         raise BusyError(f"{holder} is training {plan.run_id}; wait for it to end")
-    if (plan.folder / run_files.METADATA).exists() and not resume:
+    if RunFolder(plan.folder).has_begun and not resume:
         raise RunError(
             f"run {plan.run_id} exists and is not finished; continue it with --resume, "
             f"or delete {plan.folder}"
@@ -223,14 +223,14 @@ def load(folder: Path) -> Trained:
         IntegrityError, DataError: its data is gone or was changed.
         CheckpointError: its best checkpoint is gone, or damaged after it was scored.
     """
-    metadata = run_files.metadata(folder, ("shape", "data_hash", "micro_batch", "artifacts"))
-    shape = shape_of(folder)
+    metadata = RunFolder(folder).metadata(("shape", "data_hash", "micro_batch", "artifacts"))
+    shape = read_shape(RunFolder(folder))
     configuration = pinned_configuration(folder)
     data = build_dataset(configuration)
     if data.data_hash != metadata["data_hash"]:
         raise CheckpointError(
             f"run {metadata['run_id']} was trained on other features than this version makes; "
-            f"train {folder / 'config.yaml'} again"
+            f"train {folder / layout.CONFIG} again"
         )
     plan = Plan(configuration, data, shape, metadata["micro_batch"], metadata["run_id"])
     model = build_model(configuration, shape, data)
@@ -250,23 +250,15 @@ def load_best(folder: Path, run_id: str, model: Network) -> None:
         RunError: the summary is damaged.
     """
     model.eval()
-    state, refused = checkpoint.restore(folder / CHECKPOINTS, "best", run_id, model)
+    state, refused = checkpoint.restore(RunFolder(folder).checkpoints, "best", run_id, model)
     scored_step = None
-    if refused and run_files.is_finished(folder):
-        scored_step = run_files.summary(folder, ("best_step",))["best_step"]
+    if refused and RunFolder(folder).is_finished:
+        scored_step = RunFolder(folder).summary(("best_step",))["best_step"]
     if refused and state.step != scored_step:
         raise CheckpointError(
             f"{'; '.join(refused)}, and the one before has other weights than were scored; "
-            f"train {folder / 'config.yaml'} again"
+            f"train {folder / layout.CONFIG} again"
         )
-
-
-def shape_of(folder: Path) -> Shape:
-    """What the model of a run is. Raises RunError where its run.json is damaged."""
-    values = current_fields(run_files.metadata(folder, ("shape",))["shape"])
-    where = f"{folder / run_files.METADATA}: shape"
-    way_out = "restore it from a backup, or train the run again"
-    return json_files.build(values, Shape, where=where, error=RunError, way_out=way_out)
 
 
 def pinned_configuration(folder: Path) -> ExperimentConfig:
@@ -276,8 +268,8 @@ def pinned_configuration(folder: Path) -> ExperimentConfig:
         RunError: the folder holds no run.
         ConfigError: its configuration is not one of this version.
     """
-    metadata = run_files.metadata(folder, ("artifacts",))
-    configuration = load_config(folder / "config.yaml")
+    metadata = RunFolder(folder).metadata(("artifacts",))
+    configuration = RunFolder(folder).config()
     raw = {a["symbol"]: a["sha256"] for a in metadata["artifacts"] if "tier" not in a}
     data = configuration.data.model_copy(update={"pinned": raw})
     return configuration.model_copy(update={"data": data})

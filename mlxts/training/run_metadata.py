@@ -6,16 +6,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mlxts import code_version, run_files
+from mlxts import code_version
 from mlxts.files import write_json
 from mlxts.platform import device
+from mlxts.runs import layout
+from mlxts.runs.folder import RunFolder
 from mlxts.training.plan import Plan
 
 
 def write(plan: Plan, sensor: dict[str, Any]) -> None:
     """Write it for a run that has not begun. Raises StorageError."""
     write_json(
-        plan.folder / run_files.METADATA,
+        plan.folder / layout.METADATA,
         {
             **plan.to_dict(),
             "config": plan.config.model_dump(mode="json"),
@@ -48,7 +50,7 @@ def add_sensor(folder: Path, step: int, sensor: dict[str, Any]) -> str:
     Raises:
         RunError: there is no run.json, or it is damaged. StorageError: it could not be written.
     """
-    metadata = run_files.metadata(folder, ("sensor",))
+    metadata = RunFolder(folder).metadata(("sensor",))
     recorded = metadata.get("later_sensors", [])
     # What was noted after the checkpoint from which the run is resumed did not happen.
     later = [other for other in recorded if other["from_step"] < step]
@@ -57,5 +59,5 @@ def add_sensor(folder: Path, step: int, sensor: dict[str, Any]) -> str:
     if source != before:
         later.append({**sensor, "from_step": step})
     if later != recorded:
-        write_json(folder / run_files.METADATA, {**metadata, "later_sensors": later})
+        write_json(folder / layout.METADATA, {**metadata, "later_sensors": later})
     return "" if source == before else f"temperatures now come from {source}, before from {before}"

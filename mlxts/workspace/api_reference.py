@@ -15,8 +15,8 @@ from types import ModuleType
 from typing import Any
 
 ROOMS = (
-    "data", "simulation", "features", "dataset", "baselines", "model", "training", "evaluation",
-    "experiment", "walk_forward", "scaling", "interop",
+    "data", "runs", "simulation", "features", "dataset", "baselines", "model", "training",
+    "evaluation", "predict", "experiment", "walk_forward", "scaling", "interop",
 )  # fmt: skip
 _QUOTED = re.compile(r"(: |-> )'([\w.]+)'")  # an annotation that was written as text
 _PATH = re.compile(r"\b(?:[A-Za-z_]\w*\.)+([A-Za-z_]\w*)")

@@ -20,9 +20,9 @@ def _sources() -> str:
 
 
 def _controls() -> str:
-    from mlxts.report import controls
+    from mlxts.workspace import controls_document
 
-    return controls.render()
+    return controls_document.render()
 
 
 DOCUMENTS: dict[str, Callable[[], str]] = {

@@ -57,7 +57,7 @@ def verdict_rules() -> str:
 
 def prediction_columns() -> str:
     """A table of the columns of predictions: name and type."""
-    from mlxts.evaluation.predictions import SCHEMA
+    from mlxts.runs.predictions import SCHEMA
     from mlxts.tables import markdown
 
     return markdown(("column", "type"), [(f"`{name}`", kind) for name, kind in SCHEMA.items()])

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlxts import run_files
 from mlxts.data import store
 from mlxts.errors import MlxtsError
-from mlxts.evaluation import comparison, runs
+from mlxts.evaluation import comparison, run_listing
+from mlxts.runs import layout
+from mlxts.runs.folder import RunFolder
+from mlxts.runs.index import run_folders
 from mlxts.tables import markdown
-from mlxts.training import log
 from mlxts.workspace import git
 
 NEWEST = 5  # manifest entries shown
@@ -51,7 +52,7 @@ def runs_since(moment: datetime | None) -> str:
     rows = []
     for started, folder in sorted(began, reverse=True)[:RUNS]:
         try:
-            one = runs.describe(folder)
+            one = run_listing.describe(folder)
         except MlxtsError as error:
             rows.append((f"`{folder.name}`", str(error), "–", "damaged", "–", "–", "–"))
             continue
@@ -95,12 +96,12 @@ def code(found: git.State | None, since: str | None, root: Path) -> str:
 
 def _begun() -> list[tuple[datetime, Path]]:
     found = []
-    for folder in runs.folders():
+    for folder in run_folders():
         try:
-            when = datetime.fromisoformat(run_files.metadata(folder, ("started",))["started"])
+            when = datetime.fromisoformat(RunFolder(folder).metadata(("started",))["started"])
         except (MlxtsError, ValueError):
             # A damaged run counts as begun when its record was last written.
-            written = (folder / run_files.METADATA).stat().st_mtime
+            written = (folder / layout.METADATA).stat().st_mtime
             when = datetime.fromtimestamp(written, UTC)
         found.append((when if when.tzinfo else when.replace(tzinfo=UTC), folder))
     return found
@@ -109,7 +110,7 @@ def _begun() -> list[tuple[datetime, Path]]:
 def _last(folder: Path) -> datetime:
     """When something last happened in a run; long ago where nothing is recorded."""
     try:
-        rows = log.read(folder / log.EVENTS)
+        rows = RunFolder(folder).events()
     except MlxtsError:
         return datetime.now(UTC)  # a damaged record is worth a look
     return datetime.fromtimestamp(rows[-1].get("time", 0) if rows else 0, UTC)

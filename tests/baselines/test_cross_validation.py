@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxts.baselines import cross_validation
-from mlxts.baselines.base import prior_logit
 from mlxts.dataset.samples import Samples
+from mlxts.losses import prior_logit
 from tests.evaluation import worlds
 
 FIRST = np.datetime64("2001-01-01")

@@ -8,15 +8,16 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from mlxts.baselines import cross_validation, har, linear
-from mlxts.baselines.base import sample_losses
 from mlxts.baselines.linear import Linear
 from mlxts.config.loading import build_config
 from mlxts.data import store
 from mlxts.data.sources.files import FilesSource
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset, with_train
-from mlxts.evaluation import predictions, score
+from mlxts.evaluation import score
 from mlxts.evaluation.reference import fit_baselines
+from mlxts.losses import sample_losses
+from mlxts.runs import predictions
 from tests.evaluation import worlds
 
 DAYS = 1200
@@ -174,10 +175,12 @@ def test_a_model_without_a_reference_claims_nothing():
     world = market()
     few = with_train(world, np.arange(1))
     said = pl.concat(
-        predictions.table(few.samples[split], split, 5.0 * (few.samples[split].targets - 0.5))
+        predictions.table(
+            "patchtst", few.samples[split], split, 5.0 * (few.samples[split].targets - 0.5)
+        )
         for split in ("train", "validation")
     )
-    scores, reference = score.score_run("patchtst", said, few)
+    scores, reference = worlds.score_run(said, few)
     own = scores["validation"]["patchtst"]
     assert reference.name is None
     assert (own["verdict"], own["estimable"]) == ("not estimable", False)
@@ -191,10 +194,12 @@ def test_constant_returns_are_not_estimable():
     still = replace(samples, targets=np.zeros_like(samples.targets))
     world = replace(world, samples={**world.samples, "validation": still})
     said = pl.concat(
-        predictions.table(world.samples[split], split, 0.001 * np.ones(len(world.samples[split])))
+        predictions.table(
+            "patchtst", world.samples[split], split, 0.001 * np.ones(len(world.samples[split]))
+        )
         for split in ("train", "validation")
     )
-    own = score.score_run("patchtst", said, world)[0]["validation"]["patchtst"]
+    own = worlds.score_run(said, world)[0]["validation"]["patchtst"]
     assert own["not_estimable"] == "the returns are all the same"
     assert own["verdict"] == "not estimable"
 

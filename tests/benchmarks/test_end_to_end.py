@@ -8,9 +8,9 @@ import pytest
 
 from benchmarks import claims, end_to_end
 from benchmarks.end_to_end import BUDGETS, CLAIMED, COMMON, CONTROLS, NOTHING, SEEN
+from mlxts import split_borders
 from mlxts.config.loading import build_config
 from mlxts.data import store
-from mlxts.dataset import splits
 from mlxts.scaling import ledger
 from mlxts.simulation.source import SimulatedSource
 from tests import homes
@@ -50,7 +50,7 @@ def test_the_market_that_dials_were_chosen_on_is_not_among_those_that_prove_them
 
 def test_windows_of_foreign_labels_end_with_the_sample() -> None:
     for case in CONTROLS["N2"].cases:
-        borders = splits.borders("protocol", case["origin"])
+        borders = split_borders.borders("protocol", case["origin"])
         assert borders.validation[1].year <= 2018
         assert case["shift"] > 0
 

@@ -9,13 +9,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts import experiment
+from mlxts import experiment, predict
 from mlxts.baselines.registry import BASELINES
 from mlxts.cli import evaluate
 from mlxts.config.loading import build_config, load_config
 from mlxts.data import store
 from mlxts.errors import ConfigError, DataError, EmptySplitError, RunError, StorageError
-from mlxts.evaluation import baseline_selection, predictions, test_split_log
+from mlxts.evaluation import baseline_selection, test_split_log
+from mlxts.runs import layout, predictions
+from mlxts.runs.folder import RunFolder
 from mlxts.simulation.source import SimulatedSource
 from mlxts.training.plan import make_plan
 
@@ -92,7 +94,7 @@ def test_newer_bars_do_not_change_what_a_run_is_scored_on(trained):
 
 
 def test_the_test_split_is_opened_on_record_only(trained):
-    before = predictions.read(trained / predictions.FILE_NAME)
+    before = RunFolder(trained).predictions()
     assert "test" not in before["split"]
     for count in (1, 2):
         shown = call("evaluate", trained.name, "--split", "test", "--json")
@@ -102,7 +104,7 @@ def test_the_test_split_is_opened_on_record_only(trained):
         mended = found["details"]["recalibrated"]
         assert mended["as it is"]["log_loss"] == found["test"]["patchtst"]["log_loss"]
     assert [look["run"] for look in test_split_log.history()] == [trained.name] * 2
-    after = predictions.read(trained / predictions.FILE_NAME)
+    after = RunFolder(trained).predictions()
     assert after.filter(pl.col("split") != "test").equals(before)
     assert after.filter(split="test")["date"].min() >= date(2025, 1, 1)
 
@@ -113,11 +115,13 @@ def test_the_test_split_is_not_predicted_before_the_look_is_on_record(
     ledger, found = tmp_path / "new" / "looks.jsonl", []
     monkeypatch.setattr(test_split_log, "path", lambda: ledger)
 
-    def fails(*_) -> None:
+    def fails(*_, **__) -> None:
         found.append([look["run"] for look in test_split_log.history()])
         raise DataError("the prediction fails half-way")
 
-    monkeypatch.setattr(experiment, "predict_split", fails)
+    written = trained / layout.PREDICTIONS
+    predictions.write(written, predictions.read(written).filter(pl.col("split") != "test"))
+    monkeypatch.setattr(predict, "predict_split", fails)
     with pytest.raises(DataError, match="half-way"):
         call("evaluate", trained.name, "--split", "test")
     assert found == [[trained.name]]

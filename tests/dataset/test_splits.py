@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlxts import split_borders
 from mlxts.dataset import splits
 from mlxts.protocol import SPLIT_NAMES, SPLITS, Splits
 
@@ -93,8 +94,8 @@ def test_the_protocol_borders_belong_to_the_splits_they_close():
 @pytest.mark.parametrize("name", SPLITS)
 def test_windows_join_and_the_latest_is_the_validation_split(name):
     fixed = SPLITS[name]
-    assert splits.borders(name) is fixed
-    found = [splits.borders(name, origin) for origin in (1, 2, 3)]
+    assert split_borders.borders(name) is fixed
+    found = [split_borders.borders(name, origin) for origin in (1, 2, 3)]
     assert found[0].test == fixed.validation
     for later, earlier in itertools.pairwise(found):
         assert later.validation == earlier.test
@@ -107,7 +108,7 @@ def test_windows_join_and_the_latest_is_the_validation_split(name):
 
 
 def test_windows_of_the_protocol_step_back_by_two_calendar_years():
-    assert splits.borders("protocol", 3) == Splits(
+    assert split_borders.borders("protocol", 3) == Splits(
         "protocol, origin 2019",
         (None, date(2016, 12, 31)),
         (date(2017, 1, 1), date(2018, 12, 31)),

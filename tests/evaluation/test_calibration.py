@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 
-from mlxts.evaluation import block_bootstrap, calibration
+from mlxts.evaluation import calibration
+from mlxts.evaluation.block_bootstrap import BlockBootstrap
 
 modest = settings(max_examples=60, deadline=None)
 unit = st.floats(0.0, 1.0)
@@ -42,7 +43,7 @@ def test_the_reliability_diagram_equals_scikit_learns():
     rng = np.random.default_rng(0)
     probabilities = rng.beta(2, 6, size=700)
     targets = (rng.random(700) < probabilities).astype(float)
-    weights = block_bootstrap.date_weights(np.arange(700), 22, draws=200)
+    weights = BlockBootstrap(np.arange(700), 1).weights(200)[:, 1:]
     diagram = calibration.reliability(probabilities, targets, weights, bins=7)
     observed, predicted = calibration_curve(targets, probabilities, n_bins=7, strategy="quantile")
     np.testing.assert_allclose(diagram.observed, observed)

@@ -15,7 +15,9 @@ from mlxts.data.sources.base import oracle_column
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.evaluation import oracle, score
-from mlxts.evaluation.reference import Reference, fit_baselines
+from mlxts.evaluation.reference import fit_baselines
+from mlxts.runs import predictions
+from mlxts.runs.references import Reference
 from mlxts.simulation.source import SimulatedSource
 from tests.evaluation import worlds
 
@@ -38,10 +40,11 @@ def market(patch: pytest.MonkeyPatch, home, kind: str, task: str, **data: Any) -
 
 
 def rivals(data: Dataset) -> dict[str, pl.DataFrame]:
-    """Every baseline that needs no network."""
+    """Every baseline that needs no network, and the best possible forecast."""
     known = {one.name: one for one in (*WALKS, *LEARNERS)}
     asked = ("train", "validation")
-    return fit_baselines(data, asked).tables | fit_baselines(data, asked, known, known).tables
+    own, others = fit_baselines(data, asked), fit_baselines(data, asked, known, known)
+    return own.tables | others.tables | oracle.forecast(data, asked)
 
 
 HAR = Reference("har", {})
@@ -49,7 +52,9 @@ HAR = Reference("har", {})
 
 def test_the_best_forecast_is_the_stored_probability_of_the_row(tmp_path, monkeypatch) -> None:
     data = market(monkeypatch, tmp_path, "regimes", "threshold_1pct")
-    table = oracle.forecast(data, ("train", "validation"))[oracle.NAME].filter(split="validation")
+    table = oracle.forecast(data, ("train", "validation"))[predictions.ORACLE].filter(
+        split="validation"
+    )
     stored = store.load(store.find("A", ["simulated"]))
     joined = table.join(stored.select("date", oracle_column("threshold_1pct", 1)), on="date")
     assert joined.height == table.height == len(data.samples["validation"])
@@ -70,14 +75,14 @@ def test_the_best_forecast_is_the_stored_probability_of_the_row(tmp_path, monkey
 def test_no_honest_model_beats_it(tmp_path, monkeypatch, kind: str, task: str) -> None:
     data = market(monkeypatch, tmp_path, kind, task)
     scores = score.score_models(rivals(data), data, ("validation",), HAR)["validation"]
-    assert {oracle.NAME, "walk_garch", "boosting"} < set(scores)
+    assert {predictions.ORACLE, "walk_garch", "boosting"} < set(scores)
     for name, figures in scores.items():
         assert not figures["impossible"]
-        if name != oracle.NAME:
-            low, high = figures["interval"][oracle.EXCESS]
-            assert low <= figures[oracle.EXCESS] <= high
-            assert figures[oracle.EXCESS] == pytest.approx(
-                figures["log_loss"] - scores[oracle.NAME]["log_loss"]
+        if name != predictions.ORACLE:
+            low, high = figures["interval"][score.EXCESS]
+            assert low <= figures[score.EXCESS] <= high
+            assert figures[score.EXCESS] == pytest.approx(
+                figures["log_loss"] - scores[predictions.ORACLE]["log_loss"]
             )
 
 

@@ -11,16 +11,17 @@ from mlxts.baselines.registry import WALKS
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import (
-    block_bootstrap,
     conformal,
     estimability,
     metrics,
-    predictions,
     regression,
     score,
 )
-from mlxts.evaluation.reference import Reference, fit_baselines
+from mlxts.evaluation.block_bootstrap import BlockBootstrap
+from mlxts.evaluation.reference import fit_baselines
 from mlxts.protocol import TASKS, TIMESCALES
+from mlxts.runs import predictions
+from mlxts.runs.references import Reference
 from tests.evaluation import worlds
 
 DRAWS = 200
@@ -29,7 +30,7 @@ DRAWS = 200
 def spoken(world: Dataset) -> pl.DataFrame:
     """A model that says nothing but even odds."""
     return pl.concat(
-        predictions.table(world.samples[split], split, np.zeros(len(world.samples[split])))
+        predictions.table("m", world.samples[split], split, np.zeros(len(world.samples[split])))
         for split in ("train", "validation")
     )
 
@@ -145,7 +146,7 @@ def test_a_split_without_rows_says_what_to_do(models):
 
 def test_rare_events_are_scored_but_claim_nothing():
     world = worlds.world(worlds.market(1500, seed=12), "threshold_5pct")
-    scores, _ = score.score_run("m", spoken(world), world)
+    scores, _ = worlds.score_run(spoken(world), world)
     found = scores["validation"]["m"]
     assert found["estimable"] is False
     assert "positives" in found["not_estimable"]
@@ -153,7 +154,8 @@ def test_rare_events_are_scored_but_claim_nothing():
 
 
 def test_a_network_is_scored_beside_all_baselines(world, models):
-    scores, _ = score.score_run("patchtst", models["volatility"], world)
+    network = models["volatility"].with_columns(model=pl.lit("patchtst"))
+    scores, _ = worlds.score_run(network, world)
     assert set(scores["validation"]) == {"patchtst", *models}
     ours, theirs = scores["validation"]["patchtst"], scores["validation"]["volatility"]
     assert ours == theirs
@@ -235,17 +237,17 @@ def test_an_interval_is_of_the_draws_of_blocks_that_were_asked_for():
     rows = har.filter(split="validation").sort("date")
     z, y, dates = (rows[name].to_numpy() for name in ("logit", "target", "date"))
     losses = np.logaddexp(0.0, z) - y * z
-    weights = block_bootstrap.date_weights(dates, 11, draws=150, seed=4)
+    bootstrap = BlockBootstrap(dates, 5, 2)
+    assert (bootstrap.block, bootstrap.overlap) == (11, 3)
+    weights = bootstrap.weights(150, seed=4)
     drawn = losses @ weights / weights.sum(axis=0)
-    tail = 0.5 * (1.0 - block_bootstrap.expanded(len(dates), 11, 3))
+    tail = 0.5 * (1.0 - bootstrap.level)
     figures = found["validation"]["har"]
     assert figures["log_loss"] == pytest.approx(losses.mean())
     assert figures["interval"]["log_loss"] == pytest.approx(
-        np.quantile(drawn, (tail, 1.0 - tail)).tolist()
+        np.quantile(drawn[1:], (tail, 1.0 - tail)).tolist()
     )
-    assert figures["n_eff"] == pytest.approx(
-        block_bootstrap.effective(losses, drawn, len(dates), 11, 3)
-    )
+    assert figures["n_eff"] == pytest.approx(bootstrap.effective(losses, drawn))
 
 
 @pytest.mark.parametrize(("horizon", "spacing"), [(2, 1), (6, 1), (6, 6), (60, 6)])

@@ -5,9 +5,19 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
+from mlxts import predict
 from mlxts.dataset.labels import label_bars
 from mlxts.dataset.samples import Dataset, eligible_rows, split_samples
+from mlxts.evaluation import score
 from mlxts.protocol import TASKS, TIMESCALES, Splits
+from mlxts.runs.references import Reference
+
+
+def score_run(network: pl.DataFrame, world: Dataset) -> tuple[score.Scores, Reference]:
+    """Scores of a model's training and validation rows beside all references."""
+    others, chosen = predict.predict_references(world, ("train", "validation"))
+    reference = chosen[world.score_on]
+    return score.score_run(pl.concat([network, others]), reference, world), reference
 
 
 def market(days: int, seed: int, symbols: tuple[str, ...] = ("A",)) -> pl.DataFrame:

@@ -16,8 +16,8 @@ from mlxts import experiment, files
 from mlxts.cli.app import app
 from mlxts.config.loading import build_config
 from mlxts.errors import CheckpointError, ConfigError, DataError, InteropError, RunError
-from mlxts.evaluation import predictions
 from mlxts.interop import huggingface, imported
+from mlxts.runs import layout, predictions
 from mlxts.training import run as training
 from mlxts.training.plan import make_plan
 from tests import homes
@@ -176,7 +176,8 @@ def test_predictions_go_as_a_table(to: str, trained) -> None:
     table = read(said["path"])
     if to == "csv":
         table = table.with_columns(pl.col("date").str.to_date())
-    assert table.equals(predictions.read(trained["house"] / predictions.FILE_NAME))
+    written = predictions.read(trained["house"] / layout.PREDICTIONS)
+    assert table.equals(written.filter(model="patchtst"))
 
 
 def test_a_run_in_python_is_what_its_folder_holds(trained) -> None:

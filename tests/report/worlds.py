@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
-from mlxts import experiment, files
+from mlxts import files
 from mlxts.config.loading import build_config
 from mlxts.dataset.build import build_dataset
-from mlxts.evaluation import predictions, runs, score
+from mlxts.evaluation import score
+from mlxts.runs.folder import RunFolder
+from mlxts.runs.scored_task import ScoredTask
 from tests import homes
 from tests.scaling import worlds
 
@@ -27,11 +29,11 @@ def fill() -> list[Path]:
 
 def give_scores(folder: Path) -> None:
     """What the evaluator says of a run, into its summary."""
-    data = experiment.dataset_of(folder)
-    scores, reference = score.score_run(
-        runs.MODEL, predictions.read(folder / predictions.FILE_NAME), data
-    )
-    worlds.change(folder, "summary.json", scores=scores, reference=reference.record())
+    asked = ScoredTask.of(read(folder, "run.json")["config"])
+    reference = RunFolder(folder).references()[asked.score_on]
+    rows = RunFolder(folder).predictions()
+    scores = score.score_run(rows, reference, asked)
+    worlds.change(folder, "summary.json", scores=scores, reference=reference.to_dict())
 
 
 def unfinished() -> Path:

@@ -36,7 +36,7 @@ def test_what_all_runs_share_leaves_differences_alone() -> None:
 def test_dates_are_drawn_as_arch_draws_them() -> None:
     losses = table(days=90)
     (weights,) = bootstrap.date_weights([losses], draws=20, seed=4)
-    sampler = StationaryBootstrap(losses.block, losses.har, seed=np.random.default_rng(4))
+    sampler = StationaryBootstrap(losses.bootstrap.block, losses.har, seed=np.random.default_rng(4))
     means = [sample[0][0].mean() for sample in sampler.bootstrap(20)]
     np.testing.assert_allclose(bootstrap.draw(losses, weights).har[1:], means)
 

@@ -13,8 +13,9 @@ from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
 from mlxts.data import store
 from mlxts.errors import DataError, RunError
-from mlxts.evaluation import predictions
 from mlxts.evaluation.metrics import Forecast
+from mlxts.runs import layout, predictions
+from mlxts.runs.folder import RunFolder
 from mlxts.scaling import axes, ledger, verdict
 from mlxts.simulation.source import SimulatedSource
 from tests import homes
@@ -48,8 +49,8 @@ def test_every_column_is_there_and_explained(built):
 
 def test_losses_are_the_evaluators(built, folders):
     own = built.filter(run=folders[0].name).sort("date")
-    said = predictions.read(folders[0] / predictions.FILE_NAME)
-    said = said.filter(split="validation", symbol="SPY").sort("date")
+    said = RunFolder(folders[0]).predictions()
+    said = said.filter(model="patchtst", split="validation", symbol="SPY").sort("date")
     expected = Forecast(said["logit"].to_numpy(), said["target"].to_numpy()).losses
     np.testing.assert_allclose(own["loss"], expected)
     assert own["date"].to_list() == said["date"].to_list()
@@ -86,7 +87,6 @@ def test_what_was_trained_is_counted(built):
 
 
 def test_an_unfinished_run_is_one_line(folders, tmp_path):
-    assert ledger.finished([folders[0], tmp_path]) == [folders[0]]
     (tmp_path / "run.json").write_text((folders[0] / "run.json").read_text())
     with pytest.raises(RunError, match="to its end"):
         ledger.build([tmp_path])
@@ -94,11 +94,13 @@ def test_an_unfinished_run_is_one_line(folders, tmp_path):
         ledger.build([])
 
 
-def test_predictions_about_other_rows_are_refused(home):
+@pytest.mark.parametrize("model", ["patchtst", "har"])
+def test_models_that_do_not_speak_about_the_same_rows_are_refused(home, model):
     (folder,) = worlds.ladder({"0.02M": 0.4}, seeds=1, started="2021")
-    path = folder / predictions.FILE_NAME
-    predictions.write(path, predictions.read(path).with_columns(target=1.0 - pl.col("target")))
-    with pytest.raises(DataError, match="train it again"):
+    path = folder / layout.PREDICTIONS
+    own = pl.when(model=model).then(1.0 - pl.col("target")).otherwise("target")
+    predictions.write(path, predictions.read(path).with_columns(target=own))
+    with pytest.raises(DataError, match="do not speak about the same rows"):
         ledger.build([folder])
 
 
@@ -195,8 +197,8 @@ def test_every_asset_is_a_cell_with_losses_and_baselines_of_its_own(two_assets):
     both, main = ledger.build(two_assets, every_asset=True), ledger.build(two_assets)
     assert set(both["symbol"]) == {"SPY", "OTHER"}
     assert both.filter(symbol="SPY").equals(main)
-    said = predictions.read(two_assets[0] / predictions.FILE_NAME)
-    said = said.filter(split="validation", symbol="OTHER").sort("date")
+    said = RunFolder(two_assets[0]).predictions()
+    said = said.filter(model="patchtst", split="validation", symbol="OTHER").sort("date")
     own = both.filter(run=two_assets[0].name, symbol="OTHER")
     expected = Forecast(said["logit"].to_numpy(), said["target"].to_numpy()).losses
     np.testing.assert_allclose(own["loss"], expected)

@@ -45,13 +45,12 @@ def test_sizes_that_say_the_very_same_are_one() -> None:
 def test_losses_are_means_over_seeds_and_blocks_are_ours() -> None:
     losses = replace(table(np.array([0.446, 0.445, 0.444])), horizon=60)
     means = losses.losses.reshape(len(losses.dates), 3, 2).mean(axis=2)
-    spa = SPA(
-        losses.har, means, reps=150, block_size=losses.block, seed=np.random.default_rng(3)
-    )  # fmt: skip
+    block = losses.bootstrap.block
+    assert block == 60
+    spa = SPA(losses.har, means, reps=150, block_size=block, seed=np.random.default_rng(3))
     spa.compute()
     assert compare(losses, draws=150, seed=3).p_superior == spa.pvalues["consistent"]
-    assert losses.block == 60
-    mcs = MCS(means, 0.05, reps=150, block_size=losses.block, seed=np.random.default_rng(3))
+    mcs = MCS(means, 0.05, reps=150, block_size=block, seed=np.random.default_rng(3))
     mcs.compute()
     p_values = mcs.pvalues["Pvalue"].sort_index()
     assert compare(losses, draws=150, seed=3).p_best == tuple(p_values)

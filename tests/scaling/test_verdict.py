@@ -154,7 +154,7 @@ def test_what_one_cell_would_claim_alone_it_does_not_claim_among_many() -> None:
 def _slopes(cell: LossTable, *, seed: int) -> tuple[np.ndarray, bootstrap.Draws]:
     """Gains by NumPy's own least squares, from the draws of a cell that is judged alone."""
     (weights,) = bootstrap.date_weights([cell], draws=100, seed=seed)
-    drawn = bootstrap.draw(cell, weights, seed=seed + 1, widen=cell.widening)
+    drawn = bootstrap.draw(cell, weights, seed=seed + 1, widen=cell.bootstrap.widening)
     return -np.polyfit(np.log10(cell.rungs[:, 0]), drawn.rungs.T, 1)[0], drawn
 
 
@@ -193,7 +193,7 @@ def test_the_pooled_gain_is_the_mean_of_skills_draw_by_draw() -> None:
     for number, (cell, weights) in enumerate(
         zip(cells, bootstrap.date_weights(cells, draws=100, seed=2), strict=True)
     ):
-        drawn = bootstrap.draw(cell, weights, seed=3 + number, widen=cell.widening)
+        drawn = bootstrap.draw(cell, weights, seed=3 + number, widen=cell.bootstrap.widening)
         slopes = -np.polyfit(np.log10(cell.rungs[:, 0]), drawn.rungs.T, 1)[0]
         per_cell.append(slopes / drawn.har)
         margins.append(0.2 * (cell.prior.mean() / cell.har.mean() - 1.0))
@@ -308,8 +308,8 @@ def test_few_blocks_and_overlapping_labels_make_intervals_wider(horizon: int) ->
     low, high = np.percentile(drawn, (2.5, 97.5))
     found = judged(cell)
     for said in (found.cells[0].interval, np.array(found.pooled.interval) * cell.har.mean()):
-        assert (said[1] - said[0]) / (high - low) == pytest.approx(cell.widening, rel=0.1)
-    assert cell.widening > {1: 1.05, 21: 1.25}[horizon]
+        assert (said[1] - said[0]) / (high - low) == pytest.approx(cell.bootstrap.widening, rel=0.1)
+    assert cell.bootstrap.widening > {1: 1.05, 21: 1.25}[horizon]
 
 
 def test_flat_under_overlapping_labels_is_covered_as_often_as_promised() -> None:

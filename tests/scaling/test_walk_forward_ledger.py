@@ -9,10 +9,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts import protocol
+from mlxts import protocol, split_borders
 from mlxts.cli.scaling import scaling
 from mlxts.config.loading import build_config
-from mlxts.dataset import splits
 from mlxts.dataset.build import build_dataset
 from mlxts.errors import ConfigError, RunError
 from mlxts.evaluation import test_split_log
@@ -63,9 +62,9 @@ def test_a_model_is_one_run_over_the_windows_of_all_its_origins(folders, joined)
     for _, rows in joined.group_by("budget", "seed"):
         dates = rows["date"].sort()
         for number in (1, 2, 3):
-            first, last = splits.borders("protocol", number).test
+            first, last = split_borders.borders("protocol", number).test
             assert dates.is_between(first, last).sum() > 400
-        assert (dates[0] >= splits.borders("protocol", 3).test[0]) and rows.height > 1400
+        assert (dates[0] >= split_borders.borders("protocol", 3).test[0]) and rows.height > 1400
         assert dates[-1] < protocol.SPLITS["protocol"].test[0]
     assert set(joined["split"]) == {walk_forward_ledger.SPLIT}
     assert set(joined["name"]) == {"small"}

@@ -6,15 +6,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mlxts import files
-from mlxts.baselines.base import prior_logit
+from mlxts import files, predict
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
 from mlxts.dataset.build import build_dataset
-from mlxts.dataset.samples import Dataset, of_symbol
-from mlxts.evaluation import predictions
-from mlxts.evaluation.reference import fit_baselines
+from mlxts.dataset.samples import Dataset
 from mlxts.model import parameter_budget
+from mlxts.runs import layout, predictions, references
+from mlxts.runs.references import Reference
 from tests import homes
 
 BUDGETS = ("0.02M", "0.06M", "0.2M", "0.6M")
@@ -31,8 +30,9 @@ def run_folder(
 ) -> Path:
     """A finished run whose logits are HAR's with noise of deviation `blur`."""
     rng = np.random.default_rng([configuration.seed, int(1e6 * blur)])
-    har = pl.concat(_har(of_symbol(data, s), splits) for s in set(data.daily["symbol"]))
-    har = har.sort("split", "date", "symbol")
+    others, chosen = _references(data, splits)
+    har = pl.concat(_har(others, str(s)) for s in set(data.daily["symbol"]))
+    har = har.with_columns(model=pl.lit(predictions.NETWORK)).sort("split", "date", "symbol")
     said = har.with_columns(pl.col("logit") + blur * rng.normal(size=har.height))
     shape = parameter_budget.solve(configuration.budget, len(data.names), configuration.model)
     run_id = f"{configuration.budget}-h{data.horizon}-s{configuration.seed}-{started[:4]}"
@@ -56,19 +56,29 @@ def run_folder(
     files.write_json(folder / "run.json", record)
     files.write_json(folder / "summary.json", summary | {"thermal": {"suspect": suspect}})
     files.write_text(folder / "config.yaml", configuration.to_yaml())
-    predictions.write(folder / predictions.FILE_NAME, said)
+    references.write(folder / layout.REFERENCES, chosen)
+    predictions.write(folder / layout.PREDICTIONS, pl.concat([said, others]))
     return folder
 
 
-def _har(own: Dataset, splits: tuple[str, ...]) -> pl.DataFrame:
+_FITTED: dict[tuple, tuple[pl.DataFrame, dict[str, Reference]]] = {}
+
+
+def _references(data: Dataset, splits: tuple[str, ...]):
+    """Once for all runs on the same samples."""
+    train = data.samples["train"]
+    key = (data.data_hash, data.task.name, data.horizon, data.timescale.name, splits, len(train))
+    key += (data.origin, data.score_on, train.dates.tobytes())
+    if key not in _FITTED:
+        _FITTED[key] = predict.predict_references(data, splits)
+    return _FITTED[key]
+
+
+def _har(others: pl.DataFrame, symbol: str) -> pl.DataFrame:
     """HAR's predictions of an asset; of one that has too few days for it those of its base rate."""
-    if found := fit_baselines(own, splits, ("har",)).tables:
-        return found["har"]
-    rate = prior_logit(own.samples["train"].targets)
-    return pl.concat(
-        predictions.table(own.samples[split], split, np.full(len(own.samples[split]), rate))
-        for split in splits
-    )
+    own = others.filter(symbol=symbol)
+    har = own.filter(model="har")
+    return har if har.height else own.filter(model=predictions.BASE_RATE)
 
 
 def ladder(

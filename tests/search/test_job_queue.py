@@ -16,9 +16,9 @@ from optuna.trial import TrialState
 
 from mlxts import files, locks
 from mlxts.errors import SearchError
+from mlxts.runs.folder import RunFolder
 from mlxts.search import claims, job_queue, jobs
 from mlxts.search import storage as storages
-from mlxts.training import run
 from tests.search import studies
 
 
@@ -186,7 +186,7 @@ def test_what_goes_on_from_a_checkpoint_of_this_machine_goes_first_and_what_othe
     _waiting(study, 1.0, "elsewhere")
     for folder in (held, _waiting(study, 2.0, "here")):
         (folder / "checkpoint").mkdir()
-    with locks.hold(held / run.LOCK):
+    with locks.hold(RunFolder(held).lock):
         for _ in range(2):
             studies.do(study, storage, lambda trial: trial.suggest_float("x", 0, 3))
     assert [t.number for t in sorted(study.trials, key=_began) if t.value is not None] == [2, 1]

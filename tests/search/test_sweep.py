@@ -16,9 +16,9 @@ from mlxts import files, locks
 from mlxts.data import store
 from mlxts.errors import DeviceError, SearchError
 from mlxts.evaluation import score
+from mlxts.runs.folder import RunFolder
 from mlxts.search import job_queue, jobs, storage, sweep, worker, worker_checks
 from mlxts.search.sweep_config import Sweep
-from mlxts.training import run
 from mlxts.training.events import CheckpointEvent, EpochEvent, Event, StepEvent, StopEvent
 from mlxts.training.plan import make_plan
 from tests import homes
@@ -252,7 +252,7 @@ def test_a_run_that_another_process_holds_waits_and_others_are_trained_meanwhile
     """A stopped worker still holds the folder of the run that was taken from it."""
     study, journal = _begin(sweeps.sweep({"seed": [0, 1]}))
     held = make_plan(sweep.sweep_of(study).point({"seed": 0}).config).folder
-    with locks.hold(held / run.LOCK):
+    with locks.hold(RunFolder(held).lock):
         outcomes = [sweep.work(study, journal, jobs.unwatched) for _ in range(3)]
         assert [o.state if o else None for o in outcomes] == ["put back", "done", None]
         assert outcomes[0] is not None

@@ -11,10 +11,10 @@ import pytest
 from mlxts import experiment
 from mlxts.config.loading import load_config
 from mlxts.errors import RunError, TrackingError
+from mlxts.runs.folder import RunFolder
 from mlxts.tracking import export, replay, trackers
 from mlxts.tracking.background import BackgroundTracker
 from mlxts.tracking.run_trackers import RunTrackers
-from mlxts.training import log
 from mlxts.training.events import Event, NoticeEvent, StepEvent, StopEvent, ThermalEvent
 from mlxts.training.plan import Plan, make_plan
 from tests import homes
@@ -71,7 +71,7 @@ def test_a_tracker_is_told_what_the_console_is_told(runs: dict[str, dict[str, An
 
 
 def _steps(folder: Path) -> list[dict[str, Any]]:
-    return [row for row in log.read(folder / log.METRICS) if row["split"] == "train"]
+    return [row for row in RunFolder(folder).metrics() if row["split"] == "train"]
 
 
 def _files(folder: Path) -> list[str]:
@@ -135,7 +135,7 @@ def test_a_tracker_that_fails_is_told_once_and_the_run_is_whole(
     (notice,) = [event.message for event in seen if isinstance(event, NoticeEvent)]
     assert "mlflow stopped tracking this run: broken in" in notice
     assert "mlxts track export" in notice
-    recorded = [row for row in log.read(plan.folder / log.EVENTS) if row["event"] == "notice"]
+    recorded = [row for row in RunFolder(plan.folder).events() if row["event"] == "notice"]
     assert len(recorded) == (0 if where == "finish" else 1)  # the record is closed by then
 
 

@@ -245,13 +245,13 @@ def test_a_batch_that_is_no_number_ends_the_run_with_the_checkpoint_before_it(
     spoilt = arrays.train_rows[0]
     features[spoilt - worlds.CONTEXT + 1] = np.nan  # no other window reaches back to it
     order = Batches(arrays.train_rows, arrays.train_targets, 8, 8, config.seed)
-    first = next(n for n in range(30) if spoilt in arrays.train_rows[order.chosen(n)])
+    first = next(n for n in range(30) if spoilt in arrays.train_rows[order.sample_indices(n)])
     assert first > 0
     message, events = _diverges(
         tmp_path, config, arrays=replace(arrays, features=mx.array(features))
     )
-    seen = arrays.train_rows[order.chosen(first)]
-    days = worlds.dataset().samples["train"].dates[order.chosen(first)]
+    seen = arrays.train_rows[order.sample_indices(first)]
+    days = worlds.dataset().samples["train"].dates[order.sample_indices(first)]
     assert f"the loss became nan at step {first + 1} of epoch 1" in message
     assert f"8 samples of rows {spoilt} to {seen.max()}" in message
     assert f"decided {days.min()} to {days.max()}" in message
@@ -329,7 +329,7 @@ def test_a_rare_event_that_is_in_no_first_batch_is_no_divergence(tmp_path: Path,
     rare = np.zeros_like(arrays.train_targets)
     config = _still(seed=seed, training__batch_size=8, training__micro_batch=8)
     order = Batches(arrays.train_rows, rare, 8, 8, seed)
-    rare[order.chosen(1)[:2]] = 1.0
+    rare[order.sample_indices(1)[:2]] = 1.0
     rate = float(rare.mean())
     outcome, _, events = _train(
         tmp_path, config, arrays=replace(arrays, train_targets=rare),

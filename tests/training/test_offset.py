@@ -12,10 +12,11 @@ from mlxts.baselines.registry import BASELINES
 from mlxts.config.loading import build_config, load_config
 from mlxts.dataset.samples import with_train
 from mlxts.errors import CheckpointError, ConfigError, DataError
-from mlxts.evaluation import predictions
 from mlxts.evaluation.reference import fit_baselines
 from mlxts.model import residual as columns
 from mlxts.model.initialisation import build_model
+from mlxts.runs import layout
+from mlxts.runs.folder import RunFolder
 from mlxts.training import offset, run
 from mlxts.training.distributed import ALONE
 from mlxts.training.losses import TargetScale
@@ -54,7 +55,7 @@ def test_before_its_first_step_it_says_what_har_says(home):
 def test_a_finished_run_is_loaded_and_forecasts_on_the_same_offset(home, task):
     planned = plan(home, task=task)
     assert execute(planned)["status"] in experiment.FINISHED
-    written = predictions.read(planned.folder / predictions.FILE_NAME)
+    written = RunFolder(planned.folder).predictions()
     again = experiment.predict_split(planned.folder, "validation")
     assert again["logit"].equals(written.filter(split="validation")["logit"])
     day = written.filter(split="validation")["date"][-1]
@@ -64,7 +65,7 @@ def test_a_finished_run_is_loaded_and_forecasts_on_the_same_offset(home, task):
         assert said["log_return"] == pytest.approx(logit, rel=1e-4)
     else:
         assert said["probability"] == pytest.approx(1 / (1 + np.exp(-logit)), rel=1e-4)
-    stored = json.loads((planned.folder / offset.FILE_NAME).read_text())
+    stored = json.loads((planned.folder / layout.OFFSET).read_text())
     data = planned.dataset
     assert set(stored) == {data.score_on}
     assert Offset.from_dict(stored)(data) == pytest.approx(
@@ -76,7 +77,7 @@ def test_loading_reads_the_stored_offset_and_does_not_fit_it_again(home):
     planned = plan(home)
     execute(planned)
     before = run.load(planned.folder).outputs("validation")
-    path = planned.folder / offset.FILE_NAME
+    path = planned.folder / layout.OFFSET
     stored = json.loads(path.read_text())
     ((symbol, own),) = stored.items()
     path.write_text(json.dumps({symbol: {**own, "bias": own["bias"] + 1.0}}))
@@ -124,7 +125,7 @@ def test_each_asset_stands_on_its_own_regression_whatever_it_is_pooled_with(pool
 
 def test_what_an_older_run_wrote_down_goes_on_under_every_asset(pooled, tmp_path):
     older = scale.fit(pooled, "har")
-    (tmp_path / offset.FILE_NAME).write_text(json.dumps(older.to_dict()))
+    (tmp_path / layout.OFFSET).write_text(json.dumps(older.to_dict()))
     read = offset.load(tmp_path, "har")
     assert read is not None
     np.testing.assert_allclose(read(pooled), older(pooled.daily), atol=1e-12)

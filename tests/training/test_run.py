@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlxts import files, locks, run_files
+from mlxts import files, locks
 from mlxts.config.loading import load_config
 from mlxts.errors import (
     BusyError,
@@ -21,7 +21,9 @@ from mlxts.errors import (
     IntegrityError,
     RunError,
 )
+from mlxts.model.saved_shape import read_shape
 from mlxts.platform import device
+from mlxts.runs.folder import RunFolder
 from mlxts.training import batch_size, log, run
 from mlxts.training.events import Event, StopEvent
 from mlxts.training.plan import Plan, make_plan
@@ -156,7 +158,7 @@ def test_two_processes_cannot_train_one_run(home: Path) -> None:
     for begun in (False, True):
         if begun:  # by whoever holds the lock: nobody is told to delete that folder
             (plan.folder / "run.json").write_text("{}")
-        with locks.hold(plan.folder / run.LOCK), pytest.raises(BusyError, match=named):
+        with locks.hold(RunFolder(plan.folder).lock), pytest.raises(BusyError, match=named):
             _train(plan)
 
 
@@ -225,7 +227,7 @@ def test_the_shape_of_a_run_of_version_0_1_is_read(home: Path) -> None:
     for now, before in {"d_model": "width", "ffn_dim": "hidden", "rank": "factor"}.items():
         metadata["shape"][before] = metadata["shape"].pop(now)
     path.write_text(json.dumps(metadata))
-    assert run.shape_of(trained.plan.folder) == trained.plan.shape
+    assert read_shape(RunFolder(trained.plan.folder)) == trained.plan.shape
 
 
 def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
@@ -284,7 +286,7 @@ def _watched(plan: Plan, source: str, stop_at: int, *, resume: bool = True) -> d
         return StopEvent(step, "interrupted", "asked") if step == stop_at else None
 
     run.train(plan, emit=lambda event: None, gate=gate, resume=resume, sensor={"source": source})
-    return run_files.metadata(plan.folder)
+    return RunFolder(plan.folder).metadata()
 
 
 def test_another_sensor_than_at_the_beginning_is_in_the_runs_record(home: Path) -> None:

@@ -3,8 +3,9 @@
 import inspect
 from pathlib import Path
 
-import mlxts
 from mlxts.evaluation.predictions import SCHEMA
+
+import mlxts
 from mlxts.scaling.ledger import COLUMNS
 from mlxts.workspace import api_reference, reference, tables
 

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from mlxts.errors import DataError, StorageError
-from mlxts.evaluation import predictions
 from mlxts.evaluation.reference import fit_baselines
+from mlxts.runs import layout, predictions
 from tests.evaluation import worlds
 
 
@@ -20,14 +20,14 @@ def table() -> pl.DataFrame:
 
 
 def test_a_table_survives_the_file(tmp_path, table):
-    path = tmp_path / "run" / predictions.FILE_NAME
+    path = tmp_path / "run" / layout.PREDICTIONS
     predictions.write(path, table.sample(fraction=1.0, shuffle=True, seed=0))
     assert predictions.read(path).equals(table)
-    assert [entry.name for entry in path.parent.iterdir()] == [predictions.FILE_NAME]
+    assert [entry.name for entry in path.parent.iterdir()] == [layout.PREDICTIONS]
 
 
 def test_a_split_is_replaced_and_the_others_stay(tmp_path, table):
-    path = tmp_path / predictions.FILE_NAME
+    path = tmp_path / layout.PREDICTIONS
     predictions.write(path, table)
     anew = table.filter(split="test").with_columns(logit=pl.lit(0.5))
     assert predictions.replace_split(path, anew).height == table.height
@@ -39,7 +39,7 @@ def test_a_split_is_replaced_and_the_others_stay(tmp_path, table):
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (lambda t: t.drop("logit"), "its columns must be date Date"),
+        (lambda t: t.drop("logit"), "its columns must be model String, date Date"),
         (lambda t: t.with_columns(pl.col("logit").cast(pl.Float32)), "its columns must be"),
         (lambda t: t.with_columns(split=pl.lit("valid")), "names the split valid"),
         (lambda t: t.with_columns(logit=pl.lit(np.nan)), "diverged"),
@@ -48,7 +48,7 @@ def test_a_split_is_replaced_and_the_others_stay(tmp_path, table):
     ],
 )
 def test_what_is_no_table_of_predictions_is_refused_in_one_line(tmp_path, table, spoil, complaint):
-    path = tmp_path / predictions.FILE_NAME
+    path = tmp_path / layout.PREDICTIONS
     with pytest.raises(DataError, match=complaint) as refusal:
         predictions.write(path, spoil(table))
     assert "\n" not in str(refusal.value)

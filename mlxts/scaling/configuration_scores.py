@@ -12,7 +12,8 @@ import polars as pl
 
 from mlxts import protocol
 from mlxts.data import bars
-from mlxts.evaluation import block_bootstrap, comparison, estimability
+from mlxts.evaluation import comparison, estimability
+from mlxts.evaluation.comparison import Comparison
 from mlxts.protocol import REFERENCES
 from mlxts.scaling import axes, bootstrap, config_diff
 from mlxts.scaling.bootstrap import Draws
@@ -81,6 +82,7 @@ class Scored:
     def row(self) -> dict:
         """Its figures: key, runs, losses of it and of the references, differences and skills."""
         found = figures(self.table, self.drawn)
+        ends = found["difference_low"], found["difference_high"]
         return {
             **self.key,
             "settings": self.settings,
@@ -91,7 +93,7 @@ class Scored:
             "flops": self.flops,
             **found,
             "reference": self.reference,
-            "verdict": comparison.NOT_ESTIMABLE if self.obstacle else said(found),
+            "verdict": comparison.NOT_ESTIMABLE if self.obstacle else comparison.word(*ends),
         }
 
     def years(self) -> list[dict]:
@@ -129,30 +131,22 @@ class Scored:
 def figures(table: LossTable, drawn: Draws) -> dict:
     """n, n_eff, loss, those of the references, and with _low and _high at 95 % the difference and
     the skill, both against the reference, and skill_har over HAR; None where there is none."""
-    losses = drawn.rungs[:, 0]
-    overlap = block_bootstrap.overlap(table.horizon, table.spacing)
-    level = block_bootstrap.expanded(len(table.dates), table.block, overlap)
-    shape = len(table.dates), table.block, overlap
-    known = block_bootstrap.effective(
-        table.losses.mean(axis=1), drawn.runs[1:].mean(axis=1), *shape
-    )
-    found: dict = {"n": len(table.dates), "n_eff": known}
-    found |= {"loss": float(losses[0])} | {
-        f"loss_{name}": float(getattr(drawn, name)[0]) for name in (*REFERENCES, "reference")
+    losses, bootstrap = drawn.rungs[:, 0], table.bootstrap
+    against, over_har = (Comparison(losses, r) for r in (drawn.reference, drawn.har))
+    found = {
+        "n": len(table.dates),
+        "n_eff": bootstrap.effective(table.losses.mean(axis=1), drawn.runs.mean(axis=1)),
+        "loss": float(losses[0]),
     }
+    found |= {f"loss_{name}": float(getattr(drawn, name)[0]) for name in (*REFERENCES, "reference")}
     for name, values in (
-        ("difference", losses - drawn.reference),
-        ("skill", 1.0 - losses / drawn.reference),
-        ("skill_har", 1.0 - losses / drawn.har),
+        ("difference", against.difference),
+        ("skill", against.skill),
+        ("skill_har", over_har.skill),
     ):
-        low, high = block_bootstrap.interval(values[1:], level)
+        low, high = bootstrap.interval(values)
         found |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
     return {name: value if np.isfinite(value) else None for name, value in found.items()}
-
-
-def said(found: dict) -> str:
-    """What `evaluation/verdict.py` says of one run."""
-    return comparison.word(found["difference_low"], found["difference_high"])
 
 
 def scored(ledger: pl.DataFrame, *, draws: int, seed: int = 0) -> list[Scored]:
@@ -214,7 +208,7 @@ def _one(
         obstacle=estimability.obstacle_of(task, dates, targets, horizon, spacing)
         or axes.untrained(rows),
     )
-    same = (dates.tobytes(), table.block)
+    same = (dates.tobytes(), table.bootstrap.block)
     if same not in drawn:
         (drawn[same],) = bootstrap.date_weights([table], draws=draws, seed=seed)
     return Scored(

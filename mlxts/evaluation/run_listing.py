@@ -1,35 +1,14 @@
-"""Finding run folders, and what they say about themselves."""
+"""The table of runs: what each is and what it reached on validation."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mlxts import files, run_files
 from mlxts.errors import RunError
 from mlxts.evaluation import comparison
 from mlxts.protocol import BASELINE
-
-MODEL = "patchtst"  # the name of the network among the models that are scored
-
-
-def find(name: str) -> Path:
-    """The folder of a run, named by its path, its run id or the beginning of one.
-
-    Raises:
-        RunError: no such run, or several.
-    """
-    for folder in (Path(name), files.runs_folder() / name) if name else ():
-        if (folder / run_files.METADATA).is_file():
-            return folder
-    matches = [folder for folder in folders() if name and folder.name.startswith(name)]
-    if not matches:
-        raise RunError(
-            f"no run {name or repr(name)} in {files.runs_folder()}; `mlxts runs` lists them"
-        )
-    if len(matches) > 1:
-        found = ", ".join(folder.name for folder in matches)
-        raise RunError(f"{name} could be any of {found}; give more of the run id")
-    return matches[0]
+from mlxts.runs.folder import RunFolder
+from mlxts.runs.index import run_folders
+from mlxts.runs.predictions import NETWORK
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -38,15 +17,15 @@ def describe(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: its run.json or summary.json is damaged.
     """
-    record = run_files.metadata(folder)
-    finished = run_files.is_finished(folder)
-    summary = run_files.summary(folder, ("status",)) if finished else {}
+    run = RunFolder(folder)
+    record = run.metadata()
+    summary = run.summary(("status",)) if run.is_finished else {}
     return _described(folder, record, summary)
 
 
 def _described(folder: Path, record: dict[str, Any], summary: dict[str, Any]) -> dict[str, Any]:
     models = summary.get("scores", {}).get("validation", {})
-    scores = models.get(MODEL, {})
+    scores = models.get(NETWORK, {})
     settings = record.get("config", {})
     skill = scores.get("log_loss_skill", scores.get("mse_skill"))
     reference = comparison.reference(scores)
@@ -93,25 +72,7 @@ def wall_time(summary: dict[str, Any]) -> dict[str, Any]:
 
 def listing() -> list[dict[str, Any]]:
     """Every run under outputs/runs, sorted by run id; one whose files are damaged says so."""
-    return [_row(folder) for folder in folders()]
-
-
-def folders() -> list[Path]:
-    """Every run folder under outputs/runs, sorted by name; of a damaged one a file may be gone."""
-    names = (run_files.METADATA, run_files.SUMMARY)
-    return sorted({path.parent for name in names for path in files.runs_folder().glob(f"*/{name}")})
-
-
-def whole(chosen: Iterable[Path]) -> tuple[list[Path], dict[str, str]]:
-    """Those whose own files can be read, and by name why the others cannot."""
-    found, damaged = [], {}
-    for folder in chosen:
-        why = run_files.damage(folder)
-        if why is None:
-            found.append(folder)
-        else:
-            damaged[folder.name] = why
-    return found, damaged
+    return [_row(folder) for folder in run_folders()]
 
 
 def _row(folder: Path) -> dict[str, Any]:

@@ -1,25 +1,11 @@
-"""run.json and summary.json of a run folder: what they hold, and reading them.
+"""The shapes of run.json and summary.json: keys and types that readers rely on."""
 
-Every room that wants to know what a run was, or what it reached, reads it here.
-"""
-
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from mlxts import json_files
-from mlxts.errors import MlxtsError, RunError
-from mlxts.files import runs_folder
 from mlxts.json_files import Shape
 from mlxts.protocol import TASKS
-
-METADATA, SUMMARY = "run.json", "summary.json"
-_WAY_OUT = (
-    "restore it from a backup; or, if no process trains it, move the run's folder away and train "
-    "the run again"
-)
 
 
 def _task(name: str) -> str:
@@ -181,58 +167,3 @@ class Summary(Shape):
     thermal: _Thermal = _Thermal()
     scores: dict[str, dict[str, _Figures]] = Field(default_factory=dict)
     verdict: str = ""
-
-
-def metadata(folder: Path, needs: Sequence[str] = ()) -> dict[str, Any]:
-    """run.json as it was written.
-
-    Args:
-        needs: dotted keys that must be there besides `run_id` and `config`.
-
-    Raises:
-        RunError: there is none, or it is damaged.
-    """
-    path = folder / METADATA
-    if not path.is_file():
-        raise RunError(f"{folder} holds no readable {METADATA}; `mlxts runs` lists runs")
-    return json_files.read(path, Metadata, error=RunError, way_out=_WAY_OUT, needs=needs)
-
-
-def summary(folder: Path, needs: Sequence[str] = ()) -> dict[str, Any]:
-    """summary.json as it was written.
-
-    Args:
-        needs: dotted keys that must be there.
-
-    Raises:
-        RunError: the run has not been trained to its end, or the file is damaged.
-    """
-    if not is_finished(folder):
-        raise RunError(f"run {folder.name} has no {SUMMARY} yet; train it to its end with --resume")
-    path = folder / SUMMARY
-    way_out = (
-        "restore it from a backup, or delete that file: `mlxts train CONFIG --resume` writes it "
-        "again from the last checkpoint"
-    )
-    return json_files.read(path, Summary, error=RunError, way_out=way_out, needs=needs)
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether a run has come to its summary."""
-    return (folder / SUMMARY).exists()
-
-
-def finished() -> list[str]:
-    """The ids of the runs of this workspace that have come to their summary."""
-    return sorted(path.parent.name for path in runs_folder().glob(f"*/{SUMMARY}"))
-
-
-def damage(folder: Path) -> str | None:
-    """What is wrong with a run's own files, in one line; None where nothing is."""
-    try:
-        metadata(folder)
-        if is_finished(folder):
-            summary(folder, ("status",))
-    except MlxtsError as error:
-        return str(error)
-    return None

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from mlxts.report import controls
 from mlxts.simulation.markets import MARKETS, dials
+from mlxts.workspace import controls_document
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "controls.md"
 
 
 def test_the_document_in_docs_is_what_the_markets_say() -> None:
     """If this fails, run `mlxts data controls --write`."""
-    text = controls.render()
+    text = controls_document.render()
     assert DOCUMENT.read_text(encoding="utf-8") == text
     for name, kind in MARKETS.items():
         assert f"## {kind.control}: `{name}`" in text

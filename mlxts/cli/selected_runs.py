@@ -1,0 +1,48 @@
+"""The runs that a command was asked for: found by their names, and completed where they lack
+predictions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlxts.cli.output import note
+
+if TYPE_CHECKING:
+    from mlxts.runs.index import Selection
+
+
+def one_run(name: str) -> Path:
+    """The folder of the one run that a name stands for, see `runs/index.py`. Raises RunError."""
+    from mlxts.runs import index
+    from mlxts.search import study_runs
+
+    return index.find(name, study_runs.finder())
+
+
+def some_runs(names: Sequence[str], storage_url: str | None = None) -> "Selection":
+    """The runs that names stand for, or all; those that are left out are named.
+
+    Raises:
+        RunError: see `index.select`. SearchError: the storage of studies cannot be opened.
+    """
+    from mlxts.runs import index
+    from mlxts.search import study_runs
+
+    selection = index.select(names, study_runs.finder(storage_url))
+    if selection.unfinished:
+        note(f"left out, not finished: {', '.join(run.name for run in selection.unfinished)}")
+    for why in selection.damaged.values():
+        note(f"left out, damaged: {why}")
+    return selection
+
+
+def complete_predictions(folders: Sequence[Path]) -> None:
+    """Predict what finished runs lack: windows of walk-forward runs that nobody has asked for yet,
+    a table that is gone, the references of a run of an earlier version."""
+    from mlxts.runs.folder import RunFolder
+
+    lacking = [folder for folder in folders if not RunFolder(folder).is_predicted]
+    if lacking:  # else nothing that trains is imported
+        from mlxts import walk_forward
+
+        walk_forward.complete(lacking, note)

@@ -1,0 +1,152 @@
+"""Every model's predictions of a run, made where the data are and written once.
+
+The network, the references and the constant base rate of each asset, and on a simulated market the
+best possible forecast. Train and validation are predicted when training has ended; the test split
+and the windows of walk-forward runs when they are opened.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from mlxts.baselines.base_rate import BaseRate
+from mlxts.baselines.registry import BASELINES
+from mlxts.dataset.build import build_dataset
+from mlxts.dataset.samples import Dataset, is_scored, of_symbol
+from mlxts.errors import DataError, MlxtsError
+from mlxts.evaluation import oracle
+from mlxts.evaluation.reference import fit_baselines
+from mlxts.protocol import SPLIT_NAMES
+from mlxts.runs import layout, predictions, references
+from mlxts.runs.folder import RunFolder
+from mlxts.runs.predictions import BASE_RATE, NETWORK
+from mlxts.runs.references import Reference
+from mlxts.training import run
+from mlxts.training.loop import Permit, always
+from mlxts.training.run import Trained
+
+ENDED = ("train", "validation")  # what is predicted when training has ended
+
+
+def predict_network(trained: Trained, splits: Iterable[str]) -> pl.DataFrame:
+    """What a trained network says of some splits of its data."""
+    samples = trained.plan.dataset.samples
+    return pl.concat(
+        predictions.table(NETWORK, samples[split], split, trained.outputs(split))
+        for split in splits
+    )
+
+
+def predict_references(
+    data: Dataset, splits: Sequence[str]
+) -> tuple[pl.DataFrame, dict[str, Reference]]:
+    """What every other model says of the same rows, and each asset's reference by symbol.
+
+    Baselines are fitted on the training samples of each asset; one that has too few has the base
+    rate alone.
+    """
+    tables: dict[str, list[pl.DataFrame]] = {name: [] for name in BASELINES}
+    base_rates, chosen = [], {}
+    for symbol in np.unique(np.concatenate([data.samples[split].symbols for split in splits])):
+        found = fit_baselines(data, splits, symbol=str(symbol))
+        chosen[str(symbol)] = found.reference
+        for name, table in found.tables.items():
+            tables[name].append(table)
+        base_rates += _base_rate(data, splits, str(symbol))
+    parts = [*(part for own in tables.values() for part in own), *base_rates]
+    return pl.concat([*parts, *oracle.forecast(data, splits).values()]), chosen
+
+
+def _base_rate(data: Dataset, splits: Sequence[str], symbol: str) -> list[pl.DataFrame]:
+    """That of the asset's own training samples; of all where it was never trained on."""
+    own = of_symbol(data, symbol)
+    forecast = BaseRate().fit(own if len(own.samples["train"]) else data)
+    return [
+        predictions.table(BASE_RATE, own.samples[split], split, forecast(own.samples[split]))
+        for split in splits
+    ]
+
+
+def can_score(data: Dataset, split: str) -> bool:
+    """Whether a split holds a sample that the main figures speak of."""
+    return bool(is_scored(data.samples[split], data.score_on).any())
+
+
+def predict_run(trained: Trained, folder: Path, permit: Permit = always) -> pl.DataFrame:
+    """Write what all models say of training and validation into a run's folder."""
+    return _write(predict_network(trained, ENDED), trained.plan.dataset, ENDED, folder, permit)
+
+
+def predict_split(trained: Trained, folder: Path, split: str) -> pl.DataFrame:
+    """Write what all models say of one more split beside a run's other predictions.
+
+    Returns:
+        The whole table.
+    """
+    network = predict_network(trained, (split,))
+    others, chosen = predict_references(trained.plan.dataset, (split,))
+    known = RunFolder(folder).references()
+    if chosen.keys() - known.keys():  # an asset that begins in this split
+        references.write(folder / layout.REFERENCES, chosen | known)
+    return predictions.replace_split(folder / layout.PREDICTIONS, pl.concat([network, others]))
+
+
+def read_or_predict(folder: Path) -> pl.DataFrame:
+    """The predictions of a run; a finished run whose table is gone predicts again.
+
+    Rows of the test split come back when it is opened again, which is recorded. A table of an
+    earlier version, which holds the network alone, is made whole.
+
+    Raises:
+        DataError: the run is not finished, or its table is damaged; or the table is of an earlier
+            version and the run's data are not here, or not what they were.
+        MlxtsError: see `run.load`.
+    """
+    path = folder / layout.PREDICTIONS
+    if not path.exists() and RunFolder(folder).is_finished:
+        return predict_run(run.load(folder), folder)
+    earlier = predictions.read_earlier(path)
+    if earlier is None:
+        return RunFolder(folder).predictions()
+    try:
+        data = build_dataset(run.pinned_configuration(folder))
+    except MlxtsError as error:
+        raise DataError(
+            f"the predictions of {folder.name} are of an earlier version, without its references; "
+            f"to fit these once its data are needed: {error}"
+        ) from error
+    splits = [split for split in SPLIT_NAMES if split in earlier["split"]]
+    return _write(_with_phases(earlier, data, folder), data, splits, folder)
+
+
+def _write(
+    network: pl.DataFrame,
+    data: Dataset,
+    splits: Sequence[str],
+    folder: Path,
+    permit: Permit = always,
+) -> pl.DataFrame:
+    others, chosen = predict_references(data, splits)
+    rows = pl.concat([network, others])
+    permit()
+    references.write(
+        folder / layout.REFERENCES, chosen
+    )  # first: who reads predictions finds them beside it
+    predictions.write(folder / layout.PREDICTIONS, rows)
+    return rows
+
+
+def _with_phases(earlier: pl.DataFrame, data: Dataset, folder: Path) -> pl.DataFrame:
+    """The network's rows in a table of an earlier version, in the columns of this one."""
+    keys = ["date", "symbol", "split", "target"]
+    rows = pl.concat(
+        predictions.table(NETWORK, data.samples[split], split, np.zeros(len(data.samples[split])))
+        for split in SPLIT_NAMES
+        if split in earlier["split"]
+    )
+    joined = rows.drop("logit").join(earlier.select(*keys, "logit"), on=keys)
+    if not joined.height == earlier.height == rows.height:
+        raise DataError(f"{folder.name} predicts other rows than its data hold now; train it again")
+    return joined.select(predictions.SCHEMA.names())

@@ -1,0 +1,15 @@
+"""What lies in a run folder, and under which name. No other file spells these."""
+
+CONFIG = "config.yaml"  # the configuration with every default filled in
+METADATA = "run.json"  # what a run is, written before its first step
+METRICS, EVENTS = "metrics.jsonl", "events.jsonl"
+CHECKPOINT = "checkpoint"  # a folder: the best weights and the last
+OFFSET = "offset.json"  # the regression under a network that learns its residual
+PREDICTIONS = "predictions.parquet"
+REFERENCES = "references.json"
+SUMMARY = "summary.json"  # what a run reached, written when training has ended
+PICTURE = "picture.png"
+LOCK = ".lock"  # held by whoever trains the run
+
+# What a tracker copies beside a run's numbers; weights stay in the run folder.
+ARTIFACTS = (CONFIG, METADATA, METRICS, EVENTS, SUMMARY, PREDICTIONS, REFERENCES, PICTURE)

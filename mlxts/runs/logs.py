@@ -1,0 +1,44 @@
+"""Reading a run's log: metrics.jsonl and events.jsonl, one JSON object a line."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from mlxts import json_files
+from mlxts.errors import RunError
+from mlxts.runs.layout import EVENTS
+
+
+class _Line(json_files.Shape):
+    step: int
+    time: float = 0.0
+
+
+class _MetricLine(_Line):
+    """A line of metrics.jsonl; a number that was not finite is null."""
+
+    split: Literal["train", "validation", "train_epoch"]
+    loss: float | None
+    epoch: int = 0
+    seconds: float = 0.0  # of a step, an epoch
+    samples: int = 0
+    learning_rate: float | None = None
+    grad_norm: float | None = None
+    memory: float | None = None
+    best: float | None = None
+    improved: bool = False
+    prediction_range: tuple[Any, Any] = (None, None)
+
+
+class _EventLine(_Line):
+    """A line of events.jsonl."""
+
+    event: str
+    message: str = ""
+    reason: str = ""
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a run's record; a torn last line is left out. Raises RunError."""
+    way_out = "delete that line, or restore the file from a backup"
+    shape = _EventLine if path.name == EVENTS else _MetricLine
+    return json_files.read_lines(path, shape, error=RunError, way_out=way_out, torn_end=True)

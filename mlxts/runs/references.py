@@ -1,0 +1,50 @@
+"""references.json: which of the references a run is compared with, asset by asset."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mlxts import json_files
+from mlxts.errors import DataError
+from mlxts.files import write_json
+from mlxts.runs.layout import PREDICTIONS
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a model is compared with.
+
+    Attributes:
+        name: har or linear, whichever has the lower loss in cross-validation; None where neither
+            could be fitted.
+        losses: of each in cross-validation within training: nats, for regression squared error.
+        not_estimable: why neither could be fitted, or None.
+    """
+
+    name: str | None
+    losses: Mapping[str, float]
+    not_estimable: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def write(path: Path, references: Mapping[str, Reference]) -> None:
+    """Replace `path` by those of each symbol. Raises StorageError."""
+    write_json(path, {symbol: one.to_dict() for symbol, one in references.items()})
+
+
+def read(path: Path) -> dict[str, Reference]:
+    """By symbol. Raises DataError: there is no such file, or it is damaged."""
+    way_out = (
+        f"delete {path.with_name(PREDICTIONS)}, and `mlxts evaluate {path.parent.name}` predicts "
+        "again"
+    )
+    found = json_files.read(path, json_files.Shape, error=DataError, way_out=way_out)
+    return {
+        symbol: json_files.build(
+            one, Reference, where=f"{path}: {symbol}", error=DataError, way_out=way_out
+        )
+        for symbol, one in found.items()
+    }

@@ -1,0 +1,33 @@
+"""What a run's forecasts are scored on, known from its settings alone."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from mlxts import split_borders
+from mlxts.protocol import TASKS, TIMESCALES, Task, Timescale
+
+
+@dataclass(frozen=True)
+class ScoredTask:
+    """Attributes:
+    horizon: H, trading days. score_on: the symbol whose rows are scored.
+    splits_title: where the borders of the splits lie, in words.
+    """
+
+    task: Task
+    timescale: Timescale
+    horizon: int
+    score_on: str
+    splits_title: str
+
+    @classmethod
+    def of(cls, settings: dict[str, Any]) -> Self:
+        """From a configuration as JSON, as in run.json."""
+        data = settings["data"]
+        return cls(
+            task=TASKS[settings["task"]],
+            timescale=TIMESCALES[settings["timescale"]],
+            horizon=settings["horizon"],
+            score_on=data["score_on"],
+            splits_title=split_borders.borders(data["splits"], data.get("origin")).name,
+        )
