@@ -153,10 +153,9 @@ def runs(as_json: JsonOption = False) -> None:
 
 def _runs_screen(rows: list[dict[str, Any]]) -> Iterator[Part]:
     columns = (
-        (Column("run_id", "run"), Column("what", "name, parameters, status")),
+        (Column("run_id", "run"), Column("what", "name, parameters, status"), "verdict"),
         ("loss", Column("auc", "AUC")),
         (Column("skill", "skill", "+.1%"), Column("skill_har", "over HAR", "+.1%")),
-        "verdict",
     )  # fmt: skip
     yield Table("Runs, scored on validation", columns, [_on_screen(row) for row in rows])
     yield Note(
