@@ -129,3 +129,24 @@ def test_the_evaluators_intervals_become_ends_of_a_row():
     figures = {"auc": 0.6, "interval": {"auc": [0.5, 0.7]}, "n": 3}
     assert with_ends(figures) == {"auc": 0.6, "n": 3, "auc_low": 0.5, "auc_high": 0.7}
     assert with_ends({"auc": None}) == {"auc": None}
+
+
+WIDE = Table(
+    "t",
+    ("why", Column("gain", "gain per decade of parameters", "+.4f", ("low", "high"))),
+    [{"why": "the interval includes nothing at all " * 2, "gain": 0.5, "low": -0.25, "high": 0.75}],
+)
+
+
+def test_figures_stay_in_one_line_while_texts_and_headings_are_broken():
+    text = "\n".join(on_terminal(WIDE, width=40))
+    assert "[-0.2500,+0.7500]" in text
+    assert max(map(len, text.splitlines())) <= 40
+    assert "gain per decade of parameters" not in text
+
+
+def test_a_terminal_too_narrow_for_figures_breaks_them_and_cuts_nothing():
+    shown = "".join(
+        line.split("│")[2].strip() for line in on_terminal(WIDE, width=20) if "│" in line
+    )
+    assert shown == "+0.5000[-0.2500,+0.7500]"
