@@ -119,7 +119,7 @@ class TrackerSuite:
         assert "thermal/gpu" not in stored["metrics"]
 
     def test_files_scores_tags_and_the_end_are_there(self, stored: dict[str, Any]) -> None:
-        assert stored["artifacts"]["config.yaml"] == "config.yaml of the run"
+        assert stored["artifacts"][layout.CONFIG] == f"{layout.CONFIG} of the run"
         assert set(stored["artifacts"]) == {layout.CONFIG, layout.SUMMARY}
         assert stored["scores"]["score/validation/patchtst/auc"] == 0.61
         assert stored["tags"]["mlxts.run_id"] == RUN_ID
