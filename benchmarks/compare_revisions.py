@@ -34,6 +34,7 @@ _COMMON = {"budget": "0.02M", "features.tier": 20, "training.max_epochs": 1}
 CASES: dict[str, dict[str, Any]] = {
     "mixing": {},
     "independent": {"model.channels": "independent", "training.batch_size": 128},
+    # By its former name, which revisions before 0.2 know alone.
     "residual": {"model.offset": "har"},
     "pooled": {"data.symbols": "[SP500, NASDAQ]"},
     "monthly": {"timescale": "monthly", "horizon": "null"},

@@ -101,7 +101,7 @@ def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Ro
 
     fetched = SimulatedSource(kind, seed=seed, last=LAST).fetch("A")
     store.register_raw(fetched.frame, source="simulated", symbol="A", parameters=fetched.parameters)
-    inputs = "planted" if "planted" in fetched.frame.columns else "indicators"
+    inputs = "simulated" if "planted" in fetched.frame.columns else "indicators"
     values: dict[str, Any] = {
         "name": "oracle",
         "mode": "exploratory",

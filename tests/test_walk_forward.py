@@ -114,8 +114,8 @@ def test_what_cannot_be_done_is_said(workspace):
         call("evaluate", "small.yaml", "--origins", "5")
     with pytest.raises(ConfigError, match="leave --split out"):
         call("evaluate", "small.yaml", "--origins", "2", "--split", "test")
-    with pytest.raises(ConfigError, match=r"data\.origin"):
-        build_config({"name": "a", "data": {"origin": 1}})
+    with pytest.raises(ConfigError, match=r"data\.walk_forward_window"):
+        build_config({"name": "a", "data": {"walk_forward_window": 1}})
 
 
 def test_the_ledger_of_scaling_takes_the_windows_together_and_foresees_what_is_not_there(workspace):

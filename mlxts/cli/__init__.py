@@ -29,8 +29,10 @@ def _command() -> None:
     platform.enable()
     _require_text()
 
+    from mlxts.cli import deprecated
     from mlxts.cli.app import app
 
+    deprecated.show_former_names()
     app()
 
 

@@ -272,7 +272,7 @@ def _store_all(
             note(
                 f"{symbol}: used from now on instead of {formats.count(former.rows, 'row')}, "
                 f"{former.first} to {former.last}, which cover days that these do not; the others "
-                f"are used again with data.pinned: {{{symbol}: {former.sha256}}}"
+                f"are used again with data.artifact_sha256: {{{symbol}: {former.sha256}}}"
             )
         told = [f"{w.rule}: {w}" for w in warnings]
         stored.append(artifact.record() | {"warnings": told, "notes": list(fetched.notes)})

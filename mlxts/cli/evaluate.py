@@ -98,7 +98,7 @@ def baselines(
 ) -> None:
     """Fit baselines on the training split and score them: what has to be beaten."""
     from mlxts.config.loading import load_config
-    from mlxts.config.yamltext import parse_override
+    from mlxts.config.yamltext import parse_overrides
     from mlxts.dataset.build import build_dataset
     from mlxts.errors import ConfigError, DataError
     from mlxts.evaluation import baseline_selection, oracle, score
@@ -109,8 +109,7 @@ def baselines(
         raise ConfigError(
             "the test split is opened only by `mlxts evaluate RUN --split test`, which records it"
         )
-    changes = dict(parse_override(text) for text in overrides or [])
-    configuration = load_config(config, changes)
+    configuration = load_config(config, parse_overrides(overrides))
     tell = (lambda line: None) if as_json else note
     dataset = build_dataset(configuration)
     line = baseline_selection.choose(

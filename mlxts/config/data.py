@@ -29,8 +29,8 @@ class DataConfig(Section):
     )
     score_on: Name = Field(protocol.SCORED_ON, description="the symbol whose rows are scored")
     splits: Literal["protocol", "sample"] = Field("protocol", description="which split dates hold")
-    origin: Annotated[int, Field(gt=0, le=100)] | None = Field(
-        None, description="walk-forward: score the validation years (1) or so many windows before"
+    walk_forward_window: Annotated[int, Field(gt=0, le=100)] | None = Field(
+        None, description="score the validation years (1), or so many windows before them"
     )
     train_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="of the dates to train on; smaller ones lie inside larger ones"
@@ -38,10 +38,10 @@ class DataConfig(Section):
     train_blocks_seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(
         None, description="None: the latest dates; else blocks of dates, drawn with this seed"
     )
-    label_shift_years: NotNegative = Field(
+    rotate_labels_years: NotNegative = Field(
         0, description="a null control: labels of so many years later, rotated within a split"
     )
-    pinned: dict[str, str] = Field(
+    artifact_sha256: dict[str, str] = Field(
         default_factory=dict, description="symbol -> sha256 of the artifact that must be used"
     )
 

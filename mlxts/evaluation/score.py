@@ -239,7 +239,8 @@ def _common_rows(scored: Mapping[str, pl.DataFrame], split: str, symbol: str) ->
         if not table.select("date", "target").equals(keys):
             raise DataError(
                 f"{name} and {first} do not speak about the same {split} rows of {symbol}: the "
-                "data changed in between; train again, or pin the artifact with data.pinned"
+                "data changed in between; train again, or name the artifact in "
+                "data.artifact_sha256"
             )
     return reference
 

@@ -9,7 +9,8 @@ import polars as pl
 
 from mlxts import json_files
 from mlxts.config.experiment import ExperimentConfig
-from mlxts.config.loading import load_config
+from mlxts.config.loading import load_stored
+from mlxts.config.renamed_keys import current
 from mlxts.errors import MlxtsError, RunError
 from mlxts.runs import layout, logs, predictions, references
 from mlxts.runs.records import Metadata, Summary
@@ -21,6 +22,11 @@ _RESTORE = (
     "restore it from a backup; or, if no process trains it, move the run's folder away and train "
     "the run again"
 )
+
+
+def _upgraded(metadata: dict[str, Any]) -> dict[str, Any]:
+    config = metadata.get("config")
+    return metadata | {"config": current(config)} if isinstance(config, dict) else metadata
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class RunFolder:
         return (self.path / layout.SUMMARY).exists()
 
     def metadata(self, needs: Sequence[str] = ()) -> dict[str, Any]:
-        """run.json as it was written.
+        """run.json as it was written, keys of the last release under their names of today.
 
         Args:
             needs: dotted keys that must be there besides `run_id` and `config`.
@@ -57,7 +63,9 @@ class RunFolder:
             raise RunError(
                 f"{self.path} holds no readable {layout.METADATA}; `mlxts runs` lists runs"
             )
-        return json_files.read(path, Metadata, error=RunError, way_out=_RESTORE, needs=needs)
+        return json_files.read(
+            path, Metadata, error=RunError, way_out=_RESTORE, needs=needs, upgrade=_upgraded
+        )
 
     def summary(self, needs: Sequence[str] = ()) -> dict[str, Any]:
         """summary.json as it was written.
@@ -91,13 +99,13 @@ class RunFolder:
 
     def config(self) -> ExperimentConfig:
         """The resolved configuration. Raises ConfigError where this version cannot read it."""
-        return load_config(self.path / layout.CONFIG)
+        return load_stored(self.path / layout.CONFIG)
 
     @property
     def is_walk_forward(self) -> bool:
         """Whether it is a run of a forecast origin, not of the fixed splits. Raises RunError."""
         settings = self.metadata(("config.data",))["config"]
-        return settings["data"].get("origin") is not None
+        return settings["data"].get("walk_forward_window") is not None
 
     @property
     def scored_task(self) -> ScoredTask:

@@ -24,7 +24,7 @@ class _Data(Shape):
     cell: str | None = None
     score_on: str = ""
     splits: str = ""
-    origin: int | None = None
+    walk_forward_window: int | None = None
     train_fraction: float = 1.0
     train_blocks_seed: int | None = None
 

@@ -99,9 +99,9 @@ REAL = "real"
 # the numbers.
 _NO_RECIPE = (
     "name", "mode", "seed", "budget", "task", "timescale", "horizon", "thermal", "checkpoint",
-    "tracking", "data.source", "data.cell", "data.symbols", "data.exogenous", "data.pinned",
-    "data.train_fraction", "data.train_blocks_seed", "features.tier", "model.depth", "model.heads",
-    "model.ffn_ratio", "training.micro_batch",
+    "tracking", "data.source", "data.cell", "data.symbols", "data.exogenous",
+    "data.artifact_sha256", "data.train_fraction", "data.train_blocks_seed", "features.tier",
+    "model.depth", "model.heads", "model.ffn_ratio", "training.micro_batch",
 )  # fmt: skip
 
 
@@ -170,7 +170,7 @@ def _rows(folder: Path, split: str, tuned: Sequence[str], every_asset: bool) -> 
         rows = rows.filter(symbol=scored_on)
     if not rows.height:
         how = f"`mlxts evaluate {folder.name} --split test` opens it, on record"
-        if settings["data"].get("origin") is not None:
+        if settings["data"].get("walk_forward_window") is not None:
             how = "`mlxts scaling ledger --split foreseen` predicts its window"
         how = how if split == "test" else "train the run again"
         raise RunError(f"{folder.name} holds no {split} row of {scored_on}; {how}")
@@ -248,7 +248,7 @@ def _described(
         "tokens": round(epochs * samples) * shape.patches * shape.sequences,
         "epochs": epochs,
         "flops": float(record["flops_per_step"]) * summary["steps"],
-        "origin": data.get("origin"),
+        "origin": data.get("walk_forward_window"),
         "suspect": suspect,
         "seconds": None if suspect else summary["train_seconds"],
     }
@@ -288,7 +288,7 @@ def recipe(settings: dict[str, Any], tuned: Sequence[str] = ()) -> str:
 
 
 def changed(settings: dict[str, Any], tuned: Sequence[str] = ()) -> list[str]:
-    """What of a recipe is not at its default, as `model.offset: har`, in the order of the
+    """What of a recipe is not at its default, as `model.residual_of: har`, in the order of the
     configuration."""
     usual = config_diff.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
     return config_diff.changes(usual, config_diff.flat(_of_recipe(settings, tuned)))
@@ -325,8 +325,8 @@ def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:
     Raises:
         ConfigError: they are none that this version knows. RunError: they were changed.
     """
-    found = build_config(record["config"], origin=f"{folder / layout.METADATA}").hash
-    if found != record.get("config_hash", found):
+    config = build_config(record["config"], origin=f"{folder / layout.METADATA}")
+    if record.get("config_hash", config.hash) not in (config.hash, config.former_hash):
         raise RunError(
             f"{folder / layout.METADATA} is damaged: its config is not the one of config_hash; "
             "restore it from a backup, or train the run again"

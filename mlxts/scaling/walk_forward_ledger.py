@@ -52,7 +52,7 @@ def join(
     Raises:
         RunError, DataError: see `ledger.build`; and RunError where a run is of no origin.
     """
-    tuned = (*tuned, "data.origin")
+    tuned = (*tuned, "data.walk_forward_window")
     built = ledger.build(folders, split=WINDOW, tuned=tuned, every_asset=every_asset)
     fixed = built.filter(pl.col("origin").is_null())
     if fixed.height:

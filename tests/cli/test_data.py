@@ -211,7 +211,7 @@ def test_a_series_that_takes_the_place_of_a_longer_one_says_so(
     bars.tail(100).write_csv(csv)
     _, notes = run("import", csv)
     assert f"instead of {bars.height} rows, {longer.first} to {longer.last}" in notes
-    assert f"data.pinned: {{SPY: {longer.sha256}}}" in notes
+    assert f"data.artifact_sha256: {{SPY: {longer.sha256}}}" in notes
     # One that covers all the days takes its place without a word.
     bars.with_columns(pl.col("volume") + 1).write_csv(csv)
     assert run("import", csv)[1] == ""

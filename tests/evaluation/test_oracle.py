@@ -28,7 +28,7 @@ def market(patch: pytest.MonkeyPatch, home, kind: str, task: str, **data: Any) -
     source = SimulatedSource(kind, seed=4, first=date(2014, 1, 2), last=date(2025, 3, 31))
     fetched = source.fetch("A")
     store.register_raw(fetched.frame, source="simulated", symbol="A", parameters=fetched.parameters)
-    inputs = "planted" if "planted" in fetched.frame.columns else "indicators"
+    inputs = "simulated" if "planted" in fetched.frame.columns else "indicators"
     values = {
         "name": "t",
         "mode": "exploratory",
@@ -96,7 +96,7 @@ def test_a_model_that_reads_the_canary_is_found_out(tmp_path, monkeypatch) -> No
 
 
 def test_real_bars_and_foreign_labels_have_no_best_forecast(tmp_path, monkeypatch) -> None:
-    data = market(monkeypatch, tmp_path, "sv", "threshold_1pct", label_shift_years=1)
+    data = market(monkeypatch, tmp_path, "sv", "threshold_1pct", rotate_labels_years=1)
     assert oracle.forecast(data, ("train",)) == {}
     world = worlds.world(worlds.market(1500, seed=1))
     assert oracle.forecast(world, ("train",)) == {}

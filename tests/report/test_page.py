@@ -66,7 +66,7 @@ def walked(workspace):
     """Walk-forward runs of two budgets; there before any page is written."""
     return planted.ladder(
         {"0.02M": 0.9, "0.06M": 0.3},
-        overrides={"data": homes.SETTINGS["data"] | {"origin": 1}},
+        overrides={"data": homes.SETTINGS["data"] | {"walk_forward_window": 1}},
         splits=("train", "validation", "test"),
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlxts.config import renamed_keys
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
 from mlxts.data import store
@@ -125,11 +126,12 @@ def test_a_recipe_says_what_is_not_at_its_default():
     usual = ExperimentConfig(name="a", budget="20M", seed=3).model_dump(mode="json")
     assert ledger.changed(usual) == []
     other = copy.deepcopy(usual)
-    other["model"]["offset"] = "har"
+    other["model"]["residual_of"] = "har"
     other["training"]["weight_decay"] = 1.0
     other["model"]["revin"]["statistics_to_head"] = True
     said = [
-        "model.revin.statistics_to_head: true", "model.offset: har", "training.weight_decay: 1.0",
+        "model.revin.statistics_to_head: true", "model.residual_of: har",
+        "training.weight_decay: 1.0",
     ]  # fmt: skip
     assert ledger.changed(other) == said
     assert ledger.changed(other, ("training.weight_decay",)) == said[:2]
@@ -321,6 +323,18 @@ def test_cells_are_pooled_by_mode_recipe_and_market(built):
 def test_a_setting_that_does_not_exist_cannot_have_been_tuned(folders):
     with pytest.raises(RunError, match=r"--tuned training\.dacay is no setting"):
         ledger.build(folders, tuned=("training.dacay",))
+
+
+def test_a_run_of_the_last_release_is_in_the_ledger_under_the_names_of_today(home):
+    (folder,) = worlds.ladder({"0.02M": 0.4}, seeds=1, started="2041")
+    before = ledger.build([folder])
+    config = json.loads((folder / "run.json").read_text())["config"]
+    former = build_config(config).former_hash
+    worlds.change(folder, "run.json", config=renamed_keys.former(config), config_hash=former)
+    text = (folder / "run.json").read_text()
+    assert '"pinned"' in text and '"artifact_sha256"' not in text
+    assert ledger.build([folder]).equals(before)
+    assert RunFolder(folder).metadata()["config"] == config
 
 
 def test_a_configuration_that_lost_a_setting_makes_no_other_recipe(home):

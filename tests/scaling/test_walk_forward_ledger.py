@@ -26,7 +26,7 @@ SPLITS = ("train", "validation", "test")
 def at(origin: int) -> dict:
     return {
         "name": f"small-origin-{origin}",
-        "data": {**homes.SETTINGS["data"], "origin": origin},
+        "data": {**homes.SETTINGS["data"], "walk_forward_window": origin},
     }
 
 

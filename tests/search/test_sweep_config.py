@@ -117,7 +117,7 @@ def test_the_shipped_sweeps_are_what_their_names_say(name: str, count: int, mode
     ("name", "changed"),
     [
         ("spy_revin", ["model.revin.statistics_to_head: true"]),
-        ("spy_offset", ["model.offset: har"]),
+        ("spy_offset", ["model.residual_of: har"]),
         ("spy_decay", ["training.weight_decay: 1.0"]),
         ("spy_pooled", []),
     ],
