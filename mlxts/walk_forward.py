@@ -100,7 +100,7 @@ def plan(configuration: ExperimentConfig) -> Plan:
         reason = str(error)
     raise EmptySplitError(
         f"the origin before {years(configuration)} has too few data: {reason}; "
-        "ask for fewer --origins"
+        "ask for fewer --windows"
     )
 
 

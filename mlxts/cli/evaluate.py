@@ -35,26 +35,13 @@ def evaluate(
     run: Annotated[
         str,
         typer.Argument(
-            help="A run id, the beginning of one, its folder, or a sweep or study of one run; with "
-            "--origins a configuration as well."
+            help="A run id, the beginning of one, its folder, or a sweep or study of one run."
         ),
     ],
     split: SplitOption = SplitName.validation,
-    origins: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Walk forward: train at so many moments of the past and score what followed.",
-        ),
-    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score a run against HAR, linear and the base rates; `--split test` is recorded as a look."""
-    if origins is not None:
-        from mlxts.cli import walk_forward
-
-        walk_forward.show(run, origins, split, as_json)
-        return
     from mlxts import predict
     from mlxts.cli.selected_runs import one_run
     from mlxts.evaluation import comparison, diagnostics, score

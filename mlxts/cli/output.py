@@ -5,7 +5,8 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -101,6 +102,21 @@ def show(screen: Part | Iterable[Part]) -> None:
                 print(part)
             case _:
                 say(part)
+
+
+@contextmanager
+def progress(verb: str) -> Generator[Callable[[str], None]]:
+    """Names each file on the terminal, on one line that is overwritten; silent elsewhere."""
+    terminal = sys.stderr.isatty()
+
+    def write(text: str) -> None:
+        if terminal:
+            print(f"\x1b[2K{text}", end="\r", file=sys.stderr, flush=True)
+
+    try:
+        yield lambda path: write(f"{verb} {path}")
+    finally:
+        write("")  # what comes next has the line to itself
 
 
 def write_document(text: Callable[[], str], path: Path, as_json: bool) -> None:

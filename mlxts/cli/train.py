@@ -94,7 +94,7 @@ def batch_size(
     config: ConfigArgument,
     budget: Annotated[str | None, typer.Option(help="2M, 20M, 200M.")] = None,
     every_tier: Annotated[
-        bool, typer.Option("--every-tier", help="One record for each feature tier.")
+        bool, typer.Option("--all-tiers", help="One record for each feature tier.")
     ] = False,
     overrides: SetOption = None,
     as_json: JsonOption = False,

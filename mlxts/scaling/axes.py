@@ -109,7 +109,7 @@ def tables(
     if not found:
         raise RunError(
             f"no two runs differ in {cut.unit} and in nothing else; train more sizes (a sweep), or "
-            "name settings that were tuned at each size with --tuned"
+            "name settings that were tuned at each size with --ignore-setting"
         )
     return sorted(found, key=lambda table: table.name)
 

@@ -131,7 +131,9 @@ def build(
     known = config_diff.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
     for key in tuned:
         if not any(name == key or name.startswith(f"{key}.") for name in known):
-            raise RunError(f"--tuned {key} is no setting; write it as in a configuration file")
+            raise RunError(
+                f"--ignore-setting {key} is no setting; write it as in a configuration file"
+            )
     parts = [_rows(Path(folder), split, tuned, every_asset) for folder in folders]
     if not parts:
         raise RunError("no finished run to make a ledger of; `mlxts train` or `mlxts sweep` first")
@@ -171,7 +173,7 @@ def _rows(folder: Path, split: str, tuned: Sequence[str], every_asset: bool) -> 
     if not rows.height:
         how = f"`mlxts evaluate {folder.name} --split test` opens it, on record"
         if settings["data"].get("walk_forward_window") is not None:
-            how = "`mlxts scaling ledger --split foreseen` predicts its window"
+            how = "`mlxts scaling ledger --split walk-forward` predicts its window"
         how = how if split == "test" else "train the run again"
         raise RunError(f"{folder.name} holds no {split} row of {scored_on}; {how}")
     described = _described(record, summary, read_shape(RunFolder(folder)), tuned)

@@ -14,7 +14,7 @@ from mlxts.runs.folder import WINDOW, RunFolder
 from mlxts.scaling import ledger
 
 ALL_WALKED = "all of these are walk-forward runs; name some on the fixed splits as well"
-SPLIT = "foreseen"  # the split of windows that walk-forward runs foresaw
+SPLIT = "walk-forward"  # the split of the windows of walk-forward runs
 
 # What models have in common that are compared at the same origins, and one model at all of its.
 _COMPARED = (
@@ -57,7 +57,7 @@ def join(
     fixed = built.filter(pl.col("origin").is_null())
     if fixed.height:
         raise RunError(
-            f"{fixed['run'][0]} is of no origin; `mlxts evaluate CONFIG --origins 6` trains some, "
+            f"{fixed['run'][0]} is of no origin; `mlxts walk-forward CONFIG` trains some, "
             "or leave --split out"
         )
     runs = built.unique(("run", "symbol")).sort("started", "run")
@@ -86,7 +86,7 @@ def join(
     )
     if not joined.height:
         raise RunError(
-            "at no origin all of these were trained; `mlxts evaluate CONFIG --origins 6` trains "
+            "at no origin all of these were trained; `mlxts walk-forward CONFIG` trains "
             "each budget and seed at the same ones"
         )
     rows = built.filter(pl.col("run").is_in(runs["run"].implode()))

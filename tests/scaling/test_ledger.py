@@ -321,7 +321,7 @@ def test_cells_are_pooled_by_mode_recipe_and_market(built):
 
 
 def test_a_setting_that_does_not_exist_cannot_have_been_tuned(folders):
-    with pytest.raises(RunError, match=r"--tuned training\.dacay is no setting"):
+    with pytest.raises(RunError, match=r"--ignore-setting training\.dacay is no setting"):
         ledger.build(folders, tuned=("training.dacay",))
 
 

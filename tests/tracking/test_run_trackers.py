@@ -138,7 +138,7 @@ def test_a_tracker_that_fails_is_told_once_and_the_run_is_whole(
     assert len(_steps(plan.folder)) == plan.total_steps
     (notice,) = [event.message for event in seen if isinstance(event, NoticeEvent)]
     assert "mlflow stopped tracking this run: broken in" in notice
-    assert "mlxts track export" in notice
+    assert "mlxts export" in notice
     recorded = [row for row in RunFolder(plan.folder).events() if row["event"] == "notice"]
     assert len(recorded) == (0 if where == "finish" else 1)  # the record is closed by then
 
