@@ -27,6 +27,7 @@ import polars as pl
 
 from mlxts import transfer
 from mlxts.model.patchtst import current_names
+from mlxts.runs import upgrade
 
 ROOT = Path(__file__).resolve().parents[1]
 NETWORK = "patchtst"  # its key in summaries, and its name where predictions name their model
@@ -152,7 +153,7 @@ def read(folder: Path) -> Results:
         numbers[f"dates.{split}.{symbol}"] = part["date"].to_numpy()
         numbers[f"prediction.{split}.{symbol}"] = part["logit"].to_numpy()
     summary = json.loads((folder / "summary.json").read_text())
-    numbers.update(_flat("score", summary["scores"]))
+    numbers.update(_flat("score", upgrade.scored(summary["scores"])))
     return Results(numbers)
 
 

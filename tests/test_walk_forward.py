@@ -55,7 +55,7 @@ def test_each_origin_is_scored_on_what_followed(workspace):
         figures = origin["scores"]["patchtst"]
         low, high = figures["interval"]["log_loss_difference"]
         assert low <= figures["log_loss_difference"] <= high
-        assert not figures["impossible"]
+        assert not figures["better_than_oracle"]
     assert "origin 2 of 2: 2023-2024 is predicted" in said
 
 

@@ -126,7 +126,7 @@ def batch_size(
         if not as_json:
             show(tuning.screen(record, data.features.nbytes))
     result = [asdict(record) for record in records]
-    render(result if every_tier else result[0], as_json, ())
+    render({"tiers": result} if every_tier else result[0], as_json, ())
 
 
 def predict(

@@ -174,7 +174,10 @@ def _foreseen(
     for one in scored(built, draws=draws, seed=seed):
         days = one.table.dates.astype("datetime64[D]").astype(object)
         origins = sum(bool(((first <= days) & (days <= last)).any()) for first, last in windows)
-        rows.append(_row(one) | {"origins": origins, "settings": one.key["changed"] or "default"})
+        rows.append(
+            _row(one)
+            | {"origins": origins, "settings": one.key["non_default_settings"] or "default"}
+        )
     return rows
 
 

@@ -10,9 +10,8 @@ import polars as pl
 from mlxts import json_files
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import load_stored
-from mlxts.config.renamed_keys import current
 from mlxts.errors import MlxtsError, RunError
-from mlxts.runs import layout, logs, predictions, references
+from mlxts.runs import layout, logs, predictions, references, upgrade
 from mlxts.runs.records import Metadata, Summary
 from mlxts.runs.references import Reference
 from mlxts.runs.scored_task import ScoredTask
@@ -22,11 +21,6 @@ _RESTORE = (
     "restore it from a backup; or, if no process trains it, move the run's folder away and train "
     "the run again"
 )
-
-
-def _upgraded(metadata: dict[str, Any]) -> dict[str, Any]:
-    config = metadata.get("config")
-    return metadata | {"config": current(config)} if isinstance(config, dict) else metadata
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,7 @@ class RunFolder:
         return (self.path / layout.SUMMARY).exists()
 
     def metadata(self, needs: Sequence[str] = ()) -> dict[str, Any]:
-        """run.json as it was written, keys of the last release under their names of today.
+        """run.json as it was written, keys of earlier versions under their names of today.
 
         Args:
             needs: dotted keys that must be there besides `run_id` and `config`.
@@ -64,11 +58,11 @@ class RunFolder:
                 f"{self.path} holds no readable {layout.METADATA}; `mlxts runs` lists runs"
             )
         return json_files.read(
-            path, Metadata, error=RunError, way_out=_RESTORE, needs=needs, upgrade=_upgraded
+            path, Metadata, error=RunError, way_out=_RESTORE, needs=needs, upgrade=upgrade.metadata
         )
 
     def summary(self, needs: Sequence[str] = ()) -> dict[str, Any]:
-        """summary.json as it was written.
+        """summary.json as it was written, keys of earlier versions under their names of today.
 
         Args:
             needs: dotted keys that must be there.
@@ -85,7 +79,9 @@ class RunFolder:
             "it again from the last checkpoint"
         )
         path = self.path / layout.SUMMARY
-        return json_files.read(path, Summary, error=RunError, way_out=way_out, needs=needs)
+        return json_files.read(
+            path, Summary, error=RunError, way_out=way_out, needs=needs, upgrade=upgrade.summary
+        )
 
     def damage(self) -> str | None:
         """What is wrong with its own files, in one line; None where nothing is."""

@@ -18,8 +18,8 @@ SPLIT = "walk-forward"  # the split of the windows of walk-forward runs
 
 # What models have in common that are compared at the same origins, and one model at all of its.
 _COMPARED = (
-    "mode", "task", "timescale", "horizon", "data", "artifacts", "bars", "market", "symbol",
-    "recipe", "changed", "features", "fraction", "history",
+    "mode", "task", "timescale", "horizon", "data", "artifacts", "bars", "data_generator", "symbol",
+    "config_hash", "non_default_settings", "features", "fraction", "history",
 )  # fmt: skip
 _ONE_MODEL = (*_COMPARED, "seed", "budget", "n_body", "n_head", "n_total")
 
@@ -80,8 +80,10 @@ def join(
             pl.mean("samples").round().cast(pl.Int64),
             pl.sum("tokens", "flops"),
             pl.mean("epochs"),
-            pl.any("suspect"),
-            pl.when(pl.col("suspect").any().not_()).then(pl.sum("seconds")).alias("seconds"),
+            pl.any("step_time_drift"),
+            pl.when(pl.col("step_time_drift").any().not_())
+            .then(pl.sum("seconds"))
+            .alias("seconds"),
         )
     )
     if not joined.height:

@@ -28,7 +28,7 @@ dials and the log loss and AUC of that best forecast on these very rows.
 
 The probabilities travel through the panel to the data set. Wherever a run or a baseline is scored
 on a simulated market, `bayes` stands among the models, each model's log loss is compared with it,
-paired by date (`log_loss_over_bayes`), and one whose 95 % interval lies below it is called
+paired by date (`excess_log_loss`), and one whose 95 % interval lies below it is called
 impossible: something shows it the future. Tests compare every probability with the frequencies of
 long paths, and with sums over all paths of hidden states.
 

@@ -159,7 +159,7 @@ def test_json_is_one_object_and_nothing_else(csv: Path) -> None:
     assert artifact == store.raw_artifacts()[0].record() | {"warnings": [], "notes": []}
     assert json.loads(run("list", "--json")[0])["raw"] == [store.raw_artifacts()[0].record()]
     assert json.loads(checked("--json")[0]) == {
-        "ok": True, "checked": 1, "changed": [], "missing": [], "unregistered": [],
+        "schema": 2, "ok": True, "checked": 1, "changed": [], "missing": [], "unregistered": [],
     }  # fmt: skip
 
 

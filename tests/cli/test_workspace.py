@@ -92,6 +92,6 @@ def test_check_and_verify_name_a_stale_block_and_render_mends_it(root: Path) -> 
     assert line in _said("check", status=2)
     assert _json("check", status=2)["ok"] is False
     assert _json("check", "docs", status=2)["problems"][0]["path"] == "README.md"
-    assert _json("docs", "render") == {"changed": ["README.md"]}
-    assert _json("check", "docs") == {"ok": True, "problems": []}
+    assert _json("docs", "render") == {"schema": 2, "changed": ["README.md"]}
+    assert _json("check", "docs") == {"schema": 2, "ok": True, "problems": []}
     assert _json("check")["ok"] is True
