@@ -5,8 +5,14 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from jaxtyping import install_import_hook
 
-from mlxts import platform
+from tests import shapes
+
+# Before the first of these rooms is imported: arrays are held to the shapes of their annotations.
+install_import_hook([f"mlxts.{room}" for room in shapes.ROOMS], "tests.shapes.checked")
+
+from mlxts import platform  # noqa: E402
 
 platform.enable()  # as the command line does
 

@@ -79,7 +79,11 @@ def test_later_bars_change_no_forecast(name, task):
     known = world.samples["validation"]
     known = Samples(**{f.name: getattr(known, f.name)[known.rows < seen] for f in fields(Samples)})
     prefix = replace(
-        world, bars=bars.head(seen), daily=bars.head(seen), features=world.features[:seen]
+        world,
+        bars=bars.head(seen),
+        daily=bars.head(seen),
+        features=world.features[:seen],
+        eligible=world.eligible[:seen],
     )
     assert len(known)
     full = KNOWN[name].fit(world)(known)
