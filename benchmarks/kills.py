@@ -64,7 +64,7 @@ def prepare(home: Path, kills: int) -> None:
 
 def straight(home: Path) -> Path:
     """The folder of the run that nobody disturbs, put aside."""
-    process = _start(home)
+    process = start(home)
     assert process.wait() == 0, "the undisturbed run failed"
     folder = _folder(home)
     assert folder is not None
@@ -85,7 +85,7 @@ def disturbed(home: Path, kills: int, seed: int, tell: Callable[[str], None]) ->
             moment = MOMENTS[done]  # before there is any checkpoint, or soon after
         elif done >= kills - kills // CONCLUDING:
             moment = "concluding"
-        process = _start(home)
+        process = start(home)
         alive = _wait_for(moment, home, process, rng)
         process.kill()
         if process.wait() != -signal.SIGKILL or not alive:
@@ -95,7 +95,7 @@ def disturbed(home: Path, kills: int, seed: int, tell: Callable[[str], None]) ->
         counted[TORN] += bool(_half_written(home))
         if (done + 1) % 10 == 0:
             tell(f"{done + 1} kills, step {_steps(home)}")
-    process = _start(home)
+    process = start(home)
     assert process.wait() == 0, "the run did not end after its last kill"
     return counted
 
@@ -143,7 +143,8 @@ def measure(quick: bool) -> list[Row]:
     return survive(QUICK_KILLS if quick else KILLS, seed=0, tell=note)
 
 
-def _start(home: Path) -> subprocess.Popen[bytes]:
+def start(home: Path) -> subprocess.Popen[bytes]:
+    """Begin the run, or go on with it."""
     environment = {**os.environ, "MLXTS_HOME": str(home), "MLXTS_THREADS": "1"}
     environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "mlxts", "train", "small.yaml", "--json", "--resume"]

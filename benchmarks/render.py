@@ -13,14 +13,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from benchmarks import claims
 from benchmarks.harness import Row, cells
-from mlxts.files import atomic_path, outputs_folder, write_json, write_text
-from mlxts.report.figures import STYLE, UNSTAMPED
+from mlxts.files import outputs_folder, write_json, write_text
+from mlxts.formats import three_digits
+from mlxts.report.figure import drawing
+from mlxts.tables import markdown
 
 DOCS = Path(__file__).parents[1] / "docs"
 DOCUMENT, FIGURES = "performance.md", "performance.json"
@@ -62,7 +62,7 @@ def validation(results: dict[str, Row]) -> str:
         section(record, picture=f"validation_{name}.svg" if drawable(record) else None)
         for name, record in sorted(results.items())
     ]
-    summary = "\n".join(map(_line, [titles, ["---"] * len(titles), *found]))
+    summary = markdown(titles, found)
     return "\n".join([PREFACE, summary, "", *sections])
 
 
@@ -81,7 +81,7 @@ def section(record: Row, *, picture: str | None) -> str:
         reason = record.get("skipped") or record.get("failed")
         return "\n".join([*lines, f"Not measured here: {reason}.", ""])
     titles, rows = cells(record)
-    lines += [_line(titles), _line(["---"] * len(titles)), *map(_line, rows), ""]
+    lines += [markdown(titles, rows), ""]
     if picture and drawable(record):
         lines += [f"![{record['question']}]({picture})", ""]
     for paragraph in (*record.get("notes", ()), _machine(record)):
@@ -105,10 +105,8 @@ def draw(record: Row, path: Path) -> None:
         if row.get(asked["y"]) is not None
         and all(row.get(key) == value for key, value in where.items())
     ]
-    with mpl.rc_context(fname=STYLE):
-        bars = asked["kind"] == "bars"
-        height = 1.2 + 0.28 * len(rows) if bars else 4.2
-        figure = Figure(figsize=(8.5, height), layout="constrained")
+    bars = asked["kind"] == "bars"
+    with drawing(path, size=(8.5, 1.2 + 0.28 * len(rows) if bars else 4.2)) as figure:
         axes = figure.subplots()
         (_bars if bars else _lines)(axes, rows, asked)
         axes.set_title(record["question"])
@@ -117,8 +115,6 @@ def draw(record: Row, path: Path) -> None:
             axes.set_xlabel(title)
         else:
             axes.set(xlabel=_title(record, asked["x"][0]), ylabel=title)
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, metadata=UNSTAMPED[path.suffix])
 
 
 def newest() -> Path | None:
@@ -162,7 +158,7 @@ def _bars(axes: Axes, rows: list[Row], asked: dict[str, Any]) -> None:
     values = [row[asked["y"]] for row in rows]
     colors = [f"C{groups.index(row.get(by))}" for row in rows]
     drawn = axes.barh(places, values, color=colors)
-    axes.bar_label(drawn, [_short(value) for value in values], padding=3, fontsize=8)
+    axes.bar_label(drawn, [three_digits(value) for value in values], padding=3, fontsize=8)
     axes.set_yticks(places, [_name(row, asked["x"]) for row in rows])
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
@@ -183,17 +179,12 @@ def _lines(axes: Axes, rows: list[Row], asked: dict[str, Any]) -> None:
     if asked.get("log"):
         axes.set(xscale="log", yscale="log")
         places = sorted({row[across] for row in rows})
-        axes.set_xticks(places, [_short(place) for place in places])
+        axes.set_xticks(places, [three_digits(place) for place in places])
         axes.minorticks_off()
     if asked.get("level") is not None:
         axes.axhline(asked["level"], color="0.3", linestyle="--", linewidth=1.0)
     if by is not None:
         axes.legend()
-
-
-def _short(value: float) -> str:
-    """Three digits, and no exponent for large numbers: 0.0123, 4.56, 12,345."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _name(row: Row, keys: list[str]) -> str:
@@ -202,10 +193,6 @@ def _name(row: Row, keys: list[str]) -> str:
 
 def _title(record: Row, key: str) -> str:
     return (record.get("columns") or {}).get(key, key).partition("|")[0]
-
-
-def _line(values: list[str]) -> str:
-    return f"| {' | '.join(value.replace('|', '/') for value in values)} |"
 
 
 def _machine(record: Row) -> str:

@@ -50,7 +50,7 @@ def files(modules: tuple[str, ...], package: Path = PACKAGE) -> list[Path]:
         name = waiting.pop()
         if name not in found and name in known:
             found.add(name)
-            waiting += [*_imported(known[name]), *_packages(name)]
+            waiting += [*_imported(known[name].read_bytes()), *_packages(name)]
     sources = {known[name] for name in found}
     beside = {
         path
@@ -76,10 +76,10 @@ def _packages(name: str) -> Iterator[str]:
 
 
 @cache
-def _imported(source: Path) -> tuple[str, ...]:
-    """Dotted names that a file imports, of modules and of what may be a name within one."""
+def _imported(source: bytes) -> tuple[str, ...]:
+    """Dotted names that a file's text imports, of modules and of what may be a name within one."""
     found: list[str] = []
-    for node in _walk(ast.parse(source.read_bytes())):
+    for node in _walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

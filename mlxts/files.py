@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -169,6 +170,17 @@ def write_text(target: Path, text: str) -> None:
 def write_json(target: Path, value: Any) -> None:
     """Replace `target` by `value` as JSON, atomically. Raises StorageError."""
     write_text(target, json.dumps(value, indent=2, default=str, allow_nan=False) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """`value` for JSON: numbers that are not finite become None, keys texts."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return finite(value.item()) if hasattr(value, "item") else value  # a NumPy scalar
 
 
 def is_name(text: str) -> bool:

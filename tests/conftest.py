@@ -1,5 +1,6 @@
 """Imported before any test module: MLX must find the fast BLAS that mlxts loads."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from jaxtyping import install_import_hook
 
 from tests import shapes
 
+# One thread a process, as under `make test`: tests run side by side, and last bits are compared.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Before the first of these rooms is imported: arrays are held to the shapes of their annotations.
 install_import_hook([f"mlxts.{room}" for room in shapes.ROOMS], "tests.shapes.checked")
 
@@ -28,6 +31,13 @@ settings.register_profile(
     max_examples=30,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+def pytest_collection_finish() -> None:
+    """Take what all tests share out of every collection of garbage: it is a million objects, which
+    trainings that collect after themselves would go through each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ here is never used before the fork, so that no thread of a library is lost on it
 """
 
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -21,12 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-_LOADED = (
+LOADED = (
     "mlxts.cli.app", "mlxts.experiment", "mlxts.walk_forward", "mlxts.search.study",
     "mlxts.search.sweep", "mlxts.search.worker", "mlxts.report.page", "mlxts.report.paper",
     "mlxts.report.run_page", "mlxts.interop.export", "mlxts.scaling.mixed_effects",
     "mlxts.workspace.handoff", "mlxts.workspace.documents", "mlxts.evaluation.baseline_selection",
-    "mlxts.tracking.export", "sklearn.linear_model",
+    "mlxts.tracking.export", "mlxts.simulation.source", "sklearn.linear_model",
+    "arch.bootstrap", "matplotlib.backends.backend_agg",
 )  # fmt: skip
 _CAPABILITIES = 0x20080522  # version 3 of the interface
 _ENVIRONMENT = {"GLIBC_TUNABLES": "", "MLXTS_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -104,8 +106,9 @@ class Server:
 def _serve() -> None:
     import importlib
 
-    for name in _LOADED:
+    for name in LOADED:
         importlib.import_module(name)
+    gc.freeze()  # no fork's collection of garbage goes through it
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else prints is no answer
     for line in sys.stdin:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note, table
+from mlxts.cli.output import JsonOption, Note, render, write_document
+from mlxts.tables import Column, Table
 
 
 def cell(
@@ -17,37 +18,31 @@ def cell(
 
     needs = cell_status.of(name)
     missing = [need.id for need in needs if need.artifact is None]
-    if as_json:
-        emit(
+    artifacts = {need.id: need.artifact.record() for need in needs if need.artifact}
+    result = {
+        "cell": name,
+        "missing": missing,
+        "needs": [
             {
-                "cell": name,
-                "missing": missing,
-                "needs": [
-                    {
-                        "id": need.id,
-                        "bars": need.bars,
-                        "source": need.source,
-                        "artifact": need.artifact.record() if need.artifact else None,
-                    }
-                    for need in needs
-                ],
+                "id": need.id,
+                "bars": need.bars,
+                "source": need.source,
+                "artifact": artifacts.get(need.id),
             }
-        )
-        return
+            for need in needs
+        ],
+    }
+    columns = (
+        Column("id", "what"), Column("bars", "as", lambda bars: "bars" if bars else "series"),
+        Column("source", "from"), "rows", "first", "last",
+    )  # fmt: skip
     rows = [
-        (
-            need.id,
-            "bars" if need.bars else "series",
-            need.artifact.source if need.artifact else f"missing ({need.source})",
-            need.artifact.rows if need.artifact else None,
-            str(need.artifact.first) if need.artifact else None,
-            str(need.artifact.last) if need.artifact else None,
-        )
+        {"id": need.id, "bars": need.bars, "source": f"missing ({need.source})"}
+        | artifacts.get(need.id, {})
         for need in needs
     ]
-    table(name, ("what", "as", "from", "rows", "first", "last"), rows)
-    if missing:
-        note(f"missing: {', '.join(missing)}; try `mlxts data download --cell {name}`")
+    advice = Note(f"missing: {', '.join(missing)}; try `mlxts data download --cell {name}`")
+    render(result, as_json, [Table(name, columns, rows), *([advice] if missing else [])])
 
 
 def sources(
@@ -62,18 +57,13 @@ def sources(
 
     from mlxts.data import document
     from mlxts.data.exogenous_catalog import SERIES, TRENDS
-    from mlxts.files import write_text
 
     if write:
-        write_text(output, document.render())
-        if as_json:
-            emit({"path": str(output)})
-        else:
-            print(output)
+        write_document(document.render, output, as_json)
         return
-    known = (*SERIES.values(), TRENDS)
-    if as_json:
-        emit({"series": [asdict(one) for one in known]})
-        return
-    rows = [(s.id, s.source, s.frequency, s.lag_days, s.form, s.description) for s in known]
-    table("Series", ("series", "source", "frequency", "lag, days", "form", "measures"), rows)
+    series = [asdict(one) for one in (*SERIES.values(), TRENDS)]
+    columns = (
+        Column("id", "series"), "source", "frequency", Column("lag_days", "lag, days"), "form",
+        Column("description", "measures"),
+    )  # fmt: skip
+    render({"series": series}, as_json, Table("Series", columns, series))

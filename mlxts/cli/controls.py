@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, table
+from mlxts.cli.output import JsonOption, render, write_document
+from mlxts.tables import Table
 
 
 def controls(
@@ -19,21 +20,14 @@ def controls(
     from mlxts.simulation.markets import MARKETS, dials
 
     if write:
-        from mlxts.files import write_text
         from mlxts.workspace import controls_document as document
 
-        write_text(output, document.render())
-        if as_json:
-            emit({"path": str(output)})
-        else:
-            print(output)
+        write_document(document.render, output, as_json)
         return
     known = {name: dials(name) for name in MARKETS}
-    if as_json:
-        emit({"markets": known})
-        return
     rows = [
         (kind.control, name, kind.says, ", ".join(f"{d}={v:g}" for d, v in known[name].items()))
         for name, kind in MARKETS.items()
     ]
-    table("Controls", ("control", "name", "what it shows", "dials"), rows)
+    headings = ("control", "name", "what it shows", "dials")
+    render({"markets": known}, as_json, Table.of("Controls", headings, rows))

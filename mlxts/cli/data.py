@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlxts import formats
 from mlxts.cli import cells, controls, register
-from mlxts.cli.output import JsonOption, counted, emit, note, say, table
+from mlxts.cli.output import JsonOption, Part, note, render, say
 from mlxts.data.sources import registry
+from mlxts.tables import Column, Table
 
 if TYPE_CHECKING:
     from mlxts.data.artifacts import Artifact
@@ -192,13 +194,11 @@ def verify(as_json: JsonOption = False) -> None:
 
     with _progress("hashing") as show:
         result = store.verify(show)
-    if as_json:
-        emit({"ok": result.ok} | vars(result))
     for path in result.unregistered:
         note(f"warning: {path} is in no manifest; register it or delete it")
+    sentence = f"{formats.count(result.checked, 'file')} checked: as the manifests say"
+    render({"ok": result.ok} | vars(result), as_json, sentence if result.ok else ())
     result.require()
-    if not as_json:
-        say(f"{counted(result.checked, 'file')} checked: as the manifests say")
 
 
 @data.command(name="list")
@@ -206,18 +206,22 @@ def list_(as_json: JsonOption = False) -> None:
     """List what is registered, oldest first."""
     from mlxts.data import store
 
-    raw, processed = store.raw_artifacts(), store.processed_artifacts()
-    if as_json:
-        emit({"raw": [a.record() for a in raw], "processed": [a.record() for a in processed]})
-        return
-    if not raw and not processed:
-        say("nothing is registered; try `mlxts data download --source sample SP500`")
-        return
-    columns = ("dataset", "rows", "first", "last", "registered (UTC)", "sha256")
-    table("Raw", columns, (_row(a) for a in raw))
+    raw = [artifact.record() for artifact in store.raw_artifacts()]
+    processed = [artifact.record() for artifact in store.processed_artifacts()]
+    first, *rest = (
+        "dataset", "rows", "first", "last",
+        Column("timestamp", "registered (UTC)", lambda when: when[:16].replace("T", " ")),
+        Column("sha256", form=lambda digest: digest[:12]),
+    )  # fmt: skip
+    screen: list[Part] = []
+    if raw or processed:
+        screen.append(Table("Raw", (first, *rest), raw))
+    else:
+        screen.append("nothing is registered; try `mlxts data download --source sample SP500`")
     if processed:
-        shown = ((a.dataset, str(a.version), a.tier, *_row(a)[1:]) for a in processed)
-        table("Processed", ("dataset", "version", "tier", *columns[1:]), shown)
+        columns = (first, "version", "tier", *rest)
+        screen.append(Table("Processed", columns, processed))
+    render({"raw": raw, "processed": processed}, as_json, screen)
 
 
 @data.command()
@@ -229,13 +233,8 @@ def sample(
     from mlxts.data import preview
 
     written = preview.write(rows)
-    if as_json:
-        emit({"files": [str(path) for path in written]})
-        return
-    for path in written:
-        print(path)
-    if not written:
-        print("nothing is registered, so there is nothing to sample")
+    nothing = "nothing is registered, so there is nothing to sample"
+    render({"files": [str(path) for path in written]}, as_json, written or nothing)
 
 
 def _store_all(
@@ -271,7 +270,7 @@ def _store_all(
             note(f"{symbol}: this content is registered already and a newer one is in use")
         elif former and (former.first < artifact.first or artifact.last < former.last):
             note(
-                f"{symbol}: used from now on instead of {counted(former.rows, 'row')}, "
+                f"{symbol}: used from now on instead of {formats.count(former.rows, 'row')}, "
                 f"{former.first} to {former.last}, which cover days that these do not; the others "
                 f"are used again with data.pinned: {{{symbol}: {former.sha256}}}"
             )
@@ -279,12 +278,11 @@ def _store_all(
         stored.append(artifact.record() | {"warnings": told, "notes": list(fetched.notes)})
         if not as_json:
             say(
-                f"{artifact.dataset}: {counted(artifact.rows, 'row')}, "
+                f"{artifact.dataset}: {formats.count(artifact.rows, 'row')}, "
                 f"{artifact.first} to {artifact.last}, "
                 f"{artifact.path}"
             )
-    if as_json:
-        emit({"artifacts": stored, "errors": [str(error) for error in failures]})
+    render({"artifacts": stored, "errors": [str(error) for error in failures]}, as_json, ())
     if failures and (len(failures) == 1 or isinstance(failures[-1], OfflineError)):
         raise failures[-1]
     if failures:
@@ -345,18 +343,6 @@ def _progress(verb: str) -> Generator[Callable[[str], None]]:
         yield lambda path: write(f"{verb} {path}")
     finally:
         write("")  # what comes next has the line to itself
-
-
-def _row(artifact: "Artifact") -> tuple[Any, ...]:
-    registered = artifact.timestamp[:16].replace("T", " ")
-    return (
-        artifact.dataset,
-        artifact.rows,
-        str(artifact.first),
-        str(artifact.last),
-        registered,
-        artifact.sha256[:12],
-    )
 
 
 def _require_order(start: date | None, end: date | None) -> None:

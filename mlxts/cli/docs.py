@@ -1,8 +1,12 @@
 """`mlxts docs`: write what documents say about the protocol, and check that all of it is so."""
 
+from pathlib import Path
+
 import typer
 
-from mlxts.cli.output import JsonOption, counted, emit, say
+from mlxts import formats
+from mlxts.cli import output
+from mlxts.cli.output import JsonOption
 
 docs = typer.Typer(
     help="Write the marked blocks of documents, and check what documents say.",
@@ -16,12 +20,11 @@ def render(as_json: JsonOption = False) -> None:
     from mlxts.workspace import documents, project
 
     changed = documents.render(project.root())
-    if as_json:
-        emit({"changed": changed})
-        return
-    for path in changed:
-        print(path)
-    say(f"{counted(len(changed), 'document')} changed")
+    output.render(
+        {"changed": changed},
+        as_json,
+        [*map(Path, changed), f"{formats.count(len(changed), 'document')} changed"],
+    )
 
 
 @docs.command()
@@ -31,12 +34,15 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
 
     root = project.root()
     problems = documents.check(root, context.find_root().command)
-    if as_json:
-        emit({"ok": not problems, "problems": [vars(problem) for problem in problems]})
-    else:
-        for problem in problems:
-            say(str(problem))
-        count = len(project.documents(root))
-        say(f"{counted(count, 'document')} checked, {counted(len(problems), 'problem')}")
+    checked = len(project.documents(root))
+    output.render(
+        {"ok": not problems, "problems": [vars(problem) for problem in problems]},
+        as_json,
+        [
+            *map(str, problems),
+            f"{formats.count(checked, 'document')} checked, "
+            f"{formats.count(len(problems), 'problem')}",
+        ],
+    )
     if problems:
         raise typer.Exit(2)

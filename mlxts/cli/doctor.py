@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, counted, emit, note, say, table
+from mlxts import formats
+from mlxts.cli.output import JsonOption, Note, note, render
+from mlxts.tables import Table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,14 +42,11 @@ def doctor(as_json: JsonOption = False) -> None:
         "raw_artifacts": len(store.raw_artifacts()),
         "processed_artifacts": len(store.processed_artifacts()),
     }
-    if as_json:
-        emit(findings)
-        return
     shown = {key: str(value) for key, value in findings.items() if value is not None}
     shown["versions"] = ", ".join(f"{name} {number}" for name, number in _versions().items())
     for key in ("memory_bytes", "ram_bytes"):
-        shown[key] = f"{findings[key] / 2**30:.1f} GiB"
-    table("This machine", ["", "found"], list(shown.items()))
+        shown[key] = formats.size(findings[key])
+    render(findings, as_json, Table.of("This machine", ("", "found"), shown.items()))
 
 
 def verify(context: typer.Context, as_json: JsonOption = False) -> None:
@@ -57,17 +56,10 @@ def verify(context: typer.Context, as_json: JsonOption = False) -> None:
     root = project.find()
     unfit = packages.problems(root) if root else []
     if any(problem.missing for problem in unfit):  # what follows would end in a traceback
-        _say_unfit(unfit, as_json)
+        sentences = [str(requirement) for requirement in unfit]
+        render({"ok": False, "problems": sentences}, as_json, sentences)
         raise typer.Exit(2)
     _verify(context, root, unfit, as_json)
-
-
-def _say_unfit(unfit: "list[Unfit]", as_json: bool) -> None:
-    if as_json:
-        emit({"ok": False, "problems": [str(one) for one in unfit]})
-        return
-    for one in unfit:
-        say(str(one))
 
 
 def _verify(
@@ -80,39 +72,36 @@ def _verify(
     from mlxts.workspace import project
 
     with project.at_home(root) if root else nullcontext():
-        found, documents = store.verify(), _documents(context)
+        files, documents = store.verify(), _documents(context)
     problems = documents or []
-    fit = not (problems or unfit)
-    if as_json:
-        emit(
-            {
-                "ok": found.ok and fit,
-                "checked": found.checked,
-                "changed": found.changed,
-                "missing": found.missing,
-                "unregistered": found.unregistered,
-                "versions": _versions(),
-                "blas": device.describe()["blas"],
-                "packages": [str(one) for one in unfit],
-                "problems": None if documents is None else [vars(one) for one in problems],
-            }
-        )
-        if not (fit and found.ok):
-            raise typer.Exit(2)
-        return
-    _say_unfit(unfit, as_json)
-    for problem in problems:
-        say(str(problem))
-    found.require()
-    for path in found.unregistered:
-        note(f"{path} is not registered; `mlxts data register-raw` adds it")
-    say(
-        f"{counted(found.checked, 'file')} checked: as the manifests say; "
-        f"{counted(len(_versions()), 'package')} found."
-    )
-    if documents is not None:
-        say(f"documents and workspace: {counted(len(problems), 'problem')}.")
-    if not fit:
+    packages = [str(requirement) for requirement in unfit]
+    result = {
+        "ok": files.ok and not (problems or unfit),
+        "checked": files.checked,
+        "changed": files.changed,
+        "missing": files.missing,
+        "unregistered": files.unregistered,
+        "versions": _versions(),
+        "blas": device.describe()["blas"],
+        "packages": packages,
+        "problems": None if documents is None else [vars(problem) for problem in problems],
+    }
+    screen: list[str] = [*packages, *map(str, problems)]
+    if files.ok:
+        screen += [
+            *(
+                Note(f"{path} is not registered; `mlxts data register-raw` adds it")
+                for path in files.unregistered
+            ),
+            f"{formats.count(files.checked, 'file')} checked: as the manifests say; "
+            f"{formats.count(len(_versions()), 'package')} found.",
+        ]
+        if documents is not None:
+            screen.append(f"documents and workspace: {formats.count(len(problems), 'problem')}.")
+    render(result, as_json, screen)
+    if not as_json:
+        files.require()
+    if not result["ok"]:
         raise typer.Exit(2)
 
 

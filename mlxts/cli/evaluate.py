@@ -1,14 +1,16 @@
 """`evaluate`, `baselines`, `runs`: a model beside what can be said without it."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.details import show_details
-from mlxts.cli.output import JsonOption, emit, note, number, say, table
-from mlxts.cli.scores import show_scores
+from mlxts import formats
+from mlxts.cli.output import JsonOption, Note, Part, note, render
+from mlxts.cli.scores import details_screen, scores_screen
+from mlxts.tables import Column, Table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,14 +68,17 @@ def evaluate(
         predicted = _open_test(folder, predicted, asked)
     reference = RunFolder(folder).references()[asked.score_on]
     scores = score.score_run(predicted, reference, asked, (split,))
-    behind = diagnostics.details(predicted.filter(model=NETWORK), asked, split)
-    if as_json:
-        emit({**scores, "reference": reference.to_dict(), "details": behind})
-        return
-    show_scores(scores, asked, _marked(folder.name, RunFolder(folder).metadata()["config"]["mode"]))
-    show_details(behind, NETWORK)
-    for part, models in scores.items():
-        say(comparison.sentence(NETWORK, models[NETWORK], asked.task, asked.horizon, part))
+    details = diagnostics.details(predicted.filter(model=NETWORK), asked, split)
+    name = _marked(folder.name, RunFolder(folder).metadata()["config"]["mode"])
+    verdicts = [
+        comparison.sentence(NETWORK, models[NETWORK], asked.task, asked.horizon, part)
+        for part, models in scores.items()
+    ]
+    render(
+        {**scores, "reference": reference.to_dict(), "details": details},
+        as_json,
+        [*scores_screen(scores, asked, name), *details_screen(details, NETWORK), *verdicts],
+    )
 
 
 def baselines(
@@ -129,12 +134,11 @@ def baselines(
     asked = ScoredTask.of(configuration.model_dump(mode="json"))
     models = found.tables | oracle.forecast(dataset, dict.fromkeys(("train", split)))
     scores = score.score_models(models, asked, (split,), found.reference)
-    if as_json:
-        emit({**scores, "reference": found.reference.to_dict()})
-        return
-    show_scores(scores, asked, _marked(configuration.name, configuration.mode))
+    screen = [*scores_screen(scores, asked, _marked(configuration.name, configuration.mode))]
     if line.left_out:
-        note(f"Not fitted, because they take longer: {', '.join(line.left_out)}; --all has them.")
+        left_out = ", ".join(line.left_out)
+        screen.append(Note(f"Not fitted, because they take longer: {left_out}; --all has them."))
+    render({**scores, "reference": found.reference.to_dict()}, as_json, screen)
 
 
 def runs(as_json: JsonOption = False) -> None:
@@ -143,18 +147,18 @@ def runs(as_json: JsonOption = False) -> None:
     from mlxts.evaluation import run_listing
 
     rows = run_listing.listing()
-    if as_json:
-        emit({"runs": rows})
-        return
-    if not rows:
-        note(f"no runs in {files.runs_folder()} yet; `mlxts train configs/demo.yaml` makes one")
-        return
-    table(
-        "Runs, scored on validation",
-        ["run\nname, parameters, status", "loss\nAUC", "verdict\nskill, over HAR"],
-        [_two_lines(row) for row in rows],
-    )
-    note(
+    nothing = f"no runs in {files.runs_folder()} yet; `mlxts train configs/demo.yaml` makes one"
+    render({"runs": rows}, as_json, _runs_screen(rows) if rows else Note(nothing))
+
+
+def _runs_screen(rows: list[dict[str, Any]]) -> Iterator[Part]:
+    columns = (
+        (Column("run_id", "run"), Column("what", "name, parameters, status"), "verdict"),
+        ("loss", Column("auc", "AUC")),
+        (Column("skill", "skill", "+.1%"), Column("skill_har", "over HAR", "+.1%")),
+    )  # fmt: skip
+    yield Table("Runs, scored on validation", columns, [_on_screen(row) for row in rows])
+    yield Note(
         "Loss: log loss, for regression RMSE. The verdict and the first skill, 1 - log loss / its "
         "log loss (for regression of the squared error), are against the reference, the better of "
         "HAR and linear by cross-validation within training; of runs of before there was a linear "
@@ -162,37 +166,27 @@ def runs(as_json: JsonOption = False) -> None:
     )
     for row in rows:
         if row["damaged"]:
-            note(f"Damaged: {row['damaged']}.")
-    reasons = {row["run_id"]: row["wall_time_omitted"] for row in rows}
-    for name, reason in reasons.items():
-        if reason:
-            note(f"No time of {name} is given: {reason}.")
+            yield Note(f"Damaged: {row['damaged']}.")
+        elif row["wall_time_omitted"]:
+            yield Note(f"No time of {row['run_id']} is given: {row['wall_time_omitted']}.")
 
 
-def _two_lines(row: dict[str, Any]) -> list[str]:
-    """A run as a row of cells of two lines each, which fits a terminal of 80 columns."""
+def _on_screen(row: dict[str, Any]) -> dict[str, Any]:
+    """A run with what its two lines of a terminal say."""
     from mlxts.evaluation import comparison
 
     if row["damaged"]:
-        return [f"{row['run_id']}\ndamaged", "", ""]
-    name, skills = _marked(row["name"], row["mode"]), (row["skill"], row["skill_har"])
-    loss = row["log_loss"] if row["rmse"] is None else row["rmse"]
-    return [
-        f"{row['run_id']}\n{name}, {number(row['n_total'])}, {row['status']}{_took(row)}",
-        f"{number(loss)}\n{number(row['auc'])}",
-        f"{comparison.against(row['verdict'], row['reference']) or ''}\n"
-        + ", ".join(number(None) if one is None else format(one, "+.1%") for one in skills),
-    ]
-
-
-def _took(row: dict[str, Any]) -> str:
-    """How long training took; a dash where that may not be compared."""
-    from mlxts.console import words
-
-    if row["wall_time_omitted"]:
-        return " in –"
-    seconds = row["train_seconds"]
-    return "" if seconds is None else f" in {words.duration(seconds)}"
+        return {"run_id": row["run_id"], "what": "damaged"}
+    name, seconds = _marked(row["name"], row["mode"]), row["train_seconds"]
+    # No time is given where it may not be compared.
+    took = None if row["wall_time_omitted"] else seconds
+    known = seconds is not None or row["wall_time_omitted"]
+    return row | {
+        "what": f"{name}, {formats.number(row['n_total'])}, {row['status']}"
+        + (f" in {formats.duration(took)}" if known else ""),
+        "loss": row["log_loss"] if row["rmse"] is None else row["rmse"],
+        "verdict": comparison.against(row["verdict"], row["reference"]),
+    }
 
 
 def _open_test(folder: Path, predicted: "pl.DataFrame", asked: "ScoredTask") -> "pl.DataFrame":

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, say
+from mlxts.cli.output import JsonOption, render
 
 import_ = typer.Typer(help="Bring a model of another library here.", no_args_is_help=True)
 
@@ -37,10 +37,7 @@ def export(
     from mlxts.interop import export as exports
 
     path = exports.export(run, to.value, output)
-    if as_json:
-        emit({"path": str(path), "format": to.value})
-        return
-    print(path)
+    render({"path": str(path), "format": to.value}, as_json, path)
 
 
 @import_.command()
@@ -57,12 +54,10 @@ def huggingface(
     folder = imported.from_huggingface(path, name)
     model = imported.load(folder)
     parameters = sum(value.size for key, value in model.arrays.items() if ".running_" not in key)
-    if as_json:
-        emit({"path": str(folder), "parameters": parameters, "shape": model.shape.to_dict()})
-        return
     shape = model.shape
-    say(
+    sentence = (
         f"{shape.task} of {shape.context_length} bars x {shape.num_input_channels} channels, "
         f"{parameters:,} parameters; in Python: mlxts.load_model({folder.name!r})"
     )
-    print(folder)
+    result = {"path": str(folder), "parameters": parameters, "shape": shape.to_dict()}
+    render(result, as_json, [sentence, folder])

@@ -1,11 +1,14 @@
 """`mlxts features`: build, list, describe, audit, plot and freeze the feature catalog."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, counted, emit, note, say, table
+from mlxts import formats
+from mlxts.cli.output import JsonOption, Part, note, render, write_document
+from mlxts.tables import Column, Table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,14 +49,12 @@ def build(
     assert built is not None  # it is registered unless asked not to be
     seconds = perf_counter() - began
     warmup = frame.height - frame.drop_nulls().height
-    if as_json:
-        emit(built.record() | {"seconds": seconds, "rows_in_warmup": warmup})
-        return
-    say(
+    sentence = (
         f"{built.dataset} version {built.version}: {frame.width - 2} features x {frame.height} "
         f"bars ({warmup} in warm-up), {built.first} to {built.last}, {seconds:.2f} s"
     )
-    print(built.path)
+    result = built.record() | {"seconds": seconds, "rows_in_warmup": warmup}
+    render(result, as_json, [sentence, Path(built.path)])
 
 
 @features.command(name="list")
@@ -77,13 +78,19 @@ def list_(
             raise ConfigError(f"--{key} {asked} is none of {', '.join(known)}")
     chosen = [f for f in chosen if family in (None, f.family) and relation in (None, f.relation)]
     rows = [
-        (f.name, f.family, f.relation, f.unit, f.warmup, tiers.smallest(f.name)) for f in chosen
+        {
+            "feature": feature.name,
+            "family": feature.family,
+            "relation": feature.relation,
+            "unit": feature.unit,
+            "warm-up": feature.warmup,
+            "tier": tiers.smallest(feature.name),
+        }
+        for feature in chosen
     ]
     columns = ("feature", "family", "relation", "unit", "warm-up", "tier")
-    if as_json:
-        emit({"features": [dict(zip(columns, row, strict=True)) for row in rows]})
-    else:
-        table(counted(len(rows), "feature"), columns, rows)
+    title = formats.count(len(rows), "feature")
+    render({"features": rows}, as_json, Table(title, columns, rows))
 
 
 @features.command()
@@ -114,19 +121,18 @@ def describe(
     except DataError as error:
         facts["distribution"] = None
         note(f"no distribution: {error}")
-    if as_json:
-        emit(facts)
-        return
-    print(f"{name}: {feature.relation}, in {feature.unit}, family {feature.family}")
-    print(f"  {feature.formula}")
-    for part in feature.parts():
-        if part.name != part.quantity.formula:
-            print(f"    {part.name} = {part.quantity.formula}")
     tier = f"from tier {facts['tier']} on" if facts["tier"] else "in no tier"
     from_when = f"no value on the first {feature.warmup} bars" if feature.warmup else "on every bar"
-    print(f"  {from_when}; {tier}")
+    screen: list[Part] = [
+        f"{name}: {feature.relation}, in {feature.unit}, family {feature.family}",
+        f"  {feature.formula}",
+        *(f"    {part} = {text}" for part, text in facts["columns"].items() if part != text),
+        f"  {from_when}; {tier}",
+    ]
     if facts["distribution"]:
-        table(f"On {symbol}", ("statistic", "value"), list(facts["distribution"].items()))
+        rows = facts["distribution"].items()
+        screen.append(Table.of(f"On {symbol}", ("statistic", "value"), rows))
+    render(facts, as_json, screen)
 
 
 @features.command()
@@ -153,19 +159,15 @@ def audit(
         cuts = [bars.height * share // 10 for share in (3, 6, 9)] + [bars.height - 1]
         found.append(room.audit(bars, names, protocol.SPLITS[which], cuts))
     current = tier_selection.candidates_hash() == tiers.header()["candidates"]
-    if as_json:
-        emit(
-            {
-                "tier": tier,
-                "splits": which,
-                "order_is_of_this_catalog": current,
-                "symbols": {one.symbol: _audit_record(one) for one in found},
-            }
-        )
-    else:
-        _show_audit(found, tier)
-        if not current:
-            note("the frozen order was chosen from another catalog; run `mlxts features freeze`")
+    result = {
+        "tier": tier,
+        "splits": which,
+        "order_is_of_this_catalog": current,
+        "symbols": {one.symbol: _audit_record(one) for one in found},
+    }
+    render(result, as_json, _audit_tables(found, tier))
+    if not (current or as_json):
+        note("the frozen order was chosen from another catalog; run `mlxts features freeze`")
     wrong = [one.symbol for one in found if not one.ok]
     if wrong:
         raise DataError(f"features break a promise on {', '.join(wrong)}; see the audit's findings")
@@ -190,10 +192,7 @@ def plot(
     values = engine.build(history.lazy(), [name])
     target = output or files.outputs_folder() / "figures" / f"{symbol}_{name}.png"
     draw(history.tail(bars), values[name].tail(bars), feature.unit, target)
-    if as_json:
-        emit({"feature": name, "symbol": symbol, "path": str(target)})
-    else:
-        print(target)
+    render({"feature": name, "symbol": symbol, "path": str(target)}, as_json, target)
 
 
 @features.command(name="freeze")
@@ -212,11 +211,11 @@ def freeze_(
     from mlxts.files import write_text
 
     order = tier_selection.freeze(_data(list(tier_selection.SYMBOLS), source), note)
-    write_text(output or tiers.ORDER, order.text())
-    if as_json:
-        emit({"path": str(output or tiers.ORDER), "origin": order.origin, "names": order.names})
-    else:
-        say(f"{len(order.names)} features in {output or tiers.ORDER} (origin {order.origin[:16]})")
+    path = output or tiers.ORDER
+    write_text(path, order.text())
+    result = {"path": str(path), "origin": order.origin, "names": order.names}
+    sentence = f"{len(order.names)} features in {path} (origin {order.origin[:16]})"
+    render(result, as_json, sentence)
 
 
 @features.command()
@@ -226,13 +225,8 @@ def docs(
 ) -> None:
     """Render the catalog as Markdown."""
     from mlxts.features import document
-    from mlxts.files import write_text
 
-    write_text(output, document.render())
-    if as_json:
-        emit({"path": str(output)})
-    else:
-        print(output)
+    write_document(document.render, output, as_json)
 
 
 def _data(symbols: list[str] | None, source: str, timescale: str = "daily") -> "DataConfig":
@@ -274,24 +268,27 @@ def _audit_record(one: "Audit") -> dict[str, Any]:
     }
 
 
-def _show_audit(found: list["Audit"], tier: int) -> None:
-    findings = {
+def _audit_tables(found: list["Audit"], tier: int) -> Iterator[Table]:
+    findings: dict[str, list[Any]] = {
         "bars": [one.bars for one in found],
         "constant": [len(one.constant) for one in found],
         "over 99 % one value": [len(one.one_value) for one in found],
         "not finite": [len(one.infinite) for one in found],
         "nulls off the warm-up": [len(one.late_nulls) for one in found],
         "look-ahead": [len(one.look_ahead) for one in found],
-        "planted look-ahead found": ["yes" if one.canary_caught else "no" for one in found],
+        "planted look-ahead found": [one.canary_caught for one in found],
         "null share": [one.null_share for one in found],
         "pairs over 0.99": [len(one.near_duplicates) for one in found],
     }
     for share in found[0].components:
         findings[f"components for {share:.0%}"] = [one.components[share] for one in found]
     rows = [(what, *values) for what, values in findings.items()]
-    table(f"Tier {tier}", ("finding", *(one.symbol for one in found)), rows)
+    yield Table.of(f"Tier {tier}", ("finding", *(one.symbol for one in found)), rows)
+    columns = (
+        "feature", Column("mean", "mean, deviations"), Column("scale", "log scale"),
+        Column("distance", "KS distance"),
+    )  # fmt: skip
     for one in found:
         if one.shifts:
-            moved = [(s.feature, s.mean, s.scale, s.distance) for s in one.shifts[:_SHOWN]]
-            shown = ("feature", "mean, deviations", "log scale", "KS distance")
-            table(f"{one.symbol}: largest shifts from training to test years", shown, moved)
+            title = f"{one.symbol}: largest shifts from training to test years"
+            yield Table(title, columns, [vars(shift) for shift in one.shifts[:_SHOWN]])

@@ -1,15 +1,16 @@
 """`hpo`: search hyperparameters within a budget, list and show studies, export the winner."""
 
-import math
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlxts import formats
 from mlxts.cli.failures import exit_unless_finished
 from mlxts.cli.listing import Group
-from mlxts.cli.output import JsonOption, counted, emit, note, number, say, table
+from mlxts.cli.output import JsonOption, Note, Part, note, render
 from mlxts.cli.seconds import seconds
 from mlxts.cli.worker import (
     HeartbeatOption,
@@ -18,6 +19,7 @@ from mlxts.cli.worker import (
     StorageOption,
     WaitOption,
 )
+from mlxts.tables import Column, Table
 
 if TYPE_CHECKING:
     import optuna
@@ -111,11 +113,8 @@ def run_(
                 after_trial=lambda study: screen.end(snapshot.take(study)),
                 timeout=search.timeout,
             )
-        if as_json:
-            emit({"study": loaded.study_name, "ended": reason, **_result(loaded)})
-        else:
-            say(f"{loaded.study_name}: {reason}")
-            _show_winner(loaded)
+        result = {"study": loaded.study_name, "ended": reason, **_result(loaded)}
+        render(result, as_json, [f"{loaded.study_name}: {reason}", *_winner(loaded)])
     if reason in ("interrupted", "overheated"):
         exit_unless_finished(reason)
 
@@ -146,13 +145,9 @@ def list_(storage: StorageOption = None, as_json: JsonOption = False) -> None:
                     "trial": now.best.number if now.best else None,
                 }
             )
-    if as_json:
-        emit({"studies": rows})
-        return
-    if not rows:
-        note("No study yet; `mlxts hpo CONFIG` begins loaded.")
-        return
-    table("Studies", list(rows[0]), [list(row.values()) for row in rows])
+    columns = ("study", "ended", "trials", "best", "trial")
+    nothing = Note("No study yet; `mlxts hpo CONFIG` begins one.")
+    render({"studies": rows}, as_json, Table("Studies", columns, rows) if rows else nothing)
 
 
 @hpo.command()
@@ -186,14 +181,8 @@ def show(
             except TrialInterrupted as interrupted:
                 note(f"{interrupted.status}: {interrupted.message}")
                 exit_unless_finished(interrupted.status)
-        if as_json:
-            emit({"study": loaded.study_name, **_result(loaded), **_analysis(loaded, top)})
-            return
-        _show_top(loaded, top)
-        _show_importance(loaded)
-        _show_reasons(loaded)
-        if analysis.top(loaded, 1):
-            _show_selection_bias(analysis.selection_bias(loaded), loaded.study_name)
+        result = {"study": loaded.study_name, **_result(loaded), **_analysis(loaded, top)}
+        render(result, as_json, _analysis_screen(loaded, result))
 
 
 @hpo.command()
@@ -224,13 +213,9 @@ def best(
                 f"{leader.value:.6f}.\n# {spelled(leader.params)}\n"
             )
             write_text(write, heading + named.to_yaml())
-        if as_json:
-            written = {"config": configuration.model_dump(mode="json"), "written": write}
-            emit({**_result(loaded), **written})
-            return
-        _show_winner(loaded)
-    if write is not None:
-        print(f"written to {write}; train it with: mlxts train {write}")
+        written = {"config": configuration.model_dump(mode="json"), "written": write}
+        advice = [f"written to {write}; train it with: mlxts train {write}"] if write else []
+        render({**_result(loaded), **written}, as_json, [*_winner(loaded), *advice])
 
 
 def _result(study: "optuna.Study") -> dict[str, Any]:
@@ -257,118 +242,117 @@ def _analysis(study: "optuna.Study", count: int) -> dict[str, Any]:
     }
 
 
-def _show_winner(study: "optuna.Study") -> None:
+def _winner(study: "optuna.Study") -> list[Part]:
     from mlxts.console.study_progress import spelled
     from mlxts.search import study as studies
 
     leader = studies.best(study)
     if leader is None:
-        say(f"no trial is complete yet; `mlxts hpo show {study.study_name}` says why")
-        return
-    print(f"best: trial {leader.number}, validation loss {leader.value:.4f}")
-    say(f"      {spelled(leader.params)}")
-    print(f"      run {leader.user_attrs.get('run_id')}")
+        return [f"no trial is complete yet; `mlxts hpo show {study.study_name}` says why"]
+    return [
+        f"best: trial {leader.number}, validation loss {formats.loss(leader.value)}",
+        f"      {spelled(leader.params)}",
+        f"      run {leader.user_attrs.get('run_id')}",
+    ]
 
 
-def _show_top(study: "optuna.Study", count: int) -> None:
+def _analysis_screen(study: "optuna.Study", result: dict[str, Any]) -> Iterator[Part]:
+    from mlxts.search import analysis
+
+    yield from _top(study.study_name, result)
+    if result["importance"]:
+        columns = (
+            Column("name", "dimension"), Column("mean", "share", ".1%"),
+            Column("range", "over seeds"), Column("bar", " "),
+        )  # fmt: skip
+        rows = [
+            row | {"range": f"{row['low']:.1%} to {row['high']:.1%}", "bar": _bar(row["mean"])}
+            for row in result["importance"]
+        ]
+        yield Table("Importance (fANOVA), share of variance", columns, rows)
+        yield Note(
+            f"Over {analysis.IMPORTANCE_SEEDS} seeds of the forest; the range leaves out the "
+            "uncertainty of few trials."
+        )
+    else:
+        yield Note(f"Importance needs {analysis.MIN_TRIALS} complete trials with different values.")
+    yield from _reasons(result)
+    if result["top"]:
+        yield from _selection_bias(analysis.selection_bias(study), study.study_name)
+
+
+def _top(name: str, result: dict[str, Any]) -> Iterator[Part]:
     """The best trials side by side, one column each dimension, and the ranges that they cover."""
-    from mlxts.search import analysis
-
-    leaders = analysis.top(study, count)
-    if not leaders:
-        note("No trial is complete.")
+    if not result["top"]:
+        yield Note("No trial is complete.")
         return
-    names = list(leaders[0].params)
-    table(
-        f"{study.study_name}: the best {len(leaders)}",
-        ["trial", "value", *names],
-        [[t.number, t.value, *(_short(t.params[name]) for name in names)] for t in leaders],
-    )
-    table(
-        "Where the best quarter lies",
-        ["dimension", "tried", "best quarter"],
-        [
-            [name, *(f"{_short(low)} to {_short(high)}" for low, high in ranges.values())]
-            for name, ranges in analysis.spread(study).items()
-        ],
-    )
+    trials = {trial["trial"]: trial for trial in result["trials"]}
+    rows = [trials[number] | trials[number]["params"] for number in result["top"]]
+    dimensions = [Column(key, key, formats.three_digits) for key in rows[0]["params"]]
+    yield Table(f"{name}: the best {len(rows)}", ("trial", "value", *dimensions), rows)
+    spread = [
+        [key, *(" to ".join(map(formats.three_digits, ends)) for ends in ranges.values())]
+        for key, ranges in result["spread"].items()
+    ]
+    headings = ("dimension", "tried", "best quarter")
+    yield Table.of("Where the best quarter lies", headings, spread)
 
 
-def _show_importance(study: "optuna.Study") -> None:
-    from mlxts.search import analysis
-
-    rows = analysis.importance(study)
-    if not rows:
-        note(f"Importance needs {analysis.MIN_TRIALS} complete trials with different values.")
-        return
-    table(
-        "Importance (fANOVA), share of variance",
-        ["dimension", "share", "over seeds", ""],
-        [
-            [row.name, f"{row.mean:.1%}", f"{row.low:.1%} to {row.high:.1%}", _bar(row.mean)]
-            for row in rows
-        ],
-    )
-    note(
-        f"Over {analysis.IMPORTANCE_SEEDS} seeds of the forest; the range leaves out the "
-        "uncertainty of few trials."
-    )
-
-
-def _show_reasons(study: "optuna.Study") -> None:
+def _reasons(result: dict[str, Any]) -> Iterator[Part]:
     """Why trials were not trained to their end, as often as it happened."""
     from collections import Counter
 
     from mlxts.search.objective import DUPLICATE, REASON
 
-    trials = study.get_trials(deepcopy=False)
     reasons = Counter(
-        trial.user_attrs.get(REASON, "no reason given").split(":")[0]
-        for trial in trials
-        if trial.state.name == "PRUNED"
+        (trial[REASON] or "no reason given").split(":")[0]
+        for trial in result["trials"]
+        if trial["state"] == "pruned"
     )
     if reasons:
-        table("Not trained to the end", ["reason", "trials"], sorted(reasons.items()))
-    if twins := sum(DUPLICATE in trial.user_attrs for trial in trials):
-        note(f"Suggested again, and not trained again: {counted(twins, 'trial')}.")
+        headings = ("reason", "trials")
+        yield Table.of("Not trained to the end", headings, sorted(reasons.items()))
+    if twins := sum(trial[DUPLICATE] is not None for trial in result["trials"]):
+        yield Note(f"Suggested again, and not trained again: {formats.count(twins, 'trial')}.")
 
 
-def _show_selection_bias(bias: "SelectionBias | None", name: str) -> None:
+def _selection_bias(bias: "SelectionBias | None", name: str) -> Iterator[Part]:
     from collections import Counter
 
     from mlxts.evaluation import comparison
 
     if bias is None:
-        note(
+        yield Note(
             "The best of many values is too low, because it was selected. Measure by how much: "
             f"mlxts hpo show {name} --rerun-seeds 5"
         )
         return
     verdicts = [comparison.against(rerun.verdict, rerun.reference) for rerun in bias.reruns]
     reruns = [
-        [f"seed {rerun.seed}", rerun.value, rerun.loss, rerun.baseline, verdict]
+        vars(rerun) | {"run": f"seed {rerun.seed}", "verdict": verdict}
         for rerun, verdict in zip(bias.reruns, verdicts, strict=True)
     ]
-    table(
+    yield Table(
         "Selection bias: the winner trained again with other seeds",
-        ["run", "value", "scored rows", "best baseline", "verdict"],
+        (
+            "run", "value", Column("loss", "scored rows"), Column("baseline", "best baseline"),
+            "verdict",
+        ),
         [
-            ["as selected", bias.selected, None, None, None],
+            {"run": "as selected", "value": bias.selected},
             *reruns,
-            ["mean of re-runs", bias.mean, None, None, None],
+            {"run": "mean of re-runs", "value": bias.mean},
         ],
-    )
-    error = "" if math.isnan(bias.error) else f" (standard error {bias.error:.4f})"
-    say(f"optimism of the selected value {bias.optimism:+.4f}{error}")
+    )  # fmt: skip
+    known = formats.known(bias.error)
+    error = f" (standard error {formats.loss(bias.error)})" if known else ""
+    yield f"optimism of the selected value {formats.difference(bias.optimism)}{error}"
     if bias.against_baseline is not None:
         counts = ", ".join(f"{verdict}: {n}" for verdict, n in Counter(verdicts).items() if verdict)
         better = "better than" if bias.better else "not better than"
-        say(f"re-runs against the best baseline: {bias.against_baseline:+.4f}")
-        say(f"by their 95 % intervals {better} the reference ({counts})")
-
-
-def _short(value: float) -> str:
-    return number(value) if isinstance(value, int) else f"{value:.3g}"
+        difference = formats.difference(bias.against_baseline)
+        yield f"re-runs against the best baseline: {difference}"
+        yield f"by their 95 % intervals {better} the reference ({counts})"
 
 
 def _bar(share: float, width: int = 20) -> str:

@@ -1,15 +1,18 @@
 """How commands speak: tables and notes for people, one JSON object with `--json`."""
 
 import json
-import math
 import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
+
+from mlxts.files import finite, write_text
+from mlxts.tables import Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,6 +20,17 @@ if TYPE_CHECKING:
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
 ]
+
+
+class Note(str):
+    """A line for the person at the terminal, kept off standard output."""
+
+
+class Verbatim(str):
+    """A text whose lines stay as they are, however narrow the terminal."""
+
+
+Part = Table | Note | Verbatim | str | Path
 
 _WHOLE = re.compile(r"`[^`\n]*`|\[[^\]\n]*\]")
 _HELD = "\x00"  # stands for a space that is no place to break a line
@@ -61,51 +75,35 @@ def fitted(message: str, stream: TextIO) -> str:
     return "\n".join(lines).replace(_HELD, " ")
 
 
-def emit(value: Any) -> None:
-    """One JSON object on standard output; numbers that are not finite become null."""
-    print(json.dumps(_finite(value), default=str, allow_nan=False))
+def render(result: Any, as_json: bool, screen: Part | Iterable[Part]) -> None:
+    """Print a command's result: one JSON object, or what is made of the same result for people.
+
+    Args:
+        result: of dicts, lists, numbers and texts; numbers that are not finite become null.
+        screen: see `show`; not looked at where JSON is asked for.
+    """
+    if as_json:
+        print(json.dumps(finite(result), default=str, allow_nan=False))
+    else:
+        show(screen)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; columns whose cells are all numbers are aligned to the right."""
-    from rich.table import Table
-
-    rows = [list(row) for row in rows]
-    shown = Table(title=title, title_justify="left", title_style="bold")
-    for index, name in enumerate(columns):
-        numeric = all(isinstance(row[index], int | float) for row in rows)
-        # Where a terminal is too narrow a cell goes on in the next line; nothing is cut off.
-        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        shown.add_row(*(number(cell) for cell in row))
-    console().print(shown)
-
-
-def counted(count: int, noun: str) -> str:
-    """`no run`, `1 run`, `2 runs`."""
-    return f"{count:,} {noun}s" if count > 1 else f"{count or 'no'} {noun}"
+def show(screen: Part | Iterable[Part]) -> None:
+    """Print tables, sentences, paths and notes in their order."""
+    for part in [screen] if isinstance(screen, Part) else screen:
+        match part:
+            case Table():
+                terminal = console()
+                terminal.print(part.rich(width=terminal.width))
+            case Note():
+                note(part)
+            case Path() | Verbatim():
+                print(part)
+            case _:
+                say(part)
 
 
-def number(value: Any) -> str:
-    """A cell as text: thousands separated, four decimals, a dash for what is not known."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    return str(value)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if hasattr(value, "item"):  # a NumPy scalar
-        return _finite(value.item())
-    return value
+def write_document(text: Callable[[], str], path: Path, as_json: bool) -> None:
+    """Write a generated document and say where. Raises StorageError."""
+    write_text(path, text())
+    render({"path": str(path)}, as_json, path)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note
+from mlxts.cli.output import JsonOption, note, render, show
 from mlxts.data.sources import registry
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def quickstart(
     """Make a first experiment: configuration, data, plan; then train it if you like."""
     from mlxts import files
     from mlxts import quickstart as first
-    from mlxts.cli.train import show_plan
+    from mlxts.cli.train import plan_table
     from mlxts.errors import ConfigError
     from mlxts.training.plan import make_plan
 
@@ -68,10 +68,8 @@ def quickstart(
     plan = make_plan(wanted)
     commands = first.next_commands(answers)
     if not as_json:
-        show_plan(plan.to_dict())
-        print(f"{output} is written; what goes on from here:")
-        for command in commands:
-            print(f"  {command}")
+        advice = f"{output} is written; what goes on from here:"
+        show([plan_table(plan.to_dict()), advice, *(f"  {command}" for command in commands)])
     try:
         if train is None:
             train = ask("--train or --no-train", "train it now", "yes", ("yes", "no")) == "yes"
@@ -167,8 +165,7 @@ def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -
     from mlxts.runs.folder import RunFolder
 
     if not train:
-        if as_json:
-            emit(said)
+        render(said, as_json, ())
         return
     finished_before = RunFolder(plan.folder).is_finished
     device = nullcontext() if finished_before else training.claim_device()
@@ -177,5 +174,5 @@ def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -
     if not as_json:
         training.show_result(plan, summary, finished_before=finished_before)
         return
-    emit({**said, "summary": summary})
+    render({**said, "summary": summary}, as_json, ())
     failures.exit_unless_finished(summary["status"])

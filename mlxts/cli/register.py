@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlxts.cli.output import JsonOption, counted, emit, say
+from mlxts import formats
+from mlxts.cli.output import JsonOption, render
 
 if TYPE_CHECKING:
     from mlxts.data.artifacts import Artifact
@@ -41,7 +42,5 @@ def register_processed(
 
 
 def _show_registered(artifact: "Artifact", as_json: bool) -> None:
-    if as_json:
-        emit(artifact.record())
-    else:
-        say(f"{artifact.dataset}: {counted(artifact.rows, 'row')}, {artifact.path}")
+    rows = formats.count(artifact.rows, "row")
+    render(artifact.record(), as_json, f"{artifact.dataset}: {rows}, {artifact.path}")

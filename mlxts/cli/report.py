@@ -6,13 +6,8 @@ from typing import Annotated
 import typer
 
 from mlxts.cli.hpo import StorageOption
-from mlxts.cli.output import JsonOption, emit, note
-from mlxts.cli.scaling import (
-    DrawsOption,
-    FixedSplit,
-    SeedOption,
-    TunedOption,
-)
+from mlxts.cli.output import JsonOption, Note, note, render
+from mlxts.cli.scaling import DrawsOption, FixedSplit, SeedOption, TunedOption
 from mlxts.cli.selected_runs import complete_predictions, some_runs
 
 
@@ -79,8 +74,5 @@ def report(
         gathered, folder, storage_url=storage, progress=lambda text: note(f"{text} ...")
     )
     answer = sections.answer(gathered)
-    if as_json:
-        emit({"page": str(written), "runs": [run.id for run in gathered.runs], "answer": answer})
-        return
-    note(f"written: {written}")
-    print(answer)
+    result = {"page": str(written), "runs": [run.id for run in gathered.runs], "answer": answer}
+    render(result, as_json, [Note(f"written: {written}"), answer])

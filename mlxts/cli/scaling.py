@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, counted, emit, note, number, say, table
+from mlxts import formats
+from mlxts.cli.output import JsonOption, Note, Part, note, render, show
+from mlxts.tables import Column, Table
 
 if TYPE_CHECKING:
     import polars as pl
 
     from mlxts.scaling.loss_table import LossTable
-    from mlxts.scaling.mixed_effects import Mixed
-    from mlxts.scaling.verdict import Judged, Verdict
+    from mlxts.scaling.verdict import Verdict
 
 scaling = typer.Typer(
     name="scaling", help="Do losses fall with size? Ledger, laws, verdicts.", no_args_is_help=True
@@ -106,36 +107,29 @@ def ledger(
     from mlxts.scaling import results
 
     if columns:
-        table(
-            "Columns of the ledger",
-            ["column", "type", "meaning"],
-            [[c.name, str(c.dtype), c.meaning] for c in ledgers.COLUMNS],
-        )
+        headings = (Column("name", "column"), Column("dtype", "type"), "meaning")
+        show(Table("Columns of the ledger", headings, [vars(c) for c in ledgers.COLUMNS]))
         return
     path = results.folder(name) / "ledger.parquet"
     built = _ledger(runs, split, tuned, every_asset)
     ledgers.write(path, built)
     rows = ledgers.runs(built)
-    if as_json:
-        emit({"ledger": str(path), "rows": built.height, "runs": rows.to_dicts()})
-        return
-    table(
-        f"{counted(rows.height, 'run')}, {split}",
-        ["run\ndata", "N\nD", "F\nseed", "loss\nHAR\nlinear", "epochs\nFLOPs"],
-        [
-            [
-                f"{row['run']}\n{row['data']} ({row['mode']})",
-                f"{row['n_total']:,}\n{row['samples']:,}",
-                f"{row['features']:,}\n{row['seed']}",
-                f"{row['loss']:.5f}\n{_loss(row['loss_har'])}\n{_loss(row['loss_linear'])}",
-                f"{row['epochs']:.1f}\n{row['flops']:.2g}",
-            ]
-            for row in rows.iter_rows(named=True)
-        ],
+    shown = (
+        ("run", "data"),
+        (Column("n_total", "N"), Column("samples", "D")),
+        (Column("features", "F"), "seed"),
+        (
+            Column("loss", "loss", ".5f"),
+            Column("loss_har", "HAR", ".5f"),
+            Column("loss_linear", "linear", ".5f"),
+        ),
+        (Column("epochs", "epochs", ".1f"), Column("flops", "FLOPs", ".2g"), "mode"),
     )
-    note(
-        f"{counted(built.height, 'row')} in {path}; `mlxts scaling ledger --columns` explains them"
-    )
+    result = {"ledger": str(path), "rows": built.height, "runs": rows.to_dicts()}
+    count = formats.count(built.height, "row")
+    advice = f"{count} in {path}; `mlxts scaling ledger --columns` explains them"
+    table = Table(f"{formats.count(rows.height, 'run')}, {split}", shown, result["runs"])
+    render(result, as_json, [table, Note(advice)])
 
 
 @scaling.command()
@@ -153,7 +147,7 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Fit every family of laws to each cell, choose one by extrapolation, draw it."""
-    from mlxts.files import write_json
+    from mlxts.files import finite, write_json, write_text
     from mlxts.report import law_figure
     from mlxts.report import laws as pictures
     from mlxts.scaling import axes, bootstrap, results, select, verdict
@@ -169,24 +163,24 @@ def fit(
         rows += results.laws(cell, chosen)
         path = folder / f"{axis}-{results.file_name(cell.name)}.png"
         if axis is FitAxis.surface:
-            law_figure.draw_surface(path, pictures.surface(cell, drawn, split, chosen))
+            law_figure.write(path, pictures.surface(cell, drawn, split, chosen))
         else:
             gain = verdict.gains(cell.rungs[:, 0], drawn.rungs)[0]
             subtitle = f"{gain:+.4f} nats per decade of {axis}, {split}"
             unit = axes.AXES[axis].unit
-            law_figure.draw(path, pictures.panel(cell, drawn, chosen, subtitle, unit))
+            law_figure.write(path, pictures.panel(cell, drawn, chosen, subtitle, unit))
         note(f"picture: {path}")
-    write_json(folder / f"laws-{axis}.json", results.finite(rows))
-    results.write_csv(folder / f"laws-{axis}.csv", results.flat_laws(rows))
-    if as_json:
-        emit({"axis": axis, "parameters": parameters, "split": split, "laws": rows})
-        return
-    for cell in found:
-        _show_laws(cell, [row for row in rows if row["cell"] == cell.name], axis)
-    note(
+    write_json(folder / f"laws-{axis}.json", finite(rows))
+    write_text(folder / f"laws-{axis}.csv", Table("", (), results.flat_laws(rows)).csv())
+    tables = [
+        _laws(cell, [row for row in rows if row["cell"] == cell.name], axis) for cell in found
+    ]
+    how_to_read = Note(
         "Coefficients are parts of the loss at the reference size; in brackets 95 % intervals. "
         "Error: of ln L at the largest size, left out. Chosen in: share of the draws."
     )
+    result = {"axis": axis, "parameters": parameters, "split": split, "laws": rows}
+    render(result, as_json, [*tables, how_to_read])
 
 
 @scaling.command(name="verdict")
@@ -216,7 +210,7 @@ def verdict_(
     from dataclasses import asdict
 
     from mlxts.errors import ConfigError
-    from mlxts.files import write_json
+    from mlxts.files import finite, write_json, write_text
     from mlxts.scaling import axes, multiple_comparison, results, verdict
     from mlxts.scaling import mixed_effects as mixed_model
 
@@ -252,32 +246,16 @@ def verdict_(
         "comparisons": {key: asdict(value) for key, value in compared.items()},
         "mixed": mixed and asdict(mixed),
     }
-    write_json(folder / f"verdict-{axis}.json", results.finite(record))
-    rows = results.flat_verdicts([*judged.cells, *judged.pools.values()])
-    results.write_csv(folder / f"verdict-{axis}.csv", rows)
-    if as_json:
-        emit(record)
-        return
-    _show_verdicts(judged, axis)
-    sizes = {cell.name: [f"{size:,.0f}" for size in cell.rungs[:, 0]] for cell in usable}
-    table(
-        "Against the reference, and against each other",
-        ["cell", "p: none beats it", "beat it", "may be the best"],
-        [
-            [
-                key,
-                value.p_superior,
-                ", ".join(sizes[key][index] for index in value.superior) or "none",
-                ", ".join(sizes[key][index] for index in value.confidence_set),
-            ]
-            for key, value in compared.items()
-        ],
-    )
+    write_json(folder / f"verdict-{axis}.json", finite(record))
+    verdicts = results.verdicts(judged, axis)
+    write_text(folder / f"verdict-{axis}.csv", verdicts.csv())
+    screen: list[Part] = [verdicts, results.comparisons(compared, usable)]
     if mixed is not None:
-        _show_mixed(mixed)
-    note(f"written to {folder}")
-    for pooled in judged.pools.values():
-        say(_sentence(pooled, axis))
+        mode = "strict" if all(pool.strict for pool in judged.pools) else "exploratory"
+        screen.append(results.mixed_slopes(mixed, mode))
+    screen.append(Note(f"written to {folder}"))
+    screen += [_sentence(pooled, axis) for pooled in judged.pools.values()]
+    render(record, as_json, screen)
 
 
 def _ledger(
@@ -310,56 +288,31 @@ def _ledger(
     return built
 
 
-def _loss(value: float | None) -> str:
-    """A dash where the reference could not be fitted."""
-    return number(None) if value is None else f"{value:.5f}"
-
-
-def _show_laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> None:
+def _laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> Table:
     reference = ", ".join(f"{size:,.0f}" for size in rows[0]["reference"])
-    table(
+    shown = [
+        row
+        | {
+            "law": f"{'* ' if row['chosen'] else ''}{row['family']}",
+            "parameters": "\n".join(
+                f"{key} {value:.4g} {formats.interval(*row['intervals'][key], '.3g')}"
+                for key, value in row["parameters"].items()
+            ),
+        }
+        for row in rows
+    ]
+    return Table(
         f"{cell.name}: loss along {axis}\n"
-        f"{counted(len(cell.rungs), 'size')}, {counted(len(cell.sizes), 'run')}, "
-        f"{counted(len(cell.dates), 'date')}; "
+        f"{formats.count(len(cell.rungs), 'size')}, {formats.count(len(cell.sizes), 'run')}, "
+        f"{formats.count(len(cell.dates), 'date')}; "
         f"reference {reference}",
-        ["law", "parameters", "error", "chosen in"],
-        [
-            [
-                f"{'* ' if row['chosen'] else ''}{row['family']}\n{row['formula']}",
-                "\n".join(
-                    f"{key} {value:.4g} {_ends(row['intervals'][key], '.3g')}"
-                    for key, value in row["parameters"].items()
-                ),
-                row["extrapolation_error"],
-                f"{row['selection_frequency']:.0%}",
-            ]
-            for row in rows
-        ],
-    )
-
-
-def _show_verdicts(judged: "Judged", axis: str) -> None:
-    table(
-        f"Verdicts along {axis}",
-        ["cell", "gain per decade", "margin", "p\nq", "verdict"],
-        [
-            [
-                f"{v.name}\n{v.sizes} sizes, {v.seeds}+ seeds, {v.dates} dates",
-                f"{v.gain:+.4f} {v.unit}\n{_ends(v.interval, '+.4f')}",
-                v.margin,
-                f"{v.p:.4f}\n{v.q:.4f}",
-                f"{v.said}\n{v.reason}",
-            ]
-            for v in (*judged.cells, *judged.pools.values())
-        ],
-    )
-
-
-def _show_mixed(mixed: "Mixed") -> None:
-    table(
-        f"Mixed model over {counted(mixed.runs, 'run')} in {counted(mixed.cells, 'cell')}",
-        ["other sizes at", "skill per decade of N", "95 % interval"],
-        [[s.at, f"{s.slope:+.4f}", _ends(s.interval, "+.4f")] for s in mixed.slopes],
+        (
+            ("law", "formula"),
+            "parameters",
+            Column("extrapolation_error", "error"),
+            Column("selection_frequency", "chosen in", ".0%"),
+        ),
+        shown,
     )
 
 
@@ -368,11 +321,6 @@ def _sentence(pooled: "Verdict", axis: str) -> str:
         return f"{pooled.name.capitalize()} along {axis}: not estimable: {pooled.reason}."
     return (
         f"{pooled.name.capitalize()} along {axis}: {pooled.said} ({pooled.gain:+.4f} skill per "
-        f"decade, 95 % interval {_ends(pooled.interval, '+.4f')}, margin {pooled.margin:.4f}): "
-        f"{pooled.reason}."
+        f"decade, 95 % interval {formats.interval(*pooled.interval, '+.4f')}, "
+        f"margin {pooled.margin:.4f}): {pooled.reason}."
     )
-
-
-def _ends(interval: Any, form: str) -> str:
-    low, high = interval
-    return f"[{low:{form}}, {high:{form}}]"

@@ -1,20 +1,24 @@
 """Scores as tables that fit 80 columns: a figure, and under it the ends of its interval."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from mlxts.cli.output import note, number, table
+from mlxts.cli.output import Note, Part
+from mlxts.formats import UNKNOWN, interval
+from mlxts.tables import Column, Table, ranged, with_ends
 
 if TYPE_CHECKING:
     from mlxts.evaluation.score import Scores
     from mlxts.runs.scored_task import ScoredTask
 
 Figures = dict[str, Any]
-Columns = Mapping[str, Callable[[Figures], Any]]  # heading -> cell
+
+_SPLITS = {"train": "the training rows", "validation": "validation"}
+_ENDS = Column("interval", "95 % interval", lambda ends: interval(*ends, ".3f", ",") or UNKNOWN)
 
 
-def show_scores(scores: "Scores", asked: "ScoredTask", name: str) -> None:
-    """Print what `score.score` found, and a line on how to read it."""
+def scores_screen(scores: "Scores", asked: "ScoredTask", name: str) -> Iterator[Part]:
+    """Tables of what `score.score` computed, and a line on how to read them."""
     from mlxts.evaluation.block_bootstrap import DRAWS
     from mlxts.protocol import MIN_BLOCK_DAYS
 
@@ -24,84 +28,126 @@ def show_scores(scores: "Scores", asked: "ScoredTask", name: str) -> None:
         title += split.replace("_", " ")
         # Every model is scored on the same rows, so their number stands above, not in each row.
         title += f" ({asked.splits_title} splits)\nn = {any_model['n']:,}"
-        if asked.task.kind == "regression":
-            tables = _of_returns(title, any_model)
-        else:
-            tables = _of_labels(title, any_model)
+        regression = asked.task.kind == "regression"
+        tables = (_of_returns if regression else _of_labels)(title, any_model)
+        rows = [
+            {"model": model, "predictions": _range(figures, "+.4f" if regression else ".3f")}
+            | with_ends(figures)
+            for model, figures in models.items()
+        ]
         for heading, columns in tables.items():
-            rows = [[model, *(cell(f) for cell in columns.values())] for model, f in models.items()]
-            table(heading, ["model", *columns], rows)
+            yield Table(heading, ("model", *columns), rows)
         for model, figures in models.items():
             if figures.get("impossible"):
-                note(
+                yield Note(
                     f"{model} is better than can be on this market: its log loss is below the "
                     "Bayes forecast's by more than its interval, so something shows it the future."
                 )
         if any_model.get("not_estimable"):
-            note(f"Not estimable, part of no claim: {any_model['not_estimable']}.")
-    note(
+            yield Note(f"Not estimable, part of no claim: {any_model['not_estimable']}.")
+    yield Note(
         "The reference is the better of HAR and linear, a ridge regression on HAR's log ranges and "
         "the same features at the decision bar, by cross-validation within training. Against it: "
         "model minus reference, below zero is better; skill: 1 - loss / the reference's loss. "
         f"In brackets 95 % intervals from {DRAWS:,} block-bootstrap draws, mean block "
         f"{max(asked.horizon, MIN_BLOCK_DAYS)} days, paired by date, widened for "
-        "the few blocks there are and for labels that overlap. n_eff: how many independent samples "
-        "would "
-        "know the loss as well."
+        "the few blocks there are and for labels that overlap. n_eff: effective sample size, the "
+        "number of independent samples that would estimate the loss as precisely."
     )
 
 
-def _of_labels(title: str, any_model: Figures) -> dict[str, Columns]:
+def _of_labels(title: str, any_model: Figures) -> dict[str, tuple[Column | str, ...]]:
     title += f", n_pos = {any_model['n_pos']:,}, base rate {any_model['base_rate']:.4f}\n"
-    title += f"log loss of the training rate alone: {any_model['log_loss_prior']:.4f}"
+    title += f"log loss of the constant base-rate forecast: {any_model['log_loss_prior']:.4f}"
     return {
-        title: {
-            "AUC": ranged("auc", ".4f", ".3f"),
-            "log loss": ranged("log_loss", ".4f", ".3f"),
-            against(any_model): ranged("log_loss_difference", "+.4f", ".4f"),
-        },
-        "Skill": {
-            "over the reference": ranged("log_loss_skill", "+.1%", ".1%"),
-            "over HAR": ranged("log_loss_skill_har", "+.1%", ".1%"),
-        },
-        "Probabilities": {
-            "AP": ranged("average_precision", ".4f", ".3f"),
-            "Brier": ranged("brier", ".4f", ".3f"),
-            "ECE": ranged("ece", ".4f", ".3f"),
-        },
-        "Evidence, and calls at probability 0.5": {
-            "n_eff": _whole("n_eff"),
-            "accuracy": _plain("accuracy"),
-            "precision": _plain("precision"),
-            "recall": _plain("recall"),
-            "predictions": _range(".3f"),
-        },
+        title: (
+            ranged("auc", "AUC", ".4f", ".3f"),
+            ranged("log_loss", "", ".4f", ".3f"),
+            ranged("log_loss_difference", against(any_model), "+.4f", ".4f"),
+        ),
+        "Skill": (
+            ranged("log_loss_skill", "over the reference", "+.1%", ".1%"),
+            ranged("log_loss_skill_har", "over HAR", "+.1%", ".1%"),
+        ),
+        "Probabilities": (
+            ranged("average_precision", "AP", ".4f", ".3f"),
+            ranged("brier", "Brier", ".4f", ".3f"),
+            ranged("ece", "ECE", ".4f", ".3f"),
+        ),
+        "Effective sample size, and metrics at threshold 0.5": (
+            Column("n_eff", "n_eff", ",.0f"),
+            "accuracy",
+            "precision",
+            "recall",
+            "predictions",
+        ),
     }
 
 
-def _of_returns(title: str, any_model: Figures) -> dict[str, Columns]:
+def _of_returns(title: str, any_model: Figures) -> dict[str, tuple[Column | str, ...]]:
     return {
-        title: {
-            "RMSE": ranged("rmse", ".5f", ".5f"),
-            against(any_model): ranged("rmse_difference", "+.6f", ".6f"),
-        },
-        "Skill (MSE)": {
-            "over the reference": ranged("mse_skill", "+.2%", ".2%"),
-            "over HAR": ranged("mse_skill_har", "+.2%", ".2%"),
-        },
-        "Returns": {
-            "R² out of sample": ranged("r2", "+.4f", ".4f"),
-            "right direction": ranged("directional_accuracy", ".4f", ".3f"),
-        },
+        title: (
+            ranged("rmse", "RMSE", ".5f"),
+            ranged("rmse_difference", against(any_model), "+.6f", ".6f"),
+        ),
+        "Skill (MSE)": (
+            ranged("mse_skill", "over the reference", "+.2%", ".2%"),
+            ranged("mse_skill_har", "over HAR", "+.2%", ".2%"),
+        ),
+        "Returns": (
+            ranged("r2", "R² out of sample", "+.4f", ".4f"),
+            ranged("directional_accuracy", "right direction", ".4f", ".3f"),
+        ),
         f"Conformal intervals of 90 % (width from {any_model['width_from']})\n"
-        "and the range of predictions, log returns": {
-            "n_eff": _whole("n_eff"),
-            "MAE": _plain("mae"),
-            "coverage": ranged("coverage", ".4f", ".3f"),
-            "width": _plain("width"),
-            "predictions": _range("+.4f"),
-        },
+        "and the range of predictions, log returns": (
+            Column("n_eff", "n_eff", ",.0f"),
+            Column("mae", "MAE"),
+            ranged("coverage", "", ".4f", ".3f"),
+            "width",
+            "predictions",
+        ),
     }
+
+
+def details_screen(details: Figures, model: str) -> Iterator[Part]:
+    """Tables of `diagnostics.details`: reliability, operating points, recalibration, years."""
+    if "reliability" in details:
+        yield Table(
+            f"Reliability of {model}",
+            ("n", Column("said", "mean forecast"), Column("happened", "observed"), _ENDS),
+            details["reliability"],
+        )
+        yield Table(
+            f"Operating points of {model}, chosen on {_SPLITS[details['chosen_on']]}",
+            (
+                Column("name", "point"),
+                "threshold",
+                ranged("called", "positive rate", ".4f", ".3f"),
+                ranged("precision", "", ".4f", ".3f"),
+                ranged("recall", "", ".4f", ".3f"),
+            ),
+            [with_ends(row) for row in details["operating_points"]],
+        )
+    if "recalibrated" in details:
+        yield Table(
+            f"Probabilities of {model}, recalibrated on validation",
+            (
+                "method",
+                ranged("log_loss", "", ".4f", ".3f"),
+                ranged("difference", "change", ".4f", ".3f"),
+                ranged("brier", "Brier", ".4f", ".3f"),
+                ranged("ece", "ECE", ".4f", ".3f"),
+            ),
+            [{"method": name} | with_ends(row) for name, row in details["recalibrated"].items()],
+        )
+    if "years" in details:
+        yield Table(
+            f"Conformal intervals of 90 % by year, widths from {details['width_from']}",
+            (Column("year", "year", "d"), "n", "coverage", _ENDS, "width"),
+            details["years"],
+        )
+    if "reliability" in details and "recalibrated" not in details:
+        yield Note("Calibration is fitted on validation and so reported by --split test alone.")
 
 
 def against(figures: Figures) -> str:
@@ -114,31 +160,6 @@ def against(figures: Figures) -> str:
     return f"against {comparison.title(comparison.reference(figures))}"
 
 
-def _plain(key: str) -> Callable[[Figures], Any]:
-    return lambda figures: figures.get(key)
-
-
-def _whole(key: str) -> Callable[[Figures], str]:
-    return lambda figures: f"{figures[key]:,.0f}"
-
-
-def ranged(key: str, form: str, ends: str) -> Callable[[Figures], str]:
-    """The figure over its interval; a dash where it is not defined."""
-
-    def cell(figures: Figures) -> str:
-        if figures.get(key) is None:
-            return number(None)
-        if (interval := figures["interval"].get(key)) is None:
-            return f"{figures[key]:{form}}"
-        low, high = interval
-        return f"{figures[key]:{form}}\n[{low:{ends}},{high:{ends}}]"
-
-    return cell
-
-
-def _range(form: str) -> Callable[[Figures], str]:
-    def cell(figures: Figures) -> str:
-        low, high = (format(end, form) for end in figures["prediction_range"])
-        return f"{low} to {high}" + (", collapsed" if figures["collapsed"] else "")
-
-    return cell
+def _range(figures: Figures, form: str) -> str:
+    low, high = (format(end, form) for end in figures["prediction_range"])
+    return f"{low} to {high}" + (", collapsed" if figures["collapsed"] else "")

@@ -1,11 +1,13 @@
 """`sweep plan`, `run`, `status`: many runs over axes, each trained once."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, counted, emit, note, number, say, table
+from mlxts import formats
+from mlxts.cli.output import JsonOption, Part, note, render, show
 from mlxts.cli.worker import (
     HeartbeatOption,
     HeartbeatTimeoutOption,
@@ -15,6 +17,7 @@ from mlxts.cli.worker import (
     WaitOption,
     work,
 )
+from mlxts.tables import Column, Row, Table
 
 if TYPE_CHECKING:
     import optuna
@@ -60,10 +63,7 @@ def plan(
         progress=lambda text: None if as_json else note(f"{text} ..."),
     )
     rows = [_planned(cost, states.get(cost.point.label)) for cost in estimates]
-    if as_json:
-        emit({"sweep": definition.name, "runs": rows})
-        return
-    _show_plan(definition, rows)
+    render({"sweep": definition.name, "runs": rows}, as_json, _plan_screen(definition, rows))
 
 
 @sweep.command()
@@ -90,13 +90,15 @@ def run(
     with storages.opened(storage, beat, notify=note) as store:
         study = sweeps.create(store, definition)
         if retry_failed:
-            note(f"{counted(sweeps.retry_failed(study, store), 'failed run')} put back to wait")
+            note(
+                f"{formats.count(sweeps.retry_failed(study, store), 'failed run')} put back to wait"
+            )
         if not queue_only:
             work(
                 store, only=study.study_name, per_device=per_device, wait=wait, quiet=quiet,
                 exit_when_idle=True,
             )  # fmt: skip
-        _show_status(study, sweeps.points(study))
+        show(_status_screen(study, [_point_row(one) for one in sweeps.points(study)]))
 
 
 @sweep.command()
@@ -124,12 +126,12 @@ def status(
                 f"{config}` begins it"
             )
         if retry_failed:
-            note(f"{counted(sweeps.retry_failed(study, store), 'failed run')} put back to wait")
-        points = sweeps.points(study)
-    if as_json:
-        emit({"study": study.study_name, "runs": [_point_row(point) for point in points]})
-        return
-    _show_status(study, points)
+            note(
+                f"{formats.count(sweeps.retry_failed(study, store), 'failed run')} put back to wait"
+            )
+        rows = [_point_row(point) for point in sweeps.points(study)]
+    result = {"study": study.study_name, "runs": rows}
+    render(result, as_json, _status_screen(study, rows))
 
 
 def _begun(definition: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, str]]:
@@ -165,49 +167,44 @@ def _planned(cost: "CostEstimate", state: str | None) -> dict[str, Any]:
     }
 
 
-def _show_plan(definition: "Sweep", rows: list[dict[str, Any]]) -> None:
-    from mlxts.console import words
-
+def _plan_screen(definition: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Part]:
+    columns = (
+        Column("run"), Column("n_total", "parameters"),
+        Column("flops", "TFLOP", lambda count: formats.three_digits(count / 1e12)),
+        Column("memory_bytes", "memory", formats.size),
+        Column("seconds", "at most", formats.duration), Column("state"),
+    )  # fmt: skip
     shown = [
-        (
-            row["run"],
-            None if row["n_total"] is None else f"{row['n_total'] / 1e6:.3f}M",
-            None if row["flops"] is None else _three_digits(row["flops"] / 1e12),
-            None if row["memory_bytes"] is None else words.size(row["memory_bytes"]),
-            None if row["seconds"] is None else words.duration(row["seconds"]),
-            "blocked" if row["problem"] and row["state"] == "missing" else row["state"],
-        )
+        {column.key: row[column.key] for column in columns}
+        | ({"state": "blocked"} if row["problem"] and row["state"] == "missing" else {})
         for row in rows
     ]
-    table(
-        f"{definition.name}: {counted(len(rows), 'run')}",
-        ["run", "parameters", "TFLOP", "memory", "at most", "state"],
-        shown if len(shown) <= _MOST_ROWS else _alike(shown),
+    yield Table(
+        f"{definition.name}: {formats.count(len(rows), 'run')}",
+        columns,
+        shown if len(shown) <= _MOST_ROWS else _alike(shown, columns),
     )
     for problem in dict.fromkeys(row["problem"] for row in rows if row["problem"]):
         count = sum(row["problem"] == problem for row in rows)
-        say(f"{counted(count, 'run')} cannot begin on this machine: {problem}")
+        yield f"{formats.count(count, 'run')} cannot begin on this machine: {problem}"
     left = [row for row in rows if row["state"] != "done"]
     seconds = [row["seconds"] for row in left if row["seconds"] is not None]
     sentence = f"{len(rows) - len(left)} done, {len(left)} left"
     if seconds:
-        sentence += f"; {len(seconds)} of them take at most {words.duration(sum(seconds))} here"
-    say(f"{sentence}. Nothing was written.")
+        total = formats.duration(sum(seconds))
+        sentence += f"; {len(seconds)} of them take at most {total} here"
+    yield f"{sentence}. Nothing was written."
 
 
-def _alike(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """One row for all that differ in nothing but the run's name, with the first of the names."""
-    names: dict[tuple[Any, ...], list[str]] = {}
-    for name, *figures in rows:
-        names.setdefault(tuple(figures), []).append(name)
+def _alike(rows: list[dict[str, Any]], columns: Sequence[Column]) -> list[Row]:
+    """One row for all that look alike but for the run's name, with the first of the names."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(column.text(row) for column in columns[1:]), []).append(row)
     return [
-        (f"{first} and {len(more):,} like it" if more else first, *figures)
-        for figures, (first, *more) in names.items()
+        first | ({"run": f"{first['run']} and {len(more):,} like it"} if more else {})
+        for first, *more in groups.values()
     ]
-
-
-def _three_digits(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _point_row(point: "SweepPoint") -> dict[str, Any]:
@@ -228,18 +225,13 @@ def _point_row(point: "SweepPoint") -> dict[str, Any]:
     }
 
 
-def _show_status(study: "optuna.Study", points: "list[SweepPoint]") -> None:
+def _status_screen(study: "optuna.Study", rows: list[dict[str, Any]]) -> Iterator[Part]:
     from mlxts.search.sweep import STATES
 
-    rows = [_point_row(point) for point in points]
-    shown = ["run", "state", "loss", "verdict", "machine", "why"]
-    columns = [name for name in shown if any(row[name] is not None for row in rows)]
-    table(
-        study.study_name,
-        columns,
-        [[number(row[name]) if name != "run" else row[name] for name in columns] for row in rows],
-    )
+    keys = ("run", "state", "loss", "verdict", "machine", "why")
+    columns = [key for key in keys if any(row[key] is not None for row in rows)]
+    yield Table(study.study_name, columns, rows)
     counts = {state: sum(row["state"] == state for row in rows) for state in STATES}
-    say(", ".join(f"{count} {state}" for state, count in counts.items() if count) + ".")
+    yield ", ".join(f"{count} {state}" for state, count in counts.items() if count) + "."
     if counts["failed"]:
-        say("--retry-failed queues the failed ones again.")
+        yield "--retry-failed queues the failed ones again."

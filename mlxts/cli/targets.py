@@ -1,10 +1,13 @@
 """`mlxts targets table`: what there is to predict, at every timescale."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note, table
+from mlxts.cli.output import JsonOption, Note, Part, render
+from mlxts.formats import UNKNOWN
+from mlxts.tables import Table
 
 if TYPE_CHECKING:
     from mlxts.dataset.samples import Dataset
@@ -43,13 +46,10 @@ def table_(
             empty[timescale] = str(error)
         else:
             found[timescale] = (data, base_rates.rates(data))
-    if as_json:
-        emit({"timescales": {n: _record(*found[n]) for n in found}, "without_samples": empty})
-        return
-    if found:
-        _show(found, symbol.upper())
-    for timescale, why in empty.items():
-        note(f"{timescale}: {why}")
+    result = {"timescales": {n: _record(*found[n]) for n in found}, "without_samples": empty}
+    tables = [*screen(found, symbol.upper())] if found else []
+    notes = [Note(f"{timescale}: {why}") for timescale, why in empty.items()]
+    render(result, as_json, [*tables, *notes])
 
 
 def _dataset(timescale: str, symbol: str, source: str, tier: int, splits: str) -> "Dataset":
@@ -75,7 +75,7 @@ def _record(data: "Dataset", rates: "list[Rate]") -> dict[str, Any]:
     }
 
 
-def _show(found: "dict[str, tuple[Dataset, list[Rate]]]", symbol: str) -> None:
+def screen(found: "dict[str, tuple[Dataset, list[Rate]]]", symbol: str) -> Iterator[Part]:
     from mlxts import protocol
     from mlxts.evaluation import base_rates
 
@@ -94,15 +94,14 @@ def _show(found: "dict[str, tuple[Dataset, list[Rate]]]", symbol: str) -> None:
             chosen = chosen or {r.task: r for r in rates if r.split == split}
             cells = [_cell(chosen[task]) for task in protocol.TASKS]
             rows.append([timescale, data.horizon, next(iter(chosen.values())).n, *cells])
-        table(f"{symbol}: {title}", ["bars", "H", "n", *heads], rows)
-    splits = protocol.SPLIT_NAMES
+        yield Table.of(f"{symbol}: {title}", ["bars", "H", "n", *heads], rows)
     counts = [
-        [timescale, row["phase"], *(row[split] for split in splits)]
+        {"bars": timescale} | row
         for timescale, (data, _) in found.items()
         for row in base_rates.counts(data)
     ]
-    table("Samples in each phase", ["bars", "phase", *splits], counts)
-    note(
+    yield Table("Samples in each phase", ("bars", "phase", *protocol.SPLIT_NAMES), counts)
+    yield Note(
         "Share of samples that come true (up: direction); return: deviation of the log returns "
         "that regression predicts. *: not estimable, part of no claim."
     )
@@ -111,6 +110,6 @@ def _show(found: "dict[str, tuple[Dataset, list[Rate]]]", symbol: str) -> None:
 def _cell(rate: "Rate") -> str:
     value = rate.deviation if rate.rate is None else rate.rate
     if value is None:
-        return "–"
+        return UNKNOWN
     # Without the zero in front: with all marks, and samples in the ten thousands, 80 columns do.
     return f"{value:.3f}".removeprefix("0") + ("*" if rate.not_estimable else "")

@@ -14,6 +14,7 @@ import typer
 from mlxts.cli import output
 from mlxts.cli.output import JsonOption
 from mlxts.cli.seconds import seconds
+from mlxts.tables import Column, Row, Table
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -54,7 +55,7 @@ def thermal(
             with contextlib.suppress(KeyboardInterrupt):
                 _watch(survey, interval, note, screen if live else None)
         if as_json:
-            output.emit(survey.report())
+            output.render(survey.report(), as_json, ())
         elif not live:
             screen.print(_view(survey))
 
@@ -90,17 +91,15 @@ def _recording(path: Path | None) -> Generator[Note]:
 
 def _view(survey: "SensorListing") -> "RenderableType":
     from rich.console import Group
-    from rich.table import Table
 
-    table = Table(title="temperature sensors, °C", title_justify="left", title_style="bold")
-    for name in ("sensor", "CPU", "GPU", "die", "hot", "probes", "pressure", "verdict"):
-        figure = name not in ("sensor", "pressure", "verdict")
-        table.add_column(name, justify="right" if figure else "left", overflow="fold")
-    for row in survey.rows():
-        degrees = [
-            "–" if value is None else f"{value:.1f}"
-            for value in (row.cpu, row.gpu, row.soc, row.hottest)
-        ]
-        shown = (row.name, *degrees, str(row.probes or "–"), row.pressure or "–", row.verdict)
-        table.add_row(*shown, style="bold" if row.rules else "dim" if not row.available else "")
-    return Group(table, survey.verdict())
+    def style(row: Row) -> str:
+        return "bold" if row["rules"] else "" if row["available"] else "dim"
+
+    columns = (
+        Column("name", "sensor"), Column("cpu", "CPU", ".1f"), Column("gpu", "GPU", ".1f"),
+        Column("soc", "die", ".1f"), Column("hottest", "hot", ".1f"), "probes", "pressure",
+        "verdict",
+    )  # fmt: skip
+    rows = [vars(row) | {"probes": row.probes or None} for row in survey.rows()]
+    table = Table("temperature sensors, °C", columns, rows)
+    return Group(table.rich(style, width=output.console().width), survey.verdict())

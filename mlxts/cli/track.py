@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note
+from mlxts.cli.output import JsonOption, Note, render
 
 track = typer.Typer(help="Runs in MLflow or Weights & Biases.", no_args_is_help=True)
 
@@ -35,15 +35,17 @@ def export(
     from mlxts.tracking import export as exports
     from mlxts.tracking import trackers
 
-    said = []
+    exported = []
     for folder in [one_run(name) for name in runs]:  # a wrong name is told before any work
         settings = RunFolder(folder).metadata()["config"].get("tracking", {})
         tracker = trackers.make(to.value, project or settings.get("project", "mlxts"))
         count = exports.export(folder, tracker)
-        said.append({"run_id": folder.name, "to": to.value, "events": count})
-        if not as_json:
-            print(f"{folder.name}: {count:,} events")
-    if as_json:
-        emit({"exported": said, "folder": str(trackers.folder())})
-    else:
-        note(f"under {trackers.folder()}; docs/tracking.md says how to look at it")
+        exported.append({"run_id": folder.name, "to": to.value, "events": count})
+    render(
+        {"exported": exported, "folder": str(trackers.folder())},
+        as_json,
+        [
+            *(f"{row['run_id']}: {row['events']:,} events" for row in exported),
+            Note(f"under {trackers.folder()}; docs/tracking.md says how to look at it"),
+        ],
+    )

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlxts import formats
 from mlxts.cli.failures import exit_unless_finished
-from mlxts.cli.output import JsonOption, emit, note, number, say, table
-from mlxts.cli.scores import show_scores
+from mlxts.cli.output import JsonOption, Note, Part, Verbatim, note, render, show
+from mlxts.cli.scores import scores_screen
 from mlxts.cli.seconds import seconds
 from mlxts.cli.worker import PerDeviceOption, WaitOption
+from mlxts.tables import Table
 
 if TYPE_CHECKING:
     from mlxts.config.experiment import ExperimentConfig
@@ -75,7 +77,7 @@ def train(
     finished_before = RunFolder(plan.folder).is_finished
     silent = quiet or finished_before or not together.is_rank_zero
     if not (silent or as_json):
-        show_plan(plan.to_dict())
+        show(plan_table(plan.to_dict()))
     needs_device = together.is_rank_zero and not finished_before
     device = claim_device(per_device, wait=wait) if needs_device else nullcontext()
     with device, console.make(quiet=silent, json=as_json) as listener:
@@ -122,9 +124,9 @@ def batch_size(
         record = tuner.tune(configuration, shape, data, progress)
         records.append(record)
         if not as_json:
-            tuning.show(record, data.features.nbytes)
-    if as_json:
-        emit([asdict(record) for record in records] if every_tier else asdict(records[0]))
+            show(tuning.screen(record, data.features.nbytes))
+    result = [asdict(record) for record in records]
+    render(result if every_tier else result[0], as_json, ())
 
 
 def predict(
@@ -141,10 +143,7 @@ def predict(
     from mlxts.cli.selected_runs import one_run
 
     forecast = experiment.forecast(one_run(run), date.date() if date else None, symbol)
-    if as_json:
-        emit(forecast)
-        return
-    say(forecast["sentence"])
+    render(forecast, as_json, forecast["sentence"])
 
 
 def _load(
@@ -210,21 +209,22 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
         "config": plan.config.model_dump(mode="json"),
         "untuned": untuned,
     }
-    if as_json:
-        emit(record)
-        return
-    print(plan.config.to_yaml())
-    show_plan(record)
     steps, minutes = plan.total_steps, record["projected_seconds"] / 60
-    say(
+    screen: list[Part] = [
+        Verbatim(plan.config.to_yaml()),
+        plan_table(record),
         f"{seconds:.3f} s a step, {steps:,} steps in {plan.config.training.max_epochs} epochs: "
-        f"at most {minutes:.1f} min, less when it stops early. Nothing was written."
-    )
+        f"at most {minutes:.1f} min, less when it stops early. Nothing was written.",
+    ]
     if untuned:
-        note(f"training will not begin yet, and its run id may be another: {untuned}")
+        screen.append(
+            Note(f"training will not begin yet, and its run id may be another: {untuned}")
+        )
+    render(record, as_json, screen)
 
 
-def show_plan(record: dict[str, Any]) -> None:
+def plan_table(record: dict[str, Any]) -> Table:
+    """What `Plan.record` holds, for people."""
     rows = [
         ("run", record["run_id"]),
         *((name, record[name]) for name in ("n_total", "n_body", "n_embed", "n_head")),
@@ -234,9 +234,9 @@ def show_plan(record: dict[str, Any]) -> None:
         *((f"of {bars} bars", count) for bars, count in record["joined_features"].items()),
         ("micro-batch", record["micro_batch"]),
         ("GFLOP a step", f"{record['flops_per_step'] / 1e9:,.1f}"),
-        ("planned memory", f"{record['memory_bytes'] / 2**20:,.0f} MiB"),
+        ("planned memory", formats.size(record["memory_bytes"])),
     ]
-    table("Plan", ["", "value"], [(name, number(value)) for name, value in rows])
+    return Table.of("Plan", ("", "value"), rows)
 
 
 def _phases(record: dict[str, Any]) -> list[tuple[str, int]]:
@@ -278,20 +278,20 @@ def show_result(
     from mlxts.runs.folder import RunFolder
 
     if summary["status"] not in experiment.FINISHED:
-        if as_json:
-            emit(summary)
-        else:
-            say(f"{summary['status']}: {summary['message']}")
+        render(summary, as_json, f"{summary['status']}: {summary['message']}")
         exit_unless_finished(summary["status"])
     read_or_predict(plan.folder)  # of a finished run of an earlier version
     picture = run_page.draw(plan.folder)
-    if as_json:
-        emit({**summary, "picture": str(picture)})
-        return
     asked = RunFolder(plan.folder).scored_task
-    if finished_before:
+    if finished_before and not as_json:
         note(f"run {plan.run_id} was finished before; this is its result")
-    show_scores(summary["scores"], asked, plan.config.name)
-    say(f"best at step {summary['best_step']} of {summary['steps']}; {summary['message']}")
-    say(summary["verdict"])
-    say(f"run folder {plan.folder}, picture {picture}")
+    render(
+        {**summary, "picture": str(picture)},
+        as_json,
+        [
+            *scores_screen(summary["scores"], asked, plan.config.name),
+            f"best at step {summary['best_step']} of {summary['steps']}; {summary['message']}",
+            summary["verdict"],
+            f"run folder {plan.folder}, picture {picture}",
+        ],
+    )

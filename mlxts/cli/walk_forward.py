@@ -1,9 +1,11 @@
 """`evaluate --origins`: one row for each moment of the past, and all of them together."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxts.cli.output import emit, note, say, table
+from mlxts.cli.output import Note, Part, note, render
+from mlxts.tables import Table, ranged, with_ends
 
 if TYPE_CHECKING:
     from mlxts.config.experiment import ExperimentConfig
@@ -34,18 +36,14 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
         _finish(planned, as_json)
         found.append(walk_forward.score_origin(planned))
     together = walk_forward.pooled(found)
-    if as_json:
-        records = [origin.record() for origin in found]
-        emit({"origins": records, "pooled": together, "fixed": fixed})
-        return
+    records = [origin.record() for origin in found]
     rows = {f"{origin.scored}": origin.figures for origin in found}
     rows |= {"all origins": together, "fixed split": fixed["scores"]}
     references = {name: comparison.reference(figures[NETWORK]) for name, figures in rows.items()}
     data = found[-1].plan.dataset
     title = f"{configuration.name} (exploratory): {data.task.name}, H = {data.horizon}, "
     title += f"{data.score_on}, foreseen from {count} origins"
-    _table(title, rows, regression=data.task.kind == "regression")
-    note(
+    how_to_read = Note(
         "Each origin is trained on all that is older than two windows, stops early on the window "
         "before its own, and is scored on its own, which nothing has looked at. The fixed split "
         "stops early on the years that it is scored on. In brackets 95 % block-bootstrap "
@@ -54,8 +52,15 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
         + "; ".join(f"{name} {comparison.title(one)}" for name, one in references.items())
         + "."
     )
-    where = "windows of the past"
-    say(comparison.sentence(NETWORK, together[NETWORK], data.task, data.horizon, where))
+    verdict = comparison.sentence(
+        NETWORK, together[NETWORK], data.task, data.horizon, "windows of the past"
+    )
+    tables = _tables(title, rows, regression=data.task.kind == "regression")
+    render(
+        {"origins": records, "pooled": together, "fixed": fixed},
+        as_json,
+        [*tables, how_to_read, verdict],
+    )
 
 
 def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfig"]:
@@ -94,36 +99,33 @@ def _finish(planned: Any, as_json: bool) -> dict[str, Any]:
     return summary
 
 
-def _table(title: str, rows: dict[str, Figures], *, regression: bool) -> None:
-    from mlxts.cli import scores
+def _tables(title: str, rows: dict[str, Figures], *, regression: bool) -> Iterator[Part]:
     from mlxts.protocol import BASELINE
     from mlxts.runs.predictions import NETWORK
 
     if regression:
-        columns = {
-            "RMSE": (NETWORK, scores.ranged("rmse", ".5f", ".5f")),
-            "against\nreference": (NETWORK, scores.ranged("rmse_difference", "+.6f", ".6f")),
-            "coverage": (NETWORK, scores.ranged("coverage", ".3f", ".3f")),
-        }
+        columns = (
+            ranged("rmse", "RMSE", ".5f"),
+            ranged("rmse_difference", "against\nreference", "+.6f", ".6f"),
+            ranged("coverage", "", ".3f"),
+        )
     else:
-        columns = {
-            "AUC": (NETWORK, scores.ranged("auc", ".4f", ".3f")),
-            "HAR's": (BASELINE, scores.ranged("auc", ".4f", ".3f")),
-            "log loss": (NETWORK, scores.ranged("log_loss", ".4f", ".2f")),
-            "against\nreference": (
-                NETWORK,
-                scores.ranged("log_loss_difference", "+.4f", ".3f"),
-            ),
-        }
+        columns = (
+            ranged("auc", "AUC", ".4f", ".3f"),
+            ranged("har_auc", "HAR's", ".4f", ".3f"),
+            ranged("log_loss", "", ".4f", ".2f"),
+            ranged("log_loss_difference", "against\nreference", "+.4f", ".3f"),
+        )
     cells = [
-        [_heading(name, models[NETWORK])]
-        + [cell(models[model]) if model in models else "–" for model, cell in columns.values()]
+        {"scored": _heading(name, models[NETWORK])}
+        | with_ends(models[NETWORK])
+        | {f"har_{key}": value for key, value in with_ends(models.get(BASELINE, {})).items()}
         for name, models in rows.items()
     ]
-    table(title, ["scored", *columns], cells)
+    yield Table(title, ("scored", *columns), cells)
     for name, models in rows.items():
         if reason := models[NETWORK].get("not_estimable"):
-            note(f"{name}: not estimable, part of no claim: {reason}.")
+            yield Note(f"{name}: not estimable, part of no claim: {reason}.")
 
 
 def _heading(name: str, figures: dict[str, Any]) -> str:

@@ -1,11 +1,14 @@
 """`mlxts workspace`: up to three workstreams side by side, handed off and picked up again."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mlxts.cli.output import JsonOption, emit, note, table
+from mlxts.cli.output import JsonOption, Note, Part, Verbatim, render
+from mlxts.formats import UNKNOWN
+from mlxts.tables import Column, Table
 
 workspace = typer.Typer(
     help="Workstreams, phases and decisions: who does what, and how to go on from it.",
@@ -37,16 +40,11 @@ ResourceOption = Annotated[
 @workspace.command()
 def init(as_json: JsonOption = False) -> None:
     """Make the records of a project that begins, in the working folder."""
-    from pathlib import Path
-
     from mlxts.workspace import project, scaffold
 
     here = Path.cwd()
     written = [project.relative(path, here) for path in scaffold.write(here)]
-    if as_json:
-        emit({"written": written})
-    else:
-        print("\n".join(written))
+    render({"written": written}, as_json, map(Path, written))
 
 
 @workspace.command()
@@ -56,27 +54,24 @@ def status(as_json: JsonOption = False) -> None:
 
     found = context.load(project.root())
     changed = ownership.trespasses(found)
-    if as_json:
-        streams = [header.model_dump(mode="json") for header in found.headers]
-        emit({"workstreams": streams, "changed_by_another": [vars(one) for one in changed]})
-        return
-    table(
-        "Workstreams",
-        ("", "name", "status", "where it stands", "holds", "waits for"),
-        [
-            (
-                h.workstream,
-                h.name,
-                h.status,
-                h.focus,
-                "\n".join([*(f"{c.path} {c.mode}" for c in h.owns), *h.resources]) or None,
-                "\n".join(f"{b.by}: {b.why}" for b in h.blocked_by) or None,
-            )
-            for h in found.headers
-        ],
-    )
-    for one in changed:
-        note(f"warning: {one}")
+    result = {
+        "workstreams": [header.model_dump(mode="json") for header in found.headers],
+        "changed_by_another": [vars(change) for change in changed],
+    }
+    rows = [
+        vars(h)
+        | {
+            "holds": "\n".join([*(f"{c.path} {c.mode}" for c in h.owns), *h.resources]) or None,
+            "waits for": "\n".join(f"{b.by}: {b.why}" for b in h.blocked_by) or None,
+        }
+        for h in found.headers
+    ]
+    columns = (
+        Column("workstream", " "), "name", "status", Column("focus", "where it stands"),
+        "holds", "waits for",
+    )  # fmt: skip
+    warnings = [Note(f"warning: {change}") for change in changed]
+    render(result, as_json, [Table("Workstreams", columns, rows), *warnings])
 
 
 @workspace.command()
@@ -156,18 +151,19 @@ def handoff(
     )
     root = project.root()
     record = write(root, workstream.value, told)
-    if as_json:
-        emit(record.header.model_dump(mode="json") | {"path": str(record.path)})
-        return
     where = (record.path, root / project.CONTEXT / context.GLOBAL)
-    print("\n".join(str(path.relative_to(root)) for path in where))
     found = context.load(root)
-    for header in found.headers:
-        if header.workstream != workstream.value and header.status in ("active", "blocked"):
-            print(f"{header.workstream} ({header.name or 'no name'}): {header.focus or '–'}")
-    for one in ownership.trespasses(found):
-        note(f"warning: {one}")
-    note("commit both files, so that they survive this machine")
+    screen: list[Part] = [
+        *(path.relative_to(root) for path in where),
+        *(
+            f"{header.workstream} ({header.name or 'no name'}): {header.focus or UNKNOWN}"
+            for header in found.headers
+            if header.workstream != workstream.value and header.status in ("active", "blocked")
+        ),
+        *(Note(f"warning: {change}") for change in ownership.trespasses(found)),
+        Note("commit both files, so that they survive this machine"),
+    ]
+    render(record.header.model_dump(mode="json") | {"path": str(record.path)}, as_json, screen)
 
 
 @workspace.command()
@@ -187,11 +183,9 @@ def restore(
     sections = restoring.sections(
         project.root(), workstream.value if workstream else None, " ".join(words or ())
     )
-    if as_json:
-        emit({"sections": [{"title": title, "text": text} for title, text in sections]})
-        return
-    for number, (title, text) in enumerate(sections, 1):
-        print(f"{'' if number == 1 else chr(10)}=== {number}. {title}\n\n{text}")
+    result = {"sections": [{"title": title, "text": text} for title, text in sections]}
+    numbered = (f"=== {n}. {title}\n\n{text}" for n, (title, text) in enumerate(sections, 1))
+    render(result, as_json, Verbatim("\n\n".join(numbered)))
 
 
 @workspace.command()
@@ -218,10 +212,7 @@ def decide(
         evidence=evidence or (),
         workstream=workstream.value if workstream else None,
     )
-    if as_json:
-        emit({"decision": number})
-    else:
-        print(f"{number}: {title}")
+    render({"decision": number}, as_json, f"{number}: {title}")
 
 
 @workspace.command()
@@ -250,15 +241,17 @@ def phase(
             stage_done=stage_done,
             note=note_,
         )
-    phases = context.load(root).phases.header.phases
-    if as_json:
-        emit({"phases": [one.model_dump(mode="json") for one in phases]})
-        return
-    rows = [
-        (p.id, p.name, p.status, "\n".join(f"{s.name} ({s.status})" for s in p.stages), p.note)
-        for p in phases
-    ]
-    table("Phases", ("phase", "name", "status", "stages", "note"), rows)
+    phases = [phase.model_dump(mode="json") for phase in context.load(root).phases.header.phases]
+    columns = (
+        Column("id", "phase"),
+        "name",
+        "status",
+        Column(
+            "stages", form=lambda stages: "\n".join(f"{s['name']} ({s['status']})" for s in stages)
+        ),
+        "note",
+    )  # fmt: skip
+    render({"phases": phases}, as_json, Table("Phases", columns, phases))
 
 
 def _blocking(text: str) -> Any:
@@ -273,9 +266,10 @@ def _blocking(text: str) -> Any:
 
 def _show(record: Any, as_json: bool) -> None:
     header = record.header
-    if as_json:
-        emit(header.model_dump(mode="json"))
-        return
     held = [*(f"{c.path} ({c.mode})" for c in header.owns), *header.resources]
     name = f" ({header.name})" if header.name else ""
-    print(f"{header.workstream}{name} is {header.status} and holds {', '.join(held) or 'nothing'}")
+    render(
+        header.model_dump(mode="json"),
+        as_json,
+        f"{header.workstream}{name} is {header.status} and holds {', '.join(held) or 'nothing'}",
+    )

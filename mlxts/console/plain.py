@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Self, TextIO
 
-from mlxts.console import words
+from mlxts import formats
+from mlxts.console import sentences
 from mlxts.console.sentences import BANDS
 from mlxts.console.state import RunState
 from mlxts.training.events import Event, StartEvent, StepEvent, StopEvent, ThermalEvent
@@ -59,23 +60,23 @@ class Plain:
         parts = [
             self._where(),
             f"epoch {state.epoch}",
-            f"loss {words.loss(state.train_loss)}",
-            words.rate(state.throughput.samples_per_second),
+            f"loss {formats.loss(state.train_loss)}",
+            formats.rate(state.throughput.samples_per_second),
             f"lr {step.learning_rate:.1e}",
             f"grad norm {step.grad_norm:.2f}",
         ]
         named = (("MLX", "active"), ("peak", "peak"), ("process", "process"))
         parts.append(
-            ", ".join(f"{n} {words.size(step.memory[k])}" for n, k in named if k in step.memory)
+            ", ".join(f"{n} {formats.size(step.memory[k])}" for n, k in named if k in step.memory)
         )
-        parts.append(f"temperature {words.temperature(state.thermal)}")
+        parts.append(f"temperature {sentences.temperature(state.thermal)}")
         if not state.stop:
-            parts.append(f"ETA {words.duration(state.seconds_left)}")
+            parts.append(f"ETA {formats.duration(state.seconds_left)}")
         self._write(" · ".join(part for part in parts if part))
 
     def _where(self) -> str:
         state = self._state
-        at = f"[{words.duration(state.throughput.elapsed)}] step {state.step:,}"
+        at = f"[{formats.duration(state.throughput.elapsed)}] step {state.step:,}"
         if state.total_steps:
             at += f"/{state.total_steps:,} ({state.step / state.total_steps:.1%})"
         return at

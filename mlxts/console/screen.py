@@ -12,7 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from mlxts.console import words
+from mlxts import formats
+from mlxts.console import sentences
 from mlxts.console.sentences import BANDS, Line, Tone
 from mlxts.console.sparkline import binned, sparkline
 from mlxts.console.state import History, RunState
@@ -96,9 +97,9 @@ def _progress(state: RunState) -> RenderableType:
     figures = Text(f"{state.step:,}")
     if total:
         figures = Text(f"{state.step:,}/{total:,} {state.step / total:4.0%}")
-    figures.append(f"  {words.duration(state.throughput.elapsed)}", style="dim")
+    figures.append(f"  {formats.duration(state.throughput.elapsed)}", style="dim")
     if not state.stop and not waiting:
-        figures.append(f"  ETA {words.duration(state.seconds_left)}")
+        figures.append(f"  ETA {formats.duration(state.seconds_left)}")
     grid.add_row(_status(state), bar, figures)
     return grid
 
@@ -120,7 +121,7 @@ def _losses(state: RunState, width: int, rows: int) -> RenderableType:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(width=half, no_wrap=True, overflow="ellipsis")
     grid.add_column(width=half, no_wrap=True, overflow="ellipsis")
-    train = Text.assemble("train ", (words.loss(state.train_loss), "bold cyan"))
+    train = Text.assemble("train ", (formats.loss(state.train_loss), "bold cyan"))
     grid.add_row(train, _validation_title(state))
     grid.add_row(
         _curve(state.train, half, rows, "cyan"),
@@ -132,10 +133,10 @@ def _losses(state: RunState, width: int, rows: int) -> RenderableType:
 def _validation_title(state: RunState) -> Text:
     event = state.validation
     title = Text("validation ")
-    title.append(words.loss(event.loss if event else None), style="bold magenta")
+    title.append(formats.loss(event.loss if event else None), style="bold magenta")
     if event:
         title.append("  best ")
-        title.append(words.loss(event.best), style="bold green")
+        title.append(formats.loss(event.best), style="bold green")
         if state.best_step is not None:
             title.append(f" at {state.best_step:,}", style="dim")
     return title
@@ -149,7 +150,7 @@ def _curve(history: History, width: int, rows: int, style: str) -> Text:
     finite = [point for point in points if math.isfinite(point)]
     marks = [""] * rows
     if finite and rows > 1:
-        marks[0], marks[-1] = words.loss(max(finite)), words.loss(min(finite))
+        marks[0], marks[-1] = formats.loss(max(finite)), formats.loss(min(finite))
     text = Text(no_wrap=True)
     for index, (mark, line) in enumerate(zip(marks, lines, strict=True)):
         text.append(f"{mark:>{label}} ", style="dim")
@@ -162,9 +163,9 @@ def _facts(state: RunState) -> RenderableType:
     grid.add_column(style="dim", no_wrap=True, min_width=len("temperature"))
     grid.add_column(no_wrap=True, overflow="ellipsis")
     step, measured = state.last, state.throughput
-    throughput = words.rate(measured.samples_per_second)
+    throughput = formats.rate(measured.samples_per_second)
     if measured.step_seconds is not None:
-        throughput += f" · {words.span(measured.step_seconds)}/step"
+        throughput += f" · {formats.short_time(measured.step_seconds)}/step"
     if step:
         throughput += f" · lr {step.learning_rate:.1e} · grad norm {step.grad_norm:.2f}"
     grid.add_row("throughput", throughput)
@@ -175,11 +176,11 @@ def _facts(state: RunState) -> RenderableType:
 
 def _memory(memory: dict[str, int]) -> str:
     mlx = [
-        f"{words.size(memory[key])} {key}" for key in ("active", "peak", "cache") if key in memory
+        f"{formats.size(memory[key])} {key}" for key in ("active", "peak", "cache") if key in memory
     ]
     parts = [f"MLX {' · '.join(mlx)}"] if mlx else []
     if "process" in memory:
-        parts.append(f"process {words.size(memory['process'])}")
+        parts.append(f"process {formats.size(memory['process'])}")
     return " · ".join(parts) or "–"
 
 
@@ -190,7 +191,7 @@ def _temperature(state: RunState) -> Text:
         text.append(f" {event.band.upper()} ", style=f"{BAND_STYLES[event.band]} reverse")
         text.append(" ")
     style = BAND_STYLES.get(event.band, "dim") if event else "dim"
-    return text.append(words.temperature(event), style=style)
+    return text.append(sentences.temperature(event), style=style)
 
 
 def _recent(state: RunState, lines: int) -> list[Text]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from mlxts.console import words
+from mlxts import formats
 from mlxts.training.events import (
     CheckpointEvent,
     CompileEvent,
@@ -47,7 +47,7 @@ def describe(event: Event) -> Line | None:
         case PauseEvent(reason=reason):
             return Line(f"pausing: {reason}", "warning")
         case ResumeEvent(seconds=seconds):
-            return Line(f"resumed after {words.duration(seconds)}", "good")
+            return Line(f"resumed after {formats.duration(seconds)}", "good")
         case NoticeEvent(message=message):
             return Line(message, "warning")
         case StopEvent(reason=reason, message=message):
@@ -59,6 +59,25 @@ def describe(event: Event) -> Line | None:
 
 def _validation(event: ValidationEvent) -> Line:
     low, high = event.prediction_range
-    text = f"validation loss {words.loss(event.loss)} · best {words.loss(event.best)}"
+    text = f"validation loss {formats.loss(event.loss)} · best {formats.loss(event.best)}"
     text += f" · predictions {low:.3f} to {high:.3f}"
     return Line(f"{text} · improved", "good") if event.improved else Line(text)
+
+
+def temperature(event: ThermalEvent | None) -> str:
+    """`CPU 71 · GPU 68 · max 88 °C · Nominal · smc`, leaving out what is not known."""
+    if event is None:
+        return formats.UNKNOWN
+    if event.source == "off":
+        return "off"
+    groups = (("CPU", event.cpu), ("GPU", event.gpu))
+    named = [f"{name} {value:.0f}" for name, value in groups if value is not None]
+    if not named and event.temperature is not None:
+        # Either a chip that names no CPU probe, or the median holds while one reading is missing.
+        named = [f"{'die ' if event.probes else ''}{event.temperature:.0f}"]
+    if event.hottest is not None:
+        named.append(f"max {event.hottest:.0f}")
+    parts = [" · ".join(named) + " °C"] if named else ["unavailable"]
+    parts += [event.pressure] if event.pressure else []
+    parts += [event.source] if event.source != "none" else []
+    return " · ".join(parts)

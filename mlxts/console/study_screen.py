@@ -9,8 +9,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from mlxts import console
-from mlxts.console import words
+from mlxts import console, formats
+from mlxts.console import sentences
 from mlxts.console.live import Live
 from mlxts.console.screen import STYLES
 from mlxts.console.sparkline import binned, sparkline
@@ -81,7 +81,7 @@ class PlainStudy(StudyReporter):
     def _write(self, text: str) -> None:
         # The reader (`| head`) may go while the study has hours of work to do: go on in silence.
         with contextlib.suppress(BrokenPipeError):
-            self._stream.write(f"[{words.duration(self._progress.elapsed)}] {text}\n")
+            self._stream.write(f"[{formats.duration(self._progress.elapsed)}] {text}\n")
             self._stream.flush()
 
 
@@ -94,7 +94,7 @@ def draw(progress: StudyProgress, width: int, height: int) -> RenderableType:
         *_best(progress.study, width),
         Text(),
         *_now(progress.current),
-        Text(f"temperature {words.temperature(progress.thermal)}", style="dim", no_wrap=True),
+        Text(f"temperature {sentences.temperature(progress.thermal)}", style="dim", no_wrap=True),
         # One short: a terminal that echoes ^C behind a full line begins another one.
         Text("─" * (width - 1), style="dim", no_wrap=True),
     ]
@@ -116,8 +116,8 @@ def _bar(progress: StudyProgress) -> RenderableType:
         complete_style="cyan",
         finished_style="green",
     )
-    times = Text(words.duration(progress.elapsed), style="dim")
-    times.append(f"  ETA {words.duration(progress.study.seconds_left)}")
+    times = Text(formats.duration(progress.elapsed), style="dim")
+    times.append(f"  ETA {formats.duration(progress.study.seconds_left)}")
     grid.add_row(Text(_counts(progress.study)), bar, times)
     return grid
 
@@ -127,13 +127,13 @@ def _best(study: StudySnapshot, width: int) -> list[RenderableType]:
     if best is None:
         return [Text("best   none yet", style="dim")]
     title = Text("best   ")
-    title.append(words.loss(best.value), style="bold green")
+    title.append(formats.loss(best.value), style="bold green")
     title.append(f"  trial {best.number}", style="dim")
     if best.n_total is not None:
         title.append(f" · {best.n_total:,} parameters", style="dim")
     columns = max(1, min(width - 17, 60))
     points = binned(study.best_values, 2 * columns)
-    top, bottom = words.loss(max(study.best_values)), words.loss(min(study.best_values))
+    top, bottom = formats.loss(max(study.best_values)), formats.loss(min(study.best_values))
     curve = []
     for mark, row in zip((top, "", bottom), sparkline(points, columns, 3), strict=True):
         line = Text(f"       {mark:>8} ", style="dim", no_wrap=True)
@@ -149,7 +149,7 @@ def _now(current: CurrentTrial | None) -> list[RenderableType]:
     best = run.validation.best if run.validation else None
     text = f"now    trial {current.number} · epoch {run.epoch or 1}/{epochs} · "
     text += f"step {run.step:,}/{total:,} {run.step / max(1, total):.0%} · "
-    text += f"validation {words.loss(best)}"
+    text += f"validation {formats.loss(best)}"
     return [
         Text(text, no_wrap=True),
         Text(f"       {spelled(current.parameters)}", overflow="fold"),
@@ -164,7 +164,10 @@ def _counts(study: StudySnapshot) -> str:
 def _summary(progress: StudyProgress) -> str:
     study = progress.study
     best = (
-        f" · best {words.loss(study.best.value)} (trial {study.best.number})" if study.best else ""
+        f" · best {formats.loss(study.best.value)} (trial {study.best.number})"
+        if study.best
+        else ""
     )
-    eta = words.duration(study.seconds_left)
-    return f"{_counts(study)}{best} · ETA {eta} · temperature {words.temperature(progress.thermal)}"
+    eta = formats.duration(study.seconds_left)
+    temperature = sentences.temperature(progress.thermal)
+    return f"{_counts(study)}{best} · ETA {eta} · temperature {temperature}"

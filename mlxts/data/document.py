@@ -4,6 +4,8 @@ from mlxts import protocol
 from mlxts.config import dataset_matrix
 from mlxts.data.exogenous_catalog import ALIVE_DAYS, SERIES, TRENDS, Series
 from mlxts.data.sources import registry
+from mlxts.formats import UNKNOWN
+from mlxts.tables import markdown
 
 _FORMS = {
     "level": "as it is",
@@ -14,6 +16,7 @@ _FORMS = {
 
 def render() -> str:
     """The sources as Markdown."""
+    series = (*SERIES.values(), TRENDS)
     lines = [
         "# Data sources",
         "",
@@ -24,10 +27,13 @@ def render() -> str:
         "A cell is a row and a column, `Cb` for instance; each row and each column holds the ones "
         "before it. Symbols are pooled as samples of one model. Series are joined to every symbol.",
         "",
-        "| | adds | holds |",
-        "|---|---|---|",
-        *(_row(row.name, row.description, row.adds) for row in protocol.DATASET_ROWS.values()),
-        *(_row(c.name, c.description, c.adds) for c in protocol.DATASET_COLUMNS.values()),
+        markdown(
+            ("", "adds", "holds"),
+            [
+                (part.name, part.description, ", ".join(_members(part.adds)) or UNKNOWN)
+                for part in (*protocol.DATASET_ROWS.values(), *protocol.DATASET_COLUMNS.values())
+            ],
+        ),
         "",
         "**Survivorship.** The sector funds and stocks of row D were chosen with today's "
         "knowledge: companies that failed or shrank are not among them, so their past looks "
@@ -51,21 +57,35 @@ def render() -> str:
         f"than {', '.join(f'{days} days ({f})' for f, days in ALIVE_DAYS.items())} before the bars "
         "is refused.",
         "",
-        "| series | source | frequency | lag, days | read as | revised | measures |",
-        "|---|---|---|---:|---|---|---|",
-        *(_series(one) for one in (*SERIES.values(), TRENDS)),
+        markdown(
+            ("series", "source", "frequency", "lag, days", "read as", "revised", "measures"),
+            [
+                (
+                    f"`{s.id}`",
+                    f"`{s.source}`",
+                    s.frequency,
+                    s.lag_days,
+                    _FORMS[s.form],
+                    "revised" if s.revised else "",
+                    s.description,
+                )
+                for s in series
+            ],
+        ),
         "",
-        "| series | when it is released | longer lags | terms |",
-        "|---|---|---|---|",
-        *(_release(one) for one in (*SERIES.values(), TRENDS)),
+        markdown(
+            ("series", "when it is released", "longer lags", "terms"),
+            [(f"`{s.id}`", s.release, _longer_lags(s), s.terms) for s in series],
+        ),
         "",
         "## Where they come from",
         "",
-        "| source | how | notes |",
-        "|---|---|---|",
-        *(
-            f"| `{name}` | `{registry.command(name, one.example or 'SPY')}` | {one.notes} |"
-            for name, one in registry.SOURCES.items()
+        markdown(
+            ("source", "how", "notes"),
+            [
+                (f"`{name}`", f"`{registry.command(name, source.example or 'SPY')}`", source.notes)
+                for name, source in registry.SOURCES.items()
+            ],
         ),
         "",
         "`mlxts data download --cell Cb` fetches all that a cell needs, `mlxts data cell Cb` shows "
@@ -74,19 +94,9 @@ def render() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(name: str, description: str, adds: tuple[str, ...]) -> str:
-    members = [m for group in adds for m in dataset_matrix.members(group)]
-    return f"| {name} | {description} | {', '.join(members) or '–'} |"
+def _members(groups: tuple[str, ...]) -> list[str]:
+    return [member for group in groups for member in dataset_matrix.members(group)]
 
 
-def _series(one: Series) -> str:
-    revised = "revised" if one.revised else ""
-    return (
-        f"| `{one.id}` | `{one.source}` | {one.frequency} | {one.lag_days} "
-        f"| {_FORMS[one.form]} | {revised} | {one.description} |"
-    )
-
-
-def _release(one: Series) -> str:
-    late = "; ".join(f"{x.first} to {x.last}: {x.lag_days}" for x in one.late)
-    return f"| `{one.id}` | {one.release} | {late} | {one.terms} |"
+def _longer_lags(series: Series) -> str:
+    return "; ".join(f"{late.first} to {late.last}: {late.lag_days}" for late in series.late)

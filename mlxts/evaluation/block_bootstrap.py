@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from arch.bootstrap import StationaryBootstrap
 from jaxtyping import Float, Float64, Shaped
 from scipy import stats
 
@@ -60,6 +59,8 @@ class BlockBootstrap:
         self, draws: int = DRAWS, seed: int = 0
     ) -> Float64[np.ndarray, "{len(self.dates)} 1+{draws}"]:
         """How often each row counts in each draw; in column 0 once."""
+        from arch.bootstrap import StationaryBootstrap  # loads statsmodels: a second
+
         unique, date_of = np.unique(self.dates, return_inverse=True)
         generator = np.random.default_rng(seed)
         sampler = StationaryBootstrap(self.block, np.arange(len(unique)), seed=generator)

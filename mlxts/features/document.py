@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from mlxts import protocol
+from mlxts import protocol, tables
 from mlxts.features import catalog, kernels, tiers
 from mlxts.features.feature import Family
 
@@ -11,6 +11,13 @@ def render() -> str:
     """The catalog of the tiers as Markdown."""
     ranked = [catalog.get(name) for name in tiers.order()]
     origin = tiers.header()
+    families = [family.name for family in catalog.FAMILIES]
+    headings = ("tier", *families, "warm-up")
+    rows = []
+    for size in protocol.TIERS:
+        count = Counter(feature.family for feature in ranked[:size])
+        warmup = max(feature.warmup for feature in ranked[:size])
+        rows.append((size, *(count[name] for name in families), warmup))
     lines = [
         "# Feature catalog",
         "",
@@ -39,33 +46,20 @@ def render() -> str:
         "",
         "## Tiers",
         "",
-        "| tier | " + " | ".join(family.name for family in catalog.FAMILIES) + " | warm-up |",
-        "|---:|" + "---:|" * (len(catalog.FAMILIES) + 1),
+        tables.markdown(headings, rows),
     ]
-    for size in protocol.TIERS:
-        count = Counter(feature.family for feature in ranked[:size])
-        cells = [str(count[family.name]) for family in catalog.FAMILIES]
-        warmup = max(feature.warmup for feature in ranked[:size])
-        lines.append(f"| {size} | " + " | ".join(cells) + f" | {warmup} |")
     for family in catalog.FAMILIES:
-        lines += ["", f"## {family.name}", "", *_table(family)]
+        lines += ["", f"## {family.name}", "", _table(family)]
     return "\n".join(lines) + "\n"
 
 
-def _table(family: Family) -> list[str]:
-    lines = [
-        "| feature | tier | relation | unit | warm-up | formula |",
-        "|---|---:|---|---|---:|---|",
+def _table(family: Family) -> str:
+    rows = [
+        (f"`{f.name}`", tiers.smallest(f.name), f.relation, f.unit, f.warmup, f"`{f.formula}`")
+        for f in family.features
+        if tiers.smallest(f.name) is not None
     ]
-    for feature in family.features:
-        tier = tiers.smallest(feature.name)
-        if tier is not None:
-            formula = feature.formula.replace("|", "\\|")
-            lines.append(
-                f"| `{feature.name}` | {tier} | {feature.relation} | {feature.unit} "
-                f"| {feature.warmup} | `{formula}` |"
-            )
-    return lines
+    return tables.markdown(("feature", "tier", "relation", "unit", "warm-up", "formula"), rows)
 
 
 def _symbols(origin: dict[str, str]) -> list[str]:

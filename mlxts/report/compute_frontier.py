@@ -8,11 +8,12 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from mlxts import formats
 from mlxts.evaluation import comparison
 from mlxts.protocol import REFERENCES
 from mlxts.report import words
+from mlxts.report.figure import Picture, legend_below
 from mlxts.report.law_figure import MARKERS, shade_of
-from mlxts.report.picture import Picture, legend_below
 from mlxts.scaling.configuration_scores import Scored
 
 
@@ -90,7 +91,7 @@ def draw_frontier(axes: Axes, rows: Sequence[dict], unit: str) -> None:
     longest = max(rows, key=lambda row: row["samples"])
     for name, style in zip(REFERENCES, ("-", "--"), strict=True):
         level = longest[f"loss_{name}"]
-        label = f"{comparison.title(name)} {words.loss(level)}"
+        label = f"{comparison.title(name)} {formats.loss(level)}"
         axes.axhline(level, color="C1", linestyle=style, linewidth=1.2, label=label)
     few = flops[-1] < 100 * flops[0]  # decades alone would leave a tick or none
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=7))

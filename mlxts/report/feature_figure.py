@@ -2,13 +2,9 @@
 
 from pathlib import Path
 
-import matplotlib as mpl
 import polars as pl
-from matplotlib.figure import Figure
 
-from mlxts.errors import ConfigError
-from mlxts.files import atomic_path
-from mlxts.report.figures import STYLE, UNSTAMPED
+from mlxts.report.figure import drawing
 
 
 def draw(bars: pl.DataFrame, values: pl.Series, unit: str, target: Path) -> None:
@@ -20,13 +16,9 @@ def draw(bars: pl.DataFrame, values: pl.Series, unit: str, target: Path) -> None
         target: its suffix decides the format.
 
     Raises:
-        ConfigError: a format that is not drawn.
-        StorageError: it could not be written.
+        ConfigError, StorageError: see `figure.drawing`.
     """
-    if target.suffix not in UNSTAMPED:
-        raise ConfigError(f"{target}: a figure is written as {' or '.join(UNSTAMPED)}")
-    with mpl.rc_context(fname=STYLE):
-        figure = Figure(figsize=(10, 5.5), layout="constrained")
+    with drawing(target, size=(10, 5.5)) as figure:
         price, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
         dates = bars["date"].to_numpy()
         price.plot(dates, bars["close"].to_numpy(), linewidth=0.9)
@@ -38,5 +30,3 @@ def draw(bars: pl.DataFrame, values: pl.Series, unit: str, target: Path) -> None
         below.axhline(0.0, color="grey", linewidth=0.6)
         below.set_ylabel(unit)
         below.set_title(values.name, loc="left", fontsize="medium")
-        with atomic_path(target) as temporary:
-            figure.savefig(temporary, metadata=UNSTAMPED[target.suffix])

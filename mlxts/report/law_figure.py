@@ -3,16 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from mlxts.errors import ConfigError
-from mlxts.files import atomic_path
-from mlxts.report.figures import STYLE, UNSTAMPED
+from mlxts.formats import magnitude
+from mlxts.report.figure import drawing
 
 # Ordered sizes: one hue from light to dark.
 SHADES = ("#6aaed6", "#4a90c4", "#2f73ad", "#1f5a93", "#123f70", "#0a2547")
@@ -58,26 +56,6 @@ class Panel:
     others: Sequence[Law]
     levels: Mapping[str, float]
     loss_unit: str = "nats"
-
-
-def draw(path: Path, panel: Panel) -> None:
-    """Write one picture; the suffix decides the format.
-
-    Raises:
-        ConfigError: a format that is not drawn.
-        StorageError: it could not be written.
-    """
-    if path.suffix not in UNSTAMPED:
-        raise ConfigError(f"{path}: a figure is written as {' or '.join(UNSTAMPED)}")
-    with mpl.rc_context(fname=STYLE):
-        figure = Figure(figsize=(7.6, 4.8), layout="constrained")
-        axes = figure.subplots()
-        figure.suptitle(panel.title, x=0.01, ha="left", fontweight="bold")
-        axes.set_title(panel.subtitle, fontweight="normal")
-        draw_laws(axes, panel)
-        _legend(axes)
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, metadata=UNSTAMPED[path.suffix])
 
 
 def draw_laws(axes: Axes, panel: Panel) -> None:
@@ -133,17 +111,21 @@ class Surface:
     loss_unit: str = "nats"
 
 
-def draw_surface(path: Path, surface: Surface) -> None:
-    """Write one picture of a surface. Raises StorageError."""
-    with mpl.rc_context(fname=STYLE):
-        figure = Figure(figsize=(7.6, 4.8), layout="constrained")
+def write(path: Path, shown: Panel | Surface) -> None:
+    """Write one figure; see `figure.drawing` for what it raises."""
+    with drawing(path, size=(7.6, 4.8), title=shown.title) as figure:
         axes = figure.subplots()
-        figure.suptitle(surface.title, x=0.01, ha="left", fontweight="bold")
-        axes.set_title(surface.subtitle, fontweight="normal")
-        draw_curves(axes, surface)
-        _legend(axes)
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, metadata=UNSTAMPED[path.suffix])
+        draw(axes, shown)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+
+
+def draw(axes: Axes, shown: Panel | Surface, **font: Any) -> None:
+    """What was measured, the laws and the subtitle, without a legend. `font`: of it."""
+    axes.set_title(shown.subtitle, fontweight="normal", **font)
+    if isinstance(shown, Panel):
+        draw_laws(axes, shown)
+    else:
+        draw_curves(axes, shown)
 
 
 def draw_curves(axes: Axes, surface: Surface) -> None:
@@ -173,22 +155,10 @@ def shade_of(index: int, count: int) -> str:
     return SHADES[last if count < 2 else round(index * last / (count - 1))]
 
 
-def _legend(axes: Axes) -> None:
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
-
-
 def _axes_of_sizes(axes: Axes, unit: str, loss_unit: str) -> None:
     first, last = axes.get_xlim()
     few = last < 100 * first  # decades alone would leave a tick or none
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=8))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: size_text(size)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: magnitude(size)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel=unit, ylabel=f"loss, {loss_unit}")
-
-
-def size_text(size: float) -> str:
-    """200000 -> 200K, 2e6 -> 2M, 1e9 -> 1B."""
-    for unit, value in (("B", 1e9), ("M", 1e6), ("K", 1e3)):
-        if size >= value * (1 - 1e-9):
-            return f"{size / value:g}{unit}"
-    return f"{size:g}"

@@ -19,10 +19,11 @@ from markupsafe import Markup, escape
 from mlxts import json_files
 from mlxts.errors import RunError
 from mlxts.files import digest, write_json, write_text
-from mlxts.report import palette, words
+from mlxts.report import palette
 from mlxts.report.collect import Material
-from mlxts.report.picture import Picture
-from mlxts.report.sections import Section, answer, question, sections
+from mlxts.report.figure import Picture
+from mlxts.report.section import Section
+from mlxts.report.sections import answer, question, sections
 
 PAGE, RECORD = "report.html", "report.json"
 OPEN = 6  # pictures of a section that are shown at once; more are folded away
@@ -69,7 +70,6 @@ def write(
             sections=parts,
             drawn=drawn,
             open=OPEN,
-            absent=words.ABSENT,
             light=Markup(palette.variables(0)),
             dark=Markup(palette.variables(1)),
             fingerprint=material.fingerprint,

@@ -10,7 +10,7 @@ foresaw.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -24,46 +24,38 @@ from mlxts.errors import RunError
 from mlxts.evaluation import comparison as evaluated
 from mlxts.evaluation.block_bootstrap import DRAWS
 from mlxts.evaluation.comparison import Comparison
-from mlxts.files import write_json, write_text
+from mlxts.files import finite, write_json, write_text
+from mlxts.formats import million, percent
 from mlxts.protocol import BASELINE, TASKS
 from mlxts.report import paper_tables
+from mlxts.report.columns import NUMBERS
+from mlxts.report.section import Section
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
-from mlxts.scaling import axes, config_diff, ledger, results, verdict
+from mlxts.scaling import axes, config_diff, ledger, verdict
 from mlxts.scaling import walk_forward_ledger as foreseen
 from mlxts.scaling.configuration_scores import CELL, Scored, scored
 
 HAR = BASELINE.upper()
 _APART = ("name", "seed", "mode", "budget", "task", "timescale", "horizon", "thermal", "checkpoint")
 _CONTENTS = ("data.symbols", "data.exogenous", "data.pinned")  # a cell says it
-_COMPARED = {
-    "difference": "minus the reference's", "skill": "skill over the reference",
-    "skill_har": f"skill over {HAR}", "verdict": "verdict",
-}  # fmt: skip
-_MAIN = {
-    "budget": "budget", "horizon": "H, days", "seeds": "seeds", "n": "n", "n_eff": "n_eff",
-    "base_rate": "base rate", "loss_prior": "base rate's loss", "loss_har": f"{HAR}'s loss",
-    "loss_linear": "linear's loss", "loss": "PatchTST's loss", **_COMPARED,
-}  # fmt: skip
-_SEEDS = {
-    "budget": "budget", "horizon": "H, days", "seed": "seed", "loss": "loss", "auc": "AUC",
-    "auc_har": f"{HAR}'s AUC", "epoch": "best after epochs", **_COMPARED,
-}  # fmt: skip
-_BESIDE = {
-    "change": "what differs", "budget": "budget", "horizon": "H, days", "seeds": "seeds",
-    "samples": "training samples", "loss_har": f"{HAR}'s loss", "loss_linear": "linear's loss",
-    "loss": "loss", "against_main": "minus the strict model's loss", **_COMPARED,
-}  # fmt: skip
-_ALONG = {
-    "axis": "along", "cell": "cell", "sizes": "sizes", "seeds": "seeds", "dates": "days",
-    "gain": "gain per decade", "margin": "margin", "extrapolation": "foresight",
-    "said": "verdict", "reason": "why",
-}  # fmt: skip
-_FORESEEN = {
-    "settings": "settings", "budget": "budget", "horizon": "H, days", "seeds": "seeds",
-    "origins": "origins", "n": "n", "base_rate": "base rate", "loss_har": f"{HAR}'s loss",
-    "loss_linear": "linear's loss", "loss": "PatchTST's loss", **_COMPARED,
-}  # fmt: skip
+_COMPARED = ("difference", "skill", "skill_har", "verdict")
+_MAIN = (
+    "budget", "horizon", "seeds", "n", "n_eff", "base_rate", "loss_prior", "loss_har",
+    "loss_linear", "loss", *_COMPARED,
+)  # fmt: skip
+_SEEDS = ("budget", "horizon", "seed", "loss", "auc", "auc_har", "epoch", *_COMPARED)
+_BESIDE = (
+    "change", "budget", "horizon", "seeds", "samples", "loss_har", "loss_linear", "loss",
+    "against_main", *_COMPARED,
+)  # fmt: skip
+_ALONG = (
+    "axis", "cell", "sizes", "seeds", "dates", "gain", "margin", "extrapolation", "said", "reason",
+)  # fmt: skip
+_FORESEEN = (
+    "settings", "budget", "horizon", "seeds", "origins", "n", "base_rate", "loss_har",
+    "loss_linear", "loss", *_COMPARED,
+)  # fmt: skip
 
 
 def collect(
@@ -146,7 +138,10 @@ def _along(built: pl.DataFrame, draws: int, seed: int) -> list[dict[str, Any]]:
                 {
                     "axis": axis,
                     "cell": cell.name,
-                    "sizes": ", ".join(_size(size, axis) for size in table.rungs[:, 0]),
+                    "sizes": ", ".join(
+                        million(size) if axis == "parameters" else f"{size:,.0f}"
+                        for size in table.rungs[:, 0]
+                    ),
                     "seeds": ", ".join(map(str, table.seeds)),
                     "dates": len(table.dates),
                     "gain": cell.gain,
@@ -158,12 +153,7 @@ def _along(built: pl.DataFrame, draws: int, seed: int) -> list[dict[str, Any]]:
                     "reason": cell.reason,
                 }
             )
-    return results.finite(rows)
-
-
-def _size(value: float, axis: str) -> str:
-    """2M of parameters; 7,376 of samples."""
-    return f"{float(f'{value / 1e6:.3g}'):g}M" if axis == "parameters" else f"{value:,.0f}"
+    return finite(rows)
 
 
 def _foreseen(
@@ -206,7 +196,8 @@ def figures_of(path: Path) -> Path:
 
 def markdown(record: dict[str, Any]) -> str:
     """The document for figures of `collect`."""
-    first = record["main"][0]
+    first, made = record["main"][0], record["made_of"]
+    named = {f"{m.get('device_name')} ({m.get('device')})" for m in made["machines"] if m}
     parts = [
         "# Results",
         "Rendered by `mlxts report RUNS --paper FILE` from run folders; do not edit. Without RUNS "
@@ -222,49 +213,64 @@ def markdown(record: dict[str, Any]) -> str:
         "flatters every network here and no reference: what beats one has to do so again on the "
         "test split.",
         *paper_tables.notes(record),
-        "## PatchTST against the reference, strict",
-        paper_tables.table(_MAIN, record["main"]),
-        "## Seed by seed",
-        paper_tables.table(_SEEDS, record["seeds"]),
-        "## Beside it: exploratory ablations",
-    ]
-    if record["beside"]:
-        parts.append(paper_tables.table(_BESIDE, record["beside"]))
-        parts.append(
-            "What differs from the strict model of the same budget and horizon; the difference to "
-            "that model's loss is paired on the same days."
-        )
-    else:
-        parts.append("None was trained yet.")
-    parts.append("## What size bought")
-    if record["along"]:
-        parts.append(paper_tables.table(_ALONG, record["along"]))
-        parts.append(
-            "Gain: how many nats the loss falls per tenfold size, with its 95 % interval. Margin: "
-            f"what counts as no more than flat, {100 * verdict.MARGIN:.0f} % of what {HAR} gains "
-            "over the base rate. Foresight: 1 − error of a power law / of a constant at the "
-            "largest size, left out. Seeds stand in the order of the sizes. Words follow [rules "
-            "fixed beforehand](preregistration.md)."
-        )
-    else:
-        parts.append("Nothing of two sizes was trained yet.")
-    if record["foreseen"]:
-        parts += [
-            "## Foreseen from moments of the past, exploratory",
-            paper_tables.table(_FORESEEN, record["foreseen"]),
-            "Each model was trained at every origin on what is older, stopped early on one window "
-            "of two years and scored on the next, which nothing had looked at; the references "
-            "are fitted anew at each origin. All windows together.",
-        ]
-    made = record["made_of"]
-    named = {f"{m.get('device_name')} ({m.get('device')})" for m in made["machines"] if m}
-    machines = ", ".join(sorted(named)) or "an unnamed machine"
-    parts.append(
-        f"Of {len(made['runs'])} runs on {machines}; data "
+        *(section.markdown() for section in _sections(record)),
+        f"Of {len(made['runs'])} runs on {', '.join(sorted(named)) or 'an unnamed machine'}; data "
         f"{', '.join(text[:8] for text in made['data'])}, code "
-        f"{', '.join(text[:8] for text in made['code'])}."
-    )
+        f"{', '.join(text[:8] for text in made['code'])}.",
+    ]
     return "\n\n".join(parts) + "\n"
+
+
+def _sections(record: dict[str, Any]) -> Iterator[Section]:
+    yield _section(record, "main", "PatchTST against the reference, strict", _MAIN)
+    yield _section(record, "seeds", "Seed by seed", _SEEDS)
+    yield _section(
+        record,
+        "beside",
+        "Beside it: exploratory ablations",
+        _BESIDE,
+        text="What differs from the strict model of the same budget and horizon; the difference to "
+        "that model's loss is paired on the same days.",
+        missing="None was trained yet.",
+    )
+    yield _section(
+        record,
+        "along",
+        "What size bought",
+        _ALONG,
+        text="Gain: how many nats the loss falls per tenfold size, with its 95 % interval. Margin: "
+        f"what counts as no more than flat, {percent(verdict.MARGIN)} of what {HAR} gains over the "
+        "base rate. Foresight: 1 − error of a power law / of a constant at the largest size, left "
+        "out. Seeds stand in the order of the sizes. Words follow [rules fixed "
+        "beforehand](preregistration.md).",
+        missing="Nothing of two sizes was trained yet.",
+    )
+    if record["foreseen"]:
+        yield _section(
+            record,
+            "foreseen",
+            "Foreseen from moments of the past, exploratory",
+            _FORESEEN,
+            text="Each model was trained at every origin on what is older, stopped early on one "
+            "window of two years and scored on the next, which nothing had looked at; the "
+            "references are fitted anew at each origin. All windows together.",
+        )
+
+
+def _section(
+    record: dict[str, Any],
+    key: str,
+    title: str,
+    keys: Sequence[str],
+    *,
+    text: str = "",
+    missing: str = "",
+) -> Section:
+    """The rows of `record[key]` and what to say of them, or that there are none."""
+    if not record[key]:
+        return Section(key, title, missing=[missing])
+    tables = [paper_tables.table(title, keys, record[key])]
+    return Section(key, title, text=[text] if text else (), tables=tables)
 
 
 def difference(strict: dict[str, Any], other: dict[str, Any]) -> str:
@@ -348,7 +354,7 @@ class _Row(json_files.Shape):
     @model_validator(mode="after")
     def _holds_numbers(self) -> Self:
         for key, value in (self.model_extra or {}).items():
-            if key in paper_tables.FORM and not (value is None or isinstance(value, int | float)):
+            if key in NUMBERS and not (value is None or isinstance(value, int | float)):
                 raise ValueError(f"{key}: {value!r} is no number")
         return self
 

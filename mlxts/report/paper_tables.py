@@ -8,33 +8,13 @@ from typing import Any
 
 from mlxts.evaluation import comparison
 from mlxts.protocol import BASELINE
-
-FORM = {
-    "loss": ".4f", "loss_har": ".4f", "loss_linear": ".4f", "loss_prior": ".4f",
-    "difference": "+.4f", "skill": "+.1%", "skill_har": "+.1%",
-    "auc": ".3f", "auc_har": ".3f", "base_rate": ".1%", "n_eff": ".0f", "epoch": ".1f",
-    "against_main": "+.4f", "n": ",", "samples": ",", "n_total": ",", "dates": ",", "gain": "+.4f",
-    "margin": ".4f", "extrapolation": "+.2f",
-}  # fmt: skip
-_RANGED = ("difference", "skill", "skill_har", "auc", "against_main", "gain")
+from mlxts.report.columns import columns
+from mlxts.tables import Table
 
 
-def table(columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> str:
-    """Rows under the headings of `columns`, which are keys of them."""
-    lines = [list(columns.values()), ["---"] * len(columns)]
-    lines += [[_cell(row, key) for key in columns] for row in map(_against_a_reference, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(row: dict[str, Any], key: str) -> str:
-    value, form = row.get(key), FORM.get(key, "")
-    if value is None:
-        return "–"
-    text = format(value, form)
-    if key in _RANGED and row.get(f"{key}_low") is not None:
-        low, high = (format(row[f"{key}_{end}"], form) for end in ("low", "high"))
-        text = f"{text} [{low}, {high}]"
-    return text.replace("-", "−") if isinstance(value, int | float) else text
+def table(title: str, keys: Sequence[str], rows: Sequence[dict[str, Any]]) -> Table:
+    """Rows in the columns of `keys`."""
+    return Table(title, columns(*keys), [_against_a_reference(row) for row in rows])
 
 
 def _against_a_reference(row: dict[str, Any]) -> dict[str, Any]:

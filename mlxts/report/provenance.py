@@ -5,9 +5,9 @@ from typing import Any
 
 from mlxts.evaluation import test_split_log
 from mlxts.report.collect import Material, Run
-from mlxts.report.table import Column, Table
 from mlxts.runs.index import run_folders
 from mlxts.search import study_runs
+from mlxts.tables import Column, Table
 
 _STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
 
@@ -31,15 +31,15 @@ def studies(storage_url: str | None = None) -> Table:
         name="studies",
         title="Searches and sweeps",
         columns=(
-            Column("study", "study"),
-            Column("kind", "kind"),
-            Column("mode", "mode"),
-            Column("trials", "trials"),
-            Column("complete", "complete"),
-            Column("pruned", "pruned"),
+            "study",
+            "kind",
+            "mode",
+            "trials",
+            "complete",
+            "pruned",
             Column("fail", "failed"),
-            Column("running", "running"),
-            Column("waiting", "waiting"),
+            "running",
+            "waiting",
         ),
         rows=rows,
         note="The best of many trials was chosen for its luck too: `mlxts hpo show --rerun-seeds`.",
@@ -57,12 +57,7 @@ def test_looks() -> Table:
     return Table(
         name="test_looks",
         title="Looks at the test split",
-        columns=(
-            Column("when", "when, UTC"),
-            Column("who", "who"),
-            Column("run", "run"),
-            Column("score_on", "symbol"),
-        ),
+        columns=(Column("when", "when, UTC"), "who", "run", Column("score_on", "symbol")),
         rows=test_split_log.history(),
     )
 
@@ -129,11 +124,11 @@ def data(material: Material) -> Table:
         name="data",
         title="Data manifest",
         columns=(
-            Column("dataset", "dataset"),
-            Column("source", "source"),
-            Column("rows", "rows"),
-            Column("first", "first"),
-            Column("last", "last"),
+            "dataset",
+            "source",
+            "rows",
+            "first",
+            "last",
             Column("runs", "read by runs"),
             Column("strict_runs", "of them strict"),
             Column("sha256", "SHA-256", lambda digest: digest[:16]),
@@ -157,12 +152,12 @@ def machines(material: Material) -> Table:
             Column("device", "kind"),
             Column("mlx", "MLX"),
             Column("blas", "BLAS"),
-            Column("threads", "threads"),
-            Column("versions", "versions"),
-            Column("splits", "splits"),
+            "threads",
+            "versions",
+            "splits",
             Column("code_version", "code", lambda digest: digest[:12]),
             Column("git_commit", "commit", lambda digest: digest[:10]),
-            Column("runs", "runs"),
+            "runs",
         ),
         rows=[rows[key] for key in sorted(rows, key=str)],
         note="Code: digest of the files that decide a run's numbers. Runs of different code, "
@@ -208,16 +203,16 @@ def heat(material: Material) -> Table:
         name="heat",
         title="Heat",
         columns=(
-            Column("run", "run"),
-            Column("mode", "mode"),
-            Column("sensor", "sensor"),
+            "run",
+            "mode",
+            "sensor",
             Column("highest", "highest, °C", ".0f"),
             Column("warning", "readings in warning"),
             Column("critical", "in critical"),
             Column("paused_seconds", "paused, s", ".0f"),
             Column("step_time_ratio", "last / first steps", ".2f"),
-            Column("suspect", "suspect"),
-            Column("why", "why"),
+            "suspect",
+            "why",
         ),
         rows=rows,
         note="A suspect run's steps slowed down, which is heat that a sensor may not show: its "

@@ -13,8 +13,8 @@ from mlxts import protocol
 from mlxts.evaluation import comparison
 from mlxts.evaluation.calibration import Reliability, reliability
 from mlxts.report import words
-from mlxts.report.figures import GROUPS, draw_reliability
-from mlxts.report.picture import Picture, legend_below
+from mlxts.report.figure import Picture, legend_below
+from mlxts.report.run_figure import GROUPS, draw_reliability
 from mlxts.scaling.configuration_scores import Scored
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from mlxts.evaluation import comparison, score
 from mlxts.evaluation.comparison import primary
 from mlxts.protocol import BASELINE, REFERENCES
-from mlxts.report.figures import run_picture
+from mlxts.report.run_figure import run_picture
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK, by_model

@@ -4,8 +4,9 @@ A section without data says in one line how to get them; it is never left out.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
+
+from matplotlib.axes import Axes
 
 from mlxts import protocol
 from mlxts.protocol import BASELINE
@@ -21,8 +22,8 @@ from mlxts.report import (
 )
 from mlxts.report import tables as results_tables
 from mlxts.report.collect import Along, Material, OverTwo
-from mlxts.report.picture import Picture, legend_below
-from mlxts.report.table import Table
+from mlxts.report.figure import Picture, legend_below
+from mlxts.report.section import Section
 from mlxts.scaling import axes
 from mlxts.scaling.verdict import NOT_ESTIMABLE, Verdict
 from mlxts.scaling.walk_forward_ledger import SPLIT as WALK_FORWARD
@@ -35,23 +36,6 @@ _SWEEP = {
     "samples": "`mlxts sweep run configs/sweeps/data_scaling.yaml` trains on parts of the history",
     "features": "`mlxts sweep run configs/sweeps/feature_scaling.yaml` trains several tiers",
 }
-
-
-@dataclass(frozen=True)
-class Section:
-    """One part of the page.
-
-    Attributes:
-        key: its anchor. title: its heading.
-        text: paragraphs. missing: what to run, where there is nothing to show.
-    """
-
-    key: str
-    title: str
-    text: Sequence[str] = ()
-    pictures: Sequence[Picture] = ()
-    tables: Sequence[Table] = field(default=())
-    missing: Sequence[str] = ()
 
 
 def question() -> str:
@@ -168,11 +152,6 @@ def _law_picture(along: Along, index: int, found: Verdict, split: str) -> Pictur
         _unit(table.name),
     )
 
-    def draw(onto) -> None:
-        onto.set_title(shown.subtitle, fontweight="normal", fontsize=9)
-        law_figure.draw_laws(onto, shown)
-        legend_below(onto)
-
     return Picture(
         name=words.slug("loss", along.axis, table.name, *((split,) * (split == WALK_FORWARD))),
         title=table.name,
@@ -182,9 +161,14 @@ def _law_picture(along: Along, index: int, found: Verdict, split: str) -> Pictur
             "size. In brackets how often each law is chosen over bootstrap draws."
         ),
         data=laws.panel_data(shown),
-        draw=draw,
+        draw=partial(_draw, shown=shown),
         size=(4.8, 4.2),
     )
+
+
+def _draw(axes: Axes, shown: law_figure.Panel | law_figure.Surface) -> None:
+    law_figure.draw(axes, shown, fontsize=9)
+    legend_below(axes)
 
 
 def _unit(cell: str) -> str:
@@ -329,11 +313,6 @@ def _surface_picture(one: OverTwo, split: str, second: str) -> Picture:
         loss_unit=_unit(one.table.name),
     )
 
-    def draw(onto) -> None:
-        onto.set_title(shown.subtitle, fontweight="normal", fontsize=9)
-        law_figure.draw_curves(onto, shown)
-        legend_below(onto)
-
     drawn_as = (
         "curves: the law chosen by extrapolation"
         if one.selection
@@ -344,7 +323,7 @@ def _surface_picture(one: OverTwo, split: str, second: str) -> Picture:
         title=one.table.name,
         caption=f"Means over seeds with 95 % intervals paired with the reference; {drawn_as}.",
         data=laws.surface_data(shown, second),
-        draw=draw,
+        draw=partial(_draw, shown=shown),
         size=(4.8, 4.0),
     )
 

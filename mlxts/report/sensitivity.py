@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from mlxts import json_files
 from mlxts.errors import DataError
 from mlxts.files import outputs_folder
+from mlxts.report.figure import Picture, legend_below
 from mlxts.report.law_figure import MARKERS, shade_of
-from mlxts.report.picture import Picture, legend_below
-from mlxts.report.table import Column, Table
 from mlxts.scaling.sensitivity import POWER
 from mlxts.scaling.verdict import FLAT, INCONCLUSIVE, INVERSE, SCALING
+from mlxts.tables import Column, Table
 
 NAME = "sensitivity"
 WORDS = (SCALING, INVERSE, FLAT, INCONCLUSIVE)
@@ -97,7 +97,7 @@ def table(record: dict[str, Any]) -> Table:
         name=NAME,
         title="Verdicts on planted gains",
         columns=(
-            Column("sample", "sample"),
+            "sample",
             Column("gain", "planted, nats per decade", ".4f"),
             *(Column(word, word, ".1%") for word in WORDS),
             Column("smallest", f"seen in {POWER:.0%} from", ".4f"),

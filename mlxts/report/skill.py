@@ -11,8 +11,8 @@ from matplotlib.patches import Rectangle
 from mlxts import protocol
 from mlxts.evaluation import comparison
 from mlxts.report import palette, words
+from mlxts.report.figure import Picture, legend_below
 from mlxts.report.law_figure import MARKERS, shade_of
-from mlxts.report.picture import Picture, legend_below
 from mlxts.scaling.configuration_scores import Scored
 
 STEPS = (0.005, 0.01, 0.02, 0.05)  # of skill, where the fill of a cell gets one darker

@@ -1,6 +1,5 @@
-"""How the report says things: cells, configurations, numbers. One place, so that all agree."""
+"""How the report names cells, configurations and files. One place, so that all agree."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,8 +9,6 @@ from mlxts.scaling import config_diff
 from mlxts.scaling.configuration_scores import CONFIGURATION
 from mlxts.scaling.ledger import LATEST, REAL
 from mlxts.scaling.results import file_name
-
-ABSENT = "–"
 
 
 def cell(key: Mapping[str, Any]) -> str:
@@ -72,19 +69,3 @@ def slug(*parts: Any) -> str:
 
 def of_configuration(key: Mapping[str, Any]) -> tuple:
     return tuple(key[name] for name in CONFIGURATION)
-
-
-def loss(value: float) -> str:
-    """A loss: nats have four decimals, squared log returns are small."""
-    told = f"{value:.4f}" if abs(value) >= 0.01 or value == 0.0 else f"{value:.3g}"
-    return told.replace("-", "−")
-
-
-def difference(value: float) -> str:
-    """A difference of losses, with its sign."""
-    told = f"{value:+.4f}" if abs(value) >= 0.001 or value == 0.0 else f"{value:+.2g}"
-    return told.replace("-", "−")
-
-
-def known(value: Any) -> bool:
-    return value is not None and not (isinstance(value, float) and not math.isfinite(value))

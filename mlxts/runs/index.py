@@ -93,9 +93,9 @@ def select(names: Sequence[str], studies: Studies = no_studies) -> Selection:
     if not finished:
         if damaged:
             raise RunError(next(iter(damaged.values())))
+        what = "none of these runs is finished" if chosen else "there is no finished run"
         raise RunError(
-            "none of these runs is finished; `mlxts train` or `mlxts sweep run` makes some, "
-            "`mlxts runs` lists them"
+            f"{what}; `mlxts train` or `mlxts sweep run` makes some, `mlxts runs` lists them"
         )
     unfinished = tuple(folder for folder in whole if folder not in finished)
     return Selection(finished, unfinished, damaged)

@@ -1,20 +1,23 @@
-"""Fits and verdicts as files: JSON with everything, and CSV tables."""
+"""Fits and verdicts as tables, for a terminal, the report and files."""
 
-import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from mlxts.errors import ConfigError
-from mlxts.files import atomic_path, is_name, outputs_folder
+from mlxts.files import is_name, outputs_folder
+from mlxts.formats import count, difference, loss, percent
+from mlxts.protocol import BASELINE
 from mlxts.scaling.loss_table import LossTable
+from mlxts.scaling.mixed_effects import Mixed
+from mlxts.scaling.multiple_comparison import Comparison
 from mlxts.scaling.select import Selection
-from mlxts.scaling.verdict import Verdict
+from mlxts.scaling.verdict import MARGIN, Judged
+from mlxts.tables import Column, Table
 
 
 def folder(name: str) -> Path:
@@ -35,51 +38,114 @@ def laws(table: LossTable, selection: Selection) -> list[dict[str, Any]]:
     return [{"cell": table.name, "reference": reference, **row} for row in selection.summary()]
 
 
-def flat_laws(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
+def flat_laws(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row a parameter of a law: what a spreadsheet can read."""
-    return pl.DataFrame(
-        [
-            {
-                "cell": row["cell"],
-                "family": row["family"],
-                "formula": row["formula"],
-                "chosen": row["chosen"],
-                "selection_frequency": row["selection_frequency"],
-                "extrapolation_error": row["extrapolation_error"],
-                "parameter": name,
-                "value": value,
-                "low": row["intervals"][name][0],
-                "high": row["intervals"][name][1],
-            }
-            for row in rows
-            for name, value in row["parameters"].items()
-        ]
-    )
+    shared = (
+        "cell", "family", "formula", "chosen", "selection_frequency", "extrapolation_error",
+    )  # fmt: skip
+    return [
+        {key: row[key] for key in shared}
+        | {
+            "parameter": name,
+            "value": value,
+            "low": row["intervals"][name][0],
+            "high": row["intervals"][name][1],
+        }
+        for row in rows
+        for name, value in row["parameters"].items()
+    ]
 
 
-def flat_verdicts(verdicts: Sequence[Verdict]) -> pl.DataFrame:
-    """One row a verdict."""
+def mode_of(cell: str) -> str:
+    """Of a cell by its name."""
+    return "exploratory" if cell.endswith("(exploratory)") else "strict"
+
+
+def verdicts(judged: Judged, axis: str) -> Table:
+    """The verdict on every cell along an axis, those of the pools first."""
+    modes = ["strict" if pool.strict else "exploratory" for pool in judged.pools]
+    modes += [mode_of(cell.name) for cell in judged.cells]
     rows = []
-    for verdict in verdicts:
+    for verdict, mode in zip((*judged.pools.values(), *judged.cells), modes, strict=True):
         row = asdict(verdict)
         for name in ("interval", "interval90"):
             row[f"{name}_low"], row[f"{name}_high"] = row.pop(name)
-        rows.append(row)
-    return pl.DataFrame(rows, infer_schema_length=None)
+        rows.append(row | {"said": verdict.said, "mode": mode})
+    return Table(
+        f"Verdicts along {axis}",
+        (
+            (Column("name", "cell"), "mode", Column("said", "verdict")),
+            (
+                Column("gain", "gain per decade", difference, ("interval_low", "interval_high")),
+                "unit",
+            ),
+            (Column("margin", form=loss), "p", "q"),
+            ("sizes", "seeds", "dates", Column("extrapolation", "foresight", "+.2f")),
+            Column("reason", "why"),
+        ),
+        rows,
+        note=(
+            f"Gain: how far the loss falls per tenfold {axis}, with its 95 % interval; pooled in "
+            "units of the reference's loss, over cells of one recipe, mode and market. Margin: "
+            f"{percent(MARGIN)} of what {BASELINE.upper()} gains over the base rate. p: of no "
+            "gain; q: p adjusted over the cells of a pool (Benjamini, Hochberg). Foresight: "
+            "1 − error of a power law / of a constant at the largest size, left out."
+        ),
+        name=f"verdict_{axis}",
+    )
 
 
-def write_csv(path: Path, table: pl.DataFrame) -> None:
-    """Replace `path` atomically. Raises StorageError."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(table.write_csv(), encoding="utf-8")
+def comparisons(compared: Mapping[str, Comparison], tables: Sequence[LossTable]) -> Table:
+    """Which sizes beat the reference and which may be the best, allowing for the search."""
+    sizes = {table.name: [f"{size:,.0f}" for size in table.rungs[:, 0]] for table in tables}
+    rows = [
+        {
+            "cell": name,
+            "mode": mode_of(name),
+            "p_superior": one.p_superior,
+            "superior": ", ".join(sizes[name][index] for index in one.superior) or "none",
+            "best": ", ".join(sizes[name][index] for index in one.confidence_set),
+        }
+        for name, one in compared.items()
+    ]
+    return Table(
+        "Sizes against the reference and against each other",
+        (
+            ("cell", "mode"),
+            Column("p_superior", "p: none beats the reference"),
+            Column("superior", "beat the reference"),
+            Column("best", "may be the best"),
+        ),
+        rows,
+        note="SPA (Hansen 2005), StepM (Romano, Wolf 2005), model confidence set (Hansen et al. "
+        "2011), all at 5 %.",
+        name="comparisons",
+    )
 
 
-def finite(value: Any) -> Any:
-    """`value` for JSON: numbers that are not finite become None."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value
+def mixed_slopes(model: Mixed, mode: str) -> Table:
+    """Slopes of the mixed model over all cells."""
+    return Table(
+        f"Mixed model over {count(model.runs, 'run')} in {count(model.cells, 'cell')}",
+        (
+            Column("at", "other sizes at"),
+            Column("slope", "skill per decade of parameters", "+.4f", ("low", "high")),
+            "mode",
+        ),
+        [
+            {
+                "at": s.at,
+                "slope": s.slope,
+                "low": s.interval[0],
+                "high": s.interval[1],
+                "mode": mode,
+            }
+            for s in model.slopes
+        ],
+        note=(
+            "skill = logN·logD + logN·logF + (1 + logN | cell) + (1 | cell:seed); intervals from "
+            "the hierarchical bootstrap. What more data or more features change in what "
+            "parameters buy is the difference between low and high."
+        ),
+        name="mixed_model",
+    )

@@ -3,7 +3,7 @@
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts.console import words
+from mlxts import formats
 from mlxts.console.sentences import Line
 from mlxts.console.study_progress import BestTrial, StudySnapshot
 from mlxts.search import job_queue, sampling
@@ -58,8 +58,8 @@ def sentence(trial: FrozenTrial, best: FrozenTrial | None) -> Line:
         return Line(f"{begin}: the same as trial {twin}, not trained again")
     if trial.state == TrialState.COMPLETE:
         if best and best.number == trial.number:
-            return Line(f"{begin}: {words.loss(trial.value)}, the best so far", "good")
-        return Line(f"{begin}: {words.loss(trial.value)}")
+            return Line(f"{begin}: {formats.loss(trial.value)}, the best so far", "good")
+        return Line(f"{begin}: {formats.loss(trial.value)}")
     if trial.state == TrialState.PRUNED:
         expected = reason is None or reason.startswith("not promising")
         return Line(

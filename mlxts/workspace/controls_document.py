@@ -10,6 +10,7 @@ from mlxts.features import causality
 from mlxts.simulation.base import HORIZONS
 from mlxts.simulation.markets import MARKETS, dials
 from mlxts.simulation.source import SimulatedSource
+from mlxts.tables import markdown
 
 SYMBOL = "SPY"  # of the paths whose figures are shown, seed 0
 
@@ -40,9 +41,9 @@ of it."""
 
 def render() -> str:
     """The controls as Markdown."""
-    lines = [_INTRODUCTION, "", "| control | name | what it shows |", "|---|---|---|"]
-    lines += [f"| {kind.control} | `{name}` | {kind.says} |" for name, kind in MARKETS.items()]
-    lines.append("| N2 | `data.label_shift_years` | real bars, labels of other years: nothing |")
+    rows = [(kind.control, f"`{name}`", kind.says) for name, kind in MARKETS.items()]
+    rows.append(("N2", "`data.label_shift_years`", "real bars, labels of other years: nothing"))
+    lines = [_INTRODUCTION, "", markdown(("control", "name", "what it shows"), rows)]
     told: set[str] = set()
     for name, kind in MARKETS.items():
         lines += ["", f"## {kind.control}: `{name}`", "", *_law(kind.make.__module__, told)]
@@ -74,13 +75,15 @@ def _figures(name: str) -> Iterator[str]:
         "the best forecast's log loss (nats) and AUC by horizon in days:"
     )
     yield ""
-    yield "| task | " + " | ".join(f"H = {h}" for h in HORIZONS) + " |"
-    yield "|---|" + "---|" * len(HORIZONS)
-    for task in protocol.TASKS.values():
-        if task.kind != "regression":
-            figures = [parameters["bayes"][f"{task.name}_h{h}"] for h in HORIZONS]
-            cells = (f"{one['log_loss']:.3f}, {one['auc']:.3f}" for one in figures)
-            yield f"| `{task.name}` | " + " | ".join(cells) + " |"
+    scores = parameters["bayes"]
+    yield markdown(
+        ("task", *(f"H = {h}" for h in HORIZONS)),
+        [
+            (f"`{task.name}`", *(_bayes(scores[f"{task.name}_h{h}"]) for h in HORIZONS))
+            for task in protocol.TASKS.values()
+            if task.kind != "regression"
+        ],
+    )
     if "bayes_by_features" in parameters:
         yield ""
         yield (
@@ -95,6 +98,10 @@ def _figures(name: str) -> Iterator[str]:
         powers = ", ".join(f"{axis} {power:.3f}" for axis, power in parameters["exponents"].items())
         yield ""
         yield f"Exponents of its laws: {powers}."
+
+
+def _bayes(scores: dict[str, float]) -> str:
+    return f"{scores['log_loss']:.3f}, {scores['auc']:.3f}"
 
 
 def _joined(lines: list[str]) -> list[str]:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mlxts.errors import WorkspaceError
+from mlxts.tables import markdown
 from mlxts.workspace import blocks, context, git, ownership, project, state_report, summaries
 from mlxts.workspace.records import Blocking, Record, Workstream
-from mlxts.workspace.tables import table
 
 _COLUMNS = ("#", "when", "commit", "where it stood")
 
@@ -95,7 +95,7 @@ def _situation(
 
 
 def _history(earlier: list[str], now: Workstream) -> str:
-    newest = table(
+    newest = markdown(
         _COLUMNS,
         [
             (

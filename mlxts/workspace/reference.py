@@ -4,10 +4,10 @@
 def ledger_columns() -> str:
     """A table of the ledger's columns: name, type, meaning."""
     from mlxts.scaling.ledger import COLUMNS
-    from mlxts.workspace.tables import table
+    from mlxts.tables import markdown
 
     rows = [(f"`{column.name}`", column.dtype, column.meaning) for column in COLUMNS]
-    return table(("column", "type", "meaning"), rows)
+    return markdown(("column", "type", "meaning"), rows)
 
 
 def verdict_rules() -> str:
@@ -16,10 +16,10 @@ def verdict_rules() -> str:
     from mlxts.evaluation.block_bootstrap import DRAWS
     from mlxts.scaling import bootstrap, verdict
     from mlxts.scaling import laws as families
-    from mlxts.workspace.tables import table
+    from mlxts.tables import markdown
 
     har, size = protocol.BASELINE.upper(), f"{verdict.SIGNIFICANCE * 100:g} %"
-    rules = table(
+    rules = markdown(
         ("verdict", "said where"),
         [
             (
@@ -58,6 +58,6 @@ def verdict_rules() -> str:
 def prediction_columns() -> str:
     """A table of the columns of predictions: name and type."""
     from mlxts.runs.predictions import SCHEMA
-    from mlxts.workspace.tables import table
+    from mlxts.tables import markdown
 
-    return table(("column", "type"), [(f"`{name}`", kind) for name, kind in SCHEMA.items()])
+    return markdown(("column", "type"), [(f"`{name}`", kind) for name, kind in SCHEMA.items()])

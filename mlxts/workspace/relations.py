@@ -19,21 +19,21 @@ _NAMED = {"position": "level", "proximity": "gap"}
 def relations() -> str:
     """A table: relation, question, how many candidates have it, the first of them."""
     from mlxts.features import catalog
-    from mlxts.workspace.tables import table
+    from mlxts.tables import markdown
 
     rows = []
     for relation, asks in _ASKS.items():
         having = [one for one in catalog.by_name().values() if one.relation == relation]
         named = [one for one in having if f"_{_NAMED.get(relation, relation)}" in one.name]
         first = min(named, key=lambda one: len(one.formula))
-        rows.append((relation, asks, f"{len(having):,}", f"`{first.name}`", f"`{first.formula}`"))
-    return table(("relation", "question", "candidates", "for example", "formula"), rows)
+        rows.append((relation, asks, len(having), f"`{first.name}`", f"`{first.formula}`"))
+    return markdown(("relation", "question", "candidates", "for example", "formula"), rows)
 
 
 def builders() -> str:
     """A table of the functions that make them: call, and what each says of itself."""
     from mlxts.features import relations as builders_
-    from mlxts.workspace.tables import table
+    from mlxts.tables import markdown
 
     rows = []
     for name, function in vars(builders_).items():
@@ -41,4 +41,4 @@ def builders() -> str:
         if own and not name.startswith("_"):
             said = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
             rows.append((f"`{name}({', '.join(inspect.signature(function).parameters)})`", said))
-    return table(("builder", "gives"), rows)
+    return markdown(("builder", "gives"), rows)

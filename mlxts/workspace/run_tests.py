@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / ".venv" / "tests.lock"
+COMPILED = ROOT / ".venv" / "compiled-tests"
 ARGUMENTS = ("-q", "-n", "2", "--dist", "worksteal")
 
 
@@ -36,11 +37,24 @@ def alone(path: Path) -> Generator[None]:
         yield
 
 
+def keep_compiled() -> None:
+    """Let this process and all below it keep what Python compiles, in a folder of its own.
+
+    Also where the environment says that nothing is kept (PYTHONDONTWRITEBYTECODE, as in many
+    containers): otherwise each of the hundreds of processes would compile the package anew, and
+    each worker every test with its assertions rewritten.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(COMPILED)
+
+
 def main() -> int:
     """Run every test; the exit status is that of pytest."""
     import pytest
 
     os.chdir(ROOT)
+    keep_compiled()
     with alone(LOCK):
         return int(pytest.main(list(ARGUMENTS)))
 

@@ -10,8 +10,8 @@ from mlxts.evaluation import comparison, run_listing
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.index import run_folders
+from mlxts.tables import markdown
 from mlxts.workspace import git
-from mlxts.workspace.tables import table
 
 NEWEST = 5  # manifest entries shown
 RUNS = 20  # of a sweep's hundreds
@@ -32,7 +32,7 @@ def data() -> str:
     rows = [(a.dataset, a.first, a.last, a.rows, a.timestamp[:10], a.md5) for a in entries[:NEWEST]]
     parts = [
         f"{len(raw)} raw and {len(processed)} processed artifacts; the newest:\n\n"
-        + table(("dataset", "first", "last", "rows", "registered", "md5"), rows)
+        + markdown(("dataset", "first", "last", "rows", "registered", "md5"), rows)
         if rows
         else "Nothing is registered.",
         "Pending registrations: " + (_listed(pending, CHANGED) if pending else "none."),
@@ -69,7 +69,7 @@ def runs_since(moment: datetime | None) -> str:
                 f"{started:%Y-%m-%d %H:%M}",
             )
         )
-    shown = table(("run", "what", "mode", "status", "skill", "verdict", "began"), rows)
+    shown = markdown(("run", "what", "mode", "status", "skill", "verdict", "began"), rows)
     left = len(began) - RUNS
     return f"{shown}\n\nand {left} more; `mlxts runs` lists them." if left > 0 else shown
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from mlxts.tables import markdown
 from mlxts.workspace import blocks
 from mlxts.workspace.records import Claim, Phases, Workstream
-from mlxts.workspace.tables import table
 
 HISTORY = "history"
 _DECISION = re.compile(r"^## D-(\d{4,}): ", re.M)
@@ -14,7 +14,7 @@ _DECISION = re.compile(r"^## D-(\d{4,}): ", re.M)
 
 def summary(headers: Sequence[Workstream]) -> str:
     """One row a workstream."""
-    return table(
+    return markdown(
         ("workstream", "name", "status", "where it stands", "branch", "handoffs", "last handoff"),
         [
             (
@@ -48,12 +48,12 @@ def coordination(headers: Sequence[Workstream]) -> str:
             [(name, ", ".join(by)) for name, by in sorted(users.items())],
         ),
     ]
-    said = [f"{title}\n\n{table(columns, rows)}" for title, columns, rows in parts if rows]
+    said = [f"{title}\n\n{markdown(columns, rows)}" for title, columns, rows in parts if rows]
     return "\n\n".join(said) or "Nothing is claimed, nobody waits, no resource is shared."
 
 
 def phases(header: Phases) -> str:
-    return table(
+    return markdown(
         ("phase", "name", "status", "stages", "note"),
         [
             (

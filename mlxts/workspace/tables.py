@@ -1,10 +1,12 @@
 """The protocol as Markdown: what `mlxts docs render` writes into marked blocks."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from datetime import date
 from types import MappingProxyType
 
 from mlxts import protocol
+from mlxts.formats import listing, percent
+from mlxts.tables import markdown
 from mlxts.workspace import api_reference, reference, relations, rooms
 
 _RULES = MappingProxyType(
@@ -21,26 +23,18 @@ def render(name: str) -> str:
     return RENDERERS[name]()
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; a bar inside a cell is escaped."""
-    lines = [list(columns), ["---"] * len(columns), *rows]
-    return "\n".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
-
-
 def budgets() -> str:
     rows = [
-        (b.name, f"{b.parameters:,}", "strict" if b.strict else "exploratory")
+        (b.name, b.parameters, "strict" if b.strict else "exploratory")
         for b in protocol.BUDGETS.values()
     ]
     return "\n".join(
         [
-            table(("budget", "trainable parameters", "mode"), rows),
+            markdown(("budget", "trainable parameters", "mode"), rows),
             "",
-            f"The built model's own count lies within {_percent(protocol.BUDGET_TOLERANCE)} of its "
+            f"The built model's own count lies within {percent(protocol.BUDGET_TOLERANCE)} of its "
             f"budget. Along the feature axis the encoder's varies by at most "
-            f"{_percent(protocol.BODY_TOLERANCE)}.",
+            f"{percent(protocol.BODY_TOLERANCE)}.",
         ]
     )
 
@@ -50,7 +44,7 @@ def tasks() -> str:
         (f"`{task.name}`", f"`{_RULES[task.kind].format(threshold=task.threshold or 0)}`")
         for task in protocol.TASKS.values()
     ]
-    return table(("task", "target at bar t for H trading days"), rows)
+    return markdown(("task", "target at bar t for H trading days"), rows)
 
 
 def timescales() -> str:
@@ -63,7 +57,7 @@ def timescales() -> str:
         )
         for scale in protocol.TIMESCALES.values()
     ]
-    return table(("timescale", "a bar is", "H, trading days", "strict also allows"), rows)
+    return markdown(("timescale", "a bar is", "H, trading days", "strict also allows"), rows)
 
 
 def splits() -> str:
@@ -71,12 +65,12 @@ def splits() -> str:
         (f"`{s.name}`", *(_span(*getattr(s, name)) for name in protocol.SPLIT_NAMES))
         for s in protocol.SPLITS.values()
     ]
-    return table(("splits", *protocol.SPLIT_NAMES), rows)
+    return markdown(("splits", *protocol.SPLIT_NAMES), rows)
 
 
 def fixed() -> str:
     f = protocol.FIXED
-    return table(
+    return markdown(
         ("hyperparameter", "value"),
         [
             ("dropout", f"{f.dropout:g}"),
@@ -94,9 +88,9 @@ def matrix() -> str:
     columns = [(c.name, c.description) for c in protocol.DATASET_COLUMNS.values()]
     return "\n".join(
         [
-            table(("row", "assets"), rows),
+            markdown(("row", "assets"), rows),
             "",
-            table(("column", "quality"), columns),
+            markdown(("column", "quality"), columns),
             "",
             f"A cell is a row and a column (`{rows[0][0]}{columns[0][0]}` to "
             f"`{rows[-1][0]}{columns[-1][0]}`). Every cell is scored on {protocol.SCORED_ON}. "
@@ -107,14 +101,14 @@ def matrix() -> str:
 
 
 def tiers() -> str:
-    sizes = _listed(f"{tier:,}" for tier in protocol.TIERS)
+    sizes = listing(f"{tier:,}" for tier in protocol.TIERS)
     return f"Feature tiers, each holding the one before: {sizes}."
 
 
 def thermal() -> str:
     bands = protocol.THERMAL
     low, warm, hot = (f"{x:g}" for x in (bands.acceptable, bands.warning, bands.critical))
-    return table(
+    return markdown(
         ("temperature", "band", "what happens"),
         [
             (f"below {low} °C", "normal", "nothing"),
@@ -147,7 +141,7 @@ def estimable() -> str:
             "- Primary figure: log-loss skill against the reference, the better of two by "
             "cross-validation within the scored asset's own training days: "
             f"{protocol.BASELINE.upper()}, a logistic regression on log ranges over "
-            f"{_listed(map(str, protocol.HAR_WINDOWS))} days, and {protocol.LINEAR}, a ridge "
+            f"{listing(map(str, protocol.HAR_WINDOWS))} days, and {protocol.LINEAR}, a ridge "
             "regression on these and the network's own features at the decision bar. Skill over "
             f"{protocol.BASELINE.upper()} stands beside it.",
         ]
@@ -159,7 +153,7 @@ def strict() -> str:
     chosen = [b.name for b in protocol.BUDGETS.values() if b.strict]
     return "\n".join(
         [
-            f"- budgets {_listed(chosen)}",
+            f"- budgets {listing(chosen)}",
             f"- dropout {f.dropout:g}, learning rate {_power(f.learning_rate)}, "
             f"context {f.context} bars",
             *(f"- {name}: {_span(*getattr(s, name))}" for name in protocol.SPLIT_NAMES),
@@ -174,7 +168,7 @@ def axes() -> str:
         for mode in (True, False)
     }
     thresholds = [f"{t.threshold * 100:g}" for t in protocol.TASKS.values() if t.threshold]
-    return table(
+    return markdown(
         ("axis", "values"),
         [
             (
@@ -183,7 +177,7 @@ def axes() -> str:
             ),
             (
                 "features",
-                f"nested tiers of {_listed(f'{t:,}' for t in protocol.TIERS)}, all relational",
+                f"nested tiers of {listing(f'{t:,}' for t in protocol.TIERS)}, all relational",
             ),
             (
                 "data",
@@ -195,7 +189,7 @@ def axes() -> str:
             ),
             (
                 "tasks",
-                f"direction, a high of {_listed(thresholds, 'or')} % within the horizon, "
+                f"direction, a high of {listing(thresholds, 'or')} % within the horizon, "
                 "the log return",
             ),
             ("timescales", f"{', '.join(protocol.TIMESCALES)}, each in all its phases"),
@@ -204,7 +198,7 @@ def axes() -> str:
 
 
 def exit_codes() -> str:
-    return table(
+    return markdown(
         ("exit status", "meaning"),
         [
             (0, "done"),
@@ -221,10 +215,6 @@ def exit_codes() -> str:
     )
 
 
-def _percent(fraction: float) -> str:
-    return f"{fraction * 100:g} %"
-
-
 def _power(value: float) -> str:
     """As people write a learning rate: 1e-4."""
     mantissa, exponent = f"{value:e}".split("e")
@@ -235,11 +225,6 @@ def _span(first: date | None, last: date | None) -> str:
     if first is None:
         return f"through {last}"
     return f"{first} onwards" if last is None else f"{first} to {last}"
-
-
-def _listed(items: Iterable[str], last: str = "and") -> str:
-    *most, final = items
-    return f"{', '.join(most)} {last} {final}" if most else final
 
 
 RENDERERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(

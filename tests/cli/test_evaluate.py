@@ -189,7 +189,7 @@ def test_no_runs_are_no_error(tmp_path, monkeypatch):
 
 
 def test_an_unknown_run_is_one_line(workspace):
-    with pytest.raises(RunError, match="no run nothing"):
+    with pytest.raises(RunError, match="nothing is no run"):
         call("evaluate", "nothing")
 
 

@@ -6,7 +6,6 @@ import pty
 import select
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from mlxts.config.loading import load_config
 from mlxts.search import worker_checks
+from tests import processes
 
 SMALL = ["--source", "sample", "--symbols", "SP500", "--task", "direction", "--budget", "0.02M"]
 
@@ -25,14 +25,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _quickstart(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mlxts", "quickstart", *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    return processes.run(["quickstart", *arguments])
 
 
 def test_flags_alone_make_configuration_data_and_plan(tmp_path: Path) -> None:
@@ -88,10 +81,7 @@ def test_files_of_ones_own_that_are_not_there_are_one_line() -> None:
 
 
 # A process that was started in the background ignores SIGINT, and so do its children.
-_HEARS_CTRL_C = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from mlxts.cli import main; main()"
-)
+_HEARS_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 
 
 class Dialogue:
@@ -99,13 +89,11 @@ class Dialogue:
 
     def __init__(self, *arguments: str) -> None:
         self._master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _HEARS_CTRL_C, "quickstart", *arguments],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
+        self.process = processes.start(
+            ["quickstart", *arguments],
             env={**os.environ, "TERM": "dumb"},
+            before=_HEARS_CTRL_C,
+            terminal=slave,
         )
         os.close(slave)
         self.seen = ""
@@ -130,6 +118,7 @@ class Dialogue:
 
     def end(self) -> int:
         code = self.process.wait(200)
+        self.process.communicate()
         os.close(self._master)
         return code
 

@@ -1,10 +1,7 @@
 """`sweep plan`, `run`, `status` and `worker` as a person calls them."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 from datetime import date
 from pathlib import Path
@@ -17,7 +14,7 @@ from mlxts import protocol
 from mlxts.cli.app import app
 from mlxts.errors import BudgetError, DivergedError, SearchError
 from mlxts.search import cost_estimate, storage, sweep
-from tests import homes
+from tests import homes, processes
 from tests.search import studies, sweeps
 
 
@@ -134,10 +131,7 @@ def test_a_worker_that_must_not_work_says_why_and_exits_2(home: Path) -> None:
 
 
 def test_an_idle_worker_ends_by_ctrl_c_with_130(home: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlxts", "worker"], env=os.environ, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    process = processes.start(["worker"])
     said: list[str] = []
     reader = threading.Thread(target=lambda: said.extend(process.stderr or ()), daemon=True)
     reader.start()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from mlxts.cli.targets import _show, targets
+from mlxts.cli.output import show
+from mlxts.cli.targets import screen, targets
 from mlxts.config.loading import build_config
 from mlxts.data import calendar, store
 from mlxts.dataset.build import build_dataset
@@ -113,7 +114,7 @@ def test_a_table_in_which_every_cell_is_marked_fits_too(capsys):
         dataclasses.replace(rate, n=24_000, not_estimable=None if rate.rate is None else "too few")
         for rate in base_rates.rates(data)
     ]
-    _show(dict.fromkeys(TIMESCALES, (data, rates)), "SPY")
+    show(screen(dict.fromkeys(TIMESCALES, (data, rates)), "SPY"))
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 80
     for word in ("daily_multi", ">1pct", "return", "24,000"):

@@ -1,7 +1,6 @@
 """`train`, `batch-size` and `predict` as a person calls them."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from typer.testing import CliRunner
 from mlxts import files
 from mlxts.cli.app import app
 from mlxts.errors import ConfigError, MlxtsError
-from tests import homes
+from tests import homes, processes
 
 
 @pytest.fixture
@@ -132,17 +131,14 @@ def test_predicting_says_a_probability_in_words(home: Path) -> None:
     [
         (["train", "absent.yaml"], "no configuration at absent.yaml"),
         (["train", "small.yaml", "--set", "data.splits=sample"], "train split"),
-        (["predict", "nothing"], "no run nothing"),
+        (["predict", "nothing"], "nothing is no run"),
         (["data", "import", "absent.csv"], "absent.csv"),
     ],
 )
 def test_a_mistake_is_one_line_on_standard_error_and_exit_code_2(
     home: Path, arguments: list[str], says: str
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mlxts", *arguments],
-        cwd=home, env=os.environ, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = processes.run(arguments)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("error: ")

@@ -1,5 +1,8 @@
+import re
+
 import pytest
 
+from mlxts.console import sentences
 from mlxts.console.sentences import Line, describe
 from mlxts.training.events import (
     CheckpointEvent,
@@ -9,6 +12,7 @@ from mlxts.training.events import (
     ResumeEvent,
     StartEvent,
     StopEvent,
+    ThermalEvent,
 )
 from tests.console.events import heat, step, validation
 
@@ -46,3 +50,23 @@ def test_a_validation_says_loss_best_and_range() -> None:
     assert line == Line(
         "validation loss 0.4812 · best 0.4812 · predictions 0.100 to 0.600 · improved", "good"
     )
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (heat(), "CPU 71 · GPU 68 · max 88 °C · Nominal · smc"),
+        (heat(gpu=None, pressure=None), "CPU 71 · max 88 °C · smc"),
+        (heat(cpu=None, gpu=None), "die 71 · max 88 °C · Nominal · smc"),
+        (heat(cpu=None, gpu=None, hottest=None, probes=0), "71 °C · Nominal · smc"),
+    ],
+)
+def test_heat_leaves_out_what_is_not_known(event: ThermalEvent, text: str) -> None:
+    assert sentences.temperature(event) == text
+
+
+@pytest.mark.parametrize("source", ["none", "off", "smc", "pressure"])
+def test_what_is_unavailable_is_never_a_number(source: str) -> None:
+    text = sentences.temperature(ThermalEvent(0, "unavailable", None, source, ""))
+    assert not re.search(r"\d|°", text)
+    assert ("off" if source == "off" else "unavailable") in text

@@ -197,7 +197,7 @@ def test_a_run_in_python_is_what_its_folder_holds(trained) -> None:
 
 
 def test_a_run_that_is_not_there_or_not_done_says_so(trained, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="no run absent"):
+    with pytest.raises(RunError, match="absent is no run"):
         mlxts.load_run("absent")
     with pytest.raises(ConfigError, match="split: tomorrow"):
         mlxts.load_predictions(trained["house"], "tomorrow")

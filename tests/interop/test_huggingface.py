@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -35,6 +36,13 @@ OURS: dict[str, dict] = {
     "deep": {"depth": 4, "heads": 4, "d_model": 16},
     "dropout": {"dropout": 0.5, "head_dropout": 0.2},
 }
+
+
+# Which kind of model it is.
+_OPTIONS = (
+    "share_embedding", "channel_attention", "norm_type", "bias", "activation_function", "pre_norm",
+    "positional_encoding_type", "use_cls_token", "scaling", "pooling_type",
+)  # fmt: skip
 
 
 def _ours(name: str) -> PatchTST:
@@ -111,12 +119,43 @@ def test_what_save_pretrained_wrote_is_read(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(np.array(model(mx.array(stored.x))), stored.y, **golden.TOLERANCE)
 
 
+def _defaults() -> dict[str, Any]:
+    return {k: v for k, v in Published("classification").to_dict().items() if k != "task"}
+
+
+def test_defaults_are_those_that_the_library_had() -> None:
+    """A configuration that names no default, as `save_pretrained` leaves it, is read right."""
+    stored = json.loads((make.FOLDER / "defaults.json").read_text())
+    assert stored["defaults"] == _defaults()
+
+
 def test_defaults_are_those_of_the_library() -> None:
-    theirs = _transformers().PatchTSTConfig()
-    own = Published(task="classification").to_dict()
-    assert {key: getattr(theirs, key) for key in own if key != "task"} == {
-        key: value for key, value in own.items() if key != "task"
-    }
+    theirs = pytest.importorskip("transformers").PatchTSTConfig()
+    assert {key: getattr(theirs, key) for key in _defaults()} == _defaults()
+
+
+def test_every_option_that_an_export_may_name_is_in_a_golden_output() -> None:
+    """Why the golden files are enough where the library is not: what we write for it is `Published`
+    weights and options, `Published` gives the library's outputs for every value of every option
+    that is no size, alone and together, and our model gives `Published`'s (the tests around this
+    one)."""
+    seen: dict[str, set[Any]] = {}
+    for name in golden.NAMES:
+        options = {**_defaults(), **golden.load(name).config}
+        for key in _defaults():
+            seen.setdefault(key, set()).add(str(options[key]))
+    for name in OURS:
+        for scale in (None, 0.013):
+            record = counterpart.published(_ours(name), scale=scale).shape.to_dict()
+            for key in _OPTIONS:
+                assert str(record[key]) in seen[key], (name, key)
+    heads = {golden.load(name).config["architectures"][0] for name in golden.NAMES}
+    assert heads >= {"PatchTSTForClassification", "PatchTSTForRegression"}
+
+
+def test_what_is_no_option_is_a_size_or_a_floor() -> None:
+    sizes = {k for k, v in _defaults().items() if type(v) is int} | {"norm_eps", "output_range"}
+    assert set(_OPTIONS) == set(_defaults()) - sizes
 
 
 @pytest.mark.parametrize("name", OURS)

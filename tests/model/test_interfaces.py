@@ -8,12 +8,13 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxts.errors import MlxtsError, ShapeError
+from mlxts.errors import ShapeError
 from mlxts.model.baseline_networks import MLP, DLinear, WindowShape
 from mlxts.model.hf_patchtst import Published, PublishedPatchTST
 from mlxts.model.interfaces import Network
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
 from mlxts.model.residual import OffsetPatchTST
+from mlxts.testing.networks import WRONG, NetworkSuite
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Forward, Step, make_optimizer
 from tests.training import worlds
@@ -28,9 +29,6 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "offset": lambda: OffsetPatchTST(SHAPE),
     "mlp": lambda: MLP(WindowShape(T, F), STATISTICS, seed=0, bias=0.0, rate=0.5),
     "dlinear": lambda: DLinear(WindowShape(T, F), STATISTICS, seed=0, bias=0.0, rate=0.5),
-    "published": lambda: PublishedPatchTST(
-        Published("classification", num_input_channels=F, context_length=T, patch_length=6)
-    ),
 }
 DROPPING = ("mixing", "independent", "offset", "mlp")
 
@@ -69,73 +67,39 @@ def test_a_shape_that_no_model_can_have_is_refused(field: str, value: Any, said:
     assert str(caught.value).startswith((field, "d_model"))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+class TestNetworks(NetworkSuite):
+    @pytest.fixture(params=NETWORKS)
+    def name(self, request: pytest.FixtureRequest) -> str:
+        return request.param
+
+    @pytest.fixture
+    def network(self, name: str) -> Network:
+        return NETWORKS[name]()
+
+    @pytest.fixture
+    def drops_out(self, name: str) -> bool:
+        return name in DROPPING
+
+
+def _published() -> PublishedPatchTST:
+    """What others have published, which the loop does not train."""
+    return PublishedPatchTST(
+        Published("classification", num_input_channels=F, context_length=T, patch_length=6)
+    )
+
+
 @pytest.mark.parametrize("of", [mx.array, np.array])
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda x: x[:, 1:],
-        lambda x: np.concatenate([x, x[:, :1]], axis=1),
-        lambda x: np.concatenate([x, x], axis=1),
-        lambda x: x[:, :, 1:],
-        lambda x: np.concatenate([x, x[:, :, :1]], axis=2),
-        lambda x: x[0],
-        lambda x: x[:0],
-        lambda x: x[None],
-    ],
-)
-def test_windows_that_a_model_was_not_built_for_are_refused(name: str, of: Any, wrong: Any) -> None:
-    given = wrong(_windows(name))
-    with pytest.raises(ValueError, match=rf"\(B, 20, {_columns(name)}\)") as caught:
-        NETWORKS[name]()(of(given))
-    assert isinstance(caught.value, MlxtsError)
-    assert str(given.shape) in str(caught.value)
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_the_published_model_refuses_other_windows(of: Any, wrong: Any) -> None:
+    given = wrong(_windows("published"))
+    with pytest.raises(ShapeError, match=r"\(B, 20, 3\)"):
+        _published()(of(given))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.float16])
-def test_windows_of_numpy_are_taken_as_they_are(name: str, kind: type) -> None:
-    model, x = NETWORKS[name]().eval(), _windows(name).astype(kind)
-    said = model(x)
-    assert said.dtype == mx.float32
-    assert mx.array_equal(said, model(mx.array(x.astype(np.float32))))
-
-
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "published"])
-def test_evaluation_mode_has_no_dropout_and_no_statistics_of_the_batch(name: str) -> None:
-    model, x = NETWORKS[name](), mx.array(_windows(name))
-    model.eval()
-    said = model(x)
-    assert mx.array_equal(said, model(x, mx.random.split(mx.random.key(1), 4)))
-    np.testing.assert_allclose(np.array(model(x[:1])), np.array(said)[:1], atol=1e-5)
-    assert mx.array_equal(said, model.forward(x))
-
-
-@pytest.mark.parametrize("name", DROPPING)
-def test_training_mode_drops_out_and_a_seed_repeats_it(name: str) -> None:
-    model, x = NETWORKS[name](), mx.array(_windows(name))
-    assert model.training  # as every module of mlx.nn
-    mx.random.seed(5)
-    first, second = model(x), model(x)
-    mx.eval(first, second)
-    assert not mx.array_equal(first, second)
-    mx.random.seed(5)
-    assert mx.array_equal(model(x), first)
-    assert not mx.array_equal(first, model.eval()(x))
-    assert not mx.array_equal(model.train()(x), model.eval()(x))
-
-
-@pytest.mark.parametrize("name", DROPPING)
-def test_given_keys_decide_what_is_dropped_whatever_the_seed(name: str) -> None:
-    model, x = NETWORKS[name](), mx.array(_windows(name))
-    keys = mx.random.split(mx.random.key(1), len(x))
-    said = model(x, keys)
-    mx.eval(said)
-    mx.random.seed(99)
-    assert mx.array_equal(model(x, keys), said)
-    assert mx.array_equal(model(x, np.array(keys)), said)
-    assert mx.array_equal(model.forward(x, keys), said)
+def test_the_published_model_takes_windows_of_numpy_as_they_are(kind: type) -> None:
+    model, x = _published().eval(), _windows("published").astype(kind)
+    assert mx.array_equal(model(x), model(mx.array(x.astype(np.float32))))
 
 
 def test_running_statistics_move_in_training_mode_alone() -> None:

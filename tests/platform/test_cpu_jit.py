@@ -37,6 +37,21 @@ def _python(code: str, **environment: str) -> str:
     return done.stdout.strip() + done.stderr
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache in which the compiler was tried, and its kernels are."""
+    cache = tmp_path_factory.mktemp("made")
+    if cpu_jit.compiler() is None or _python(USE, XDG_CACHE_HOME=str(cache)).split()[0] == "False":
+        pytest.skip("no compiler here that MLX can use")
+    return cache
+
+
+@pytest.fixture
+def cache(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(made, tmp_path / "cache"))
+
+
 @linux
 def test_compiled_kernels_agree_with_python_and_stay_out_of_the_temporary_folder(
     tmp_path: Path,
@@ -143,24 +158,20 @@ def _machine(cache: Path) -> Path:
 
 
 @compiler
-def test_a_cache_without_its_folders_is_furnished_again(tmp_path: Path) -> None:
-    if _python(USE, XDG_CACHE_HOME=str(tmp_path)).split()[0] == "False":
-        pytest.skip("no compiler here that MLX can use")
-    folder = _machine(tmp_path)
+def test_a_cache_without_its_folders_is_furnished_again(cache: Path) -> None:
+    folder = _machine(cache)
     for name in ("tmp", "bin"):
         shutil.rmtree(folder / name)
-    assert _python(USE, XDG_CACHE_HOME=str(tmp_path)).split() == ["True", "2.0"]
+    assert _python(USE, XDG_CACHE_HOME=str(cache)).split() == ["True", "2.0"]
     assert list((folder / "tmp").rglob("*.so"))
 
 
 @compiler
-def test_a_kernel_that_never_reached_the_disk_is_compiled_again(tmp_path: Path) -> None:
-    if _python(USE, XDG_CACHE_HOME=str(tmp_path)).split()[0] == "False":
-        pytest.skip("no compiler here that MLX can use")
-    libraries = [*_machine(tmp_path).rglob("mlx/**/*.so"), *_machine(tmp_path).glob("*.so")]
+def test_a_kernel_that_never_reached_the_disk_is_compiled_again(cache: Path) -> None:
+    libraries = [*_machine(cache).rglob("mlx/**/*.so"), *_machine(cache).glob("*.so")]
     for library in libraries:
         library.write_bytes(b"")
-    assert _python(USE, XDG_CACHE_HOME=str(tmp_path)).split() == ["True", "2.0"]
+    assert _python(USE, XDG_CACHE_HOME=str(cache)).split() == ["True", "2.0"]
     used = [library for library in libraries if library.exists() and library.stat().st_size]
     assert len(used) >= 1
 
@@ -188,6 +199,7 @@ def test_only_a_compiler_that_refuses_is_never_asked_again(
 
 
 @compiler
+@pytest.mark.usefixtures("made")
 def test_a_link_to_a_compiler_is_called_by_its_own_name(tmp_path: Path) -> None:
     """As Debian's ccache does it: one program, that looks at the name it was called by."""
     script = 'case "$0" in *g++) exec REAL "$@";; *) echo "not a compiler" >&2; exit 1;; esac'
@@ -195,8 +207,6 @@ def test_a_link_to_a_compiler_is_called_by_its_own_name(tmp_path: Path) -> None:
     (tmp_path / "bin" / "g++").rename(tmp_path / "bin" / "ccache")
     (tmp_path / "bin" / "g++").symlink_to("ccache")
     said = _python(USE, PATH=path, XDG_CACHE_HOME=str(tmp_path / "cache"))
-    if _python(USE, XDG_CACHE_HOME=str(tmp_path / "other")).split()[0] == "False":
-        pytest.skip("no compiler here that MLX can use")
     assert said.split() == ["True", "2.0"]
 
 
@@ -240,13 +250,13 @@ def test_an_interrupt_while_a_kernel_is_compiled_waits_for_it(tmp_path: Path) ->
 
 
 @compiler
-def test_what_the_last_bits_depend_on_has_a_name(tmp_path: Path) -> None:
+def test_what_the_last_bits_depend_on_has_a_name(cache: Path, tmp_path: Path) -> None:
     tell = (
         "from mlxts.platform import cpu_jit, device; cpu_jit.enable(probe=True);"
         "print(device.describe()['kernel_set'])"
     )
-    own = _python(tell, XDG_CACHE_HOME=str(tmp_path / "own"))
-    assert own == _python(tell, XDG_CACHE_HOME=str(tmp_path / "own"))
+    own = _python(tell, XDG_CACHE_HOME=str(cache))
+    assert own == _python(tell, XDG_CACHE_HOME=str(cache))
     other = tell.replace("cpu_jit.enable", "cpu_jit._FLAGS += ' -O2'; cpu_jit.enable")
     assert own == "stock" or own != _python(other, XDG_CACHE_HOME=str(tmp_path / "other"))
     assert _python(tell, MLXTS_KERNELS="stock") == "stock"

@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from mlxts.report import palette
-from mlxts.report.figures import STYLE
+from mlxts.report.figure import STYLE
 
 
 def luminance(color: str) -> float:

@@ -1,10 +1,7 @@
 """Small sweeps over simulated bars, and workers as processes of their own."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -20,7 +17,8 @@ from mlxts.config.yamltext import overridden
 from mlxts.search import claims, job_queue, sweep_config
 from mlxts.search import sweep as sweep_study
 from mlxts.search.sweep_config import Sweep
-from tests import homes
+from tests import homes, processes
+from tests.processes import Command
 
 
 def sweep(axes: dict[str, list[Any]], **changes: Any) -> Sweep:
@@ -38,17 +36,11 @@ def write(home: Path, wanted: Sweep) -> Path:
 
 
 @contextmanager
-def workers(count: int, *arguments: str) -> Generator[list[subprocess.Popen[str]]]:
+def workers(count: int, *arguments: str) -> Generator[list[Command]]:
     """`mlxts worker` processes in this workspace; those still there at the end are killed."""
-    command = [sys.executable, "-m", "mlxts", "worker", "--quiet", "--exit-when-idle"]
+    command = ["worker", "--quiet", "--exit-when-idle"]
     command += ["--workers-per-device", str(count), *arguments]
-    started = [
-        subprocess.Popen(
-            command, env={**os.environ, "MLXTS_THREADS": "1"}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )
-        for _ in range(count)
-    ]  # fmt: skip
+    started = [processes.start(command) for _ in range(count)]
     try:
         yield started
     finally:
@@ -68,7 +60,7 @@ def until(holds: Callable[[], Any], seconds: float = 300.0) -> Any:
     raise AssertionError("it never happened")
 
 
-def kill_mid_run(study: optuna.Study, started: list[subprocess.Popen[str]]) -> FrozenTrial:
+def kill_mid_run(study: optuna.Study, started: list[Command]) -> FrozenTrial:
     """SIGKILL the first worker that is seen to have a checkpoint of a run it still trains.
 
     Returns:

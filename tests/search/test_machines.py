@@ -24,7 +24,7 @@ from tests.search import postgres, studies, sweeps
 # Seconds on two idle cores, minutes where they are shared with a dozen other processes.
 pytestmark = pytest.mark.timeout(900)
 
-RUNS = {"seed": list(range(6)), "horizon": [1, 2, 3, 5]}
+RUNS = {"seed": [0, 1, 2], "horizon": [1, 3]}
 SILENT = 30  # seconds; a worker that waits for its turn on a busy machine is not dead
 HEARTBEAT = ("--heartbeat", "1", "--heartbeat-timeout", str(SILENT))
 
@@ -64,7 +64,7 @@ def _kill_one(runs: optuna.Study, url: str | None, workers: int) -> None:
         said = [process.communicate() for process in started]
     codes = sorted(process.returncode for process in started)
     assert codes == [-signal.SIGKILL, *[0] * (workers - 1)], said
-    sweeps.check_ledger(runs, 24, killed)
+    sweeps.check_ledger(runs, 6, killed)
 
 
 def test_two_processes_share_a_journal_and_the_killed_ones_run_is_taken_up(home: Path) -> None:
@@ -81,7 +81,7 @@ def test_two_processes_share_a_search_and_the_killed_ones_trial_is_taken_up(
     home: Path, server: str
 ) -> None:
     epochs = {"training": {"max_epochs": 3}}
-    configuration = studies.experiment(trials=8, settings=epochs)
+    configuration = studies.experiment(trials=5, settings=epochs)
     with closing(storage.open(server, storage.Heartbeat(1, SILENT))) as store:
         one = study.create(store, configuration, space.read(configuration))
         arguments = ("--storage", server, *HEARTBEAT, "--study", one.study_name)
@@ -96,7 +96,7 @@ def test_two_processes_share_a_search_and_the_killed_ones_trial_is_taken_up(
         # Both may claim when one trial is left; the second gives it back.
         others = [t for t in trials if t not in done and sampling.SURPLUS not in t.user_attrs]
         assert [(t.number, t.state) for t in others] == [(killed.number, TrialState.FAIL)]
-        assert sorted(sampling.ordinal(one, trial) for trial in done) == list(range(8))
+        assert sorted(sampling.ordinal(one, trial) for trial in done) == list(range(5))
         (again,) = [trial for trial in done if job_queue.retries(trial)]
         assert job_queue.retries(again) == [killed.number]
         assert again.params == killed.params

@@ -1,7 +1,6 @@
 """A study is continued, halted, killed and ended without losing a trial."""
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -22,7 +21,7 @@ from mlxts.search.jobs import Job, Listen
 from mlxts.training import events
 from mlxts.training.events import EpochEvent, Event, Listener, StepEvent, StopEvent
 from mlxts.training.plan import Plan
-from tests import homes
+from tests import homes, processes
 from tests.search import studies
 
 EPOCHS = {"training": {"max_epochs": 2}}
@@ -48,11 +47,6 @@ def _told(one: optuna.Study) -> list[tuple[Any, ...]]:
     ended = [t for t in one.get_trials() if t.state in study.FINISHED]
     ended.sort(key=lambda trial: sampling.ordinal(one, trial))
     return [(t.params, t.state, t.value, t.intermediate_values) for t in ended]
-
-
-# A server imports everything once; each life is a fork of it, before MLX has computed anything.
-LIVES = multiprocessing.get_context("forkserver")
-LIVES.set_forkserver_preload(["mlxts.search.study", "tests.search.test_study"])
 
 
 def _live(home: str, kind: str, count: int) -> None:
@@ -82,8 +76,7 @@ def killed():
 
 def test_five_kills_change_no_trial_and_no_value(home: Path) -> None:
     for kind, count in DEATHS:
-        life = LIVES.Process(target=_live, args=(str(home), kind, count))
-        life.start()
+        life = processes.fork(_live, str(home), kind, count)
         life.join(300)
         assert life.exitcode == -signal.SIGKILL
     store = storage.open()

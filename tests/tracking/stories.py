@@ -1,7 +1,8 @@
 """One run's story, told to any tracker, and what each of them then holds, in one form.
 
-`python -m tests.tracking.stories mlflow FOLDER twice` tells it to a real library in a process of
-its own (there warnings are no errors) and prints what can be read back as JSON.
+`python -m tests.tracking.stories mlflow FOLDER` tells it to a real library in a process of its own
+(there warnings are no errors), once whole and once in two parts that overlap, and prints what can
+be read back of each as JSON.
 """
 
 import json
@@ -12,74 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mlxts.testing.trackers import events, tell
 from mlxts.tracking import base, trackers
-from mlxts.tracking.base import Tracker
-from mlxts.training.events import (
-    CheckpointEvent,
-    EpochEvent,
-    Event,
-    NoticeEvent,
-    StartEvent,
-    StepEvent,
-    StopEvent,
-    ThermalEvent,
-    ValidationEvent,
-)
-
-RUN_ID = "0.02M-daily-threshold_1pct-h1-s0-0123456789"
-RECORD = {
-    "run_id": RUN_ID,
-    "n_total": 20_000,
-    "config_hash": "abc",
-    "machine": {"device": "cpu"},
-    "sensor": {"source": "off"},
-    "started": "2026-01-02T03:04:05+00:00",
-}
-CONFIG = {
-    "name": "small",
-    "mode": "exploratory",
-    "budget": "0.02M",
-    "task": "threshold_1pct",
-    "timescale": "daily",
-    "seed": 0,
-    "training": {"learning_rate": 1e-4},
-    "tracking": {"to": ["mlflow"], "project": "p"},
-}
-SUMMARY = {
-    "status": "finished",
-    "message": "the last epoch is done",
-    "verdict": "patchtst beats HAR",
-    "steps": 1200,
-    "scores": {"validation": {"patchtst": {"auc": 0.61, "collapsed": False}}},
-}
-
-
-def events(first: int = 1, last: int = 1200) -> list[tuple[Event, float]]:
-    """More steps than one call to a store may hold, and one event of every other kind."""
-    told: list[tuple[Event, float]] = [(StartEvent(first - 1, 1200, 2, first > 1), 1e9)]
-    for step in range(first, last + 1):
-        event = StepEvent(step, 0, 1.0 / step, 1e-4, 0.5, 32, 0.01, {"peak": 1000 + step})
-        told.append((event, 1e9 + step))
-        if step % 600 == 0:
-            at = 1e9 + step + 0.5
-            told.append((ValidationEvent(step, 0, 0.7, 0.6, True, (0.1, 0.3)), at))
-            told.append((EpochEvent(step, 0, 0.65, 6.0), at))
-            told.append((ThermalEvent(step, "normal", 55.5, "scripted", "", cpu=55.0), at))
-            told.append((CheckpointEvent(step, "checkpoint/last", False), at))
-    told.append((NoticeEvent(last, "look"), 1e9 + last + 1))
-    told.append((StopEvent(last, "finished", "the last epoch is done"), 1e9 + last + 1))
-    return told
-
-
-def tell(tracker: Tracker, folder: Path, story: list[tuple[Event, float]]) -> None:
-    """All of it, with two files as artifacts."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("config.yaml", "summary.json"):
-        (folder / name).write_text(f"{name} of the run")
-    tracker.start(RECORD, CONFIG)
-    for event, time in story:
-        tracker.log(event, time)
-    tracker.finish(SUMMARY, base.artifacts(folder))
+from mlxts.training.events import Event
 
 
 class Recording:
@@ -202,13 +138,19 @@ READERS: dict[str, Callable[[Path, str], dict[str, Any]]] = {
 }
 
 
-def main(name: str, home: Path, how: str) -> None:
-    os.environ["MLXTS_HOME"] = str(home)
-    parts = [events()] if how == "once" else [events(1, 700), events()]
-    for story in parts:
-        tell(trackers.make(name, "p"), home / "run", story)
-    print("HELD " + json.dumps(READERS[name](trackers.folder(), "p")))
+PARTS = {"once": [(1, 1200)], "twice": [(1, 700), (1, 1200)]}
+
+
+def main(name: str, folder: Path) -> None:
+    held = {}
+    for how, parts in PARTS.items():
+        home = folder / how
+        os.environ["MLXTS_HOME"] = str(home)
+        for first, last in parts:
+            tell(trackers.make(name, "p"), home / "run", events(first, last))
+        held[how] = READERS[name](trackers.folder(), "p")
+    print("HELD " + json.dumps(held))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], Path(sys.argv[2]))

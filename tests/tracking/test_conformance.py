@@ -10,22 +10,23 @@ from typing import Any
 
 import pytest
 
-from mlxts.tracking import base
+from mlxts.testing import trackers
+from mlxts.testing.trackers import TrackerSuite
 from tests.tracking import stories
 
 ROOT = Path(__file__).parents[2]
 
 
-def _held(name: str, home: Path, how: str) -> dict[str, Any]:
+def _held(name: str, home: Path) -> dict[str, dict[str, Any]]:
+    """What a tracker holds of a run that it was told `once`, and of one it was told `twice`."""
     if name == "recording":
         runs: dict[str, dict[str, Any]] = {}
-        for story in [stories.events()] if how == "once" else [stories.events(1, 700)] * 2:
-            stories.tell(stories.Recording(runs), home / "run", story)
-        return json.loads(json.dumps(runs[stories.RUN_ID], default=str))
+        trackers.tell(stories.Recording(runs), home / "run", trackers.events())
+        return {"once": json.loads(json.dumps(runs[trackers.RUN_ID], default=str))}
     if importlib.util.find_spec(name) is None:
         pytest.skip(f"{name} is not installed; the extra `tracking` brings it")
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.tracking.stories", name, str(home), how],
+        [sys.executable, "-W", "ignore", "-m", "tests.tracking.stories", name, str(home)],
         cwd=ROOT,
         env={**os.environ, "HOME": str(home)},
         capture_output=True,
@@ -39,49 +40,19 @@ def _held(name: str, home: Path, how: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module", params=["recording", "mlflow", "wandb"])
-def name(request: pytest.FixtureRequest) -> str:
-    return request.param
+def both(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Any]]:
+    return _held(request.param, tmp_path_factory.mktemp(request.param))
 
 
-@pytest.fixture(scope="module")
-def held(name: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return _held(name, tmp_path_factory.mktemp(name), "once")
+class TestTrackers(TrackerSuite):
+    @pytest.fixture
+    def stored(self, both: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        return both["once"]
 
-
-def test_every_setting_is_a_parameter_and_tracking_itself_is_none(held: dict[str, Any]) -> None:
-    assert held["params"]["training.learning_rate"] == "0.0001"
-    assert held["params"]["budget"] == "0.02M"
-    assert held["params"]["run.n_total"] == "20000"
-    assert not [key for key in held["params"] if key.startswith("tracking")]
-
-
-def test_every_step_has_its_numbers(held: dict[str, Any]) -> None:
-    losses = held["metrics"]["train/loss"]
-    assert len(losses) == 1200
-    assert [losses[str(step)] for step in (1, 2, 1200)] == [1.0, 0.5, 1 / 1200]
-    assert held["metrics"]["memory/peak"]["600"] == 1600
-    assert held["metrics"]["validation/loss"] == {"600": 0.7, "1200": 0.7}
-    assert held["metrics"]["epoch/train_loss"] == {"600": 0.65, "1200": 0.65}
-
-
-def test_heat_is_among_the_numbers_and_what_was_not_measured_is_not(held: dict[str, Any]) -> None:
-    assert held["metrics"]["thermal/temperature"] == {"600": 55.5, "1200": 55.5}
-    assert "thermal/gpu" not in held["metrics"]
-
-
-def test_files_scores_tags_and_the_end_are_there(held: dict[str, Any]) -> None:
-    assert held["artifacts"]["config.yaml"] == "config.yaml of the run"
-    assert set(held["artifacts"]) == {"config.yaml", "summary.json"}
-    assert held["scores"]["score/validation/patchtst/auc"] == 0.61
-    assert held["tags"]["mlxts.run_id"] == stories.RUN_ID
-    assert held["tags"]["mlxts.config_hash"] == "abc"
-    assert held["status"] == base.FINISHED
-
-
-def test_a_run_that_is_told_again_is_there_once_and_whole(name: str, tmp_path: Path) -> None:
-    if name == "recording":
-        pytest.skip("a dictionary holds a step once by itself")
-    held = _held(name, tmp_path, "twice")
-    assert len(held["metrics"]["train/loss"]) == 1200
-    assert held["metrics"]["validation/loss"] == {"600": 0.7, "1200": 0.7}
-    assert set(held["artifacts"]) == {"config.yaml", "summary.json"}
+    @pytest.fixture
+    def stored_after_restart(self, both: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        if "twice" not in both:
+            pytest.skip("a dictionary holds a step once by itself")
+        return both["twice"]

@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -24,6 +22,8 @@ from mlxts.training import distributed, log
 from mlxts.training.distributed import ALONE, StallWatch
 from mlxts.training.events import StopEvent
 from mlxts.training.sampler import Batches
+from tests import processes
+from tests.processes import Command
 
 SYMBOL = "WALK"
 ARGUMENTS = [
@@ -51,10 +51,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 def run(home: Path, arguments: list[str]) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "mlxts", *arguments],
-        env=environment(home), capture_output=True, text=True, timeout=200,
-    )  # fmt: skip
+    done = processes.run(arguments, env=environment(home), cwd=home)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -86,33 +83,26 @@ def ports(count: int) -> list[int]:
     return [port for port, _ in PORTS[:count]]
 
 
-def start(
-    home: Path, arguments: list[str], count: int = 2, second: str | None = None
-) -> list[subprocess.Popen[str]]:
+def start(home: Path, arguments: list[str], count: int = 2, second: str = "") -> list[Command]:
     """`count` ranks of one run, each a process of its own; rank 1 runs the code `second` first."""
     hosts = [[f"127.0.0.1:{port}"] for port in ports(2)]
     (home / "hosts.json").write_text(json.dumps(hosts))
-    codes = [None, second]
+    codes = ["", second]
     return [rank_process(home, arguments, rank, codes[rank]) for rank in range(count)]
 
 
-def rank_process(
-    home: Path, arguments: list[str], rank: int, code: str | None = None
-) -> subprocess.Popen[str]:
-    program = ["-c", f"{code}\nfrom mlxts.cli import main\nmain()"] if code else ["-m", "mlxts"]
-    process = subprocess.Popen(
-        [sys.executable, *program, *arguments, "--distributed"],
+def rank_process(home: Path, arguments: list[str], rank: int, code: str = "") -> Command:
+    process = processes.start(
+        [*arguments, "--distributed"],
         env=environment(home, MLX_HOSTFILE=str(home / "hosts.json"), MLX_RANK=str(rank)),
         cwd=home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        before=code,
     )
     STARTED.append(process)
     return process
 
 
-def until(holds: Callable[[], object], processes: Sequence[subprocess.Popen[str]] = ()) -> None:
+def until(holds: Callable[[], object], processes: Sequence[Command] = ()) -> None:
     """Wait until something holds, while all these processes live."""
     deadline = time.monotonic() + 150
     while not holds():
@@ -122,13 +112,13 @@ def until(holds: Callable[[], object], processes: Sequence[subprocess.Popen[str]
         time.sleep(0.02)
 
 
-def finish(processes: list[subprocess.Popen[str]], code: int = 0) -> list[str]:
+def finish(processes: list[Command], code: int = 0) -> list[str]:
     ended = [process.communicate(timeout=200) for process in processes]
     assert [p.returncode for p in processes] == [code] * len(processes), ended
     return [out for out, _ in ended]
 
 
-STARTED: list[subprocess.Popen[str]] = []
+STARTED: list[Command] = []
 
 
 @pytest.fixture

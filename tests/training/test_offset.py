@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts import experiment
+from mlxts import experiment, predict
 from mlxts.baselines import har as scale
 from mlxts.baselines.registry import BASELINES
 from mlxts.config.loading import build_config, load_config
@@ -55,8 +55,8 @@ def test_before_its_first_step_it_says_what_har_says(home):
 def test_a_finished_run_is_loaded_and_forecasts_on_the_same_offset(home, task):
     planned = plan(home, task=task)
     assert execute(planned)["status"] in experiment.FINISHED
-    written = RunFolder(planned.folder).predictions()
-    again = experiment.predict_split(planned.folder, "validation")
+    written = RunFolder(planned.folder).predictions().filter(model="patchtst")
+    again = predict.predict_network(run.load(planned.folder), ("validation",))
     assert again["logit"].equals(written.filter(split="validation")["logit"])
     day = written.filter(split="validation")["date"][-1]
     said = experiment.forecast(planned.folder, day)

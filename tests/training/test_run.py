@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -27,11 +25,7 @@ from mlxts.runs.folder import RunFolder
 from mlxts.training import batch_size, log, run
 from mlxts.training.events import Event, StopEvent
 from mlxts.training.plan import Plan, make_plan
-from tests import homes
-
-# Another number of threads may sum in another order: children count as this process does.
-THREADS = os.environ.get("OMP_NUM_THREADS", "")
-TRAIN = [sys.executable, "-m", "mlxts", "train", "small.yaml", "--json"]
+from tests import homes, processes
 
 
 @pytest.fixture
@@ -166,11 +160,8 @@ def test_two_processes_cannot_train_one_run(home: Path) -> None:
 def test_a_signal_ends_the_step_writes_a_checkpoint_and_exits_130(
     home: Path, number: signal.Signals
 ) -> None:
-    environment = {**os.environ, "MLXTS_HOME": str(home), "OMP_NUM_THREADS": THREADS}
-    process = subprocess.Popen(
-        [*TRAIN, "--set", "training.max_epochs=500", "--set", "training.patience=5000"],
-        cwd=home, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+    longer = ["--set", "training.max_epochs=500", "--set", "training.patience=5000"]
+    process = processes.start(["train", "small.yaml", "--json", *longer])
     try:
         while not (found := list(files.runs_folder().glob("*/metrics.jsonl"))) or not log.read(
             found[0]

@@ -32,6 +32,12 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "extending.md"
 BLOCKS = markdown.parse(DOCUMENT.read_text(encoding="utf-8")).blocks
 
 
+def _text(part: str) -> str:
+    """The example with that line in it."""
+    [text] = [block.text for block in BLOCKS if part in block.text]
+    return text
+
+
 def _defined(name: str) -> dict[str, Any]:
     """What the example that defines `name` defines."""
     for block in BLOCKS:
@@ -43,7 +49,7 @@ def _defined(name: str) -> dict[str, Any]:
 
 
 def test_each_example_is_short() -> None:
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 8
     assert all(len(block.text.splitlines()) < 40 for block in BLOCKS)
 
 
@@ -70,7 +76,7 @@ def test_the_source_is_fetched_and_trained_on_once_its_file_and_line_are_there(
     """By the very route of the document, on a copy of the package."""
     package, home = tmp_path / "mlxts", tmp_path / "home"
     shutil.copytree(code_version.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    file, line = (b.text for b in BLOCKS if b.language in ("python", "text") and "sqlite" in b.text)
+    file, line = _text("class SqliteSource"), _text("SourceInfo(")
     (package / "data" / "sources" / "sqlite.py").write_text(file)
     registry = package / "data" / "sources" / "registry.py"
     text = registry.read_text()
@@ -100,6 +106,19 @@ def test_the_source_is_fetched_and_trained_on_once_its_file_and_line_are_there(
     assert "source: sqlite" in (home / "own.yaml").read_text()
     assert len(list(home.glob("outputs/runs/*/summary.json"))) == 1
     assert code_version.of(RUN, package) == code_version.of(RUN)
+
+
+def test_the_suite_of_a_source_runs_outside_of_this_repository(tmp_path: Path) -> None:
+    (tmp_path / "sqlite_source.py").write_text(_text("class SqliteSource"))
+    test = tmp_path / "test_sqlite_source.py"
+    test.write_text(_text("class TestSqliteSource"))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert "6 passed" in done.stdout
 
 
 def test_the_sensor_reads_degrees_and_never_raises(tmp_path: Path) -> None:

@@ -3,9 +3,8 @@
 import inspect
 from pathlib import Path
 
-from mlxts.evaluation.predictions import SCHEMA
-
 import mlxts
+from mlxts.runs.predictions import SCHEMA
 from mlxts.scaling.ledger import COLUMNS
 from mlxts.workspace import api_reference, reference, tables
 

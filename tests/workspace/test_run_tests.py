@@ -1,5 +1,6 @@
 """`make test`: one run at a time, and no lock that outlives who held it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -77,3 +78,20 @@ def test_a_process_that_the_holder_started_does_not_keep_the_lock(tmp_path: Path
     finally:
         child.kill()
         child.wait(timeout=10)
+
+
+def test_what_python_compiles_is_kept_apart_even_where_the_environment_keeps_nothing(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "module.py").write_text("")
+    code = (
+        "import pathlib, subprocess, sys; from mlxts.workspace import run_tests\n"
+        f"run_tests.COMPILED = pathlib.Path({str(tmp_path / 'compiled')!r})\n"
+        "run_tests.keep_compiled()\n"
+        "subprocess.run([sys.executable, '-c', 'import module'], check=True)"
+    )
+    path = f"{Path.cwd()}{os.pathsep}{tmp_path}"
+    outside = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": path}
+    subprocess.run([sys.executable, "-c", code], check=True, env=outside)
+    assert list((tmp_path / "compiled").rglob("module.*.pyc"))
+    assert not (tmp_path / "__pycache__").exists()

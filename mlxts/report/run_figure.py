@@ -4,25 +4,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from mlxts.evaluation import metrics
 from mlxts.evaluation.block_bootstrap import BlockBootstrap
 from mlxts.evaluation.calibration import Reliability, reliability
-from mlxts.files import atomic_path
 from mlxts.protocol import Task
+from mlxts.report.figure import drawing
 
-STYLE = Path(__file__).with_name("style.mplstyle")
 GROUPS = 6  # of samples in a reliability diagram, of equal size
-UNSTAMPED = {
-    ".svg": {"Date": None},
-    ".png": {"Software": None},
-    ".pdf": {"CreationDate": None},
-}
 
 
 def run_picture(
@@ -47,19 +39,15 @@ def run_picture(
         references: validation losses to draw as levels, e.g. {"HAR": 0.4736}.
 
     Raises:
-        StorageError: the picture cannot be written.
+        ConfigError, StorageError: see `figure.drawing`.
     """
-    with mpl.rc_context(fname=STYLE):
-        figure = Figure(figsize=(10.5, 4.4), layout="constrained")
+    with drawing(path, size=(10.5, 4.4), title=title) as figure:
         left, right = figure.subplots(1, 2)
-        figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
         draw_losses(left, losses, references or {}, task)
         diagrams = {name: _reliability(table, task, horizon) for name, table in models.items()}
         draw_reliability(right, diagrams, task)
         right.set_title("Reliability")
         right.legend(loc="upper left")
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, metadata=UNSTAMPED[path.suffix])
 
 
 def draw_losses(

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from mlxts.evaluation.reference import fit_baselines
 from mlxts.protocol import TASKS
-from mlxts.report import figures
+from mlxts.report import run_figure
 from tests.evaluation import worlds
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml"}
@@ -28,7 +28,7 @@ def test_a_picture_is_drawn_and_drawn_again_alike(tmp_path, suffix, task):
     models, levels = spoken(task), {"HAR": 0.5}
     for name in ("one", "two"):
         path = tmp_path / f"{name}{suffix}"
-        figures.run_picture(path, "t", LOSSES, models, TASKS[task], 1, references=levels)
+        run_figure.run_picture(path, "t", LOSSES, models, TASKS[task], 1, references=levels)
     one = (tmp_path / f"one{suffix}").read_bytes()
     assert one.startswith(MAGIC[suffix])
     assert one == (tmp_path / f"two{suffix}").read_bytes()
@@ -36,7 +36,7 @@ def test_a_picture_is_drawn_and_drawn_again_alike(tmp_path, suffix, task):
 
 def test_the_loss_panel_shows_the_best_validation_and_the_levels_to_beat():
     axes = Figure().subplots()
-    figures.draw_losses(axes, LOSSES, {"HAR": 0.47}, TASKS["threshold_1pct"])
+    run_figure.draw_losses(axes, LOSSES, {"HAR": 0.47}, TASKS["threshold_1pct"])
     assert axes.get_legend_handles_labels()[1] == [
         "training, smoothed",
         "validation, best 0.5000",
@@ -47,15 +47,15 @@ def test_the_loss_panel_shows_the_best_validation_and_the_levels_to_beat():
 
 def test_a_run_that_was_stopped_before_its_first_validation_can_be_drawn():
     axes = Figure().subplots()
-    figures.draw_losses(axes, LOSSES[:3], {}, TASKS["regression"])
+    run_figure.draw_losses(axes, LOSSES[:3], {}, TASKS["regression"])
     assert axes.get_ylabel() == "Huber per sample"
 
 
 def test_the_reliability_panel_holds_every_point_and_the_diagonal():
     axes = Figure().subplots()
     task = TASKS["threshold_1pct"]
-    diagrams = {n: figures._reliability(t, task, 1) for n, t in spoken(task.name).items()}
-    figures.draw_reliability(axes, diagrams, task)
+    diagrams = {n: run_figure._reliability(t, task, 1) for n, t in spoken(task.name).items()}
+    run_figure.draw_reliability(axes, diagrams, task)
     low, high = axes.get_xlim()
     assert low == 0.0
     assert axes.get_ylim() == (low, high)

@@ -1,8 +1,8 @@
-"""One figure of the report: drawn once, kept as SVG, PDF and the table of what it shows."""
+"""The one writer of figures: the report's style, and the same figure gives the same bytes."""
 
-import io
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +11,43 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mlxts.errors import ConfigError
 from mlxts.files import atomic_path, write_text
-from mlxts.report.figures import STYLE, UNSTAMPED
 
+STYLE = Path(__file__).with_name("style.mplstyle")
 # Inches: a phone shows this width at about its own size, so that ten points stay readable.
 WIDTH, HEIGHT = 4.8, 3.7
+
+_UNSTAMPED = {
+    ".svg": {"Date": None},
+    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None},
+}
 _TITLE = 52  # characters of a title's line at that width
+
+
+@contextmanager
+def drawing(*targets: Path, size: tuple[float, float], title: str = "") -> Generator[Figure]:
+    """A figure to draw on, written to `targets` when the block ends; suffixes decide the formats.
+
+    Args:
+        size: inches. title: above all panels.
+
+    Raises:
+        ConfigError: a format that is not drawn.
+        StorageError: a target cannot be written.
+    """
+    for target in targets:
+        if target.suffix not in _UNSTAMPED:
+            raise ConfigError(f"{target}: a figure is written as {' or '.join(_UNSTAMPED)}")
+    with mpl.rc_context(fname=STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        if title:
+            figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+        yield figure
+        for target in targets:
+            with atomic_path(target) as temporary:
+                figure.savefig(temporary, metadata=_UNSTAMPED[target.suffix])
 
 
 @dataclass(frozen=True)
@@ -47,20 +78,14 @@ class Picture:
         Raises:
             StorageError: one of them cannot be written.
         """
-        with mpl.rc_context(fname=STYLE):
-            figure = Figure(figsize=self.size, layout="constrained")
+        svg, pdf = (folder / f"{self.name}{suffix}" for suffix in (".svg", ".pdf"))
+        with drawing(svg, pdf, size=self.size) as figure:
             axes = figure.subplots()
             title = "\n".join(textwrap.wrap(self.title, _TITLE))
             figure.suptitle(title, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
             self.draw(axes)
-            kept = io.StringIO()
-            figure.savefig(kept, format="svg", metadata=UNSTAMPED[".svg"])
-            with atomic_path(folder / f"{self.name}.pdf") as temporary:
-                figure.savefig(temporary, format="pdf", metadata=UNSTAMPED[".pdf"])
-        write_text(folder / f"{self.name}.svg", kept.getvalue())
-        with atomic_path(folder / f"{self.name}.csv") as temporary:
-            temporary.write_text(self.data.write_csv(), encoding="utf-8")
-        return kept.getvalue()
+        write_text(folder / f"{self.name}.csv", self.data.write_csv())
+        return svg.read_text(encoding="utf-8")
 
 
 def legend_below(axes: Axes, columns: int = 2) -> None:

@@ -1,0 +1,32 @@
+"""One part of a page or a paper: what it says, its figures and tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlxts.tables import Table
+
+if TYPE_CHECKING:
+    from mlxts.report.figure import Picture
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part.
+
+    Attributes:
+        key: its anchor. title: its heading.
+        text: paragraphs. missing: what to run, where there is nothing to show.
+    """
+
+    key: str
+    title: str
+    text: Sequence[str] = ()
+    pictures: "Sequence[Picture]" = ()
+    tables: Sequence[Table] = ()
+    missing: Sequence[str] = ()
+
+    def markdown(self) -> str:
+        """Heading, tables and text of a paper; figures are the page's alone."""
+        tables = [table.markdown() for table in self.tables]
+        return "\n\n".join([f"## {self.title}", *self.missing, *tables, *self.text])

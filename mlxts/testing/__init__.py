@@ -1,0 +1,12 @@
+"""What every source, sensor, tracker, baseline and network has to do, as tests to subclass.
+
+An extension, in this repository or another, subclasses a suite and says in a fixture what is to be
+tested; pytest does the rest (docs/extending.md). Nothing in `mlxts` imports this package, which
+needs pytest.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{name}" for name in ("baselines", "networks", "sensors", "sources", "trackers"))
+)

@@ -1,0 +1,15 @@
+"""What `base.Baseline` promises, asked of every baseline that needs no training loop."""
+
+import pytest
+
+from mlxts.baselines.base import Baseline
+from mlxts.baselines.registry import BASELINES, LEARNERS, WALKS
+from mlxts.testing.baselines import BaselineSuite
+
+ALL = {baseline.name: baseline for baseline in (*BASELINES.values(), *WALKS, *LEARNERS)}
+
+
+class TestBaselines(BaselineSuite):
+    @pytest.fixture(params=ALL)
+    def baseline(self, request: pytest.FixtureRequest) -> Baseline:
+        return ALL[request.param]
