@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from jaxtyping import install_import_hook
-
-from tests import shapes
 
 # One thread a process, as under `make test`: tests run side by side, and last bits are compared.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Before the first of these rooms is imported: arrays are held to the shapes of their annotations.
-install_import_hook([f"mlxts.{room}" for room in shapes.ROOMS], "tests.shapes.checked")
 
+from tests import shapes
+
+shapes.install()  # before the first of the rooms whose arrays it checks
 from mlxts import platform  # noqa: E402
 
 platform.enable()  # as the command line does

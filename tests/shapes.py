@@ -1,16 +1,22 @@
 """Holds functions to the shapes that their annotations promise; types are for `ty`.
 
-`conftest.py` gives it to jaxtyping's import hook, so that it is there in tests alone.
+jaxtyping's import hook wraps every function of `ROOMS` once `conftest.py` has installed it. Outside
+of the tests an annotation is read by people and by `ty`, and costs nothing.
 """
 
 from collections.abc import Callable
 from typing import Any, TypeVar, get_args
 
 from beartype import beartype
-from jaxtyping import AbstractArray
+from jaxtyping import AbstractArray, install_import_hook
 
 ROOMS = ("baselines", "dataset", "evaluation", "model", "training")
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def install() -> None:
+    """Check the modules of `ROOMS` that are imported from now on."""
+    install_import_hook([f"mlxts.{room}" for room in ROOMS], "tests.shapes.checked")
 
 
 def checked(function: F) -> F:
