@@ -46,15 +46,26 @@ from mlxts.training.run import Trained
 from mlxts.training.signals import Interrupt
 
 FINISHED = ("finished", "early_stop")
-SUMMARISED = (
+_SUMMARISED = (
     "run_id", "status", "message", "steps", "best_step", "best_loss", "collapsed", "train_seconds",
-    "n_total", "verdict",
-    f"scores.validation.{NETWORK}",
-    *(
-        f"scores.validation.*.{key}"  # of the references too, where they could be fitted
-        for key in ("n", "n_eff", "prediction_range", "collapsed", "interval")
-    ),
+    "n_total", "verdict", f"scores.validation.{NETWORK}",
 )  # fmt: skip
+# Of every model on validation, the references too where they could be fitted.
+_SCORED = ("n", "n_eff", "prediction_range", "collapsed", "interval")
+_SCORED_LABELS = ("n_pos", "base_rate", "log_loss_prior", "log_loss")
+_SCORED_RETURNS = ("rmse", "width_from")
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    """summary.json of a finished run, with every figure that screens and pictures need.
+
+    Raises:
+        RunError: the run has not been trained to its end, or the file is damaged.
+    """
+    run = RunFolder(folder)
+    of_kind = _SCORED_RETURNS if run.scored_task.task.kind == "regression" else _SCORED_LABELS
+    scored = [f"scores.validation.*.{key}" for key in (*_SCORED, *of_kind)]
+    return run.summary((*_SUMMARISED, *scored))
 
 
 def execute(
@@ -101,7 +112,7 @@ def execute(
         if not ranks.is_rank_zero:
             return _left(plan, "finished", "rank 0 has the result")
         _tidy(plan.folder)
-        return RunFolder(plan.folder).summary(SUMMARISED)
+        return summary_of(plan.folder)
     drift = StepTimeDrift()
     heat = Relay(emit)  # to the console, and to the run's record as soon as there is one
     follow = RunTrackers(plan.config, plan.folder, heat) if ranks.is_rank_zero else None

@@ -1,6 +1,7 @@
 """From a plan to a summary: scored once, repeated to the byte, stopped by heat."""
 
 import json
+import shutil
 import signal
 import threading
 import time
@@ -86,6 +87,23 @@ def test_predictions_cover_train_and_validation_and_never_test(finished) -> None
     for own in predictions.by_model(table).values():
         counts = dict(own.group_by("split").len().iter_rows())
         assert counts == {"train": sizes["train"], "validation": sizes["validation"]}
+
+
+@pytest.mark.parametrize("key", ["n_pos", "base_rate", "log_loss_prior", "log_loss", "interval"])
+@pytest.mark.parametrize("model", ["patchtst", "har"])
+def test_a_figure_that_a_screen_needs_and_is_gone_is_damage(
+    finished, tmp_path: Path, model: str, key: str
+) -> None:
+    plan, _ = finished
+    folder = tmp_path / plan.folder.name
+    shutil.copytree(plan.folder, folder)
+    path = folder / layout.SUMMARY
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    assert experiment.summary_of(folder) == summary
+    del summary["scores"]["validation"][model][key]
+    path.write_text(json.dumps(summary), encoding="utf-8")
+    with pytest.raises(RunError, match=rf"is damaged: .*{key} is missing"):
+        experiment.summary_of(folder)
 
 
 def test_a_finished_run_is_not_done_again(finished) -> None:

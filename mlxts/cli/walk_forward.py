@@ -83,7 +83,7 @@ def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfi
         folder = one_run(target)
         configuration = run.pinned_configuration(folder)
         if RunFolder(folder).is_finished:
-            summary = RunFolder(folder).summary(experiment.SUMMARISED)
+            summary = experiment.summary_of(folder)
         else:
             summary = _finish(make_plan(configuration), as_json)
     return {"run_id": summary["run_id"], "scores": summary["scores"]["validation"]}, configuration

@@ -1,16 +1,25 @@
 """Reading a run's log: metrics.jsonl and events.jsonl, one JSON object a line."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
 
 from mlxts import json_files
 from mlxts.errors import RunError
 from mlxts.runs.layout import EVENTS
 
+# What a line of each kind says besides its step, time and loss.
+_NEEDED = {
+    "train": ("epoch", "seconds", "samples", "learning_rate", "grad_norm"),
+    "train_epoch": ("epoch", "seconds"),
+    "validation": ("epoch", "best", "improved", "prediction_range"),
+}
+
 
 class _Line(json_files.Shape):
     step: int
-    time: float = 0.0
+    time: float
 
 
 class _MetricLine(_Line):
@@ -27,6 +36,13 @@ class _MetricLine(_Line):
     best: float | None = None
     improved: bool = False
     prediction_range: tuple[Any, Any] = (None, None)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        for key in _NEEDED[self.split]:
+            if key not in self.model_fields_set:
+                raise ValueError(f"{key} is missing")
+        return self
 
 
 class _EventLine(_Line):

@@ -1,9 +1,12 @@
 """A run's own record (JSONL) as the events that it was written from, each with its time."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mlxts.errors import RunError
+from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
 from mlxts.training import events as event_types
 from mlxts.training.events import EpochEvent, Event, StepEvent, ValidationEvent
@@ -13,6 +16,7 @@ _KINDS: dict[str, type[Event]] = {
     for kind in vars(event_types).values()
     if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
 }
+_NOT_LOGGED = "memory"  # of a step; its peak alone is
 
 
 def events(folder: Path) -> Iterator[tuple[Event, float]]:
@@ -47,5 +51,19 @@ def _event(row: dict[str, Any]) -> Event | None:
 
 
 def _fields_of(kind: type[Event], row: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a kind; what another version wrote besides is left out."""
+    """The fields of a kind; what another version wrote besides is left out.
+
+    Raises:
+        RunError: one without a default is missing.
+    """
+    for field in dataclasses.fields(kind):
+        if field.name not in row and field.name != _NOT_LOGGED and _is_needed(field):
+            raise RunError(
+                f"a logged {kind.__name__} of step {row.get('step')} has no {field.name}; restore "
+                f"{layout.METRICS} and {layout.EVENTS} from a backup"
+            )
     return {key: value for key, value in row.items() if key in kind.__dataclass_fields__}
+
+
+def _is_needed(field: "dataclasses.Field[Any]") -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING

@@ -33,3 +33,23 @@ def test_a_machine_of_other_kinds_is_damage(tmp_path: Path, key: str, value: obj
     run = _run(tmp_path, {**device.describe(), key: value})
     with pytest.raises(RunError, match=rf"run\.json is damaged.*machine\.{key}"):
         run.metadata()
+
+
+@pytest.mark.parametrize(
+    ("split", "key"),
+    [("train", "seconds"), ("train", "time"), ("train_epoch", "epoch"), ("validation", "best")],
+)
+def test_a_line_of_the_log_without_what_its_kind_says_is_damage(
+    tmp_path: Path, split: str, key: str
+) -> None:
+    line = {
+        "step": 1, "time": 1.0, "split": split, "loss": 0.5, "epoch": 0, "seconds": 0.1,
+        "samples": 8, "learning_rate": 0.1, "grad_norm": 1.0, "best": 0.5, "improved": True,
+        "prediction_range": [0.0, 1.0],
+    }  # fmt: skip
+    path = tmp_path / layout.METRICS
+    path.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    assert RunFolder(tmp_path).metrics() == [line]
+    path.write_text(json.dumps({k: v for k, v in line.items() if k != key}) + "\n")
+    with pytest.raises(RunError, match=f"line 1: .*{key}.*missing"):
+        RunFolder(tmp_path).metrics()
