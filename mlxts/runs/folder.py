@@ -106,7 +106,7 @@ class RunFolder:
     @property
     def scored_task(self) -> ScoredTask:
         """What its forecasts are scored on. Raises RunError."""
-        return ScoredTask.of(self.metadata()["config"])
+        return ScoredTask.of(self.metadata([f"config.{key}" for key in ScoredTask.NEEDS])["config"])
 
     @property
     def is_predicted(self) -> bool:

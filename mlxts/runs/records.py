@@ -1,17 +1,21 @@
 """The shapes of run.json and summary.json: keys and types that readers rely on."""
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from mlxts.json_files import Shape
-from mlxts.protocol import TASKS
+from mlxts.protocol import SPLITS, TASKS, TIMESCALES
 
 
-def _task(name: str) -> str:
-    if name not in TASKS:
-        raise ValueError(f"{name} is no task; they are {', '.join(TASKS)}")
-    return name
+def _one_of(names: Collection[str], what: str) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"{name} is no {what}; they are {', '.join(names)}")
+        return name
+
+    return AfterValidator(check)
 
 
 Count = Annotated[int, Field(ge=0)]
@@ -23,8 +27,8 @@ class _Data(Shape):
     exogenous: tuple[str, ...] = ()
     cell: str | None = None
     score_on: str = ""
-    splits: str = ""
-    walk_forward_window: int | None = None
+    splits: Annotated[str, _one_of(SPLITS, "kind of splits")] = ""
+    walk_forward_window: Annotated[int, Field(gt=0)] | None = None
     train_fraction: float = 1.0
     train_blocks_seed: int | None = None
 
@@ -49,10 +53,10 @@ class _Settings(Shape):
     name: str
     mode: str
     budget: str
-    task: Annotated[str, AfterValidator(_task)]
+    task: Annotated[str, _one_of(TASKS, "task")]
     horizon: int
     seed: int
-    timescale: str = ""
+    timescale: Annotated[str, _one_of(TIMESCALES, "timescale")] = ""
     data: _Data = _Data()
     features: _Features = _Features()
     model: _Model = _Model()

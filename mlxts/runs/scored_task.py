@@ -1,7 +1,7 @@
 """What a run's forecasts are scored on, known from its settings alone."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from mlxts import split_borders
 from mlxts.protocol import TASKS, TIMESCALES, Task, Timescale
@@ -13,6 +13,8 @@ class ScoredTask:
     horizon: H, trading days. score_on: the symbol whose rows are scored.
     splits_title: where the borders of the splits lie, in words.
     """
+
+    NEEDS: ClassVar = ("task", "timescale", "horizon", "data.score_on", "data.splits")  # settings
 
     task: Task
     timescale: Timescale

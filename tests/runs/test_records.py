@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,3 +54,37 @@ def test_a_line_of_the_log_without_what_its_kind_says_is_damage(
     path.write_text(json.dumps({k: v for k, v in line.items() if k != key}) + "\n")
     with pytest.raises(RunError, match=f"line 1: .*{key}.*missing"):
         RunFolder(tmp_path).metrics()
+
+
+FULL = {**SETTINGS, "timescale": "daily", "data": {"score_on": "SPY", "splits": "protocol"}}
+
+
+def _without(settings: dict[str, Any], path: str) -> dict[str, Any]:
+    first, _, rest = path.partition(".")
+    if rest:
+        return {**settings, first: _without(settings[first], rest)}
+    return {key: value for key, value in settings.items() if key != first}
+
+
+@pytest.mark.parametrize(
+    "key", ["task", "timescale", "horizon", "data", "data.score_on", "data.splits"]
+)
+def test_a_run_that_does_not_say_what_is_scored_is_damaged(tmp_path: Path, key: str) -> None:
+    path = tmp_path / layout.METADATA
+    path.write_text(json.dumps({"run_id": "a", "config": FULL}), encoding="utf-8")
+    assert RunFolder(tmp_path).scored_task.score_on == "SPY"
+    path.write_text(json.dumps({"run_id": "a", "config": _without(FULL, key)}), encoding="utf-8")
+    with pytest.raises(RunError, match=rf"is damaged: config\.{key}.* missing"):
+        _ = RunFolder(tmp_path).scored_task
+
+
+@pytest.mark.parametrize(
+    "change", [{"timescale": "hourly"}, {"data": {**FULL["data"], "splits": "mine"}}]
+)
+def test_a_timescale_or_splits_that_the_protocol_does_not_know_are_damage(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    text = json.dumps({"run_id": "a", "config": {**FULL, **change}})
+    (tmp_path / layout.METADATA).write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match=r"run\.json is damaged: .* is no "):
+        _ = RunFolder(tmp_path).scored_task
