@@ -24,7 +24,7 @@ from mlxts.errors import RunError
 from mlxts.evaluation import comparison as evaluated
 from mlxts.evaluation.block_bootstrap import DRAWS
 from mlxts.evaluation.comparison import Comparison
-from mlxts.files import finite, write_json, write_text
+from mlxts.files import SCHEMA, finite, write_json, write_text
 from mlxts.formats import million, percent
 from mlxts.protocol import BASELINE, TASKS
 from mlxts.report import paper_tables
@@ -37,6 +37,7 @@ from mlxts.scaling import walk_forward_ledger as foreseen
 from mlxts.scaling.configuration_scores import CELL, Scored, scored
 
 HAR = BASELINE.upper()
+_FORMER = {"beside": "ablations", "foreseen": "walk_forward", "made_of": "provenance"}
 _APART = ("name", "seed", "mode", "budget", "task", "timescale", "horizon", "thermal", "checkpoint")
 _CONTENTS = ("data.symbols", "data.exogenous", "data.artifact_sha256")  # a cell says it
 _COMPARED = ("difference", "skill", "skill_har", "verdict")
@@ -45,7 +46,7 @@ _MAIN = (
     "loss_linear", "loss", *_COMPARED,
 )  # fmt: skip
 _SEEDS = ("budget", "horizon", "seed", "loss", "auc", "auc_har", "epoch", *_COMPARED)
-_BESIDE = (
+_ABLATIONS = (
     "change", "budget", "horizon", "seeds", "samples", "loss_har", "loss_linear", "loss",
     "against_main", *_COMPARED,
 )  # fmt: skip
@@ -85,7 +86,7 @@ def collect(
     if not main:
         raise RunError("none of these runs is strict; `mlxts sweep run` a strict sweep as well")
     by_cell = {(*one.cell, one.key["budget"], one.key["features"]): one for one in reversed(main)}
-    beside = []
+    ablations = []
     for one in found:
         strict = by_cell.get((*one.cell, one.key["budget"], one.key["features"]))
         if one.mode == "strict" or strict is None:
@@ -93,12 +94,13 @@ def collect(
         change = difference(*(records[pair.runs[0]]["config"] for pair in (strict, one)))
         if not change:
             continue
-        beside.append(_row(one) | {"change": change} | _against(one, strict))
+        ablations.append(_row(one) | {"change": change} | _against(one, strict))
     kept = [run for one in found for run in one.runs] + [folder.name for folder in walked]
     along = _along(built, draws, seed)
     if joined is not None:
         along += [row | {"axis": f"{row['axis']}, foreseen"} for row in _along(joined, draws, seed)]
     return {
+        "schema": SCHEMA,
         "split": split,
         "span": _span(records[main[0].runs[0]]["config"], split),
         "draws": draws,
@@ -106,10 +108,10 @@ def collect(
         "seeds": [
             _of_seed(one, records[run], summaries[run], split) for one in main for run in one.runs
         ],
-        "beside": beside,
+        "ablations": ablations,
         "along": along,
-        "foreseen": _foreseen(joined, walked, records, draws, seed),
-        "made_of": {
+        "walk_forward": _walk_forward(joined, walked, records, draws, seed),
+        "provenance": {
             "runs": sorted(kept),
             "versions": _distinct(records[run].get("versions") for run in kept),
             "machines": _distinct(records[run].get("machine") for run in kept),
@@ -156,7 +158,7 @@ def _along(built: pl.DataFrame, draws: int, seed: int) -> list[dict[str, Any]]:
     return finite(rows)
 
 
-def _foreseen(
+def _walk_forward(
     built: pl.DataFrame | None,
     walked: Sequence[Path],
     records: dict[str, dict[str, Any]],
@@ -174,10 +176,8 @@ def _foreseen(
     for one in scored(built, draws=draws, seed=seed):
         days = one.table.dates.astype("datetime64[D]").astype(object)
         origins = sum(bool(((first <= days) & (days <= last)).any()) for first, last in windows)
-        rows.append(
-            _row(one)
-            | {"origins": origins, "settings": one.key["non_default_settings"] or "default"}
-        )
+        settings = one.key["non_default_settings"] or "default"
+        rows.append(_row(one) | {"origins": origins, "settings": settings})
     return rows
 
 
@@ -190,7 +190,13 @@ def write(record: dict[str, Any], path: Path) -> Path:
 def again(path: Path) -> Path:
     """Write `path` from the figures that are kept beside it. Raises RunError, StorageError."""
     way_out = "name the finished runs, and it is made anew"
-    kept = json_files.read(figures_of(path), _Figures, error=RunError, way_out=way_out)
+    kept = json_files.read(
+        figures_of(path),
+        _Figures,
+        error=RunError,
+        way_out=way_out,
+        upgrade=lambda kept: {_FORMER.get(key, key): value for key, value in kept.items()},
+    )
     write_text(path, markdown(kept))
     return path
 
@@ -201,7 +207,7 @@ def figures_of(path: Path) -> Path:
 
 def markdown(record: dict[str, Any]) -> str:
     """The document for figures of `collect`."""
-    first, made = record["main"][0], record["made_of"]
+    first, made = record["main"][0], record["provenance"]
     named = {f"{m.get('device_name')} ({m.get('device')})" for m in made["machines"] if m}
     parts = [
         "# Results",
@@ -231,9 +237,9 @@ def _sections(record: dict[str, Any]) -> Iterator[Section]:
     yield _section(record, "seeds", "Seed by seed", _SEEDS)
     yield _section(
         record,
-        "beside",
+        "ablations",
         "Beside it: exploratory ablations",
-        _BESIDE,
+        _ABLATIONS,
         text="What differs from the strict model of the same budget and horizon; the difference to "
         "that model's loss is paired on the same days.",
         missing="None was trained yet.",
@@ -250,10 +256,10 @@ def _sections(record: dict[str, Any]) -> Iterator[Section]:
         "beforehand](preregistration.md).",
         missing="Nothing of two sizes was trained yet.",
     )
-    if record["foreseen"]:
+    if record["walk_forward"]:
         yield _section(
             record,
-            "foreseen",
+            "walk_forward",
             "Foreseen from moments of the past, exploratory",
             _FORESEEN,
             text="Each model was trained at every origin on what is older, stopped early on one "
@@ -372,7 +378,7 @@ class _Main(_Row):
     timescale: str
 
 
-class _MadeOf(json_files.Shape):
+class _Provenance(json_files.Shape):
     runs: list[str]
     machines: list[dict[str, Any]]
     code: list[str]
@@ -387,7 +393,7 @@ class _Figures(json_files.Shape):
     draws: int
     main: Annotated[list[_Main], Field(min_length=1)]
     seeds: list[_Row]
-    beside: list[_Row]
+    ablations: list[_Row]
     along: list[_Row]
-    foreseen: list[_Row]
-    made_of: _MadeOf
+    walk_forward: list[_Row]
+    provenance: _Provenance

@@ -32,7 +32,7 @@ def _over_har(row: dict[str, Any]) -> dict[str, Any]:
 
 def notes(record: dict[str, Any]) -> list[str]:
     """What has to be said where rows were compared with HAR before there was linear."""
-    rows = [row for name in ("main", "seeds", "beside", "foreseen") for row in record[name]]
+    rows = [row for name in ("main", "seeds", "ablations", "walk_forward") for row in record[name]]
     if all("reference" in row for row in rows):
         return []
     return [

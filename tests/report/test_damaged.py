@@ -34,9 +34,9 @@ def test_the_figures_of_a_paper(tmp_path: Path, text: str) -> None:
 
 def test_a_figure_of_a_paper_that_is_no_number(tmp_path: Path) -> None:
     row = {"task": "direction", "symbol": "SPY", "timescale": "daily", "loss": "0.5"}
-    whole = {key: [] for key in ("seeds", "beside", "along", "foreseen")} | {
+    whole = {key: [] for key in ("seeds", "ablations", "along", "walk_forward")} | {
         "split": "validation", "span": "", "draws": 50, "main": [row],
-        "made_of": {"runs": [], "machines": [], "code": [], "data": []},
+        "provenance": {"runs": [], "machines": [], "code": [], "data": []},
     }  # fmt: skip
     (tmp_path / "results.json").write_text(json.dumps(whole))
     with pytest.raises(RunError, match=r"loss: '0\.5' is no number"):

@@ -48,7 +48,7 @@ def test_figures_are_the_evaluators_and_ablations_say_what_differs(world):
         figures = worlds.read(folder, "summary.json")["scores"]["validation"]["patchtst"]
         assert row["loss"] == figures["log_loss"]
         assert [row["skill_low"], row["skill_high"]] == figures["interval"]["log_loss_skill"]
-    (other,) = found["beside"]
+    (other,) = found["ablations"]
     assert other["change"] == "model.residual_of: har"
     assert other["against_main"] == pytest.approx(other["loss"] - main["loss"])
     assert other["against_main_low"] < other["against_main"] < other["against_main_high"]
@@ -115,13 +115,13 @@ def test_walk_forward_runs_stand_apart_with_all_their_windows(world):
     found = paper.collect([*strict, *beside, *walked], draws=200)
     without = paper.collect([*strict, *beside], draws=200)
     assert found["main"] == without["main"]
-    assert found["beside"] == without["beside"]
-    assert [(row["budget"], row["origins"], row["seeds"]) for row in found["foreseen"]] == [
+    assert found["ablations"] == without["ablations"]
+    assert [(row["budget"], row["origins"], row["seeds"]) for row in found["walk_forward"]] == [
         ("0.02M", 2, 2),
         ("0.2M", 2, 2),
     ]
-    assert all(row["n"] > 950 for row in found["foreseen"])
-    assert {row["settings"].split(";")[0] for row in found["foreseen"]} == {
+    assert all(row["n"] > 950 for row in found["walk_forward"])
+    assert {row["settings"].split(";")[0] for row in found["walk_forward"]} == {
         "training.batch_size: 128"
     }
     (along,) = found["along"]
@@ -134,6 +134,18 @@ def test_walk_forward_runs_stand_apart_with_all_their_windows(world):
 def test_without_a_strict_run_there_is_nothing_to_stand_beside(world):
     with pytest.raises(RunError, match="strict"):
         paper.collect(world[2], draws=60)
+
+
+def test_figures_under_the_keys_of_before_make_the_same_document(world, tmp_path):
+    _, strict, beside = world
+    path = tmp_path / "results.md"
+    paper.write(paper.collect([*strict, *beside], draws=50), path)
+    text, figures = path.read_text(encoding="utf-8"), paper.figures_of(path)
+    kept = json.loads(figures.read_text(encoding="utf-8"))
+    former = {"ablations": "beside", "walk_forward": "foreseen", "provenance": "made_of"}
+    assert kept.pop("schema") == 2
+    figures.write_text(json.dumps({former.get(key, key): kept[key] for key in kept}))
+    assert paper.again(path).read_text(encoding="utf-8") == text
 
 
 def test_the_document_is_made_of_its_figures_alone(world, tmp_path, monkeypatch):
@@ -160,7 +172,7 @@ def test_figures_of_before_there_was_linear_are_said_against_har_alone(world):
     record = paper.collect([*world[1], *world[2]], draws=60)
     new = paper.markdown(record)
     assert "Against HAR only" not in new
-    for row in (*record["main"], *record["seeds"], *record["beside"], *record["foreseen"]):
+    for row in (*record["main"], *record["seeds"], *record["ablations"], *record["walk_forward"]):
         for name in ("reference", "loss_linear", "skill_har", "skill_har_low", "skill_har_high"):
             row.pop(name, None)
         row["verdict"] = "matches"
