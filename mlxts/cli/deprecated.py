@@ -11,6 +11,6 @@ def with_new_names(arguments: list[str]) -> list[str]:
     for argument in arguments:
         name, equals, value = argument.partition("=")
         if name in OPTIONS:
-            note(f"{name} is called {OPTIONS[name]} now; the old name goes with the next release")
+            note(f"{name} is now {OPTIONS[name]}; the next release removes the old name")
         renamed.append(OPTIONS.get(name, name) + equals + value)
     return renamed

@@ -9,14 +9,14 @@ from mlxts.cli import output
 from mlxts.cli.output import JsonOption
 
 docs = typer.Typer(
-    help="Write the marked blocks of documents, and check what documents say.",
+    help="Render marked blocks of documents, and check documents.",
     no_args_is_help=True,
 )
 
 
 @docs.command()
 def render(as_json: JsonOption = False) -> None:
-    """Write the marked blocks of README, docs/ and .claude/, and the documents generated whole."""
+    """Render the marked blocks of README, docs/ and .claude/, and the generated documents."""
     from mlxts.workspace import documents, project
 
     changed = documents.render(project.root())

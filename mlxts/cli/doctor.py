@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """What this machine is: device, BLAS and its measured speed, memory, sensors, data.
+    """Describe this machine: device, BLAS and its measured speed, memory, sensors, data.
 
     Says too what is wrong with MLX's library: two wheels of one file, a macOS too old for it.
     """
@@ -50,7 +50,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def verify(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Check environment, registered files' hashes and, in the project, every document."""
+    """Check the environment, hashes of registered files and, in a project, its documents."""
     from mlxts.workspace import packages, project
 
     root = project.find()
@@ -93,7 +93,7 @@ def _verify(
                 Note(f"{path} is not registered; `mlxts data register-raw` adds it")
                 for path in files.unregistered
             ),
-            f"{formats.count(files.checked, 'file')} checked: as the manifests say; "
+            f"{formats.count(files.checked, 'file')} checked: unchanged; "
             f"{formats.count(len(_versions()), 'package')} found.",
         ]
         if documents is not None:

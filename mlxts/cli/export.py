@@ -8,7 +8,7 @@ import typer
 
 from mlxts.cli.output import JsonOption, render
 
-import_ = typer.Typer(help="Bring a model of another library here.", no_args_is_help=True)
+import_ = typer.Typer(help="Import a model of another library.", no_args_is_help=True)
 
 
 class FormatName(StrEnum):
@@ -25,7 +25,7 @@ def export(
     ],
     to: Annotated[
         FormatName,
-        typer.Option("--to", help="A model, its weights (safetensors, npz), its predictions."),
+        typer.Option("--to", help="A model, weights (safetensors, npz) or predictions."),
     ],
     output: Annotated[
         Path | None,
@@ -33,7 +33,7 @@ def export(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a run for other libraries: a model, weights, or predictions."""
+    """Export a run for other libraries: a model, weights, or predictions."""
     from mlxts.interop import export as exports
 
     path = exports.export(run, to.value, output)
@@ -43,7 +43,7 @@ def export(
 @import_.command()
 def huggingface(
     path: Annotated[Path, typer.Argument(help="The folder that save_pretrained wrote.")],
-    name: Annotated[str | None, typer.Option(help="Of the model here; default: the folder's.")] = (
+    name: Annotated[str | None, typer.Option(help="Name for the model; default: the folder's.")] = (
         None
     ),
     as_json: JsonOption = False,

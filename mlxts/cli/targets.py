@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlxts.dataset.samples import Dataset
     from mlxts.evaluation.base_rates import Rate
 
-targets = typer.Typer(name="targets", help="What is predicted.", no_args_is_help=True)
+targets = typer.Typer(name="targets", help="The prediction targets.", no_args_is_help=True)
 
 
 @targets.callback()
@@ -23,9 +23,11 @@ def root() -> None:
 
 @targets.command(name="table")
 def table_(
-    symbol: Annotated[str, typer.Option(help="Whose days.")] = "SPY",
+    symbol: Annotated[str, typer.Option(help="Symbol whose calendar is used.")] = "SPY",
     source: Annotated[str, typer.Option(help="auto, yahoo, files, sample or simulated.")] = "auto",
-    tier: Annotated[int, typer.Option(help="Its features' warm-up delays the first sample.")] = 20,
+    tier: Annotated[
+        int, typer.Option(help="Feature tier; its warm-up delays the first sample.")
+    ] = 20,
     splits: Annotated[str, typer.Option(help="protocol or sample.")] = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -102,7 +104,7 @@ def screen(found: "dict[str, tuple[Dataset, list[Rate]]]", symbol: str) -> Itera
     ]
     yield Table("Samples in each phase", ("bars", "phase", *protocol.SPLIT_NAMES), counts)
     yield Note(
-        "Share of samples that come true (up: direction); return: deviation of the log returns "
+        "Base rates (up: direction); return: deviation of the log returns "
         "that regression predicts. *: not estimable, part of no claim."
     )
 

@@ -7,7 +7,7 @@ import typer
 
 from mlxts.cli.output import JsonOption, Note, render
 
-track = typer.Typer(help="Runs in MLflow or Weights & Biases.", no_args_is_help=True)
+track = typer.Typer(help="Export runs to MLflow or Weights & Biases.", no_args_is_help=True)
 
 
 class TrackerName(StrEnum):
@@ -29,7 +29,7 @@ def export(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring finished or unfinished runs to a tracker; again: only what is missing is added."""
+    """Export finished or unfinished runs to a tracker; a second export adds what is missing."""
     from mlxts.cli.selected_runs import one_run
     from mlxts.runs.folder import RunFolder
     from mlxts.tracking import export as exports
@@ -46,6 +46,6 @@ def export(
         as_json,
         [
             *(f"{row['run_id']}: {row['events']:,} events" for row in exported),
-            Note(f"under {trackers.folder()}; docs/tracking.md says how to look at it"),
+            Note(f"under {trackers.folder()}; docs/tracking.md shows how to view it"),
         ],
     )

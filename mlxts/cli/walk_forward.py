@@ -1,4 +1,4 @@
-"""`evaluate --origins`: one row for each moment of the past, and all of them together."""
+"""`evaluate --origins`: a row for each forecast origin, and one for all together."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
     from mlxts.runs.predictions import NETWORK
 
     if split != "validation":
-        raise ConfigError("--origins scores windows of the past; leave --split out")
+        raise ConfigError("--origins scores walk-forward windows; leave --split out")
     fixed, configuration = _fixed(target, as_json)
     found: list[Origin] = []
     for one in walk_forward.origins(configuration, count):
@@ -42,18 +42,18 @@ def show(target: str, count: int, split: str, as_json: bool) -> None:
     references = {name: comparison.reference(figures[NETWORK]) for name, figures in rows.items()}
     data = found[-1].plan.dataset
     title = f"{configuration.name} (exploratory): {data.task.name}, H = {data.horizon}, "
-    title += f"{data.score_on}, foreseen from {count} origins"
+    title += f"{data.score_on}, walk-forward from {count} origins"
     how_to_read = Note(
-        "Each origin is trained on all that is older than two windows, stops early on the window "
-        "before its own, and is scored on its own, which nothing has looked at. The fixed split "
-        "stops early on the years that it is scored on. In brackets 95 % block-bootstrap "
-        "intervals, behind n the positives; against the reference, the better of HAR and linear by "
+        "At each origin the model is trained on data before the last two windows, stopped early on "
+        "the first of them and scored out of sample on the second. The model of the fixed split "
+        "is stopped on the years that it is scored on. In brackets 95 % block-bootstrap "
+        "intervals, after n the positives; against the reference, the better of HAR and linear by "
         "cross-validation at the same origin, below zero is better: "
         + "; ".join(f"{name} {comparison.title(one)}" for name, one in references.items())
         + "."
     )
     verdict = comparison.sentence(
-        NETWORK, together[NETWORK], data.task, data.horizon, "windows of the past"
+        NETWORK, together[NETWORK], data.task, data.horizon, "walk-forward windows"
     )
     tables = _tables(title, rows, regression=data.task.kind == "regression")
     render(

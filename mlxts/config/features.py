@@ -12,9 +12,9 @@ class FeaturesConfig(Section):
     """Which inputs the model reads."""
 
     source: Literal["indicators", "planted"] = Field(
-        "indicators", description="`planted`: those that a simulated market shows beside its bars"
+        "indicators", description="`planted`: features of a simulated market"
     )
-    tier: int = Field(20, description="how many relational features, nested tiers")
+    tier: int = Field(20, description="number of relational features, nested tiers")
 
     @model_validator(mode="after")
     def _is_a_tier(self) -> Self:

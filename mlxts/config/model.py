@@ -33,11 +33,11 @@ class ModelConfig(Section):
     ffn_ratio: Annotated[float, Field(gt=0)] = Field(4.0, description="hidden / model width")
     revin: RevINConfig = RevINConfig()
     offset: Literal["har"] | None = Field(
-        None, description="learn what is left after a forecast that is fitted first: har"
+        None, description="learn the residual of a forecast that is fitted first: har"
     )
 
     norm: Literal["layer", "batch"] = Field("layer", description="of the encoder's tokens")
-    res_attention: bool = Field(False, description="scores start from those a layer before")
+    res_attention: bool = Field(False, description="add the attention scores of the layer before")
     head: Literal["flatten", "mean", "max"] = Field(
         "flatten", description="mean, max: over patches, with no closing norm (as transformers)"
     )

@@ -24,7 +24,7 @@ class CheckpointConfig(Section):
     """How often the run can be resumed from. Has no influence on any number."""
 
     every_seconds: Annotated[float, Field(ge=0)] = Field(
-        30.0, description="at least this long between checkpoints; 0: at every validation"
+        30.0, description="minimum time between checkpoints; 0: at every validation"
     )
 
 
@@ -32,4 +32,4 @@ class TrackingConfig(Section):
     """Which trackers follow the run, besides its own record. Has no influence on any number."""
 
     to: tuple[Literal["mlflow", "wandb"], ...] = Field((), strict=False)
-    project: str = Field("mlxts", min_length=1, description="under which they file it")
+    project: str = Field("mlxts", min_length=1, description="project name in the trackers")

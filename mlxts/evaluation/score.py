@@ -238,7 +238,7 @@ def _common_rows(scored: Mapping[str, pl.DataFrame], split: str, symbol: str) ->
     for name, table in others:
         if not table.select("date", "target").equals(keys):
             raise DataError(
-                f"{name} and {first} do not speak about the same {split} rows of {symbol}: the "
+                f"{name} and {first} do not predict the same {split} rows of {symbol}: the "
                 "data changed in between; train again, or pin the artifact with data.pinned"
             )
     return reference

@@ -172,13 +172,13 @@ def _table(name: str, group: pl.DataFrame, cut: Axis, all_phases: bool) -> LossT
     order = group.select(*cut.sizes, "seed", "run").unique().sort(*cut.sizes, "seed")
     wide = group.pivot("run", index="date", values="loss").drop_nulls().sort("date")
     if not wide.height:
-        raise DataError(f"{name}: no date was predicted by all of its runs; train on one data set")
+        raise DataError(f"{name}: its runs have no date in common; train on one data set")
     # Baselines of the run with the most training samples: where D varies they would vary as well.
     best = group.sort("samples", "run").filter(pl.col("run") == pl.col("run").last())
     rows = wide.select("date").join(best, on="date", how="left", maintain_order="left")
     agree = group.filter(pl.col("date").is_in(wide["date"].implode())).group_by("date")
     if (agree.agg(pl.col("target").n_unique())["target"] > 1).any():
-        raise DataError(f"{name}: its runs saw different targets on one date; train them again")
+        raise DataError(f"{name}: its runs have different targets on one date; train them again")
     dates, targets = wide["date"].to_numpy(), rows["target"].to_numpy()
     first = rows.row(0, named=True)
     task = protocol.TASKS[first["task"]]

@@ -95,7 +95,7 @@ class BackgroundTracker:
         what = " ".join(str(self._error).split()) or type(self._error).__name__
         return [
             f"{self._name} stopped tracking this run: {what[:300]}; training continues, and "
-            f"`mlxts track export RUN --to {self._name}` brings it there afterwards"
+            f"`mlxts track export RUN --to {self._name}` exports it afterwards"
         ]
 
     def _serve(self) -> None:

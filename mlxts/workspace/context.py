@@ -117,7 +117,7 @@ def rewritten(record: Record[H], render: Callable[[str], str]) -> Record[H]:
     try:
         gone = _gone(record)
         if gone:
-            raise blocks.BlockError(0, f"no block called {gone[0]}")
+            raise blocks.BlockError(0, f"no block named {gone[0]}")
         return record.saying(blocks.rewrite(record.body, render))
     except blocks.BlockError as error:
         raise WorkspaceError(f"{record.path}: {error}; restore the file with git") from error
@@ -174,7 +174,7 @@ def _missing(context: Context) -> Iterator[Problem]:
             for name in _gone(record):
                 # `_counts` reads the history, and says so itself.
                 if name != overview.HISTORY:
-                    yield Problem(where, 0, f"no block called {name}; restore the file with git")
+                    yield Problem(where, 0, f"no block named {name}; restore the file with git")
         except blocks.BlockError as error:
             yield Problem(where, error.line, error.what)
 

@@ -42,7 +42,7 @@ of it."""
 def render() -> str:
     """The controls as Markdown."""
     rows = [(kind.control, f"`{name}`", kind.says) for name, kind in MARKETS.items()]
-    rows.append(("N2", "`data.label_shift_years`", "real bars, labels of other years: nothing"))
+    rows.append(("N2", "`data.label_shift_years`", "real bars, labels of other years: no signal"))
     lines = [_INTRODUCTION, "", markdown(("control", "name", "what it shows"), rows)]
     told: set[str] = set()
     for name, kind in MARKETS.items():
@@ -55,7 +55,7 @@ def render() -> str:
 def _law(module: str, told: set[str]) -> Iterator[str]:
     """What the module of a market says of its law, once."""
     if module in told:
-        yield "Its law stands above, with that of the other market of its kind."
+        yield "Its law is given above, with that of the other market of its kind."
         return
     told.add(module)
     yield (inspect.getdoc(sys.modules[module]) or "")

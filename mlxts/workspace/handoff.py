@@ -80,9 +80,9 @@ def _situation(
     waits = [f"- {b.by}: {b.why}" for b in told.blocked_by]
     about = [t for t in trespasses if now.workstream in (t.owner, t.by)]
     parts = [
-        ("Where it stands", told.summary),
-        ("Done since the last handoff", "\n".join(f"- {one}" for one in told.done) or "Not said."),
-        ("Next", "\n".join(f"{n}. {one}" for n, one in enumerate(told.next, 1)) or "Not said."),
+        ("Current state", told.summary),
+        ("Done since the last handoff", "\n".join(f"- {one}" for one in told.done) or "None."),
+        ("Next", "\n".join(f"{n}. {one}" for n, one in enumerate(told.next, 1)) or "None."),
         ("Waits for", "\n".join(waits) or "Nobody."),
         ("Runs since the last handoff", state_report.runs_since(before.updated)),
         ("Data", state_report.data()),

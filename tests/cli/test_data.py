@@ -195,7 +195,7 @@ def test_warnings_are_told_and_nothing_is_dropped(bars: pl.DataFrame, tmp_path: 
     pl.concat([bars[:100], bars[103:]]).write_csv(path)
     out, notes = run("import", path)
     assert "250 rows" in out
-    assert "HOLES: worth a look (1 gap), stored all the same" in notes
+    assert "HOLES: warning (1 gap), stored anyway" in notes
     assert str(bars["date"][100]) in notes
     # The very same content again says so through the store: still one entry.
     run("import", path)
@@ -303,7 +303,7 @@ def test_verify_names_the_changed_and_the_missing(csv: Path, workspace: Path) ->
     run("import", csv)
     run("simulate", "gbm", "--end", "1993-12-31")
     spy, gbm = store.raw_artifacts()
-    assert run("verify")[0] == "2 files checked: as the manifests say\n"
+    assert run("verify")[0] == "2 files checked: unchanged\n"
     spy.file.chmod(0o644)
     spy.file.write_bytes(spy.file.read_bytes()[:-1] + b"\0")
     gbm.file.unlink()

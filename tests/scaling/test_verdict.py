@@ -284,7 +284,7 @@ def test_a_trend_that_turns_before_the_largest_size_is_no_law(sign: float) -> No
     assert np.sign(found.gain) == sign
     assert found.extrapolation < 0.0
     assert found.word == verdict.INCONCLUSIVE
-    assert "a constant foresees the largest size better" in found.reason
+    assert "a constant predicts the largest size better" in found.reason
 
 
 def test_cells_that_agree_are_seen_together_before_they_are_seen_alone() -> None:

@@ -190,7 +190,7 @@ WS1, WS2 = (f"workstreams/{name}_context.md" for name in ("ws1", "ws2"))
         (WS2, "workstream: ws2", "workstream: ws1", "it says ws1"),
         (WS2, "workstream: ws2", "workstream: ws2\nage: 3", "age: Extra"),
         (WS1, "<!-- rendered: handoff -->", "", "closes no block"),
-        (WS1, "rendered: history", "rendered: other", "no block called history"),
+        (WS1, "rendered: history", "rendered: other", "no block named history"),
         ("global_context.md", "<!-- rendered: coordination -->", "", "closes no block"),
         ("phase_tracker.md", "phases:", "phase:", "phases: Field required"),
         ("decision_log.md", "decisions: 0", "decisions: none", "decisions: Input should"),
@@ -304,19 +304,19 @@ def _cut(path: Path, block: str) -> None:
 def test_a_handoff_whose_block_is_gone_is_refused_and_nothing_is_lost(root: Path) -> None:
     _cut(context.workstream_path(root, "ws1"), "handoff")
     before = projects.everything(root)
-    with pytest.raises(WorkspaceError, match="no block called handoff"):
+    with pytest.raises(WorkspaceError, match="no block named handoff"):
         handoff.write(root, "ws1", Told("it stands"))
     assert projects.everything(root) == before
-    assert any("no block called handoff" in str(one) for one in context.problems(root))
+    assert any("no block named handoff" in str(one) for one in context.problems(root))
 
 
 def test_an_overview_without_its_table_is_named_before_anything_is_written(root: Path) -> None:
     _cut(root / project.CONTEXT / context.GLOBAL, "workstreams")
     before = projects.everything(root)
-    with pytest.raises(WorkspaceError, match="no block called workstreams"):
+    with pytest.raises(WorkspaceError, match="no block named workstreams"):
         handoff.write(root, "ws1", Told("it stands"))
     assert projects.everything(root) == before
-    assert any("no block called workstreams" in str(one) for one in context.problems(root))
+    assert any("no block named workstreams" in str(one) for one in context.problems(root))
 
 
 def test_a_subfolder_hands_off_the_projects_own_runs(
