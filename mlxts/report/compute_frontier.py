@@ -1,4 +1,4 @@
-"""The compute frontier: what loss was reached with how many operations of training."""
+"""The compute frontier: the lowest loss reached by number of training operations."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -36,7 +36,7 @@ def _one(key: tuple, own: list[Scored], unsaid: words.Unsaid) -> Picture:
         caption=(
             "Loss over the floating-point operations of training (counted, not timed), each "
             "configuration's mean over seeds, with 95 % intervals paired with the reference. The "
-            "line joins the lowest losses reached so far; the best of several flatters itself."
+            "line joins the lowest losses so far; the lowest of several losses is optimistic."
         ),
         data=pl.DataFrame(rows, infer_schema_length=None),
         draw=lambda axes: draw_frontier(axes, rows, unit),

@@ -5,7 +5,7 @@
     <out>/tables/<name>.csv, .tex
     <out>/report.json        which runs, settings and files; what a later report replaces
 
-The same runs give the same bytes: nothing tells when or where the report was made.
+The same runs give the same bytes: the report holds no time and no path.
 """
 
 from collections.abc import Callable, Sequence
@@ -102,7 +102,7 @@ def _environment() -> Environment:
 
 
 def prose(text: str) -> Markup:
-    """A sentence whose `code` becomes code, and whose percent signs stay with their number."""
+    """A sentence with `code` marked up and no line break before a percent sign."""
     parts = text.replace(" %", "\N{NO-BREAK SPACE}%").split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if index % 2 else escape(part)

@@ -100,8 +100,9 @@ def _verdicts(material: Material) -> Section:
         "Verdicts",
         text=(
             "Rules fixed beforehand. Scaling: the gain's 95 % interval lies above 0 and a power "
-            "law foresees the largest size better than a constant. Inverse: the mirror image. "
-            "Flat: the 90 % interval lies inside the margin. Else inconclusive, or not estimable.",
+            "law predicts the largest size better than a constant. Inverse: the same with the "
+            "opposite sign. Flat: the 90 % interval lies inside the margin. Otherwise "
+            "inconclusive, or not estimable.",
         ),
         tables=found,
         missing=[
@@ -132,7 +133,7 @@ def _along(material: Material, axis: str) -> Section:
         tables=[results_tables.laws(material, axis)] if pictures else (),
         missing=[
             f"Not estimable and not drawn: {len(skipped)} of {len(along.tables)} cells; their "
-            "reasons stand in the verdicts above."
+            "reasons are given under Verdicts."
         ]
         if skipped
         else (),
@@ -179,7 +180,7 @@ def _unit(cell: str) -> str:
 def _skill(material: Material) -> Section:
     return Section(
         "skill",
-        "Skill over the reference, cell by cell",
+        "Skill over the reference by cell",
         text=(
             "The reference is the better of two simple models by cross-validation within the "
             f"training days. {HAR} is a logistic (for returns a linear) regression on three log "
@@ -194,14 +195,14 @@ def _skill(material: Material) -> Section:
 
 def _sensitivity(material: Material) -> Section:
     record = sensitivity.newest()
-    title = "What would have been seen"
+    title = "Minimum detectable effect"
     if record is None:
         return Section(
             "sensitivity",
             title,
             missing=[
-                "Nothing measured in this workspace: `python benchmarks/run.py sensitivity` finds "
-                "the smallest effect that the verdict calls scaling."
+                "Not measured in this workspace: `python benchmarks/run.py sensitivity` finds "
+                "the smallest effect that the verdict detects as scaling."
             ],
         )
     return Section(
@@ -222,7 +223,7 @@ def _reliability(material: Material) -> Section:
         missing=()
         if pictures
         else [
-            "No binary cell is estimable here: train one with more of both classes, e.g. "
+            "No binary cell is estimable: train one with more samples of both classes, e.g. "
             "`mlxts train CONFIG --set task=threshold_1pct`."
         ],
     )
@@ -242,14 +243,14 @@ def _years(material: Material) -> Section:
 
 
 def _walked(material: Material) -> Section:
-    title, walked = "Walk-forward: windows that nothing had looked at", material.walked
+    title, walked = "Walk-forward: out-of-sample windows", material.walked
     if walked is None:
         return Section(
             "walked",
             title,
             missing=[
-                "Nothing walked forward: `mlxts sweep run configs/sweeps/walk_forward.yaml` trains "
-                "at six moments of the past."
+                "No walk-forward runs: `mlxts sweep run configs/sweeps/walk_forward.yaml` trains "
+                "at six forecast origins."
             ],
         )
     judged = walked.along.judged
@@ -262,9 +263,9 @@ def _walked(material: Material) -> Section:
         "walked",
         title,
         text=(
-            "Each model is trained at every origin on what is older, stops early on one window "
-            "and is scored on the next; the references are fitted anew at each. All windows of a "
-            "model count together.",
+            "At every origin each model is trained on earlier data, stopped early on one window "
+            "and scored on the next; the references are refitted at each origin. The windows of "
+            "a model are scored together.",
         ),
         pictures=[_law_picture(walked.along, index, cell, WALK_FORWARD) for index, cell in drawn],
         tables=[
@@ -293,7 +294,7 @@ def _surfaces(material: Material) -> Section:
         found.append(results_tables.surface_laws(material))
     return Section(
         "surfaces",
-        "Parameters with data, parameters with features",
+        "Parameters by samples and by features",
         pictures=[
             *(_surface_picture(one, material.split, "samples") for one in samples),
             *(_surface_picture(one, material.split, "features") for one in features),
@@ -316,7 +317,7 @@ def _surface_picture(one: OverTwo, split: str, second: str) -> Picture:
     drawn_as = (
         "curves: the law chosen by extrapolation"
         if one.selection
-        else "lines join what was measured, no law is fitted"
+        else "lines connect the means, no law is fitted"
     )
     return Picture(
         name=words.slug("surface", second, one.table.name),
@@ -334,8 +335,8 @@ def _frontier(material: Material) -> Section:
         "frontier",
         "Compute frontier",
         text=(
-            "Operations are counted from the shapes (matrix products and attention), never timed: "
-            "a machine that throttles does not move a point.",
+            "Operations are counted from the shapes (matrix products and attention), not timed, "
+            "so a machine that throttles does not change them.",
         ),
         pictures=pictures,
         missing=() if pictures else ["No cell is estimable, so no loss is compared."],
@@ -354,7 +355,7 @@ def _tried(material: Material, storage_url: str | None) -> Section:
     searched, looked = provenance.studies(storage_url), provenance.test_looks()
     return Section(
         "tried",
-        "What was tried",
+        "Multiple testing",
         text=[provenance.tried(material, searched)],
         tables=[table for table in (searched, looked) if table.rows],
     )
@@ -367,7 +368,7 @@ def _runs(material: Material) -> Section:
 def _provenance(material: Material) -> Section:
     return Section(
         "provenance",
-        "Data, versions, heat",
+        "Data, versions, temperature",
         text=[provenance.flags(material)],
         tables=[
             provenance.data(material),

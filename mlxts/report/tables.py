@@ -98,7 +98,7 @@ def mixed(material: Material) -> Table | None:
 
 
 def comparisons(material: Material) -> Table:
-    """Which sizes beat the reference and which may be the best, allowing for the search."""
+    """Sizes that beat the reference (StepM) and the model confidence set, by cell."""
     return results.comparisons(material.comparisons, material.along["parameters"].tables)
 
 
@@ -127,8 +127,8 @@ def skill(scored: Sequence[Scored], split: str = "") -> Table:
             "HAR's log ranges and the same features at the decision bar, by cross-validation "
             "within training; minus the reference's: below zero is better; skill: 1 − loss / the "
             "reference's loss. In brackets 95 % block-bootstrap intervals, paired by date; "
-            "with several seeds they include seed variance. n_eff: how many "
-            "independent samples would know the loss as well."
+            "with several seeds they include seed variance. n_eff: effective sample size, the "
+            "number of independent samples that would estimate the loss as precisely."
         ),
     )
     return of_split(table, split)
@@ -179,7 +179,7 @@ def evidence(material: Material) -> Table:
         note=(
             f"On {material.split}, canonical phase. Estimable: at least "
             f"{protocol.MIN_CLASS_SAMPLES} of each class and {protocol.MIN_POSITIVE_CLUSTERS} "
-            "clusters of positives more than H days apart; else the cell takes part in no claim. "
+            "clusters of positives more than H days apart; otherwise no claim includes the cell. "
             f"Margin: {percent(verdicts.MARGIN)} of what {HAR} gains over the training base "
             "rate."
         ),
@@ -241,8 +241,8 @@ def every_run(material: Material) -> Table:
         rows=[_run(run, described[run.id]) for run in material.runs],
         note=(
             "Metrics of the validation split as the evaluator wrote them into the run's summary; "
-            "each with its interval in the CSV. No wall time is told of a run whose steps slowed "
-            "down; operations are counted, not timed."
+            "each with its interval in the CSV. No training time is given for a run whose steps "
+            "slowed down; operations are counted, not timed."
         ),
     )
 
