@@ -2,6 +2,9 @@
 
 The system releases a lock when its holder dies, however it dies, and no step of a clock and no
 process number that is used again can make a living holder look dead, or a dead one alive.
+
+Where processes only take turns at a file for a moment, `filelock` serves; it waits, but cannot tell
+who holds a lock, nor whether anybody does without taking it.
 """
 
 import fcntl

@@ -10,7 +10,10 @@ from hypothesis import HealthCheck, settings
 # One thread a process, as under `make test`: tests run side by side, and last bits are compared.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from mlxts import platform
+from tests import shapes
+
+shapes.install()  # before the first of the rooms whose arrays it checks
+from mlxts import platform  # noqa: E402
 
 platform.enable()  # as the command line does
 

@@ -12,6 +12,7 @@ import pytest
 import mlxts
 from mlxts.errors import ConfigError, DataError
 from mlxts.features import timescales
+from mlxts.platform import blas
 from tests.features.bars import path
 
 
@@ -38,7 +39,7 @@ def test_importing_the_package_imports_nothing_heavy_and_its_names_come_when_use
 
 def test_the_fast_blas_is_there_before_mlx_whatever_is_used_first() -> None:
     code = "import mlxts; mlxts.load_model; print(mlxts.platform.blas.load().name)"
-    assert _python(code) == mlxts.platform.blas.load().name
+    assert _python(code) == blas.load().name
     assert _python(code) != "late"
 
 

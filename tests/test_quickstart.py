@@ -3,6 +3,7 @@
 import itertools
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,7 +75,13 @@ def test_symbols_are_listed_as_people_list_them(text: str, symbols: tuple[str, .
     ],
 )
 def test_an_answer_that_cannot_be_is_one_line(changes: dict, says: str) -> None:
-    values = {"source": "sample", "symbols": ("SP500",), "task": "direction", "budget": "2M"}
+    values: dict[str, Any] = {
+        "source": "sample",
+        "symbols": ("SP500",),
+        "task": "direction",
+        "budget": "2M",
+        "output": Path("q.yaml"),
+    }
     with pytest.raises(ConfigError, match=says) as caught:
-        quickstart.configuration(Answers(**(values | {"output": Path("q.yaml")} | changes)))
+        quickstart.configuration(Answers(**(values | changes)))
     assert "\n" not in str(caught.value)

@@ -14,7 +14,7 @@ from mlxts.data import register
 from mlxts.data.sources.files import FilesSource
 from mlxts.data.sources.trends_csv import TrendsSource
 from mlxts.errors import MlxtsError, RunError
-from mlxts.evaluation import predictions
+from mlxts.runs import predictions
 from mlxts.thermal.sensors import scripted
 from mlxts.workspace import project
 

@@ -57,9 +57,10 @@ class Cells(HTMLParser):
 
 
 def on_terminal(table: Table, width: int = 80) -> list[str]:
-    terminal = Console(file=io.StringIO(), width=width, highlight=False)
+    shown = io.StringIO()
+    terminal = Console(file=shown, width=width, highlight=False)
     terminal.print(table.rich(width=width))
-    return terminal.file.getvalue().splitlines()  # ty: ignore[unresolved-attribute]
+    return shown.getvalue().splitlines()
 
 
 def test_a_terminal_shows_intervals_under_their_values_and_takes_no_text_for_markup():

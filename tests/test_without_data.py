@@ -1,6 +1,7 @@
 """A machine that holds run folders and no data: everything that was predicted can be read there."""
 
 import json
+from collections.abc import Generator
 from pathlib import Path
 
 import polars as pl
@@ -68,7 +69,7 @@ def test_what_was_predicted_is_scored_again_as_it_was(home) -> None:
 
 
 @pytest.fixture
-def earlier(home) -> Path:
+def earlier(home) -> Generator[Path]:
     """A run whose predictions an earlier version wrote, the network's rows alone; data at hand."""
     (home / "moved").rename(home / "data")
     (folder,) = planted.ladder({"0.06M": 0.4}, seeds=1, started="2020")

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
+from jaxtyping import Float
 
 from mlxts.dataset.samples import Dataset, Samples
 
-Forecast = Callable[[Samples], np.ndarray]  # n samples -> (n,) logits or predicted log returns
+# Of each sample: a logit, or a predicted log return.
+Forecast = Callable[[Samples], Float[np.ndarray, " n"]]
 
 
 class Baseline(Protocol):

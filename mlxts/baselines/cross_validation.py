@@ -8,6 +8,7 @@ origin, Tashman 2000): markets drift, and what is chosen here has to serve the y
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Integer
 
 from mlxts.baselines.base import Forecast
 from mlxts.dataset.samples import Dataset, Samples, with_train
@@ -15,7 +16,8 @@ from mlxts.losses import sample_losses
 
 FOLDS = 4
 
-Fold = tuple[np.ndarray, np.ndarray]  # indices of the training samples: learned from, scored
+# Indices of the training samples: learned from, scored.
+Fold = tuple[Integer[np.ndarray, " n"], Integer[np.ndarray, " m"]]
 
 
 def folds(samples: Samples, count: int = FOLDS) -> list[Fold]:

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float64
 
 from mlxts.baselines.base import Forecast
 from mlxts.dataset.samples import Dataset
@@ -24,15 +25,15 @@ _CONSTANT = 1e-12  # deviation of logs that differ by rounding alone
 RESOLUTION = 1e-9  # log price; a rolling mean of zeros may miss 0 by its rounding
 
 
-def volatility(bars: pl.DataFrame) -> np.ndarray:
-    """(rows, 1) exponentially weighted volatility of daily log returns; NaN on a first bar."""
+def volatility(bars: pl.DataFrame) -> Float64[np.ndarray, "{bars.height} 1"]:
+    """Exponentially weighted volatility of daily log returns; NaN on a first bar."""
     returns = (pl.col("close") / pl.col("close").shift(1)).log()
     variance = (returns**2).ewm_mean(alpha=1.0 - DECAY, adjust=True, ignore_nulls=True)
     return bars.select(variance.sqrt().over("symbol").cast(pl.Float64)).to_numpy()
 
 
-def ranges(bars: pl.DataFrame) -> np.ndarray:
-    """(rows, 3) means of log(high / low) over the last 1, 5 and 22 days (fewer at the start)."""
+def ranges(bars: pl.DataFrame) -> Float64[np.ndarray, "{bars.height} 3"]:
+    """Means of log(high / low) over the last 1, 5 and 22 days (fewer at the start)."""
     log_range = (pl.col("high") / pl.col("low")).log()
     means = [
         log_range.rolling_mean(days, min_samples=1).over("symbol").alias(f"range_{days}")
@@ -41,7 +42,8 @@ def ranges(bars: pl.DataFrame) -> np.ndarray:
     return bars.select(means).to_numpy()
 
 
-Measure = Callable[[pl.DataFrame], np.ndarray]  # bars -> (rows, k), not negative, causal
+# Of each bar, not negative, causal.
+Measure = Callable[[pl.DataFrame], Float64[np.ndarray, "rows k"]]
 MEASURES: Mapping[str, Measure] = MappingProxyType({"volatility": volatility, BASELINE: ranges})
 
 
@@ -56,8 +58,8 @@ class ScaleModel:
     weights: tuple[float, ...]  # (k,) of the standardised logs
     bias: float
 
-    def __call__(self, bars: pl.DataFrame) -> np.ndarray:
-        """(rows,) float64; each reads nothing later than its own row."""
+    def __call__(self, bars: pl.DataFrame) -> Float64[np.ndarray, " {bars.height}"]:
+        """Of each bar; it reads nothing later than its own row."""
         logs = log_scale(MEASURES[self.measure](bars), np.array(self.floors))
         # Row by row: a matrix product's last bits depend on how many rows there are.
         return ((logs - self.center) / self.spread * self.weights).sum(axis=1) + self.bias
@@ -134,8 +136,8 @@ def fit(dataset: Dataset, measure: str) -> ScaleModel:
     )
 
 
-def floor(train: np.ndarray) -> np.ndarray:
-    """(k,) the smallest positive value of each of the (n, k) training measures.
+def floor(train: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, " k"]:
+    """The smallest positive value of each training measure.
 
     A bar whose high equals its low has no logarithm; the calmest training day stands in.
     """
@@ -144,8 +146,10 @@ def floor(train: np.ndarray) -> np.ndarray:
     return lowest
 
 
-def log_scale(measures: np.ndarray, floors: np.ndarray) -> np.ndarray:
-    """Logs of (rows, k) measures, each floored at `floors`; what is not known is floored too."""
+def log_scale(
+    measures: Float64[np.ndarray, "rows k"], floors: Float64[np.ndarray, " k"]
+) -> Float64[np.ndarray, "rows k"]:
+    """Logs of measures, each floored at `floors`; what is not known is floored too."""
     return np.log(np.maximum(np.where(np.isfinite(measures), measures, 0.0), floors))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Float64
 
 from mlxts.baselines import cross_validation, har
 from mlxts.baselines.base import Forecast
@@ -19,7 +20,8 @@ from mlxts.dataset.samples import Dataset, Samples
 from mlxts.losses import sample_losses
 from mlxts.protocol import BASELINE, LINEAR
 
-Predict = Callable[[np.ndarray], np.ndarray]  # (n, k) inputs -> (n,) logits or log returns
+# Inputs -> logits or log returns.
+Predict = Callable[[Float64[np.ndarray, "n k"]], Float64[np.ndarray, " n"]]
 
 # Inverse strengths, strongest first: of the summed nats; for regression of the summed squares.
 PENALTIES = tuple(float(c) for c in np.geomspace(1e-6, 1.0, 13))
@@ -42,7 +44,7 @@ class FittedLinear:
     penalty: float
     loss: float | None
 
-    def __call__(self, samples: Samples) -> np.ndarray:
+    def __call__(self, samples: Samples) -> Float64[np.ndarray, " {len(samples)}"]:
         return self.forecast(samples)
 
 
@@ -61,15 +63,15 @@ class Linear:
         return FittedLinear(lambda samples: predict(inputs(samples)), penalty, loss)
 
 
-def _inputs(dataset: Dataset) -> Callable[[Samples], np.ndarray]:
-    """Samples -> (n, 3 + F) float64: HAR's logs and the features of their decision bars.
+def _inputs(dataset: Dataset) -> Callable[[Samples], Float64[np.ndarray, "n k"]]:
+    """Of samples, k = 3 + F: HAR's logs and the features of their decision bars.
 
     What has no logarithm is the calmest training day's.
     """
     ranges = har.MEASURES[BASELINE](dataset.daily)
     floors = har.floor(ranges[dataset.samples["train"].daily_rows])
 
-    def of(samples: Samples) -> np.ndarray:
+    def of(samples: Samples) -> Float64[np.ndarray, "{len(samples)} k"]:
         logs = har.log_scale(ranges[samples.daily_rows], floors)
         return np.hstack([logs, dataset.features[samples.rows].astype(np.float64)])
 
@@ -79,7 +81,9 @@ def _inputs(dataset: Dataset) -> Callable[[Samples], np.ndarray]:
 class _Logits:
     """Logistic regressions on the same rows, each starting from the weights of the one before."""
 
-    def __init__(self, inputs: np.ndarray, targets: np.ndarray) -> None:
+    def __init__(
+        self, inputs: Float64[np.ndarray, "n k"], targets: Float[np.ndarray, " n"]
+    ) -> None:
         from sklearn.linear_model import LogisticRegression
 
         self._standard = _Standard(inputs)
@@ -94,7 +98,9 @@ class _Logits:
 class _Returns:
     """Linear regressions on the same rows with every penalty, solved at once."""
 
-    def __init__(self, inputs: np.ndarray, targets: np.ndarray) -> None:
+    def __init__(
+        self, inputs: Float64[np.ndarray, "n k"], targets: Float[np.ndarray, " n"]
+    ) -> None:
         from sklearn.linear_model import Ridge
 
         self._standard = _Standard(inputs)
@@ -108,17 +114,17 @@ class _Returns:
 
 
 class _Standard:
-    """(n, k) inputs in deviations of the rows that were learned from, clipped."""
+    """Inputs in deviations of the rows that were learned from, clipped."""
 
-    def __init__(self, learned: np.ndarray) -> None:
+    def __init__(self, learned: Float64[np.ndarray, "n k"]) -> None:
         self._center, self._spread = learned.mean(axis=0), learned.std(axis=0)
         self._spread[self._spread <= _CONSTANT * (1.0 + np.abs(self._center))] = np.inf
 
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+    def __call__(self, inputs: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
         return np.clip((inputs - self._center) / self._spread, -_CLIP, _CLIP)
 
 
-def _line(standard: _Standard, weights: np.ndarray, bias: float) -> Predict:
+def _line(standard: _Standard, weights: Float64[np.ndarray, " k"], bias: float) -> Predict:
     # Row by row: a matrix product's last bits depend on how many rows there are.
     return lambda inputs: (standard(inputs) * weights).sum(axis=1) + bias
 
@@ -127,11 +133,11 @@ def _paths(dataset: Dataset) -> type[_Logits] | type[_Returns]:
     return _Returns if dataset.task.kind == "regression" else _Logits
 
 
-def _choose(dataset: Dataset, inputs: np.ndarray) -> tuple[float, float | None]:
+def _choose(dataset: Dataset, inputs: Float64[np.ndarray, "n k"]) -> tuple[float, float | None]:
     """The penalty with the lowest mean loss over the folds, and that loss.
 
     Args:
-        inputs: (n, k) of the training samples.
+        inputs: of the training samples.
     """
     targets, task = dataset.samples["train"].targets, dataset.task
     folds = cross_validation.teaching(dataset)

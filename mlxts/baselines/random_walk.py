@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
+from jaxtyping import Bool, Float64, Integer
 from scipy.signal import lfilter
 from scipy.special import log_ndtr, logit, ndtr, zeta
 
@@ -78,13 +79,17 @@ class Walk:
 
 
 def touch(
-    barrier: float, drift: np.ndarray, deviation: np.ndarray, *, step: float = 0.0
-) -> np.ndarray:
+    barrier: float,
+    drift: Float64[np.ndarray, " n"],
+    deviation: Float64[np.ndarray, " n"],
+    *,
+    step: float = 0.0,
+) -> Float64[np.ndarray, " n"]:
     """P(a Brownian motion reaches `barrier` > 0), by the reflection principle.
 
     Args:
         barrier: log price above the start.
-        drift, deviation: (n,) of the log price over the whole horizon.
+        drift, deviation: of the log price over the whole horizon.
         step: 0 where the path is watched all the time, as a bar's high is; else the part of the
             horizon between two looks. The barrier then moves out by 0.5826 deviations of a step
             (Broadie, Glasserman, Kou 1997): good from some ten looks, at five a tenth too low;
@@ -99,25 +104,29 @@ def touch(
     return np.minimum(beyond + np.exp(np.minimum(returned, 0.0)), 1.0)
 
 
-def _rows_by_symbol(bars: pl.DataFrame) -> dict[str, np.ndarray]:
+def _rows_by_symbol(bars: pl.DataFrame) -> dict[str, Integer[np.ndarray, " days"]]:
     names = bars["symbol"].to_numpy()
     return {str(name): np.flatnonzero(names == name) for name in np.unique(names)}
 
 
-def _returns(bars: pl.DataFrame, rows: np.ndarray) -> np.ndarray:
+def _returns(
+    bars: pl.DataFrame, rows: Integer[np.ndarray, " days"]
+) -> Float64[np.ndarray, " days"]:
     """Daily log returns in percent, 0 on a symbol's first day."""
     close = np.log(bars["close"].to_numpy()[rows])
     return _SCALE * np.diff(close, prepend=close[0])
 
 
-def _training_days(dataset: Dataset, train: Samples, symbol: str, rows: np.ndarray) -> np.ndarray:
-    """(days,) bool: from a symbol's first training decision to its last."""
+def _training_days(
+    dataset: Dataset, train: Samples, symbol: str, rows: Integer[np.ndarray, " days"]
+) -> Bool[np.ndarray, " days"]:
+    """From a symbol's first training decision to its last."""
     own = train.dates[train.symbols == symbol]
     days = dataset.daily["date"].to_numpy().astype("datetime64[D]")[rows]
     return (days >= own.min()) & (days <= own.max())
 
 
-def _fit_pace(returns: np.ndarray, kind: Literal["ewma", "garch"]) -> Pace:
+def _fit_pace(returns: Float64[np.ndarray, " days"], kind: Literal["ewma", "garch"]) -> Pace:
     drift, variance = float(returns.mean()) / _SCALE, float(returns.var())
     if kind == "ewma" or variance == 0.0:
         return Pace(drift, 0.0, 1.0 - DECAY, DECAY, variance)
@@ -133,8 +142,10 @@ def _fit_pace(returns: np.ndarray, kind: Literal["ewma", "garch"]) -> Pace:
 _PARAMETERS = ("mu", "omega", "alpha[1]", "beta[1]")
 
 
-def _mean_variance(pace: Pace, returns: np.ndarray, horizon: int) -> np.ndarray:
-    """(days,) expected variance a day over the `horizon` days after each day."""
+def _mean_variance(
+    pace: Pace, returns: Float64[np.ndarray, " days"], horizon: int
+) -> Float64[np.ndarray, " days"]:
+    """Expected variance a day over the `horizon` days after each day."""
     shocks = (returns - _SCALE * pace.drift) ** 2
     shocks[0] = pace.first  # there is no return on the first day
     driven = pace.omega + pace.alpha * shocks

@@ -8,6 +8,7 @@ model of the same features, which stands beside every score.
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float32, Float64
 
 from mlxts.baselines.base import Forecast
 from mlxts.dataset.samples import Dataset
@@ -43,7 +44,7 @@ class Trees:
         return lambda samples: trees.decision_function(dataset.features[samples.rows])
 
 
-def _train(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+def _train(dataset: Dataset) -> tuple[Float32[np.ndarray, "n F"], Float64[np.ndarray, " n"]]:
     train = dataset.samples["train"]
     return dataset.features[train.rows], train.targets.astype(np.float64)
 

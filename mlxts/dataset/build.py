@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float32
 
 from mlxts import protocol, split_borders
 from mlxts.config.experiment import ExperimentConfig
@@ -109,8 +110,10 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     )
 
 
-def feature_array(table: pl.DataFrame, names: Sequence[str]) -> np.ndarray:
-    """The columns `names` as (rows, F) float32, 0 where they are null or NaN; read-only.
+def feature_array(
+    table: pl.DataFrame, names: Sequence[str]
+) -> Float32[np.ndarray, "{table.height} {len(names)}"]:
+    """The columns `names`, 0 where they are null or NaN; read-only.
 
     Filled a few columns at a time, in memory that `device.on_device` need not copy: thousands of
     features would otherwise stand there four times over.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import polars as pl
+from jaxtyping import Bool, Float32, Int16, Int32, Integer, Shaped
 
 from mlxts import protocol, split_borders
 from mlxts.data import bars as timescale_bars
@@ -27,13 +28,13 @@ _SESSIONS_A_YEAR = 252
 class Samples:
     """The n samples of one split, sorted by (date, symbol)."""
 
-    rows: np.ndarray  # (n,) int32: row of the decision bar t; the window is t-context+1 .. t
-    dates: np.ndarray  # (n,) datetime64[D]: date of t
-    symbols: np.ndarray  # (n,) str
-    targets: np.ndarray  # (n,) float32: 0 or 1; regression: log return over the horizon
-    label_end: np.ndarray  # (n,) datetime64[D]: date of t+H, inside the split
-    phases: np.ndarray  # (n,) int16: of the decision bar; 0 is canonical
-    daily_rows: np.ndarray  # (n,) int32: row of t among the daily bars
+    rows: Int32[np.ndarray, " n"]  # of the decision bar t; the window is t-context+1 .. t
+    dates: Shaped[np.ndarray, " n"]  # datetime64[D], of t
+    symbols: Shaped[np.ndarray, " n"]  # str
+    targets: Float32[np.ndarray, " n"]  # 0 or 1; regression: log return over the horizon
+    label_end: Shaped[np.ndarray, " n"]  # datetime64[D], of t+H, inside the split
+    phases: Int16[np.ndarray, " n"]  # of the decision bar; 0 is canonical
+    daily_rows: Int32[np.ndarray, " n"]  # of t among the daily bars
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -43,11 +44,11 @@ class Samples:
 class Dataset:
     """Everything one experiment reads."""
 
-    features: np.ndarray  # (rows, F) float32, C-contiguous; 0 in warm-up; once in memory
+    features: Float32[np.ndarray, "rows F"]  # C-contiguous; 0 in warm-up; once in memory
     names: tuple[str, ...]  # of the F features
     bars: pl.DataFrame  # aligned with features: build.BAR_COLUMNS, phase, then oracles if simulated
     daily: pl.DataFrame  # the days that the bars are made of, likewise: what baselines read
-    eligible: np.ndarray  # (rows,) bool: whether a window may end there
+    eligible: Bool[np.ndarray, " rows"]  # whether a window may end there
     samples: dict[str, Samples]  # one entry for each of protocol.SPLIT_NAMES
     timescale: Timescale
     task: Task
@@ -66,8 +67,10 @@ class Dataset:
         return split_borders.borders(self.splits_name, self.origin).name
 
 
-def eligible_rows(series: np.ndarray, complete: np.ndarray, context: int) -> np.ndarray:
-    """(rows,) bool: the `context` rows that end here are of one series and hold every feature."""
+def eligible_rows(
+    series: Shaped[np.ndarray, " rows"], complete: Bool[np.ndarray, " rows"], context: int
+) -> Bool[np.ndarray, " rows"]:
+    """Whether the `context` rows that end here are of one series and hold every feature."""
     position = np.arange(len(series))
     begins = np.r_[True, series[1:] != series[:-1]][: len(series)]
     # The last row that a window must not contain: an incomplete one, or the series before.
@@ -78,13 +81,15 @@ def eligible_rows(series: np.ndarray, complete: np.ndarray, context: int) -> np.
 
 
 def split_samples(
-    labels: pl.DataFrame, may_end: np.ndarray, borders: protocol.Splits
+    labels: pl.DataFrame,
+    may_end: Bool[np.ndarray, " {labels.height}"],
+    borders: protocol.Splits,
 ) -> dict[str, Samples]:
     """The samples of each split.
 
     Args:
         labels: as `label_bars` returns them, row-aligned with the bars.
-        may_end: (rows,) bool, whether a window may end there (see `eligible_rows`).
+        may_end: whether a window may end there (see `eligible_rows`).
         borders: of the splits.
     """
     dates = labels["date"].to_numpy().astype("datetime64[D]")
@@ -153,8 +158,8 @@ def subsample_dates(samples: Samples, share: float, blocks_seed: int | None = No
     return _chosen(samples, kept)
 
 
-def is_scored(samples: Samples, symbol: str) -> np.ndarray:
-    """(n,) bool: the samples that the main figures speak of, a symbol's of the canonical phase."""
+def is_scored(samples: Samples, symbol: str) -> Bool[np.ndarray, " {len(samples)}"]:
+    """The samples that the main figures speak of, a symbol's of the canonical phase."""
     return (samples.symbols == symbol) & (samples.phases == timescale_bars.CANONICAL)
 
 
@@ -166,10 +171,14 @@ def of_symbol(data: Dataset, symbol: str) -> Dataset:
     return replace(data, samples=own, score_on=symbol)
 
 
-def with_train(data: Dataset, chosen: np.ndarray) -> Dataset:
-    """A data set that is trained on `chosen` ((n,) bool or indices) of its training samples."""
+def with_train(
+    data: Dataset, chosen: Bool[np.ndarray, " n"] | Integer[np.ndarray, " m"]
+) -> Dataset:
+    """A data set that is trained on some of its training samples: a mask, or indices."""
     return replace(data, samples={**data.samples, "train": _chosen(data.samples["train"], chosen)})
 
 
-def _chosen(samples: Samples, chosen: np.ndarray) -> Samples:
+def _chosen(
+    samples: Samples, chosen: Bool[np.ndarray, " n"] | Integer[np.ndarray, " m"]
+) -> Samples:
     return Samples(**{f.name: getattr(samples, f.name)[chosen] for f in fields(Samples)})

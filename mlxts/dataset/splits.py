@@ -8,22 +8,22 @@ H decisions before a border are therefore purged: their labels would peek over i
 from datetime import date
 
 import numpy as np
+from jaxtyping import Bool, Int8, Shaped
 
 from mlxts.protocol import SPLIT_NAMES, Splits
 
 NONE = -1
 
 
-def assign(decisions: np.ndarray, label_ends: np.ndarray, splits: Splits) -> np.ndarray:
+def assign(
+    decisions: Shaped[np.ndarray, " n"], label_ends: Shaped[np.ndarray, " n"], splits: Splits
+) -> Int8[np.ndarray, " n"]:
     """The index into `protocol.SPLIT_NAMES` of every sample; `NONE` where it is in no split.
 
     Args:
-        decisions: (n,) datetime64[D], the dates of the decision bars.
-        label_ends: (n,) datetime64[D], the last dates of the labels; NaT where there is no label.
+        decisions: datetime64[D], the dates of the decision bars.
+        label_ends: datetime64[D], the last dates of the labels; NaT where there is no label.
         splits: the borders.
-
-    Returns:
-        (n,) int8.
     """
     assigned = np.full(len(decisions), NONE, dtype=np.int8)
     for index, name in enumerate(SPLIT_NAMES):
@@ -34,9 +34,9 @@ def assign(decisions: np.ndarray, label_ends: np.ndarray, splits: Splits) -> np.
     return assigned
 
 
-def _from(dates: np.ndarray, first: date | None) -> np.ndarray:
+def _from(dates: Shaped[np.ndarray, " n"], first: date | None) -> Bool[np.ndarray, " n"]:
     return np.full(len(dates), True) if first is None else dates >= np.datetime64(first, "D")
 
 
-def _until(dates: np.ndarray, last: date | None) -> np.ndarray:
+def _until(dates: Shaped[np.ndarray, " n"], last: date | None) -> Bool[np.ndarray, " n"]:
     return np.full(len(dates), True) if last is None else dates <= np.datetime64(last, "D")

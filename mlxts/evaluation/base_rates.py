@@ -7,6 +7,7 @@ happened in the test years stays closed: of them only the number of samples is t
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool
 
 from mlxts.data import bars
 from mlxts.dataset.labels import label_bars
@@ -75,9 +76,14 @@ def counts(data: Dataset) -> list[dict[str, int]]:
 
 
 def _rate(
-    task: Task, split: str, samples: Samples, chosen: np.ndarray, horizon: int, spacing: int
+    task: Task,
+    split: str,
+    samples: Samples,
+    chosen: Bool[np.ndarray, " {len(samples)}"],
+    horizon: int,
+    spacing: int,
 ) -> Rate:
-    """The rate of the `chosen` (n,) bool samples, whose dates are `spacing` trading days apart."""
+    """The rate of the `chosen` samples, whose dates are `spacing` trading days apart."""
     dates, targets = samples.dates[chosen], samples.targets[chosen].astype(np.float64)
     canonical = bool((samples.phases[chosen] == bars.CANONICAL).all())
     n = len(targets)

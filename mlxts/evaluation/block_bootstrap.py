@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float, Float64, Shaped
 from scipy import stats
 
 from mlxts.protocol import MIN_BLOCK_DAYS
@@ -27,14 +28,15 @@ LEVEL = 0.95
 class BlockBootstrap:
     """Draws of blocks of dates, and what they say of a figure that is computed in each of them.
 
-    Values over draws are arrays of 1 + D numbers: the figure itself, then one for each of D draws.
+    Values over draws are arrays of 1 + D numbers: the figure itself, then one for each of D draws;
+    `draws` stands for all of them in shapes.
 
     Attributes:
-        dates: (n,) the date of each row, in any order, repeated where symbols share it.
+        dates: the date of each row, in any order, repeated where symbols share it.
         horizon: H, trading days. spacing: trading days from one date to the next.
     """
 
-    dates: np.ndarray
+    dates: Shaped[np.ndarray, " n"]
     horizon: int
     spacing: int = 1
 
@@ -53,8 +55,10 @@ class BlockBootstrap:
         """How many successive labels share days; 1: none do."""
         return math.ceil(self.horizon / self.spacing)
 
-    def weights(self, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
-        """(n, 1 + D) float64: how often each row counts in each draw; in column 0 once."""
+    def weights(
+        self, draws: int = DRAWS, seed: int = 0
+    ) -> Float64[np.ndarray, "{len(self.dates)} 1+{draws}"]:
+        """How often each row counts in each draw; in column 0 once."""
         from arch.bootstrap import StationaryBootstrap  # loads statsmodels: a second
 
         unique, date_of = np.unique(self.dates, return_inverse=True)
@@ -89,18 +93,20 @@ class BlockBootstrap:
         student = stats.t.isf(tail, self._blocks - 1.0) / stats.norm.isf(tail)
         return float(student * math.sqrt(self._missing_variance))
 
-    def interval(self, values: np.ndarray) -> tuple[float, float]:
-        """The 95 % interval of a figure from its (1 + D,) values; NaN where it is not defined."""
+    def interval(self, values: Float[np.ndarray, " draws"]) -> tuple[float, float]:
+        """The 95 % interval of a figure from its values; NaN where it is not defined."""
         return percentile_interval(values[1:], self.level)
 
-    def effective(self, losses: np.ndarray, means: np.ndarray) -> float:
+    def effective(
+        self, losses: Float[np.ndarray, " n"], means: Float[np.ndarray, " draws"]
+    ) -> float:
         """n_eff: how many independent samples would know the mean of `losses` as well as these do.
 
         n times the variance of the mean if samples were drawn one by one, over that of its block-
         bootstrap draws, which is made good for few blocks and for overlap; n at most.
 
         Args:
-            losses: (n,) of the samples. means: (1 + D,) their mean in each draw.
+            losses: of the samples. means: their mean in each draw.
         """
         together = float(np.var(means[1:])) * self._missing_variance
         alone = float(np.var(losses)) / len(losses)
@@ -121,7 +127,9 @@ class BlockBootstrap:
         return float(overlapping * blocks / (blocks - 1.0))
 
 
-def percentile_interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+def percentile_interval(
+    values: Float[np.ndarray, " draws"], level: float = LEVEL
+) -> tuple[float, float]:
     """The percentile interval over the draws in which the figure is defined; else NaN, NaN."""
     defined = values[np.isfinite(values)]
     if not defined.size:

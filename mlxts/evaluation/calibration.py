@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Integer
 
 BINS = 10
 
@@ -11,20 +12,22 @@ BINS = 10
 class Reliability:
     """Predicted against observed, one entry a bin that holds samples."""
 
-    predicted: np.ndarray  # (bins,) mean prediction
-    observed: np.ndarray  # (bins,) mean target: for labels, the share of positives
-    low: np.ndarray  # (bins,) ends of the interval of `observed`
-    high: np.ndarray  # (bins,)
-    counts: np.ndarray  # (bins,) int
+    predicted: Float[np.ndarray, " bins"]  # mean prediction
+    observed: Float[np.ndarray, " bins"]  # mean target: for labels, the share of positives
+    low: Float[np.ndarray, " bins"]  # ends of the interval of `observed`
+    high: Float[np.ndarray, " bins"]
+    counts: Integer[np.ndarray, " bins"]
 
 
 def expected_error(
-    probabilities: np.ndarray, targets: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
-    """(D,) mean over samples of |observed - predicted| of their equal-width bin.
+    probabilities: Float[np.ndarray, " n"],
+    targets: Float[np.ndarray, " n"],
+    weights: Float[np.ndarray, "n draws"],
+) -> Float[np.ndarray, " draws"]:
+    """Mean over samples of |observed - predicted| of their equal-width bin, in each draw.
 
     Args:
-        probabilities: (n,), targets: (n,) 0 or 1, weights: (n, D) counts a draw.
+        targets: 0 or 1. weights: counts a draw.
     """
     bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
     gaps = _by_bin(bins, BINS, (targets - probabilities)[:, None] * weights)
@@ -32,17 +35,17 @@ def expected_error(
 
 
 def reliability(
-    predictions: np.ndarray,
-    targets: np.ndarray,
-    weights: np.ndarray,
+    predictions: Float[np.ndarray, " n"],
+    targets: Float[np.ndarray, " n"],
+    weights: Float[np.ndarray, "n draws"],
     bins: int = BINS,
     level: float = 0.95,
 ) -> Reliability:
     """A reliability diagram over bins of equal size, with bootstrap intervals.
 
     Args:
-        predictions: (n,) probabilities, or returns; targets: (n,) labels, or returns.
-        weights: (n, D) counts a bootstrap draw.
+        predictions: probabilities, or returns; targets: labels, or returns.
+        weights: counts a bootstrap draw.
         bins: at most so many; equal predictions are never parted, so there may be fewer.
         level: of the percentile intervals, see `BlockBootstrap.level`.
     """
@@ -62,7 +65,9 @@ def reliability(
     )
 
 
-def _by_bin(bin_of: np.ndarray, bins: int, values: np.ndarray) -> np.ndarray:
-    """(bins, D) sums of (n, D) values."""
+def _by_bin(
+    bin_of: Integer[np.ndarray, " n"], bins: int, values: Float[np.ndarray, "n draws"]
+) -> Float[np.ndarray, "{bins} draws"]:
+    """Sums of values."""
     member = bin_of == np.arange(bins)[:, None]
     return member.astype(float) @ values

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from mlxts.protocol import BASELINE, REFERENCES, Task
 
@@ -22,22 +23,22 @@ class Comparison:
     """A model against a reference on the same rows, draw by draw.
 
     Attributes:
-        loss, reference: (1 + D,) mean losses of both.
+        loss, reference: mean losses of both, see `BlockBootstrap`.
         power: 2 where losses are roots of mean squares, whose skill is that of the squares.
     """
 
-    loss: np.ndarray
-    reference: np.ndarray
+    loss: Float[np.ndarray, " draws"]
+    reference: Float[np.ndarray, " draws"]
     power: int = 1
 
     @cached_property
-    def difference(self) -> np.ndarray:
-        """(1 + D,) model minus reference: below 0 the model is better."""
+    def difference(self) -> Float[np.ndarray, " draws"]:
+        """Model minus reference: below 0 the model is better."""
         return self.loss - self.reference
 
     @cached_property
-    def skill(self) -> np.ndarray:
-        """(1 + D,) 1 - loss / the reference's loss."""
+    def skill(self) -> Float[np.ndarray, " draws"]:
+        """1 - loss / the reference's loss."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return 1.0 - (self.loss / self.reference) ** self.power
 

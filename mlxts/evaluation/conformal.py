@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Shaped
 
 COVERAGE = 0.9
 
@@ -22,11 +23,11 @@ COVERAGE = 0.9
 class Widths:
     """Half-widths of rows, and which residuals they come from."""
 
-    half: np.ndarray  # (n,) log return; infinite where there are too few residuals
+    half: Float[np.ndarray, " n"]  # log return; infinite where there are too few residuals
     source: str
 
 
-def half_width(residuals: np.ndarray, coverage: float = COVERAGE) -> float:
+def half_width(residuals: Float[np.ndarray, " n"], coverage: float = COVERAGE) -> float:
     """The ceil((n + 1)·coverage)-th smallest absolute residual; infinite where n is too small."""
     rank = math.ceil((len(residuals) + 1) * coverage)
     if rank > len(residuals):
@@ -35,12 +36,15 @@ def half_width(residuals: np.ndarray, coverage: float = COVERAGE) -> float:
 
 
 def held_out(
-    dates: np.ndarray, residuals: np.ndarray, overlap: int, earlier: np.ndarray | None = None
+    dates: Shaped[np.ndarray, " n"],
+    residuals: Float[np.ndarray, " n"],
+    overlap: int,
+    earlier: Float[np.ndarray, " m"] | None = None,
 ) -> Widths:
     """The half-width of every row, from residuals of other rows.
 
     Args:
-        dates: (n,) of the rows. residuals: (n,) log returns.
+        dates: of the rows. residuals: log returns.
         overlap: how many successive dates have labels that share days; 1: none do.
         earlier: residuals of validation, where the rows are of test.
     """

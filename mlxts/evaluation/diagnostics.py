@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float, Shaped
 
 from mlxts.data import bars
 from mlxts.evaluation import calibration, conformal, metrics, recalibration
@@ -28,14 +29,14 @@ _BINS = 6  # of a reliability diagram: 80 samples each in two years of days
 class _Rows:
     """The scored rows of a split, in the order of their dates."""
 
-    dates: np.ndarray  # (n,) datetime64[D]
-    said: np.ndarray  # (n,) logits or log returns
-    targets: np.ndarray  # (n,)
+    dates: Shaped[np.ndarray, " n"]  # datetime64[D]
+    said: Float[np.ndarray, " n"]  # logits or log returns
+    targets: Float[np.ndarray, " n"]
     bootstrap: BlockBootstrap
-    weights: np.ndarray  # (n, 1 + D) of it
+    weights: Float[np.ndarray, "n draws"]  # of it
 
-    def interval(self, values: np.ndarray) -> list[float | None]:
-        """Ends over the draws of (1 + D,) values; None where not defined."""
+    def interval(self, values: Float[np.ndarray, " draws"]) -> list[float | None]:
+        """Ends over the draws of values; None where not defined."""
         ends = self.bootstrap.interval(values)
         return [float(end) if np.isfinite(end) else None for end in ends]
 
@@ -129,7 +130,7 @@ def _operating_point(rows: _Rows, name: str, cut: float) -> dict[str, Any]:
     }
 
 
-def best_f1(logits: np.ndarray, targets: np.ndarray) -> float:
+def best_f1(logits: Float[np.ndarray, " n"], targets: Float[np.ndarray, " n"]) -> float:
     """The logit above which to call, for the best F1 on these rows; the lowest of equals."""
     order = np.argsort(-logits, kind="stable")
     caught, called = np.cumsum(targets[order]), np.arange(1, len(order) + 1)

@@ -1,19 +1,23 @@
 """Whether a cell holds enough evidence to be scored at all, decided before any score is seen."""
 
 import numpy as np
+from jaxtyping import Float, Shaped
 
 from mlxts.protocol import MIN_CLASS_SAMPLES, MIN_POSITIVE_CLUSTERS, Task
 
 
 def positive_clusters(
-    dates: np.ndarray, targets: np.ndarray, horizon: int, spacing: int = 1
+    dates: Shaped[np.ndarray, " n"],
+    targets: Float[np.ndarray, " n"],
+    horizon: int,
+    spacing: int = 1,
 ) -> int:
     """Runs of dates with a positive, separated by more than H days.
 
     Labels of H days overlap, so positives closer than that may all be one move of the market.
 
     Args:
-        dates: (n,) the date of each sample; targets: (n,) 0 or 1; horizon: H, trading days.
+        dates: the date of each sample; targets: 0 or 1; horizon: H, trading days.
         spacing: trading days from one date to the next.
     """
     _, date_of = np.unique(dates, return_inverse=True)
@@ -22,7 +26,11 @@ def positive_clusters(
 
 
 def obstacle_of(
-    task: Task, dates: np.ndarray, targets: np.ndarray, horizon: int, spacing: int = 1
+    task: Task,
+    dates: Shaped[np.ndarray, " n"],
+    targets: Float[np.ndarray, " n"],
+    horizon: int,
+    spacing: int = 1,
 ) -> str | None:
     """`obstacle` of labels; returns are not estimable where they are all the same."""
     if task.kind != "regression":
@@ -31,7 +39,12 @@ def obstacle_of(
     return "the returns are all the same" if constant else None
 
 
-def obstacle(dates: np.ndarray, targets: np.ndarray, horizon: int, spacing: int = 1) -> str | None:
+def obstacle(
+    dates: Shaped[np.ndarray, " n"],
+    targets: Float[np.ndarray, " n"],
+    horizon: int,
+    spacing: int = 1,
+) -> str | None:
     """Why the cell is not estimable, or None when it is."""
     positives = int((targets > 0.5).sum())
     negatives = len(targets) - positives

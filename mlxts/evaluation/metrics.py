@@ -1,7 +1,7 @@
 """Scores of a classifier: every metric for many reweightings of the samples at once.
 
-A metric maps (forecast, weights) to one number a draw. `weights` is (n, D): how often each of the
-n samples counts in each of D bootstrap draws; the figure itself is the draw in which each counts
+A metric maps (forecast, weights) to one number a draw. `weights` say how often each of the n
+samples counts in each of the bootstrap draws; the figure itself is the draw in which each counts
 once. One definition so serves the figure and its interval. NaN means undefined: a ranking metric
 in a draw of one class, precision where nothing was called positive.
 
@@ -14,39 +14,45 @@ from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
+from jaxtyping import Bool, Float, Integer, Num
 from scipy.special import expit
 
 from mlxts.evaluation import calibration
 from mlxts.losses import log_losses
 from mlxts.protocol import COLLAPSE_RANGE
 
+Weights = Float[np.ndarray, "n draws"]
+Draws = Float[np.ndarray, " draws"]
+
 
 @dataclass(frozen=True)
 class Forecast:
     """What was said and what happened, n samples in one order."""
 
-    logits: np.ndarray  # (n,) float64
-    targets: np.ndarray  # (n,) float64, 0 or 1
+    logits: Float[np.ndarray, " n"]
+    targets: Float[np.ndarray, " n"]  # 0 or 1
 
     @cached_property
-    def probabilities(self) -> np.ndarray:
-        """(n,) in [0, 1]."""
+    def probabilities(self) -> Float[np.ndarray, " n"]:
+        """In [0, 1]."""
         return expit(self.logits)
 
     @cached_property
-    def losses(self) -> np.ndarray:
-        """(n,) nats."""
+    def losses(self) -> Float[np.ndarray, " n"]:
+        """Nats."""
         return log_losses(self.logits, self.targets)
 
     @cached_property
-    def ranking(self) -> tuple[np.ndarray, np.ndarray]:
+    def ranking(self) -> tuple[Integer[np.ndarray, " n"], Integer[np.ndarray, " ties"]]:
         """Samples from the lowest logit to the highest, and where each group of ties begins."""
         order = np.argsort(self.logits, kind="stable")
         ranked = self.logits[order]
         return order, np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
 
-    def by_rank(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(ties, D) weight of the positives and of the negatives in each group of equal logits."""
+    def by_rank(
+        self, weights: Weights
+    ) -> tuple[Float[np.ndarray, "ties draws"], Float[np.ndarray, "ties draws"]]:
+        """Weight of the positives and of the negatives in each group of equal logits."""
         order, begins = self.ranking
         ranked = weights[order]
         positive = ranked * self.targets[order, None]
@@ -56,17 +62,17 @@ class Forecast:
         return np.add.reduceat(positive, begins), np.add.reduceat(negative, begins)
 
 
-Metric = Callable[[Forecast, np.ndarray], np.ndarray]
+Metric = Callable[[Forecast, Weights], Draws]
 
 _PAIRS = 1 << 18  # of a positive and a negative; up to so many are compared one by one
 
 
-def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(D,) weighted mean of (n,) values."""
+def mean(values: Num[np.ndarray, " n"] | Bool[np.ndarray, " n"], weights: Weights) -> Draws:
+    """Weighted mean of values in each draw."""
     return (values @ weights) / weights.sum(axis=0)
 
 
-def auc(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+def auc(forecast: Forecast, weights: Weights) -> Draws:
     """Area under the ROC curve: P(a positive ranks above a negative), ties count half.
 
     Of a few hundred samples every pair is compared once, and all draws are one matrix product;
@@ -85,7 +91,7 @@ def auc(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
     return _ratio(won, ups.sum(axis=0) * downs.sum(axis=0))
 
 
-def average_precision(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+def average_precision(forecast: Forecast, weights: Weights) -> Draws:
     """Sum over thresholds of precision times the gain in recall (no interpolation)."""
     positive, negative = forecast.by_rank(weights)
     positive, negative = positive[::-1], negative[::-1]
@@ -96,33 +102,33 @@ def average_precision(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
     return _ratio(gained, positive.sum(axis=0))
 
 
-def log_loss(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+def log_loss(forecast: Forecast, weights: Weights) -> Draws:
     """Mean negative log likelihood, nats."""
     return mean(forecast.losses, weights)
 
 
-def brier(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+def brier(forecast: Forecast, weights: Weights) -> Draws:
     """Mean squared error of the probability (Brier 1950)."""
     return mean((forecast.probabilities - forecast.targets) ** 2, weights)
 
 
-def ece(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+def ece(forecast: Forecast, weights: Weights) -> Draws:
     """Expected calibration error over ten equal-width bins (Naeini et al. 2015)."""
     return calibration.expected_error(forecast.probabilities, forecast.targets, weights)
 
 
-def accuracy(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+def accuracy(forecast: Forecast, weights: Weights) -> Draws:
     """Share of right calls at probability 0.5."""
     return mean((forecast.logits > 0.0) == (forecast.targets > 0.5), weights)
 
 
-def precision(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+def precision(forecast: Forecast, weights: Weights) -> Draws:
     """Share of the positive calls (probability over 0.5) that came true."""
     called = (forecast.logits > 0.0).astype(float)
     return _ratio((called * forecast.targets) @ weights, called @ weights)
 
 
-def recall(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+def recall(forecast: Forecast, weights: Weights) -> Draws:
     """Share of the positives that were called (probability over 0.5)."""
     called = (forecast.logits > 0.0).astype(float)
     return _ratio((called * forecast.targets) @ weights, forecast.targets @ weights)
@@ -153,7 +159,7 @@ def collapsed(forecast: Forecast) -> bool:
     return high - low < COLLAPSE_RANGE
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+def _ratio(numerator: Draws, denominator: Draws) -> Draws:
     """NaN where the denominator is 0."""
     undefined = np.full(np.shape(numerator), np.nan)
     return np.divide(numerator, denominator, out=undefined, where=denominator != 0.0)

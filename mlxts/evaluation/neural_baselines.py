@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float64
 
 from mlxts.baselines.base import Forecast
 from mlxts.config.experiment import ExperimentConfig
@@ -75,7 +76,7 @@ class NeuralBaseline:
         self.progress(f"{self.name}: {outcome.stop.message}")
         forward = Forward(model, _AT_ONCE)
 
-        def predict(samples: Samples) -> np.ndarray:
+        def predict(samples: Samples) -> Float64[np.ndarray, " {len(samples)}"]:
             return scale.unscaled(forward(arrays.features, samples.rows))
 
         return predict

@@ -10,15 +10,18 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
+from jaxtyping import Float
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, logit
 
-Map = Callable[[np.ndarray], np.ndarray]  # (n,) logits -> (n,) logits
+Logits = Float[np.ndarray, " n"]
+Targets = Float[np.ndarray, " n"]  # 0 or 1
+Map = Callable[[Logits], Logits]
 
 _TEMPERATURES = (-4.0, 4.0)  # logs of the lowest and highest
 
 
-def platt(logits: np.ndarray, targets: np.ndarray) -> Map:
+def platt(logits: Logits, targets: Targets) -> Map:
     """slope * z + offset by maximum likelihood, the slope not below 0 (Platt 1999).
 
     The targets are Platt's: half-counts short of 0 and 1, so that separable classes stay finite.
@@ -29,7 +32,7 @@ def platt(logits: np.ndarray, targets: np.ndarray) -> Map:
     spread = float(logits.std()) or 1.0
     standard = (logits - logits.mean()) / spread
 
-    def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
+    def loss(line: Float[np.ndarray, "2"]) -> tuple[float, Float[np.ndarray, "2"]]:
         z = line[0] * standard + line[1]
         error = expit(z) - soft
         value = np.mean(np.logaddexp(0.0, z) - soft * z)
@@ -42,7 +45,7 @@ def platt(logits: np.ndarray, targets: np.ndarray) -> Map:
     return lambda z: slope * z + offset
 
 
-def temperature(logits: np.ndarray, targets: np.ndarray) -> Map:
+def temperature(logits: Logits, targets: Targets) -> Map:
     """z / T by maximum likelihood (Guo et al. 2017); T from e^-4 to e^4."""
 
     def loss(log_temperature: float) -> float:
@@ -54,7 +57,7 @@ def temperature(logits: np.ndarray, targets: np.ndarray) -> Map:
     return lambda z: scale * z
 
 
-def isotonic(logits: np.ndarray, targets: np.ndarray) -> Map:
+def isotonic(logits: Logits, targets: Targets) -> Map:
     """The best non-decreasing step function (Zadrozny, Elkan 2002).
 
     Steps of 0 and 1 are moved half a sample inwards: one surprise would cost an infinite loss.
@@ -67,6 +70,6 @@ def isotonic(logits: np.ndarray, targets: np.ndarray) -> Map:
     return lambda z: logit(steps.predict(z))
 
 
-METHODS: Mapping[str, Callable[[np.ndarray, np.ndarray], Map]] = MappingProxyType(
+METHODS: Mapping[str, Callable[[Logits, Targets], Map]] = MappingProxyType(
     {"isotonic": isotonic, "platt": platt, "temperature": temperature}
 )

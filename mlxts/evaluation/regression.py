@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+from jaxtyping import Float
 
-from mlxts.evaluation.metrics import mean
+from mlxts.evaluation.metrics import Draws, Weights, mean
 from mlxts.protocol import COLLAPSE_RANGE
 
 
@@ -14,42 +15,42 @@ from mlxts.protocol import COLLAPSE_RANGE
 class Forecast:
     """What was said and what happened, n samples in one order; log returns over the horizon."""
 
-    predictions: np.ndarray  # (n,) float64
-    targets: np.ndarray  # (n,) float64
+    predictions: Float[np.ndarray, " n"]
+    targets: Float[np.ndarray, " n"]
     train_mean: float  # of the training targets, log return
     train_deviation: float  # of the training targets, log return
 
     @property
-    def errors(self) -> np.ndarray:
+    def errors(self) -> Float[np.ndarray, " n"]:
         return self.predictions - self.targets
 
 
-Metric = Callable[[Forecast, np.ndarray], np.ndarray]
+Metric = Callable[[Forecast, Weights], Draws]
 
 
-def mse(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+def mse(forecast: Forecast, weights: Weights) -> Draws:
     """Mean squared error."""
     return mean(forecast.errors**2, weights)
 
 
-def rmse(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+def rmse(forecast: Forecast, weights: Weights) -> Draws:
     """Root of the mean squared error, log return."""
     return np.sqrt(mse(forecast, weights))
 
 
-def mae(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+def mae(forecast: Forecast, weights: Weights) -> Draws:
     """Mean absolute error, log return."""
     return mean(np.abs(forecast.errors), weights)
 
 
-def r2(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+def r2(forecast: Forecast, weights: Weights) -> Draws:
     """1 - MSE / MSE of the training mean: R² out of sample (Campbell and Thompson 2008)."""
     return 1.0 - mse(forecast, weights) / mean(
         (forecast.train_mean - forecast.targets) ** 2, weights
     )
 
 
-def directional_accuracy(forecast: Forecast, weights: np.ndarray) -> np.ndarray:
+def directional_accuracy(forecast: Forecast, weights: Weights) -> Draws:
     """Share of samples on which it was said rightly whether the price would rise."""
     return mean((forecast.predictions > 0.0) == (forecast.targets > 0.0), weights)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float, Shaped
 
 from mlxts import losses
 from mlxts.data import bars
@@ -28,12 +29,14 @@ from mlxts.evaluation import (
 )
 from mlxts.evaluation.block_bootstrap import DRAWS, BlockBootstrap
 from mlxts.evaluation.comparison import Comparison
+from mlxts.evaluation.metrics import Draws, Weights
 from mlxts.protocol import BASELINE, REFERENCES, Task
 from mlxts.runs.predictions import BASE_RATE, ORACLE, by_model
 from mlxts.runs.references import Reference
 from mlxts.runs.scored_task import ScoredTask
 
 Figures = dict[str, Any]
+Dates = Shaped[np.ndarray, " n"]  # datetime64[D]
 Scores = dict[str, dict[str, Figures]]  # split -> model -> figures
 
 ALL_PHASES = "_all_phases"
@@ -49,7 +52,7 @@ def score(
     reference: str | None = BASELINE,
     obstacle: str | None = None,
     splits: Sequence[str] = ("validation",),
-    dates: np.ndarray | None = None,
+    dates: Dates | None = None,
     spacing: int = 1,
     draws: int = DRAWS,
     seed: int = 0,
@@ -65,7 +68,7 @@ def score(
         reference: the name of the one that the others have to beat; None: there is none.
         obstacle: why nothing that was learned from the training samples may be claimed, or None.
         splits: which splits.
-        dates: datetime64[D], score these alone; None: all. Training rows are never left out.
+        dates: score these alone; None: all. Training rows are never left out.
         spacing: trading days from one scored date to the next.
         draws, seed: of the block bootstrap.
 
@@ -132,8 +135,8 @@ def score_models(
     return scores
 
 
-def canonical_dates(predictions: pl.DataFrame, split: str, symbol: str) -> np.ndarray:
-    """(n,) datetime64[D]: those that the main figures speak of."""
+def canonical_dates(predictions: pl.DataFrame, split: str, symbol: str) -> Dates:
+    """Those that the main figures speak of."""
     rows = predictions.filter(pl.col("canonical"), split=split, symbol=symbol)
     return rows["date"].to_numpy()
 
@@ -143,7 +146,7 @@ def _on_rows(
     asked: ScoredTask,
     reference: Reference,
     split: str,
-    dates: np.ndarray | None = None,
+    dates: Dates | None = None,
     spacing: int = 1,
 ) -> Scores:
     return score(
@@ -167,7 +170,7 @@ def _score_split(
     reference: str | None,
     obstacle: str | None,
     split: str,
-    dates: np.ndarray | None,
+    dates: Dates | None,
     spacing: int,
     draws: int,
     seed: int,
@@ -214,9 +217,7 @@ def is_impossible(figures: Figures) -> bool:
     return low_high is not None and low_high[1] < 0.0
 
 
-def _rows(
-    table: pl.DataFrame, split: str, symbol: str, dates: np.ndarray | None = None
-) -> pl.DataFrame:
+def _rows(table: pl.DataFrame, split: str, symbol: str, dates: Dates | None = None) -> pl.DataFrame:
     rows = table.filter(split=split, symbol=symbol).sort("date")
     return rows if dates is None else rows.filter(np.isin(rows["date"].to_numpy(), dates))
 
@@ -245,8 +246,8 @@ def _common_rows(scored: Mapping[str, pl.DataFrame], split: str, symbol: str) ->
 
 
 def _evidence(
-    dates: np.ndarray,
-    targets: np.ndarray,
+    dates: Dates,
+    targets: Float[np.ndarray, " n"],
     horizon: int,
     spacing: int,
     task: Task,
@@ -260,7 +261,7 @@ def _evidence(
 
 
 def _compare(
-    computed: Mapping[str, tuple[Figures, dict[str, np.ndarray]]], reference: str, suffix: str
+    computed: Mapping[str, tuple[Figures, dict[str, Draws]]], reference: str, suffix: str
 ) -> None:
     """Give each model its difference to one of them and its skill over it."""
     theirs = dict(computed[reference][1])
@@ -275,8 +276,8 @@ def _compare(
 def _classifier_figures(
     scored: pl.DataFrame,
     trained: pl.DataFrame,
-    weights: np.ndarray,
-) -> tuple[Figures, dict[str, np.ndarray]]:
+    weights: Weights,
+) -> tuple[Figures, dict[str, Draws]]:
     forecast = metrics.Forecast(scored["logit"].to_numpy(), scored["target"].to_numpy())
     drawn = {name: metric(forecast, weights) for name, metric in metrics.METRICS.items()}
     prior = np.full(len(forecast.targets), losses.prior_logit(trained["target"].to_numpy()))
@@ -291,8 +292,8 @@ def _classifier_figures(
 def _regression_figures(
     scored: pl.DataFrame,
     trained: pl.DataFrame,
-    weights: np.ndarray,
-) -> tuple[Figures, dict[str, np.ndarray]]:
+    weights: Weights,
+) -> tuple[Figures, dict[str, Draws]]:
     train_targets = trained["target"].to_numpy()
     forecast = regression.Forecast(
         predictions=scored["logit"].to_numpy(),
@@ -308,19 +309,19 @@ def _regression_figures(
     return figures, drawn
 
 
-def _losses(table: pl.DataFrame, task: Task) -> np.ndarray:
+def _losses(table: pl.DataFrame, task: Task) -> Float[np.ndarray, " {table.height}"]:
     return losses.sample_losses(table["logit"].to_numpy(), table["target"].to_numpy(), task)
 
 
-def _mean_losses(computed: tuple[Figures, dict[str, np.ndarray]]) -> np.ndarray:
-    """(1 + D,) their means over the draws."""
+def _mean_losses(computed: tuple[Figures, dict[str, Draws]]) -> Draws:
+    """Their means over the draws."""
     drawn = computed[1]
     return drawn["log_loss"] if "log_loss" in drawn else drawn["rmse"] ** 2
 
 
 def _conformal(
-    scored: pl.DataFrame, earlier: pl.DataFrame | None, overlap: int, weights: np.ndarray
-) -> tuple[Figures, dict[str, np.ndarray]]:
+    scored: pl.DataFrame, earlier: pl.DataFrame | None, overlap: int, weights: Weights
+) -> tuple[Figures, dict[str, Draws]]:
     residuals = (scored["logit"] - scored["target"]).to_numpy()
     learned = None if earlier is None else (earlier["logit"] - earlier["target"]).to_numpy()
     widths = conformal.held_out(scored["date"].to_numpy(), residuals, overlap, learned)
@@ -330,7 +331,7 @@ def _conformal(
 
 
 def _with_intervals(
-    figures: Figures, drawn: dict[str, np.ndarray], bootstrap: BlockBootstrap
+    figures: Figures, drawn: dict[str, Draws], bootstrap: BlockBootstrap
 ) -> Figures:
     return (
         figures

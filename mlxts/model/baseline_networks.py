@@ -10,6 +10,7 @@ from typing import NamedTuple
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
+from jaxtyping import Float32, UInt32
 
 from mlxts.model.interfaces import Network
 from mlxts.model.layers import Dense, dropout, require_rate, require_statistics
@@ -65,7 +66,7 @@ class BaselineNetwork(Network):
     def _build(self, rng: np.random.Generator) -> None:
         raise NotImplementedError
 
-    def _inputs(self, x: mx.array) -> mx.array:
+    def _inputs(self, x: Float32[mx.array, "B T F"]) -> Float32[mx.array, "B T F"]:
         return (x - self._center) / self._spread
 
 
@@ -78,9 +79,13 @@ class MLP(BaselineNetwork):
         self.head = Dense(_HIDDEN, 1, rng, gain=_HIDDEN**-0.5)
 
     def forward(
-        self, x: mx.array, keys: mx.array | None = None, *, checkpointing: bool = False
-    ) -> mx.array:
-        """(B, T, F) -> (B,); see `Network.forward`."""
+        self,
+        x: Float32[mx.array, "B T F"],
+        keys: UInt32[mx.array, "B 2"] | None = None,
+        *,
+        checkpointing: bool = False,
+    ) -> Float32[mx.array, " B"]:
+        """See `Network.forward`."""
         flat = self._inputs(x).reshape(x.shape[0], -1)
         hidden = dropout(nn.gelu(self.hidden(flat)), self._rate, keys)
         return self.head(hidden).squeeze(-1)
@@ -100,17 +105,21 @@ class DLinear(BaselineNetwork):
         self._average = mx.array(moving_average(self._shape.context))
 
     def forward(
-        self, x: mx.array, keys: mx.array | None = None, *, checkpointing: bool = False
-    ) -> mx.array:
-        """(B, T, F) -> (B,); see `Network.forward`."""
+        self,
+        x: Float32[mx.array, "B T F"],
+        keys: UInt32[mx.array, "B 2"] | None = None,
+        *,
+        checkpointing: bool = False,
+    ) -> Float32[mx.array, " B"]:
+        """See `Network.forward`."""
         x = self._inputs(x)
         trend = self._average @ x
         parts = mx.stack([trend, x - trend], axis=1)
         return self.head(parts.reshape(x.shape[0], -1)).squeeze(-1)
 
 
-def moving_average(context: int) -> np.ndarray:
-    """(T, T) float32: row t averages the 25 bars around bar t, where the ends repeat.
+def moving_average(context: int) -> Float32[np.ndarray, "{context} {context}"]:
+    """Row t averages the 25 bars around bar t, where the ends repeat.
 
     The window lies in the past as a whole, so that an average around a bar reads no future.
     """

@@ -9,6 +9,7 @@ from functools import partial
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
+from jaxtyping import Float, UInt32
 
 from mlxts.model.layers import Dense, LayerNorm, dropout, split_keys
 
@@ -22,8 +23,7 @@ class Attention(nn.Module):
         self.qkv = Dense(d_model, 3 * d_model, rng)
         self.out = Dense(d_model, d_model, rng, gain=out_gain)
 
-    def __call__(self, x: mx.array) -> mx.array:
-        """(S, P, D) -> (S, P, D)."""
+    def __call__(self, x: Float[mx.array, "S P D"]) -> Float[mx.array, "S P D"]:
         S, P, D = x.shape
         q, k, v = self._queries_keys_values(x)
         mixed = mx.fast.scaled_dot_product_attention(
@@ -31,8 +31,9 @@ class Attention(nn.Module):
         )
         return self.out(mixed.transpose(0, 2, 1, 3).reshape(S, P, D))
 
-    def _queries_keys_values(self, x: mx.array) -> tuple[mx.array, ...]:
-        """(S, P, D) -> three of (S, H, P, D / H)."""
+    def _queries_keys_values(
+        self, x: Float[mx.array, "S P D"]
+    ) -> tuple[Float[mx.array, "S H P D//H"], ...]:
         S, P, D = x.shape
         qkv = self.qkv(x).reshape(S, P, 3, self._heads, D // self._heads)
         # Indexing with 0, 1, 2 would gather, and add the gradients up by scattering: `split` is a
@@ -63,8 +64,10 @@ class EncoderLayer(nn.Module):
         self.ffn_up = Dense(d_model, ffn_dim, rng)
         self.ffn_down = Dense(ffn_dim, d_model, rng, gain=out_gain)
 
-    def __call__(self, x: mx.array, keys: mx.array | None) -> mx.array:
-        """(S, P, D) -> (S, P, D); `keys` is (3, B, 2) uint32 in training, None in evaluation."""
+    def __call__(
+        self, x: Float[mx.array, "S P D"], keys: UInt32[mx.array, "3 B 2"] | None
+    ) -> Float[mx.array, "S P D"]:
+        """`keys` mean training, None evaluation."""
         k = (None, None, None) if keys is None else (keys[0], keys[1], keys[2])
         x = x + dropout(self.attention(self.norm1(x)), self._rate, k[0])
         hidden = dropout(nn.gelu(self.ffn_up(self.norm2(x))), self._rate, k[1])
@@ -95,12 +98,16 @@ class Encoder(nn.Module):
         self.norm = LayerNorm(d_model)
 
     def __call__(
-        self, x: mx.array, keys: mx.array | None, *, checkpointing: bool = False
-    ) -> mx.array:
-        """(S, P, D) -> (S, P, D).
+        self,
+        x: Float[mx.array, "S P D"],
+        keys: UInt32[mx.array, "B 2"] | None,
+        *,
+        checkpointing: bool = False,
+    ) -> Float[mx.array, "S P D"]:
+        """Tokens as the layers leave them.
 
         Args:
-            keys: (B, 2) uint32 in training, None in evaluation.
+            keys: in training; None in evaluation.
             checkpointing: keep only each layer's input for the backward pass and compute the
                 layer again there (Chen et al. 2016).
         """

@@ -12,6 +12,7 @@ from typing import Literal
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
+from jaxtyping import Float, UInt32
 
 from mlxts.model.encoder import Attention, Encoder
 from mlxts.model.layers import Dense, dropout, split_keys
@@ -23,8 +24,10 @@ Head = Literal["flatten", "mean", "max"]
 class ResidualAttention(Attention):
     """Attention whose scores start from those of the layer before (He et al. 2021, RealFormer)."""
 
-    def scored(self, x: mx.array, before: mx.array | None) -> tuple[mx.array, mx.array]:
-        """(S, P, D), (S, H, P, P) -> the same two: outputs, and scores before the softmax."""
+    def scored(
+        self, x: Float[mx.array, "S P D"], before: Float[mx.array, "S H P P"] | None
+    ) -> tuple[Float[mx.array, "S P D"], Float[mx.array, "S H P P"]]:
+        """Outputs, and scores before the softmax."""
         S, P, D = x.shape
         q, k, v = self._queries_keys_values(x)
         scores = (q * (1.0 / math.sqrt(D // self._heads))) @ k.transpose(0, 1, 3, 2)
@@ -59,9 +62,12 @@ class VariantLayer(nn.Module):
         self.ffn_down = Dense(ffn_dim, d_model, rng, gain=out_gain)
 
     def __call__(
-        self, x: mx.array, before: mx.array | None, keys: mx.array | None
-    ) -> tuple[mx.array, mx.array | None]:
-        """(S, P, D) and the scores of the layer before -> the same; `keys` as in EncoderLayer."""
+        self,
+        x: Float[mx.array, "S P D"],
+        before: Float[mx.array, "S H P P"] | None,
+        keys: UInt32[mx.array, "3 B 2"] | None,
+    ) -> tuple[Float[mx.array, "S P D"], Float[mx.array, "S H P P"] | None]:
+        """Outputs and scores, from those of the layer before; `keys` as in EncoderLayer."""
         k = (None, None, None) if keys is None else (keys[0], keys[1], keys[2])
         training = keys is not None
         inputs, scores = normalised(self.norm1, x, training=training), None
@@ -108,8 +114,12 @@ class VariantEncoder(nn.Module):
             self.norm = make(norm, d_model)
 
     def __call__(
-        self, x: mx.array, keys: mx.array | None, *, checkpointing: bool = False
-    ) -> mx.array:
+        self,
+        x: Float[mx.array, "S P D"],
+        keys: UInt32[mx.array, "B 2"] | None,
+        *,
+        checkpointing: bool = False,
+    ) -> Float[mx.array, "S P D"]:
         """As `encoder.Encoder`; batch statistics and `checkpointing` exclude each other."""
         sites = None if keys is None else split_keys(keys, 3 * len(self.layers))
         scores = None
@@ -128,8 +138,8 @@ class VariantEncoder(nn.Module):
 
 
 def _first(
-    layer: VariantLayer, keys: mx.array | None, x: mx.array
-) -> tuple[mx.array, mx.array | None]:
+    layer: VariantLayer, keys: UInt32[mx.array, "3 B 2"] | None, x: Float[mx.array, "S P D"]
+) -> tuple[Float[mx.array, "S P D"], Float[mx.array, "S H P P"] | None]:
     return layer(x, None, keys)
 
 
@@ -154,8 +164,8 @@ def encoder(
     )  # fmt: skip
 
 
-def pool(tokens: mx.array, head: Head) -> mx.array:
-    """(S, P, D) -> (S, P*D) flattened, or (S, D): the mean or the largest over patches."""
+def pool(tokens: Float[mx.array, "S P D"], head: Head) -> Float[mx.array, "S pooled"]:
+    """(S, P*D) flattened, or (S, D): the mean or the largest over patches."""
     if head == "flatten":
         return tokens.reshape(tokens.shape[0], -1)
     return mx.mean(tokens, axis=1) if head == "mean" else mx.max(tokens, axis=1)

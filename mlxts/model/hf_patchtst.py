@@ -16,6 +16,7 @@ from typing import Any, Literal
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
+from jaxtyping import Float, Float32
 
 from mlxts import platform
 from mlxts.model.encoder import Attention
@@ -98,7 +99,7 @@ class _LayerNorm(nn.Module):
         self.weight = mx.ones((dims,))
         self.bias = mx.zeros((dims,))
 
-    def __call__(self, x: mx.array) -> mx.array:
+    def __call__(self, x: Float[mx.array, "*rest D"]) -> Float[mx.array, "*rest D"]:
         return mx.fast.layer_norm(x, self.weight, self.bias, self._epsilon)
 
 
@@ -117,8 +118,7 @@ class _Layer(nn.Module):
         self.ffn_down = Dense(shape.ffn_dim, shape.d_model, rng)
         self.norm3 = kind(shape.d_model, shape.norm_eps)
 
-    def __call__(self, x: mx.array) -> mx.array:
-        """(B, C, P, D) -> the same."""
+    def __call__(self, x: Float[mx.array, "B C P D"]) -> Float[mx.array, "B C P D"]:
         B, C, P, D = x.shape
         x = self._add(x.reshape(B * C, P, D), self.norm1, self.attention).reshape(B, C, P, D)
         if self._shape.channel_attention:
@@ -128,10 +128,10 @@ class _Layer(nn.Module):
         x = self._add(x.reshape(B * C, P, D), self.norm3, self._feed_forward)
         return x.reshape(B, C, P, D)
 
-    def _add(self, x: mx.array, norm: Any, branch: Any) -> mx.array:
+    def _add(self, x: Float[mx.array, "S P D"], norm: Any, branch: Any) -> Float[mx.array, "S P D"]:
         return x + branch(norm(x)) if self._shape.pre_norm else norm(x + branch(x))
 
-    def _feed_forward(self, x: mx.array) -> mx.array:
+    def _feed_forward(self, x: Float[mx.array, "S P D"]) -> Float[mx.array, "S P D"]:
         activation = nn.gelu if self._shape.activation_function == "gelu" else nn.relu
         return self.ffn_down(activation(self.ffn_up(x)))
 
@@ -166,8 +166,8 @@ class PublishedPatchTST(nn.Module):
     def shape(self) -> Published:
         return self._shape
 
-    def __call__(self, x: mx.array | np.ndarray) -> mx.array:
-        """Windows to outputs, float32; always as in evaluation.
+    def __call__(self, x: mx.array | np.ndarray) -> Float32[mx.array, " B *outputs"]:
+        """Windows to outputs, always as in evaluation.
 
         Args:
             x: (B, T, C), every value observed; NumPy's are converted.
@@ -200,8 +200,10 @@ class PublishedPatchTST(nn.Module):
             outputs = mx.sigmoid(outputs) * (high - low) + low
         return outputs
 
-    def _scaled(self, x: mx.array) -> tuple[mx.array, mx.array, mx.array]:
-        """The window without its location and scale, each (B, 1, C)."""
+    def _scaled(
+        self, x: Float32[mx.array, "B T C"]
+    ) -> tuple[Float32[mx.array, "B T C"], Float32[mx.array, "B 1 C"], Float32[mx.array, "B 1 C"]]:
+        """The window without its location and scale, and these."""
         location, scale = mx.zeros_like(x[:, :1]), mx.ones_like(x[:, :1])
         if self._shape.scaling == "std":
             location = mx.mean(x, axis=1, keepdims=True)
@@ -211,8 +213,8 @@ class PublishedPatchTST(nn.Module):
             scale = mx.maximum(mx.mean(mx.abs(x), axis=1, keepdims=True), _SCALE_FLOOR)
         return (x - location) / scale, location, scale
 
-    def _pooled(self, tokens: mx.array) -> mx.array:
-        """(B, C, P, D) -> (B, C, D), or (B, C, P*D) where nothing pools."""
+    def _pooled(self, tokens: Float[mx.array, "B C P D"]) -> Float[mx.array, "B C pooled"]:
+        """(B, C, D), or (B, C, P*D) where nothing pools."""
         if self._shape.use_cls_token:
             return tokens[:, :, 0]
         if self._shape.pooling_type == "mean":

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from jaxtyping import Float32
 
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.dataset.samples import Dataset
@@ -33,8 +34,8 @@ def initial_bias(data: Dataset) -> float:
     return math.log(rate / (1 - rate))
 
 
-def feature_statistics(data: Dataset) -> np.ndarray:
-    """(2, F) float32: mean and standard deviation of each feature over the training rows."""
+def feature_statistics(data: Dataset) -> Float32[np.ndarray, "2 F"]:
+    """Mean and standard deviation of each feature over the training rows."""
     rows, count = data.samples["train"].rows, data.features.shape[1]
     statistics = np.empty((2, count), dtype=np.float32)
     for first in range(0, count, _COLUMNS_AT_ONCE):

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
+from jaxtyping import Float32, UInt32
 
 from mlxts import platform, transfer
 from mlxts.errors import ShapeError
@@ -51,14 +52,14 @@ class Network(nn.Module):
         keys: mx.array | np.ndarray | None = None,
         *,
         checkpointing: bool = False,
-    ) -> mx.array:
-        """(B, T, columns) -> (B,), float32.
+    ) -> Float32[mx.array, " B"]:
+        """An output of each window.
 
         In training mode, which a new module is in (`train()`), dropout is on and batches are
         normalised by their own statistics; in evaluation mode (`eval()`) neither.
 
         Args:
-            x: windows; NumPy's are converted.
+            x: (B, T, columns) windows; NumPy's are converted.
             keys: (B, 2) uint32, one a sample, from which alone its dropout follows. None: drawn
                 from `mx.random`, whose seed repeats them. Evaluation takes no notice of them.
             checkpointing: compute encoder layers again in the backward pass, to need less memory.
@@ -72,17 +73,21 @@ class Network(nn.Module):
         return self.forward(x, used, checkpointing=checkpointing)
 
     def forward(
-        self, x: mx.array, keys: mx.array | None = None, *, checkpointing: bool = False
-    ) -> mx.array:
-        """(B, T, columns) float32 -> (B,); `keys`, (B, 2) uint32, mean training, None evaluation.
+        self,
+        x: Float32[mx.array, "B T C"],
+        keys: UInt32[mx.array, "B 2"] | None = None,
+        *,
+        checkpointing: bool = False,
+    ) -> Float32[mx.array, " B"]:
+        """An output of each window of C = `columns`; `keys` mean training, None evaluation.
 
         Whatever mode the module is in, and without a check of what comes in.
         """
         raise NotImplementedError
 
 
-def as_windows(x: Any, context: int, columns: int) -> mx.array:
-    """(B, T, columns) float32, of what should be so many windows.
+def as_windows(x: Any, context: int, columns: int) -> Float32[mx.array, "B {context} {columns}"]:
+    """Of what should be windows of this shape.
 
     Raises:
         ShapeError: it is not.
@@ -96,7 +101,7 @@ def as_windows(x: Any, context: int, columns: int) -> mx.array:
     return x if x.dtype == mx.float32 else x.astype(mx.float32)
 
 
-def _as_keys(keys: Any, count: int) -> mx.array:
+def _as_keys(keys: Any, count: int) -> UInt32[mx.array, "{count} 2"]:
     if keys is None:
         return mx.random.randint(0, 2**31 - 1, (count, 2), dtype=mx.uint32)
     keys = keys if isinstance(keys, mx.array) else transfer.on_device(keys)

@@ -9,6 +9,7 @@ import math
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
+from jaxtyping import Float, UInt32
 
 from mlxts.errors import ShapeError
 from mlxts.platform import device
@@ -31,8 +32,7 @@ class Dense(nn.Module):
         self.weight = mx.array(values * np.float32(deviation))
         self.bias = mx.zeros((outputs,))
 
-    def __call__(self, x: mx.array) -> mx.array:
-        """(..., in) -> (..., out)."""
+    def __call__(self, x: Float[mx.array, "*rest inputs"]) -> Float[mx.array, "*rest outputs"]:
         return mx.addmm(self.bias, x, self.weight)
 
 
@@ -50,8 +50,7 @@ class LayerNorm(nn.Module):
         self.weight = mx.ones((dims,))
         self.bias = mx.zeros((dims,))
 
-    def __call__(self, x: mx.array) -> mx.array:
-        """(..., D) -> (..., D)."""
+    def __call__(self, x: Float[mx.array, "*rest D"]) -> Float[mx.array, "*rest D"]:
         if x.dtype != mx.float32 or device.device() != "cpu":
             return mx.fast.layer_norm(x, self.weight, self.bias, _EPSILON)
         mean = mx.full((x.shape[-1], 1), 1.0 / x.shape[-1])
@@ -66,8 +65,8 @@ def require_rate(name: str, rate: float) -> None:
         raise ShapeError(f"{name}: {rate} does not lie in [0, 1)")
 
 
-def require_statistics(statistics: np.ndarray, features: int) -> np.ndarray:
-    """(2, F) means and deviations of features. Raises ShapeError where they are not."""
+def require_statistics(statistics: np.ndarray, features: int) -> Float[np.ndarray, "2 {features}"]:
+    """Means and deviations of features. Raises ShapeError where they are not."""
     if statistics.shape != (2, features):
         raise ShapeError(
             f"statistics of shape {statistics.shape} are not those of {features} features: "
@@ -76,12 +75,14 @@ def require_statistics(statistics: np.ndarray, features: int) -> np.ndarray:
     return statistics
 
 
-def split_keys(keys: mx.array, count: int) -> mx.array:
-    """(B, 2) -> (count, B, 2): `count` independent keys from each sample's own one."""
+def split_keys(keys: UInt32[mx.array, "B 2"], count: int) -> UInt32[mx.array, "{count} B 2"]:
+    """`count` independent keys from each sample's own one."""
     return mx.vmap(lambda key: mx.random.split(key, count), out_axes=1)(keys)
 
 
-def dropout(x: mx.array, rate: float, keys: mx.array | None) -> mx.array:
+def dropout(
+    x: Float[mx.array, " S *rest"], rate: float, keys: UInt32[mx.array, "B 2"] | None
+) -> Float[mx.array, " S *rest"]:
     """Inverted dropout: zero each element with probability `rate`, scale the rest by 1/(1-rate).
 
     The mask of a sample follows from that sample's key alone, so it is the same however a batch
@@ -90,9 +91,9 @@ def dropout(x: mx.array, rate: float, keys: mx.array | None) -> mx.array:
     random bit an element is enough, and the generator is asked for 32 times fewer words.
 
     Args:
-        x: (S, ...) where S is a multiple of B; a sample's sequences stand together.
+        x: S is a multiple of B; a sample's sequences stand together.
         rate: in [0, 1).
-        keys: (B, 2) uint32, one a sample. None means evaluation: x unchanged.
+        keys: one a sample. None means evaluation: x unchanged.
     """
     if keys is None or rate == 0.0:
         return x
@@ -103,8 +104,8 @@ def dropout(x: mx.array, rate: float, keys: mx.array | None) -> mx.array:
     return x * keep.reshape(x.shape).astype(x.dtype) * (1.0 / (1.0 - rate))
 
 
-def _random_bits(count: int, keys: mx.array) -> mx.array:
-    """(B, count) of 0 and 1, uint32, from the raw words that splitting a key yields (two each)."""
+def _random_bits(count: int, keys: UInt32[mx.array, "B 2"]) -> UInt32[mx.array, "B {count}"]:
+    """0 and 1, from the raw words that splitting a key yields (two each)."""
     pairs = -(-count // 64)
     words = mx.vmap(lambda key: mx.random.split(key, pairs))(keys)
     bits = (words.reshape(-1, 2 * pairs, 1) >> mx.arange(32, dtype=mx.uint32)) & 1

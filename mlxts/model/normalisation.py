@@ -8,6 +8,7 @@ from typing import Literal
 
 import mlx.core as mx
 import mlx.nn as nn
+from jaxtyping import Float
 
 from mlxts.model.layers import LayerNorm
 
@@ -33,8 +34,10 @@ class BatchNorm(nn.Module):
         self.running_var = mx.ones((dims,))
         self.freeze(keys=["running_mean", "running_var"], recurse=False)
 
-    def __call__(self, x: mx.array, *, training: bool = False) -> mx.array:
-        """(S, P, D) -> (S, P, D), in the precision of `x`; statistics are taken in float32."""
+    def __call__(
+        self, x: Float[mx.array, "S P D"], *, training: bool = False
+    ) -> Float[mx.array, "S P D"]:
+        """In the precision of `x`; statistics are taken in float32."""
         kind, x = x.dtype, x.astype(mx.float32)
         mean, variance = self.running_mean, self.running_var
         if training:
@@ -45,14 +48,16 @@ class BatchNorm(nn.Module):
         scaled = (x - mean) * mx.rsqrt(variance + self._epsilon)
         return (scaled * self.weight + self.bias).astype(kind)
 
-    def _move(self, mean: mx.array, variance: mx.array) -> None:
+    def _move(self, mean: Float[mx.array, " D"], variance: Float[mx.array, " D"]) -> None:
         mean, variance = mx.stop_gradient(mean), mx.stop_gradient(variance)
         self.running_mean = (1 - _MOMENTUM) * self.running_mean + _MOMENTUM * mean
         self.running_var = (1 - _MOMENTUM) * self.running_var + _MOMENTUM * variance
 
 
-def normalised(norm: LayerNorm | BatchNorm, x: mx.array, *, training: bool) -> mx.array:
-    """(S, P, D) -> (S, P, D) by either kind."""
+def normalised(
+    norm: LayerNorm | BatchNorm, x: Float[mx.array, "S P D"], *, training: bool
+) -> Float[mx.array, "S P D"]:
+    """By either kind."""
     return norm(x, training=training) if isinstance(norm, BatchNorm) else norm(x)
 
 

@@ -3,6 +3,7 @@
 import math
 
 import mlx.core as mx
+from jaxtyping import Float
 
 
 def patch_count(context: int, length: int, stride: int) -> int:
@@ -10,8 +11,10 @@ def patch_count(context: int, length: int, stride: int) -> int:
     return (context - length) // stride + 1
 
 
-def patches(x: mx.array, length: int, stride: int) -> mx.array:
-    """(B, T, C) -> (B, P, L, C), oldest patch first; the last one ends on the last bar.
+def patches(
+    x: Float[mx.array, "B T C"], length: int, stride: int
+) -> Float[mx.array, "B P {length} C"]:
+    """Patches, the oldest first; the last one ends on the last bar.
 
     Where (T - length) is no multiple of the stride, the *oldest* bars are left out: unfolding from
     the start would drop the newest, which hold most of what is known about tomorrow.

@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import mlx.core as mx
 import numpy as np
+from jaxtyping import Float32, UInt32
 from mlx.utils import tree_flatten
 
 from mlxts.errors import ShapeError
@@ -191,9 +192,13 @@ class PatchTST(Network):
         return self._shape.features
 
     def forward(
-        self, x: mx.array, keys: mx.array | None = None, *, checkpointing: bool = False
-    ) -> mx.array:
-        """(B, T, F) -> (B,), float32; see `Network.forward`.
+        self,
+        x: Float32[mx.array, "B T F"],
+        keys: UInt32[mx.array, "B 2"] | None = None,
+        *,
+        checkpointing: bool = False,
+    ) -> Float32[mx.array, " B"]:
+        """See `Network.forward`.
 
         Statistics are taken and the head is computed in float32, everything between in the
         precision of the weights that are there.

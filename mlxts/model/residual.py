@@ -8,6 +8,7 @@ not see it, and its output is added to it.
 import mlx.core as mx
 import numpy as np
 import polars as pl
+from jaxtyping import Float, Float32, UInt32
 
 from mlxts.dataset.samples import Dataset
 from mlxts.model.patchtst import PatchTST
@@ -26,21 +27,27 @@ class OffsetPatchTST(PatchTST):
         return self._shape.features + 1
 
     def forward(
-        self, x: mx.array, keys: mx.array | None = None, *, checkpointing: bool = False
-    ) -> mx.array:
-        """(B, T, F + 1) -> (B,), float32; see `Network.forward`."""
+        self,
+        x: Float32[mx.array, "B T C"],
+        keys: UInt32[mx.array, "B 2"] | None = None,
+        *,
+        checkpointing: bool = False,
+    ) -> Float32[mx.array, " B"]:
+        """See `Network.forward`; C = F + 1, the features and the offset."""
         return super().forward(x[..., :-1], keys, checkpointing=checkpointing) + x[:, -1, -1]
 
 
-def append_offset(data: Dataset, offset: np.ndarray) -> np.ndarray:
+def append_offset(
+    data: Dataset, offset: Float[np.ndarray, " days"]
+) -> Float32[np.ndarray, "rows {data.features.shape[1]}+1"]:
     """The features with the offset as a last column.
 
     Args:
-        offset: (days,) of each daily bar.
+        offset: of each daily bar.
 
     Returns:
-        (rows, F + 1) float32; the offset is that of the day on which a bar ends, and 0 where the
-        symbol did not trade on that day.
+        The offset is that of the day on which a bar ends, and 0 where the symbol did not trade on
+        that day.
     """
     keys = ["date", "symbol"]
     days = data.daily.select(*keys, pl.Series("offset", offset, dtype=pl.Float32))

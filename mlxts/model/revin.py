@@ -8,14 +8,15 @@ from typing import NamedTuple
 
 import mlx.core as mx
 import mlx.nn as nn
+from jaxtyping import Float
 
 EPSILON = 1e-5  # inside the square root, as in the reference implementation
 
 
 class Normalised(NamedTuple):
-    x: mx.array  # (B, T, F)
-    location: mx.array  # (B, F)
-    scale: mx.array  # (B, F), positive
+    x: Float[mx.array, "B T F"]
+    location: Float[mx.array, "B F"]
+    scale: Float[mx.array, "B F"]  # positive
 
 
 class RevIN(nn.Module):
@@ -35,8 +36,8 @@ class RevIN(nn.Module):
             self.weight = mx.ones((channels,))
             self.bias = mx.zeros((channels,))
 
-    def __call__(self, x: mx.array) -> Normalised:
-        """(B, T, F) -> the normalised window and the statistics that were removed.
+    def __call__(self, x: Float[mx.array, "B T F"]) -> Normalised:
+        """The normalised windows and the statistics that were removed.
 
         Statistics take no gradient. The deviation is the biased one, around the mean even when
         the window is centred on its last bar.

@@ -75,6 +75,20 @@ class _LaterSensor(_Sensor):
     from_step: int
 
 
+class _Machine(Shape):
+    device: str = ""
+    device_name: str = ""
+    platform: str = ""
+    python: str = ""
+    mlx: str = ""
+    blas: str = ""
+    kernels: str = ""
+    tf32: str = ""
+    pages: str = ""
+    threads: Count | None = None
+    memory_bytes: Count = 0
+
+
 class Metadata(Shape):
     """run.json, written before the first step."""
 
@@ -96,7 +110,7 @@ class Metadata(Shape):
     n_total: Count = 0
     artifacts: tuple[_Artifact, ...] = ()
     shape: dict[str, Any] = Field(default_factory=dict)
-    machine: dict[str, Any] = Field(default_factory=dict)
+    machine: _Machine = _Machine()
     versions: dict[str, str] = Field(default_factory=dict)
     sensor: _Sensor = _Sensor()
     later_sensors: tuple[_LaterSensor, ...] = ()

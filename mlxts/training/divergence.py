@@ -12,6 +12,7 @@ import math
 
 import mlx.core as mx
 import numpy as np
+from jaxtyping import Float, Integer, Shaped
 
 from mlxts import transfer
 from mlxts.training.losses import BaseRateForecast
@@ -20,7 +21,7 @@ LARGEST = 50.0  # times the loss of the base rate
 
 
 def loss_problem(
-    name: str, loss: float, base_rate: BaseRateForecast, targets: np.ndarray
+    name: str, loss: float, base_rate: BaseRateForecast, targets: Float[np.ndarray, " n"]
 ) -> str | None:
     """What is wrong with a mean loss, or None.
 
@@ -41,7 +42,7 @@ def loss_problem(
 
 
 def update_problem(
-    loss: float, grad_norm: float, base_rate: BaseRateForecast, targets: np.ndarray
+    loss: float, grad_norm: float, base_rate: BaseRateForecast, targets: Float[np.ndarray, " n"]
 ) -> str | None:
     """What is wrong with an update, or None."""
     if not math.isfinite(grad_norm) and math.isfinite(loss):
@@ -62,7 +63,12 @@ def _all_finite(arrays: list[mx.array]) -> bool:
     return bool(transfer.on_host(finite))
 
 
-def describe_batch(step: int, per_epoch: int, rows: np.ndarray, dates: np.ndarray | None) -> str:
+def describe_batch(
+    step: int,
+    per_epoch: int,
+    rows: Integer[np.ndarray, " n"],
+    dates: Shaped[np.ndarray, " n"] | None,
+) -> str:
     """Which samples an update saw.
 
     Args:
@@ -74,6 +80,6 @@ def describe_batch(step: int, per_epoch: int, rows: np.ndarray, dates: np.ndarra
     return f"step {step} of epoch {(step - 1) // per_epoch + 1}: {samples}{days}"
 
 
-def _span(values: np.ndarray) -> str:
+def _span(values: Shaped[np.ndarray, " n"]) -> str:
     low, high = values.min(), values.max()
     return f"{low} to {high}"

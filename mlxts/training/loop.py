@@ -13,6 +13,7 @@ from typing import Protocol, Self
 import mlx.core as mx
 import mlx.optimizers as optim
 import numpy as np
+from jaxtyping import Float, Float32, Float64, Integer, Shaped
 from scipy.special import expit
 
 from mlxts import protocol, transfer
@@ -64,12 +65,12 @@ def always() -> None:
 class Arrays:
     """What the loop reads: one feature array on the device, and two splits."""
 
-    features: mx.array  # (N, F)
-    train_rows: np.ndarray  # (n,) int32
-    train_targets: np.ndarray  # (n,) float32, in the loss's units
-    validation_rows: np.ndarray
-    validation_targets: np.ndarray
-    train_dates: np.ndarray | None = None  # (n,) datetime64[D], to name a batch by
+    features: Float32[mx.array, "N C"]  # C: F, and the offset where there is one
+    train_rows: Integer[np.ndarray, " n"]
+    train_targets: Float[np.ndarray, " n"]  # in the loss's units
+    validation_rows: Integer[np.ndarray, " m"]
+    validation_targets: Float[np.ndarray, " m"]
+    train_dates: Shaped[np.ndarray, " n"] | None = None  # datetime64[D], to name a batch by
 
     @classmethod
     def from_dataset(
@@ -170,7 +171,7 @@ def train(
         emit(StopEvent(steps_done, "diverged", message))
         raise DivergedError(message)
 
-    def validate(windows: slice) -> tuple[np.ndarray, float]:
+    def validate(windows: slice) -> tuple[Float64[np.ndarray, " m"], float]:
         outputs = forward(arrays.features, arrays.validation_rows[windows])
         targets = arrays.validation_targets[windows]
         loss = mean_loss(outputs, targets, binary=binary, huber_delta=settings.huber_delta)
@@ -311,7 +312,12 @@ def validation_steps(steps_per_epoch: int, count: int) -> frozenset[int]:
 
 
 def _count_validation(
-    state: LoopState, epoch: int, outputs: np.ndarray, loss: float, binary: bool, emit: Listener
+    state: LoopState,
+    epoch: int,
+    outputs: Float64[np.ndarray, " m"],
+    loss: float,
+    binary: bool,
+    emit: Listener,
 ) -> LoopState:
     """The state after a validation: early stopping, and whether all predictions are alike."""
     predictions = expit(outputs) if binary else outputs

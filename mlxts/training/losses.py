@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
+from jaxtyping import Float
 
 from mlxts.dataset.samples import Dataset
 
@@ -26,17 +27,21 @@ class TargetScale(NamedTuple):
         targets = data.samples["train"].targets.astype(np.float64)
         return cls(float(targets.mean()), float(targets.std()) or 1.0)
 
-    def scaled(self, targets: np.ndarray) -> np.ndarray:
+    def scaled(self, targets: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Targets in units of the loss."""
         return (targets - self.center) / self.scale
 
-    def unscaled(self, outputs: np.ndarray) -> np.ndarray:
+    def unscaled(self, outputs: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """A model's outputs in units of the targets: logits, or log returns."""
         return outputs * self.scale + self.center
 
 
 def mean_loss(
-    outputs: np.ndarray, targets: np.ndarray, *, binary: bool, huber_delta: float
+    outputs: Float[np.ndarray, " n"],
+    targets: Float[np.ndarray, " n"],
+    *,
+    binary: bool,
+    huber_delta: float,
 ) -> float:
     """Mean loss: log loss from logits, or Huber; NaN of outputs that are."""
     targets = targets.astype(np.float64)
@@ -63,8 +68,8 @@ class BaseRateForecast:
     huber_delta: float
 
     @classmethod
-    def fit(cls, targets: np.ndarray, *, binary: bool, huber_delta: float) -> Self:
-        """From the training targets, (n,).
+    def fit(cls, targets: Float[np.ndarray, " n"], *, binary: bool, huber_delta: float) -> Self:
+        """From the training targets.
 
         Where all of them are alike nothing can be lost: the loss is then that of a forecast that
         says one half, or is wrong by one unit.
@@ -81,7 +86,7 @@ class BaseRateForecast:
         )
         return cls(output, loss, binary, huber_delta)
 
-    def loss_on(self, targets: np.ndarray) -> float:
-        """On other samples than those of training, (m,)."""
+    def loss_on(self, targets: Float[np.ndarray, " m"]) -> float:
+        """On other samples than those of training."""
         outputs = np.full(len(targets), self.output)
         return mean_loss(outputs, targets, binary=self.binary, huber_delta=self.huber_delta)

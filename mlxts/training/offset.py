@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from jaxtyping import Float32, Float64
 
 from mlxts import json_files
 from mlxts.baselines import har
@@ -31,8 +32,8 @@ class Offset:
 
     models: Mapping[str, ScaleModel]
 
-    def __call__(self, data: Dataset) -> np.ndarray:
-        """(days,) of the daily bars of a data set: a logit, or a log return.
+    def __call__(self, data: Dataset) -> Float64[np.ndarray, " {data.daily.height}"]:
+        """Of each daily bar of a data set: a logit, or a log return.
 
         Raises:
             DataError: a symbol that none was fitted for.
@@ -100,8 +101,10 @@ def load(folder: Path, measure: str | None) -> Offset | None:
     return None if measure is None else _read(folder)
 
 
-def inputs(data: Dataset, offset: Offset | None, scale: TargetScale) -> np.ndarray:
-    """(rows, F or F + 1): the features, and the offset, in units of the loss, as a last column."""
+def inputs(
+    data: Dataset, offset: Offset | None, scale: TargetScale
+) -> Float32[np.ndarray, "rows C"]:
+    """The F features, and the offset, if any, in units of the loss, as a last column."""
     if offset is None:
         return data.features
     return residual.append_offset(data, scale.scaled(offset(data)))

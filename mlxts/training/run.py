@@ -14,6 +14,7 @@ from typing import Any
 
 import mlx.optimizers as optim
 import numpy as np
+from jaxtyping import Float64, Integer
 from mlx.utils import tree_unflatten
 
 from mlxts import locks
@@ -56,11 +57,11 @@ class Trained:
     outcome: Outcome | None = None
     offset: Offset | None = None  # what the model's output is added to
 
-    def outputs(self, split: str) -> np.ndarray:
+    def outputs(self, split: str) -> Float64[np.ndarray, " n"]:
         """(n,) float64 of a split, in the order of its samples: logits, or log returns."""
         return self.on(self.plan.dataset, self.plan.dataset.samples[split].rows)
 
-    def on(self, data: Dataset, rows: np.ndarray) -> np.ndarray:
+    def on(self, data: Dataset, rows: Integer[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         """(n,) float64 for windows that end at `rows` of a data set's bars."""
         forward = Forward(self.model, self.plan.evaluation_batch)
         inputs = device.on_device(offset.inputs(data, self.offset, self.scale))

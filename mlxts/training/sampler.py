@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import mlx.core as mx
 import numpy as np
+from jaxtyping import Float32, Int32, Integer, Num, UInt32
 
 from mlxts.errors import ConfigError
 
@@ -17,10 +18,12 @@ _ORDER, _DROPOUT = 1, 2  # streams of one seed
 
 
 class Batch(NamedTuple):
-    rows: mx.array  # (A, M) int32
-    targets: mx.array  # (A, M) float32
-    weights: mx.array  # (A, M) float32, sum 1 (their mean over ranks); padding has weight 0
-    keys: mx.array  # (A, M, 2) uint32, of each sample's dropout
+    """A micro-batches of M samples."""
+
+    rows: Int32[mx.array, "A M"]
+    targets: Float32[mx.array, "A M"]
+    weights: Float32[mx.array, "A M"]  # sum 1 (their mean over ranks); padding has weight 0
+    keys: UInt32[mx.array, "A M 2"]  # of each sample's dropout
     samples: int  # that count
 
 
@@ -28,8 +31,8 @@ class Batches:
     """Batches of a training split.
 
     Args:
-        rows: (n,) row of each sample's decision bar.
-        targets: (n,) float32, in the loss's units.
+        rows: of each sample's decision bar.
+        targets: in the loss's units.
         batch_size: samples an update. micro_batch: samples a forward pass; divides batch_size.
         seed: of order and dropout.
         share: (rank, size) where several processes train one model: which part of every batch is
@@ -42,8 +45,8 @@ class Batches:
 
     def __init__(
         self,
-        rows: np.ndarray,
-        targets: np.ndarray,
+        rows: Integer[np.ndarray, " n"],
+        targets: Num[np.ndarray, " n"],
         batch_size: int,
         micro_batch: int,
         seed: int,
@@ -71,8 +74,8 @@ class Batches:
     def steps_per_epoch(self) -> int:
         return math.ceil(len(self._rows) / self._batch_size)
 
-    def sample_indices(self, step: int) -> np.ndarray:
-        """(n,) which of the split's samples update number `step` sees, over all ranks."""
+    def sample_indices(self, step: int) -> Integer[np.ndarray, " n"]:
+        """Which of the split's samples update number `step` sees, over all ranks."""
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             rng = np.random.default_rng([self._seed, _ORDER, epoch])

@@ -14,6 +14,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 import numpy as np
+from jaxtyping import Float32, Float64, Int32, Integer, Shaped, UInt32
 from mlx.utils import tree_flatten, tree_map
 
 from mlxts import platform, transfer
@@ -26,19 +27,25 @@ _FLOAT32 = ("revin", "head")  # parts of the model that are never rounded
 
 
 class Update(NamedTuple):
-    loss: mx.array  # mean over the batch's samples
-    grad_norm: mx.array  # before clipping
+    loss: Float32[mx.array, ""]  # mean over the batch's samples
+    grad_norm: Float32[mx.array, ""]  # before clipping
 
 
-def windows(features: mx.array, rows: mx.array, context: int) -> mx.array:
-    """(N, F), (M,) -> (M, T, F): the `context` bars that end at each row."""
+def windows(
+    features: Float32[mx.array, "N F"], rows: Integer[mx.array, " M"], context: int
+) -> Float32[mx.array, "M {context} F"]:
+    """The `context` bars that end at each row."""
     return features[rows[:, None] + mx.arange(1 - context, 1, dtype=mx.int32)[None, :]]
 
 
 def sample_losses(
-    outputs: mx.array, targets: mx.array, *, binary: bool, huber_delta: float
-) -> mx.array:
-    """(M,) losses: binary cross-entropy from logits, or Huber."""
+    outputs: Float32[mx.array, " M"],
+    targets: Float32[mx.array, " M"],
+    *,
+    binary: bool,
+    huber_delta: float,
+) -> Float32[mx.array, " M"]:
+    """Binary cross-entropy from logits, or Huber."""
     if binary:
         return nn.losses.binary_cross_entropy(outputs, targets, with_logits=True, reduction="none")
     return nn.losses.huber_loss(outputs, targets, delta=huber_delta, reduction="none")
@@ -69,7 +76,7 @@ def make_optimizer(training: TrainingConfig) -> optim.MultiOptimizer:
             bias_correction=True,
         )
 
-    def is_matrix(path: str, value: mx.array) -> bool:
+    def is_matrix(path: str, value: Shaped[mx.array, "..."]) -> bool:
         return value.ndim > 1 and not path.endswith("position")
 
     return optim.MultiOptimizer([adamw(training.weight_decay), adamw(0.0)], [is_matrix])
@@ -82,7 +89,7 @@ def learning_rate(training: TrainingConfig, step: int) -> float:
     return training.learning_rate * (step + 1) / training.warmup_steps
 
 
-def clip(gradients: Any, largest: float) -> tuple[Any, mx.array]:
+def clip(gradients: Any, largest: float) -> tuple[Any, Float32[mx.array, ""]]:
     """Gradients whose common 2-norm is at most `largest`, and the norm they had (as PyTorch does).
 
     On a CPU each sum of squares is a row times itself: the BLAS adds five times as fast as MLX's
@@ -139,12 +146,12 @@ class Step:
 
         def micro_batch_loss(
             parameters: Any,
-            features: mx.array,
-            rows: mx.array,
-            targets: mx.array,
-            weights: mx.array,
-            keys: mx.array,
-        ) -> mx.array:
+            features: Float32[mx.array, "N F"],
+            rows: Int32[mx.array, " M"],
+            targets: Float32[mx.array, " M"],
+            weights: Float32[mx.array, " M"],
+            keys: UInt32[mx.array, "M 2"],
+        ) -> Float32[mx.array, ""]:
             model.update(in_precision(parameters, training.precision))
             outputs = model.forward(
                 windows(features, rows, context),
@@ -155,13 +162,13 @@ class Step:
 
         differentiate = mx.value_and_grad(micro_batch_loss)
 
-        def micro_batch_pass(*inputs: mx.array) -> tuple[mx.array, Any]:
+        def micro_batch_pass(*inputs: mx.array) -> tuple[Float32[mx.array, ""], Any]:
             parameters = model.trainable_parameters()
             loss, gradients = differentiate(parameters, *inputs)
             model.update(parameters)  # differentiating left its stand-ins in the model
             return loss, gradients
 
-        def update(sums: tuple[mx.array, Any]) -> Update:
+        def update(sums: tuple[Float32[mx.array, ""], Any]) -> Update:
             loss, gradients = ranks.mean(sums)
             clipped, norm = clip(gradients, training.clip_norm)
             optimizer.update(model, clipped)
@@ -183,17 +190,16 @@ class Step:
     def __call__(
         self,
         step: int,
-        features: mx.array,
-        rows: mx.array,
-        targets: mx.array,
-        weights: mx.array,
-        keys: mx.array,
+        features: Float32[mx.array, "N F"],
+        rows: Int32[mx.array, "A M"],
+        targets: Float32[mx.array, "A M"],
+        weights: Float32[mx.array, "A M"],
+        keys: UInt32[mx.array, "A M 2"],
     ) -> Update:
         """Start update number `step` (from 0) and return its results, still being computed.
 
         Args:
-            features: (N, F) float32. rows: (A, M) int32. targets: (A, M) float32.
-            weights: (A, M) float32 that sum to 1. keys: (A, M, 2) uint32, for dropout.
+            weights: their sum is 1. keys: for dropout.
         """
         self._optimizer.learning_rate = learning_rate(self._training, step)
         parts = list(zip(rows, targets, weights, keys, strict=True))
@@ -224,13 +230,17 @@ class Forward:
         context = model.shape.context
 
         @partial(mx.compile, inputs=[model.state])
-        def forward(features: mx.array, rows: mx.array) -> mx.array:
+        def forward(
+            features: Float32[mx.array, "N F"], rows: Int32[mx.array, " M"]
+        ) -> Float32[mx.array, " M"]:
             return model.forward(windows(features, rows, context))
 
         self._forward = forward
 
-    def __call__(self, features: mx.array, rows: np.ndarray) -> np.ndarray:
-        """(N, F), (n,) -> (n,) float64 outputs, in target units of the loss."""
+    def __call__(
+        self, features: Float32[mx.array, "N F"], rows: Integer[np.ndarray, " n"]
+    ) -> Float64[np.ndarray, " n"]:
+        """Outputs of the windows that end at n rows, in target units of the loss."""
         if not len(rows):
             return np.zeros(0)
         padded = np.resize(rows, math.ceil(len(rows) / self._batch) * self._batch)

@@ -162,7 +162,8 @@ def test_what_beats_har_and_not_linear_does_not_beat_the_reference():
         logit=0.5 * (found.tables["har"]["logit"] + found.tables["linear"]["logit"])
     )
     models = {"m": between, **found.tables}
-    own = score.score_models(models, world, splits[1:], found.reference)["validation"]["m"]
+    asked = worlds.scored_task(world)
+    own = score.score_models(models, asked, splits[1:], found.reference)["validation"]["m"]
     assert own["reference"] == "linear"
     assert own["log_loss_difference_har"] < 0.0 < own["log_loss_difference"]
     assert own["interval"]["log_loss_difference_har"][1] < 0.0
@@ -216,7 +217,8 @@ def test_on_spy_it_scores_what_is_known_whatever_else_is_pooled(realdata, tmp_pa
         values = {"name": "t", "mode": "exploratory", "data": {"symbols": symbols}}
         data = build_dataset(build_config(values), register=False)
         beside = fit_baselines(data, ("train", "validation"))
-        scores = score.score_models(beside.tables, data, ("validation",), beside.reference)
+        asked = worlds.scored_task(data)
+        scores = score.score_models(beside.tables, asked, ("validation",), beside.reference)
         figures = scores["validation"]
         assert figures["linear"]["n"] == 501
         assert figures["linear"]["log_loss"] == pytest.approx(0.4528, abs=0.003)

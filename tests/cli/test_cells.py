@@ -29,8 +29,9 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _without_waiting() -> tuple[object, ...]:
-    timeout, deadline, _, *rest = http.Web.__init__.__defaults__ or ()
-    return (timeout, deadline, lambda seconds: None, *rest)
+    defaults = http.Web.__init__.__defaults__
+    assert defaults is not None
+    return (*defaults[:2], lambda seconds: None, *defaults[3:])
 
 
 def test_a_cell_says_what_it_needs_and_what_is_here(bars: pl.DataFrame, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 import resource
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -64,7 +64,7 @@ def everything(folder: Path) -> list[str]:
 
 
 @contextmanager
-def disk_full_after(size: int) -> Iterator[None]:
+def disk_full_after(size: int) -> Generator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -75,7 +75,7 @@ def disk_full_after(size: int) -> Iterator[None]:
 
 def test_the_group_names_every_command() -> None:
     command = typer.main.get_command(data)
-    assert sorted(command.commands) == [  # ty: ignore[unresolved-attribute]
+    assert sorted(command.commands) == [  # ty: ignore[missing-attribute]
         "cell", "controls", "download", "import", "list", "register-processed", "register-raw",
         "sample", "simulate", "sources", "verify",
     ]  # fmt: skip

@@ -85,9 +85,7 @@ def test_what_should_not_happen_apologises_and_keeps_the_traceback(
     assert not re.search("secret|sec@|ret@", text + line)
 
 
-def _run(
-    *arguments: str, redirect: str = "", python: bytes | None = None, **environment: str
-) -> tuple[int, str]:
+def _run(*arguments: str, redirect: str = "", **environment: str) -> tuple[int, str]:
     """(exit code, standard error) of the real command in a real shell."""
     command = f'"{sys.executable}" -m mlxts "$@" {redirect}'
     done = subprocess.run(

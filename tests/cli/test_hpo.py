@@ -2,7 +2,9 @@
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -148,7 +150,7 @@ def test_shipped_searches_are_strict_and_every_shape_meets_the_budget(path: Path
     loaded = load_config(path)
     assert loaded.mode == "strict"
     searched = space.read(loaded).space.dimensions
-    shapes = {
+    shapes: dict[str, Iterable[Any]] = {
         name: range(d.low, d.high + 1, d.step or 1) if isinstance(d, space.Integers) else d
         for name, d in searched.items()
         if name in ("depth", "heads")

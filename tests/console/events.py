@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from mlxts.training.events import (
     CheckpointEvent,
@@ -29,7 +30,13 @@ def step(number: int, loss: float = 0.5, seconds: float = 0.05) -> StepEvent:
 
 
 def heat(band: str = "acceptable", message: str = "", **values) -> ThermalEvent:
-    given = {"cpu": 71.0, "gpu": 68.0, "hottest": 88.0, "probes": 19, "pressure": "Nominal"}
+    given: dict[str, Any] = {
+        "cpu": 71.0,
+        "gpu": 68.0,
+        "hottest": 88.0,
+        "probes": 19,
+        "pressure": "Nominal",
+    }
     return ThermalEvent(0, band, 71.0, "smc", message, **(given | values))
 
 

@@ -4,7 +4,7 @@ import pty
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -21,7 +21,7 @@ VARIABLES = ("NO_COLOR", "FORCE_COLOR", "TERM", "TTY_COMPATIBLE", "TTY_INTERACTI
 
 
 @contextmanager
-def terminal(**environment: str) -> Iterator[tuple[TextIO, list[bytes]]]:
+def terminal(**environment: str) -> Generator[tuple[TextIO, list[bytes]]]:
     """A pseudo-terminal's stream, and what arrives at its other end."""
     arrived: list[bytes] = []
     with pytest.MonkeyPatch.context() as patch:

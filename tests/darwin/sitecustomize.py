@@ -49,24 +49,28 @@ def _in_bytes(who: int, ask: Callable[[int], Any] = resource.getrusage) -> Simpl
     return SimpleNamespace(ru_maxrss=ask(who).ru_maxrss * 1024)
 
 
+def _replace(module: ModuleType, **values: Any) -> None:
+    for name, value in values.items():
+        setattr(module, name, value)
+
+
 def _pretend() -> None:
     sysconfig.get_config_vars()  # kept from now on; they lie in a file named after the platform
-    sys.platform = "darwin"
+    _replace(sys, platform="darwin")
     names = platform.uname()._replace(system="Darwin", release="25.1.0")
-    platform.uname = lambda: names
-    platform.mac_ver = lambda *_: ("26.1", ("", "", ""), "arm64")
-    resource.getrusage = _in_bytes
-    fcntl.F_FULLFSYNC = 51  # the system below knows no such command and refuses it
+    _replace(platform, uname=lambda: names, mac_ver=lambda *_: ("26.1", ("", "", ""), "arm64"))
+    _replace(resource, getrusage=_in_bytes)
+    _replace(fcntl, F_FULLFSYNC=51)  # the system below knows no such command and refuses it
     if hasattr(os, "process_cpu_count"):  # from 3.13 on, where it asks for the affinity
         os.process_cpu_count = os.cpu_count
     for name in LACKING:
         if hasattr(os, name):
             delattr(os, name)
     proxies = ModuleType("_scproxy")  # urllib asks the system's settings for them
-    proxies._get_proxies = proxies._get_proxy_settings = dict
+    _replace(proxies, _get_proxies=dict, _get_proxy_settings=dict)
     sys.modules["_scproxy"] = proxies
     sys.addaudithook(_hide)
-    os.stat, os.lstat, os.access = map(_refusing, (os.stat, os.lstat, os.access))
+    _replace(os, **{name: _refusing(getattr(os, name)) for name in ("stat", "lstat", "access")})
 
 
 _pretend()

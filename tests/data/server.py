@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,7 +44,7 @@ class Server:
 
 
 @contextmanager
-def serving(*answers: Answer) -> Iterator[Server]:
+def serving(*answers: Answer) -> Generator[Server]:
     """Serve the answers on a random port of 127.0.0.1."""
     known = Server(list(answers))
 
@@ -77,7 +77,7 @@ def serving(*answers: Answer) -> Iterator[Server]:
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the client has given up, as some tests want it to
 
-        def log_message(self, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

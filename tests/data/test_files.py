@@ -1,7 +1,7 @@
 import itertools
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pytest
@@ -72,7 +72,9 @@ def test_the_way_a_vendor_writes_makes_no_difference(tmp_path: Path, name: str) 
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
-def test_parquet_with_a_zoned_index_keeps_the_session(tmp_path: Path, unit: str) -> None:
+def test_parquet_with_a_zoned_index_keeps_the_session(
+    tmp_path: Path, unit: Literal["ms", "us", "ns"]
+) -> None:
     stamps = pl.Series([datetime(d.year, d.month, d.day) for d in DAYS])
     zoned = stamps.dt.replace_time_zone("America/New_York").dt.cast_time_unit(unit)
     path = tmp_path / "SPY.parquet"

@@ -136,5 +136,5 @@ def test_two_vendors_copies_of_spy_agree_after_adjustment(realdata: Path) -> Non
     ready, raw = read("SPY"), read("SPY_RAW")
     both = ready.join(raw, on="date", suffix="_raw")
     assert both.height == 8396
-    assert (both["r"] - both["r_raw"]).abs().max() < 2e-4
-    assert (both["reach"] - both["reach_raw"]).abs().max() < 2e-4
+    assert ((both["r"] - both["r_raw"]).abs() < 2e-4).all()
+    assert ((both["reach"] - both["reach_raw"]).abs() < 2e-4).all()

@@ -9,6 +9,7 @@ from mlxts.cli.quickstart import SourceName
 from mlxts.config.loading import build_config
 from mlxts.data import exogenous_catalog, panel
 from mlxts.data.sources import registry
+from mlxts.data.sources.fred import FredSource
 from mlxts.errors import ConfigError
 
 
@@ -21,7 +22,9 @@ def test_a_source_is_called_as_it_calls_itself(name: str) -> None:
 
 def test_the_waits_of_a_source_are_told() -> None:
     told: list[str] = []
-    registry.open_source("fred", told.append)._web.tell("waiting")
+    source = registry.open_source("fred", told.append)
+    assert isinstance(source, FredSource)
+    source._web.tell("waiting")
     assert told == ["waiting"]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -17,7 +18,7 @@ from mlxts.simulation.source import SimulatedSource
 from mlxts.testing.sources import SourceSuite
 from tests.data.yahoo_chart import Transport
 
-YEAR = {"first": date(2020, 1, 2), "last": date(2020, 12, 31)}
+YEAR: dict[str, Any] = {"first": date(2020, 1, 2), "last": date(2020, 12, 31)}
 Make = Callable[[pl.DataFrame, Path], Source]
 
 
@@ -41,7 +42,7 @@ def online(bars: pl.DataFrame, folder: Path) -> Source:
 
     def ticker(symbol: str) -> yfinance.Ticker:
         made = yfinance.Ticker(symbol)
-        made._data = transport
+        vars(made)["_data"] = transport  # in the place of its own session
         return made
 
     return YahooSource(

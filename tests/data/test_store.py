@@ -2,7 +2,7 @@ import json
 import multiprocessing
 import resource
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def tamper(path: Path) -> None:
 
 
 @contextmanager
-def disk_full_after(size: int) -> Iterator[None]:
+def disk_full_after(size: int) -> Generator[None]:
     """The operating system refuses to let any file grow beyond `size` bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))

@@ -254,7 +254,8 @@ def test_a_smaller_share_of_the_training_dates_lies_in_a_larger_one(days, one, o
     dates = np.datetime64("2015-01-01") + np.sort(days)
     everything = Samples(
         np.arange(len(dates), dtype=np.int32), dates, np.full(len(dates), "A"),
-        np.zeros(len(dates)), dates + 1, np.zeros(len(dates), np.int16), np.arange(len(dates)),
+        np.zeros(len(dates), np.float32), dates + 1, np.zeros(len(dates), np.int16),
+        np.arange(len(dates), dtype=np.int32),
     )  # fmt: skip
     seed = 7 if blocks else None
     less, more = (subsample_dates(everything, share, seed) for share in sorted((one, other)))

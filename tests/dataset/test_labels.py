@@ -64,6 +64,7 @@ def naive(frame: pl.DataFrame, task: Task, horizon: int) -> list[tuple[float | N
             elif task.kind == "regression":
                 value = math.log(last["close"] / now["close"])
             else:
+                assert task.threshold is not None
                 value = float(
                     max(bar["high"] for bar in ahead) >= now["close"] * (1.0 + task.threshold)
                 )

@@ -102,6 +102,7 @@ def test_windows_join_and_the_latest_is_the_validation_split(name):
     for one in found:
         assert one.name == f"{name}, origin {one.test[0].year}"
         assert one.train[0] is None
+        assert one.test[1] is not None
         assert one.test[1] < fixed.test[0]
         assert (one.validation[0] - one.train[1]).days == 1
         assert (one.test[0] - one.validation[1]).days == 1

@@ -53,6 +53,7 @@ def outcomes(data: Dataset, task: Task, split: str) -> tuple[list[int], list[dat
         elif task.kind == "regression":
             target = float(np.float32(np.log(later / now["close"])))
         else:
+            assert task.threshold is not None
             target = float(ahead["high"].max() >= now["close"] * (1 + task.threshold))
         found.append((now["phase"], now["date"], target))
     phases, dates, targets = zip(*found, strict=True)

@@ -45,7 +45,7 @@ def test_a_cell_says_why_it_is_not_estimable(positives, spacing, horizon, reason
 
 
 def test_dates_of_a_week_apart_are_as_many_days_apart():
-    dates, targets = np.arange(6), np.array([1, 1, 0, 1, 0, 0])
+    dates, targets = np.arange(6), np.array([1.0, 1.0, 0.0, 1.0, 0.0, 0.0])
     assert estimability.positive_clusters(dates, targets, 5, spacing=5) == 2
     assert estimability.positive_clusters(dates, targets, 5, spacing=1) == 1
     assert estimability.positive_clusters(dates, targets, 5, spacing=6) == 3

@@ -74,7 +74,9 @@ def test_the_best_forecast_is_the_stored_probability_of_the_row(tmp_path, monkey
 )
 def test_no_honest_model_beats_it(tmp_path, monkeypatch, kind: str, task: str) -> None:
     data = market(monkeypatch, tmp_path, kind, task)
-    scores = score.score_models(rivals(data), data, ("validation",), HAR)["validation"]
+    scores = score.score_models(rivals(data), worlds.scored_task(data), ("validation",), HAR)[
+        "validation"
+    ]
     assert {predictions.ORACLE, "walk_garch", "boosting"} < set(scores)
     for name, figures in scores.items():
         assert not figures["impossible"]
@@ -88,7 +90,9 @@ def test_no_honest_model_beats_it(tmp_path, monkeypatch, kind: str, task: str) -
 
 def test_a_model_that_reads_the_canary_is_found_out(tmp_path, monkeypatch) -> None:
     data = market(monkeypatch, tmp_path, "canary", "direction")
-    scores = score.score_models(rivals(data), data, ("validation",), HAR)["validation"]
+    scores = score.score_models(rivals(data), worlds.scored_task(data), ("validation",), HAR)[
+        "validation"
+    ]
     assert scores["linear"]["auc"] > 0.999
     # Those that read features, and they alone.
     leaky = {"linear", "boosting"}
@@ -101,6 +105,8 @@ def test_real_bars_and_foreign_labels_have_no_best_forecast(tmp_path, monkeypatc
     world = worlds.world(worlds.market(1500, seed=1))
     assert oracle.forecast(world, ("train",)) == {}
     models = fit_baselines(world, ("train", "validation")).tables
-    scores = score.score_models(models, world, ("validation",), HAR)["validation"]
+    scores = score.score_models(models, worlds.scored_task(world), ("validation",), HAR)[
+        "validation"
+    ]
     assert set(scores) == set(BASELINES)
     assert "impossible" not in scores["har"]

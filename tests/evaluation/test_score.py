@@ -1,6 +1,7 @@
 """The evaluator: paired, complete, and silent where nothing can be said."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -46,7 +47,12 @@ def models(world):
 
 
 def scored(models, **changes):
-    options = {"task": TASKS["threshold_1pct"], "horizon": 1, "score_on": "A", "draws": DRAWS}
+    options: dict[str, Any] = {
+        "task": TASKS["threshold_1pct"],
+        "horizon": 1,
+        "score_on": "A",
+        "draws": DRAWS,
+    }
     return score.score(models, **(options | changes))["validation"]
 
 
@@ -232,8 +238,7 @@ def har_tables(task: str, horizon: int = 5) -> dict:
 
 def test_an_interval_is_of_the_draws_of_blocks_that_were_asked_for():
     har = har_tables("threshold_1pct")["har"]
-    options = {"draws": 150, "seed": 4, "spacing": 2}
-    found = score.score({"har": har}, TASKS["threshold_1pct"], 5, "A", **options)
+    found = score.score({"har": har}, TASKS["threshold_1pct"], 5, "A", draws=150, seed=4, spacing=2)
     rows = har.filter(split="validation").sort("date")
     z, y, dates = (rows[name].to_numpy() for name in ("logit", "target", "date"))
     losses = np.logaddexp(0.0, z) - y * z

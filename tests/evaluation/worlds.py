@@ -11,13 +11,20 @@ from mlxts.dataset.samples import Dataset, eligible_rows, split_samples
 from mlxts.evaluation import score
 from mlxts.protocol import TASKS, TIMESCALES, Splits
 from mlxts.runs.references import Reference
+from mlxts.runs.scored_task import ScoredTask
+
+
+def scored_task(world: Dataset) -> ScoredTask:
+    return ScoredTask(
+        world.task, world.timescale, world.horizon, world.score_on, world.splits_title
+    )
 
 
 def score_run(network: pl.DataFrame, world: Dataset) -> tuple[score.Scores, Reference]:
     """Scores of a model's training and validation rows beside all references."""
     others, chosen = predict.predict_references(world, ("train", "validation"))
     reference = chosen[world.score_on]
-    return score.score_run(pl.concat([network, others]), reference, world), reference
+    return score.score_run(pl.concat([network, others]), reference, scored_task(world)), reference
 
 
 def market(days: int, seed: int, symbols: tuple[str, ...] = ("A",)) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 from mlxts import code_version
 from mlxts.config.data import DataConfig
 from mlxts.data import panel, store
+from mlxts.data.artifacts import ProcessedArtifact
 from mlxts.data.panel import Panel
 from mlxts.errors import ConfigError, IntegrityError
 from mlxts.features import cache, engine, tiers
@@ -33,13 +34,20 @@ def _registered(*symbols: str, rows: int = 300, seed: int = 0) -> Panel:
     return panel.load(DataConfig(source="files", symbols=symbols, score_on=symbols[0]))
 
 
+def _load(loaded: Panel, tier: int) -> tuple[pl.DataFrame, ProcessedArtifact]:
+    """The features, and the artifact that they are in."""
+    frame, artifact = cache.load(loaded, tier, "daily")
+    assert artifact is not None
+    return frame, artifact
+
+
 def _never(*_: object) -> None:
     raise AssertionError("computed again")
 
 
 def test_the_frame_is_what_the_engine_builds() -> None:
     loaded = _registered("A", "BB")
-    frame, built = cache.load(loaded, 20, "daily")
+    frame, built = _load(loaded, 20)
     assert_frame_equal(frame, engine.build(loaded.frame, tiers.tier(20)), check_exact=True)
     assert built.tier == 20
     assert built.source_raw_md5s == sorted(one.md5 for one in loaded.artifacts)
@@ -49,9 +57,9 @@ def test_the_frame_is_what_the_engine_builds() -> None:
 
 def test_an_unchanged_request_is_read_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = _registered("A")
-    first, built = cache.load(loaded, 20, "daily")
+    first, built = _load(loaded, 20)
     monkeypatch.setattr(engine, "build", _never)
-    second, again = cache.load(loaded, 20, "daily")
+    second, again = _load(loaded, 20)
     assert again == built
     assert_frame_equal(first, second, check_exact=True)
 
@@ -60,11 +68,11 @@ def test_other_bars_another_tier_or_other_definitions_are_other_artifacts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loaded = _registered("A")
-    _, first = cache.load(loaded, 20, "daily")
-    _, wider = cache.load(loaded, 50, "daily")
-    _, longer = cache.load(_registered("A", rows=301), 20, "daily")
+    _, first = _load(loaded, 20)
+    _, wider = _load(loaded, 50)
+    _, longer = _load(_registered("A", rows=301), 20)
     monkeypatch.setattr(code_version, "of", lambda modules: "of another revision")
-    _, revised = cache.load(loaded, 20, "daily")
+    _, revised = _load(loaded, 20)
     assert len({one.sha256 for one in (first, wider, longer)}) == 3
     assert wider.dataset != first.dataset
     assert (first.version, longer.version, revised.version) == (1, 2, 3)
@@ -72,11 +80,11 @@ def test_other_bars_another_tier_or_other_definitions_are_other_artifacts(
 
 def test_a_changed_file_is_not_read() -> None:
     loaded = _registered("A")
-    _, built = cache.load(loaded, 20, "daily")
+    _, built = _load(loaded, 20)
     built.file.chmod(0o644)
     built.file.write_bytes(built.file.read_bytes()[:-1] + b"x")
     with pytest.raises(IntegrityError, match="was changed"):
-        cache.load(loaded, 20, "daily")
+        _load(loaded, 20)
 
 
 def test_a_tier_that_is_none_is_refused() -> None:
@@ -86,13 +94,13 @@ def test_a_tier_that_is_none_is_refused() -> None:
 
 def test_features_whose_file_is_gone_are_computed_again_into_its_place() -> None:
     loaded = _registered("A")
-    first, built = cache.load(loaded, 20, "daily")
+    first, built = _load(loaded, 20)
     built.file.chmod(0o644)
     built.file.write_bytes(b"other")
     with pytest.raises(IntegrityError, match="delete it: features are computed again"):
-        cache.load(loaded, 20, "daily")
+        _load(loaded, 20)
     built.file.unlink()
-    second, again = cache.load(loaded, 20, "daily")
+    second, again = _load(loaded, 20)
     assert again == built
     assert store.verify().ok
     assert_frame_equal(first, second, check_exact=True)

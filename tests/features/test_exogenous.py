@@ -1,5 +1,6 @@
 """Features of exogenous series: causal to the bit, in nobody's unit, never inside a tier."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -184,7 +185,7 @@ def test_a_lag_or_a_formula_makes_another_artifact(
     fewer = cache.recipe(loaded, 20, "daily")
     monkeypatch.undo()
     exogenous.features.cache_clear()
-    slower = Releases(Series(**{**vars(SERIES["VIX"]), "lag_days": 2}), loaded.releases[0].frame)
+    slower = Releases(replace(SERIES["VIX"], lag_days=2), loaded.releases[0].frame)
     later = exogenous.recipe((slower, loaded.releases[1]))
     assert len({recipe["exogenous"], fewer["exogenous"], later["exogenous"]}) == 3
 

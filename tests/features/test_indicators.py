@@ -21,8 +21,10 @@ def _columns(bars: pl.DataFrame) -> tuple[Array, ...]:
     return tuple(bars[name].to_numpy() for name in ("open", "high", "low", "close", "volume"))
 
 
-def _agrees(quantity: Quantity, expected: Array, bars: pl.DataFrame = LIVELY, **within) -> None:
-    np.testing.assert_allclose(evaluate(bars, quantity), expected, **({"rtol": 1e-9} | within))
+def _agrees(
+    quantity: Quantity, expected: Array, bars: pl.DataFrame = LIVELY, rtol: float = 1e-9, **within
+) -> None:
+    np.testing.assert_allclose(evaluate(bars, quantity), expected, rtol=rtol, **within)
 
 
 def _smoothed(values: Array, first: int, bars: int, alpha: float) -> Array:

@@ -2,16 +2,22 @@
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import mlx.core as mx
 import numpy as np
 
 from tests.model.fixtures.make import CASES, FOLDER
 
+
+class Tolerance(TypedDict):
+    rtol: float
+    atol: float
+
+
 NAMES = sorted(CASES)
 # float32: the two libraries add in another order, and forecasts carry the units of their channels.
-TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
+TOLERANCE: Tolerance = {"rtol": 1e-5, "atol": 1e-5}
 
 
 class Golden(NamedTuple):

@@ -58,11 +58,11 @@ def test_duckdb_reads_the_ledger_by_its_columns(collected: pl.DataFrame) -> None
     duckdb = pytest.importorskip("duckdb")
     path = "outputs/results/scaling/ledger.parquet"
     described = duckdb.sql(f"DESCRIBE SELECT * FROM '{path}'").fetchall()
-    kinds = {
+    kinds: dict[type[pl.DataType], str] = {
         pl.String: "VARCHAR", pl.Int64: "BIGINT", pl.Float64: "DOUBLE", pl.Boolean: "BOOLEAN",
         pl.Date: "DATE",
     }  # fmt: skip
-    wanted = [(name, kinds[type(kind)]) for name, kind in ledger.SCHEMA.items()]
+    wanted = [(name, kinds[kind.base_type()]) for name, kind in ledger.SCHEMA.items()]
     assert [row[:2] for row in described] == wanted
     found = duckdb.sql(_block("sql", "SELECT")).fetchall()
     means = _means(collected)
@@ -104,9 +104,11 @@ def test_the_block_on_weights_runs(tmp_path: Path, monkeypatch) -> None:
     model = mlxts.PatchTST(shape, seed=1)
     Path("outputs/exports").mkdir(parents=True)
     model.save_weights("outputs/exports/plain.safetensors")
+    weights = mx.load("outputs/exports/plain.safetensors")
+    assert isinstance(weights, dict)
     mx.save_safetensors(
         "outputs/exports/RUN.safetensors",
-        mx.load("outputs/exports/plain.safetensors"),
+        weights,
         metadata={"shape": json.dumps(shape.to_dict())},
     )
     space: dict = {}

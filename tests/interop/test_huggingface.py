@@ -16,7 +16,7 @@ from mlxts.model.residual import OffsetPatchTST
 from tests.interop import golden
 from tests.model.fixtures import make
 
-TINY = {
+TINY: dict[str, Any] = {
     "channels": "independent", "features": 3, "context": 20, "patch_length": 6, "stride": 4,
     "d_model": 8, "depth": 2, "heads": 2, "ffn_dim": 12, "rank": 3, "head": "mean",
 }  # fmt: skip
@@ -94,6 +94,7 @@ def test_a_model_that_comes_and_goes_is_what_it_was(name: str, tmp_path: Path) -
     came = huggingface.read(golden.folder(stored, tmp_path / "came"))
     went = huggingface.write(tmp_path / "went", huggingface.of(came.built()))
     state = mx.load(str(went / huggingface.WEIGHTS))
+    assert isinstance(state, dict)
     assert set(state) == set(stored.state)
     for key, value in stored.state.items():
         assert state[key].shape == value.shape

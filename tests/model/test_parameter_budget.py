@@ -1,5 +1,7 @@
 """Budgets are true: the built model's own count, at every width of the input, in both modes."""
 
+from typing import Literal
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from mlxts.errors import BudgetError
 from mlxts.model import parameter_budget
 from mlxts.model.patchtst import PatchTST, Shape
 
+Channels = Literal["mixing", "independent"]
 MODES = ("mixing", "independent")
 STRICT = [name for name, entry in protocol.BUDGETS.items() if entry.strict]
 
@@ -17,7 +20,7 @@ STRICT = [name for name, entry in protocol.BUDGETS.items() if entry.strict]
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", protocol.BUDGETS)
 @pytest.mark.parametrize("features", protocol.TIERS)
-def test_every_budget_is_met_at_every_tier(name: str, mode: str, features: int) -> None:
+def test_every_budget_is_met_at_every_tier(name: str, mode: Channels, features: int) -> None:
     shape = parameter_budget.solve(name, features, ModelConfig(channels=mode))
     assert parameter_budget.within(shape, protocol.BUDGETS[name].parameters)
     assert shape.d_model % shape.heads == 0
@@ -25,7 +28,7 @@ def test_every_budget_is_met_at_every_tier(name: str, mode: str, features: int) 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("features", [20, 2000])
-def test_the_built_2m_model_has_2m_parameters(mode: str, features: int) -> None:
+def test_the_built_2m_model_has_2m_parameters(mode: Channels, features: int) -> None:
     shape = parameter_budget.solve("2M", features, ModelConfig(channels=mode))
     counts = PatchTST(shape).counts()
     assert counts == parameter_budget.count(shape)
@@ -42,7 +45,7 @@ def test_the_built_20m_model_has_20m_parameters() -> None:
 @given(few=st.integers(20, 2000), many=st.integers(20, 2000))
 @settings(max_examples=20, deadline=None)
 def test_the_encoder_does_not_change_along_the_feature_axis(
-    name: str, mode: str, few: int, many: int
+    name: str, mode: Channels, few: int, many: int
 ) -> None:
     model = ModelConfig(channels=mode)
     bodies = [

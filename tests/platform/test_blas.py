@@ -131,7 +131,7 @@ def test_a_child_may_have_other_threads_than_its_parent() -> None:
 def test_every_legal_number_of_threads_is_understood(
     environment: dict[str, str], threads: int
 ) -> None:
-    assert _threads(**environment) == [str(threads)]
+    assert _threads(1, **environment) == [str(threads)]
 
 
 @mkl

@@ -261,10 +261,14 @@ def test_what_test_says_counts_once_it_has_been_opened_on_record(tmp_path, monke
     blurs = {"0.02M": 1.5, "0.06M": 0.8, "0.2M": 0.1}
     folders = planted.ladder(blurs, splits=("train", "validation", "test"))
     closed = collect.gather(folders, draws=DRAWS)
-    assert closed.along["parameters"].judged.pooled.replicated is None
+    before = closed.along["parameters"].judged
+    assert before is not None
+    assert before.pooled.replicated is None
     assert "scaling, not replicated yet" in sections.answer(closed)
     for folder in folders:
         test_split_log.record(folder.name, "SPY")
     opened = collect.gather(folders, draws=DRAWS)
-    assert opened.along["parameters"].judged.pooled.replicated is True
+    after = opened.along["parameters"].judged
+    assert after is not None
+    assert after.pooled.replicated is True
     assert "not replicated yet" not in sections.answer(opened)

@@ -42,7 +42,7 @@ def test_the_loss_panel_shows_the_best_validation_and_the_levels_to_beat():
         "validation, best 0.5000",
         "HAR 0.4700",
     ]
-    assert [20.0] in [list(line.get_xdata()) for line in axes.lines]
+    assert [20.0] in [np.asarray(line.get_xdata()).tolist() for line in axes.lines]
 
 
 def test_a_run_that_was_stopped_before_its_first_validation_can_be_drawn():

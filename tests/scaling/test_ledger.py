@@ -4,6 +4,7 @@ import copy
 import json
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -105,7 +106,7 @@ def test_models_that_do_not_speak_about_the_same_rows_are_refused(home, model):
 
 
 def test_a_recipe_is_what_is_neither_axis_nor_size_nor_seed():
-    base = {
+    base: dict[str, Any] = {
         "name": "a", "seed": 1, "budget": "2M", "task": "direction", "data": {"symbols": ["SPY"]},
         "features": {"tier": 20, "source": "indicators"}, "model": {"depth": 3, "dropout": 0.5},
         "training": {"weight_decay": 0.01},
@@ -202,9 +203,9 @@ def test_every_asset_is_a_cell_with_losses_and_baselines_of_its_own(two_assets):
     own = both.filter(run=two_assets[0].name, symbol="OTHER")
     expected = Forecast(said["logit"].to_numpy(), said["target"].to_numpy()).losses
     np.testing.assert_allclose(own["loss"], expected)
-    har = own["loss_har"].mean()
-    assert har < own["loss_prior"].mean()
-    assert har != both.filter(symbol="SPY")["loss_har"].mean()
+    har = own["loss_har"].to_numpy().mean()
+    assert har < own["loss_prior"].to_numpy().mean()
+    assert har != both.filter(symbol="SPY")["loss_har"].to_numpy().mean()
     assert both.group_by("symbol").agg(pl.col("bars").n_unique())["bars"].to_list() == [1, 1]
 
 

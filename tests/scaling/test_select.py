@@ -98,3 +98,23 @@ def test_a_surface_is_asked_for_the_largest_of_each_axis() -> None:
     missed = np.concatenate([logs[out] - logs[~out].mean() for out in largest])
     assert found.flat_error == pytest.approx(np.sqrt(np.mean(missed**2)), rel=0.2)
     assert found.power_error < 0.1 * found.flat_error
+
+
+def test_a_law_that_cannot_be_fitted_without_the_largest_of_an_axis_is_not_chosen() -> None:
+    """Six sizes are enough for some laws that the four left without a largest are too few for."""
+    grid = [(1e6, 1e3), (1e6, 1e4), (1e6, 1e5), (1e7, 1e3), (1e8, 1e3)]
+    sizes = np.array([*grid, (1e8, 1e4)])
+    truth = 0.45 * (sizes[:, 0] / 1e7) ** -0.03 * (sizes[:, 1] / 1e4) ** -0.02
+    quiet = synthetic.Noise(seed=1e-4, paired=1e-4, market=1e-4)
+    drawn = synthetic.table(truth, np.random.default_rng(0), sizes=np.arange(1.0, 7.0), noise=quiet)
+    table = replace(drawn, sizes=np.repeat(sizes, synthetic.SEEDS, axis=0))
+    (weights,) = bootstrap.date_weights([table], draws=20)
+    selection = select.select(table, bootstrap.draw(table, weights))
+    remaining = min((sizes[:, axis] < sizes[:, axis].max()).sum() for axis in range(2))
+    too_many = [n for n, law in selection.fits.items() if len(law.family.parameters) > remaining]
+    assert too_many
+    assert all(np.isinf(selection.errors[name]).all() for name in too_many)
+    assert all(selection.frequencies[name] == 0.0 for name in too_many)
+    assert selection.chosen not in too_many
+    rows = {row["family"]: row for row in selection.summary()}
+    assert all(rows[name]["extrapolation_error"] == np.inf for name in too_many)

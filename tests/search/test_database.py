@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import optuna
 import psutil
@@ -257,7 +258,7 @@ def test_a_result_whose_receipt_was_lost_is_not_taken_for_another_workers(
     real, broken = RDBStorage.set_trial_state_values, []
     locked = OperationalError("", {}, sqlite3.OperationalError("database is locked"))
 
-    def breaks(self: RDBStorage, *told: object, **named: object) -> bool:
+    def breaks(self: RDBStorage, *told: Any, **named: Any) -> bool:
         answer = real(self, *told, **named)
         if not broken:
             broken.append(True)
@@ -281,7 +282,7 @@ def test_an_outage_is_known_beneath_what_was_said_because_of_it(
     after = PendingRollbackError("cannot go on")
     after.__context__ = locked
 
-    def breaks(self: RDBStorage, *told: object, **named: object) -> bool:
+    def breaks(self: RDBStorage, *told: Any, **named: Any) -> bool:
         if not broken:
             broken.append(True)
             raise StorageInternalError from after

@@ -59,10 +59,8 @@ def _kill_one(runs: optuna.Study, url: str | None, workers: int) -> None:
     where = ("--storage", url, *HEARTBEAT) if url else ()
     with sweeps.workers(workers, *where) as started:
         killed = sweeps.kill_mid_run(runs, started)
-        for process in started:
-            process.wait(timeout=600)
+        codes = sorted(process.wait(timeout=600) for process in started)
         said = [process.communicate() for process in started]
-    codes = sorted(process.returncode for process in started)
     assert codes == [-signal.SIGKILL, *[0] * (workers - 1)], said
     sweeps.check_ledger(runs, 6, killed)
 
@@ -87,10 +85,9 @@ def test_two_processes_share_a_search_and_the_killed_ones_trial_is_taken_up(
         arguments = ("--storage", server, *HEARTBEAT, "--study", one.study_name)
         with sweeps.workers(2, *arguments) as started:
             killed = sweeps.kill_mid_run(one, started)
-            for process in started:
-                process.wait(timeout=600)
+            codes = sorted(process.wait(timeout=600) for process in started)
             said = [process.communicate() for process in started]
-        assert sorted(process.returncode for process in started) == [-signal.SIGKILL, 0], said
+        assert codes == [-signal.SIGKILL, 0], said
         trials = one.get_trials()
         done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
         # Both may claim when one trial is left; the second gives it back.
@@ -121,11 +118,12 @@ def test_the_dashboard_opens_the_storage(
         [str(program), where, "--port", str(port), "--host", "127.0.0.1"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
+    assert process.stderr is not None
+    errors = process.stderr
     try:
-        assert process.stderr is not None
 
         def answers() -> list | None:
-            assert process.poll() is None, process.stderr.read()
+            assert process.poll() is None, errors.read()
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies") as reply:
                     return json.load(reply)["study_summaries"]

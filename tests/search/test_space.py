@@ -69,14 +69,14 @@ def test_every_sampled_value_is_read_back_from_the_built_model_and_optimizer(see
     decayed, spared = optimizer.optimizers
     assert decayed.weight_decay == values["weight_decay"]
     assert spared.weight_decay == 0.0
-    warm = step.learning_rate(chosen.training, values["warmup_steps"])
+    warm = step.learning_rate(chosen.training, chosen.training.warmup_steps)
     assert warm == values["learning_rate"]
     if values["warmup_steps"]:
         first = step.learning_rate(chosen.training, 0)
         assert first == pytest.approx(values["learning_rate"] / values["warmup_steps"])
-    batch = Batches(
-        np.arange(400), np.zeros(400), chosen.training.batch_size, chosen.training.micro_batch, 0
-    ).at(0)
+    micro_batch = chosen.training.micro_batch
+    assert micro_batch is not None
+    batch = Batches(np.arange(400), np.zeros(400), chosen.training.batch_size, micro_batch, 0).at(0)
     assert batch.rows.shape == (values["accumulation"], values["micro_batch"])
 
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -213,7 +213,7 @@ def test_an_outage_of_the_database_does_not_stop_training(home: Path) -> None:
     up = studies.at(EpochEvent, 1, lambda: rename(away, table))
 
     @contextmanager
-    def both(job: Job, plan: Plan) -> Iterator[Listener]:
+    def both(job: Job, plan: Plan) -> Generator[Listener]:
         with down(job, plan) as first, up(job, plan) as second:
             yield lambda event: (first(event), second(event))[0]
 

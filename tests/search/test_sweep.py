@@ -6,6 +6,7 @@ import os
 import signal
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import optuna
 import polars as pl
@@ -36,12 +37,12 @@ def _begin(wanted: Sweep) -> tuple[optuna.Study, optuna.storages.BaseStorage]:
 
 
 def _loop(journal: optuna.storages.BaseStorage, **options) -> worker.WorkerReport:
-    options = {
+    given: dict[str, Any] = {
         "listen": jobs.unwatched,
         "notify": lambda line: None,
         "exit_when_idle": True,
-    } | options
-    return worker.loop(journal, **options)
+    }
+    return worker.loop(journal, **given | options)
 
 
 def _states(study: optuna.Study) -> list[str]:

@@ -92,7 +92,7 @@ def test_the_direction_is_a_coin_and_touching_is_not() -> None:
     bars = paths.bars("sv")
     for horizon in HORIZONS:
         assert bars[oracle_column("direction", horizon)].unique().to_list() == [0.5]
-        assert bars[oracle_column("threshold_1pct", horizon)].std() > 0.04
+        assert bars[oracle_column("threshold_1pct", horizon)].to_numpy().std() > 0.04
     assert not [name for name in bars.columns if "regression" in name]
 
 

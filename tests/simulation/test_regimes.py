@@ -23,7 +23,7 @@ def test_the_direction_is_the_sum_over_every_path_of_regimes(horizon: int, clari
     """All regimes of the past and of the future, from the bars alone."""
     market = HiddenRegime(drift=0.6, stay=0.85, clarity=clarity)
     bars = market.simulate(DAYS, seed=2)
-    x = np.log(bars["close"] / bars["open"]).to_numpy()
+    x = np.log((bars["close"] / bars["open"]).to_numpy())
     v = np.log(bars["volume"].to_numpy() / price_path.VOLUME) / price_path.VOLUME_SPREAD
     s, last = market.volatility, 4
     numerator = denominator = 0.0

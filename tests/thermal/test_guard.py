@@ -26,7 +26,8 @@ def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 def scripted(folder: Path, trace: str, **options: Any) -> ThermalConfig:
     path = folder / "trace.yaml"
     path.write_text(trace)
-    return ThermalConfig(sensor=f"scripted:{path}", **{"poll_seconds": 0.005, **options})
+    given: dict[str, Any] = {"poll_seconds": 0.005, **options}
+    return ThermalConfig(sensor=f"scripted:{path}", **given)
 
 
 def messages(events: list[Event]) -> list[str]:

@@ -12,6 +12,7 @@ from mlxts import experiment
 from mlxts.config.loading import load_config
 from mlxts.errors import RunError, TrackingError
 from mlxts.runs.folder import RunFolder
+from mlxts.testing import trackers as conformance
 from mlxts.tracking import export, replay, trackers
 from mlxts.tracking.background import BackgroundTracker
 from mlxts.tracking.run_trackers import RunTrackers
@@ -163,11 +164,11 @@ def test_a_tracker_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
     released = threading.Event()
     try:
         safe = BackgroundTracker("slow", lambda: Hanging(released), finish_seconds=0.2)
-        assert safe.start(stories.RECORD, stories.CONFIG) == []
+        assert safe.start(conformance.RECORD, conformance.CONFIG) == []
         began = time.monotonic()
         for event, at in stories.events():
             assert safe.log(event, at) == []
-        (said,) = safe.finish(stories.SUMMARY, [])
+        (said,) = safe.finish(conformance.SUMMARY, [])
         assert time.monotonic() - began < 30  # far from the minute for which it hangs
         assert "no answer within 0.2 s" in said
     finally:

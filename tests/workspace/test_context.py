@@ -4,6 +4,7 @@ import os
 import re
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -375,7 +376,7 @@ def test_a_project_below_the_repositorys_folder_is_compared_by_its_own_paths(
 @pytest.mark.parametrize("field", ["note", "title", "stage"])
 def test_two_lines_where_one_belongs_are_one_line_of_error(root: Path, field: str) -> None:
     before = projects.everything(root)
-    told = {"title": "scaling", field: "two\nlines"}
+    told: dict[str, Any] = {"title": "scaling", field: "two\nlines"}
     with pytest.raises(WorkspaceError, match="it is one line of text") as caught:
         decisions.phase(root, "6A", **told)
     assert "\n" not in str(caught.value)

@@ -57,8 +57,8 @@ def test_what_the_packages_need_of_each_other_is_pinned_too() -> None:
         seen.add((name, str(wanted)))
         for text in installed.requires or []:
             below = Requirement(text)
-            asked = [e for e in wanted.extras if below.marker and "extra" in str(below.marker)]
-            if any(below.marker.evaluate({"extra": e}) for e in asked):
+            marker = below.marker
+            if marker and any(marker.evaluate({"extra": e}) for e in wanted.extras):
                 below.marker = None
             waiting.append(below)
 

@@ -8,7 +8,7 @@ C types here are written from Apple's headers, not taken from the code under tes
 import ctypes
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ctypes import (
     c_char_p,
     c_double,
@@ -57,7 +57,7 @@ class FakeApple:
     def __init__(
         self,
         keys: dict[str, bytes | tuple[bytes, bytes]] | None = None,
-        services: list[tuple[str | None, float | None]] | None = None,
+        services: Sequence[tuple[str | None, float | None]] | None = None,
         endpoint: bytes = b"AppleSMCKeysEndpoint",
         pressure: int = 0,
     ) -> None:
@@ -99,6 +99,7 @@ class FakeApple:
             callback = ctypes.CFUNCTYPE(result, *arguments)(counted)
             # Called through a bare pointer, as a library's symbol would be.
             pointer = ctypes.cast(callback, c_void_p).value
+            assert pointer is not None
             self._keep.append(callback)
             setattr(library, name, ctypes.CFUNCTYPE(None)(pointer))
         return library

@@ -17,7 +17,7 @@ def opened(**tables) -> tuple[FakeApple, smc.Smc]:
 
 
 def test_the_struct_has_the_layout_of_the_kernel_interface() -> None:
-    offsets = {name: getattr(smc.KeyData, name).offset for name, _ in smc.KeyData._fields_}
+    offsets = {name: getattr(smc.KeyData, name).offset for name, *_ in smc.KeyData._fields_}
     assert ctypes.sizeof(smc.KeyData) == 80
     assert offsets == {
         "key": 0,
