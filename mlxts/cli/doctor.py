@@ -11,7 +11,7 @@ from mlxts.tables import Table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlxts.workspace.packages import Unfit
+    from mlxts.workspace.packages import UnmetRequirement
     from mlxts.workspace.project import Problem
 
 
@@ -63,7 +63,7 @@ def verify(context: typer.Context, as_json: JsonOption = False) -> None:
 
 
 def _verify(
-    context: typer.Context, root: "Path | None", unfit: "list[Unfit]", as_json: bool
+    context: typer.Context, root: "Path | None", unfit: "list[UnmetRequirement]", as_json: bool
 ) -> None:
     from contextlib import nullcontext
 

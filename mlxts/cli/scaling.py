@@ -269,7 +269,7 @@ def _ledger(
     from mlxts.evaluation import test_split_log
     from mlxts.runs.folder import RunFolder
     from mlxts.scaling import ledger as ledgers
-    from mlxts.scaling import walk_forward_ledger as foreseen
+    from mlxts.scaling import walk_forward_ledger
 
     chosen = some_runs(runs or ()).finished
     if not runs:
@@ -277,7 +277,7 @@ def _ledger(
         chosen = [one for one in chosen if RunFolder(one).is_walk_forward == walked]
     complete_predictions(chosen)
     if split is SplitName.foreseen:
-        return foreseen.join(chosen, tuned=tuned or (), every_asset=every_asset)
+        return walk_forward_ledger.join(chosen, tuned=tuned or (), every_asset=every_asset)
     built = ledgers.build(chosen, split=split, tuned=tuned or (), every_asset=every_asset)
     if split is SplitName.test:
         # On record before anything is computed or shown; without a record there is no look.

@@ -142,9 +142,9 @@ def handoff(
 ) -> None:
     """Record a workstream's status; runs, data and git state are added automatically."""
     from mlxts.workspace import context, ownership, project
-    from mlxts.workspace.handoff import Told, write
+    from mlxts.workspace.handoff import HandoffNotes, write
 
-    told = Told(
+    told = HandoffNotes(
         summary,
         tuple(done or ()),
         tuple(next_ or ()),

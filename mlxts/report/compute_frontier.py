@@ -24,7 +24,7 @@ def frontiers(scored: Sequence[Scored]) -> list[Picture]:
     return [_one(key, list(own), unsaid) for key, own in groupby(usable, lambda o: o.cell)]
 
 
-def _one(key: tuple, own: list[Scored], unsaid: words.Unsaid) -> Picture:
+def _one(key: tuple, own: list[Scored], unsaid: words.CommonSettings) -> Picture:
     rows = sorted((_row(one, unsaid) for one in own), key=lambda row: row["flops"])
     lowest = np.minimum.accumulate([row["loss"] for row in rows])
     rows = [row | {"frontier": float(best)} for row, best in zip(rows, lowest, strict=True)]
@@ -48,7 +48,7 @@ def _short(count: float) -> str:
     return f"{count:.0e}".replace("e+0", "e").replace("e+", "e")
 
 
-def _row(one: Scored, unsaid: words.Unsaid) -> dict:
+def _row(one: Scored, unsaid: words.CommonSettings) -> dict:
     figures = one.row()
     return {
         "configuration": words.configuration(one.key, unsaid),

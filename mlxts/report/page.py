@@ -20,7 +20,7 @@ from mlxts import json_files
 from mlxts.errors import RunError
 from mlxts.files import digest, write_json, write_text
 from mlxts.report import palette
-from mlxts.report.collect import Material
+from mlxts.report.collect import ReportData
 from mlxts.report.figure import Picture
 from mlxts.report.section import Section
 from mlxts.report.sections import answer, question, sections
@@ -32,7 +32,7 @@ _SOFTWARE = ("mlxts", "matplotlib", "numpy", "polars", "arch", "scipy", "statsmo
 
 
 def write(
-    material: Material,
+    material: ReportData,
     out: Path,
     *,
     storage_url: str | None = None,
@@ -127,7 +127,7 @@ def _forget(out: Path, kept: Sequence[str]) -> None:
 
 
 def _record(
-    material: Material, parts: Sequence[Section], out: Path, kept: Sequence[str], software: Any
+    material: ReportData, parts: Sequence[Section], out: Path, kept: Sequence[str], software: Any
 ) -> dict[str, Any]:
     return {
         "question": question(),

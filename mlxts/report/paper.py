@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 
 from mlxts import json_files, split_borders
 from mlxts.errors import RunError
-from mlxts.evaluation import comparison as evaluated
+from mlxts.evaluation import comparison
 from mlxts.evaluation.block_bootstrap import DRAWS
 from mlxts.evaluation.comparison import Comparison
 from mlxts.files import finite, write_json, write_text
@@ -31,8 +31,7 @@ from mlxts.report.columns import NUMBERS
 from mlxts.report.section import Section
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
-from mlxts.scaling import axes, config_diff, ledger, verdict
-from mlxts.scaling import walk_forward_ledger as foreseen
+from mlxts.scaling import axes, config_diff, ledger, verdict, walk_forward_ledger
 from mlxts.scaling.configuration_scores import CELL, Scored, scored
 
 HAR = BASELINE.upper()
@@ -73,11 +72,11 @@ def collect(
         RunError, DataError: see `ledger.build`; and RunError where no run is strict.
     """
     records = {folder.name: RunFolder(folder).metadata() for folder in folders}
-    folders, walked = foreseen.apart(folders)
+    folders, walked = walk_forward_ledger.apart(folders)
     if not folders:
-        raise RunError(foreseen.ALL_WALKED)
+        raise RunError(walk_forward_ledger.ALL_WALKED)
     built = _of_labels(ledger.build(folders, split=split))
-    joined = _of_labels(foreseen.join(walked)) if walked else None
+    joined = _of_labels(walk_forward_ledger.join(walked)) if walked else None
     found = scored(built, draws=draws, seed=seed)
     summaries = {folder.name: RunFolder(folder).summary() for folder in folders}
     main = [one for one in found if one.mode == "strict"]
@@ -325,7 +324,7 @@ def _of_seed(
         "auc_har": models.get(BASELINE, {}).get("auc"),  # none where it could not be fitted
         "epoch": summary["best_step"] / an_epoch,
         "verdict": own["verdict"],
-        "reference": evaluated.reference(own),
+        "reference": comparison.reference(own),
     }
     named = {
         "difference": "log_loss_difference", "skill": "log_loss_skill",

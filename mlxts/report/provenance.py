@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from mlxts.evaluation import test_split_log
-from mlxts.report.collect import Material, Run
+from mlxts.report.collect import ReportData, Run
 from mlxts.runs.index import run_folders
 from mlxts.search import study_runs
 from mlxts.tables import Column, Table
@@ -62,7 +62,7 @@ def test_looks() -> Table:
     )
 
 
-def tried(material: Material, searched: Table) -> str:
+def tried(material: ReportData, searched: Table) -> str:
     """The number of runs, trials and test-set evaluations, in a few sentences."""
     here = len(run_folders())
     modes = Counter(run.record["config"]["mode"] for run in material.runs)
@@ -95,7 +95,7 @@ def _count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def data(material: Material) -> Table:
+def data(material: ReportData) -> Table:
     """Every artifact that a run read."""
     found: dict[str, dict[str, Any]] = {}
     readers: Counter[str] = Counter()
@@ -138,7 +138,7 @@ def data(material: Material) -> Table:
     )
 
 
-def machines(material: Material) -> Table:
+def machines(material: ReportData) -> Table:
     """Software and machines, with how many runs each made."""
     rows: dict[tuple, dict[str, Any]] = {}
     for run in material.runs:
@@ -178,7 +178,7 @@ def _machine(run: Run) -> dict[str, Any]:
     }
 
 
-def heat(material: Material) -> Table:
+def heat(material: ReportData) -> Table:
     """Temperatures of each run, and the runs that slowed down."""
     rows = []
     for run in material.runs:
@@ -220,7 +220,7 @@ def heat(material: Material) -> Table:
     )
 
 
-def flags(material: Material) -> str:
+def flags(material: ReportData) -> str:
     """A sentence on runs that slowed down and on temperatures that were not read."""
     suspect = sum(bool(run.summary.get("thermal", {}).get("suspect")) for run in material.runs)
     blind = sum(not run.summary.get("thermal", {}).get("readings") for run in material.runs)

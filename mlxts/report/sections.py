@@ -21,7 +21,7 @@ from mlxts.report import (
     words,
 )
 from mlxts.report import tables as results_tables
-from mlxts.report.collect import Along, Material, OverTwo
+from mlxts.report.collect import AxisAnalysis, ReportData, SurfaceAnalysis
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.section import Section
 from mlxts.scaling import axes
@@ -42,7 +42,7 @@ def question() -> str:
     return "Does a bigger model, do more features, does more data buy anything here?"
 
 
-def answer(material: Material) -> str:
+def answer(material: ReportData) -> str:
     """The verdicts along the three axes, pooled over cells, in one sentence."""
     parts = [_part(axis, material.along[axis]) for axis in ("parameters", "features", "samples")]
     mode = {one.mode for one in material.scored}
@@ -52,7 +52,7 @@ def answer(material: Material) -> str:
     return f"On {material.split}{mark}: {'; '.join(parts)}."
 
 
-def _part(axis: str, along: Along) -> str:
+def _part(axis: str, along: AxisAnalysis) -> str:
     if along.judged is None:
         return f"{_MORE[axis]}: not tried"
     pooled = along.judged.pooled
@@ -70,9 +70,9 @@ def _percent(share: float) -> str:
     return f"{100 * share:+.1f} %".replace("-", "−")
 
 
-def sections(material: Material, *, storage_url: str | None = None) -> list[Section]:
+def sections(material: ReportData, *, storage_url: str | None = None) -> list[Section]:
     """All of them, in the order of the page."""
-    makers: Sequence[Callable[[Material], Section]] = (
+    makers: Sequence[Callable[[ReportData], Section]] = (
         _verdicts,
         *(partial(_along, axis=axis) for axis in _LETTER),
         _skill,
@@ -90,7 +90,7 @@ def sections(material: Material, *, storage_url: str | None = None) -> list[Sect
     return [make(material) for make in makers]
 
 
-def _verdicts(material: Material) -> Section:
+def _verdicts(material: ReportData) -> Section:
     judged = [axis for axis in _LETTER if material.along[axis].judged]
     found = [results_tables.verdict(material.along[axis]) for axis in judged]
     if material.comparisons:
@@ -111,11 +111,11 @@ def _verdicts(material: Material) -> Section:
     )
 
 
-def _missing(material: Material, axis: str) -> str:
+def _missing(material: ReportData, axis: str) -> str:
     return f"{material.along[axis].missing}; {_SWEEP[axis]}."
 
 
-def _along(material: Material, axis: str) -> Section:
+def _along(material: ReportData, axis: str) -> Section:
     along, title = material.along[axis], f"Loss against {axis} ({_LETTER[axis]})"
     if along.judged is None:
         return Section(axis, title, missing=[f"Nothing to draw: {_missing(material, axis)}"])
@@ -140,7 +140,7 @@ def _along(material: Material, axis: str) -> Section:
     )
 
 
-def _law_picture(along: Along, index: int, found: Verdict, split: str) -> Picture:
+def _law_picture(along: AxisAnalysis, index: int, found: Verdict, split: str) -> Picture:
     table, judged = along.tables[index], along.judged
     assert judged is not None
     subtitle = f"{found.said}: {found.gain:+.3g} per decade, {split}".replace("-", "−")
@@ -177,7 +177,7 @@ def _unit(cell: str) -> str:
     return "squared log return" if task.kind == "regression" else "nats"
 
 
-def _skill(material: Material) -> Section:
+def _skill(material: ReportData) -> Section:
     return Section(
         "skill",
         "Skill over the reference by cell",
@@ -193,7 +193,7 @@ def _skill(material: Material) -> Section:
     )
 
 
-def _sensitivity(material: Material) -> Section:
+def _sensitivity(material: ReportData) -> Section:
     record = sensitivity.newest()
     title = "Minimum detectable effect"
     if record is None:
@@ -214,7 +214,7 @@ def _sensitivity(material: Material) -> Section:
     )
 
 
-def _reliability(material: Material) -> Section:
+def _reliability(material: ReportData) -> Section:
     pictures = reliability.diagrams(material.scored)
     return Section(
         "reliability",
@@ -229,7 +229,7 @@ def _reliability(material: Material) -> Section:
     )
 
 
-def _years(material: Material) -> Section:
+def _years(material: ReportData) -> Section:
     pictures = skill.by_year(material.scored)
     return Section(
         "years",
@@ -242,7 +242,7 @@ def _years(material: Material) -> Section:
     )
 
 
-def _walked(material: Material) -> Section:
+def _walked(material: ReportData) -> Section:
     title, walked = "Walk-forward: out-of-sample windows", material.walked
     if walked is None:
         return Section(
@@ -276,7 +276,7 @@ def _walked(material: Material) -> Section:
     )
 
 
-def _surfaces(material: Material) -> Section:
+def _surfaces(material: ReportData) -> Section:
     samples, features = (material.surfaces[name] for name in ("surface", "features_surface"))
     missing = []
     if not samples:
@@ -304,7 +304,7 @@ def _surfaces(material: Material) -> Section:
     )
 
 
-def _surface_picture(one: OverTwo, split: str, second: str) -> Picture:
+def _surface_picture(one: SurfaceAnalysis, split: str, second: str) -> Picture:
     shown = laws.surface(
         one.table,
         one.drawn,
@@ -329,7 +329,7 @@ def _surface_picture(one: OverTwo, split: str, second: str) -> Picture:
     )
 
 
-def _frontier(material: Material) -> Section:
+def _frontier(material: ReportData) -> Section:
     pictures = compute_frontier.frontiers(material.scored)
     return Section(
         "frontier",
@@ -343,7 +343,7 @@ def _frontier(material: Material) -> Section:
     )
 
 
-def _evidence(material: Material) -> Section:
+def _evidence(material: ReportData) -> Section:
     return Section(
         "evidence",
         "Base rates and estimability",
@@ -351,7 +351,7 @@ def _evidence(material: Material) -> Section:
     )
 
 
-def _tried(material: Material, storage_url: str | None) -> Section:
+def _tried(material: ReportData, storage_url: str | None) -> Section:
     searched, looked = provenance.studies(storage_url), provenance.test_looks()
     return Section(
         "tried",
@@ -361,11 +361,11 @@ def _tried(material: Material, storage_url: str | None) -> Section:
     )
 
 
-def _runs(material: Material) -> Section:
+def _runs(material: ReportData) -> Section:
     return Section("runs", "Every run", tables=[results_tables.every_run(material)])
 
 
-def _provenance(material: Material) -> Section:
+def _provenance(material: ReportData) -> Section:
     return Section(
         "provenance",
         "Data, versions, temperature",

@@ -158,7 +158,7 @@ def _names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str]) -
         ):  # fmt: skip
             if name in own and len(set(columns[name])) > 1:
                 parts.append(shown.format(own[name]))
-        parts.append(config_diff.told(changed[own["recipe"]], own["recipe"], shared))
+        parts.append(config_diff.describe(changed[own["recipe"]], own["recipe"], shared))
         names.append(", ".join(filter(None, parts)))
     # Settings that came later are at their defaults in the recipes of older runs as well.
     return [

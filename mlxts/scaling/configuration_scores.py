@@ -65,7 +65,7 @@ class Scored:
     @property
     def settings(self) -> str:
         """What of its recipe is not at its default."""
-        return config_diff.told(self.key["changed"], self.key["recipe"])
+        return config_diff.describe(self.key["changed"], self.key["recipe"])
 
     @property
     def obstacle(self) -> str | None:

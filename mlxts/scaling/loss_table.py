@@ -35,7 +35,11 @@ class Pool:
         mode = "strict" if self.strict else "exploratory"
         market = () if self.market == "real" else (self.market,)
         return ", ".join(
-            (mode, *market, *((config_diff.told(self.changed, self.recipe),) * bool(self.changed)))
+            (
+                mode,
+                *market,
+                *((config_diff.describe(self.changed, self.recipe),) * bool(self.changed)),
+            )
         )
 
 

@@ -19,7 +19,7 @@ _COLUMNS = ("#", "when", "commit", "where it stood")
 
 
 @dataclass(frozen=True)
-class Told:
+class HandoffNotes:
     """What only the one who hands off knows. Each a line of text."""
 
     summary: str
@@ -29,7 +29,7 @@ class Told:
     finished: bool = False  # the workstream has reached its end
 
 
-def write(root: Path, name: str, told: Told) -> Record[Workstream]:
+def write(root: Path, name: str, told: HandoffNotes) -> Record[Workstream]:
     """Write the workstream's file and the summary rows that follow from it.
 
     Raises:
@@ -73,7 +73,7 @@ def _situation(
     root: Path,
     before: Workstream,
     now: Workstream,
-    told: Told,
+    told: HandoffNotes,
     state: git.State | None,
     trespasses: list[ownership.Trespass],
 ) -> str:
