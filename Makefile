@@ -30,7 +30,7 @@ lint: setup ## style and types
 	@$(BIN)/ty check
 
 verify: setup ## environment, hash of every registered file, documents, workspace
-	@$(BIN)/mlxts verify
+	@$(BIN)/mlxts check
 
 bench: setup ## every benchmark, its table and picture (outputs/results/benchmarks)
 	@$(BIN)/python benchmarks/run.py

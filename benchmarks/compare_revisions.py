@@ -27,6 +27,7 @@ import polars as pl
 
 from mlxts import transfer
 from mlxts.model.patchtst import current_names
+from mlxts.runs import upgrade
 
 ROOT = Path(__file__).resolve().parents[1]
 NETWORK = "patchtst"  # its key in summaries, and its name where predictions name their model
@@ -34,6 +35,7 @@ _COMMON = {"budget": "0.02M", "features.tier": 20, "training.max_epochs": 1}
 CASES: dict[str, dict[str, Any]] = {
     "mixing": {},
     "independent": {"model.channels": "independent", "training.batch_size": 128},
+    # By its former name, which revisions before 0.2 know alone.
     "residual": {"model.offset": "har"},
     "pooled": {"data.symbols": "[SP500, NASDAQ]"},
     "monthly": {"timescale": "monthly", "horizon": "null"},
@@ -151,7 +153,7 @@ def read(folder: Path) -> Results:
         numbers[f"dates.{split}.{symbol}"] = part["date"].to_numpy()
         numbers[f"prediction.{split}.{symbol}"] = part["logit"].to_numpy()
     summary = json.loads((folder / "summary.json").read_text())
-    numbers.update(_flat("score", summary["scores"]))
+    numbers.update(_flat("score", upgrade.scored(summary["scores"])))
     return Results(numbers)
 
 

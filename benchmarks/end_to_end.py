@@ -45,7 +45,7 @@ ORIGINS = (4, 5, 6, 7, 8)  # two-year windows from 2015-2016 back to 2007-2008
 # The pattern is today's code alone, so a short window without normalisation is what fits it.
 PATTERNS: Row = {
     "task": "direction",
-    "features": {"source": "planted"},
+    "features": {"source": "simulated"},
     "model": {
         "context": 2, "patch_length": 1, "stride": 1, "dropout": 0.0, "revin": {"enabled": False},
     },
@@ -92,8 +92,8 @@ def _coins(case: Row) -> Row:
 
 def _years(case: Row) -> Row:
     data = {
-        "source": "sample", "symbols": ["SP500"], "score_on": "SP500", "origin": case["origin"],
-        "label_shift_years": case["shift"],
+        "source": "sample", "symbols": ["SP500"], "score_on": "SP500",
+        "walk_forward_window": case["origin"], "rotate_labels_years": case["shift"],
     }  # fmt: skip
     return {**INDICATORS, "task": "threshold_1pct", "data": data}
 

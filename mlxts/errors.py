@@ -12,6 +12,10 @@ class MlxtsError(Exception):
     exit_code = protocol.EXIT_USAGE
 
 
+class FormerNameWarning(FutureWarning):
+    """A name of the last release: it still works, and goes with the next one."""
+
+
 class ConfigError(MlxtsError):
     """A configuration that cannot be read, or that its mode (strict, exploratory) forbids."""
 

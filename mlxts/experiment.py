@@ -18,7 +18,7 @@ from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import ConfigError, DataError
 from mlxts.evaluation import comparison, conformal, metrics, score
-from mlxts.files import sweep, write_json
+from mlxts.files import SCHEMA, sweep, write_json
 from mlxts.platform import device
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
@@ -176,6 +176,7 @@ def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict
     scores = score.score_run(predicted, reference, asked)
     figures_of_model = scores["validation"][NETWORK]
     summary = {
+        "schema": SCHEMA,
         **plan.to_dict(),
         "status": outcome.stop.reason,
         "message": outcome.stop.message,

@@ -22,6 +22,7 @@ from mlxts.errors import StorageError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_FILES = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
 RESOURCES = Path(__file__).with_name("resources")  # what the package ships and nobody edits
+SCHEMA = 2  # of what commands print with --json and of a run's files, under the key `schema`
 TEMPORARY = ".tmp"  # in every temporary name, which begins with a dot
 
 

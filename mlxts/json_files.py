@@ -4,7 +4,7 @@ A file that is gone, torn, not UTF-8 or of another shape than its reader expects
 line that names the file, what is wrong with it, and the way out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -33,6 +33,7 @@ def read(
     error: type[MlxtsError],
     way_out: str,
     needs: Sequence[str] = (),
+    upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The object in a JSON file, as it was written: keys that the shape does not name included.
 
@@ -40,15 +41,17 @@ def read(
         error: the kind that is raised; way_out: what its line says can be done.
         needs: dotted keys that must be there although the shape does not require them; a part `*`
             stands for every key that there is.
+        upgrade: makes what an earlier version wrote into what this one does; it raises MlxtsError
+            where it cannot.
 
     Raises:
         MlxtsError: of the kind `error`: no such file, no JSON, or JSON of another shape.
     """
     data = _bytes(path, error, way_out)
     try:
-        found = _checked(data, shape)
+        found = _checked(data, shape, upgrade)
         _require(found, needs)
-    except ValueError as reason:
+    except (ValueError, MlxtsError) as reason:
         raise error(f"{path} is damaged: {_why(reason)}; {way_out}") from reason
     return found
 
@@ -126,9 +129,15 @@ def _bytes(path: Path, error: type[MlxtsError], way_out: str) -> bytes:
         raise error(f"{path} cannot be read: {what}; {way_out}") from reason
 
 
-def _checked(data: bytes, shape: type[Shape]) -> dict[str, Any]:
-    """Raises ValueError: not UTF-8, no JSON, or of another shape."""
+def _checked(
+    data: bytes,
+    shape: type[Shape],
+    upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Raises ValueError: not UTF-8, no JSON, or of another shape; MlxtsError: see `upgrade`."""
     data.decode("utf-8")  # says it more plainly than the parser
+    if upgrade and isinstance(found := from_json(data), dict):
+        data = to_json(upgrade(found), inf_nan_mode="constants")
     shape.model_validate_json(data)
     return from_json(data)
 
@@ -163,7 +172,7 @@ def _lacks(value: Any, parts: Sequence[str]) -> bool:
     return first not in value or _lacks(value[first], rest)
 
 
-def _why(reason: ValueError) -> str:
+def _why(reason: Exception) -> str:
     """One line."""
     if isinstance(reason, UnicodeDecodeError):
         return f"byte {reason.start + 1} is not UTF-8"

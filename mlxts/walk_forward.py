@@ -49,7 +49,7 @@ class Origin:
 
     def record(self) -> dict[str, Any]:
         data = self.plan.config.data
-        borders = split_borders.borders(data.splits, data.origin)
+        borders = split_borders.borders(data.splits, data.walk_forward_window)
         return {
             "run_id": self.plan.run_id,
             "trained_until": borders.train[1].isoformat(),
@@ -63,7 +63,7 @@ class Origin:
 def years(configuration: ExperimentConfig) -> str:
     """Those that an origin scores, in words."""
     data = configuration.data
-    first, last = split_borders.borders(data.splits, data.origin).test
+    first, last = split_borders.borders(data.splits, data.walk_forward_window).test
     assert last is not None
     return f"{first.year}-{last.year}" if last.year > first.year else str(first.year)
 
@@ -77,7 +77,7 @@ def origins(configuration: ExperimentConfig, count: int) -> list[ExperimentConfi
                 **values,
                 "name": f"{configuration.name}-origin-{number}",
                 "mode": "exploratory",
-                "data": {**values["data"], "origin": number},
+                "data": {**values["data"], "walk_forward_window": number},
             }
         )
         for number in range(count, 0, -1)
@@ -100,7 +100,7 @@ def plan(configuration: ExperimentConfig) -> Plan:
         reason = str(error)
     raise EmptySplitError(
         f"the origin before {years(configuration)} has too few data: {reason}; "
-        "ask for fewer --origins"
+        "ask for fewer --windows"
     )
 
 

@@ -8,12 +8,10 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from mlxts import predict, protocol, walk_forward
-from mlxts.cli import evaluate
-from mlxts.cli.scaling import scaling
+from mlxts.cli.app import app
 from mlxts.config.loading import build_config, load_config
 from mlxts.errors import ConfigError, EmptySplitError
 from mlxts.evaluation import test_split_log
@@ -23,10 +21,6 @@ from mlxts.runs.predictions import NETWORK
 from mlxts.runs.references import Reference
 from mlxts.training import run
 from tests import homes
-
-app = typer.Typer()
-app.command()(evaluate.evaluate)
-app.command()(evaluate.baselines)
 
 
 def call(*arguments: str):
@@ -39,7 +33,7 @@ def workspace(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         homes.simulated(home, patch, first=date(2014, 1, 2))
-        shown = call("evaluate", "small.yaml", "--origins", "2", "--json")
+        shown = call("walk-forward", "small.yaml", "--windows", "2", "--json")
     return home, json.loads(shown.stdout), shown.stderr
 
 
@@ -61,7 +55,7 @@ def test_each_origin_is_scored_on_what_followed(workspace):
         figures = origin["scores"]["patchtst"]
         low, high = figures["interval"]["log_loss_difference"]
         assert low <= figures["log_loss_difference"] <= high
-        assert not figures["impossible"]
+        assert not figures["better_than_oracle"]
     assert "origin 2 of 2: 2023-2024 is predicted" in said
 
 
@@ -92,7 +86,7 @@ def test_a_run_of_an_origin_keeps_what_it_foresaw_and_is_not_trained_again(works
         own = rows.filter(model="patchtst")
         assert own.height == origin["scores"]["patchtst"]["n"]
         assert own["logit"].equals(predict.predict_network(run.load(folder), ("test",))["logit"])
-    again = call("evaluate", found["fixed"]["run_id"], "--origins", "2", "--json")
+    again = call("walk-forward", found["fixed"]["run_id"], "--windows", "2", "--json")
     assert json.loads(again.stdout) == found
     assert sorted(path.name for path in (home / "outputs" / "runs").iterdir()) == folders
     assert test_split_log.history() == []
@@ -102,7 +96,7 @@ def test_the_fixed_split_stands_beside_them(workspace):
     _, found, _ = workspace
     summary = json.loads((index.find(found["fixed"]["run_id"]) / "summary.json").read_text())
     assert found["fixed"]["scores"] == summary["scores"]["validation"]
-    shown = call("evaluate", "small.yaml", "--origins", "2")
+    shown = call("walk-forward", "small.yaml", "--windows", "2")
     for heading in ("2021-2022", "2023-2024", "all origins", "fixed split", "(exploratory)"):
         assert heading in shown.stdout
     assert "walk-forward windows" in shown.stdout.splitlines()[-1]
@@ -110,12 +104,10 @@ def test_the_fixed_split_stands_beside_them(workspace):
 
 
 def test_what_cannot_be_done_is_said(workspace):
-    with pytest.raises(EmptySplitError, match="ask for fewer --origins"):
-        call("evaluate", "small.yaml", "--origins", "5")
-    with pytest.raises(ConfigError, match="leave --split out"):
-        call("evaluate", "small.yaml", "--origins", "2", "--split", "test")
-    with pytest.raises(ConfigError, match=r"data\.origin"):
-        build_config({"name": "a", "data": {"origin": 1}})
+    with pytest.raises(EmptySplitError, match="ask for fewer --windows"):
+        call("walk-forward", "small.yaml", "--windows", "5")
+    with pytest.raises(ConfigError, match=r"data\.walk_forward_window"):
+        build_config({"name": "a", "data": {"walk_forward_window": 1}})
 
 
 def test_the_ledger_of_scaling_takes_the_windows_together_and_foresees_what_is_not_there(workspace):
@@ -123,10 +115,8 @@ def test_the_ledger_of_scaling_takes_the_windows_together_and_foresees_what_is_n
     folders = [index.find(origin["run_id"]) for origin in found["origins"]]
     before = [RunFolder(folder).predictions() for folder in folders]
     predictions.write(folders[0] / layout.PREDICTIONS, before[0].filter(pl.col("split") != "test"))
-    scaling_app = typer.Typer()
-    scaling_app.add_typer(scaling, name="scaling")
-    asked = ["scaling", "ledger", "--split", "foreseen", "--json"]
-    shown = CliRunner().invoke(scaling_app, asked, catch_exceptions=False)
+    asked = ["scaling", "ledger", "--split", "walk-forward", "--json"]
+    shown = CliRunner().invoke(app, asked, catch_exceptions=False)
     (one,) = json.loads(shown.stdout)["runs"]
     assert one["dates"] == found["pooled"]["patchtst"]["n"]
     assert one["loss"] == pytest.approx(found["pooled"]["patchtst"]["log_loss"])

@@ -10,8 +10,10 @@ from benchmarks.bad.case import Case
 RUN = "0.02M-daily-threshold_1pct-h1-s0"  # the beginning of a run's id in `world`
 # A call of each command that is right, without options that it does not need.
 RIGHT: dict[str, list[str]] = {
+    "base-rates": ["--source", "simulated"],
     "baselines": ["small.yaml"],
     "batch-size": ["small.yaml"],
+    "check": [],
     "data cell": ["Aa"],
     "data controls": [],
     "data download": ["SPY", "--source", "sample"],
@@ -22,8 +24,6 @@ RIGHT: dict[str, list[str]] = {
     "data sample": [],
     "data simulate": ["gbm"],
     "data sources": [],
-    "data verify": [],
-    "docs check": [],
     "docs render": [],
     "doctor": [],
     "evaluate": [RUN],
@@ -50,11 +50,9 @@ RIGHT: dict[str, list[str]] = {
     "sweep plan": ["sweep.yaml", "--no-timing"],
     "sweep run": ["sweep.yaml", "--queue-only"],
     "sweep status": ["sweep.yaml"],
-    "targets table": ["--source", "simulated"],
     "thermal": ["--once"],
-    "track export": [RUN, "--to", "mlflow"],
     "train": ["small.yaml", "--dry-run"],
-    "verify": [],
+    "walk-forward": ["small.yaml"],
     "worker": ["--once"],
     "workspace claim": ["ws1"],
     "workspace decide": ["it", "--why", "so"],
@@ -69,14 +67,14 @@ RIGHT: dict[str, list[str]] = {
 _FREE = {
     ("data import", "symbol"), ("data simulate", "seed"), ("data simulate", "symbols"),
     ("scaling fit", "seed"), ("scaling ledger", "columns"), ("scaling verdict", "seed"),
-    ("report", "seed"), ("train", "seed"), ("track export", "project"), ("hpo run", "study"),
+    ("report", "seed"), ("train", "seed"), ("export", "project"), ("hpo run", "study"),
     ("workspace claim", "name"), ("workspace claim", "focus"), ("workspace claim", "keyword"),
     ("workspace claim", "resource"), ("workspace release", "resource"),
     ("workspace handoff", "summary"), ("workspace handoff", "done"), ("workspace handoff", "next_"),
     ("workspace restore", "words"), ("workspace decide", "title"), ("workspace decide", "why"),
     ("workspace decide", "instead"), ("workspace decide", "evidence"), ("workspace phase", "title"),
     ("workspace phase", "stage"), ("workspace phase", "note_"), ("data sample", "rows"),
-    ("hpo run", "trials"), ("evaluate", "origins"), ("data download", "symbols"),
+    ("hpo run", "trials"), ("walk-forward", "windows"), ("data download", "symbols"),
 }  # fmt: skip
 _NAMES = ["", "../../x", "/etc", "nothing*", "n" * 300, "a\x07b\nc☃", "\udcff"]
 _NUMBERS = ["abc", "", "1e999999", "9" * 400, "nan"]

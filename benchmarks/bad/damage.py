@@ -18,12 +18,12 @@ TEST = ["evaluate", RUN, "--split", "test"]
 # A file by a pattern, and calls that read it.
 _READ: dict[str, list[list[str]]] = {
     "data/raw/manifest.json": [
-        ["data", "list"], ["data", "verify"], ["data", "import", "bars.csv"],
+        ["data", "list"], ["check", "data"], ["data", "import", "bars.csv"],
         PLAN, ["data", "sample"], HANDOFF,
     ],
     "data/processed/manifest.json": [["data", "list"], PLAN],
-    "data/raw/simulated/SPY/*.parquet": [["data", "verify"], PLAN],
-    "data/processed/*/*.parquet": [["data", "verify"], PLAN],
+    "data/raw/simulated/SPY/*.parquet": [["check", "data"], PLAN],
+    "data/processed/*/*.parquet": [["check", "data"], PLAN],
     f"outputs/runs/{RUN}*/run.json": [
         ["runs"], ["evaluate", RUN], ["scaling", "ledger"], REPORT,
         ["predict", RUN], EXPORT, HANDOFF,
@@ -234,6 +234,6 @@ def manifest_paths() -> Iterator[Case]:
         "small.yaml",
         "",
     ):
-        for arguments in (["data", "list"], ["data", "verify"], ["data", "import", "bars.csv"]):
+        for arguments in (["data", "list"], ["check", "data"], ["data", "import", "bars.csv"]):
             yield Case("manifest paths", f"path {path}", arguments,
                        _changed(pattern, ("artifacts", 0, "path"), path))  # fmt: skip

@@ -2,7 +2,7 @@
 
 HAR (Corsi 2009) on log ranges and its one-feature sibling on volatility, each asset's own. What is
 fitted is a handful of numbers, which can be written down and read back, so that a network that
-learns what HAR leaves over (`model.offset`) always stands on the same HAR.
+learns what HAR leaves over (`model.residual_of`) always stands on the same HAR.
 
 Bars are daily: date, symbol, open, high, low, close, volume; sorted by (symbol, date).
 """

@@ -6,7 +6,16 @@ Heavy imports live inside the commands, so that `mlxts --help` answers at once.
 import re
 import sys
 
-_TRAINING = ("train", "batch-size", "hpo", "sweep", "worker", "evaluate", "baselines")
+_TRAINING = (
+    "train",
+    "batch-size",
+    "hpo",
+    "sweep",
+    "worker",
+    "evaluate",
+    "walk-forward",
+    "baselines",
+)
 
 
 def main() -> None:
@@ -29,8 +38,10 @@ def _command() -> None:
     platform.enable()
     _require_text()
 
+    from mlxts.cli import deprecated
     from mlxts.cli.app import app
 
+    deprecated.show_former_names()
     app()
 
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from mlxts.cli import (
+    base_rates,
+    check,
     data,
     deprecated,
     docs,
@@ -17,10 +19,9 @@ from mlxts.cli import (
     report,
     scaling,
     sweep,
-    targets,
     thermal,
-    track,
     train,
+    walk_forward,
     worker,
     workspace,
 )
@@ -65,14 +66,14 @@ app.command()(train.train)
 app.command()(train.predict)
 app.command("batch-size")(train.batch_size)
 app.command()(evaluate.evaluate)
+app.command("walk-forward")(walk_forward.walk_forward)
 app.command()(evaluate.baselines)
 app.command()(evaluate.runs)
 app.command()(export.export)
 app.add_typer(export.import_, name="import", cls=Group)
-app.add_typer(track.track, name="track", cls=Group)
 app.add_typer(data.data, name="data", cls=Group)
 app.add_typer(features.features, name="features", cls=Group)
-app.add_typer(targets.targets, name="targets", cls=Group)
+app.command("base-rates")(base_rates.base_rates)
 app.add_typer(hpo.hpo, name="hpo")
 app.add_typer(sweep.sweep, name="sweep", cls=Group)
 app.command()(worker.worker)
@@ -80,7 +81,7 @@ app.add_typer(scaling.scaling, name="scaling", cls=Group)
 app.command()(report.report)
 app.command()(thermal.thermal)
 app.command()(doctor.doctor)
-app.command()(doctor.verify)
+app.command()(check.check)
 app.add_typer(docs.docs, name="docs", cls=Group)
 app.add_typer(workspace.workspace, name="workspace", cls=Group)
 

@@ -1,8 +1,6 @@
-"""`mlxts data`: fetch, import, simulate, list and verify series."""
+"""`mlxts data`: fetch, import, simulate and list series."""
 
-import sys
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from mlxts.data.artifacts import Artifact
     from mlxts.data.sources.base import Source
 
-data = typer.Typer(help="Fetch, import, simulate, list and verify data.", no_args_is_help=True)
+data = typer.Typer(help="Fetch, import, simulate and list data.", no_args_is_help=True)
 data.command()(cells.cell)
 data.command()(cells.sources)
 data.command()(controls.controls)
@@ -185,20 +183,6 @@ def simulate(
     _store_all([(one, chosen) for one in names], None, None, as_json)
 
 
-@data.command()
-def verify(as_json: JsonOption = False) -> None:
-    """Hash every registered file again; list those that changed or are missing."""
-    from mlxts.data import store
-
-    with _progress("hashing") as show:
-        result = store.verify(show)
-    for path in result.unregistered:
-        note(f"warning: {path} is in no manifest; register it or delete it")
-    sentence = f"{formats.count(result.checked, 'file')} checked: unchanged"
-    render({"ok": result.ok} | vars(result), as_json, sentence if result.ok else ())
-    result.require()
-
-
 @data.command(name="list")
 def list_(as_json: JsonOption = False) -> None:
     """List what is registered, oldest first."""
@@ -270,7 +254,7 @@ def _store_all(
             note(
                 f"{symbol}: used from now on instead of {formats.count(former.rows, 'row')}, "
                 f"{former.first} to {former.last}, which cover days that these do not; the others "
-                f"are used again with data.pinned: {{{symbol}: {former.sha256}}}"
+                f"are used again with data.artifact_sha256: {{{symbol}: {former.sha256}}}"
             )
         told = [f"{w.rule}: {w}" for w in warnings]
         stored.append(artifact.record() | {"warnings": told, "notes": list(fetched.notes)})
@@ -326,21 +310,6 @@ def _files(paths: Sequence[Path]) -> list[Path]:
             raise DataError(f"{path} holds no CSV or Parquet file; name another folder")
         found += inside
     return found
-
-
-@contextmanager
-def _progress(verb: str) -> Generator[Callable[[str], None]]:
-    """Names each file on the terminal, on one line that is overwritten; silent elsewhere."""
-    terminal = sys.stderr.isatty()
-
-    def write(text: str) -> None:
-        if terminal:
-            print(f"\x1b[2K{text}", end="\r", file=sys.stderr, flush=True)
-
-    try:
-        yield lambda path: write(f"{verb} {path}")
-    finally:
-        write("")  # what comes next has the line to itself
 
 
 def _require_order(start: date | None, end: date | None) -> None:

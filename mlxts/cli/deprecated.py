@@ -1,16 +1,91 @@
-"""Options by their names of the last release: they work once more, and say their new name."""
+"""Names of the last release: they work once more, and say the new name."""
+
+import warnings
+from typing import TextIO
 
 from mlxts.cli.output import note
+from mlxts.errors import ConfigError, FormerNameWarning
 
-OPTIONS = {"--grace": "--heartbeat-timeout", "--idle-exit": "--exit-when-idle"}
+OPTIONS = {
+    "--grace": "--heartbeat-timeout",
+    "--idle-exit": "--exit-when-idle",
+    "--origins": "--windows",
+    "--tuned": "--ignore-setting",
+    "--every-asset": "--all-assets",
+    "--every-tier": "--all-tiers",
+}
+VALUES = {("--split", "foreseen"): "walk-forward"}
+COMMANDS = {
+    ("targets", "table"): ("base-rates",),
+    ("track", "export"): ("export",),
+    ("verify",): ("check",),
+    ("data", "verify"): ("check", "data"),
+    ("docs", "check"): ("check", "docs"),
+}
 
 
 def with_new_names(arguments: list[str]) -> list[str]:
-    """A command line whose options have their new names; each old one is named in a note."""
-    renamed = []
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if name in OPTIONS:
-            note(f"{name} is now {OPTIONS[name]}; the next release removes the old name")
-        renamed.append(OPTIONS.get(name, name) + equals + value)
+    """A command line under the names of today; each former one is named in a note.
+
+    Raises:
+        ConfigError: an option stands there under both of its names.
+    """
+    renamed = _command(arguments)
+    names = [argument.partition("=")[0] for argument in arguments]
+    for old, new in OPTIONS.items():
+        if old in names:
+            if new in names:
+                raise ConfigError(f"{old} is the former name of {new}; give {new} alone")
+            if old != "--origins":  # told with its command
+                _tell(old, new)
+            renamed = [_replaced(argument, old, new) for argument in renamed]
+    for (option, old), new in VALUES.items():
+        for place, argument in enumerate(renamed):
+            apart = argument == old and place and renamed[place - 1] == option
+            if apart or argument == f"{option}={old}":
+                _tell(f"{option} {old}", f"{option} {new}")
+                renamed[place] = argument.removesuffix(old) + new
     return renamed
+
+
+def _command(arguments: list[str]) -> list[str]:
+    walks = any(argument.partition("=")[0] == "--origins" for argument in arguments)
+    if walks and arguments[0] == "evaluate":
+        _tell("evaluate --origins", "walk-forward --windows")
+        return ["walk-forward", *arguments[1:]]
+    for old, new in COMMANDS.items():
+        if tuple(arguments[: len(old)]) == old:
+            _tell(" ".join(old), " ".join(new))
+            return [*new, *arguments[len(old) :]]
+    return list(arguments)
+
+
+def _replaced(argument: str, old: str, new: str) -> str:
+    name, equals, value = argument.partition("=")
+    return new + equals + value if name == old else argument
+
+
+def _tell(old: str, new: str) -> None:
+    note(f"{old} is called {new} now; the old name goes with the next release")
+
+
+def show_former_names() -> None:
+    """Have keys by their former names told in a line of their own, without a place in the code."""
+    others, told = warnings.showwarning, set[str]()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, FormerNameWarning):
+            if str(message) not in told:  # a file may be read more than once
+                told.add(str(message))
+                note(str(message))
+        else:
+            others(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show  # ty: ignore[invalid-assignment]

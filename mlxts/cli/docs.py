@@ -1,4 +1,4 @@
-"""`mlxts docs`: write what documents say about the protocol, and check that all of it is so."""
+"""`mlxts docs`: write what documents say about the protocol."""
 
 from pathlib import Path
 
@@ -8,10 +8,12 @@ from mlxts import formats
 from mlxts.cli import output
 from mlxts.cli.output import JsonOption
 
-docs = typer.Typer(
-    help="Render marked blocks of documents, and check documents.",
-    no_args_is_help=True,
-)
+docs = typer.Typer(help="Write the marked blocks of documents.", no_args_is_help=True)
+
+
+@docs.callback()
+def _group() -> None:
+    """A group of its own, even with one command."""
 
 
 @docs.command()
@@ -25,24 +27,3 @@ def render(as_json: JsonOption = False) -> None:
         as_json,
         [*map(Path, changed), f"{formats.count(len(changed), 'document')} changed"],
     )
-
-
-@docs.command()
-def check(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Check layout, rendered blocks, workspace headers, links, code blocks and commands."""
-    from mlxts.workspace import documents, project
-
-    root = project.root()
-    problems = documents.check(root, context.find_root().command)
-    checked = len(project.documents(root))
-    output.render(
-        {"ok": not problems, "problems": [vars(problem) for problem in problems]},
-        as_json,
-        [
-            *map(str, problems),
-            f"{formats.count(checked, 'document')} checked, "
-            f"{formats.count(len(problems), 'problem')}",
-        ],
-    )
-    if problems:
-        raise typer.Exit(2)

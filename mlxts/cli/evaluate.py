@@ -35,26 +35,13 @@ def evaluate(
     run: Annotated[
         str,
         typer.Argument(
-            help="A run id, the beginning of one, its folder, or a sweep or study of one run; with "
-            "--origins a configuration as well."
+            help="A run id, the beginning of one, its folder, or a sweep or study of one run."
         ),
     ],
     split: SplitOption = SplitName.validation,
-    origins: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Walk-forward: train at this many forecast origins; score the window after each.",
-        ),
-    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a run against HAR, linear and base rates; `--split test` is recorded in a ledger."""
-    if origins is not None:
-        from mlxts.cli import walk_forward
-
-        walk_forward.show(run, origins, split, as_json)
-        return
+    """Score a run against HAR, linear and the base rates; `--split test` is recorded as a look."""
     from mlxts import predict
     from mlxts.cli.selected_runs import one_run
     from mlxts.evaluation import comparison, diagnostics, score
@@ -98,7 +85,7 @@ def baselines(
 ) -> None:
     """Fit baselines on the training split and score them: the scores to beat."""
     from mlxts.config.loading import load_config
-    from mlxts.config.yamltext import parse_override
+    from mlxts.config.yamltext import parse_overrides
     from mlxts.dataset.build import build_dataset
     from mlxts.errors import ConfigError, DataError
     from mlxts.evaluation import baseline_selection, oracle, score
@@ -109,8 +96,7 @@ def baselines(
         raise ConfigError(
             "the test split is opened only by `mlxts evaluate RUN --split test`, which records it"
         )
-    changes = dict(parse_override(text) for text in overrides or [])
-    configuration = load_config(config, changes)
+    configuration = load_config(config, parse_overrides(overrides))
     tell = (lambda line: None) if as_json else note
     dataset = build_dataset(configuration)
     line = baseline_selection.choose(

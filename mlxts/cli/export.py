@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlxts.cli.output import JsonOption, render
+from mlxts.cli.output import JsonOption, Note, render
 
 import_ = typer.Typer(help="Import a model of another library.", no_args_is_help=True)
 
@@ -17,27 +17,80 @@ class FormatName(StrEnum):
     npz = "npz"
     parquet = "parquet"
     csv = "csv"
+    mlflow = "mlflow"
+    wandb = "wandb"
+
+
+_TRACKERS = (FormatName.mlflow, FormatName.wandb)
 
 
 def export(
-    run: Annotated[
-        str, typer.Argument(help="A run id, the beginning of one, its folder; an imported model.")
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="A run id, the beginning of one, its folder; an imported model. Several for a "
+            "tracker."
+        ),
     ],
     to: Annotated[
         FormatName,
-        typer.Option("--to", help="A model, weights (safetensors, npz) or predictions."),
+        typer.Option(
+            "--to",
+            help="A model, its weights (safetensors, npz), its predictions (parquet, csv), or a "
+            "tracker.",
+        ),
     ],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="File or folder; default: under outputs/exports."),
     ] = None,
+    project: Annotated[
+        str | None,
+        typer.Option(help="Of a tracker; default: the one of the run's configuration."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Export a run for other libraries: a model, weights, or predictions."""
+    """Write a run for other libraries, or bring runs to MLflow or Weights & Biases.
+
+    A tracker that has a run already is sent what is missing. Runs need not be finished.
+    """
+    from mlxts.errors import ConfigError
+
+    if to in _TRACKERS:
+        if output:
+            raise ConfigError(f"--output is for files; leave it out, or --to {to.value}")
+        _to_tracker(runs, to, project, as_json)
+        return
+    if project is not None:
+        raise ConfigError("--project is for mlflow and wandb; leave it out")
+    if len(runs) > 1:
+        raise ConfigError(f"--to {to.value} takes one run; export them one by one")
     from mlxts.interop import export as exports
 
-    path = exports.export(run, to.value, output)
+    path = exports.export(runs[0], to.value, output)
     render({"path": str(path), "format": to.value}, as_json, path)
+
+
+def _to_tracker(runs: list[str], to: FormatName, project: str | None, as_json: bool) -> None:
+    from mlxts.cli.selected_runs import one_run
+    from mlxts.runs.folder import RunFolder
+    from mlxts.tracking import export as exports
+    from mlxts.tracking import trackers
+
+    exported = []
+    for folder in [one_run(name) for name in runs]:  # a wrong name is told before any work
+        settings = RunFolder(folder).metadata()["config"].get("tracking", {})
+        tracker = trackers.make(to.value, project or settings.get("project", "mlxts"))
+        count = exports.export(folder, tracker)
+        exported.append({"run_id": folder.name, "to": to.value, "events": count})
+    render(
+        {"exported": exported, "folder": str(trackers.folder())},
+        as_json,
+        [
+            *(f"{row['run_id']}: {row['events']:,} events" for row in exported),
+            Note(f"under {trackers.folder()}; docs/tracking.md says how to look at it"),
+        ],
+    )
 
 
 @import_.command()

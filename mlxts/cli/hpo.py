@@ -80,14 +80,14 @@ def run_(
 ) -> None:
     """Search; Ctrl-C ends it cleanly and the same command continues it."""
     from mlxts.config.loading import load_config
-    from mlxts.config.yamltext import parse_override
+    from mlxts.config.yamltext import parse_overrides
     from mlxts.console import study_screen
     from mlxts.console.study_progress import CurrentTrial
     from mlxts.search import snapshot, space, worker_checks
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
-    values = dict(parse_override(text) for text in overrides or [])
+    values = parse_overrides(overrides)
     if trials is not None:
         values["search.trials"] = trials
     if timeout is not None:

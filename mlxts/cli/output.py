@@ -5,13 +5,14 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from mlxts.files import finite, write_text
+from mlxts.files import SCHEMA, finite, write_text
 from mlxts.tables import Table
 
 if TYPE_CHECKING:
@@ -75,15 +76,16 @@ def fitted(message: str, stream: TextIO) -> str:
     return "\n".join(lines).replace(_HELD, " ")
 
 
-def render(result: Any, as_json: bool, screen: Part | Iterable[Part]) -> None:
+def render(result: Mapping[str, Any], as_json: bool, screen: Part | Iterable[Part]) -> None:
     """Print a command's result: one JSON object, or what is made of the same result for people.
 
     Args:
-        result: of dicts, lists, numbers and texts; numbers that are not finite become null.
+        result: of dicts, lists, numbers and texts; numbers that are not finite become null, and
+            the version of its keys stands before it under `schema`.
         screen: see `show`; not looked at where JSON is asked for.
     """
     if as_json:
-        print(json.dumps(finite(result), default=str, allow_nan=False))
+        print(json.dumps(finite({"schema": SCHEMA, **result}), default=str, allow_nan=False))
     else:
         show(screen)
 
@@ -101,6 +103,21 @@ def show(screen: Part | Iterable[Part]) -> None:
                 print(part)
             case _:
                 say(part)
+
+
+@contextmanager
+def progress(verb: str) -> Generator[Callable[[str], None]]:
+    """Names each file on the terminal, on one line that is overwritten; silent elsewhere."""
+    terminal = sys.stderr.isatty()
+
+    def write(text: str) -> None:
+        if terminal:
+            print(f"\x1b[2K{text}", end="\r", file=sys.stderr, flush=True)
+
+    try:
+        yield lambda path: write(f"{verb} {path}")
+    finally:
+        write("")  # what comes next has the line to itself
 
 
 def write_document(text: Callable[[], str], path: Path, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from mlxts import formats
 from mlxts.cli.output import JsonOption, Note, Part, note, render, show
+from mlxts.config.renamed_keys import current_with_notice
 from mlxts.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Count(StrEnum):
 class SplitName(StrEnum):
     validation = "validation"
     test = "test"
-    foreseen = "foreseen"
+    walk_forward = "walk-forward"
 
 
 class FixedSplit(StrEnum):
@@ -52,7 +53,7 @@ class FixedSplit(StrEnum):
 
 class JudgedSplit(StrEnum):
     validation = "validation"
-    foreseen = "foreseen"
+    walk_forward = "walk-forward"
 
 
 Runs = Annotated[
@@ -62,16 +63,28 @@ Runs = Annotated[
         "finished runs."
     ),
 ]
-CountOption = Annotated[Count, typer.Option("--parameters", help="Which parameters N counts.")]
+CountOption = Annotated[
+    Count, typer.Option("--parameters", help="What N counts: a law is to be told under each.")
+]
+
+
+def _current_settings(keys: list[str] | None) -> list[str]:
+    return list(current_with_notice(dict.fromkeys(keys or ()), "--ignore-setting"))
+
+
 TunedOption = Annotated[
     list[str] | None,
-    typer.Option("--tuned", help="A setting tuned at each size, e.g. training.weight_decay."),
+    typer.Option(
+        "--ignore-setting",
+        help="A setting that may differ between sizes, e.g. a tuned training.weight_decay.",
+        callback=_current_settings,
+    ),
 ]
 AssetsOption = Annotated[
     bool,
     typer.Option(
-        "--every-asset",
-        help="Score every pooled asset as a cell of its own, not the main symbol alone.",
+        "--all-assets",
+        help="Score every pooled asset, each a cell of its own, not the main symbol alone.",
     ),
 ]
 NameOption = Annotated[str, typer.Option("--name", help="Folder under outputs/results.")]
@@ -84,8 +97,8 @@ SplitOption = Annotated[
     SplitName,
     typer.Option(
         "--split",
-        help="test: rows that `evaluate` has opened, on record. foreseen: the windows of "
-        "walk-forward runs (`evaluate --origins`), all origins together.",
+        help="test: rows that `evaluate` has opened, on record. walk-forward: the windows of "
+        "`mlxts walk-forward`, all origins together.",
     ),
 ]
 
@@ -189,8 +202,7 @@ def verdict_(
     split: Annotated[
         JudgedSplit,
         typer.Option(
-            help="foreseen: the windows of walk-forward runs (`evaluate --origins`), all origins "
-            "together."
+            help="walk-forward: the windows of `mlxts walk-forward`, all origins together."
         ),
     ] = JudgedSplit.validation,
     tuned: TunedOption = None,
@@ -213,7 +225,7 @@ def verdict_(
     from mlxts.scaling import axes, multiple_comparison, results, verdict
     from mlxts.scaling import mixed_effects as mixed_model
 
-    if replicate and split is JudgedSplit.foreseen:
+    if replicate and split is JudgedSplit.walk_forward:
         raise ConfigError(
             "--replicate asks the test split of runs on the fixed splits; leave --split out"
         )
@@ -262,7 +274,7 @@ def _ledger(
 ) -> "pl.DataFrame":
     """The ledger of the named runs or of all finished ones; reading test rows is recorded.
 
-    Without names, walk-forward runs are used only for their own split, whose windows are predicted
+    Without names walk-forward runs are for their own split alone, where their windows are predicted
     now if they have not been.
     """
     from mlxts.cli.selected_runs import complete_predictions, some_runs
@@ -273,10 +285,10 @@ def _ledger(
 
     chosen = some_runs(runs or ()).finished
     if not runs:
-        walked = split is SplitName.foreseen
+        walked = split is SplitName.walk_forward
         chosen = [one for one in chosen if RunFolder(one).is_walk_forward == walked]
     complete_predictions(chosen)
-    if split is SplitName.foreseen:
+    if split is SplitName.walk_forward:
         return walk_forward_ledger.join(chosen, tuned=tuned or (), every_asset=every_asset)
     built = ledgers.build(chosen, split=split, tuned=tuned or (), every_asset=every_asset)
     if split is SplitName.test:

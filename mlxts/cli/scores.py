@@ -38,7 +38,7 @@ def scores_screen(scores: "Scores", asked: "ScoredTask", name: str) -> Iterator[
         for heading, columns in tables.items():
             yield Table(heading, ("model", *columns), rows)
         for model, figures in models.items():
-            if figures.get("impossible"):
+            if figures.get("better_than_oracle"):
                 yield Note(
                     f"{model} is better than the optimum of this market: its log loss is below the "
                     "Bayes forecast's by more than its interval, so it uses future information."
@@ -114,7 +114,12 @@ def details_screen(details: Figures, model: str) -> Iterator[Part]:
     if "reliability" in details:
         yield Table(
             f"Reliability of {model}",
-            ("n", Column("said", "mean forecast"), Column("happened", "observed"), _ENDS),
+            (
+                "n",
+                Column("mean_predicted", "mean forecast"),
+                Column("observed_rate", "observed"),
+                _ENDS,
+            ),
             details["reliability"],
         )
         yield Table(
@@ -122,7 +127,7 @@ def details_screen(details: Figures, model: str) -> Iterator[Part]:
             (
                 Column("name", "point"),
                 "threshold",
-                ranged("called", "positive rate", ".4f", ".3f"),
+                ranged("predicted_positive_rate", "positive rate", ".4f", ".3f"),
                 ranged("precision", "", ".4f", ".3f"),
                 ranged("recall", "", ".4f", ".3f"),
             ),

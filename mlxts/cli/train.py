@@ -94,7 +94,7 @@ def batch_size(
     config: ConfigArgument,
     budget: Annotated[str | None, typer.Option(help="2M, 20M, 200M.")] = None,
     every_tier: Annotated[
-        bool, typer.Option("--every-tier", help="Tune each feature tier.")
+        bool, typer.Option("--all-tiers", help="One record for each feature tier.")
     ] = False,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -126,7 +126,7 @@ def batch_size(
         if not as_json:
             show(tuning.screen(record, data.features.nbytes))
     result = [asdict(record) for record in records]
-    render(result if every_tier else result[0], as_json, ())
+    render({"tiers": result} if every_tier else result[0], as_json, ())
 
 
 def predict(
@@ -162,13 +162,13 @@ def _load(
         ConfigError: it cannot be read, or is a sweep where an experiment is wanted.
     """
     from mlxts.config.loading import build_config, load_config, read_mapping
-    from mlxts.config.yamltext import overridden, parse_override
+    from mlxts.config.yamltext import overridden, parse_overrides
 
     values = {key: value for key, value in named.items() if value is not None}
     # A timescale or task given by name takes its own horizon, unless one is given too.
     if "timescale" in values and "horizon" not in values:
         values["horizon"] = None
-    values |= dict(parse_override(text) for text in overrides or [])
+    values |= parse_overrides(overrides)
     read = read_mapping(path)
     if "axes" not in read:
         return load_config(path, values)

@@ -1,10 +1,12 @@
-"""`evaluate --origins`: a row for each forecast origin, and one for all together."""
+"""`walk-forward`: a row for each window, and all of them together."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from mlxts.cli.output import Note, Part, note, render
+import typer
+
+from mlxts.cli.output import JsonOption, Note, Part, note, render
 from mlxts.tables import Table, ranged, with_ends
 
 if TYPE_CHECKING:
@@ -14,20 +16,21 @@ if TYPE_CHECKING:
 Figures = dict[str, dict[str, Any]]  # by model
 
 
-def show(target: str, count: int, split: str, as_json: bool) -> None:
-    """Train and score a configuration, or a run's, at `count` origins beside the fixed split.
-
-    Raises:
-        ConfigError: the test split is asked for, which no origin reaches into.
-        RunError: no such run.
-    """
+def walk_forward(
+    target: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="A configuration, or a run for its own.")
+    ],
+    count: Annotated[
+        int,
+        typer.Option("--windows", min=1, help="How many to train before and score, latest last."),
+    ] = 6,
+    as_json: JsonOption = False,
+) -> None:
+    """Train at so many forecast origins, score the window after each, beside the fixed split."""
     from mlxts import walk_forward
-    from mlxts.errors import ConfigError
     from mlxts.evaluation import comparison
     from mlxts.runs.predictions import NETWORK
 
-    if split != "validation":
-        raise ConfigError("--origins scores walk-forward windows; leave --split out")
     fixed, configuration = _fixed(target, as_json)
     found: list[Origin] = []
     for one in walk_forward.origins(configuration, count):

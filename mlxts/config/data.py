@@ -28,9 +28,9 @@ class DataConfig(Section):
         (), strict=False, description="series joined to every symbol as of their release"
     )
     score_on: Name = Field(protocol.SCORED_ON, description="the symbol whose rows are scored")
-    splits: Literal["protocol", "sample"] = Field("protocol", description="set of split dates")
-    origin: Annotated[int, Field(gt=0, le=100)] | None = Field(
-        None, description="walk-forward: window to score, 1 the validation years, 2 the one before"
+    splits: Literal["protocol", "sample"] = Field("protocol", description="which split dates hold")
+    walk_forward_window: Annotated[int, Field(gt=0, le=100)] | None = Field(
+        None, description="score the validation years (1), or so many windows before them"
     )
     train_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="fraction of the training dates; smaller sets are subsets of larger ones"
@@ -38,10 +38,10 @@ class DataConfig(Section):
     train_blocks_seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(
         None, description="None: the latest dates; otherwise blocks of dates sampled with this seed"
     )
-    label_shift_years: NotNegative = Field(
-        0, description="null control: labels of this many years later, rotated within a split"
+    rotate_labels_years: NotNegative = Field(
+        0, description="a null control: labels of so many years later, rotated within a split"
     )
-    pinned: dict[str, str] = Field(
+    artifact_sha256: dict[str, str] = Field(
         default_factory=dict, description="symbol -> sha256 of the artifact that must be used"
     )
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from mlxts import protocol
-from mlxts.config import dataset_matrix
+from mlxts.config import dataset_matrix, renamed_keys
 from mlxts.config.data import DataConfig
 from mlxts.config.features import FeaturesConfig
 from mlxts.config.model import ModelConfig
@@ -21,9 +21,9 @@ from mlxts.files import canonical_hash
 
 Mode = Literal["strict", "exploratory"]
 _CAME_LATER = (
-    ("data", "exogenous"), ("data", "train_fraction"), ("data", "label_shift_years"),
-    ("data", "origin"),
-    ("features", "source"), ("model", "offset"), ("model", "norm"), ("model", "res_attention"),
+    ("data", "exogenous"), ("data", "train_fraction"), ("data", "rotate_labels_years"),
+    ("data", "walk_forward_window"),
+    ("features", "source"), ("model", "residual_of"), ("model", "norm"), ("model", "res_attention"),
     ("model", "head"), ("training", "precision"), ("training", "gradient_checkpointing"),
 )  # fmt: skip
 
@@ -63,10 +63,10 @@ class ExperimentConfig(Section):
         _one_of("task", self.task, protocol.TASKS)
         _one_of("timescale", self.timescale, protocol.TIMESCALES)
         _one_of("budget", self.budget, protocol.BUDGETS)
-        planted = self.features.source == "planted"
-        if planted and (self.timescale != "daily" or self.data.exogenous):
+        simulated = self.features.source == "simulated"
+        if simulated and (self.timescale != "daily" or self.data.exogenous):
             raise ValueError(
-                "features.source: planted features need timescale: daily and no data.exogenous"
+                "features.source: simulated features need timescale: daily and no data.exogenous"
             )
         if self.model.norm == "batch" and self.training.gradient_checkpointing:
             raise ValueError(
@@ -87,10 +87,10 @@ class ExperimentConfig(Section):
         stated = {
             "horizon": (self.horizon, scale.horizons),
             "data.splits": (self.data.splits, ("protocol",)),
-            "data.origin": (self.data.origin, (None,)),
+            "data.walk_forward_window": (self.data.walk_forward_window, (None,)),
             "data.score_on": (self.data.score_on, (protocol.SCORED_ON,)),
             "data.train_fraction": (self.data.train_fraction, (1.0,)),
-            "data.label_shift_years": (self.data.label_shift_years, (0,)),
+            "data.rotate_labels_years": (self.data.rotate_labels_years, (0,)),
             "features.source": (self.features.source, ("indicators",)),
             "model.dropout": (self.model.dropout, (fixed.dropout,)),
             "model.head_dropout": (self.model.head_dropout, (fixed.head_dropout,)),
@@ -99,7 +99,7 @@ class ExperimentConfig(Section):
             "model.stride": (self.model.stride, (fixed.stride,)),
             "model.revin.enabled": (self.model.revin.enabled, (True,)),
             "model.revin.statistics_to_head": (self.model.revin.statistics_to_head, (False,)),
-            "model.offset": (self.model.offset, (None,)),
+            "model.residual_of": (self.model.residual_of, (None,)),
             "model.norm": (self.model.norm, ("layer",)),
             "model.res_attention": (self.model.res_attention, (False,)),
             "model.head": (self.model.head, ("flatten",)),
@@ -128,10 +128,18 @@ class ExperimentConfig(Section):
         A cell is a name for its contents: they count, it does not. Pinned bytes count as much as
         any others, in the hash of the data.
         """
+        return canonical_hash(self._decisive())
+
+    @property
+    def former_hash(self) -> str:
+        """What `hash` was under the names of the last release, as its run folders hold it."""
+        return canonical_hash(renamed_keys.former(self._decisive()))
+
+    def _decisive(self) -> dict[str, Any]:
         others = {"name", "thermal", "checkpoint", "tracking"}
         values = self.model_dump(mode="json", exclude=others)
         del values["data"]["cell"]
-        values["data"]["pinned"] = {}
+        values["data"]["artifact_sha256"] = {}
         # What came later is left out where it is not made use of: old runs keep their names.
         for name, key in _CAME_LATER:
             section = getattr(self, name)
@@ -139,7 +147,7 @@ class ExperimentConfig(Section):
                 del values[name][key]
         if self.data.train_fraction == 1.0 or self.data.train_blocks_seed is None:
             del values["data"]["train_blocks_seed"]
-        return canonical_hash(values)
+        return values
 
     def to_yaml(self) -> str:
         """The resolved configuration, every default written out."""

@@ -11,8 +11,8 @@ from mlxts.config.validation import Section
 class FeaturesConfig(Section):
     """Which inputs the model reads."""
 
-    source: Literal["indicators", "planted"] = Field(
-        "indicators", description="`planted`: features of a simulated market"
+    source: Literal["indicators", "simulated"] = Field(
+        "indicators", description="`simulated`: those that a simulated market shows beside its bars"
     )
     tier: int = Field(20, description="number of relational features, nested tiers")
 

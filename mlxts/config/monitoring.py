@@ -31,5 +31,5 @@ class CheckpointConfig(Section):
 class TrackingConfig(Section):
     """Which trackers follow the run, besides its own record. Has no influence on any number."""
 
-    to: tuple[Literal["mlflow", "wandb"], ...] = Field((), strict=False)
-    project: str = Field("mlxts", min_length=1, description="project name in the trackers")
+    trackers: tuple[Literal["mlflow", "wandb"], ...] = Field((), strict=False)
+    project: str = Field("mlxts", min_length=1, description="under which they file it")

@@ -6,7 +6,7 @@ is no text, tags, nesting without end, and aliases that grow a small file into a
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +14,7 @@ import yaml
 from yaml.events import AliasEvent
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
+from mlxts.config import renamed_keys
 from mlxts.errors import ConfigError
 
 DEPTH = 50  # lists and mappings within each other
@@ -142,9 +143,10 @@ def dump_yaml(values: Any, *, width: int = 80) -> str:
 
 
 def overridden(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """A copy of a mapping in which dotted keys have other values. Raises ConfigError."""
-    values = dict(values)
-    for key, value in overrides.items():
+    """A copy of a mapping in which dotted keys have other values; former names are read as those
+    of today (`renamed_keys`). Raises ConfigError."""
+    values = renamed_keys.current(values)
+    for key, value in renamed_keys.current(overrides).items():
         _put(values, key, value)
     return values
 
@@ -158,6 +160,12 @@ def parse_override(text: str) -> tuple[str, Any]:
         return key, parse_yaml(value)
     except YamlError as error:
         raise ConfigError(f"--set {text}: the value is not YAML: {error.what}") from error
+
+
+def parse_overrides(texts: Iterable[str] | None) -> dict[str, Any]:
+    """What every `--set` says, by dotted key; former names are told. Raises ConfigError."""
+    read = dict(parse_override(text) for text in texts or ())
+    return renamed_keys.current_with_notice(read, "--set")
 
 
 def _put(values: dict[str, Any], key: str, value: Any) -> None:

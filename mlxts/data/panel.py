@@ -46,9 +46,11 @@ def load(data: DataConfig) -> Panel:
             way round, or a series that ended long ago.
         IntegrityError: an artifact is missing or was changed.
     """
-    unread = sorted(set(data.pinned) - {*data.symbols, *data.exogenous})
+    unread = sorted(set(data.artifact_sha256) - {*data.symbols, *data.exogenous})
     if unread:
-        raise ConfigError(f"data.pinned: {unread[0]} is not among data.symbols; add it there")
+        raise ConfigError(
+            f"data.artifact_sha256: {unread[0]} is not among data.symbols; add it there"
+        )
     artifacts = tuple(choose(symbol, data) for symbol in sorted(data.symbols))
     frames = [adjust(_bars(artifact)).lazy() for artifact in artifacts]
     frame = pl.concat(frames, how="diagonal")
@@ -78,7 +80,7 @@ def choose_series(id_: str, data: DataConfig) -> Artifact:
 
 
 def _choose(symbol: str, data: DataConfig, sources: tuple[str, ...]) -> Artifact:
-    pinned = data.pinned.get(symbol)
+    pinned = data.artifact_sha256.get(symbol)
     if pinned is None:
         return store.find(symbol, sources)
     for artifact in store.raw_artifacts():
@@ -86,7 +88,7 @@ def _choose(symbol: str, data: DataConfig, sources: tuple[str, ...]) -> Artifact
             return artifact
     raise DataError(
         f"{symbol} is pinned to sha256 {pinned[:12]}…, which no {' or '.join(sources)} artifact "
-        "has; register that file or correct data.pinned"
+        "has; register that file or correct data.artifact_sha256"
     )
 
 

@@ -51,7 +51,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     """
     loaded = panel.load(config.data)
     tier, timescale = config.features.tier, config.timescale
-    if config.features.source == "planted":
+    if config.features.source == "simulated":
         table, processed = planted_features.load(loaded, tier), None
         made = planted_features.recipe(tier)
     else:
@@ -60,7 +60,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     names = tuple(column for column in table.columns if column not in ("date", "symbol"))
     days = loaded.frame.collect(engine="in-memory")
     # What is exact about a day's own label says nothing about a label from elsewhere.
-    exact = () if config.data.label_shift_years else (ORACLE_PREFIX,)
+    exact = () if config.data.rotate_labels_years else (ORACLE_PREFIX,)
     days = days.select(*BAR_COLUMNS, *(c for c in days.columns if c.startswith(exact)))
     scale = protocol.TIMESCALES[timescale]
     bars = timescale_bars.build(days, scale)
@@ -77,9 +77,9 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     # Where an exchange cancelled the session that ends a bar, nobody could decide anything.
     traded = labels["daily_row"].is_not_null().to_numpy()
     may_end = traded & eligible_rows(series, complete.to_series().to_numpy(), config.model.context)
-    borders = split_borders.borders(config.data.splits, config.data.origin)
+    borders = split_borders.borders(config.data.splits, config.data.walk_forward_window)
     samples = split_samples(labels, may_end, borders)
-    if years := config.data.label_shift_years:
+    if years := config.data.rotate_labels_years:
         samples = {name: rotate_labels(s, years, scale) for name, s in samples.items()}
     samples["train"] = subsample_dates(
         samples["train"], config.data.train_fraction, config.data.train_blocks_seed
@@ -106,7 +106,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
                 "made": made,
             }
         ),
-        origin=config.data.origin,
+        walk_forward_window=config.data.walk_forward_window,
     )
 
 

@@ -58,13 +58,13 @@ class Dataset:
     score_on: str  # the symbol whose rows are scored
     artifacts: tuple[Artifact, ...]  # raw ones, then the processed one
     data_hash: str  # of the raw bytes and of the features made from them
-    origin: int | None = None  # of a walk-forward evaluation, see `split_borders.borders`
+    walk_forward_window: int | None = None  # see `split_borders.borders`
 
     @property
     def splits_title(self) -> str:
-        if self.origin is None:
+        if self.walk_forward_window is None:
             return self.splits_name
-        return split_borders.borders(self.splits_name, self.origin).name
+        return split_borders.borders(self.splits_name, self.walk_forward_window).name
 
 
 def eligible_rows(

@@ -96,8 +96,8 @@ def _reliability(rows: _Rows) -> list[dict[str, Any]]:
     return [
         {
             "n": int(diagram.counts[group]),
-            "said": float(diagram.predicted[group]),
-            "happened": float(diagram.observed[group]),
+            "mean_predicted": float(diagram.predicted[group]),
+            "observed_rate": float(diagram.observed[group]),
             "interval": [float(diagram.low[group]), float(diagram.high[group])],
         }
         for group in range(len(diagram.counts))
@@ -118,7 +118,7 @@ def _operating_points(rows: _Rows, chosen_on: pl.DataFrame) -> list[dict[str, An
 def _operating_point(rows: _Rows, name: str, cut: float) -> dict[str, Any]:
     moved = Forecast(rows.said - cut, rows.targets)
     drawn = {
-        "called": metrics.mean((moved.logits > 0.0).astype(float), rows.weights),
+        "predicted_positive_rate": metrics.mean((moved.logits > 0.0).astype(float), rows.weights),
         "precision": metrics.precision(moved, rows.weights),
         "recall": metrics.recall(moved, rows.weights),
     }

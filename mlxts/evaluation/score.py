@@ -40,7 +40,7 @@ Dates = Shaped[np.ndarray, " n"]  # datetime64[D]
 Scores = dict[str, dict[str, Figures]]  # split -> model -> figures
 
 ALL_PHASES = "_all_phases"
-EXCESS = "log_loss_over_bayes"  # a model's log loss minus that of the best possible forecast
+EXCESS = "excess_log_loss"  # a model's log loss minus that of the best possible forecast
 
 
 def score(
@@ -79,7 +79,7 @@ def score(
         base rate), the metrics of `metrics.METRICS`, interval: {metric: [low, high]} at 95 %,
         reference (its name), and against it log_loss_difference, log_loss_skill and verdict,
         against HAR and linear log_loss_difference_har and so on; on a simulated market also
-        log_loss_over_bayes and impossible (better than can be). Regression: those of
+        excess_log_loss and better_than_oracle (which shows it the future). Regression: those of
         `regression.METRICS`, coverage, width (mean), width_from, rmse_difference, mse_skill,
         both of HAR and linear likewise, and verdict. A figure that is not
         defined (precision where nothing was called positive) is None, and so are its ends.
@@ -207,11 +207,13 @@ def _score_split(
         for name, table in scored.items()
     }
     if ORACLE in models:
-        figures = {n: f | {"impossible": is_impossible(f)} for n, f in figures.items()}
+        figures = {
+            n: f | {"better_than_oracle": is_better_than_oracle(f)} for n, f in figures.items()
+        }
     return {name: _with_verdict(one, task) for name, one in figures.items()}
 
 
-def is_impossible(figures: Figures) -> bool:
+def is_better_than_oracle(figures: Figures) -> bool:
     """Whether a model is better than can be: its 95 % interval lies below the best forecast."""
     low_high = figures["interval"].get(EXCESS)
     return low_high is not None and low_high[1] < 0.0
@@ -239,8 +241,9 @@ def _common_rows(scored: Mapping[str, pl.DataFrame], split: str, symbol: str) ->
     for name, table in others:
         if not table.select("date", "target").equals(keys):
             raise DataError(
-                f"{name} and {first} do not predict the same {split} rows of {symbol}: the "
-                "data changed in between; train again, or pin the artifact with data.pinned"
+                f"{name} and {first} do not speak about the same {split} rows of {symbol}: the "
+                "data changed in between; train again, or name the artifact in "
+                "data.artifact_sha256"
             )
     return reference
 

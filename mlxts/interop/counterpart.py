@@ -72,7 +72,7 @@ def require(shape: Shape, *, offset: bool = False) -> None:
         "model.res_attention=false": shape.res_attention,
         "model.revin.subtract_last=false": shape.revin_subtract_last,
         "model.revin.statistics_to_head=false": shape.statistics_to_head,
-        "model.offset=null": offset,
+        "model.residual_of=null": offset,
         f"model.patch_length={max(1, shape.context // 2)}": shape.patch_length == shape.context,
     }
     settings = [f"--set {setting}" for setting, is_wrong in wrong.items() if is_wrong]

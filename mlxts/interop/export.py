@@ -73,7 +73,7 @@ def _export_imported(folder: Path, to: Format, target: Path | None) -> Path:
 
 
 def _huggingface(run: Run, folder: Path) -> Path:
-    counterpart.require(run.shape, offset=run.config.model.offset is not None)
+    counterpart.require(run.shape, offset=run.config.model.residual_of is not None)
     trained = training.load(run.folder)
     data, task = trained.plan.dataset, trained.plan.dataset.task
     settings = counterpart.training_settings(run.shape)

@@ -85,7 +85,7 @@ class Run:
         """
         if self.shape.statistics_to_head:
             return training.load(self.folder).model
-        kind = OffsetPatchTST if self.config.model.offset else PatchTST
+        kind = OffsetPatchTST if self.config.model.residual_of else PatchTST
         model = kind(self.shape)
         training.load_best(self.folder, self.id, model)
         return model

@@ -17,7 +17,7 @@ def build_model(configuration: ExperimentConfig, shape: Shape, data: Dataset) ->
     """A model with initial weights: its first forecast is the base rate, mean return or offset."""
     seed = configuration.seed
     statistics = feature_statistics(data) if shape.statistics_to_head else None
-    if configuration.model.offset:
+    if configuration.model.residual_of:
         return OffsetPatchTST(shape, seed=seed, statistics=statistics)
     return PatchTST(shape, seed=seed, bias=initial_bias(data), statistics=statistics)
 

@@ -36,7 +36,7 @@ from mlxts.scaling.configuration_scores import CELL, Scored, scored
 
 HAR = BASELINE.upper()
 _APART = ("name", "seed", "mode", "budget", "task", "timescale", "horizon", "thermal", "checkpoint")
-_CONTENTS = ("data.symbols", "data.exogenous", "data.pinned")  # a cell says it
+_CONTENTS = ("data.symbols", "data.exogenous", "data.artifact_sha256")  # a cell says it
 _COMPARED = ("difference", "skill", "skill_har", "verdict")
 _MAIN = (
     "budget", "horizon", "seeds", "n", "n_eff", "base_rate", "loss_prior", "loss_har",
@@ -167,12 +167,17 @@ def _foreseen(
     if built is None:
         return []
     data = [records[folder.name]["config"]["data"] for folder in walked]
-    windows = {split_borders.borders(own["splits"], own["origin"]).test for own in data}
+    windows = {
+        split_borders.borders(own["splits"], own["walk_forward_window"]).test for own in data
+    }
     rows = []
     for one in scored(built, draws=draws, seed=seed):
         days = one.table.dates.astype("datetime64[D]").astype(object)
         origins = sum(bool(((first <= days) & (days <= last)).any()) for first, last in windows)
-        rows.append(_row(one) | {"origins": origins, "settings": one.key["changed"] or "default"})
+        rows.append(
+            _row(one)
+            | {"origins": origins, "settings": one.key["non_default_settings"] or "default"}
+        )
     return rows
 
 
@@ -274,7 +279,7 @@ def _section(
 
 
 def difference(strict: dict[str, Any], other: dict[str, Any]) -> str:
-    """The settings in which a configuration differs from the strict one: `model.offset: har`."""
+    """Where a configuration differs from the strict one, as `model.residual_of: har`."""
     before, after = (
         {k: v for k, v in config_diff.flat(settings).items() if k.split(".")[0] not in _APART}
         for settings in (strict, other)
@@ -340,7 +345,9 @@ def _of_seed(
 
 def _span(settings: dict[str, Any], split: str) -> str:
     data = settings["data"]
-    first, last = getattr(split_borders.borders(data["splits"], data.get("origin")), split)
+    first, last = getattr(
+        split_borders.borders(data["splits"], data.get("walk_forward_window")), split
+    )
     ends = [day.isoformat() for day in (first, last) if isinstance(day, date)]
     return " to ".join(ends) if len(ends) == 2 else f"{ends[0]} onwards"
 

@@ -134,7 +134,7 @@ def data(material: ReportData) -> Table:
             Column("sha256", "SHA-256", lambda digest: digest[:16]),
         ),
         rows=sorted(rows, key=lambda row: (row["dataset"], row["sha256"])),
-        note="Whole digests are in the CSV; `mlxts verify` compares them with the files.",
+        note="Whole digests are in the CSV; `mlxts check data` compares them with the files.",
     )
 
 

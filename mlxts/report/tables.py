@@ -264,7 +264,7 @@ def _run(run: Run, row: dict[str, Any]) -> dict[str, Any]:
         for name in (
             "run", "name", "mode", "task", "timescale", "horizon", "data", "seed", "budget",
             "n_total", "n_body", "n_head", "features", "samples", "tokens", "epochs", "flops",
-            "seconds", "recipe",
+            "seconds", "config_hash",
         )
     }  # fmt: skip
     metrics = with_ends(found)

@@ -40,8 +40,10 @@ def configuration(key: Mapping[str, Any], unsaid: CommonSettings = CommonSetting
         "features": f"{key['features']:,} features",
         "fraction": "" if key["fraction"] == 1.0 else f"{key['fraction']:g} of the history",
         "history": "" if key["history"] == LATEST else key["history"],
-        "market": "" if key["market"] == REAL else key["market"],
-        "recipe": config_diff.describe(key["changed"], key["recipe"], unsaid.changes),
+        "data_generator": "" if key["data_generator"] == REAL else key["data_generator"],
+        "config_hash": config_diff.describe(
+            key["non_default_settings"], key["config_hash"], unsaid.changes
+        ),
         "artifacts": f"files {key['artifacts']}",
     }
     return ", ".join(text for name, text in said.items() if name not in unsaid.names and text)
@@ -56,10 +58,14 @@ def unsaid(keys: Sequence[Mapping[str, Any]]) -> CommonSettings:
     """What all keys agree on: recipes, and the market; hashes of files are worth their place only
     where they tell two things apart."""
     files = {(key["data"], key["artifacts"]) for key in keys}
-    found = {name for name in ("recipe", "market") if len({key[name] for key in keys}) < 2}
+    found = {
+        name for name in ("config_hash", "data_generator") if len({key[name] for key in keys}) < 2
+    }
     if len(files) == len({data for data, _ in files}):
         found.add("artifacts")
-    return CommonSettings(frozenset(found), config_diff.shared([key["changed"] for key in keys]))
+    return CommonSettings(
+        frozenset(found), config_diff.shared([key["non_default_settings"] for key in keys])
+    )
 
 
 def slug(*parts: Any) -> str:

@@ -9,9 +9,9 @@ import polars as pl
 
 from mlxts import json_files
 from mlxts.config.experiment import ExperimentConfig
-from mlxts.config.loading import load_config
+from mlxts.config.loading import load_stored
 from mlxts.errors import MlxtsError, RunError
-from mlxts.runs import layout, logs, predictions, references
+from mlxts.runs import layout, logs, predictions, references, upgrade
 from mlxts.runs.records import Metadata, Summary
 from mlxts.runs.references import Reference
 from mlxts.runs.scored_task import ScoredTask
@@ -44,7 +44,7 @@ class RunFolder:
         return (self.path / layout.SUMMARY).exists()
 
     def metadata(self, needs: Sequence[str] = ()) -> dict[str, Any]:
-        """run.json as it was written.
+        """run.json as it was written, keys of earlier versions under their names of today.
 
         Args:
             needs: dotted keys that must be there besides `run_id` and `config`.
@@ -57,10 +57,12 @@ class RunFolder:
             raise RunError(
                 f"{self.path} holds no readable {layout.METADATA}; `mlxts runs` lists runs"
             )
-        return json_files.read(path, Metadata, error=RunError, way_out=_RESTORE, needs=needs)
+        return json_files.read(
+            path, Metadata, error=RunError, way_out=_RESTORE, needs=needs, upgrade=upgrade.metadata
+        )
 
     def summary(self, needs: Sequence[str] = ()) -> dict[str, Any]:
-        """summary.json as it was written.
+        """summary.json as it was written, keys of earlier versions under their names of today.
 
         Args:
             needs: dotted keys that must be there.
@@ -77,7 +79,9 @@ class RunFolder:
             "it again from the last checkpoint"
         )
         path = self.path / layout.SUMMARY
-        return json_files.read(path, Summary, error=RunError, way_out=way_out, needs=needs)
+        return json_files.read(
+            path, Summary, error=RunError, way_out=way_out, needs=needs, upgrade=upgrade.summary
+        )
 
     def damage(self) -> str | None:
         """What is wrong with its own files, in one line; None where nothing is."""
@@ -91,13 +95,13 @@ class RunFolder:
 
     def config(self) -> ExperimentConfig:
         """The resolved configuration. Raises ConfigError where this version cannot read it."""
-        return load_config(self.path / layout.CONFIG)
+        return load_stored(self.path / layout.CONFIG)
 
     @property
     def is_walk_forward(self) -> bool:
         """Whether it is a run of a forecast origin, not of the fixed splits. Raises RunError."""
         settings = self.metadata(("config.data",))["config"]
-        return settings["data"].get("origin") is not None
+        return settings["data"].get("walk_forward_window") is not None
 
     @property
     def scored_task(self) -> ScoredTask:

@@ -24,7 +24,7 @@ class _Data(Shape):
     cell: str | None = None
     score_on: str = ""
     splits: str = ""
-    origin: int | None = None
+    walk_forward_window: int | None = None
     train_fraction: float = 1.0
     train_blocks_seed: int | None = None
 
@@ -141,7 +141,7 @@ class _Figures(Shape):
     log_loss_difference: float | None = None
     log_loss_skill: float | None = None
     log_loss_skill_har: float | None = None
-    log_loss_over_bayes: float | None = None
+    excess_log_loss: float | None = None
     rmse: float | None = None
     mae: float | None = None
     r2: float | None = None

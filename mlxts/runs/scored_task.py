@@ -29,5 +29,7 @@ class ScoredTask:
             timescale=TIMESCALES[settings["timescale"]],
             horizon=settings["horizon"],
             score_on=data["score_on"],
-            splits_title=split_borders.borders(data["splits"], data.get("origin")).name,
+            splits_title=split_borders.borders(
+                data["splits"], data.get("walk_forward_window")
+            ).name,
         )

@@ -48,7 +48,7 @@ class Axis:
     unit: str
 
 
-_CELL = ("task", "timescale", "horizon", "symbol", "market", "recipe")
+_CELL = ("task", "timescale", "horizon", "symbol", "data_generator", "config_hash")
 # A cell of the matrix is a name; its contents change with every download.
 _DATA = ("data", "artifacts")
 AXES: Mapping[str, Axis] = MappingProxyType(
@@ -99,7 +99,7 @@ def tables(
         for key, group in rows.partition_by(cut.fixed, as_dict=True, maintain_order=True).items()
         if group.select(cut.sizes).n_unique() > 1
     }
-    changed = dict(rows.select("recipe", "changed").unique().rows())
+    changed = dict(rows.select("config_hash", "non_default_settings").unique().rows())
     names = _names(cut.fixed, list(groups), changed) if groups else []
     found = [
         _table(name, one, cut, all_phases)
@@ -109,7 +109,7 @@ def tables(
     if not found:
         raise RunError(
             f"no two runs differ in {cut.unit} and in nothing else; train more sizes (a sweep), or "
-            "name settings that were tuned at each size with --tuned"
+            "name settings that were tuned at each size with --ignore-setting"
         )
     return sorted(found, key=lambda table: table.name)
 
@@ -146,7 +146,7 @@ def _names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str]) -
         changed: by recipe, as in the ledger.
     """
     columns = dict(zip(fixed, zip(*keys, strict=True), strict=True))
-    shared = config_diff.shared([changed[recipe] for recipe in columns["recipe"]])
+    shared = config_diff.shared([changed[recipe] for recipe in columns["config_hash"]])
     names = []
     for index in range(len(keys)):
         own = {name: values[index] for name, values in columns.items()}
@@ -154,15 +154,16 @@ def _names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str]) -
         for name, shown in (
             ("symbol", "{}"), ("data", "{}"), ("features", "{} features"),
             ("samples", "{} samples"), ("fraction", "{:g} of the history"), ("history", "{}"),
-            ("budget", "{}"), ("market", "{}"), ("artifacts", "files {}"), ("bars", "file {}"),
+            ("budget", "{}"), ("data_generator", "{}"), ("artifacts", "files {}"),
+            ("bars", "file {}"),
         ):  # fmt: skip
             if name in own and len(set(columns[name])) > 1:
                 parts.append(shown.format(own[name]))
-        parts.append(config_diff.describe(changed[own["recipe"]], own["recipe"], shared))
+        parts.append(config_diff.describe(changed[own["config_hash"]], own["config_hash"], shared))
         names.append(", ".join(filter(None, parts)))
     # Settings that came later are at their defaults in the recipes of older runs as well.
     return [
-        f"{name}, recipe {columns['recipe'][index]}" if names.count(name) > 1 else name
+        f"{name}, recipe {columns['config_hash'][index]}" if names.count(name) > 1 else name
         for index, name in enumerate(names)
     ]
 
@@ -203,7 +204,10 @@ def _table(name: str, group: pl.DataFrame, cut: Axis, all_phases: bool) -> LossT
         obstacle=estimability.obstacle_of(task, dates, targets, first["horizon"], spacing)
         or untrained(rows),
         pool=Pool(
-            (group["mode"] == "strict").all(), first["recipe"], first["market"], first["changed"]
+            (group["mode"] == "strict").all(),
+            first["config_hash"],
+            first["data_generator"],
+            first["non_default_settings"],
         ),
     )
 

@@ -7,7 +7,7 @@ _MOST = 3  # settings that a title has room for
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted keys, `model.offset`."""
+    """Nested settings by dotted keys, `model.residual_of`."""
     found: dict[str, Any] = {}
     for key, value in settings.items():
         name = f"{prefix}{key}"
@@ -16,12 +16,12 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What is other than before, as `model.offset: har`; both by dotted keys."""
+    """What is other than before, as `model.residual_of: har`; both by dotted keys."""
     return [f"{key}: {_said(value)}" for key, value in after.items() if before.get(key) != value]
 
 
 def describe(changed: str, recipe: str, shared: frozenset[str] = frozenset()) -> str:
-    """`model.offset: har`, or how many settings are changed where they are many; empty: none.
+    """`model.residual_of: har`, or how many settings are changed where they are many; empty: none.
 
     Args:
         changed, recipe: as in the ledger.

@@ -22,7 +22,8 @@ from mlxts.scaling.loss_table import LossTable
 # What is asked, of which data; and of a configuration besides.
 CELL = ("task", "timescale", "horizon", "symbol")
 CONFIGURATION = (
-    "data", "features", "fraction", "recipe", "history", "market", "artifacts", "budget",
+    "data", "features", "fraction", "config_hash", "history", "data_generator", "artifacts",
+    "budget",
 )  # fmt: skip
 
 
@@ -31,7 +32,7 @@ class Scored:
     """One configuration in one cell.
 
     Attributes:
-        key: values of `CELL` and `CONFIGURATION` by name, and `changed`, the recipe in words.
+        key: values of `CELL` and `CONFIGURATION` by name, and `non_default_settings`.
         mode: strict where all its runs are.
         runs: run ids, by seed.
         n_total, samples, flops: parameters, training samples, mean operations of a training.
@@ -65,7 +66,7 @@ class Scored:
     @property
     def settings(self) -> str:
         """What of its recipe is not at its default."""
-        return config_diff.describe(self.key["changed"], self.key["recipe"])
+        return config_diff.describe(self.key["non_default_settings"], self.key["config_hash"])
 
     @property
     def obstacle(self) -> str | None:
@@ -177,8 +178,8 @@ def _order(one: Scored) -> tuple:
     return (
         list(protocol.TASKS).index(key["task"]),
         list(protocol.TIMESCALES).index(key["timescale"]),
-        key["horizon"], key["symbol"], key["data"], key["features"], key["recipe"],
-        -key["fraction"], key["history"], key["market"], key["artifacts"], one.n_total,
+        key["horizon"], key["symbol"], key["data"], key["features"], key["config_hash"],
+        -key["fraction"], key["history"], key["data_generator"], key["artifacts"], one.n_total,
     )  # fmt: skip
 
 
@@ -212,7 +213,7 @@ def _one(
     if same not in drawn:
         (drawn[same],) = bootstrap.date_weights([table], draws=draws, seed=seed)
     return Scored(
-        key=key | {"changed": group["changed"][0]},
+        key=key | {"non_default_settings": group["non_default_settings"][0]},
         mode="strict" if (group["mode"] == "strict").all() else "exploratory",
         runs=runs,
         n_total=float(group.unique("run")["n_total"].mean()),  # ty: ignore[invalid-argument-type]

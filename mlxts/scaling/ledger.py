@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from mlxts import files
 from mlxts.config import dataset_matrix
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
@@ -57,10 +58,14 @@ COLUMNS = (
     Column("data", pl.String, "cell of the dataset matrix, or symbols and series"),
     Column("artifacts", pl.String, "digest of the raw files that were read"),
     Column("bars", pl.String, "digest of the raw file of that symbol alone"),
-    Column("market", pl.String, "real, or which simulated one"),
+    Column("data_generator", pl.String, "real, or which simulated one"),
     Column("symbol", pl.String, "whose row it is"),
-    Column("recipe", pl.String, "hash of every setting that is no axis, no size and no seed"),
-    Column("changed", pl.String, "which of these are not at their defaults; empty: none"),
+    Column(
+        "config_hash",
+        pl.String,
+        "of every setting that is no axis, no size and no seed",
+    ),
+    Column("non_default_settings", pl.String, "those of these settings; empty: none"),
     Column("seed", pl.Int64, "of initialisation, order and dropout"),
     Column("budget", pl.String, "parameter budget"),
     Column("n_body", pl.Int64, "trainable parameters of the encoder"),
@@ -74,8 +79,8 @@ COLUMNS = (
     Column("epochs", pl.Float64, "how often each training sample was seen"),
     Column("flops", pl.Float64, "of the whole training, matrix products counted"),
     Column("origin", pl.Int64, "walk-forward: how many windows back; null: the fixed splits"),
-    Column("suspect", pl.Boolean, "step times drifted: the machine was throttled"),
-    Column("seconds", pl.Float64, "training time without pauses; null where suspect"),
+    Column("step_time_drift", pl.Boolean, "step times drifted: the machine was throttled"),
+    Column("seconds", pl.Float64, "training time without pauses; null where step times drifted"),
     Column("split", pl.String, "of the row"),
     Column("date", pl.Date, "of the decision bar"),
     Column("canonical", pl.Boolean, "whether the bar is of the timescale's canonical phase"),
@@ -99,9 +104,9 @@ REAL = "real"
 # the numbers.
 _NO_RECIPE = (
     "name", "mode", "seed", "budget", "task", "timescale", "horizon", "thermal", "checkpoint",
-    "tracking", "data.source", "data.cell", "data.symbols", "data.exogenous", "data.pinned",
-    "data.train_fraction", "data.train_blocks_seed", "features.tier", "model.depth", "model.heads",
-    "model.ffn_ratio", "training.micro_batch",
+    "tracking", "data.source", "data.cell", "data.symbols", "data.exogenous",
+    "data.artifact_sha256", "data.train_fraction", "data.train_blocks_seed", "features.tier",
+    "model.depth", "model.heads", "model.ffn_ratio", "training.micro_batch",
 )  # fmt: skip
 
 
@@ -131,7 +136,9 @@ def build(
     known = config_diff.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
     for key in tuned:
         if not any(name == key or name.startswith(f"{key}.") for name in known):
-            raise RunError(f"--tuned {key} is no setting; write it as in a configuration file")
+            raise RunError(
+                f"--ignore-setting {key} is no setting; write it as in a configuration file"
+            )
     parts = [_rows(Path(folder), split, tuned, every_asset) for folder in folders]
     if not parts:
         raise RunError("no finished run to make a ledger of; `mlxts train` or `mlxts sweep` first")
@@ -141,7 +148,7 @@ def build(
 def write(path: Path, ledger: pl.DataFrame) -> None:
     """Replace `path` by the ledger as Parquet, atomically. Raises StorageError."""
     with atomic_path(path) as temporary:
-        temporary.write_bytes(encoded(ledger))
+        temporary.write_bytes(encoded(ledger, {"schema": str(files.SCHEMA)}))
 
 
 def runs(ledger: pl.DataFrame) -> pl.DataFrame:
@@ -170,8 +177,8 @@ def _rows(folder: Path, split: str, tuned: Sequence[str], every_asset: bool) -> 
         rows = rows.filter(symbol=scored_on)
     if not rows.height:
         how = f"`mlxts evaluate {folder.name} --split test` opens it, on record"
-        if settings["data"].get("origin") is not None:
-            how = "`mlxts scaling ledger --split foreseen` predicts its window"
+        if settings["data"].get("walk_forward_window") is not None:
+            how = "`mlxts scaling ledger --split walk-forward` predicts its window"
         how = how if split == "test" else "train the run again"
         raise RunError(f"{folder.name} holds no {split} row of {scored_on}; {how}")
     described = _described(record, summary, read_shape(RunFolder(folder)), tuned)
@@ -229,7 +236,7 @@ def _described(
     settings = record["config"]
     data = settings["data"]
     samples = record["samples"]["train"]
-    suspect = bool(summary["thermal"]["suspect"])
+    drifted = bool(summary["thermal"]["suspect"])
     epochs = summary["steps"] / record["total_steps"] * settings["training"]["max_epochs"]
     return {
         "run": record["run_id"],
@@ -237,8 +244,8 @@ def _described(
         **{name: settings[name] for name in ("name", "mode", "task", "timescale", "horizon")},
         "data": _held(data),
         **_read(record),
-        "recipe": recipe(settings, tuned),
-        "changed": "; ".join(changed(settings, tuned)),
+        "config_hash": config_hash(settings, tuned),
+        "non_default_settings": "; ".join(non_default_settings(settings, tuned)),
         "seed": settings["seed"],
         "budget": settings["budget"],
         **{name: record[name] for name in ("n_body", "n_head", "n_total", "features")},
@@ -248,9 +255,9 @@ def _described(
         "tokens": round(epochs * samples) * shape.patches * shape.sequences,
         "epochs": epochs,
         "flops": float(record["flops_per_step"]) * summary["steps"],
-        "origin": data.get("origin"),
-        "suspect": suspect,
-        "seconds": None if suspect else summary["train_seconds"],
+        "origin": data.get("walk_forward_window"),
+        "step_time_drift": drifted,
+        "seconds": None if drifted else summary["train_seconds"],
     }
 
 
@@ -271,7 +278,7 @@ def _read(record: dict[str, Any]) -> dict[str, str]:
         market = f"simulated {simulated['kind']}, {', '.join(dials)}"
     return {
         "artifacts": canonical_hash(sorted((one["symbol"], one["sha256"]) for one in raw))[:8],
-        "market": market,
+        "data_generator": market,
     }
 
 
@@ -282,13 +289,13 @@ def _history(data: dict[str, Any]) -> str:
     return f"blocks of seed {blocks}"
 
 
-def recipe(settings: dict[str, Any], tuned: Sequence[str] = ()) -> str:
+def config_hash(settings: dict[str, Any], tuned: Sequence[str] = ()) -> str:
     """Eight hexadecimal digits: equal where two runs differ in axes, sizes and seeds alone."""
     return canonical_hash(_of_recipe(settings, tuned))[:8]
 
 
-def changed(settings: dict[str, Any], tuned: Sequence[str] = ()) -> list[str]:
-    """What of a recipe is not at its default, as `model.offset: har`, in the order of the
+def non_default_settings(settings: dict[str, Any], tuned: Sequence[str] = ()) -> list[str]:
+    """What of a recipe is not at its default, as `model.residual_of: har`, in the order of the
     configuration."""
     usual = config_diff.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
     return config_diff.changes(usual, config_diff.flat(_of_recipe(settings, tuned)))
@@ -325,8 +332,8 @@ def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:
     Raises:
         ConfigError: they are none that this version knows. RunError: they were changed.
     """
-    found = build_config(record["config"], origin=f"{folder / layout.METADATA}").hash
-    if found != record.get("config_hash", found):
+    config = build_config(record["config"], origin=f"{folder / layout.METADATA}")
+    if record.get("config_hash", config.hash) not in (config.hash, config.former_hash):
         raise RunError(
             f"{folder / layout.METADATA} is damaged: its config is not the one of config_hash; "
             "restore it from a backup, or train the run again"

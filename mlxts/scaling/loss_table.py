@@ -15,30 +15,33 @@ class Pool:
 
     Attributes:
         strict: whether every run is.
-        recipe: of the settings that are neither axis nor size nor seed. changed: which of them are
-            not at their defaults, as in the ledger.
-        market: `real`, or which simulated one: what is true of one says nothing of another.
+        config_hash: of the settings that are neither axis nor size nor seed.
+        non_default_settings: which of them are not at their defaults, as in the ledger.
+        data_generator: `real`, or which simulated one: what is true of one says nothing of another.
     """
 
     strict: bool = True
-    recipe: str = ""
-    market: str = "real"
-    changed: str = ""
+    config_hash: str = ""
+    data_generator: str = "real"
+    non_default_settings: str = ""
 
     @property
     def order(self) -> tuple:
         """Real before simulated, strict before exploratory."""
-        return self.market != "real", not self.strict, self.market, self.recipe
+        return self.data_generator != "real", not self.strict, self.data_generator, self.config_hash
 
     @property
     def title(self) -> str:
         mode = "strict" if self.strict else "exploratory"
-        market = () if self.market == "real" else (self.market,)
+        market = () if self.data_generator == "real" else (self.data_generator,)
         return ", ".join(
             (
                 mode,
                 *market,
-                *((config_diff.describe(self.changed, self.recipe),) * bool(self.changed)),
+                *(
+                    (config_diff.describe(self.non_default_settings, self.config_hash),)
+                    * bool(self.non_default_settings)
+                ),
             )
         )
 

@@ -14,12 +14,12 @@ from mlxts.runs.folder import WINDOW, RunFolder
 from mlxts.scaling import ledger
 
 ALL_WALKED = "all of these are walk-forward runs; name some on the fixed splits as well"
-SPLIT = "foreseen"  # the split of windows that walk-forward runs foresaw
+SPLIT = "walk-forward"  # the split of the windows of walk-forward runs
 
 # What models have in common that are compared at the same origins, and one model at all of its.
 _COMPARED = (
-    "mode", "task", "timescale", "horizon", "data", "artifacts", "bars", "market", "symbol",
-    "recipe", "changed", "features", "fraction", "history",
+    "mode", "task", "timescale", "horizon", "data", "artifacts", "bars", "data_generator", "symbol",
+    "config_hash", "non_default_settings", "features", "fraction", "history",
 )  # fmt: skip
 _ONE_MODEL = (*_COMPARED, "seed", "budget", "n_body", "n_head", "n_total")
 
@@ -52,12 +52,12 @@ def join(
     Raises:
         RunError, DataError: see `ledger.build`; and RunError where a run is of no origin.
     """
-    tuned = (*tuned, "data.origin")
+    tuned = (*tuned, "data.walk_forward_window")
     built = ledger.build(folders, split=WINDOW, tuned=tuned, every_asset=every_asset)
     fixed = built.filter(pl.col("origin").is_null())
     if fixed.height:
         raise RunError(
-            f"{fixed['run'][0]} is of no origin; `mlxts evaluate CONFIG --origins 6` trains some, "
+            f"{fixed['run'][0]} is of no origin; `mlxts walk-forward CONFIG` trains some, "
             "or leave --split out"
         )
     runs = built.unique(("run", "symbol")).sort("started", "run")
@@ -80,13 +80,15 @@ def join(
             pl.mean("samples").round().cast(pl.Int64),
             pl.sum("tokens", "flops"),
             pl.mean("epochs"),
-            pl.any("suspect"),
-            pl.when(pl.col("suspect").any().not_()).then(pl.sum("seconds")).alias("seconds"),
+            pl.any("step_time_drift"),
+            pl.when(pl.col("step_time_drift").any().not_())
+            .then(pl.sum("seconds"))
+            .alias("seconds"),
         )
     )
     if not joined.height:
         raise RunError(
-            "at no origin all of these were trained; `mlxts evaluate CONFIG --origins 6` trains "
+            "at no origin all of these were trained; `mlxts walk-forward CONFIG` trains "
             "each budget and seed at the same ones"
         )
     rows = built.filter(pl.col("run").is_in(runs["run"].implode()))

@@ -153,7 +153,7 @@ def require_machine(study: optuna.Study) -> None:
     """Raises SearchError: this machine has other data or code than the study was begun with."""
     # The code first: what another version wrote down this one may not be able to read.
     worker_checks.require_code(study.user_attrs[_CODE])
-    worker_checks.require_data(settings(study).experiment.data.pinned)
+    worker_checks.require_data(settings(study).experiment.data.artifact_sha256)
 
 
 def has_work(study: optuna.Study) -> bool:
@@ -228,7 +228,7 @@ def run_all(
         DeviceError: a trial was tried again each time that the device failed, and has no try left.
         MlxtsError: see `experiment.execute`.
     """
-    worker_checks.require_data(settings(study).experiment.data.pinned)
+    worker_checks.require_data(settings(study).experiment.data.artifact_sha256)
     deadline = None if timeout is None else clock() + timeout
     after_trial(study)
 

@@ -46,7 +46,9 @@ def pinned(configuration: ExperimentConfig, hashes: dict[str, str]) -> Experimen
     """The same experiment, bound to these bytes (where they are known)."""
     data = configuration.data
     read = {name: hashes[name] for name in (*data.symbols, *data.exogenous) if name in hashes}
-    return configuration.model_copy(update={"data": data.model_copy(update={"pinned": read})})
+    return configuration.model_copy(
+        update={"data": data.model_copy(update={"artifact_sha256": read})}
+    )
 
 
 def require_data(hashes: dict[str, str]) -> None:

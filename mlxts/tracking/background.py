@@ -1,7 +1,7 @@
 """A tracker that can neither end a run nor delay it.
 
 It works on a thread of its own. After its first error, or where it does not answer in time, there
-is one notice and no further call. What is missing then, `mlxts track export` brings from the run's
+is one notice and no further call. What is missing then, `mlxts export` brings from the run's
 own log.
 """
 
@@ -95,7 +95,7 @@ class BackgroundTracker:
         what = " ".join(str(self._error).split()) or type(self._error).__name__
         return [
             f"{self._name} stopped tracking this run: {what[:300]}; training continues, and "
-            f"`mlxts track export RUN --to {self._name}` exports it afterwards"
+            f"`mlxts export RUN --to {self._name}` brings it there afterwards"
         ]
 
     def _serve(self) -> None:

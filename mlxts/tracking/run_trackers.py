@@ -40,7 +40,7 @@ class RunTrackers:
         self._folder, self._send_notice = folder, notify
         self._trackers: Sequence[BackgroundTracker] = [
             BackgroundTracker(name, lambda name=name: make(name, tracking.project))
-            for name in tracking.to
+            for name in tracking.trackers
         ]
         self._started = False
         self._early: list[tuple[Event, float]] = []

@@ -1,4 +1,4 @@
-"""The offset of a residual network (`model.offset`): fitted before its first step, then stored.
+"""The offset of a residual network (`model.residual_of`): fitted before its first step, stored.
 
 Each asset has a regression of its own, the same in every row of the dataset matrix. Runs of before
 stored one regression over all assets, and keep it.
@@ -70,8 +70,8 @@ def fit(data: Dataset, measure: str) -> Offset:
         data_of_symbol = of_symbol(data, str(symbol))
         if obstacle := har.obstacle(data_of_symbol):
             raise DataError(
-                f"model.offset: {measure} is not estimable: {obstacle}; leave {symbol} out of the "
-                "data, give it more training days, or leave model.offset out"
+                f"model.residual_of: {measure} is not estimable: {obstacle}; leave {symbol} out of "
+                "the data, give it more training days, or leave model.residual_of out"
             )
         models[str(symbol)] = har.fit(data_of_symbol, measure)
     return Offset(models)
@@ -81,7 +81,7 @@ def load_or_fit(folder: Path, measure: str | None, data: Dataset, ranks: Ranks) 
     """Fit on the training samples and write it to the run's folder; read it where it is there.
 
     Args:
-        measure: `model.offset` of the configuration, a key of `har.MEASURES`; None: no offset.
+        measure: `model.residual_of` of the configuration, a key of `har.MEASURES`; None: no offset.
 
     Raises:
         DataError: see `fit`.

@@ -123,7 +123,7 @@ def train(
 
         # What it reads: features, and targets in units of the loss.
         scale = TargetScale.fit(data)
-        baseline = offset.load_or_fit(plan.folder, configuration.model.offset, data, ranks)
+        baseline = offset.load_or_fit(plan.folder, configuration.model.residual_of, data, ranks)
         arrays = Arrays.from_dataset(data, scale, baseline)
 
         # Who is told: the run's own log, and the caller.
@@ -236,7 +236,7 @@ def load(folder: Path) -> Trained:
     plan = Plan(configuration, data, shape, metadata["micro_batch"], metadata["run_id"])
     model = build_model(configuration, shape, data)
     load_best(folder, plan.run_id, model)
-    baseline = offset.load(folder, configuration.model.offset)
+    baseline = offset.load(folder, configuration.model.residual_of)
     return Trained(plan, model, TargetScale.fit(data), offset=baseline)
 
 
@@ -272,5 +272,5 @@ def pinned_configuration(folder: Path) -> ExperimentConfig:
     metadata = RunFolder(folder).metadata(("artifacts",))
     configuration = RunFolder(folder).config()
     raw = {a["symbol"]: a["sha256"] for a in metadata["artifacts"] if "tier" not in a}
-    data = configuration.data.model_copy(update={"pinned": raw})
+    data = configuration.data.model_copy(update={"artifact_sha256": raw})
     return configuration.model_copy(update={"data": data})

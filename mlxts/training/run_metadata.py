@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxts import code_version
-from mlxts.files import write_json
+from mlxts.files import SCHEMA, write_json
 from mlxts.platform import device
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
@@ -19,6 +19,7 @@ def write(plan: Plan, sensor: dict[str, Any]) -> None:
     write_json(
         plan.folder / layout.METADATA,
         {
+            "schema": SCHEMA,
             **plan.to_dict(),
             "config": plan.config.model_dump(mode="json"),
             "config_hash": plan.config.hash,

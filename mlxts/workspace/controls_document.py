@@ -28,21 +28,21 @@ dials and the log loss and AUC of that best forecast on these very rows.
 
 The probabilities travel through the panel to the data set. Wherever a run or a baseline is scored
 on a simulated market, `bayes` stands among the models, each model's log loss is compared with it,
-paired by date (`log_loss_over_bayes`), and one whose 95 % interval lies below it is called
+paired by date (`excess_log_loss`), and one whose 95 % interval lies below it is called
 impossible: something shows it the future. Tests compare every probability with the frequencies of
 long paths, and with sums over all paths of hidden states.
 
 `--symbols 100` makes a hundred independent paths of one market: a hundred times SPY's sample.
-`features.source: planted` lets a model read the features that P2, P3 and N3 show beside their bars,
-`features.tier` then being how many of them, in their order; P1, N0 and N1 are read through the
-indicators, as real bars are. The seed decides the market (which pattern rises), the symbol a path
-of it."""
+`features.source: simulated` lets a model read the features that P2, P3 and N3 show beside their
+bars, `features.tier` then being how many of them, in their order; P1, N0 and N1 are read through
+the indicators, as real bars are. The seed decides the market (which pattern rises), the symbol a
+path of it."""
 
 
 def render() -> str:
     """The controls as Markdown."""
     rows = [(kind.control, f"`{name}`", kind.says) for name, kind in MARKETS.items()]
-    rows.append(("N2", "`data.label_shift_years`", "real bars, labels of other years: no signal"))
+    rows.append(("N2", "`data.rotate_labels_years`", "real bars, labels of other years: nothing"))
     lines = [_INTRODUCTION, "", markdown(("control", "name", "what it shows"), rows)]
     told: set[str] = set()
     for name, kind in MARKETS.items():
@@ -116,9 +116,9 @@ def _joined(lines: list[str]) -> list[str]:
 
 
 def _shift() -> Iterator[str]:
-    yield "## N2: `data.label_shift_years`"
+    yield "## N2: `data.rotate_labels_years`"
     yield ""
-    yield "`--set data.label_shift_years=1` on any data, real ones above all, in exploratory mode:"
+    yield "`--set data.rotate_labels_years=1` on any data, above all real ones, exploratory mode:"
     yield ""
     yield (inspect.getdoc(rotate_labels) or "")
 

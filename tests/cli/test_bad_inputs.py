@@ -22,7 +22,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Generator[Bench]:
 
 def _chosen() -> list[Case]:
     """A few of each kind, the quick ones."""
-    quick = {("runs",), ("data", "list"), ("data", "verify"), ("scaling", "ledger"),
+    quick = {("runs",), ("data", "list"), ("check", "data"), ("scaling", "ledger"),
              ("export", RUN, "--to", "npz"), ("predict", RUN)}  # fmt: skip
     damaged = [c for c in damage.cases() if tuple(c.arguments) in quick]
     refused = [c for c in arguments.cases() if c.arguments[0] in ("evaluate", "data", "features")]

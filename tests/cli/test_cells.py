@@ -60,7 +60,7 @@ def test_a_cell_fetches_what_is_not_here(
         assert "the server answers 503" in notes
         assert "are stored; --refresh" in run("download", "--cell", "Ac")[0]
         assert json.loads(run("download", "--cell", "Ac", "--json")[0]) == {
-            "artifacts": [], "errors": [],
+            "schema": 2, "artifacts": [], "errors": [],
         }  # fmt: skip
         assert (len(one.asked), len(other.asked)) == (2, 1)
 

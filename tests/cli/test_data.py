@@ -16,7 +16,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts.cli.data import data, verify
+from mlxts.cli.app import app
+from mlxts.cli.data import data
+from mlxts.cli.output import progress
 from mlxts.data import store
 from mlxts.data.sources import http
 from mlxts.errors import IntegrityError, MlxtsError, OfflineError, StorageError
@@ -50,6 +52,12 @@ def run(*arguments: str | Path) -> tuple[str, str]:
     return result.stdout, result.stderr
 
 
+def checked(*options: str) -> tuple[str, str]:
+    """Of `mlxts check data`, which finds all as the manifests say."""
+    result = CliRunner().invoke(app, ["check", "data", *options], catch_exceptions=False)
+    return result.stdout, result.stderr
+
+
 def refused(*arguments: str | Path) -> MlxtsError:
     """The error of a command that fails as `mlxts` reports it: one line, exit code 2."""
     result = CliRunner().invoke(data, [str(a) for a in arguments])
@@ -77,7 +85,7 @@ def test_the_group_names_every_command() -> None:
     command = typer.main.get_command(data)
     assert sorted(command.commands) == [  # ty: ignore[missing-attribute]
         "cell", "controls", "download", "import", "list", "register-processed", "register-raw",
-        "sample", "simulate", "sources", "verify",
+        "sample", "simulate", "sources",
     ]  # fmt: skip
 
 
@@ -95,7 +103,7 @@ def test_import_names_the_series_after_the_file(csv: Path) -> None:
 def test_one_is_no_plural(csv: Path) -> None:
     out, _ = run("import", csv, "--start", "2020-01-02", "--end", "2020-01-02")
     assert out.startswith("files/SPY: 1 row, 2020-01-02 to 2020-01-02, ")
-    assert run("verify")[0].startswith("1 file checked: ")
+    assert checked()[0].startswith("1 file checked: ")
 
 
 def test_import_reads_a_folder(csv: Path, bars: pl.DataFrame) -> None:
@@ -150,8 +158,8 @@ def test_json_is_one_object_and_nothing_else(csv: Path) -> None:
     (artifact,) = json.loads(out)["artifacts"]
     assert artifact == store.raw_artifacts()[0].record() | {"warnings": [], "notes": []}
     assert json.loads(run("list", "--json")[0])["raw"] == [store.raw_artifacts()[0].record()]
-    assert json.loads(run("verify", "--json")[0]) == {
-        "ok": True, "checked": 1, "changed": [], "missing": [], "unregistered": [],
+    assert json.loads(checked("--json")[0]) == {
+        "schema": 2, "ok": True, "checked": 1, "changed": [], "missing": [], "unregistered": [],
     }  # fmt: skip
 
 
@@ -211,7 +219,7 @@ def test_a_series_that_takes_the_place_of_a_longer_one_says_so(
     bars.tail(100).write_csv(csv)
     _, notes = run("import", csv)
     assert f"instead of {bars.height} rows, {longer.first} to {longer.last}" in notes
-    assert f"data.pinned: {{SPY: {longer.sha256}}}" in notes
+    assert f"data.artifact_sha256: {{SPY: {longer.sha256}}}" in notes
     # One that covers all the days takes its place without a word.
     bars.with_columns(pl.col("volume") + 1).write_csv(csv)
     assert run("import", csv)[1] == ""
@@ -294,7 +302,8 @@ def test_what_hashing_shows_on_a_terminal_is_gone_before_the_result(
 
     run("import", csv, "--symbol", "SPY")
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    verify(as_json=False)
+    with progress("hashing") as show:
+        store.verify(show)
     assert "hashing data/raw" in terminal.getvalue()
     assert terminal.getvalue().endswith("\x1b[2K\r")
 
@@ -303,12 +312,13 @@ def test_verify_names_the_changed_and_the_missing(csv: Path, workspace: Path) ->
     run("import", csv)
     run("simulate", "gbm", "--end", "1993-12-31")
     spy, gbm = store.raw_artifacts()
-    assert run("verify")[0] == "2 files checked: unchanged\n"
+    assert checked()[0] == "2 files checked: as the manifests say.\n"
     spy.file.chmod(0o644)
     spy.file.write_bytes(spy.file.read_bytes()[:-1] + b"\0")
     gbm.file.unlink()
-    error = refused("verify")
-    assert isinstance(error, IntegrityError)
+    with pytest.raises(IntegrityError) as refusal:
+        checked()
+    error = refusal.value
     assert f"{spy.path} was changed; {gbm.path} is missing" in str(error)
     assert "restore" in str(error)
 
@@ -320,10 +330,10 @@ def test_register_raw_takes_a_file_that_something_else_wrote(
     frame = store.load(store.raw_artifacts()[0])[:-1]
     path = workspace / "data" / "raw" / "mine.parquet"
     frame.write_parquet(path)
-    assert json.loads(run("verify", "--json")[0])["unregistered"] == ["data/raw/mine.parquet"]
+    assert json.loads(checked("--json")[0])["unregistered"] == ["data/raw/mine.parquet"]
     run("register-raw", path, "--symbol", "spy", "--source", "yahoo")
     assert store.raw_artifacts()[1].dataset == "yahoo/SPY"
-    assert json.loads(run("verify", "--json")[0])["unregistered"] == []
+    assert json.loads(checked("--json")[0])["unregistered"] == []
     frame.drop("splits").write_parquet(tmp_path / "odd.parquet")
     assert "not exactly those" in str(
         refused("register-raw", tmp_path / "odd.parquet", "--symbol", "SPY")

@@ -71,6 +71,7 @@ def test_evaluate_repeats_what_the_training_concluded(trained):
     summary = json.loads((trained / "summary.json").read_text())
     assert set(found["validation"]) == {"patchtst", "bayes", *BASELINES}
     assert set(found.pop("details")) == {"reliability", "operating_points", "chosen_on"}
+    assert found.pop("schema") == 2
     assert found.pop("reference") == summary["reference"]
     assert found == summary["scores"]
     low, high = found["validation"]["patchtst"]["interval"]["auc"]
@@ -141,7 +142,7 @@ def test_baselines_need_no_run(workspace):
     }
     assert found["validation"]["har"]["n"] == 501
     for name, figures in found["validation"].items():
-        assert not figures["impossible"]
+        assert not figures["better_than_oracle"]
         if name != "har":
             low, high = figures["interval"]["log_loss_difference"]
             assert low <= figures["log_loss_difference"] <= high
@@ -184,7 +185,7 @@ def test_runs_lists_the_run(trained):
 
 def test_no_runs_are_no_error(tmp_path, monkeypatch):
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
-    assert json.loads(call("runs", "--json").stdout) == {"runs": []}
+    assert json.loads(call("runs", "--json").stdout) == {"schema": 2, "runs": []}
     assert "mlxts train" in call("runs").stderr
 
 

@@ -22,7 +22,12 @@ SCREEN = [
 def test_json_is_one_object_with_null_for_what_is_no_number(capsys: pytest.CaptureFixture) -> None:
     output.render(RESULT, True, SCREEN)
     said = capsys.readouterr()
-    assert json.loads(said.out) == {"loss": None, "runs": [{"name": "a"}], "path": "x/y"}
+    assert json.loads(said.out) == {
+        "schema": 2,
+        "loss": None,
+        "runs": [{"name": "a"}],
+        "path": "x/y",
+    }
     assert said.err == ""
 
 
@@ -47,7 +52,7 @@ def test_a_screen_is_not_made_where_json_is_asked_for(capsys: pytest.CaptureFixt
         yield ""
 
     output.render({}, True, parts())
-    assert capsys.readouterr().out == "{}\n"
+    assert capsys.readouterr().out == '{"schema": 2}\n'
 
 
 def test_what_must_keep_its_lines_is_not_broken_at_a_terminal(

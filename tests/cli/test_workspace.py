@@ -1,4 +1,4 @@
-"""`mlxts workspace`, `docs` and `verify`: what they say, write, and refuse in one line."""
+"""`mlxts workspace`, `docs` and `check`: what they say, write, and refuse in one line."""
 
 import json
 from pathlib import Path
@@ -72,26 +72,26 @@ def test_outside_of_a_project_there_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
-    for arguments in (("workspace", "status"), ("docs", "check"), ("docs", "render")):
+    for arguments in (("workspace", "status"), ("check", "docs"), ("docs", "render")):
         with pytest.raises(WorkspaceError, match="go to the project's folder"):
             _said(*arguments)
-    assert _json("verify")["problems"] is None
+    assert _json("check")["problems"] is None
     assert len(_said("workspace", "init").splitlines()) == 6
-    assert _json("docs", "check")["ok"] is True
+    assert _json("check", "docs")["ok"] is True
     with pytest.raises(WorkspaceError, match="stay as they are"):
         _said("workspace", "init")
 
 
 def test_check_and_verify_name_a_stale_block_and_render_mends_it(root: Path) -> None:
     readme = root / "README.md"
-    assert "no problem" in _said("verify")
+    assert "no problem" in _said("check")
     readme.write_text(readme.read_text().replace("2,000,000", "3,000,000"))
-    [line, *_] = _said("docs", "check", status=2).splitlines()
+    [line, *_] = _said("check", "docs", status=2).splitlines()
     assert line.startswith("README.md:")
     assert "block budgets is stale; run `mlxts docs render`" in line
-    assert line in _said("verify", status=2)
-    assert _json("verify", status=2)["ok"] is False
-    assert _json("docs", "check", status=2)["problems"][0]["path"] == "README.md"
-    assert _json("docs", "render") == {"changed": ["README.md"]}
-    assert _json("docs", "check") == {"ok": True, "problems": []}
-    assert _json("verify")["ok"] is True
+    assert line in _said("check", status=2)
+    assert _json("check", status=2)["ok"] is False
+    assert _json("check", "docs", status=2)["problems"][0]["path"] == "README.md"
+    assert _json("docs", "render") == {"schema": 2, "changed": ["README.md"]}
+    assert _json("check", "docs") == {"schema": 2, "ok": True, "problems": []}
+    assert _json("check")["ok"] is True

@@ -85,7 +85,7 @@ def test_a_small_number_may_be_written_as_people_write_it(tmp_path: Path, text: 
         ("seed: true", "(got true)"),
         ("training: {max_epochs: 1e1}", "training.max_epochs: should be a whole number"),
         ("{mode: exploratory, horizon: 99999999999}", "horizon: "),
-        ("{mode: exploratory, data: {origin: 2000}}", "data.origin: "),
+        ("{mode: exploratory, data: {walk_forward_window: 2000}}", "data.walk_forward_window: "),
         ('training: {weight_decay: "0.1"}', "training.weight_decay: should be a number"),
         ("model: {res_attention: 1}", "model.res_attention: should be true or false"),
         ("model: {res_attention: on}", "model.res_attention: should be true or false"),
@@ -267,14 +267,18 @@ def test_switches_that_came_later_count_where_they_are_on() -> None:
 
 def test_without_a_cell_the_hash_is_what_it_was_before_there_were_cells() -> None:
     loaded = load_config(ROOT / "configs" / "phase1" / "2M-daily-direction.yaml")
-    assert loaded.hash == "7cc1cc0a272fb0cf8942a854fa94a3f6f73658d05484e7e7148384c68fde02d9"
+    assert loaded.former_hash == "7cc1cc0a272fb0cf8942a854fa94a3f6f73658d05484e7e7148384c68fde02d9"
 
 
 def test_a_share_of_the_training_dates_is_another_experiment_and_pinned_bytes_are_not() -> None:
     def hash_of(**data: object) -> str:
         return build_config({"name": "x", "mode": "exploratory", "data": data}).hash
 
-    same = [hash_of(train_fraction=1), hash_of(train_blocks_seed=3), hash_of(pinned={"SPY": "a"})]
+    same = [
+        hash_of(train_fraction=1),
+        hash_of(train_blocks_seed=3),
+        hash_of(artifact_sha256={"SPY": "a"}),
+    ]
     assert set(same) == {hash_of()}
     other = [hash_of(train_fraction=0.5), hash_of(train_fraction=0.5, train_blocks_seed=3)]
     assert len({hash_of(), *other}) == 3

@@ -137,7 +137,7 @@ def test_a_series_comes_from_its_source_or_a_file_and_may_be_pinned(
     chosen = panel.choose_series("VIX", data)
     assert (chosen.source, chosen.rows) == ("files", bars.height - 5)
     first = store.raw_artifacts()[1]
-    pinned = DataConfig(exogenous=("VIX",), pinned={"VIX": first.sha256})
+    pinned = DataConfig(exogenous=("VIX",), artifact_sha256={"VIX": first.sha256})
     assert panel.load(pinned).artifacts[-1] == first
 
 

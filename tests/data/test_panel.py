@@ -98,15 +98,15 @@ def test_auto_is_the_newest_real_artifact(workspace: Path, bars: pl.DataFrame) -
 def test_a_pinned_artifact_is_the_one_that_is_read(workspace: Path, bars: pl.DataFrame) -> None:
     old = register(bars)
     register(bars[5:])
-    assert panel.load(DataConfig(pinned={"SPY": old.sha256})).artifacts == (old,)
+    assert panel.load(DataConfig(artifact_sha256={"SPY": old.sha256})).artifacts == (old,)
 
 
 def test_a_pin_that_nothing_satisfies_is_an_error(workspace: Path, bars: pl.DataFrame) -> None:
     register(bars)
     with pytest.raises(DataError, match="pinned to sha256 000000000000"):
-        panel.load(DataConfig(pinned={"SPY": "0" * 64}))
-    with pytest.raises(ConfigError, match=r"data\.pinned: QQQ"):
-        panel.load(DataConfig(pinned={"QQQ": "0" * 64}))
+        panel.load(DataConfig(artifact_sha256={"SPY": "0" * 64}))
+    with pytest.raises(ConfigError, match=r"data\.artifact_sha256: QQQ"):
+        panel.load(DataConfig(artifact_sha256={"QQQ": "0" * 64}))
 
 
 def test_a_tampered_artifact_is_refused(workspace: Path, bars: pl.DataFrame) -> None:

@@ -322,7 +322,7 @@ def test_a_label_shift_keeps_all_but_the_signal(built, tmp_path, monkeypatch):
     """The very samples of before, with other targets, in every split."""
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
     register("SPY", "DIA", first=date(2019, 1, 2), last=date(2025, 6, 30))
-    moved = build_dataset(settings_of(label_shift_years=1))
+    moved = build_dataset(settings_of(rotate_labels_years=1))
     for name in SPLIT_NAMES:
         before, after = built.samples[name], moved.samples[name]
         assert (before.rows == after.rows).all()

@@ -42,7 +42,7 @@ def test_operating_points_are_cut_on_earlier_rows_and_count_scored_ones(labels, 
     assert tenth == pytest.approx(0.1, abs=0.01)
     for point in points.values():
         called = p > point["threshold"]
-        assert point["called"] == pytest.approx(called.mean())
+        assert point["predicted_positive_rate"] == pytest.approx(called.mean())
         assert point["recall"] == pytest.approx(recall_score(y, called))
         if called.any():
             assert point["precision"] == pytest.approx(precision_score(y, called))
@@ -65,9 +65,9 @@ def test_groups_hold_every_row_once(labels):
     groups = diagnostics.details(table, data, "validation")["reliability"]
     rows = table.filter(split="validation", symbol="A")
     assert sum(group["n"] for group in groups) == rows.height
-    happened = sum(group["n"] * group["happened"] for group in groups)
+    happened = sum(group["n"] * group["observed_rate"] for group in groups)
     assert happened == pytest.approx(rows["target"].sum())
-    said = [group["said"] for group in groups]
+    said = [group["mean_predicted"] for group in groups]
     assert said == sorted(said)
 
 

@@ -141,7 +141,7 @@ def test_without_har_nothing_is_compared(models):
 
 def test_models_that_speak_about_other_rows_are_refused(models):
     shorter = models["har"].filter(pl.col("date") != models["har"]["date"].max())
-    with pytest.raises(DataError, match="pin the artifact"):
+    with pytest.raises(DataError, match="name the artifact"):
         scored({**models, "other": shorter})
 
 

@@ -231,7 +231,7 @@ def test_what_has_no_counterpart_is_named_with_its_remedy(changes: dict, setting
 
 
 def test_a_model_above_an_offset_has_no_counterpart() -> None:
-    with pytest.raises(InteropError, match=r"model\.offset=null"):
+    with pytest.raises(InteropError, match=r"model\.residual_of=null"):
         counterpart.published(OffsetPatchTST(Shape(**TINY)))
 
 

@@ -66,7 +66,7 @@ def walked(workspace):
     """Walk-forward runs of two budgets; there before any page is written."""
     return planted.ladder(
         {"0.02M": 0.9, "0.06M": 0.3},
-        overrides={"data": homes.SETTINGS["data"] | {"origin": 1}},
+        overrides={"data": homes.SETTINGS["data"] | {"walk_forward_window": 1}},
         splits=("train", "validation", "test"),
     )
 
@@ -107,7 +107,7 @@ def test_walk_forward_runs_have_a_section_of_their_own(world, walked):
     assert [row["budget"] for row in skills.rows] == ["0.02M", "0.06M"]
     names = [p.name for section in sections.sections(both) for p in section.pictures]
     assert len(set(names)) == len(names)
-    assert own.pictures[0].name.endswith("foreseen")
+    assert own.pictures[0].name.endswith("walk-forward")
     nothing = {section.key: section for section in sections.sections(gathered)}["walked"]
     assert "configs/sweeps/walk_forward.yaml" in nothing.missing[0]
     with pytest.raises(RunError, match="on the fixed splits as well"):

@@ -18,7 +18,7 @@ STRICT = {
     "mode": "strict", "budget": "2M", "data": {"cell": "Aa", "source": "simulated"},
     "training": {"batch_size": 64},
 }  # fmt: skip
-OFFSET = STRICT | {"mode": "exploratory", "model": {"offset": "har"}}
+OFFSET = STRICT | {"mode": "exploratory", "model": {"residual_of": "har"}}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_figures_are_the_evaluators_and_ablations_say_what_differs(world):
         assert row["loss"] == figures["log_loss"]
         assert [row["skill_low"], row["skill_high"]] == figures["interval"]["log_loss_skill"]
     (other,) = found["beside"]
-    assert other["change"] == "model.offset: har"
+    assert other["change"] == "model.residual_of: har"
     assert other["against_main"] == pytest.approx(other["loss"] - main["loss"])
     assert other["against_main_low"] < other["against_main"] < other["against_main_high"]
     assert other["against_main"] < 0.0  # it was planted with less noise
@@ -73,7 +73,7 @@ def test_a_run_whose_references_could_not_be_fitted_claims_nothing_there_either(
 
 def test_a_cell_is_named_and_its_contents_are_not():
     one, pinned = {"cell": "Aa", "symbols": ["SPY"]}, {"SPY": "a", "DIA": "b"}
-    other = {"cell": "Da", "symbols": ["SPY", "DIA"], "pinned": pinned}
+    other = {"cell": "Da", "symbols": ["SPY", "DIA"], "artifact_sha256": pinned}
     assert paper.difference({"data": one}, {"data": other}) == "data.cell: Da"
 
 
@@ -108,7 +108,7 @@ def test_walk_forward_runs_stand_apart_with_all_their_windows(world):
         for origin in (1, 2)
         for folder in planted.ladder(
             {"0.02M": 0.9, "0.2M": 0.3},
-            overrides={"data": {"source": "simulated", "origin": origin}},
+            overrides={"data": {"source": "simulated", "walk_forward_window": origin}},
             splits=("train", "validation", "test"),
         )
     ]
@@ -142,7 +142,7 @@ def test_the_document_is_made_of_its_figures_alone(world, tmp_path, monkeypatch)
     asked = ["report", *ids, "--paper", str(path), "--draws", "60"]
     assert CliRunner().invoke(app, asked, catch_exceptions=False).exit_code == 0
     text = path.read_text(encoding="utf-8")
-    assert "model.offset: har" in text
+    assert "model.residual_of: har" in text
     assert text == paper.markdown(json.loads(paper.figures_of(path).read_text(encoding="utf-8")))
     path.unlink()
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path / "empty"))

@@ -12,9 +12,12 @@ CHANGES = st.dictionaries(KEYS, st.integers(0, 2)).map(
 
 
 def test_what_differs_is_said_and_what_is_shared_is_not():
-    texts = ["model.offset: har; training.patience: 4", "training.patience: 4"]
+    texts = ["model.residual_of: har; training.patience: 4", "training.patience: 4"]
     shared = config_diff.shared(texts)
-    assert [config_diff.describe(text, "0", shared) for text in texts] == ["model.offset: har", ""]
+    assert [config_diff.describe(text, "0", shared) for text in texts] == [
+        "model.residual_of: har",
+        "",
+    ]
 
 
 def test_many_changes_are_counted():
@@ -31,6 +34,13 @@ def test_two_recipes_are_told_alike_only_if_they_are_alike(several):
 
 
 def test_a_nested_mapping_is_flattened_and_compared():
-    before = config_diff.flat({"model": {"revin": {"enabled": True}, "offset": None}, "seed": 1})
-    after = config_diff.flat({"model": {"revin": {"enabled": False}, "offset": "har"}, "seed": 1})
-    assert config_diff.changes(before, after) == ["model.revin.enabled: false", "model.offset: har"]
+    before = config_diff.flat(
+        {"model": {"revin": {"enabled": True}, "residual_of": None}, "seed": 1}
+    )
+    after = config_diff.flat(
+        {"model": {"revin": {"enabled": False}, "residual_of": "har"}, "seed": 1}
+    )
+    assert config_diff.changes(before, after) == [
+        "model.revin.enabled: false",
+        "model.residual_of: har",
+    ]

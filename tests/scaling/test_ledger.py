@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlxts.config import renamed_keys
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
 from mlxts.data import store
@@ -75,7 +76,7 @@ def test_nothing_of_the_test_split_is_read_unless_it_was_opened(built, folders):
 def test_a_throttled_run_gives_no_wall_time(home):
     (folder, *_) = worlds.ladder({"0.02M": 0.5}, seeds=1, suspect=True, started="2020")
     (row,) = ledger.runs(ledger.build([folder])).to_dicts()
-    assert row["suspect"]
+    assert row["step_time_drift"]
     assert row["seconds"] is None
 
 
@@ -115,28 +116,29 @@ def test_a_recipe_is_what_is_neither_axis_nor_size_nor_seed():
     other |= {"name": "b", "seed": 2, "budget": "20M"}
     other["data"]["symbols"] = ["SPY", "DIA"]
     other["model"]["depth"] = 6
-    assert ledger.recipe(base) == ledger.recipe(other)
+    assert ledger.config_hash(base) == ledger.config_hash(other)
     other["training"]["weight_decay"] = 0.1
-    assert ledger.recipe(base) != ledger.recipe(other)
+    assert ledger.config_hash(base) != ledger.config_hash(other)
     tuned = ("training.weight_decay",)
-    assert ledger.recipe(base, tuned) == ledger.recipe(other, tuned)
+    assert ledger.config_hash(base, tuned) == ledger.config_hash(other, tuned)
 
 
 def test_a_recipe_says_what_is_not_at_its_default():
     usual = ExperimentConfig(name="a", budget="20M", seed=3).model_dump(mode="json")
-    assert ledger.changed(usual) == []
+    assert ledger.non_default_settings(usual) == []
     other = copy.deepcopy(usual)
-    other["model"]["offset"] = "har"
+    other["model"]["residual_of"] = "har"
     other["training"]["weight_decay"] = 1.0
     other["model"]["revin"]["statistics_to_head"] = True
     said = [
-        "model.revin.statistics_to_head: true", "model.offset: har", "training.weight_decay: 1.0",
+        "model.revin.statistics_to_head: true", "model.residual_of: har",
+        "training.weight_decay: 1.0",
     ]  # fmt: skip
-    assert ledger.changed(other) == said
-    assert ledger.changed(other, ("training.weight_decay",)) == said[:2]
+    assert ledger.non_default_settings(other) == said
+    assert ledger.non_default_settings(other, ("training.weight_decay",)) == said[:2]
     older = copy.deepcopy(usual)
     del older["training"]["huber_delta"]
-    assert ledger.changed(older) == []
+    assert ledger.non_default_settings(older) == []
 
 
 def test_the_ledger_is_cut_along_parameters(built, folders):
@@ -312,16 +314,30 @@ def test_blocks_of_the_history_are_no_share_of_the_latest(home):
 
 def test_cells_are_pooled_by_mode_recipe_and_market(built):
     (table,) = axes.tables(built, "parameters")
-    assert (table.pool.strict, table.pool.recipe) == (False, built["recipe"][0])
-    assert table.pool.market.startswith("simulated sv, high 0.018")
-    real = built.with_columns(market=pl.lit(ledger.REAL), task=pl.lit("threshold_2pct"))
-    pools = {cell.pool.market for cell in axes.tables(pl.concat([built, real]), "parameters")}
-    assert pools == {table.pool.market, ledger.REAL}
+    assert (table.pool.strict, table.pool.config_hash) == (False, built["config_hash"][0])
+    assert table.pool.data_generator.startswith("simulated sv, high 0.018")
+    real = built.with_columns(data_generator=pl.lit(ledger.REAL), task=pl.lit("threshold_2pct"))
+    pools = {
+        cell.pool.data_generator for cell in axes.tables(pl.concat([built, real]), "parameters")
+    }
+    assert pools == {table.pool.data_generator, ledger.REAL}
 
 
 def test_a_setting_that_does_not_exist_cannot_have_been_tuned(folders):
-    with pytest.raises(RunError, match=r"--tuned training\.dacay is no setting"):
+    with pytest.raises(RunError, match=r"--ignore-setting training\.dacay is no setting"):
         ledger.build(folders, tuned=("training.dacay",))
+
+
+def test_a_run_of_the_last_release_is_in_the_ledger_under_the_names_of_today(home):
+    (folder,) = worlds.ladder({"0.02M": 0.4}, seeds=1, started="2041")
+    before = ledger.build([folder])
+    config = json.loads((folder / "run.json").read_text())["config"]
+    former = build_config(config).former_hash
+    worlds.change(folder, "run.json", config=renamed_keys.former(config), config_hash=former)
+    text = (folder / "run.json").read_text()
+    assert '"pinned"' in text and '"artifact_sha256"' not in text
+    assert ledger.build([folder]).equals(before)
+    assert RunFolder(folder).metadata()["config"] == config
 
 
 def test_a_configuration_that_lost_a_setting_makes_no_other_recipe(home):

@@ -91,7 +91,8 @@ def test_only_like_is_pooled_with_like() -> None:
     real = [table(0.0, seed=k, name=f"real {k}") for k in range(2)]
     control = replace(table(0.03, name="control"), pool=Pool(False, "a", "simulated zipf"))
     ablation = replace(
-        table(-0.03, name="ablation"), pool=Pool(False, "b", changed="model.offset: har")
+        table(-0.03, name="ablation"),
+        pool=Pool(False, "b", non_default_settings="model.residual_of: har"),
     )
     found = judged(*real, control, ablation)
     assert found.primary == Pool()
@@ -102,7 +103,7 @@ def test_only_like_is_pooled_with_like() -> None:
     assert [v.q for v in found.cells[:2]] == [v.q for v in alone.cells]
     assert [v.name for v in found.pools.values()] == [
         "pooled: strict",
-        "pooled: exploratory, model.offset: har",
+        "pooled: exploratory, model.residual_of: har",
         "pooled: exploratory, simulated zipf",
     ]
 

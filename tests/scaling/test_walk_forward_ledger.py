@@ -26,7 +26,7 @@ SPLITS = ("train", "validation", "test")
 def at(origin: int) -> dict:
     return {
         "name": f"small-origin-{origin}",
-        "data": {**homes.SETTINGS["data"], "origin": origin},
+        "data": {**homes.SETTINGS["data"], "walk_forward_window": origin},
     }
 
 
@@ -128,14 +128,14 @@ def test_runs_of_the_fixed_splits_are_refused(folders):
 
 def test_the_command_judges_them_and_looks_at_no_test_split(folders, home):
     worlds.ladder({"0.02M": 1.0}, seeds=1, splits=SPLITS, started="2031")  # left out
-    shown = call("verdict", "--split", "foreseen", "--draws", "200")
+    shown = call("verdict", "--split", "walk-forward", "--draws", "200")
     assert "scaling" in shown.stdout.splitlines()[-1]
     record = json.loads((home / "outputs/results/scaling/verdict-parameters.json").read_text())
-    assert record["split"] == "foreseen"
+    assert record["split"] == "walk-forward"
     assert record["cells"][0]["dates"] > 1400
     assert test_split_log.history() == []
     without = json.loads(call("ledger", "--json").stdout)["runs"]
     assert without
     assert all(row["dates"] < 600 for row in without)  # of the fixed splits alone
     with pytest.raises(ConfigError, match="leave --split out"):
-        call("verdict", "--split", "foreseen", "--replicate")
+        call("verdict", "--split", "walk-forward", "--replicate")

@@ -68,7 +68,7 @@ def _references(data: Dataset, splits: tuple[str, ...]):
     """Once for all runs on the same samples."""
     train = data.samples["train"]
     key = (data.data_hash, data.task.name, data.horizon, data.timescale.name, splits, len(train))
-    key += (data.origin, data.score_on, train.dates.tobytes())
+    key += (data.walk_forward_window, data.score_on, train.dates.tobytes())
     if key not in _FITTED:
         _FITTED[key] = predict.predict_references(data, splits)
     return _FITTED[key]

@@ -58,7 +58,7 @@ def test_no_message_repeats_a_password_and_each_is_one_line(
     [
         ("postgresql://me:pass@word@host/db", "%40"),
         ("postgresql://me:word/db", "cannot be read"),
-        ("oracle://me:word@host/db", "oracle:// is no storage that is known here"),
+        ("oracle://me:word@host/db", "oracle:// is not supported"),
         ("me:word@host/db", "write postgresql"),
         ("", "cannot be read"),
         ("sqlite:///studies.db?password=word", "nothing behind a ?"),

@@ -367,7 +367,7 @@ def test_a_worker_needs_nothing_but_the_storage_and_the_data(home: Path) -> None
     assert found.experiment.hash == configuration.hash
     assert found.search == space.read(configuration)
     assert found.target_trials == 3
-    assert list(found.experiment.data.pinned) == ["SPY"]
+    assert list(found.experiment.data.artifact_sha256) == ["SPY"]
     assert json.dumps(one.user_attrs)
     study.work(one, store)
     owner = one.trials[0].user_attrs[claims.OWNER]

@@ -117,7 +117,7 @@ def test_the_shipped_sweeps_are_what_their_names_say(name: str, count: int, mode
     ("name", "changed"),
     [
         ("spy_revin", ["model.revin.statistics_to_head: true"]),
-        ("spy_offset", ["model.offset: har"]),
+        ("spy_offset", ["model.residual_of: har"]),
         ("spy_decay", ["training.weight_decay: 1.0"]),
         ("spy_pooled", []),
     ],
@@ -127,7 +127,7 @@ def test_an_ablation_differs_from_the_main_table_in_one_thing(name: str, changed
     strict = {p.config.seed: p.config for p in main if p.config.horizon == 1}
     for point in sweep_config.load(SHIPPED / f"{name}.yaml").points():
         own, beside = point.config.model_dump(mode="json"), strict[point.config.seed]
-        assert ledger.changed(own) == changed
+        assert ledger.non_default_settings(own) == changed
         assert (own["data"]["cell"] != beside.data.cell) == (changed == [])
         kept = ("budget", "task", "timescale", "horizon", "features")
         assert {k: own[k] for k in kept} == {k: beside.model_dump(mode="json")[k] for k in kept}

@@ -32,7 +32,7 @@ def register(kind: str, *symbols: str) -> None:
 def settings(*symbols: str, tier: int = 20, **values):
     given = {"name": "t", "mode": "exploratory", "task": "direction"}
     data = {"source": "simulated", "symbols": list(symbols), "score_on": symbols[0]}
-    features = {"source": "planted", "tier": tier}
+    features = {"source": "simulated", "tier": tier}
     return build_config({**given, "data": data, "features": features, **values})
 
 
@@ -66,17 +66,17 @@ def test_bars_without_planted_features_are_refused(workspace: Path) -> None:
 
 
 def test_planted_features_are_daily_and_exploratory() -> None:
-    with pytest.raises(ConfigError, match="planted features need timescale: daily"):
+    with pytest.raises(ConfigError, match="simulated features need timescale: daily"):
         settings("A", timescale="weekly")
-    with pytest.raises(ConfigError, match=r"features\.source: planted is fixed at indicators"):
-        build_config({"name": "t", "features": {"source": "planted"}})
+    with pytest.raises(ConfigError, match=r"features\.source: simulated is fixed at indicators"):
+        build_config({"name": "t", "features": {"source": "simulated"}})
 
 
 def test_a_switch_that_is_off_leaves_old_runs_their_names() -> None:
     plain = build_config({"name": "t"})
     spelled = build_config(
-        {"name": "t", "features": {"source": "indicators"}, "data": {"label_shift_years": 0}}
+        {"name": "t", "features": {"source": "indicators"}, "data": {"rotate_labels_years": 0}}
     )
-    shifted = build_config({"name": "t", "mode": "exploratory", "data": {"label_shift_years": 1}})
+    shifted = build_config({"name": "t", "mode": "exploratory", "data": {"rotate_labels_years": 1}})
     assert plain.hash == spelled.hash
     assert plain.hash != shifted.hash

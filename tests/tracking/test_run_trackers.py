@@ -50,14 +50,18 @@ def _replace(monkeypatch: pytest.MonkeyPatch, make: Any) -> None:
 
 
 def _plan(seed: int) -> Plan:
-    return make_plan(load_config(Path("small.yaml"), {"seed": seed, "tracking.to": ["mlflow"]}))
+    return make_plan(
+        load_config(Path("small.yaml"), {"seed": seed, "tracking.trackers": ["mlflow"]})
+    )
 
 
 def test_naming_a_tracker_makes_it_no_other_run() -> None:
     plain = load_config(Path("small.yaml"))
-    tracked = load_config(Path("small.yaml"), {"tracking.to": ["wandb"], "tracking.project": "x"})
+    tracked = load_config(
+        Path("small.yaml"), {"tracking.trackers": ["wandb"], "tracking.project": "x"}
+    )
     assert tracked.hash == plain.hash
-    assert tracked.tracking.to == ("wandb",)
+    assert tracked.tracking.trackers == ("wandb",)
 
 
 def test_a_tracker_is_told_what_the_console_is_told(runs: dict[str, dict[str, Any]]) -> None:
@@ -135,7 +139,7 @@ def test_a_tracker_that_fails_is_told_once_and_the_run_is_whole(
     assert len(_steps(plan.folder)) == plan.total_steps
     (notice,) = [event.message for event in seen if isinstance(event, NoticeEvent)]
     assert "mlflow stopped tracking this run: broken in" in notice
-    assert "mlxts track export" in notice
+    assert "mlxts export" in notice
     recorded = [row for row in RunFolder(plan.folder).events() if row["event"] == "notice"]
     assert len(recorded) == (0 if where == "finish" else 1)  # the record is closed by then
 

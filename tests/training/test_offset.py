@@ -32,7 +32,7 @@ def home(tmp_path, monkeypatch):
 
 
 def plan(home, **changes) -> Plan:
-    return make_plan(load_config(home / "small.yaml", {"model.offset": "har"} | changes))
+    return make_plan(load_config(home / "small.yaml", {"model.residual_of": "har"} | changes))
 
 
 def execute(plan: Plan, **options) -> dict:
@@ -90,11 +90,11 @@ def test_loading_reads_the_stored_offset_and_does_not_fit_it_again(home):
 
 def test_an_offset_names_another_run_and_no_offset_names_the_old_one(home):
     plain = load_config(home / "small.yaml")
-    with_it = load_config(home / "small.yaml", {"model.offset": "har"})
+    with_it = load_config(home / "small.yaml", {"model.residual_of": "har"})
     assert plain.hash != with_it.hash
-    assert plain.hash == load_config(home / "small.yaml", {"model.offset": None}).hash
-    with pytest.raises(ConfigError, match=r"model\.offset"):
-        build_config({"name": "a", "model": {"offset": "har"}})
+    assert plain.hash == load_config(home / "small.yaml", {"model.residual_of": None}).hash
+    with pytest.raises(ConfigError, match=r"model\.residual_of"):
+        build_config({"name": "a", "model": {"residual_of": "har"}})
 
 
 def test_every_bar_stands_on_the_offset_of_its_day(home):

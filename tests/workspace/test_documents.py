@@ -32,7 +32,7 @@ def _found(root: Path) -> list[str]:
 
 
 def test_the_documents_of_this_repository_are_true() -> None:
-    """If this fails, `mlxts docs check` says the same; `mlxts docs render` writes the blocks."""
+    """If this fails, `mlxts check docs` says the same; `mlxts docs render` writes the blocks."""
     assert _found(REPOSITORY) == []
 
 

@@ -13,8 +13,8 @@ def read(data: bytes) -> pl.DataFrame:
         raise pl.exceptions.ComputeError("the file is damaged") from error
 
 
-def encoded(frame: pl.DataFrame) -> bytes:
-    """A frame as the bytes of a file."""
+def encoded(frame: pl.DataFrame, metadata: dict[str, str] | None = None) -> bytes:
+    """A frame as the bytes of a file, with metadata for whoever reads its footer."""
     buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd", statistics=True)
+    frame.write_parquet(buffer, compression="zstd", statistics=True, metadata=metadata)
     return buffer.getvalue()

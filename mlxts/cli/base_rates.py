@@ -1,4 +1,4 @@
-"""`mlxts targets table`: what there is to predict, at every timescale."""
+"""`mlxts base-rates`: what there is to predict, at every timescale."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,17 +13,9 @@ if TYPE_CHECKING:
     from mlxts.dataset.samples import Dataset
     from mlxts.evaluation.base_rates import Rate
 
-targets = typer.Typer(name="targets", help="The prediction targets.", no_args_is_help=True)
 
-
-@targets.callback()
-def root() -> None:
-    pass  # a group of one command would otherwise be that command
-
-
-@targets.command(name="table")
-def table_(
-    symbol: Annotated[str, typer.Option(help="Symbol whose calendar is used.")] = "SPY",
+def base_rates(
+    symbol: Annotated[str, typer.Option(help="Whose days.")] = "SPY",
     source: Annotated[str, typer.Option(help="auto, yahoo, files, sample or simulated.")] = "auto",
     tier: Annotated[
         int, typer.Option(help="Feature tier; its warm-up delays the first sample.")
@@ -37,7 +29,7 @@ def table_(
     """
     from mlxts import protocol
     from mlxts.errors import EmptySplitError
-    from mlxts.evaluation import base_rates
+    from mlxts.evaluation.base_rates import rates
 
     found: dict[str, tuple[Dataset, list[Rate]]] = {}
     empty: dict[str, str] = {}
@@ -47,7 +39,7 @@ def table_(
         except EmptySplitError as error:
             empty[timescale] = str(error)
         else:
-            found[timescale] = (data, base_rates.rates(data))
+            found[timescale] = (data, rates(data))
     result = {"timescales": {n: _record(*found[n]) for n in found}, "without_samples": empty}
     tables = [*screen(found, symbol.upper())] if found else []
     notes = [Note(f"{timescale}: {why}") for timescale, why in empty.items()]
@@ -61,7 +53,7 @@ def _dataset(timescale: str, symbol: str, source: str, tier: int, splits: str) -
     data = {"source": source, "symbols": [symbol], "score_on": symbol}
     data["splits"] = splits or ("sample" if source == "sample" else "protocol")
     values = {"name": "targets", "mode": "exploratory", "timescale": timescale, "data": data}
-    configuration = build_config({**values, "features": {"tier": tier}}, origin="targets table")
+    configuration = build_config({**values, "features": {"tier": tier}}, origin="base-rates")
     return build_dataset(configuration, register=False)
 
 

@@ -1,4 +1,4 @@
-"""`mlxts targets table` on simulated days: its figures are those of the samples."""
+"""`mlxts base-rates` on simulated days: its figures are those of the samples."""
 
 import dataclasses
 import json
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mlxts.cli.app import app
+from mlxts.cli.base_rates import screen
 from mlxts.cli.output import show
-from mlxts.cli.targets import screen, targets
 from mlxts.config.loading import build_config
 from mlxts.data import calendar, store
 from mlxts.dataset.build import build_dataset
@@ -19,7 +20,7 @@ from mlxts.simulation.source import SimulatedSource
 
 
 def call(*arguments: str):
-    return CliRunner().invoke(targets, list(arguments), catch_exceptions=False)
+    return CliRunner().invoke(app, ["base-rates", *arguments], catch_exceptions=False)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -39,7 +40,7 @@ def workspace(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(workspace) -> dict:
-    return json.loads(call("table", "--source", "simulated", "--json").stdout)
+    return json.loads(call("--source", "simulated", "--json").stdout)
 
 
 def test_every_task_and_timescale_has_its_rates(found):
@@ -98,7 +99,7 @@ def test_the_test_years_keep_their_outcomes(found):
 
 
 def test_the_tables_fit_a_terminal_and_say_what_the_mark_means():
-    shown = call("table", "--source", "simulated")
+    shown = call("--source", "simulated")
     assert max(map(len, shown.stdout.splitlines())) <= 80
     assert "daily_multi" in shown.stdout
     for task in TASKS.values():
@@ -122,7 +123,7 @@ def test_a_table_in_which_every_cell_is_marked_fits_too(capsys):
 
 
 def test_a_timescale_without_samples_is_named_not_fatal():
-    said = json.loads(call("table", "--symbol", "new", "--source", "simulated", "--json").stdout)
+    said = json.loads(call("--symbol", "new", "--source", "simulated", "--json").stdout)
     assert "monthly" in said["without_samples"]
     assert "80 monthly bars of context" in said["without_samples"]["monthly"]
     assert "daily" in said["timescales"]
