@@ -32,10 +32,12 @@ def first_steps(size: str) -> dict[str, float]:
     from mlxts.platform import device  # noqa: F401
 
     # isort: split
-    from mlxts.workspace import warm_kernels as warm
+    from mlxts.workspace import warm_kernels
 
     imported = time.perf_counter()
-    first, second = warm.two_steps("mixing", binary=True, budget=size)  # compiler tried in `first`
+    first, second = warm_kernels.two_steps(
+        "mixing", binary=True, budget=size
+    )  # compiler tried in `first`
     return {"imports": imported - began, "first": first, "second": second}
 
 
@@ -51,12 +53,12 @@ def measure(quick: bool) -> list[Row]:
         if os.environ.get("MLXTS_KERNELS") == "stock":
             environment["TMPDIR"] = cache  # where MLX keeps its own kernels
         cold = fresh(__file__, {"size": size}, environment)
-        warm = fresh(__file__, {"size": size}, environment)
+        warm_kernels = fresh(__file__, {"size": size}, environment)
     rows += [
         {"what": f"first step of {size}, cold kernels", "seconds": cold["first"]},
-        {"what": f"first step of {size}, warm kernels", "seconds": warm["first"]},
-        {"what": f"second step of {size}", "seconds": warm["second"]},
-        {"what": "imports of training", "seconds": warm["imports"]},
+        {"what": f"first step of {size}, warm kernels", "seconds": warm_kernels["first"]},
+        {"what": f"second step of {size}", "seconds": warm_kernels["second"]},
+        {"what": "imports of training", "seconds": warm_kernels["imports"]},
     ]
     return rows
 

@@ -25,7 +25,8 @@ from mlxts.workspace import decisions, documents, handoff, ownership
 root, name, rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for number in range(1, rounds + 1):
     ownership.claim(root, name, [f"{name}/{number}"])
-    handoff.write(root, name, handoff.Told(f"{name} round {number}", next=(f"after {number}",)))
+    notes = handoff.HandoffNotes(f"{name} round {number}", next=(f"after {number}",))
+    handoff.write(root, name, notes)
     decisions.decide(root, f"{name} decides {number}", why="so")
     documents.render(root)
 """

@@ -95,7 +95,7 @@ def plan(configuration: ExperimentConfig) -> Plan:
         planned = make_plan(configuration)
         if is_scored(planned.dataset.samples[WINDOW], planned.dataset.score_on).any():
             return planned
-        reason = f"nothing of {planned.dataset.score_on} to score"
+        reason = f"no rows of {planned.dataset.score_on} to score"
     except EmptySplitError as error:
         reason = str(error)
     raise EmptySplitError(

@@ -99,7 +99,7 @@ def test_the_fixed_split_stands_beside_them(workspace):
     shown = call("walk-forward", "small.yaml", "--windows", "2")
     for heading in ("2021-2022", "2023-2024", "all origins", "fixed split", "(exploratory)"):
         assert heading in shown.stdout
-    assert "windows of the past" in shown.stdout.splitlines()[-1]
+    assert "walk-forward windows" in shown.stdout.splitlines()[-1]
     assert RunFolder(index.find(found["origins"][0]["run_id"])).is_walk_forward
 
 

@@ -4,7 +4,7 @@ Log prices as a Brownian motion with drift: the touch of a barrier by the reflec
 direction by one normal probability, the return by the drift. Volatility is that of RiskMetrics'
 EWMA or of a GARCH(1,1), whose parameters `arch` fits by maximum likelihood to the training years
 of each symbol; later bars only move the filter on. Nothing is calibrated afterwards, so what these
-forecasts miss is what a market is besides a random walk of changing pace.
+forecasts miss is what a market is besides a random walk of changing volatility.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _SCALE = 100.0  # returns in percent, as `arch` asks for
 _OVERSHOOT = float(-zeta(0.5) / np.sqrt(2.0 * np.pi))  # 0.5826, of a Gaussian walk over a barrier
 
 
-class Pace(NamedTuple):
+class VolatilityFilter(NamedTuple):
     """One symbol's daily log returns, as known before each day; variance is in squared percent.
 
     The variance of the next day is omega + alpha r^2 + beta * (variance of this day).
@@ -38,11 +38,11 @@ class Pace(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Walk:
-    """A random walk with the volatility of `pace`."""
+class RandomWalkBaseline:
+    """A random walk with the volatility model `volatility`."""
 
     name: str
-    pace: Literal["ewma", "garch"]
+    volatility: Literal["ewma", "garch"]
 
     def fit(self, dataset: Dataset) -> Forecast:
         train = dataset.samples["train"]
@@ -54,16 +54,18 @@ class Walk:
             symbol: (rows, _returns(dataset.daily, rows))
             for symbol, rows in _rows_by_symbol(dataset.daily).items()
         }
-        paces = {
-            str(symbol): _fit_pace(returns[_training_days(dataset, train, symbol, rows)], self.pace)
+        fits = {
+            str(symbol): _fit_filter(
+                returns[_training_days(dataset, train, symbol, rows)], self.volatility
+            )
             for symbol in np.unique(train.symbols)
             for rows, returns in [days[str(symbol)]]
         }
-        stranger = next(iter(paces.values()))  # for a symbol that has no training samples
+        default_filter = next(iter(fits.values()))  # for a symbol that has no training samples
         for symbol, (rows, returns) in days.items():
-            pace = paces.get(symbol, stranger)
-            drift[rows] = pace.drift
-            deviation[rows] = np.sqrt(_mean_variance(pace, returns, horizon)) / _SCALE
+            fitted = fits.get(symbol, default_filter)
+            drift[rows] = fitted.drift
+            deviation[rows] = np.sqrt(_mean_variance(fitted, returns, horizon)) / _SCALE
         total = np.sqrt(horizon) * np.maximum(deviation, 1e-9)
         task = dataset.task
         if task.kind == "regression":
@@ -126,35 +128,42 @@ def _training_days(
     return (days >= own.min()) & (days <= own.max())
 
 
-def _fit_pace(returns: Float64[np.ndarray, " days"], kind: Literal["ewma", "garch"]) -> Pace:
+def _fit_filter(
+    returns: Float64[np.ndarray, " days"], kind: Literal["ewma", "garch"]
+) -> VolatilityFilter:
     drift, variance = float(returns.mean()) / _SCALE, float(returns.var())
     if kind == "ewma" or variance == 0.0:
-        return Pace(drift, 0.0, 1.0 - DECAY, DECAY, variance)
+        return VolatilityFilter(drift, 0.0, 1.0 - DECAY, DECAY, variance)
     from arch import arch_model
 
     found = arch_model(returns, mean="Constant", vol="GARCH", p=1, q=1, rescale=False).fit(
         disp="off", show_warning=False
     )
     mu, omega, alpha, beta = (float(found.params[name]) for name in _PARAMETERS)
-    return Pace(mu / _SCALE, omega, alpha, beta, variance)
+    return VolatilityFilter(mu / _SCALE, omega, alpha, beta, variance)
 
 
 _PARAMETERS = ("mu", "omega", "alpha[1]", "beta[1]")
 
 
 def _mean_variance(
-    pace: Pace, returns: Float64[np.ndarray, " days"], horizon: int
+    fitted: VolatilityFilter, returns: Float64[np.ndarray, " days"], horizon: int
 ) -> Float64[np.ndarray, " days"]:
     """Expected variance a day over the `horizon` days after each day."""
-    shocks = (returns - _SCALE * pace.drift) ** 2
-    shocks[0] = pace.first  # there is no return on the first day
-    driven = pace.omega + pace.alpha * shocks
-    tomorrow, _ = lfilter([1.0], [1.0, -pace.beta], driven, zi=[pace.beta * pace.first])
-    persistence = pace.alpha + pace.beta
+    shocks = (returns - _SCALE * fitted.drift) ** 2
+    shocks[0] = fitted.first  # there is no return on the first day
+    driven = fitted.omega + fitted.alpha * shocks
+    tomorrow, _ = lfilter(
+        [1.0],
+        [1.0, -fitted.beta],
+        driven,
+        zi=[fitted.beta * fitted.first],
+    )
+    persistence = fitted.alpha + fitted.beta
     if persistence >= 1.0 - 1e-9:
         days = np.arange(horizon)
-        return tomorrow + pace.omega * days.mean()
-    resting = pace.omega / (1.0 - persistence)
+        return tomorrow + fitted.omega * days.mean()
+    resting = fitted.omega / (1.0 - persistence)
     return resting + (tomorrow - resting) * (persistence ** np.arange(horizon)).mean()
 
 

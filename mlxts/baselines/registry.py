@@ -13,7 +13,7 @@ from mlxts.baselines.base import Baseline
 from mlxts.baselines.base_rate import Climatology
 from mlxts.baselines.har import ScaleRegression
 from mlxts.baselines.linear import Linear
-from mlxts.baselines.random_walk import Walk
+from mlxts.baselines.random_walk import RandomWalkBaseline
 from mlxts.baselines.sklearn_models import Trees
 from mlxts.protocol import BASELINE
 
@@ -28,5 +28,5 @@ BASELINES: Mapping[str, Baseline] = MappingProxyType(
         )
     }
 )
-WALKS = (Walk("walk_ewma", "ewma"), Walk("walk_garch", "garch"))
+WALKS = (RandomWalkBaseline("walk_ewma", "ewma"), RandomWalkBaseline("walk_garch", "garch"))
 LEARNERS = (Trees(),)

@@ -57,10 +57,8 @@ def _require_text() -> None:
 
     for argument in sys.argv[1:]:
         if not argument or re.fullmatch("--[a-z0-9-]+=", argument):
-            raise ConfigError(
-                f"argument '{argument}' says nothing; give it a value or leave it out"
-            )
+            raise ConfigError(f"argument '{argument}' is empty; give it a value or leave it out")
         try:
             argument.encode()
         except UnicodeEncodeError as error:
-            raise ConfigError(f"argument {argument!r} is not UTF-8; write it so") from error
+            raise ConfigError(f"argument {argument!r} is not UTF-8; encode it as UTF-8") from error

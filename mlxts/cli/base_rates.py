@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def base_rates(
     symbol: Annotated[str, typer.Option(help="Whose days.")] = "SPY",
     source: Annotated[str, typer.Option(help="auto, yahoo, files, sample or simulated.")] = "auto",
-    tier: Annotated[int, typer.Option(help="Its features' warm-up delays the first sample.")] = 20,
+    tier: Annotated[
+        int, typer.Option(help="Feature tier; its warm-up delays the first sample.")
+    ] = 20,
     splits: Annotated[str, typer.Option(help="protocol or sample.")] = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -94,7 +96,7 @@ def screen(found: "dict[str, tuple[Dataset, list[Rate]]]", symbol: str) -> Itera
     ]
     yield Table("Samples in each phase", ("bars", "phase", *protocol.SPLIT_NAMES), counts)
     yield Note(
-        "Share of samples that come true (up: direction); return: deviation of the log returns "
+        "Base rates (up: direction); return: deviation of the log returns "
         "that regression predicts. *: not estimable, part of no claim."
     )
 

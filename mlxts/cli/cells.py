@@ -13,7 +13,7 @@ def cell(
     name: Annotated[str, typer.Argument(metavar="CELL", help="Row and column, e.g. Cb.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a cell of the dataset matrix needs, and what of it is here."""
+    """Show the series of a cell of the dataset matrix, and which are stored."""
     from mlxts.data import cell_status
 
     needs = cell_status.of(name)
@@ -47,7 +47,7 @@ def cell(
 
 def sources(
     write: Annotated[bool, typer.Option("--write", help="Write the document instead.")] = False,
-    output: Annotated[Path, typer.Option(help="With --write: where to.")] = Path(
+    output: Annotated[Path, typer.Option(help="With --write: its path.")] = Path(
         "docs/data_sources.md"
     ),
     as_json: JsonOption = False,

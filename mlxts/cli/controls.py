@@ -11,7 +11,7 @@ from mlxts.tables import Table
 
 def controls(
     write: Annotated[bool, typer.Option("--write", help="Write the document instead.")] = False,
-    output: Annotated[Path, typer.Option(help="With --write: where to.")] = Path(
+    output: Annotated[Path, typer.Option(help="With --write: its path.")] = Path(
         "docs/controls.md"
     ),
     as_json: JsonOption = False,

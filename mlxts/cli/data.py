@@ -54,7 +54,7 @@ End = Annotated[
     typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last day, included."),
 ]
 SymbolOption = Annotated[
-    str | None, typer.Option("--symbol", help="What to call it; default: the market's name.")
+    str | None, typer.Option("--symbol", help="Name to store it under; default: the market's.")
 ]
 
 _WARNINGS_SHOWN = 5
@@ -64,15 +64,15 @@ _WARNINGS_SHOWN = 5
 def download(
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(help="e.g. SPY QQQ; of the sample: SP500 NASDAQ; of FRED: DGS10"),
+        typer.Argument(help="e.g. SPY QQQ; for sample: SP500 NASDAQ; for FRED: DGS10."),
     ] = None,
-    source: Annotated[Online, typer.Option(help="Where from.")] = _DEFAULT,
+    source: Annotated[Online, typer.Option(help="Source to download from.")] = _DEFAULT,
     cell: Annotated[
         str | None,
-        typer.Option(metavar="CELL", help="Instead: what a cell (e.g. Cb) needs and is not here."),
+        typer.Option(metavar="CELL", help="Instead: the missing series of a cell, e.g. Cb."),
     ] = None,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="With --cell: also what is here already.")
+        bool, typer.Option("--refresh", help="With --cell: also series already stored.")
     ] = False,
     start: Start = None,
     end: End = None,
@@ -89,7 +89,7 @@ def download(
         needs = [n for n in cell_status.of(cell) if refresh or n.artifact is None]
         jobs = [(need.id, registry.open_source(need.source, note)) for need in needs]
         if not jobs and not as_json:
-            say(f"all that {cell} needs is here; --refresh fetches it again")
+            say(f"all series of {cell} are stored; --refresh fetches them again")
             return
     else:
         chosen = registry.open_source(source.value, note)
@@ -103,19 +103,19 @@ def import_(
     symbol: Annotated[
         str | None,
         typer.Option(
-            help="What the file calls it, or what to call it where the file does not say; "
+            help="The symbol in the file, or the name to use if the file has none; "
             "default: the file's own symbol, else its name."
         ),
     ] = None,
     as_: Annotated[
-        str | None, typer.Option("--as", help="Store it under another name than the file's.")
+        str | None, typer.Option("--as", help="Store it under this name instead of the file's.")
     ] = None,
     decimal: Annotated[
         Decimal | None,
-        typer.Option(help="The mark before the decimals; default: found in each column."),
+        typer.Option(help="Decimal mark; default: detected in each column."),
     ] = None,
     values: Annotated[
-        bool, typer.Option("--values", help="A date and one value (or close) a row, not bars.")
+        bool, typer.Option("--values", help="One date and one value (or close) per row, not bars.")
     ] = False,
     trends: Annotated[
         bool, typer.Option("--trends", help="Exports of Google Trends; each term is a series.")
@@ -146,17 +146,15 @@ def import_(
     jobs = [(as_ or source.symbol).upper() for source in sources]
     twice = {name for name in jobs if jobs.count(name) > 1}
     if twice:
-        raise DataError(f"two files would be called {min(twice)}; import them one by one")
+        raise DataError(f"two files would be named {min(twice)}; import them one by one")
     _store_all(list(zip(jobs, sources, strict=True)), _day(start), _day(end), as_json)
 
 
 @data.command()
 def simulate(
-    market: Annotated[
-        Market, typer.Argument(help="A control; docs/controls.md says what each is.")
-    ],
+    market: Annotated[Market, typer.Argument(help="A control; docs/controls.md describes each.")],
     symbol: SymbolOption = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the market and its paths.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Determines the market and its paths.")] = 0,
     symbols: Annotated[
         int, typer.Option(min=1, help="Paths of the same market: NAME, NAME2, NAME3 ...")
     ] = 1,
@@ -210,7 +208,7 @@ def list_(as_json: JsonOption = False) -> None:
 
 @data.command()
 def sample(
-    rows: Annotated[int, typer.Option(min=1, help="From each end of a file.")] = 200,
+    rows: Annotated[int, typer.Option(min=1, help="Rows from each end of a file.")] = 200,
     as_json: JsonOption = False,
 ) -> None:
     """Write the first and last rows of every registered dataset to data/samples/ as CSV."""
@@ -290,7 +288,7 @@ def _remark(artifact: "Artifact", notes: Iterable[str], warnings: Sequence[Any])
     for text in notes:
         note(f"{artifact.symbol}: {text}")
     if warnings:
-        note(f"{artifact.symbol}: worth a look ({checks.summary(warnings)}), stored all the same:")
+        note(f"{artifact.symbol}: warning ({checks.summary(warnings)}), stored anyway:")
     for warning in warnings[:_WARNINGS_SHOWN]:
         note(f"  {warning}")
     if len(warnings) > _WARNINGS_SHOWN:

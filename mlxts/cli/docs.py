@@ -18,7 +18,7 @@ def _group() -> None:
 
 @docs.command()
 def render(as_json: JsonOption = False) -> None:
-    """Write the marked blocks of README, docs/ and .claude/, and the documents generated whole."""
+    """Render the marked blocks of README, docs/ and .claude/, and the generated documents."""
     from mlxts.workspace import documents, project
 
     changed = documents.render(project.root())

@@ -8,7 +8,7 @@ from mlxts.tables import Table
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """What this machine is: device, BLAS and its measured speed, memory, sensors, data.
+    """Describe this machine: device, BLAS and its measured speed, memory, sensors, data.
 
     Says too what is wrong with MLX's library: two wheels of one file, a macOS too old for it.
     """

@@ -74,16 +74,16 @@ def baselines(
     only: Annotated[
         list[str] | None,
         typer.Option(
-            "--only", metavar="NAME", help="This one, besides HAR and linear; may be repeated."
+            "--only", metavar="NAME", help="Only this one, besides HAR and linear; repeat."
         ),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="The slow ones too: networks, trees on many features.")
+        bool, typer.Option("--all", help="Also the slow ones: networks, trees on many features.")
     ] = False,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fit baselines on the training split and score them: what has to be beaten."""
+    """Fit baselines on the training split and score them: the scores to beat."""
     from mlxts.config.loading import load_config
     from mlxts.config.yamltext import parse_overrides
     from mlxts.dataset.build import build_dataset
@@ -123,12 +123,12 @@ def baselines(
     screen = [*scores_screen(scores, asked, _marked(configuration.name, configuration.mode))]
     if line.left_out:
         left_out = ", ".join(line.left_out)
-        screen.append(Note(f"Not fitted, because they take longer: {left_out}; --all has them."))
+        screen.append(Note(f"Not fitted because they are slow: {left_out}; --all includes them."))
     render({**scores, "reference": found.reference.to_dict()}, as_json, screen)
 
 
 def runs(as_json: JsonOption = False) -> None:
-    """List the runs under outputs/runs with what they reached on validation."""
+    """List the runs under outputs/runs with their validation scores."""
     from mlxts import files
     from mlxts.evaluation import run_listing
 
@@ -176,7 +176,7 @@ def _on_screen(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _open_test(folder: Path, predicted: "pl.DataFrame", asked: "ScoredTask") -> "pl.DataFrame":
-    """Record the look at the test split; then read its rows, or predict and keep them."""
+    """Record the test-set evaluation; then read its rows, or predict and store them."""
     from mlxts import predict
     from mlxts.errors import EmptySplitError
     from mlxts.evaluation import test_split_log
@@ -190,10 +190,10 @@ def _open_test(folder: Path, predicted: "pl.DataFrame", asked: "ScoredTask") -> 
             "train on data that reaches into it"
         )
     count = test_split_log.record(folder.name, asked.score_on)
-    note(f"look number {count} at the test split, recorded in {test_split_log.path()}")
+    note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
     return predict.predict_split(trained, folder, "test") if trained else predicted
 
 
 def _marked(name: str, mode: str) -> str:
-    """What an exploratory configuration reaches says so."""
+    """Results of an exploratory configuration are labelled."""
     return name if mode == "strict" else f"{name} ({mode})"

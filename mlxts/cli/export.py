@@ -8,7 +8,7 @@ import typer
 
 from mlxts.cli.output import JsonOption, Note, render
 
-import_ = typer.Typer(help="Bring a model of another library here.", no_args_is_help=True)
+import_ = typer.Typer(help="Import a model of another library.", no_args_is_help=True)
 
 
 class FormatName(StrEnum):
@@ -96,7 +96,7 @@ def _to_tracker(runs: list[str], to: FormatName, project: str | None, as_json: b
 @import_.command()
 def huggingface(
     path: Annotated[Path, typer.Argument(help="The folder that save_pretrained wrote.")],
-    name: Annotated[str | None, typer.Option(help="Of the model here; default: the folder's.")] = (
+    name: Annotated[str | None, typer.Option(help="Name for the model; default: the folder's.")] = (
         None
     ),
     as_json: JsonOption = False,

@@ -123,11 +123,11 @@ def _apology(error: BaseException) -> str:
     said = f"{type(error).__name__}: {what}" if what else type(error).__name__
     text = "".join(traceback.format_exception(error))
     arguments = shlex.join(sys.argv[1:])
-    line = f"error: sorry, this should not have happened ({_without_passwords(said)}); "
+    line = f"error: internal error ({_without_passwords(said)}); "
     try:
         kept = _kept(_without_passwords(f"mlxts {arguments}\nPython {sys.version}\n\n{text}"))
     except OSError:
-        return f"{line}there is no place to keep its traceback, please report it"
+        return f"{line}its traceback could not be saved, please report it"
     return f"{line}the traceback is in {kept}, please report it"
 
 

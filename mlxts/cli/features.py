@@ -25,7 +25,7 @@ SourceOption = Annotated[
     str, typer.Option("--source", help="auto (yahoo or files), yahoo, files, sample or simulated.")
 ]
 TierOption = Annotated[int, typer.Option("--tier", help="20, 50, 100, 200, 500, 1000 or 2000.")]
-NameArgument = Annotated[str, typer.Argument(help="As `mlxts features list` shows it.")]
+NameArgument = Annotated[str, typer.Argument(help="A feature of `mlxts features list`.")]
 
 _SHOWN = 15
 
@@ -34,11 +34,11 @@ _SHOWN = 15
 def build(
     symbols: Symbols = None,
     tier: TierOption = 20,
-    timescale: Annotated[str, typer.Option(help="As a configuration names it.")] = "daily",
+    timescale: Annotated[str, typer.Option(help="e.g. daily or weekly.")] = "daily",
     source: SourceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Compute a tier's features of some symbols and register them; unchanged, they are read."""
+    """Compute a tier's features for symbols and register them; unchanged ones are reused."""
     from time import perf_counter
 
     from mlxts.data import panel
@@ -60,7 +60,8 @@ def build(
 @features.command(name="list")
 def list_(
     tier: Annotated[
-        int | None, typer.Option("--tier", help="Only what it holds; default: every candidate.")
+        int | None,
+        typer.Option("--tier", help="Only features of this tier; default: all candidates."),
     ] = None,
     family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
     relation: Annotated[str | None, typer.Option(help="Only this relation.")] = None,
@@ -100,7 +101,7 @@ def describe(
     source: SourceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a feature is: formula, unit, warm-up, and its distribution on a symbol."""
+    """Describe a feature: formula, unit, warm-up, and its distribution on a symbol."""
     from mlxts.errors import DataError
     from mlxts.features import catalog, tiers
 
@@ -170,7 +171,7 @@ def audit(
         note("the frozen order was chosen from another catalog; run `mlxts features freeze`")
     wrong = [one.symbol for one in found if not one.ok]
     if wrong:
-        raise DataError(f"features break a promise on {', '.join(wrong)}; see the audit's findings")
+        raise DataError(f"features fail the audit on {', '.join(wrong)}; see its findings")
 
 
 @features.command()
@@ -178,7 +179,7 @@ def plot(
     name: NameArgument,
     symbol: SymbolOption = "SPY",
     source: SourceOption = "auto",
-    bars: Annotated[int, typer.Option(min=2, help="The last so many.")] = 750,
+    bars: Annotated[int, typer.Option(min=2, help="Number of most recent bars.")] = 750,
     output: Annotated[Path | None, typer.Option(help="A .png or .svg file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -198,12 +199,12 @@ def plot(
 @features.command(name="freeze")
 def freeze_(
     output: Annotated[
-        Path | None, typer.Option(help="Where to write; default: the package's own order.")
+        Path | None, typer.Option(help="File to write; default: the package's own order.")
     ] = None,
     source: SourceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Choose the tiers' order anew on the training years of a fixed set of symbols.
+    """Recompute the tiers' order on the training years of a fixed set of symbols.
 
     It takes minutes, and changes what every tier means.
     """
@@ -220,7 +221,7 @@ def freeze_(
 
 @features.command()
 def docs(
-    output: Annotated[Path, typer.Option(help="Where to write.")] = Path("docs/feature_catalog.md"),
+    output: Annotated[Path, typer.Option(help="File to write.")] = Path("docs/feature_catalog.md"),
     as_json: JsonOption = False,
 ) -> None:
     """Render the catalog as Markdown."""
@@ -274,7 +275,7 @@ def _audit_tables(found: list["Audit"], tier: int) -> Iterator[Table]:
         "constant": [len(one.constant) for one in found],
         "over 99 % one value": [len(one.one_value) for one in found],
         "not finite": [len(one.infinite) for one in found],
-        "nulls off the warm-up": [len(one.late_nulls) for one in found],
+        "nulls after the warm-up": [len(one.late_nulls) for one in found],
         "look-ahead": [len(one.look_ahead) for one in found],
         "planted look-ahead found": [one.canary_caught for one in found],
         "null share": [one.null_share for one in found],

@@ -48,13 +48,15 @@ hpo = typer.Typer(
     no_args_is_help=True,
 )
 
-StudyArgument = Annotated[str, typer.Argument(help="A study's name, or the beginning of loaded.")]
+StudyArgument = Annotated[str, typer.Argument(help="A study's name, or its beginning.")]
 
 
 @hpo.command("run")
 def run_(
     config: Annotated[Path, typer.Argument(help="An experiment with a section `search:`.")],
-    trials: Annotated[int | None, typer.Option(min=1, help="In all, earlier ones counted.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="In all, including earlier ones.")
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(parser=seconds(), metavar="SECONDS", help="For this session.")
     ] = None,
@@ -76,7 +78,7 @@ def run_(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Search; Ctrl-C ends it cleanly and the same command goes on."""
+    """Search; Ctrl-C ends it cleanly and the same command continues it."""
     from mlxts.config.loading import load_config
     from mlxts.config.yamltext import parse_overrides
     from mlxts.console import study_screen
@@ -133,7 +135,7 @@ def list_(storage: StorageOption = None, as_json: JsonOption = False) -> None:
             try:
                 loaded = studies.load(store, name)
             except (MlxtsError, LookupError, TypeError, ValueError) as error:
-                note(f"{name} is left out, another version wrote it: {error}")
+                note(f"{name} is left out, it was written by another version: {error}")
                 continue
             now = snapshot.take(loaded)
             rows.append(
@@ -146,7 +148,7 @@ def list_(storage: StorageOption = None, as_json: JsonOption = False) -> None:
                 }
             )
     columns = ("study", "ended", "trials", "best", "trial")
-    nothing = Note("No study yet; `mlxts hpo CONFIG` begins one.")
+    nothing = Note("No study yet; `mlxts hpo CONFIG` starts one.")
     render({"studies": rows}, as_json, Table("Studies", columns, rows) if rows else nothing)
 
 
@@ -156,13 +158,13 @@ def show(
     storage: StorageOption = None,
     top: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 10,
     rerun_seeds: Annotated[
-        int, typer.Option(min=0, metavar="K", help="Train the winner with K other seeds first.")
+        int, typer.Option(min=0, metavar="K", help="Train the best with K other seeds first.")
     ] = 0,
     per_device: PerDeviceOption = 1,
     wait: WaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Importance, the best trials side by side, why others ended, and selection bias."""
+    """Importance, the best trials, why others ended early, and selection bias."""
     from mlxts import console
     from mlxts.search import analysis, worker_checks
     from mlxts.search import storage as storages
@@ -189,12 +191,12 @@ def show(
 def best(
     study: StudyArgument,
     write: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the configuration there.")
+        Path | None, typer.Option(metavar="FILE", help="Write the configuration to FILE.")
     ] = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The winner's parameters, and a configuration that trains exactly it."""
+    """The best trial's parameters, and a configuration that trains exactly it."""
     from mlxts.console.study_progress import spelled
     from mlxts.errors import ConfigError
     from mlxts.files import write_text
@@ -209,7 +211,7 @@ def best(
                 raise ConfigError(f"{write} exists; choose another name")
             named = configuration.model_copy(update={"name": write.stem})
             heading = (
-                f"# The winner of {loaded.study_name}: trial {leader.number}, validation loss "
+                f"# The best trial of {loaded.study_name}: trial {leader.number}, validation loss "
                 f"{leader.value:.6f}.\n# {spelled(leader.params)}\n"
             )
             write_text(write, heading + named.to_yaml())
@@ -282,7 +284,7 @@ def _analysis_screen(study: "optuna.Study", result: dict[str, Any]) -> Iterator[
 
 
 def _top(name: str, result: dict[str, Any]) -> Iterator[Part]:
-    """The best trials side by side, one column each dimension, and the ranges that they cover."""
+    """The best trials, a column for each dimension, and the ranges that they cover."""
     if not result["top"]:
         yield Note("No trial is complete.")
         return
@@ -295,11 +297,11 @@ def _top(name: str, result: dict[str, Any]) -> Iterator[Part]:
         for key, ranges in result["spread"].items()
     ]
     headings = ("dimension", "tried", "best quarter")
-    yield Table.of("Where the best quarter lies", headings, spread)
+    yield Table.of("Ranges of the best quarter", headings, spread)
 
 
 def _reasons(result: dict[str, Any]) -> Iterator[Part]:
-    """Why trials were not trained to their end, as often as it happened."""
+    """Why trials ended early, with counts."""
     from collections import Counter
 
     from mlxts.search.objective import DUPLICATE, REASON
@@ -313,7 +315,7 @@ def _reasons(result: dict[str, Any]) -> Iterator[Part]:
         headings = ("reason", "trials")
         yield Table.of("Not trained to the end", headings, sorted(reasons.items()))
     if twins := sum(trial[DUPLICATE] is not None for trial in result["trials"]):
-        yield Note(f"Suggested again, and not trained again: {formats.count(twins, 'trial')}.")
+        yield Note(f"Suggested twice, trained once: {formats.count(twins, 'trial')}.")
 
 
 def _selection_bias(bias: "SelectionBias | None", name: str) -> Iterator[Part]:
@@ -333,7 +335,7 @@ def _selection_bias(bias: "SelectionBias | None", name: str) -> Iterator[Part]:
         for rerun, verdict in zip(bias.reruns, verdicts, strict=True)
     ]
     yield Table(
-        "Selection bias: the winner trained again with other seeds",
+        "Selection bias: the best trial, retrained with other seeds",
         (
             "run", "value", Column("loss", "scored rows"), Column("baseline", "best baseline"),
             "verdict",
@@ -346,7 +348,7 @@ def _selection_bias(bias: "SelectionBias | None", name: str) -> Iterator[Part]:
     )  # fmt: skip
     known = formats.known(bias.error)
     error = f" (standard error {formats.loss(bias.error)})" if known else ""
-    yield f"optimism of the selected value {formats.difference(bias.optimism)}{error}"
+    yield f"optimism of the best validation loss {formats.difference(bias.optimism)}{error}"
     if bias.against_baseline is not None:
         counts = ", ".join(f"{verdict}: {n}" for verdict, n in Counter(verdicts).items() if verdict)
         better = "better than" if bias.better else "not better than"

@@ -25,26 +25,26 @@ SourceName = StrEnum("SourceName", registry.for_quickstart())
 
 def quickstart(
     source: Annotated[
-        SourceName | None, typer.Option(help="sample is offline, files are your own.")
+        SourceName | None, typer.Option(help="sample works offline; files are your own.")
     ] = None,
     symbols: Annotated[
         str | None,
-        typer.Option(help="e.g. SPY,QQQ (the first is scored); of files their paths."),
+        typer.Option(help="e.g. SPY,QQQ (the first is scored); for files their paths."),
     ] = None,
     task: Annotated[str | None, typer.Option(help="e.g. threshold_1pct.")] = None,
     budget: Annotated[str | None, typer.Option(help="e.g. 2M; smaller ones train faster.")] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where the configuration goes.")
+        Path, typer.Option("--output", "-o", help="File for the configuration.")
     ] = Path("quickstart.yaml"),
     train: Annotated[
-        bool | None, typer.Option("--train/--no-train", help="Train it at once, or not.")
+        bool | None, typer.Option("--train/--no-train", help="Whether to train it at once.")
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Ask nothing: take the default of what is missing.")
+        bool, typer.Option("--yes", "-y", help="Ask nothing: use defaults for missing answers.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a first experiment: configuration, data, plan; then train it if you like."""
+    """Set up a first experiment: configuration, data, plan; optionally train it."""
     from mlxts import files
     from mlxts import quickstart as first
     from mlxts.cli.train import plan_table
@@ -52,7 +52,7 @@ def quickstart(
     from mlxts.training.plan import make_plan
 
     if output.exists():
-        raise ConfigError(f"{output} is there already; choose another --output")
+        raise ConfigError(f"{output} exists; choose another --output")
     ask = _Asking(yes=yes, terminal=sys.stdin.isatty() and not as_json)
     try:
         answers = _answers(ask, source and source.value, symbols, task, budget, output)
@@ -68,7 +68,7 @@ def quickstart(
     plan = make_plan(wanted)
     commands = first.next_commands(answers)
     if not as_json:
-        advice = f"{output} is written; what goes on from here:"
+        advice = f"{output} is written; next steps:"
         show([plan_table(plan.to_dict()), advice, *(f"  {command}" for command in commands)])
     try:
         if train is None:
@@ -95,7 +95,7 @@ class _Asking:
             return default
         if not self.can:
             of = f" ({', '.join(choices)})" if choices else ""
-            raise ConfigError(f"{flag} is missing{of}; without a terminal nobody can be asked")
+            raise ConfigError(f"{flag} is missing{of}; no terminal to ask at")
         listed = f" ({', '.join(choices)})" if choices else ""
         while True:
             print(f"{question}{listed}{f' [{default}]' if default else ''}: ", end="", flush=True)

@@ -18,7 +18,7 @@ def register_raw(
     source: Annotated[str, typer.Option(help="e.g. yahoo or files")] = "files",
     as_json: JsonOption = False,
 ) -> None:
-    """Register a raw Parquet file that something else wrote."""
+    """Register a raw Parquet file written by another program."""
     from mlxts.data import register
 
     artifact = register.raw(path, source=source, symbol=symbol.upper())
@@ -27,9 +27,10 @@ def register_raw(
 
 def register_processed(
     path: Annotated[Path, typer.Argument(help="Parquet file with a date column.")],
-    dataset: Annotated[str, typer.Option(help="What to call it; versions count within it.")],
+    dataset: Annotated[str, typer.Option(help="Dataset name; versions are numbered within it.")],
     source_md5: Annotated[
-        list[str], typer.Option("--source-md5", help="md5 of a raw artifact it came from; repeat.")
+        list[str],
+        typer.Option("--source-md5", help="md5 of a raw artifact it was made from; repeat."),
     ],
     tier: Annotated[int | None, typer.Option(help="Feature tier.")] = None,
     as_json: JsonOption = False,

@@ -31,7 +31,7 @@ def report(
         ),
     ] = None,
     split: Annotated[
-        FixedSplit, typer.Option(help="test: rows that `evaluate` has opened, on record.")
+        FixedSplit, typer.Option(help="test: rows opened by `evaluate --split test`.")
     ] = FixedSplit.validation,
     tuned: TunedOption = None,
     draws: DrawsOption = 2000,
@@ -54,7 +54,7 @@ def report(
         count = max(
             test_split_log.record(*look) for look in collect.scored_symbols(picked.finished)
         )
-        note(f"look number {count} at the test split, recorded in {test_split_log.path()}")
+        note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
     complete_predictions(picked.finished)
     if paper:
         record = papers.collect(picked.finished, split=split, draws=draws, seed=seed)

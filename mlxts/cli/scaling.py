@@ -89,9 +89,9 @@ AssetsOption = Annotated[
 ]
 NameOption = Annotated[str, typer.Option("--name", help="Folder under outputs/results.")]
 DrawsOption = Annotated[int, typer.Option("--draws", min=50, max=100_000, help="Bootstrap draws.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Of the draws.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="For the bootstrap.")]
 PhasesOption = Annotated[
-    bool, typer.Option("--all-phases", help="Every phase of a timescale, not the canonical alone.")
+    bool, typer.Option("--all-phases", help="All phases of a timescale, not only the canonical.")
 ]
 SplitOption = Annotated[
     SplitName,
@@ -113,7 +113,7 @@ def ledger(
     columns: Annotated[bool, typer.Option("--columns", help="Explain the columns.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Collect runs into one table, a row for each run and date, and write it as Parquet."""
+    """Write the losses of runs as Parquet: a row for each run and date."""
     from mlxts.scaling import ledger as ledgers
     from mlxts.scaling import results
 
@@ -146,7 +146,7 @@ def ledger(
 @scaling.command()
 def fit(
     runs: Runs = None,
-    axis: Annotated[FitAxis, typer.Option(help="Along which size.")] = FitAxis.parameters,
+    axis: Annotated[FitAxis, typer.Option(help="Size to vary.")] = FitAxis.parameters,
     parameters: CountOption = Count.total,
     split: SplitOption = SplitName.validation,
     tuned: TunedOption = None,
@@ -157,7 +157,7 @@ def fit(
     name: NameOption = "scaling",
     as_json: JsonOption = False,
 ) -> None:
-    """Fit every family of laws to each cell, choose one by extrapolation, draw it."""
+    """Fit every family of laws to each cell, choose one by extrapolation and draw it."""
     from mlxts.files import finite, write_json, write_text
     from mlxts.report import law_figure
     from mlxts.report import laws as pictures
@@ -197,7 +197,7 @@ def fit(
 @scaling.command(name="verdict")
 def verdict_(
     runs: Runs = None,
-    axis: Annotated[AxisName, typer.Option(help="Along which size.")] = AxisName.parameters,
+    axis: Annotated[AxisName, typer.Option(help="Size to vary.")] = AxisName.parameters,
     parameters: CountOption = Count.total,
     split: Annotated[
         JudgedSplit,
@@ -209,7 +209,8 @@ def verdict_(
     every_asset: AssetsOption = False,
     all_phases: PhasesOption = False,
     replicate: Annotated[
-        bool, typer.Option(help="Ask for the same sign on the test split; recorded as a look.")
+        bool,
+        typer.Option(help="Require the same sign on the test split; recorded as an evaluation."),
     ] = False,
     draws: DrawsOption = 2000,
     seed: SeedOption = 0,
@@ -271,7 +272,7 @@ def verdict_(
 def _ledger(
     runs: list[str] | None, split: SplitName, tuned: list[str] | None, every_asset: bool
 ) -> "pl.DataFrame":
-    """Of the runs asked for, or of all finished ones; what it reads of test goes on record.
+    """The ledger of the named runs or of all finished ones; reading test rows is recorded.
 
     Without names walk-forward runs are for their own split alone, where their windows are predicted
     now if they have not been.
@@ -294,7 +295,7 @@ def _ledger(
         # On record before anything is computed or shown; without a record there is no look.
         looked = built.select("run", "symbol").unique().sort("run")
         count = max(test_split_log.record(run, symbol) for run, symbol in looked.iter_rows())
-        note(f"look number {count} at the test split, recorded in {test_split_log.path()}")
+        note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
     return built
 
 

@@ -40,8 +40,8 @@ def scores_screen(scores: "Scores", asked: "ScoredTask", name: str) -> Iterator[
         for model, figures in models.items():
             if figures.get("better_than_oracle"):
                 yield Note(
-                    f"{model} is better than can be on this market: its log loss is below the "
-                    "Bayes forecast's by more than its interval, so something shows it the future."
+                    f"{model} is better than the optimum of this market: its log loss is below the "
+                    "Bayes forecast's by more than its interval, so it uses future information."
                 )
         if any_model.get("not_estimable"):
             yield Note(f"Not estimable, part of no claim: {any_model['not_estimable']}.")

@@ -36,9 +36,7 @@ sweep = typer.Typer(
 ConfigArgument = Annotated[
     Path, typer.Argument(help="A YAML file with axes, e.g. configs/sweeps/phase6a.yaml.")
 ]
-RetryOption = Annotated[
-    bool, typer.Option("--retry-failed", help="Queue the runs that failed once more.")
-]
+RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Queue failed runs again.")]
 
 
 @sweep.command()
@@ -50,7 +48,7 @@ def plan(
     ] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Every run: parameters, operations, memory, time, and whether it is done. Writes nothing."""
+    """Plan: parameters, operations, memory, time and state of every run. Writes nothing."""
     from mlxts.search import cost_estimate, sweep_config, worker_checks
 
     definition = sweep_config.load(config)
@@ -80,7 +78,7 @@ def run(
     heartbeat_timeout: HeartbeatTimeoutOption = 120,
     quiet: QuietOption = False,
 ) -> None:
-    """Train what is missing. Killed at any moment it can be started again and goes on."""
+    """Train missing runs. Can be killed at any time; the same command continues."""
     from mlxts.search import storage as storages
     from mlxts.search import sweep as sweeps
     from mlxts.search import sweep_config
@@ -90,9 +88,7 @@ def run(
     with storages.opened(storage, beat, notify=note) as store:
         study = sweeps.create(store, definition)
         if retry_failed:
-            note(
-                f"{formats.count(sweeps.retry_failed(study, store), 'failed run')} put back to wait"
-            )
+            note(f"{formats.count(sweeps.retry_failed(study, store), 'failed run')} queued again")
         if not queue_only:
             work(
                 store, only=study.study_name, per_device=per_device, wait=wait, quiet=quiet,
@@ -108,7 +104,7 @@ def status(
     retry_failed: RetryOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """What is done, running, waiting, or has failed, and why."""
+    """List finished, running, waiting and failed runs, with reasons."""
     from mlxts.errors import SearchError
     from mlxts.search import storage as storages
     from mlxts.search import sweep as sweeps
@@ -126,9 +122,7 @@ def status(
                 f"{config}` begins it"
             )
         if retry_failed:
-            note(
-                f"{formats.count(sweeps.retry_failed(study, store), 'failed run')} put back to wait"
-            )
+            note(f"{formats.count(sweeps.retry_failed(study, store), 'failed run')} queued again")
         rows = [_point_row(point) for point in sweeps.points(study)]
     result = {"study": study.study_name, "runs": rows}
     render(result, as_json, _status_screen(study, rows))
@@ -186,7 +180,7 @@ def _plan_screen(definition: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Pa
     )
     for problem in dict.fromkeys(row["problem"] for row in rows if row["problem"]):
         count = sum(row["problem"] == problem for row in rows)
-        yield f"{formats.count(count, 'run')} cannot begin on this machine: {problem}"
+        yield f"{formats.count(count, 'run')} cannot start on this machine: {problem}"
     left = [row for row in rows if row["state"] != "done"]
     seconds = [row["seconds"] for row in left if row["seconds"] is not None]
     sentence = f"{len(rows) - len(left)} done, {len(left)} left"

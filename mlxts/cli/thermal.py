@@ -27,12 +27,14 @@ Note = Callable[[dict[str, Any]], None]
 def thermal(
     sensor: Annotated[
         str,
-        typer.Option(help="Which one rules: auto, off, one of the names shown, scripted:FILE."),
+        typer.Option(help="Sensor to use: auto, off, a listed name, or scripted:FILE."),
     ] = "auto",
     once: Annotated[bool, typer.Option("--once", help="One reading, then end.")] = False,
     interval: Annotated[
         float,
-        typer.Option(parser=seconds(0.1, 3600), metavar="SECONDS", help="Between two readings."),
+        typer.Option(
+            parser=seconds(0.1, 3600), metavar="SECONDS", help="Interval between readings."
+        ),
     ] = 1.0,
     record: Annotated[
         Path | None,

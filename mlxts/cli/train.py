@@ -29,11 +29,11 @@ SetOption = Annotated[
 
 def train(
     config: ConfigArgument,
-    budget: Annotated[str | None, typer.Option(help="2M, 20M, 200M or an exploratory one")] = None,
+    budget: Annotated[str | None, typer.Option(help="2M, 20M, 200M or an exploratory one.")] = None,
     task: Annotated[str | None, typer.Option(help="e.g. threshold_1pct.")] = None,
     timescale: Annotated[str | None, typer.Option(help="e.g. daily.")] = None,
     horizon: Annotated[int | None, typer.Option(help="Trading days ahead.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order and dropout.")] = None,
+    seed: Annotated[int | None, typer.Option(help="For weights, sample order and dropout.")] = None,
     overrides: SetOption = None,
     thermal: Annotated[
         str | None, typer.Option(help="auto, off, a sensor's name, or scripted:FILE.")
@@ -99,7 +99,7 @@ def batch_size(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the micro-batch that this machine trains fastest with; strict training asks for it.
+    """Find the fastest micro-batch on this machine; strict training requires it.
 
     CONFIG may be a sweep: then its first experiment, with what the flags change.
     """
@@ -135,10 +135,10 @@ def predict(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Default: the latest bar."),
     ] = None,
-    symbol: Annotated[str | None, typer.Option(help="Default: the one that is scored.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="Default: the scored one.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What a trained model says at the close of a day, from the newest data registered."""
+    """Forecast of a trained model at the close of a day, from the newest registered data."""
     from mlxts import experiment
     from mlxts.cli.selected_runs import one_run
 
@@ -217,9 +217,7 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
         f"at most {minutes:.1f} min, less when it stops early. Nothing was written.",
     ]
     if untuned:
-        screen.append(
-            Note(f"training will not begin yet, and its run id may be another: {untuned}")
-        )
+        screen.append(Note(f"training cannot start yet, and its run id may change: {untuned}"))
     render(record, as_json, screen)
 
 
@@ -284,7 +282,7 @@ def show_result(
     picture = run_page.draw(plan.folder)
     asked = RunFolder(plan.folder).scored_task
     if finished_before and not as_json:
-        note(f"run {plan.run_id} was finished before; this is its result")
+        note(f"run {plan.run_id} is already finished; its result:")
     render(
         {**summary, "picture": str(picture)},
         as_json,

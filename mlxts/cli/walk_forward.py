@@ -45,18 +45,18 @@ def walk_forward(
     references = {name: comparison.reference(figures[NETWORK]) for name, figures in rows.items()}
     data = found[-1].plan.dataset
     title = f"{configuration.name} (exploratory): {data.task.name}, H = {data.horizon}, "
-    title += f"{data.score_on}, foreseen from {count} origins"
+    title += f"{data.score_on}, walk-forward from {count} origins"
     how_to_read = Note(
-        "Each origin is trained on all that is older than two windows, stops early on the window "
-        "before its own, and is scored on its own, which nothing has looked at. The fixed split "
-        "stops early on the years that it is scored on. In brackets 95 % block-bootstrap "
-        "intervals, behind n the positives; against the reference, the better of HAR and linear by "
+        "At each origin the model is trained on data before the last two windows, stopped early on "
+        "the first of them and scored out of sample on the second. The model of the fixed split "
+        "is stopped on the years that it is scored on. In brackets 95 % block-bootstrap "
+        "intervals, after n the positives; against the reference, the better of HAR and linear by "
         "cross-validation at the same origin, below zero is better: "
         + "; ".join(f"{name} {comparison.title(one)}" for name, one in references.items())
         + "."
     )
     verdict = comparison.sentence(
-        NETWORK, together[NETWORK], data.task, data.horizon, "windows of the past"
+        NETWORK, together[NETWORK], data.task, data.horizon, "walk-forward windows"
     )
     tables = _tables(title, rows, regression=data.task.kind == "regression")
     render(

@@ -41,18 +41,18 @@ PerDeviceOption = Annotated[
     ),
 ]
 WaitOption = Annotated[
-    bool, typer.Option("--wait", help="Where the device is taken, wait until it is free.")
+    bool, typer.Option("--wait", help="If the device is in use, wait until it is free.")
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress, only what is done.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress, only finished jobs.")]
 
 
 def worker(
     storage: StorageOption = None,
     once: Annotated[bool, typer.Option("--once", help="End after one job.")] = False,
     exit_when_idle: Annotated[
-        bool, typer.Option("--exit-when-idle", help="End when all is done, here and elsewhere.")
+        bool, typer.Option("--exit-when-idle", help="End when all jobs are done, on all machines.")
     ] = False,
-    study: Annotated[str | None, typer.Option(help="Work on this study alone.")] = None,
+    study: Annotated[str | None, typer.Option(help="Only this study.")] = None,
     per_device: PerDeviceOption = 1,
     wait: WaitOption = False,
     heartbeat: HeartbeatOption = 60,
@@ -108,7 +108,7 @@ def work(
                 exit_when_idle=exit_when_idle,
             )  # fmt: skip
     except KeyboardInterrupt:
-        note("interrupted; what was begun waits again")
+        note("interrupted; the unfinished job is queued again")
         exit_unless_finished("interrupted")
     else:
         exit_unless_finished(report.stopped_by or "finished")

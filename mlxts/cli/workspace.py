@@ -11,7 +11,7 @@ from mlxts.formats import UNKNOWN
 from mlxts.tables import Column, Table
 
 workspace = typer.Typer(
-    help="Workstreams, phases and decisions: who does what, and how to go on from it.",
+    help="Workstreams, phases and decisions: file ownership, status, handoff.",
     no_args_is_help=True,
 )
 
@@ -33,13 +33,13 @@ StreamArgument = Annotated[Stream, typer.Argument(help="ws1, ws2 or ws3.")]
 PathsArgument = Annotated[list[str] | None, typer.Argument(help="Files or folders.")]
 ResourceOption = Annotated[
     list[str] | None,
-    typer.Option("--resource", help="What others use too, e.g. GPU; repeat."),
+    typer.Option("--resource", help="A shared resource, e.g. GPU; repeat."),
 ]
 
 
 @workspace.command()
 def init(as_json: JsonOption = False) -> None:
-    """Make the records of a project that begins, in the working folder."""
+    """Create the records of a new project in the working folder."""
     from mlxts.workspace import project, scaffold
 
     here = Path.cwd()
@@ -49,7 +49,7 @@ def init(as_json: JsonOption = False) -> None:
 
 @workspace.command()
 def status(as_json: JsonOption = False) -> None:
-    """Show all workstreams, what they hold, and files changed by another than their owner."""
+    """Show all workstreams, their files, and files changed by others than their owner."""
     from mlxts.workspace import context, ownership, project
 
     found = context.load(project.root())
@@ -67,7 +67,7 @@ def status(as_json: JsonOption = False) -> None:
         for h in found.headers
     ]
     columns = (
-        Column("workstream", " "), "name", "status", Column("focus", "where it stands"),
+        Column("workstream", " "), "name", "status", Column("focus", "focus"),
         "holds", "waits for",
     )  # fmt: skip
     warnings = [Note(f"warning: {change}") for change in changed]
@@ -79,17 +79,17 @@ def claim(
     workstream: StreamArgument,
     paths: PathsArgument = None,
     shared: Annotated[
-        bool, typer.Option("--shared", help="SHARED with others that claim it so, not PRIMARY.")
+        bool, typer.Option("--shared", help="Claim as SHARED with other workstreams, not PRIMARY.")
     ] = False,
     resource: ResourceOption = None,
-    name: Annotated[str | None, typer.Option(help="What to call the workstream.")] = None,
-    focus: Annotated[str | None, typer.Option(help="What it is about, in a sentence.")] = None,
+    name: Annotated[str | None, typer.Option(help="The workstream's name.")] = None,
+    focus: Annotated[str | None, typer.Option(help="Its topic, in one sentence.")] = None,
     keyword: Annotated[
-        list[str] | None, typer.Option("--keyword", help="By which `restore` knows it; repeat.")
+        list[str] | None, typer.Option("--keyword", help="Keyword for `restore`; repeat.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take a workstream, and files that it alone (or with others) changes."""
+    """Claim a workstream, and files that it alone (or with others) may change."""
     from mlxts.workspace import ownership, project
 
     record = ownership.claim(
@@ -112,7 +112,7 @@ def release(
     resource: ResourceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give up files or resources; without any, all of them, and the workstream is idle."""
+    """Release files or resources; without arguments all, and the workstream becomes idle."""
     from mlxts.workspace import ownership, project
 
     record = ownership.release(project.root(), workstream.value, paths or [], resource)
@@ -122,27 +122,29 @@ def release(
 @workspace.command()
 def handoff(
     workstream: StreamArgument,
-    summary: Annotated[str, typer.Option(help="Where it stands, in one sentence.")],
+    summary: Annotated[str, typer.Option(help="The current state, in one sentence.")],
     done: Annotated[
-        list[str] | None, typer.Option("--done", help="A thing done since the last one; repeat.")
+        list[str] | None, typer.Option("--done", help="A result since the last handoff; repeat.")
     ] = None,
     next_: Annotated[
         list[str] | None, typer.Option("--next", help="What to do next, in order; repeat.")
     ] = None,
     blocked_by: Annotated[
         list[str] | None,
-        typer.Option("--blocked-by", metavar="WS:WHY", help="Whom it waits for; repeat."),
+        typer.Option(
+            "--blocked-by", metavar="WS:WHY", help="A blocking workstream and the reason; repeat."
+        ),
     ] = None,
     finished: Annotated[
-        bool, typer.Option("--finished", help="The workstream has reached its end.")
+        bool, typer.Option("--finished", help="The workstream is finished.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write down where a workstream stands; runs, data and git state are gathered."""
+    """Record a workstream's status; runs, data and git state are added automatically."""
     from mlxts.workspace import context, ownership, project
-    from mlxts.workspace.handoff import Told, write
+    from mlxts.workspace.handoff import HandoffNotes, write
 
-    told = Told(
+    told = HandoffNotes(
         summary,
         tuple(done or ()),
         tuple(next_ or ()),
@@ -169,14 +171,14 @@ def handoff(
 @workspace.command()
 def restore(
     words: Annotated[
-        list[str] | None, typer.Argument(help="What you are about to do; it names a workstream.")
+        list[str] | None, typer.Argument(help="Your next task; its keywords select a workstream.")
     ] = None,
     workstream: Annotated[
-        Stream | None, typer.Option("--workstream", help="Instead of guessing.")
+        Stream | None, typer.Option("--workstream", help="Select it by name instead.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what somebody new to a workstream needs, in the order to read it."""
+    """Print what is needed to resume a workstream, in reading order."""
     from mlxts.workspace import project
     from mlxts.workspace import restore as restoring
 
@@ -190,15 +192,15 @@ def restore(
 
 @workspace.command()
 def decide(
-    title: Annotated[str, typer.Argument(help="What was decided, in one line.")],
+    title: Annotated[str, typer.Argument(help="The decision, in one line.")],
     why: Annotated[str, typer.Option(help="The reasons.")],
     instead: Annotated[
-        list[str] | None, typer.Option("--instead", help="What was not chosen; repeat.")
+        list[str] | None, typer.Option("--instead", help="A rejected alternative; repeat.")
     ] = None,
     evidence: Annotated[
         list[str] | None, typer.Option("--evidence", help="A run, a document, a figure; repeat.")
     ] = None,
-    workstream: Annotated[Stream | None, typer.Option(help="Which one decided.")] = None,
+    workstream: Annotated[Stream | None, typer.Option(help="Workstream that decided.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add a decision to the log; entries are added, never changed."""
@@ -218,13 +220,15 @@ def decide(
 @workspace.command()
 def phase(
     name: Annotated[str | None, typer.Argument(help="e.g. 6A; leave it out to see all.")] = None,
-    status: Annotated[Status | None, typer.Option(help="How far it has come.")] = None,
-    title: Annotated[str | None, typer.Option("--name", help="Name it, or add a new one.")] = None,
-    stage: Annotated[str | None, typer.Option(help="A stage that begins.")] = None,
+    status: Annotated[Status | None, typer.Option(help="New status.")] = None,
+    title: Annotated[
+        str | None, typer.Option("--name", help="New name; an unknown phase is added.")
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="Stage to start.")] = None,
     stage_done: Annotated[
-        bool, typer.Option("--stage-done", help="With --stage: it has ended.")
+        bool, typer.Option("--stage-done", help="With --stage: mark it finished.")
     ] = False,
-    note_: Annotated[str | None, typer.Option("--note", help="One line beside it.")] = None,
+    note_: Annotated[str | None, typer.Option("--note", help="A one-line note.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the phases, or change one."""

@@ -19,7 +19,7 @@ class DataConfig(Section):
         "bars, see docs/data_sources.md",
     )
     cell: Name | None = Field(
-        None, description="of the dataset matrix, e.g. Cb; decides symbols and exogenous"
+        None, description="cell of the dataset matrix, e.g. Cb; sets symbols and exogenous"
     )
     symbols: tuple[Name, ...] = Field(
         ("SPY",), min_length=1, strict=False, description="pooled as one data set"
@@ -33,10 +33,10 @@ class DataConfig(Section):
         None, description="score the validation years (1), or so many windows before them"
     )
     train_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="of the dates to train on; smaller ones lie inside larger ones"
+        1.0, description="fraction of the training dates; smaller sets are subsets of larger ones"
     )
     train_blocks_seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(
-        None, description="None: the latest dates; else blocks of dates, drawn with this seed"
+        None, description="None: the latest dates; otherwise blocks of dates sampled with this seed"
     )
     rotate_labels_years: NotNegative = Field(
         0, description="a null control: labels of so many years later, rotated within a split"

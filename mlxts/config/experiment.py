@@ -46,7 +46,7 @@ class ExperimentConfig(Section):
     checkpoint: CheckpointConfig = CheckpointConfig()
     tracking: TrackingConfig = TrackingConfig()
     search: dict[str, Any] | None = Field(
-        None, exclude=True, description="what `mlxts hpo` varies; a single run does not read it"
+        None, exclude=True, description="search space of `mlxts hpo`; ignored by a single run"
     )
 
     @model_validator(mode="before")

@@ -14,7 +14,7 @@ class FeaturesConfig(Section):
     source: Literal["indicators", "simulated"] = Field(
         "indicators", description="`simulated`: those that a simulated market shows beside its bars"
     )
-    tier: int = Field(20, description="how many relational features, nested tiers")
+    tier: int = Field(20, description="number of relational features, nested tiers")
 
     @model_validator(mode="after")
     def _is_a_tier(self) -> Self:

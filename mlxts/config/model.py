@@ -37,7 +37,7 @@ class ModelConfig(Section):
     )
 
     norm: Literal["layer", "batch"] = Field("layer", description="of the encoder's tokens")
-    res_attention: bool = Field(False, description="scores start from those a layer before")
+    res_attention: bool = Field(False, description="add the attention scores of the layer before")
     head: Literal["flatten", "mean", "max"] = Field(
         "flatten", description="mean, max: over patches, with no closing norm (as transformers)"
     )

@@ -24,7 +24,7 @@ class CheckpointConfig(Section):
     """How often the run can be resumed from. Has no influence on any number."""
 
     every_seconds: Annotated[float, Field(ge=0)] = Field(
-        30.0, description="at least this long between checkpoints; 0: at every validation"
+        30.0, description="minimum time between checkpoints; 0: at every validation"
     )
 
 

@@ -30,7 +30,7 @@ class TrainingConfig(Section):
         False, description="compute encoder layers twice, to need less memory"
     )
     max_epochs: Positive = 20
-    validations_per_epoch: Positive = Field(4, description="early stopping looks this often")
+    validations_per_epoch: Positive = Field(4, description="for early stopping")
     patience: Positive = Field(12, description="validations without improvement before stopping")
     min_delta: Annotated[float, Field(ge=0)] = Field(0.0, description="nats")
     huber_delta: Annotated[float, Field(gt=0)] = Field(

@@ -199,7 +199,7 @@ def _construct_mapping(loader: _Loader, node: Node) -> dict[str, Any]:
         if not isinstance(key, str):
             raise _at(name, f"a key is {_shown(name)}, not text; quote it")
         if key in values:
-            raise _at(name, f"the key {key} stands there twice; remove one")
+            raise _at(name, f"the key {key} occurs twice; remove one")
         values[key] = loader.construct_object(value, deep=True)
     return values
 
@@ -213,7 +213,7 @@ def _construct_list(loader: _Loader, node: Node) -> list[Any]:
 def _construct_scalar(loader: _Loader, node: Node) -> Any:
     pattern, _, read = _SCALARS[node.tag.removeprefix(_TAG)]
     if not isinstance(node, ScalarNode) or not pattern.match(node.value):
-        raise _at(node, f"{_shown(node)} is not what its tag says")
+        raise _at(node, f"{_shown(node)} does not match its tag")
     try:
         return read(node.value)
     except ValueError as error:

@@ -10,7 +10,7 @@ from mlxts.errors import DataError
 
 
 @dataclass(frozen=True)
-class Need:
+class Requirement:
     """One thing that a cell reads.
 
     Attributes:
@@ -26,13 +26,15 @@ class Need:
     artifact: Artifact | None
 
 
-def of(cell: str) -> tuple[Need, ...]:
+def of(cell: str) -> tuple[Requirement, ...]:
     """Bars first, then series, in the order of the cell. Raises ConfigError: no such cell."""
     contents = dataset_matrix.cell(cell)
     data = DataConfig(cell=cell)
-    bars = (Need(s, True, panel.REAL[0], _known(s, data, bars=True)) for s in contents.symbols)
+    bars = (
+        Requirement(s, True, panel.REAL[0], _known(s, data, bars=True)) for s in contents.symbols
+    )
     values = (
-        Need(id_, False, exogenous_catalog.get(id_).source, _known(id_, data, bars=False))
+        Requirement(id_, False, exogenous_catalog.get(id_).source, _known(id_, data, bars=False))
         for id_ in contents.exogenous
     )
     return (*bars, *values)

@@ -221,7 +221,7 @@ def _jumps(rows: pl.DataFrame) -> Iterator[Finding]:
             text = (
                 f"a split of {ratio} is recorded, but the prices are not adjusted for it"
                 if recorded > 0
-                else f"the price jumps as in a split of {ratio} that nothing was adjusted for"
+                else f"the price jumps as in an unadjusted split of {ratio}"
             )
             yield Finding("warning", "split", day, row, text)
     price = pl.coalesce("adj_close", "close")
@@ -249,7 +249,7 @@ def _still(rows: pl.DataFrame) -> Iterator[Finding]:
 
 def _volumes(rows: pl.DataFrame) -> Iterator[Finding]:
     if rows.height and (rows["volume"] == 0).all():
-        text = "the volume is 0 in every row; features of volume will say nothing"
+        text = "the volume is 0 in every row; volume features will be constant"
         yield Finding("warning", "volume", None, None, text)
 
 

@@ -20,7 +20,7 @@ _NUMBERS = 2_000_000  # training samples x features: a learner is the default up
 
 
 @dataclass(frozen=True)
-class Lineup:
+class BaselineSelection:
     """The chosen ones, and what was left out of the default."""
 
     chosen: Mapping[str, Baseline]
@@ -35,7 +35,7 @@ def choose(
     names: Iterable[str] = (),
     everything: bool = False,
     progress: Callable[[str], None] = lambda line: None,
-) -> Lineup:
+) -> BaselineSelection:
     """The baselines of a configuration.
 
     Args:
@@ -58,7 +58,7 @@ def choose(
         **{one.name: one for one in (*WALKS, *LEARNERS)},
         **{name: NeuralBaseline(name, config, progress) for name in NETWORKS},
     }
-    return Lineup(
+    return BaselineSelection(
         chosen={name: known[name] for name in NAMES if name in wanted},
         left_out=() if names else tuple(name for name in NAMES if name not in wanted),
     )

@@ -48,7 +48,7 @@ def record(run_id: str, score_on: str) -> int:
     except OSError as error:
         raise StorageError(
             f"could not write {path()}: {error.strerror or error}; "
-            "the test split is opened only once the look is on record"
+            "the test split stays closed until its evaluation is on record"
         ) from error
     return len(history())
 
@@ -61,8 +61,9 @@ def _who() -> str:
 
 
 def history() -> list[dict[str, Any]]:
-    """All looks, the oldest first. Raises StorageError where a line is damaged."""
+    """All test-set evaluations, oldest first. Raises StorageError where a line is damaged."""
     way_out = (
-        "correct it by hand, or restore it from a backup: a look is taken only once it is on record"
+        "correct it by hand, or restore it from a backup: the test split stays closed until its "
+        "evaluation is on record"
     )
     return json_files.read_lines(path(), _Look, error=StorageError, way_out=way_out)

@@ -43,7 +43,7 @@ def from_huggingface(path: Path, name: str | None = None) -> Path:
     folder = models_folder() / name
     source = files.digest(path / huggingface.WEIGHTS)
     if (folder / SHAPE).exists() and _record(folder)["source_sha256"] != source:
-        raise InteropError(f"another model is called {folder.name}; give this one a --name")
+        raise InteropError(f"another model is named {folder.name}; give this one a --name")
     arrays = {key: mx.array(value) for key, value in model.arrays.items()}
     with files.atomic_path(folder / WEIGHTS) as temporary:
         checkpoint.write_arrays(temporary, arrays)

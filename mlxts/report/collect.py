@@ -17,12 +17,12 @@ from mlxts.scaling import (
     axes,
     bootstrap,
     ledger,
+    mixed_effects,
     multiple_comparison,
     select,
     verdict,
     walk_forward_ledger,
 )
-from mlxts.scaling import mixed_effects as mixed
 from mlxts.scaling.bootstrap import Draws
 from mlxts.scaling.configuration_scores import Scored, scored
 from mlxts.scaling.loss_table import LossTable
@@ -47,7 +47,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Along:
+class AxisAnalysis:
     """Cells along one axis, judged; or why there are none."""
 
     axis: str
@@ -57,7 +57,7 @@ class Along:
 
 
 @dataclass(frozen=True)
-class OverTwo:
+class SurfaceAnalysis:
     """A cell over two sizes; without a law where none is defined for the pair."""
 
     table: LossTable
@@ -66,15 +66,15 @@ class OverTwo:
 
 
 @dataclass(frozen=True)
-class Walked:
+class WalkForwardAnalysis:
     """Walk-forward runs: of each model all windows together, judged along parameters."""
 
     scored: Sequence[Scored]
-    along: Along
+    along: AxisAnalysis
 
 
 @dataclass(frozen=True)
-class Material:
+class ReportData:
     """Attributes:
     runs: on the fixed splits, sorted by run id. ledger: of them, see `scaling/ledger.py`.
     split: whose rows. draws, seed: of the bootstrap. tuned: settings left out of recipes.
@@ -91,12 +91,12 @@ class Material:
     seed: int
     tuned: Sequence[str]
     scored: Sequence[Scored]
-    along: Mapping[str, Along]
-    surfaces: Mapping[str, Sequence[OverTwo]]
+    along: Mapping[str, AxisAnalysis]
+    surfaces: Mapping[str, Sequence[SurfaceAnalysis]]
     comparisons: Mapping[str, Comparison]
     mixed: Mixed | None
     unfinished: Sequence[str]
-    walked: Walked | None
+    walked: WalkForwardAnalysis | None
 
     @property
     def fingerprint(self) -> str:
@@ -127,7 +127,7 @@ def gather(
     seed: int = 0,
     unfinished: Sequence[Path] = (),
     progress: Callable[[str], None] = lambda text: None,
-) -> Material:
+) -> ReportData:
     """Compute it from finished runs.
 
     Args:
@@ -150,7 +150,7 @@ def gather(
     for axis in AXES:
         progress(f"laws and verdicts along {axis}")
         along[axis] = _along(built, opened, axis, draws, seed)
-    return Material(
+    return ReportData(
         runs=runs,
         ledger=built,
         split=split,
@@ -194,13 +194,13 @@ def _holds_test(folder: Path) -> bool:
 
 def _along(
     built: pl.DataFrame, opened: pl.DataFrame | None, axis: str, draws: int, seed: int
-) -> Along:
+) -> AxisAnalysis:
     try:
         tables = axes.tables(built, axis)
     except RunError as nothing:
-        return Along(axis, (), None, str(nothing))
+        return AxisAnalysis(axis, (), None, str(nothing))
     test = {} if opened is None else _replicates(tables, opened, axis)
-    return Along(axis, tables, verdict.judge(tables, test=test, draws=draws, seed=seed))
+    return AxisAnalysis(axis, tables, verdict.judge(tables, test=test, draws=draws, seed=seed))
 
 
 def _replicates(
@@ -220,15 +220,15 @@ def _walked(
     draws: int,
     seed: int,
     progress: Callable[[str], None],
-) -> Walked:
+) -> WalkForwardAnalysis:
     progress(f"{len(folders)} walk-forward runs")
     joined = walk_forward_ledger.join(folders, tuned=tuned)
-    return Walked(
+    return WalkForwardAnalysis(
         scored(joined, draws=draws, seed=seed), _along(joined, None, "parameters", draws, seed)
     )
 
 
-def _over_two(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[OverTwo]:
+def _over_two(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[SurfaceAnalysis]:
     """Cells that hold at least two of each size and are estimable."""
     try:
         tables = axes.tables(built, axis)
@@ -248,11 +248,11 @@ def _over_two(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[Ove
             )
             # The laws over two sizes speak of parameters and samples alone.
             law = select.select(table, drawn) if axis == "surface" else None
-            found.append(OverTwo(table, drawn, law))
+            found.append(SurfaceAnalysis(table, drawn, law))
     return found
 
 
-def _compared(along: Along, draws: int, seed: int) -> dict[str, Comparison]:
+def _compared(along: AxisAnalysis, draws: int, seed: int) -> dict[str, Comparison]:
     if along.judged is None:
         return {}
     usable = [table for table in along.tables if table.name in along.judged.draws]
@@ -261,5 +261,7 @@ def _compared(along: Along, draws: int, seed: int) -> dict[str, Comparison]:
     }
 
 
-def _mixed(built: pl.DataFrame, along: Along, seed: int) -> Mixed | None:
-    return mixed.over(built, along.tables, along.judged, seed=seed) if along.judged else None
+def _mixed(built: pl.DataFrame, along: AxisAnalysis, seed: int) -> Mixed | None:
+    return (
+        mixed_effects.over(built, along.tables, along.judged, seed=seed) if along.judged else None
+    )

@@ -22,7 +22,7 @@ _COLUMNS = {
         Column("ece", "ECE", ".3f"),
         Column("epoch", "best after epochs", ".1f"),
         Column("epochs", form=".1f"),
-        Column("extrapolation", "foresight", "+.2f"),
+        Column("extrapolation", "extrapolation skill", "+.2f"),
         Column("flops", "FLOP", ".2e"),
         Column("fraction", "history", "g"),
         ranged("gain", "gain per decade", difference),

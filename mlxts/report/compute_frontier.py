@@ -1,4 +1,4 @@
-"""The compute frontier: what loss was reached with how many operations of training."""
+"""The compute frontier: the lowest loss reached by number of training operations."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -24,7 +24,7 @@ def frontiers(scored: Sequence[Scored]) -> list[Picture]:
     return [_one(key, list(own), unsaid) for key, own in groupby(usable, lambda o: o.cell)]
 
 
-def _one(key: tuple, own: list[Scored], unsaid: words.Unsaid) -> Picture:
+def _one(key: tuple, own: list[Scored], unsaid: words.CommonSettings) -> Picture:
     rows = sorted((_row(one, unsaid) for one in own), key=lambda row: row["flops"])
     lowest = np.minimum.accumulate([row["loss"] for row in rows])
     rows = [row | {"frontier": float(best)} for row, best in zip(rows, lowest, strict=True)]
@@ -36,7 +36,7 @@ def _one(key: tuple, own: list[Scored], unsaid: words.Unsaid) -> Picture:
         caption=(
             "Loss over the floating-point operations of training (counted, not timed), each "
             "configuration's mean over seeds, with 95 % intervals paired with the reference. The "
-            "line joins the lowest losses reached so far; the best of several flatters itself."
+            "line joins the lowest losses so far; the lowest of several losses is optimistic."
         ),
         data=pl.DataFrame(rows, infer_schema_length=None),
         draw=lambda axes: draw_frontier(axes, rows, unit),
@@ -48,7 +48,7 @@ def _short(count: float) -> str:
     return f"{count:.0e}".replace("e+0", "e").replace("e+", "e")
 
 
-def _row(one: Scored, unsaid: words.Unsaid) -> dict:
+def _row(one: Scored, unsaid: words.CommonSettings) -> dict:
     figures = one.row()
     return {
         "configuration": words.configuration(one.key, unsaid),

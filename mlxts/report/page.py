@@ -5,7 +5,7 @@
     <out>/tables/<name>.csv, .tex
     <out>/report.json        which runs, settings and files; what a later report replaces
 
-The same runs give the same bytes: nothing tells when or where the report was made.
+The same runs give the same bytes: the report holds no time and no path.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from mlxts import json_files
 from mlxts.errors import RunError
 from mlxts.files import digest, write_json, write_text
 from mlxts.report import palette
-from mlxts.report.collect import Material
+from mlxts.report.collect import ReportData
 from mlxts.report.figure import Picture
 from mlxts.report.section import Section
 from mlxts.report.sections import answer, question, sections
@@ -32,7 +32,7 @@ _SOFTWARE = ("mlxts", "matplotlib", "numpy", "polars", "arch", "scipy", "statsmo
 
 
 def write(
-    material: Material,
+    material: ReportData,
     out: Path,
     *,
     storage_url: str | None = None,
@@ -102,7 +102,7 @@ def _environment() -> Environment:
 
 
 def prose(text: str) -> Markup:
-    """A sentence whose `code` becomes code, and whose percent signs stay with their number."""
+    """A sentence with `code` marked up and no line break before a percent sign."""
     parts = text.replace(" %", "\N{NO-BREAK SPACE}%").split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
@@ -127,7 +127,7 @@ def _forget(out: Path, kept: Sequence[str]) -> None:
 
 
 def _record(
-    material: Material, parts: Sequence[Section], out: Path, kept: Sequence[str], software: Any
+    material: ReportData, parts: Sequence[Section], out: Path, kept: Sequence[str], software: Any
 ) -> dict[str, Any]:
     return {
         "question": question(),

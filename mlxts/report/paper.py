@@ -1,12 +1,11 @@
-"""Tables for a paper, as Markdown that is rendered and never typed in.
+"""Tables for a paper, as rendered Markdown.
 
     <name>.json   every figure, as it was computed from run folders
-    <name>.md     made of that file alone, so that anybody can make it again: the same bytes
+    <name>.md     rendered from that file alone, reproducible byte for byte
 
-Strict configurations stand first, horizon by horizon and then seed by seed; whatever else was
-trained on the same cells stands beside them, named by the settings in which it differs. Then what
-size bought, along each axis that the runs differ in, and walk-forward runs on the windows that they
-foresaw.
+Sections: strict configurations by horizon, then by seed; exploratory ablations on the same cells,
+named by the settings in which they differ; the gain from size along each axis in which the runs
+differ; and walk-forward runs on their out-of-sample windows.
 """
 
 import json
@@ -21,7 +20,7 @@ from pydantic import Field, model_validator
 
 from mlxts import json_files, split_borders
 from mlxts.errors import RunError
-from mlxts.evaluation import comparison as evaluated
+from mlxts.evaluation import comparison
 from mlxts.evaluation.block_bootstrap import DRAWS
 from mlxts.evaluation.comparison import Comparison
 from mlxts.files import SCHEMA, finite, write_json, write_text
@@ -32,8 +31,7 @@ from mlxts.report.columns import NUMBERS
 from mlxts.report.section import Section
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
-from mlxts.scaling import axes, config_diff, ledger, verdict
-from mlxts.scaling import walk_forward_ledger as foreseen
+from mlxts.scaling import axes, config_diff, ledger, verdict, walk_forward_ledger
 from mlxts.scaling.configuration_scores import CELL, Scored, scored
 
 HAR = BASELINE.upper()
@@ -53,7 +51,7 @@ _ABLATIONS = (
 _ALONG = (
     "axis", "cell", "sizes", "seeds", "dates", "gain", "margin", "extrapolation", "said", "reason",
 )  # fmt: skip
-_FORESEEN = (
+_WALK_FORWARD = (
     "settings", "budget", "horizon", "seeds", "origins", "n", "base_rate", "loss_har",
     "loss_linear", "loss", *_COMPARED,
 )  # fmt: skip
@@ -75,11 +73,11 @@ def collect(
         RunError, DataError: see `ledger.build`; and RunError where no run is strict.
     """
     records = {folder.name: RunFolder(folder).metadata() for folder in folders}
-    folders, walked = foreseen.apart(folders)
+    folders, walked = walk_forward_ledger.apart(folders)
     if not folders:
-        raise RunError(foreseen.ALL_WALKED)
+        raise RunError(walk_forward_ledger.ALL_WALKED)
     built = _of_labels(ledger.build(folders, split=split))
-    joined = _of_labels(foreseen.join(walked)) if walked else None
+    joined = _of_labels(walk_forward_ledger.join(walked)) if walked else None
     found = scored(built, draws=draws, seed=seed)
     summaries = {folder.name: RunFolder(folder).summary() for folder in folders}
     main = [one for one in found if one.mode == "strict"]
@@ -98,7 +96,9 @@ def collect(
     kept = [run for one in found for run in one.runs] + [folder.name for folder in walked]
     along = _along(built, draws, seed)
     if joined is not None:
-        along += [row | {"axis": f"{row['axis']}, foreseen"} for row in _along(joined, draws, seed)]
+        along += [
+            row | {"axis": f"{row['axis']}, walk-forward"} for row in _along(joined, draws, seed)
+        ]
     return {
         "schema": SCHEMA,
         "split": split,
@@ -220,9 +220,9 @@ def markdown(record: dict[str, Any]) -> str:
         f"The reference is the better of {HAR} and linear, a ridge regression on {HAR}'s three log "
         "ranges and the network's own features at the decision bar, by cross-validation within the "
         "training days. Minus the reference's loss below zero is better, and skill is 1 − loss / "
-        "the reference's loss. Training stopped at its best validation on these same days, which "
-        "flatters every network here and no reference: what beats one has to do so again on the "
-        "test split.",
+        "the reference's loss. Early stopping used the validation loss on these same days, so the "
+        "networks' losses here are optimistic and the references' are not: a result has to be "
+        "replicated on the test split.",
         *paper_tables.notes(record),
         *(section.markdown() for section in _sections(record)),
         f"Of {len(made['runs'])} runs on {', '.join(sorted(named)) or 'an unnamed machine'}; data "
@@ -234,37 +234,37 @@ def markdown(record: dict[str, Any]) -> str:
 
 def _sections(record: dict[str, Any]) -> Iterator[Section]:
     yield _section(record, "main", "PatchTST against the reference, strict", _MAIN)
-    yield _section(record, "seeds", "Seed by seed", _SEEDS)
+    yield _section(record, "seeds", "By seed", _SEEDS)
     yield _section(
         record,
         "ablations",
-        "Beside it: exploratory ablations",
+        "Exploratory ablations",
         _ABLATIONS,
-        text="What differs from the strict model of the same budget and horizon; the difference to "
-        "that model's loss is paired on the same days.",
-        missing="None was trained yet.",
+        text="The settings that differ from the strict model of the same budget and horizon; the "
+        "loss difference to that model is paired on the same days.",
+        missing="None has been trained yet.",
     )
     yield _section(
         record,
         "along",
-        "What size bought",
+        "Gain from size",
         _ALONG,
-        text="Gain: how many nats the loss falls per tenfold size, with its 95 % interval. Margin: "
-        f"what counts as no more than flat, {percent(verdict.MARGIN)} of what {HAR} gains over the "
-        "base rate. Foresight: 1 − error of a power law / of a constant at the largest size, left "
-        "out. Seeds stand in the order of the sizes. Words follow [rules fixed "
+        text="Gain: decrease of the loss in nats per tenfold size, with its 95 % interval. Margin: "
+        f"the largest gain that counts as flat, {percent(verdict.MARGIN)} of {HAR}'s gain over the "
+        "base rate. Extrapolation skill: 1 − error of a power law / error of a constant at the "
+        "largest size, left out. Seeds are in the order of the sizes. Verdicts follow [rules fixed "
         "beforehand](preregistration.md).",
-        missing="Nothing of two sizes was trained yet.",
+        missing="No cell has two sizes yet.",
     )
     if record["walk_forward"]:
         yield _section(
             record,
             "walk_forward",
-            "Foreseen from moments of the past, exploratory",
-            _FORESEEN,
-            text="Each model was trained at every origin on what is older, stopped early on one "
-            "window of two years and scored on the next, which nothing had looked at; the "
-            "references are fitted anew at each origin. All windows together.",
+            "Walk-forward, exploratory",
+            _WALK_FORWARD,
+            text="At every forecast origin each model was trained on earlier data, stopped early "
+            "on one window of two years and scored on the next, out of sample; the references are "
+            "refitted at each origin. All windows together.",
         )
 
 
@@ -335,7 +335,7 @@ def _of_seed(
         "auc_har": models.get(BASELINE, {}).get("auc"),  # none where it could not be fitted
         "epoch": summary["best_step"] / an_epoch,
         "verdict": own["verdict"],
-        "reference": evaluated.reference(own),
+        "reference": comparison.reference(own),
     }
     named = {
         "difference": "log_loss_difference", "skill": "log_loss_skill",

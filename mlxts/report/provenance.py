@@ -1,10 +1,10 @@
-"""What stands behind the figures: what was tried, the data, the software, the heat."""
+"""Provenance of the figures: number of runs and searches, data, software, temperature."""
 
 from collections import Counter
 from typing import Any
 
 from mlxts.evaluation import test_split_log
-from mlxts.report.collect import Material, Run
+from mlxts.report.collect import ReportData, Run
 from mlxts.runs.index import run_folders
 from mlxts.search import study_runs
 from mlxts.tables import Column, Table
@@ -42,7 +42,7 @@ def studies(storage_url: str | None = None) -> Table:
             "waiting",
         ),
         rows=rows,
-        note="The best of many trials was chosen for its luck too: `mlxts hpo show --rerun-seeds`.",
+        note="The best of many trials is optimistic; `mlxts hpo show --rerun-seeds` measures it.",
     )
 
 
@@ -56,21 +56,21 @@ def test_looks() -> Table:
     """Every time the test split was opened in this workspace."""
     return Table(
         name="test_looks",
-        title="Looks at the test split",
+        title="Test-set evaluations",
         columns=(Column("when", "when, UTC"), "who", "run", Column("score_on", "symbol")),
         rows=test_split_log.history(),
     )
 
 
-def tried(material: Material, searched: Table) -> str:
-    """How much was tried, in a few sentences."""
+def tried(material: ReportData, searched: Table) -> str:
+    """The number of runs, trials and test-set evaluations, in a few sentences."""
     here = len(run_folders())
     modes = Counter(run.record["config"]["mode"] for run in material.runs)
     told = [
         f"This report is about {_count(len(material.runs), 'finished run')} "
         f"({modes['strict']} strict, {modes['exploratory']} exploratory)"
         + (
-            f"; {len(material.unfinished)} of those asked for are not finished"
+            f"; {len(material.unfinished)} of the selected ones are not finished"
             * bool(material.unfinished)
         )
         + f". The workspace holds {_count(here, 'run')} in all."
@@ -80,13 +80,13 @@ def tried(material: Material, searched: Table) -> str:
         f"Its storage holds {_count(len(searched.rows), 'search or sweep', 'searches and sweeps')} "
         f"with {_count(trials, 'trial')}."
         if searched.rows
-        else "Its storage holds no search and no sweep."
+        else "Its storage holds no searches or sweeps."
     )
     count = len(test_split_log.history())
     told.append(
-        f"The test split was looked at {_count(count, 'time')}."
+        f"The test split was evaluated {_count(count, 'time')}."
         if count
-        else "The test split has never been opened."
+        else "The test split has never been evaluated."
     )
     return " ".join(told)
 
@@ -95,7 +95,7 @@ def _count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def data(material: Material) -> Table:
+def data(material: ReportData) -> Table:
     """Every artifact that a run read."""
     found: dict[str, dict[str, Any]] = {}
     readers: Counter[str] = Counter()
@@ -138,7 +138,7 @@ def data(material: Material) -> Table:
     )
 
 
-def machines(material: Material) -> Table:
+def machines(material: ReportData) -> Table:
     """Software and machines, with how many runs each made."""
     rows: dict[tuple, dict[str, Any]] = {}
     for run in material.runs:
@@ -178,8 +178,8 @@ def _machine(run: Run) -> dict[str, Any]:
     }
 
 
-def heat(material: Material) -> Table:
-    """What the temperature sensors saw, and which runs slowed down."""
+def heat(material: ReportData) -> Table:
+    """Temperatures of each run, and the runs that slowed down."""
     rows = []
     for run in material.runs:
         seen = run.summary.get("thermal", {})
@@ -201,7 +201,7 @@ def heat(material: Material) -> Table:
         )
     return Table(
         name="heat",
-        title="Heat",
+        title="Temperature",
         columns=(
             "run",
             "mode",
@@ -215,15 +215,15 @@ def heat(material: Material) -> Table:
             "why",
         ),
         rows=rows,
-        note="A suspect run's steps slowed down, which is heat that a sensor may not show: its "
-        "losses count, its wall time is compared with nothing.",
+        note="A suspect run's steps slowed down, perhaps by throttling that no sensor shows: its "
+        "losses are used, its timing is excluded.",
     )
 
 
-def flags(material: Material) -> str:
-    """One sentence on heat."""
+def flags(material: ReportData) -> str:
+    """A sentence on runs that slowed down and on temperatures that were not read."""
     suspect = sum(bool(run.summary.get("thermal", {}).get("suspect")) for run in material.runs)
     blind = sum(not run.summary.get("thermal", {}).get("readings") for run in material.runs)
-    told = f"{_count(suspect, 'run')} of {len(material.runs)} slowed down while training"
-    told += " and lost the wall time; " if suspect else "; "
-    return told + f"of {_count(blind, 'run')} no temperature was read."
+    slowed = f"{_count(suspect, 'run')} of {len(material.runs)} slowed down while training"
+    slowed += "; timing excluded. " if suspect else ". "
+    return slowed + f"No temperature was read in {_count(blind, 'run')}."

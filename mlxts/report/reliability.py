@@ -29,7 +29,7 @@ def diagrams(scored: Sequence[Scored]) -> list[Picture]:
     return [_diagram(key, list(group), unsaid) for key, group in groupby(binary, kind)]
 
 
-def _diagram(key: tuple, own: list[Scored], unsaid: words.Unsaid) -> Picture:
+def _diagram(key: tuple, own: list[Scored], unsaid: words.CommonSettings) -> Picture:
     smallest, largest = own[0], own[-1]
     shown = {
         largest.key["budget"]: _of(largest, largest.table.losses[:, 0]),

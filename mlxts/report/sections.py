@@ -21,7 +21,7 @@ from mlxts.report import (
     words,
 )
 from mlxts.report import tables as results_tables
-from mlxts.report.collect import Along, Material, OverTwo
+from mlxts.report.collect import AxisAnalysis, ReportData, SurfaceAnalysis
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.section import Section
 from mlxts.scaling import axes
@@ -42,7 +42,7 @@ def question() -> str:
     return "Does a bigger model, do more features, does more data buy anything here?"
 
 
-def answer(material: Material) -> str:
+def answer(material: ReportData) -> str:
     """The verdicts along the three axes, pooled over cells, in one sentence."""
     parts = [_part(axis, material.along[axis]) for axis in ("parameters", "features", "samples")]
     mode = {one.mode for one in material.scored}
@@ -52,7 +52,7 @@ def answer(material: Material) -> str:
     return f"On {material.split}{mark}: {'; '.join(parts)}."
 
 
-def _part(axis: str, along: Along) -> str:
+def _part(axis: str, along: AxisAnalysis) -> str:
     if along.judged is None:
         return f"{_MORE[axis]}: not tried"
     pooled = along.judged.pooled
@@ -70,9 +70,9 @@ def _percent(share: float) -> str:
     return f"{100 * share:+.1f} %".replace("-", "−")
 
 
-def sections(material: Material, *, storage_url: str | None = None) -> list[Section]:
+def sections(material: ReportData, *, storage_url: str | None = None) -> list[Section]:
     """All of them, in the order of the page."""
-    makers: Sequence[Callable[[Material], Section]] = (
+    makers: Sequence[Callable[[ReportData], Section]] = (
         _verdicts,
         *(partial(_along, axis=axis) for axis in _LETTER),
         _skill,
@@ -90,7 +90,7 @@ def sections(material: Material, *, storage_url: str | None = None) -> list[Sect
     return [make(material) for make in makers]
 
 
-def _verdicts(material: Material) -> Section:
+def _verdicts(material: ReportData) -> Section:
     judged = [axis for axis in _LETTER if material.along[axis].judged]
     found = [results_tables.verdict(material.along[axis]) for axis in judged]
     if material.comparisons:
@@ -100,8 +100,9 @@ def _verdicts(material: Material) -> Section:
         "Verdicts",
         text=(
             "Rules fixed beforehand. Scaling: the gain's 95 % interval lies above 0 and a power "
-            "law foresees the largest size better than a constant. Inverse: the mirror image. "
-            "Flat: the 90 % interval lies inside the margin. Else inconclusive, or not estimable.",
+            "law predicts the largest size better than a constant. Inverse: the same with the "
+            "opposite sign. Flat: the 90 % interval lies inside the margin. Otherwise "
+            "inconclusive, or not estimable.",
         ),
         tables=found,
         missing=[
@@ -110,11 +111,11 @@ def _verdicts(material: Material) -> Section:
     )
 
 
-def _missing(material: Material, axis: str) -> str:
+def _missing(material: ReportData, axis: str) -> str:
     return f"{material.along[axis].missing}; {_SWEEP[axis]}."
 
 
-def _along(material: Material, axis: str) -> Section:
+def _along(material: ReportData, axis: str) -> Section:
     along, title = material.along[axis], f"Loss against {axis} ({_LETTER[axis]})"
     if along.judged is None:
         return Section(axis, title, missing=[f"Nothing to draw: {_missing(material, axis)}"])
@@ -132,14 +133,14 @@ def _along(material: Material, axis: str) -> Section:
         tables=[results_tables.laws(material, axis)] if pictures else (),
         missing=[
             f"Not estimable and not drawn: {len(skipped)} of {len(along.tables)} cells; their "
-            "reasons stand in the verdicts above."
+            "reasons are given under Verdicts."
         ]
         if skipped
         else (),
     )
 
 
-def _law_picture(along: Along, index: int, found: Verdict, split: str) -> Picture:
+def _law_picture(along: AxisAnalysis, index: int, found: Verdict, split: str) -> Picture:
     table, judged = along.tables[index], along.judged
     assert judged is not None
     subtitle = f"{found.said}: {found.gain:+.3g} per decade, {split}".replace("-", "−")
@@ -176,10 +177,10 @@ def _unit(cell: str) -> str:
     return "squared log return" if task.kind == "regression" else "nats"
 
 
-def _skill(material: Material) -> Section:
+def _skill(material: ReportData) -> Section:
     return Section(
         "skill",
-        "Skill over the reference, cell by cell",
+        "Skill over the reference by cell",
         text=(
             "The reference is the better of two simple models by cross-validation within the "
             f"training days. {HAR} is a logistic (for returns a linear) regression on three log "
@@ -192,16 +193,16 @@ def _skill(material: Material) -> Section:
     )
 
 
-def _sensitivity(material: Material) -> Section:
+def _sensitivity(material: ReportData) -> Section:
     record = sensitivity.newest()
-    title = "What would have been seen"
+    title = "Minimum detectable effect"
     if record is None:
         return Section(
             "sensitivity",
             title,
             missing=[
-                "Nothing measured in this workspace: `python benchmarks/run.py sensitivity` finds "
-                "the smallest effect that the verdict calls scaling."
+                "Not measured in this workspace: `python benchmarks/run.py sensitivity` finds "
+                "the smallest effect that the verdict detects as scaling."
             ],
         )
     return Section(
@@ -213,7 +214,7 @@ def _sensitivity(material: Material) -> Section:
     )
 
 
-def _reliability(material: Material) -> Section:
+def _reliability(material: ReportData) -> Section:
     pictures = reliability.diagrams(material.scored)
     return Section(
         "reliability",
@@ -222,13 +223,13 @@ def _reliability(material: Material) -> Section:
         missing=()
         if pictures
         else [
-            "No binary cell is estimable here: train one with more of both classes, e.g. "
+            "No binary cell is estimable: train one with more samples of both classes, e.g. "
             "`mlxts train CONFIG --set task=threshold_1pct`."
         ],
     )
 
 
-def _years(material: Material) -> Section:
+def _years(material: ReportData) -> Section:
     pictures = skill.by_year(material.scored)
     return Section(
         "years",
@@ -241,15 +242,15 @@ def _years(material: Material) -> Section:
     )
 
 
-def _walked(material: Material) -> Section:
-    title, walked = "Walk-forward: windows that nothing had looked at", material.walked
+def _walked(material: ReportData) -> Section:
+    title, walked = "Walk-forward: out-of-sample windows", material.walked
     if walked is None:
         return Section(
             "walked",
             title,
             missing=[
-                "Nothing walked forward: `mlxts sweep run configs/sweeps/walk_forward.yaml` trains "
-                "at six moments of the past."
+                "No walk-forward runs: `mlxts sweep run configs/sweeps/walk_forward.yaml` trains "
+                "at six forecast origins."
             ],
         )
     judged = walked.along.judged
@@ -262,9 +263,9 @@ def _walked(material: Material) -> Section:
         "walked",
         title,
         text=(
-            "Each model is trained at every origin on what is older, stops early on one window "
-            "and is scored on the next; the references are fitted anew at each. All windows of a "
-            "model count together.",
+            "At every origin each model is trained on earlier data, stopped early on one window "
+            "and scored on the next; the references are refitted at each origin. The windows of "
+            "a model are scored together.",
         ),
         pictures=[_law_picture(walked.along, index, cell, WALK_FORWARD) for index, cell in drawn],
         tables=[
@@ -275,7 +276,7 @@ def _walked(material: Material) -> Section:
     )
 
 
-def _surfaces(material: Material) -> Section:
+def _surfaces(material: ReportData) -> Section:
     samples, features = (material.surfaces[name] for name in ("surface", "features_surface"))
     missing = []
     if not samples:
@@ -293,7 +294,7 @@ def _surfaces(material: Material) -> Section:
         found.append(results_tables.surface_laws(material))
     return Section(
         "surfaces",
-        "Parameters with data, parameters with features",
+        "Parameters by samples and by features",
         pictures=[
             *(_surface_picture(one, material.split, "samples") for one in samples),
             *(_surface_picture(one, material.split, "features") for one in features),
@@ -303,7 +304,7 @@ def _surfaces(material: Material) -> Section:
     )
 
 
-def _surface_picture(one: OverTwo, split: str, second: str) -> Picture:
+def _surface_picture(one: SurfaceAnalysis, split: str, second: str) -> Picture:
     shown = laws.surface(
         one.table,
         one.drawn,
@@ -316,7 +317,7 @@ def _surface_picture(one: OverTwo, split: str, second: str) -> Picture:
     drawn_as = (
         "curves: the law chosen by extrapolation"
         if one.selection
-        else "lines join what was measured, no law is fitted"
+        else "lines connect the means, no law is fitted"
     )
     return Picture(
         name=words.slug("surface", second, one.table.name),
@@ -328,21 +329,21 @@ def _surface_picture(one: OverTwo, split: str, second: str) -> Picture:
     )
 
 
-def _frontier(material: Material) -> Section:
+def _frontier(material: ReportData) -> Section:
     pictures = compute_frontier.frontiers(material.scored)
     return Section(
         "frontier",
         "Compute frontier",
         text=(
-            "Operations are counted from the shapes (matrix products and attention), never timed: "
-            "a machine that throttles does not move a point.",
+            "Operations are counted from the shapes (matrix products and attention), not timed, "
+            "so a machine that throttles does not change them.",
         ),
         pictures=pictures,
         missing=() if pictures else ["No cell is estimable, so no loss is compared."],
     )
 
 
-def _evidence(material: Material) -> Section:
+def _evidence(material: ReportData) -> Section:
     return Section(
         "evidence",
         "Base rates and estimability",
@@ -350,24 +351,24 @@ def _evidence(material: Material) -> Section:
     )
 
 
-def _tried(material: Material, storage_url: str | None) -> Section:
+def _tried(material: ReportData, storage_url: str | None) -> Section:
     searched, looked = provenance.studies(storage_url), provenance.test_looks()
     return Section(
         "tried",
-        "What was tried",
+        "Multiple testing",
         text=[provenance.tried(material, searched)],
         tables=[table for table in (searched, looked) if table.rows],
     )
 
 
-def _runs(material: Material) -> Section:
+def _runs(material: ReportData) -> Section:
     return Section("runs", "Every run", tables=[results_tables.every_run(material)])
 
 
-def _provenance(material: Material) -> Section:
+def _provenance(material: ReportData) -> Section:
     return Section(
         "provenance",
-        "Data, versions, heat",
+        "Data, versions, temperature",
         text=[provenance.flags(material)],
         tables=[
             provenance.data(material),

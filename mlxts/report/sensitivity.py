@@ -1,4 +1,4 @@
-"""How small an effect would have been seen: the newest record of the sensitivity benchmark."""
+"""The minimum detectable effect, from the newest record of the sensitivity benchmark."""
 
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,11 @@ def picture(record: dict[str, Any]) -> Picture:
     rows = record["rows"]
     return Picture(
         name=NAME,
-        title="How often a planted gain is called scaling",
+        title="Detection rate by planted gain",
         caption=(
-            f"Share of simulated tables that the verdict calls {SCALING}, over the gain that was "
-            "planted, at the size of SPY's validation years and at multiples of it. At a gain of "
-            f"0 it is the false alarm; the line marks {POWER:.0%}."
+            f"Share of simulated tables with the verdict {SCALING}, over the planted gain, for as "
+            "many days as SPY's validation years and for multiples of it. At a gain of 0 it is "
+            f"the false positive rate; the line marks {POWER:.0%}."
         ),
         data=pl.DataFrame(rows, infer_schema_length=None),
         draw=lambda axes: draw(axes, rows),
@@ -92,7 +92,7 @@ def draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
 
 
 def table(record: dict[str, Any]) -> Table:
-    """How often each word was said at each planted gain."""
+    """The share of each verdict at each planted gain."""
     return Table(
         name=NAME,
         title="Verdicts on planted gains",
@@ -100,9 +100,9 @@ def table(record: dict[str, Any]) -> Table:
             "sample",
             Column("gain", "planted, nats per decade", ".4f"),
             *(Column(word, word, ".1%") for word in WORDS),
-            Column("smallest", f"seen in {POWER:.0%} from", ".4f"),
+            Column("smallest", f"detected in {POWER:.0%} from", ".4f"),
         ),
         rows=record["rows"],
         note=f"Measured on {record.get('date', 'an unknown day')}"
-        + (", roughly." if record.get("quick") else "."),
+        + (", in a quick run." if record.get("quick") else "."),
     )

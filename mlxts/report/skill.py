@@ -28,7 +28,7 @@ def maps(scored: Sequence[Scored]) -> list[Picture]:
     return [_map(group, unsaid) for group in ordered]
 
 
-def _map(group: list[Scored], unsaid: words.Unsaid) -> Picture:
+def _map(group: list[Scored], unsaid: words.CommonSettings) -> Picture:
     rows = [one.row() for one in group]
     shown = {
         (row["task"], row["timescale"]): row

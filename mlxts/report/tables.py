@@ -5,11 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from mlxts import protocol
-from mlxts.evaluation import comparison as evaluated
-from mlxts.evaluation import estimability
+from mlxts.evaluation import comparison, estimability
 from mlxts.formats import percent
 from mlxts.protocol import REFERENCES
-from mlxts.report.collect import Along, Material, Run
+from mlxts.report.collect import AxisAnalysis, ReportData, Run
 from mlxts.report.columns import HAR, columns
 from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import results
@@ -25,10 +24,10 @@ _REFERENCES = [f"loss_{name}" for name in REFERENCES]
 
 def _said(row: dict[str, Any]) -> dict[str, Any]:
     """With the verdict as people say it: beats linear."""
-    return row | {"said": evaluated.against(row["verdict"], row["reference"])}
+    return row | {"said": comparison.against(row["verdict"], row["reference"])}
 
 
-def verdict(along: Along, split: str = "") -> Table:
+def verdict(along: AxisAnalysis, split: str = "") -> Table:
     """The verdict on every cell along an axis. `split`: said where it is not the report's."""
     assert along.judged is not None
     return of_split(results.verdicts(along.judged, along.axis), split)
@@ -41,7 +40,7 @@ def of_split(table: Table, split: str) -> Table:
     return replace(table, title=f"{table.title}, {split}", name=f"{table.name}_{split}")
 
 
-def laws(material: Material, axis: str) -> Table:
+def laws(material: ReportData, axis: str) -> Table:
     """Every law that was fitted along an axis, with its parameters."""
     along = material.along[axis]
     assert along.judged is not None
@@ -54,7 +53,7 @@ def laws(material: Material, axis: str) -> Table:
     return _laws(f"laws_{axis}", f"Laws along {axis}", rows)
 
 
-def surface_laws(material: Material) -> Table:
+def surface_laws(material: ReportData) -> Table:
     """Every law that was fitted over parameters and samples."""
     rows = [
         row
@@ -89,7 +88,7 @@ def _laws(name: str, title: str, rows: list[dict[str, Any]]) -> Table:
     )
 
 
-def mixed(material: Material) -> Table | None:
+def mixed(material: ReportData) -> Table | None:
     """Slopes of the mixed model over all cells."""
     if material.mixed is None:
         return None
@@ -97,8 +96,8 @@ def mixed(material: Material) -> Table | None:
     return results.mixed_slopes(material.mixed, mode)
 
 
-def comparisons(material: Material) -> Table:
-    """Which sizes beat the reference and which may be the best, allowing for the search."""
+def comparisons(material: ReportData) -> Table:
+    """Sizes that beat the reference (StepM) and the model confidence set, by cell."""
     return results.comparisons(material.comparisons, material.along["parameters"].tables)
 
 
@@ -127,14 +126,14 @@ def skill(scored: Sequence[Scored], split: str = "") -> Table:
             "HAR's log ranges and the same features at the decision bar, by cross-validation "
             "within training; minus the reference's: below zero is better; skill: 1 − loss / the "
             "reference's loss. In brackets 95 % block-bootstrap intervals, paired by date; "
-            "with several seeds they include seed variance. n_eff: how many "
-            "independent samples would know the loss as well."
+            "with several seeds they include seed variance. n_eff: effective sample size, the "
+            "number of independent samples that would estimate the loss as precisely."
         ),
     )
     return of_split(table, split)
 
 
-def years(material: Material) -> Table:
+def years(material: ReportData) -> Table:
     """Every configuration against its reference, year by year."""
     return Table(
         name="years",
@@ -144,7 +143,7 @@ def years(material: Material) -> Table:
     )
 
 
-def evidence(material: Material) -> Table:
+def evidence(material: ReportData) -> Table:
     """Base rates, and whether a cell holds enough evidence for any claim."""
     first: dict[tuple, Scored] = {}
     for one in sorted(material.scored, key=lambda o: -o.samples):
@@ -179,7 +178,7 @@ def evidence(material: Material) -> Table:
         note=(
             f"On {material.split}, canonical phase. Estimable: at least "
             f"{protocol.MIN_CLASS_SAMPLES} of each class and {protocol.MIN_POSITIVE_CLUSTERS} "
-            "clusters of positives more than H days apart; else the cell takes part in no claim. "
+            "clusters of positives more than H days apart; otherwise no claim includes the cell. "
             f"Margin: {percent(verdicts.MARGIN)} of what {HAR} gains over the training base "
             "rate."
         ),
@@ -204,7 +203,7 @@ def _evidence(one: Scored, mode: str) -> dict[str, Any]:
     return found | {"estimable": one.obstacle is None, "why": one.obstacle or ""}
 
 
-def every_run(material: Material) -> Table:
+def every_run(material: ReportData) -> Table:
     """One row a run: what it was, what it cost, and the evaluator's metrics of it."""
     described = {
         row["run"]: row for row in material.ledger.unique("run", keep="first").iter_rows(named=True)
@@ -241,8 +240,8 @@ def every_run(material: Material) -> Table:
         rows=[_run(run, described[run.id]) for run in material.runs],
         note=(
             "Metrics of the validation split as the evaluator wrote them into the run's summary; "
-            "each with its interval in the CSV. No wall time is told of a run whose steps slowed "
-            "down; operations are counted, not timed."
+            "each with its interval in the CSV. No training time is given for a run whose steps "
+            "slowed down; operations are counted, not timed."
         ),
     )
 
@@ -275,5 +274,5 @@ def _run(run: Run, row: dict[str, Any]) -> dict[str, Any]:
         "n_eff": found.get("n_eff"),
         "range": f"{ends[0]:.3f} to {ends[1]:.3f}" if ends else None,
         "collapsed": found.get("collapsed"),
-        "verdict": evaluated.against(found.get("verdict"), evaluated.reference(found)),
+        "verdict": comparison.against(found.get("verdict"), comparison.reference(found)),
     }

@@ -18,7 +18,7 @@ def cell(key: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class Unsaid:
+class CommonSettings:
     """What need not be said, because all that is shown has it in common.
 
     Attributes:
@@ -28,11 +28,11 @@ class Unsaid:
     names: frozenset[str] = frozenset()
     changes: frozenset[str] = frozenset()
 
-    def __or__(self, name: str) -> "Unsaid":
+    def __or__(self, name: str) -> "CommonSettings":
         return replace(self, names=self.names | {name})
 
 
-def configuration(key: Mapping[str, Any], unsaid: Unsaid = Unsaid()) -> str:
+def configuration(key: Mapping[str, Any], unsaid: CommonSettings = CommonSettings()) -> str:
     """What a model was and read: `2M, Aa, 20 features`; settings off the beaten track as well."""
     said = {
         "budget": key.get("budget"),
@@ -41,7 +41,7 @@ def configuration(key: Mapping[str, Any], unsaid: Unsaid = Unsaid()) -> str:
         "fraction": "" if key["fraction"] == 1.0 else f"{key['fraction']:g} of the history",
         "history": "" if key["history"] == LATEST else key["history"],
         "data_generator": "" if key["data_generator"] == REAL else key["data_generator"],
-        "config_hash": config_diff.told(
+        "config_hash": config_diff.describe(
             key["non_default_settings"], key["config_hash"], unsaid.changes
         ),
         "artifacts": f"files {key['artifacts']}",
@@ -54,7 +54,7 @@ def marked(name: str, mode: str) -> str:
     return name if mode == "strict" else f"{name} (exploratory)"
 
 
-def unsaid(keys: Sequence[Mapping[str, Any]]) -> Unsaid:
+def unsaid(keys: Sequence[Mapping[str, Any]]) -> CommonSettings:
     """What all keys agree on: recipes, and the market; hashes of files are worth their place only
     where they tell two things apart."""
     files = {(key["data"], key["artifacts"]) for key in keys}
@@ -63,7 +63,7 @@ def unsaid(keys: Sequence[Mapping[str, Any]]) -> Unsaid:
     }
     if len(files) == len({data for data, _ in files}):
         found.add("artifacts")
-    return Unsaid(
+    return CommonSettings(
         frozenset(found), config_diff.shared([key["non_default_settings"] for key in keys])
     )
 

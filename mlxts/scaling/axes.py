@@ -159,7 +159,7 @@ def _names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str]) -
         ):  # fmt: skip
             if name in own and len(set(columns[name])) > 1:
                 parts.append(shown.format(own[name]))
-        parts.append(config_diff.told(changed[own["config_hash"]], own["config_hash"], shared))
+        parts.append(config_diff.describe(changed[own["config_hash"]], own["config_hash"], shared))
         names.append(", ".join(filter(None, parts)))
     # Settings that came later are at their defaults in the recipes of older runs as well.
     return [
@@ -173,13 +173,13 @@ def _table(name: str, group: pl.DataFrame, cut: Axis, all_phases: bool) -> LossT
     order = group.select(*cut.sizes, "seed", "run").unique().sort(*cut.sizes, "seed")
     wide = group.pivot("run", index="date", values="loss").drop_nulls().sort("date")
     if not wide.height:
-        raise DataError(f"{name}: no date was predicted by all of its runs; train on one data set")
+        raise DataError(f"{name}: its runs have no date in common; train on one data set")
     # Baselines of the run with the most training samples: where D varies they would vary as well.
     best = group.sort("samples", "run").filter(pl.col("run") == pl.col("run").last())
     rows = wide.select("date").join(best, on="date", how="left", maintain_order="left")
     agree = group.filter(pl.col("date").is_in(wide["date"].implode())).group_by("date")
     if (agree.agg(pl.col("target").n_unique())["target"] > 1).any():
-        raise DataError(f"{name}: its runs saw different targets on one date; train them again")
+        raise DataError(f"{name}: its runs have different targets on one date; train them again")
     dates, targets = wide["date"].to_numpy(), rows["target"].to_numpy()
     first = rows.row(0, named=True)
     task = protocol.TASKS[first["task"]]

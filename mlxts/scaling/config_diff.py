@@ -20,7 +20,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     return [f"{key}: {_said(value)}" for key, value in after.items() if before.get(key) != value]
 
 
-def told(changed: str, recipe: str, shared: frozenset[str] = frozenset()) -> str:
+def describe(changed: str, recipe: str, shared: frozenset[str] = frozenset()) -> str:
     """`model.residual_of: har`, or how many settings are changed where they are many; empty: none.
 
     Args:

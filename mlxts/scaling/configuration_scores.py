@@ -66,7 +66,7 @@ class Scored:
     @property
     def settings(self) -> str:
         """What of its recipe is not at its default."""
-        return config_diff.told(self.key["non_default_settings"], self.key["config_hash"])
+        return config_diff.describe(self.key["non_default_settings"], self.key["config_hash"])
 
     @property
     def obstacle(self) -> str | None:

@@ -62,7 +62,7 @@ class Fit:
 
     def parameters(self) -> dict[str, np.ndarray]:
         """{name: (B,)} as in the formula, x in units of the reference size."""
-        return self.family.told(self.searched, self.bound)
+        return self.family.values(self.searched, self.bound)
 
 
 def fit(

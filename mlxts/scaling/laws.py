@@ -47,7 +47,7 @@ class Parameter:
     limits: tuple[float, float] | None = FREE_EXPONENT
     exponent: bool = False
 
-    def told(self, searched: np.ndarray, bound: float) -> np.ndarray:
+    def values(self, searched: np.ndarray, bound: float) -> np.ndarray:
         if self.scale == "exp":
             return np.exp(searched)
         return bound * expit(searched) if self.scale == "share" else searched
@@ -84,9 +84,9 @@ class Family:
         within = (float(inner.min()), float(inner.max()))
         return np.array([p.limits if p.limits else within for p in self.parameters])
 
-    def told(self, searched: np.ndarray, bound: float) -> dict[str, np.ndarray]:
+    def values(self, searched: np.ndarray, bound: float) -> dict[str, np.ndarray]:
         """(..., k) searched values as {name: (...)} in the units of the formula."""
-        return {p.name: p.told(searched[..., i], bound) for i, p in enumerate(self.parameters)}
+        return {p.name: p.values(searched[..., i], bound) for i, p in enumerate(self.parameters)}
 
 
 def _exponent(name: str, limits: tuple[float, float] = EXPONENT) -> Parameter:

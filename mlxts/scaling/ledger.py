@@ -84,7 +84,7 @@ COLUMNS = (
     Column("split", pl.String, "of the row"),
     Column("date", pl.Date, "of the decision bar"),
     Column("canonical", pl.Boolean, "whether the bar is of the timescale's canonical phase"),
-    Column("target", pl.Float64, "what happened: 0 or 1, for regression the log return"),
+    Column("target", pl.Float64, "target: 0 or 1, for regression the log return"),
     Column("loss", pl.Float64, "of the run: nats, for regression the squared error"),
     Column("loss_har", pl.Float64, "of HAR on the same row"),
     Column("loss_linear", pl.Float64, "of the linear model on the same row"),
@@ -209,7 +209,7 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
     whole = [(pl.col(name) == pl.col("rows")) | (pl.col(name) == 0) for name in models]
     if not counts.select(pl.all_horizontal(*whole, pl.col(NETWORK) > 0).all()).item():
         raise DataError(
-            f"models in {folder / layout.PREDICTIONS} do not speak about the same rows; train "
+            f"models in {folder / layout.PREDICTIONS} do not predict the same rows; train "
             f"{folder.name} again"
         )
     chosen = [

@@ -39,7 +39,7 @@ class Pool:
                 mode,
                 *market,
                 *(
-                    (config_diff.told(self.non_default_settings, self.config_hash),)
+                    (config_diff.describe(self.non_default_settings, self.config_hash),)
                     * bool(self.non_default_settings)
                 ),
             )

@@ -80,23 +80,24 @@ def verdicts(judged: Judged, axis: str) -> Table:
                 "unit",
             ),
             (Column("margin", form=loss), "p", "q"),
-            ("sizes", "seeds", "dates", Column("extrapolation", "foresight", "+.2f")),
+            ("sizes", "seeds", "dates", Column("extrapolation", "extrapolation skill", "+.2f")),
             Column("reason", "why"),
         ),
         rows,
         note=(
-            f"Gain: how far the loss falls per tenfold {axis}, with its 95 % interval; pooled in "
+            f"Gain: decrease of the loss per tenfold {axis}, with its 95 % interval; pooled in "
             "units of the reference's loss, over cells of one recipe, mode and market. Margin: "
             f"{percent(MARGIN)} of what {BASELINE.upper()} gains over the base rate. p: of no "
-            "gain; q: p adjusted over the cells of a pool (Benjamini, Hochberg). Foresight: "
-            "1 − error of a power law / of a constant at the largest size, left out."
+            "gain; q: p adjusted over the cells of a pool (Benjamini, Hochberg). Extrapolation "
+            "skill: "
+            "1 − error of a power law / error of a constant at the largest size, left out."
         ),
         name=f"verdict_{axis}",
     )
 
 
 def comparisons(compared: Mapping[str, Comparison], tables: Sequence[LossTable]) -> Table:
-    """Which sizes beat the reference and which may be the best, allowing for the search."""
+    """Sizes that beat the reference (StepM) and the model confidence set, by cell."""
     sizes = {table.name: [f"{size:,.0f}" for size in table.rungs[:, 0]] for table in tables}
     rows = [
         {
@@ -114,7 +115,7 @@ def comparisons(compared: Mapping[str, Comparison], tables: Sequence[LossTable])
             ("cell", "mode"),
             Column("p_superior", "p: none beats the reference"),
             Column("superior", "beat the reference"),
-            Column("best", "may be the best"),
+            Column("best", "model confidence set"),
         ),
         rows,
         note="SPA (Hansen 2005), StepM (Romano, Wolf 2005), model confidence set (Hansen et al. "

@@ -3,7 +3,7 @@
 The estimand is the gain: how many nats the loss falls per decade of size, minus the least-squares
 slope of the rungs' mean losses on log10 of their sizes. It is defined whatever the true law is.
 
-scaling        the gain's 95 % interval lies above 0, a power law foresees the largest size better
+scaling        the gain's 95 % interval lies above 0, a power law predicts the largest size better
                than a constant, and the test split, where it has been opened, has the same sign
 inverse        the mirror image
 flat           two one-sided tests at 5 %: the 90 % interval lies inside ± margin, which is 20 % of
@@ -241,20 +241,20 @@ def _with_word(found: Verdict, seed_noise: bool) -> Verdict:
         return replace(found, word=word, reason=reason)
 
     if not seed_noise:
-        return says(INCONCLUSIVE, "one seed at every size: chance and size cannot be told apart")
+        return says(INCONCLUSIVE, "one seed at every size: seed variance is unknown")
     missing = _missing(found)
     if missing is None:
         small = abs(found.gain) < found.margin
         return says(
             SCALING if found.gain > 0.0 else INVERSE,
-            "the 95 % interval excludes 0 and a power law foresees the largest size"
+            "the 95 % interval excludes 0 and a power law predicts the largest size"
             + (", though the slope is smaller than the margin" if small else "")
-            + ("" if found.replicated else "; the test split is not opened: not replicated yet"),
+            + ("" if found.replicated else "; not yet replicated on the test split"),
         )
     if found.q_equivalence <= SIGNIFICANCE:
         return says(FLAT, f"the 90 % interval lies inside the margin; {missing}")
     if not found.margin > 0.0:
-        return says(INCONCLUSIVE, f"{missing}; HAR gains nothing that a margin could follow from")
+        return says(INCONCLUSIVE, f"{missing}; no margin, since HAR does not beat the base rate")
     return says(INCONCLUSIVE, f"{missing}; the 90 % interval reaches beyond the margin")
 
 
@@ -267,9 +267,9 @@ def _missing(found: Verdict) -> str | None:
             else ("the slope differs from 0, but not after allowing for the number of cells")
         )
     if math.isnan(found.extrapolation):
-        return "the slope differs from 0, but three sizes are needed to foresee one"
+        return "the slope differs from 0, but three sizes are needed to test extrapolation"
     if not found.extrapolation > 0.0:
-        return "the slope differs from 0, but a constant foresees the largest size better"
+        return "the slope differs from 0, but a constant predicts the largest size better"
     if found.replicated is False:
         return "the slope differs from 0, but has the other sign on the test split"
     return None

@@ -242,7 +242,9 @@ class Database(_Asked):
                 if left <= 0:
                     raise failure from failure.__cause__
                 wait = min(wait, left)
-                self._notify(f"the storage is away ({reason(failure)}); retrying in {wait:.0f} s")
+                self._notify(
+                    f"cannot reach the storage ({reason(failure)}); retrying in {wait:.0f} s"
+                )
                 self._clock.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
             else:

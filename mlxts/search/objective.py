@@ -33,7 +33,7 @@ from mlxts.training.plan import Plan, make_plan
 REASON, DUPLICATE, SECONDS = "reason", "duplicate_of", "train_seconds"
 COUNTS = ("n_total", "n_body", "n_embed", "n_head")
 POLL_SECONDS = 2.0  # between two checks of a twin that is being trained
-OUT_OF_TIME = "the time is up; go on with the same command"
+OUT_OF_TIME = "the time limit is reached; the same command continues"
 COLLAPSE_EPOCHS = 2  # in a row, the first not counted, until a trial is given up as collapsed
 
 
@@ -126,7 +126,7 @@ class Objective:
             raise _pruned(job.trial, f"diverged: {error}") from error
         job.trial.set_user_attr(SECONDS, summary["train_seconds"])
         if summary["collapsed"]:
-            raise _pruned(job.trial, "collapsed: the best checkpoint predicts one value for all")
+            raise _pruned(job.trial, "collapsed: the best checkpoint predicts one value")
         return float(summary["best_loss"])
 
 
@@ -205,9 +205,9 @@ class _Pruner:
         if epochs >= self._plan.config.training.max_epochs:
             return None
         if self._collapsed_epochs == COLLAPSE_EPOCHS:
-            reason = f"collapsed: one prediction for all, epoch {epochs}"
+            reason = f"collapsed to one prediction, epoch {epochs}"
         elif trial.should_prune():
-            reason = f"not promising: {self._best:.4f}, epoch {epochs}"
+            reason = f"pruned: {self._best:.4f}, epoch {epochs}"
         else:
             return None
         trial.set_user_attr(REASON, reason)  # before the checkpoint: it may be killed there

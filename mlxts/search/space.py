@@ -35,7 +35,7 @@ class Range(Section):
 
     low: float
     high: float
-    log: bool = Field(False, description="draw the logarithm evenly; low must be above 0")
+    log: bool = Field(False, description="sample log-uniformly; low must be above 0")
     step: Annotated[float, Field(gt=0)] | None = Field(None, description="multiples above low")
 
     @model_validator(mode="after")
@@ -62,7 +62,7 @@ def _spelling(value: Any) -> str:
 
 
 _CHOICES = Field(
-    min_length=2, strict=False, description="unordered; the sampler learns about each by itself"
+    min_length=2, strict=False, description="unordered; the sampler treats each value separately"
 )
 Int = Annotated[
     Annotated[Integers, Tag("range")] | Annotated[tuple[int, ...], _CHOICES, Tag("choices")],
@@ -117,19 +117,19 @@ class Space(Section):
 class SearchConfig(Section):
     """How to search. The experiment around it says what is trained and on which data."""
 
-    trials: Positive = Field(50, description="how many in all, over every session and worker")
+    trials: Positive = Field(50, description="in all, over all sessions and workers")
     patience: Positive | None = Field(
-        None, description="end after so many trials without a better one; None: never"
+        None, description="end after this many trials without improvement; None: never"
     )
     timeout: Annotated[float, Field(gt=0)] | None = Field(None, description="seconds a session")
     sampler: Literal["tpe", "random"] = "tpe"
-    startup_trials: Positive = Field(10, description="random ones, before TPE learns from them")
+    startup_trials: Positive = Field(10, description="random trials before TPE starts")
     pruner: Literal["hyperband", "median", "none"] = "hyperband"
     min_epochs: Positive = Field(1, description="a trial is not pruned before")
     reduction_factor: Annotated[int, Field(ge=2)] = Field(
-        3, description="Hyperband goes on with one in so many trials at each rung"
+        3, description="Hyperband continues one in this many trials at each rung"
     )
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="of the sampler alone")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="seed of the sampler")
     space: Space
 
     def identity(self) -> dict[str, Any]:

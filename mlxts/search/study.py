@@ -125,7 +125,7 @@ def load(store: BaseStorage, name: str) -> optuna.Study:
     matches = [name] if name in names else [n for n in names if n.startswith(name)]
     if len(matches) != 1:
         if not names:
-            raise SearchError(f"no study {name}, nor any other; `mlxts hpo CONFIG` begins one")
+            raise SearchError(f"no study {name}, nor any other; `mlxts hpo CONFIG` starts one")
         if matches:
             raise SearchError(f"{name} could be any of {', '.join(matches)}; give more of the name")
         raise SearchError(f"no study {name}; there are: {', '.join(names)}")
@@ -185,7 +185,7 @@ def work(
     """
     if study.user_attrs[_CODE] != code_version.of(code_version.RUN):
         raise SearchError(
-            f"study {study.study_name} was begun by another version of this program, whose "
+            f"study {study.study_name} was started by another version of this program, whose "
             "values cannot be compared; give another --study name"
         )
     begun = settings(study)
@@ -283,7 +283,7 @@ def end_reason(study: optuna.Study) -> str | None:
     lead = sampling.ordinal(study, leader)
     finished = study.get_trials(deepcopy=False, states=FINISHED)
     since = sum(sampling.ordinal(study, trial) > lead for trial in finished)
-    return f"no better one in {since} trials" if since >= patience else None
+    return f"no improvement in {since} trials" if since >= patience else None
 
 
 def best(study: optuna.Study) -> FrozenTrial | None:
@@ -301,7 +301,7 @@ def winner(study: optuna.Study) -> tuple[FrozenTrial, ExperimentConfig]:
     leader = best(study)
     if leader is None:
         raise SearchError(
-            f"no trial of {study.study_name} is complete; go on with it, or read the reasons in "
+            f"no trial of {study.study_name} is complete; continue it, or read the reasons in "
             f"`mlxts hpo show {study.study_name}`"
         )
     return leader, configuration_of(study, leader)

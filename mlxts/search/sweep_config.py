@@ -53,7 +53,7 @@ class Sweep(Section):
             if not values:
                 raise ValueError(f"axes.{axis}: no value; give some, or remove the axis")
             if len({json.dumps(value) for value in values}) < len(values):
-                raise ValueError(f"axes.{axis}: a value stands there twice; remove one")
+                raise ValueError(f"axes.{axis}: a value occurs twice; remove one")
         return self
 
     def points(self) -> list["Point"]:

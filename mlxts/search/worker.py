@@ -133,7 +133,7 @@ def _ready(
             readable = isinstance(error, MlxtsError)
             why = str(error) if readable else f"this version cannot read it ({error!r})"
             if report.refused.get(name) != why:
-                notify(f"{name} is left alone: {why}")
+                notify(f"{name} is skipped: {why}")
             report.refused[name] = why
         else:
             report.refused.pop(name, None)

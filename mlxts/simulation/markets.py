@@ -35,9 +35,11 @@ class Kind:
 
 MARKETS: Mapping[str, Kind] = MappingProxyType(
     {
-        "gbm": Kind("N0", ConstantVolatility, "constant volatility: nothing can be learned"),
-        "sv": Kind("N1", SwitchingVolatility, "stochastic volatility: touch yes, direction no"),
-        "canary": Kind("N3", Canary, "a feature that sees tomorrow: must be caught"),
+        "gbm": Kind("N0", ConstantVolatility, "constant volatility: nothing is predictable"),
+        "sv": Kind(
+            "N1", SwitchingVolatility, "stochastic volatility: only touches are predictable"
+        ),
+        "canary": Kind("N3", Canary, "a look-ahead feature that has to be detected"),
         "regimes": Kind("P1", HiddenRegime, "a hidden drift, to be filtered from noise"),
         "zipf": Kind("P2", ZipfPatterns, "patterns with Zipf frequencies: known exponents"),
         "teacher": Kind("P3", LinearTeacher, "a linear teacher with features in known order"),
@@ -67,7 +69,7 @@ def make(kind: str, dials: Mapping[str, float] = MappingProxyType({})) -> Market
         ConfigError: no such market or dial, or a value that the dial does not have.
     """
     if kind not in MARKETS:
-        raise ConfigError(f"no market is called {kind}; choose from {', '.join(MARKETS)}")
+        raise ConfigError(f"no market is named {kind}; choose from {', '.join(MARKETS)}")
     names = [one.name for one in fields(MARKETS[kind].make)]  # ty: ignore[invalid-argument-type]
     for name, value in dials.items():
         if name not in names:

@@ -21,8 +21,7 @@ import numpy as np
 import polars as pl
 
 from mlxts.protocol import Task
-from mlxts.simulation import base, first_passage, price_path
-from mlxts.simulation import hidden_markov as chain
+from mlxts.simulation import base, first_passage, hidden_markov, price_path
 from mlxts.simulation.base import VOLATILITY
 from mlxts.simulation.first_passage import Day
 from mlxts.simulation.hidden_markov import Chain, mixed
@@ -75,7 +74,7 @@ class HiddenRegime:
         if task.threshold is None:
             down, up = self.days
             counts = self.chain.counts(horizon)
-            return chain.up((down.mean, up.mean), (down.spread, up.spread), counts)
+            return hidden_markov.up((down.mean, up.mean), (down.spread, up.spread), counts)
         tomorrow = first_passage.touch(self.days, self.chain.move, base.barrier(task), horizon)
         return np.array(self.chain.move) @ tomorrow
 

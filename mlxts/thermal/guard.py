@@ -79,7 +79,7 @@ class Guard:
             if sensor:
                 sensor.close()
             raise RunError(
-                f"no temperature to watch ({self._choice.why}); "
+                f"no temperature can be read ({self._choice.why}); "
                 "see `mlxts thermal`, or set thermal.on_unavailable: warn"
             )
         self._sensor = sensor

@@ -342,4 +342,4 @@ def _natural_end(state: LoopState) -> StopEvent:
             "early_stop",
             f"no improvement in {state.stopping.waited} validations; {best}",
         )
-    return StopEvent(state.step, "finished", f"all epochs are done; {best}")
+    return StopEvent(state.step, "finished", f"all epochs finished; {best}")

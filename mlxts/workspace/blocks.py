@@ -46,7 +46,7 @@ def body(text: str, name: str) -> str:
     for found, _, part in _parts(text):
         if found == name:
             return "\n".join(part).strip("\n")
-    raise BlockError(0, f"no block called {name}; restore the file with git")
+    raise BlockError(0, f"no block named {name}; restore the file with git")
 
 
 def without(text: str) -> str:
@@ -77,7 +77,7 @@ def _rendered(name: str, line: int, render: Callable[[str], str]) -> str:
     try:
         return render(name).strip("\n")
     except KeyError as error:
-        raise BlockError(line, f"nothing renders a block called {name}") from error
+        raise BlockError(line, f"nothing renders a block named {name}") from error
 
 
 def _parts(text: str) -> Iterator[tuple[str | None, int, list[str]]]:

@@ -14,8 +14,7 @@ from filelock import FileLock, Timeout
 
 from mlxts.errors import WorkspaceError
 from mlxts.files import sweep, write_text
-from mlxts.workspace import blocks, project, records, tables
-from mlxts.workspace import summaries as overview
+from mlxts.workspace import blocks, project, records, summaries, tables
 from mlxts.workspace.project import CONTEXT, Problem
 from mlxts.workspace.records import WORKSTREAMS, H, Record
 
@@ -117,7 +116,7 @@ def rewritten(record: Record[H], render: Callable[[str], str]) -> Record[H]:
     try:
         gone = _gone(record)
         if gone:
-            raise blocks.BlockError(0, f"no block called {gone[0]}")
+            raise blocks.BlockError(0, f"no block named {gone[0]}")
         return record.saying(blocks.rewrite(record.body, render))
     except blocks.BlockError as error:
         raise WorkspaceError(f"{record.path}: {error}; restore the file with git") from error
@@ -162,7 +161,7 @@ def problems(root: Path) -> Iterator[Problem]:
     yield from _missing(context)
     yield from _stale(context)
     yield from _counts(context)
-    for one, other, path in overview.collisions(context.headers):
+    for one, other, path in summaries.collisions(context.headers):
         where = project.relative(workstream_path(root, one), root)
         yield Problem(where, 0, f"{path} is claimed by {other} as well; release one of them")
 
@@ -173,8 +172,8 @@ def _missing(context: Context) -> Iterator[Problem]:
         try:
             for name in _gone(record):
                 # `_counts` reads the history, and says so itself.
-                if name != overview.HISTORY:
-                    yield Problem(where, 0, f"no block called {name}; restore the file with git")
+                if name != summaries.HISTORY:
+                    yield Problem(where, 0, f"no block named {name}; restore the file with git")
         except blocks.BlockError as error:
             yield Problem(where, error.line, error.what)
 
@@ -191,7 +190,7 @@ def _stale(context: Context) -> Iterator[Problem]:
 
 def _gone(record: Record) -> list[str]:
     """The blocks that a record must have and has not. Raises BlockError."""
-    needed = _BLOCKS.get(record.path.name, ("handoff", overview.HISTORY))
+    needed = _BLOCKS.get(record.path.name, ("handoff", summaries.HISTORY))
     return [name for name in needed if name not in blocks.names(record.body)]
 
 
@@ -199,14 +198,14 @@ def _counts(context: Context) -> Iterator[Problem]:
     for record in context.workstreams.values():
         where = project.relative(record.path, context.root)
         try:
-            rows = overview.history(record.body)
+            rows = summaries.history(record.body)
         except blocks.BlockError as error:
             yield Problem(where, 0, error.what)
             continue
         if len(rows) != record.header.handoffs:
             said = f"{record.header.handoffs} handoffs in the header, {len(rows)} in the table"
             yield Problem(where, 0, f"{said}; restore the file with git")
-    count = overview.decision_count(context.decisions.body)
+    count = summaries.decision_count(context.decisions.body)
     if count != context.decisions.header.decisions:
         where = project.relative(context.decisions.path, context.root)
         said = f"{context.decisions.header.decisions} decisions in the header, {count} below"
@@ -216,9 +215,9 @@ def _counts(context: Context) -> Iterator[Problem]:
 def _of(context: Context, name: str) -> Callable[[str], str]:
     if name == GLOBAL:
         rendered = {
-            "workstreams": lambda: overview.summary(context.headers),
-            "coordination": lambda: overview.coordination(context.headers),
+            "workstreams": lambda: summaries.summary(context.headers),
+            "coordination": lambda: summaries.coordination(context.headers),
         }
     else:
-        rendered = {"phases": lambda: overview.phases(context.phases.header)}
+        rendered = {"phases": lambda: summaries.phases(context.phases.header)}
     return lambda block: rendered[block]()

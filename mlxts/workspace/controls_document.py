@@ -55,7 +55,7 @@ def render() -> str:
 def _law(module: str, told: set[str]) -> Iterator[str]:
     """What the module of a market says of its law, once."""
     if module in told:
-        yield "Its law stands above, with that of the other market of its kind."
+        yield "Its law is given above, with that of the other market of its kind."
         return
     told.add(module)
     yield (inspect.getdoc(sys.modules[module]) or "")

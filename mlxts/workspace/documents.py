@@ -44,7 +44,7 @@ def _render(root: Path) -> list[str]:
             after[path] = blocks.rewrite(text, renderer(path, text))
         except blocks.BlockError as error:
             name = project.relative(path, root)
-            raise WorkspaceError(f"{Problem(name, error.line, error.what)}; mend it") from error
+            raise WorkspaceError(f"{Problem(name, error.line, error.what)}; correct it") from error
     changed = [path for path in texts if after[path] != texts[path]]
     for path in changed:
         write_text(path, after[path])
@@ -106,7 +106,7 @@ def _links(
         if root not in (target, *target.parents) or not target.exists():
             yield Problem(name, link.line, f"there is no {link.text}")
         elif anchor and target in parsed and anchor not in parsed[target].anchors:
-            yield Problem(name, link.line, f"{link.text}: no heading makes #{anchor}")
+            yield Problem(name, link.line, f"{link.text}: no heading #{anchor}")
 
 
 def _code(name: str, parts: markdown.Parts) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ _COLUMNS = ("#", "when", "commit", "where it stood")
 
 
 @dataclass(frozen=True)
-class Told:
+class HandoffNotes:
     """What only the one who hands off knows. Each a line of text."""
 
     summary: str
@@ -29,7 +29,7 @@ class Told:
     finished: bool = False  # the workstream has reached its end
 
 
-def write(root: Path, name: str, told: Told) -> Record[Workstream]:
+def write(root: Path, name: str, told: HandoffNotes) -> Record[Workstream]:
     """Write the workstream's file and the summary rows that follow from it.
 
     Raises:
@@ -73,16 +73,16 @@ def _situation(
     root: Path,
     before: Workstream,
     now: Workstream,
-    told: Told,
+    told: HandoffNotes,
     state: git.State | None,
     trespasses: list[ownership.Trespass],
 ) -> str:
     waits = [f"- {b.by}: {b.why}" for b in told.blocked_by]
     about = [t for t in trespasses if now.workstream in (t.owner, t.by)]
     parts = [
-        ("Where it stands", told.summary),
-        ("Done since the last handoff", "\n".join(f"- {one}" for one in told.done) or "Not said."),
-        ("Next", "\n".join(f"{n}. {one}" for n, one in enumerate(told.next, 1)) or "Not said."),
+        ("Current state", told.summary),
+        ("Done since the last handoff", "\n".join(f"- {one}" for one in told.done) or "None."),
+        ("Next", "\n".join(f"{n}. {one}" for n, one in enumerate(told.next, 1)) or "None."),
         ("Waits for", "\n".join(waits) or "Nobody."),
         ("Runs since the last handoff", state_report.runs_since(before.updated)),
         ("Data", state_report.data()),

@@ -26,7 +26,7 @@ class Trespass:
     def __str__(self) -> str:
         if not self.by:
             return (
-                f"who changed {self.path}, {self.mode} of {self.owner}, cannot be told: commit "
+                f"who changed {self.path}, {self.mode} of {self.owner}, is unknown: commit "
                 f"{self.commit[:10]}, at which it was claimed, is gone; claim it again"
             )
         how = f"in {self.commit} ({self.subject})" if self.commit else "and has not committed it"

@@ -11,7 +11,7 @@ from mlxts.workspace import project
 
 
 @dataclass(frozen=True)
-class Unfit:
+class UnmetRequirement:
     """A requirement that is not met. `installed`: a version; None where there is none."""
 
     requirement: str
@@ -26,7 +26,7 @@ class Unfit:
         return f"pyproject.toml wants {self.requirement}, {there}; run `make setup`"
 
 
-def problems(root: Path) -> list[Unfit]:
+def problems(root: Path) -> list[UnmetRequirement]:
     """Requirements of the project, without its extras, that this environment does not meet.
 
     Raises:
@@ -39,17 +39,17 @@ def problems(root: Path) -> list[Unfit]:
     return [found for text in wanted if (found := _unfit(text)) is not None]
 
 
-def _unfit(text: str) -> Unfit | None:
+def _unfit(text: str) -> UnmetRequirement | None:
     try:
         requirement = Requirement(text)
     except InvalidRequirement:
-        return Unfit(text, None)
+        return UnmetRequirement(text, None)
     if requirement.marker is not None and not requirement.marker.evaluate():
         return None
     said = f"{requirement.name}{requirement.specifier}"
     try:
         installed = version(requirement.name)
     except PackageNotFoundError:
-        return Unfit(said, None)
+        return UnmetRequirement(said, None)
     fits = requirement.specifier.contains(installed, prereleases=True)
-    return None if fits else Unfit(said, installed)
+    return None if fits else UnmetRequirement(said, installed)

@@ -150,7 +150,7 @@ def load(path: Path, model: type[H]) -> Record[H]:
     except YamlError as error:
         where = f" (line {error.line + 1})" if error.line else ""
         raise WorkspaceError(
-            f"{path}: the header is no YAML{where}: {error.what}; {_RESTORE}"
+            f"{path}: the header is not valid YAML{where}: {error.what}; {_RESTORE}"
         ) from error
     except ValidationError as error:
         first = error.errors()[0]

@@ -20,12 +20,12 @@ def verdict_rules() -> str:
 
     har, size = protocol.BASELINE.upper(), f"{verdict.SIGNIFICANCE * 100:g} %"
     rules = markdown(
-        ("verdict", "said where"),
+        ("verdict", "condition"),
         [
             (
                 f"*{verdict.SCALING}*",
                 f"the gain differs from 0 at {size} (two-sided, adjusted over the cells of a pool "
-                "by Benjamini and Hochberg), is positive, a power law foresees the largest size "
+                "by Benjamini and Hochberg), is positive, a power law predicts the largest size "
                 "better than a constant, and test, where it has been opened, has the same sign",
             ),
             (f"*{verdict.INVERSE}*", "the mirror image"),

@@ -15,7 +15,7 @@ _DECISION = re.compile(r"^## D-(\d{4,}): ", re.M)
 def summary(headers: Sequence[Workstream]) -> str:
     """One row a workstream."""
     return markdown(
-        ("workstream", "name", "status", "where it stands", "branch", "handoffs", "last handoff"),
+        ("workstream", "name", "status", "focus", "branch", "handoffs", "last handoff"),
         [
             (
                 f"[{h.workstream}](workstreams/{h.workstream}_context.md)",
@@ -49,7 +49,7 @@ def coordination(headers: Sequence[Workstream]) -> str:
         ),
     ]
     said = [f"{title}\n\n{markdown(columns, rows)}" for title, columns, rows in parts if rows]
-    return "\n\n".join(said) or "Nothing is claimed, nobody waits, no resource is shared."
+    return "\n\n".join(said) or "No claims, no blocked workstreams, no shared resources."
 
 
 def phases(header: Phases) -> str:

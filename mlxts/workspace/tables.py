@@ -116,7 +116,7 @@ def thermal() -> str:
             (
                 f"{warm} to {hot} °C",
                 "warning",
-                f"said once; ends below {bands.leave_warning:g} °C. With `thermal.pause: true` "
+                f"reported once; ends below {bands.leave_warning:g} °C. With `thermal.pause: true` "
                 f"training waits until it is below {bands.resume:g} °C",
             ),
             (
@@ -143,7 +143,7 @@ def estimable() -> str:
             f"{protocol.BASELINE.upper()}, a logistic regression on log ranges over "
             f"{listing(map(str, protocol.HAR_WINDOWS))} days, and {protocol.LINEAR}, a ridge "
             "regression on these and the network's own features at the decision bar. Skill over "
-            f"{protocol.BASELINE.upper()} stands beside it.",
+            f"{protocol.BASELINE.upper()} is reported as well.",
         ]
     )
 
@@ -202,13 +202,13 @@ def exit_codes() -> str:
         ("exit status", "meaning"),
         [
             (0, "done"),
-            (protocol.EXIT_USAGE, "something to correct; the line on standard error says what"),
+            (protocol.EXIT_USAGE, "a user error; standard error says how to correct it"),
             (protocol.EXIT_UNEXPECTED, "an error of mlxts itself; its traceback is in a file"),
             (
                 protocol.EXIT_DEVICE,
                 "the device failed; the last checkpoint is kept, continue with `--resume`",
             ),
-            (protocol.EXIT_STALLED, "a rank heard nothing from the others"),
+            (protocol.EXIT_STALLED, "a rank received nothing from the others"),
             (protocol.EXIT_OVERHEATED, "too hot; a checkpoint was written"),
             (protocol.EXIT_INTERRUPTED, "interrupted; a checkpoint was written"),
         ],

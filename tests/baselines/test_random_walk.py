@@ -57,22 +57,24 @@ def test_garch_foresees_what_arch_foresees():
     daily, train = world.daily, world.samples["train"]
     rows = np.arange(daily.height)
     returns = random_walk._returns(daily, rows)
-    pace = random_walk._fit_pace(
+    fitted = random_walk._fit_filter(
         returns[random_walk._training_days(world, train, "A", rows)], "garch"
     )
     model = arch_model(returns[1:], mean="Constant", vol="GARCH", p=1, q=1, rescale=False)
-    fixed = model.fix([100 * pace.drift, pace.omega, pace.alpha, pace.beta])
+    fixed = model.fix([100 * fitted.drift, fitted.omega, fitted.alpha, fitted.beta])
     expected = fixed.forecast(horizon=5, start=500).variance.to_numpy().mean(axis=1)
     # How the filter began is forgotten after some hundred days.
     np.testing.assert_allclose(
-        random_walk._mean_variance(pace, returns, 5)[501:], expected, rtol=1e-6
+        random_walk._mean_variance(fitted, returns, 5)[501:], expected, rtol=1e-6
     )
 
 
 def test_ewma_is_the_volatility_of_risk_metrics():
     bars = worlds.market(600, seed=9)
     returns = random_walk._returns(bars, np.arange(bars.height))
-    found = random_walk._mean_variance(random_walk.Pace(0.0, 0.0, 0.06, 0.94, 1.0), returns, 3)
+    found = random_walk._mean_variance(
+        random_walk.VolatilityFilter(0.0, 0.0, 0.06, 0.94, 1.0), returns, 3
+    )
     weights = 0.94 ** np.arange(599)[::-1]
     assert found[-1] == pytest.approx(np.average(returns[1:] ** 2, weights=weights))
 

@@ -58,7 +58,7 @@ def test_a_cell_fetches_what_is_not_here(
             "sffed/SFFED_NEWS_SENTIMENT", "cboe_vix/VIX",
         ]  # fmt: skip
         assert "the server answers 503" in notes
-        assert "is here; --refresh" in run("download", "--cell", "Ac")[0]
+        assert "are stored; --refresh" in run("download", "--cell", "Ac")[0]
         assert json.loads(run("download", "--cell", "Ac", "--json")[0]) == {
             "schema": 2, "artifacts": [], "errors": [],
         }  # fmt: skip

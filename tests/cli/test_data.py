@@ -203,7 +203,7 @@ def test_warnings_are_told_and_nothing_is_dropped(bars: pl.DataFrame, tmp_path: 
     pl.concat([bars[:100], bars[103:]]).write_csv(path)
     out, notes = run("import", path)
     assert "250 rows" in out
-    assert "HOLES: worth a look (1 gap), stored all the same" in notes
+    assert "HOLES: warning (1 gap), stored anyway" in notes
     assert str(bars["date"][100]) in notes
     # The very same content again says so through the store: still one entry.
     run("import", path)

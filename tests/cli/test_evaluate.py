@@ -99,7 +99,7 @@ def test_the_test_split_is_opened_on_record_only(trained):
     assert "test" not in before["split"]
     for count in (1, 2):
         shown = call("evaluate", trained.name, "--split", "test", "--json")
-        assert f"look number {count}" in shown.stderr
+        assert f"test-set evaluation {count}" in shown.stderr
         found = json.loads(shown.stdout)
         assert set(found["test"]) == {"patchtst", "bayes", *BASELINES}
         mended = found["details"]["recalibrated"]

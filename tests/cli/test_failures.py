@@ -141,7 +141,7 @@ def test_threads_that_another_library_is_given_do_not_crash_this_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("argument", "why"), [(b"\xff", "UTF-8"), (b"", "says nothing"), (b"--symbol=", "says nothing")]
+    ("argument", "why"), [(b"\xff", "UTF-8"), (b"", "is empty"), (b"--symbol=", "is empty")]
 )
 def test_an_argument_that_names_nothing_is_one_line(argument: bytes, why: str) -> None:
     code, said = _run("data", "import", os.fsdecode(argument))
@@ -168,7 +168,7 @@ def test_a_traceback_that_cannot_be_kept_is_no_second_error(
     (home / "outputs").mkdir()
     (home / "outputs" / "tracebacks").write_text("a file where a folder should be")
     assert failures.exit_code_of(_raise(KeyError("x"))) == protocol.EXIT_UNEXPECTED
-    assert "no place to keep its traceback" in capsys.readouterr().err
+    assert "its traceback could not be saved" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["MLXTS_HOME", "MLXTS_KERNELS"])

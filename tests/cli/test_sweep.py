@@ -144,7 +144,7 @@ def test_an_idle_worker_ends_by_ctrl_c_with_130(home: Path) -> None:
         reader.join(timeout=60)
         process.communicate()
     assert process.returncode == protocol.EXIT_INTERRUPTED
-    assert said[1:] == ["interrupted; what was begun waits again\n"]
+    assert said[1:] == ["interrupted; the unfinished job is queued again\n"]
 
 
 def test_a_long_plan_shows_what_costs_the_same_in_one_row(

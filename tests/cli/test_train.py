@@ -98,9 +98,9 @@ def test_strict_training_wants_the_tuning_whatever_micro_batch_is_given(
 def test_a_dry_run_needs_no_tuning_and_says_that_training_will(home: Path) -> None:
     dry = _call(*STRICT, "--dry-run")
     assert "micro-batch" in dry.stdout
-    assert "training will not begin yet" in dry.stderr
+    assert "training cannot start yet" in dry.stderr
     assert "mlxts batch-size CONFIG --budget 2M" in " ".join(dry.stderr.split())
-    assert _call("train", "small.yaml", "--dry-run").stderr.count("training will not begin") == 0
+    assert _call("train", "small.yaml", "--dry-run").stderr.count("training cannot start") == 0
 
 
 def test_a_tuned_batch_size_is_used(home: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_small_number_may_be_written_as_people_write_it(tmp_path: Path, text: 
         ("model: {patch_length: 90}", "longer than context"),
         ("- a list", "holds no mapping"),
         ("a: [", "is not YAML: line 1"),
-        ("seed: 1\nseed: 2", "line 2: the key seed stands there twice"),
+        ("seed: 1\nseed: 2", "line 2: the key seed occurs twice"),
         ('seed: "1"', "seed: should be a whole number"),
         ("seed: 1.0", "(got 1.0)"),
         ("seed: yes", '(got "yes")'),

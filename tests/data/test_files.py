@@ -128,7 +128,7 @@ def test_adjusted_closes_dividends_and_splits_are_found(tmp_path: Path) -> None:
 
 def test_a_file_from_new_to_old_is_turned_around_and_said(tmp_path: Path) -> None:
     assert fetch(tmp_path, "a.csv", VENDORS["us_dollars.csv"]).notes == (
-        "the file runs from new to old; its rows were turned around",
+        "the dates are descending; rows were re-sorted ascending",
     )
 
 
@@ -229,7 +229,7 @@ BAD = {
     "open quote": (PLAIN.write_csv() + '"2024-01-17,1,2,3,4,5\n', r"cannot be read as a table"),
     "same name": (
         "date,open,high,low,close,close,volume\n2024-01-11,1,2,1,1,2,5\n",
-        r"two columns are called close",
+        r"two columns are named close",
     ),
     "percent": (PLAIN.write_csv().replace("999.0", "4.2%"), r"row 1: low '4\.2%' is no number"),
     "two currencies": (

@@ -209,7 +209,7 @@ def test_terms_become_symbols_and_small_values_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("terms", ["gold,gold", "gold: (Japan),Gold: (France)"])
 def test_two_terms_of_one_symbol_are_not_mixed_up(tmp_path: Path, terms: str) -> None:
     path = export(tmp_path, "Week", "2024-01-28,1,30\n", terms)
-    with pytest.raises(SourceError, match="two terms would be called GT_GOLD"):
+    with pytest.raises(SourceError, match="two terms would be named GT_GOLD"):
         TrendsSource(path).fetch("GT_GOLD")
 
 

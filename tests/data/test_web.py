@@ -34,7 +34,7 @@ def test_a_passing_trouble_is_waited_out(status: int) -> None:
         assert server.web().get(server.address, what="FRED's DGS10") == BODY
     assert server.waits == [1.0, 2.0]  # doubled, times 0.5 + 0.5
     assert server.told[0].startswith(f"FRED's DGS10: the server answers {status} ")
-    assert server.told[0].endswith("asking again in 1 s")
+    assert server.told[0].endswith("retrying in 1 s")
 
 
 @pytest.mark.parametrize("status", [429, 500])

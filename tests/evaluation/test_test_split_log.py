@@ -39,7 +39,7 @@ def test_looks_at_the_same_time_all_count():
 
 def test_a_look_that_cannot_be_recorded_is_refused(workspace):
     (workspace / "outputs").write_text("a file where a folder should be")
-    with pytest.raises(StorageError, match=r": Not a directory; .* only once .* on record$"):
+    with pytest.raises(StorageError, match=r": Not a directory; .* stays closed .* on record$"):
         test_split_log.record("run", "SPY")
 
 

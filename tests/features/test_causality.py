@@ -14,7 +14,7 @@ from mlxts.features.base_quantities import CLOSE, PERCENT, sma
 from mlxts.features.causality import CANARY, look_ahead, rewritten
 from mlxts.features.feature import Feature
 from mlxts.features.quantity import Quantity
-from mlxts.simulation import planted_features as planted
+from mlxts.simulation import planted_features
 from mlxts.simulation.source import SimulatedSource
 from tests.features.bars import path
 
@@ -73,9 +73,11 @@ def test_the_first_wrong_day_is_named() -> None:
 
 def test_a_look_ahead_behind_a_named_column_is_caught() -> None:
     ahead = Quantity(pl.col("close").shift(-1), "tomorrow").named("tomorrow")
-    planted = Feature("planted", "test", "distance", "percent", (ahead - sma(20)) * PERCENT)
+    planted_features = Feature(
+        "planted", "test", "distance", "percent", (ahead - sma(20)) * PERCENT
+    )
     honest = Feature("honest", "test", "distance", "percent", (CLOSE - sma(20)) * PERCENT)
-    found = look_ahead(path(100, seed=3), [planted, honest], [60])
+    found = look_ahead(path(100, seed=3), [planted_features, honest], [60])
     assert {one.feature for one in found} == {"planted"}
 
 
@@ -90,7 +92,7 @@ def test_the_canary_is_always_caught_and_alone(seed: int, cut: int) -> None:
 @pytest.mark.parametrize(("kind", "leaks"), [("canary", True), ("zipf", False), ("teacher", False)])
 def test_planted_features_that_know_tomorrow_are_caught(kind: str, leaks: bool) -> None:
     """The same market, simulated until an earlier day, showed other features on its last bar."""
-    names = planted.names(20)
+    names = planted_features.names(20)
     histories = []
     for last in (date(1994, 6, 30), date(1993, 12, 31)):
         frame = SimulatedSource(kind, last=last).fetch("A").frame

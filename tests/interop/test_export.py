@@ -234,7 +234,7 @@ def test_a_name_belongs_to_one_model(tmp_path: Path) -> None:
     for _ in range(2):
         said = json.loads(_call("import", "huggingface", str(first), "--name", "mine", "--json"))
     assert said["shape"]["norm_type"] == "layernorm"
-    with pytest.raises(InteropError, match="another model is called mine"):
+    with pytest.raises(InteropError, match="another model is named mine"):
         _call("import", "huggingface", str(other), "--name", "mine")
     with pytest.raises(InteropError, match="no model yours"):
         mlxts.load_model("yours")

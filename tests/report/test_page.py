@@ -141,7 +141,7 @@ def test_every_section_is_there_or_says_what_to_run(text, world):
     assert all(any("`" in line for line in lines) for lines in record["missing"].values())
     assert "Does a bigger model" in text
     assert sections.answer(world[2]).startswith("On validation (exploratory): a bigger model: ")
-    assert "The test split was looked at 1 time." in text
+    assert "The test split was evaluated 1 time." in text
     assert worlds.read(world[1][0], "run.json")["data_hash"] in json.dumps(record)
 
 

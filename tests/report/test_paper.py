@@ -125,8 +125,8 @@ def test_walk_forward_runs_stand_apart_with_all_their_windows(world):
         "training.batch_size: 128"
     }
     (along,) = found["along"]
-    assert (along["axis"], along["sizes"]) == ("parameters, foreseen", "0.02M, 0.2M")
-    assert "## Foreseen from moments of the past" in paper.markdown(found)
+    assert (along["axis"], along["sizes"]) == ("parameters, walk-forward", "0.02M, 0.2M")
+    assert "## Walk-forward, exploratory" in paper.markdown(found)
     with pytest.raises(RunError, match="on the fixed splits as well"):
         paper.collect(walked, draws=60)
 

@@ -14,19 +14,22 @@ CHANGES = st.dictionaries(KEYS, st.integers(0, 2)).map(
 def test_what_differs_is_said_and_what_is_shared_is_not():
     texts = ["model.residual_of: har; training.patience: 4", "training.patience: 4"]
     shared = config_diff.shared(texts)
-    assert [config_diff.told(text, "0", shared) for text in texts] == ["model.residual_of: har", ""]
+    assert [config_diff.describe(text, "0", shared) for text in texts] == [
+        "model.residual_of: har",
+        "",
+    ]
 
 
 def test_many_changes_are_counted():
     text = "; ".join(f"key{number}: {number}" for number in range(9))
-    assert config_diff.told(text, "ab12") == "9 settings changed, recipe ab12"
+    assert config_diff.describe(text, "ab12") == "9 settings changed, recipe ab12"
 
 
 @given(st.lists(CHANGES, min_size=1, max_size=4))
 def test_two_recipes_are_told_alike_only_if_they_are_alike(several):
     texts = ["; ".join(own) for own in several]
     shared = config_diff.shared(texts)
-    told = {config_diff.told(text, text, shared) for text in texts}
+    told = {config_diff.describe(text, text, shared) for text in texts}
     assert len(told) == len(set(texts))
 
 

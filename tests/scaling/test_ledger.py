@@ -102,7 +102,7 @@ def test_models_that_do_not_speak_about_the_same_rows_are_refused(home, model):
     path = folder / layout.PREDICTIONS
     own = pl.when(model=model).then(1.0 - pl.col("target")).otherwise("target")
     predictions.write(path, predictions.read(path).with_columns(target=own))
-    with pytest.raises(DataError, match="do not speak about the same rows"):
+    with pytest.raises(DataError, match="do not predict the same rows"):
         ledger.build([folder])
 
 

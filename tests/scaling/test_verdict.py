@@ -53,7 +53,7 @@ def test_where_har_gains_nothing_flat_is_out_of_reach() -> None:
     no_gain = replace(table(0.0, noise=QUIET), prior=table(0.0, noise=QUIET).har)
     found = judged(no_gain).cells[0]
     assert found.word == verdict.INCONCLUSIVE
-    assert "HAR gains nothing" in found.reason
+    assert "HAR does not beat the base rate" in found.reason
 
 
 def test_a_single_seed_at_every_size_claims_nothing() -> None:
@@ -75,7 +75,7 @@ def test_a_sign_that_turns_on_test_takes_the_claim_away() -> None:
     confirmed = judged(falls, test={"synthetic": again}).cells[0]
     assert (confirmed.word, confirmed.replicated) == (verdict.SCALING, True)
     assert judged(falls, test={"synthetic": rises}).cells[0].word == verdict.INCONCLUSIVE
-    assert "not opened" in judged(falls).cells[0].reason
+    assert "not yet replicated" in judged(falls).cells[0].reason
 
 
 def test_not_estimable_cells_are_named_and_left_out_of_the_pool() -> None:
@@ -285,7 +285,7 @@ def test_a_trend_that_turns_before_the_largest_size_is_no_law(sign: float) -> No
     assert np.sign(found.gain) == sign
     assert found.extrapolation < 0.0
     assert found.word == verdict.INCONCLUSIVE
-    assert "a constant foresees the largest size better" in found.reason
+    assert "a constant predicts the largest size better" in found.reason
 
 
 def test_cells_that_agree_are_seen_together_before_they_are_seen_alone() -> None:

@@ -126,5 +126,5 @@ def test_better_than_the_baseline_is_said_where_most_intervals_say_so(
 @pytest.mark.usefixtures("_home")
 def test_without_a_complete_trial_there_is_nothing_to_train_again() -> None:
     one, _ = studies.begin(studies.experiment())
-    with pytest.raises(SearchError, match="is complete; go on with it"):
+    with pytest.raises(SearchError, match="is complete; continue it"):
         analysis.rerun(one, 1)

@@ -336,7 +336,7 @@ def test_a_study_ends_when_nothing_got_better(home: Path) -> None:
     for value in values:
         one.optimize(lambda trial, told=value: told, n_trials=1)
         reasons.append(study.end_reason(one))
-    assert reasons == [None, None, None, None, "no better one in 3 trials", None]
+    assert reasons == [None, None, None, None, "no improvement in 3 trials", None]
 
 
 def test_a_name_belongs_to_one_configuration(home: Path) -> None:

@@ -80,7 +80,7 @@ def test_the_base_may_be_a_configuration_beside_it(tmp_path: Path) -> None:
     [
         ({}, "axes"),
         ({"seed": []}, "no value"),
-        ({"seed": [1, 1]}, "stands there twice"),
+        ({"seed": [1, 1]}, "occurs twice"),
         ({"budgte": ["2M"]}, "unknown key budgte"),
         ({"budget": ["3M"]}, "none of"),
         ({"horizon": [1, None]}, "same experiment"),

@@ -119,7 +119,7 @@ def test_features_stand_beside_the_bars_of_the_markets_that_have_some() -> None:
 @pytest.mark.parametrize(
     ("kind", "values", "message"),
     [
-        ("heston", {}, "no market is called heston; choose from gbm, sv"),
+        ("heston", {}, "no market is named heston; choose from gbm, sv"),
         ("zipf", {"exponent": True}, "exponent of zipf is True"),
         ("gbm", {"drift": 0.1}, "gbm has no dial drift; it has volatility"),
         ("zipf", {"exponent": 0.0}, "exponent of zipf is 0.0; it must be above 0"),

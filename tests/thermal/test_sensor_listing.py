@@ -45,7 +45,7 @@ def test_every_sensor_has_a_row_and_the_ruling_ones_come_first(opened: list[Scri
         assert "sources are never mixed" in rows["hid"].verdict
         assert rows["hid"].soc == 62.0
         assert rows["nvidia"].verdict == "not here"
-        assert survey.verdict() == "smc: 71.0 °C, acceptable (the best this machine offers)"
+        assert survey.verdict() == "smc: 71.0 °C, acceptable (best available)"
     assert len(opened) == 3  # each once
     assert all(sensor._closed for sensor in opened)
 

@@ -13,7 +13,7 @@ from mlxts.config.loading import build_config, load_config
 from mlxts.dataset.samples import with_train
 from mlxts.errors import CheckpointError, ConfigError, DataError
 from mlxts.evaluation.reference import fit_baselines
-from mlxts.model import residual as columns
+from mlxts.model import residual
 from mlxts.model.initialisation import build_model
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
@@ -100,7 +100,7 @@ def test_an_offset_names_another_run_and_no_offset_names_the_old_one(home):
 def test_every_bar_stands_on_the_offset_of_its_day(home):
     data = plan(home, timescale="weekly").dataset
     days = np.arange(data.daily.height, dtype=np.float64)
-    beside = columns.append_offset(data, days)
+    beside = residual.append_offset(data, days)
     assert (beside[:, :-1] == data.features).all()
     for samples in data.samples.values():
         assert (beside[samples.rows, -1] == samples.daily_rows).all()

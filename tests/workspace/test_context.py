@@ -14,7 +14,7 @@ from mlxts import files
 from mlxts.data import store
 from mlxts.errors import WorkspaceError
 from mlxts.workspace import context, decisions, git, handoff, ownership, project, restore, summaries
-from mlxts.workspace.handoff import Told
+from mlxts.workspace.handoff import HandoffNotes
 from mlxts.workspace.records import Blocking, Workstream
 from tests.workspace import projects
 
@@ -48,7 +48,9 @@ def test_a_handoff_writes_what_was_told_and_what_there_is(root: Path) -> None:
     bars.write_parquet(stray)
     _run("aaaa", "2020-01-01T00:00:00+00:00")
     waits = (Blocking(by="ws2", why="needs its search"),)
-    handoff.write(root, "ws1", Told("tiers are frozen", ("froze them",), ("audit QQQ",), waits))
+    handoff.write(
+        root, "ws1", HandoffNotes("tiers are frozen", ("froze them",), ("audit QQQ",), waits)
+    )
     text = _text(root, "ws1")
     for said in (
         "tiers are frozen", "- froze them", "1. audit QQQ", "- ws2: needs its search", "`aaaa`",
@@ -70,10 +72,10 @@ def test_the_next_handoff_holds_only_what_is_new_and_leaves_the_earlier_in_the_t
 ) -> None:
     projects.with_git(root)
     _run("aaaa", "2020-01-01T00:00:00+00:00")
-    handoff.write(root, "ws1", Told("first"))
+    handoff.write(root, "ws1", HandoffNotes("first"))
     _run("bbbb", "2999-01-01T00:00:00+00:00")
     projects.commit(root, "feat: something")
-    handoff.write(root, "ws1", Told("second", finished=True))
+    handoff.write(root, "ws1", HandoffNotes("second", finished=True))
     text = _text(root, "ws1")
     assert "`bbbb`" in text
     assert "`aaaa`" not in text
@@ -86,9 +88,14 @@ def test_the_next_handoff_holds_only_what_is_new_and_leaves_the_earlier_in_the_t
 
 @pytest.mark.parametrize(
     "told",
-    [Told(""), Told("two\nlines"), Told("x", next=("<!-- end -->",)), Told("x", done=(" ",))],
+    [
+        HandoffNotes(""),
+        HandoffNotes("two\nlines"),
+        HandoffNotes("x", next=("<!-- end -->",)),
+        HandoffNotes("x", done=(" ",)),
+    ],
 )
-def test_what_is_told_is_lines_of_plain_text(root: Path, told: Told) -> None:
+def test_what_is_told_is_lines_of_plain_text(root: Path, told: HandoffNotes) -> None:
     before = projects.everything(root)
     with pytest.raises(WorkspaceError, match="one line"):
         handoff.write(root, "ws1", told)
@@ -137,7 +144,7 @@ def test_a_file_of_one_changed_by_another_is_reported(root: Path) -> None:
         ("ours.md", "ws3", "ws1", "feat: number 4"),
         ("mine/a", "ws1", "ws2", "feat: number 1"),
     ]
-    handoff.write(root, "ws1", Told("seen"))
+    handoff.write(root, "ws1", HandoffNotes("seen"))
     assert "mine/a is PRIMARY of ws1; ws2 changed it in" in _text(root, "ws1")
 
 
@@ -174,7 +181,7 @@ def test_git_lists_renamed_and_untracked_files(root: Path) -> None:
 def test_outside_of_git_everything_still_works(root: Path) -> None:
     assert git.state(root) is None
     ownership.claim(root, "ws1", ["a"])
-    handoff.write(root, "ws1", Told("no repository"))
+    handoff.write(root, "ws1", HandoffNotes("no repository"))
     assert "No git repository." in _text(root, "ws1")
     assert ownership.trespasses(context.load(root)) == []
 
@@ -186,12 +193,12 @@ WS1, WS2 = (f"workstreams/{name}_context.md" for name in ("ws1", "ws2"))
     ("file", "old", "new", "message"),
     [
         (WS2, "---\n", "", "no YAML header"),
-        (WS2, "workstream: ws2", "workstream: [ws2", "the header is no YAML"),
+        (WS2, "workstream: ws2", "workstream: [ws2", "the header is not valid YAML"),
         (WS2, "workstream: ws2", "workstream: ws4", "workstream: Input should"),
         (WS2, "workstream: ws2", "workstream: ws1", "it says ws1"),
         (WS2, "workstream: ws2", "workstream: ws2\nage: 3", "age: Extra"),
         (WS1, "<!-- rendered: handoff -->", "", "closes no block"),
-        (WS1, "rendered: history", "rendered: other", "no block called history"),
+        (WS1, "rendered: history", "rendered: other", "no block named history"),
         ("global_context.md", "<!-- rendered: coordination -->", "", "closes no block"),
         ("phase_tracker.md", "phases:", "phase:", "phases: Field required"),
         ("decision_log.md", "decisions: 0", "decisions: none", "decisions: Input should"),
@@ -204,7 +211,7 @@ def test_a_record_that_is_broken_is_named_and_nothing_is_touched(
     path.write_text(path.read_text().replace(old, new, 1))
     before = projects.everything(root)
     with pytest.raises(WorkspaceError, match=re.escape(message)) as error:
-        handoff.write(root, "ws1", Told("never written"))
+        handoff.write(root, "ws1", HandoffNotes("never written"))
     assert file in str(error.value)
     assert len(str(error.value).splitlines()) == 1
     assert projects.everything(root) == before
@@ -216,7 +223,7 @@ def test_what_a_killed_process_left_half_written_goes_with_the_next_change(root:
     left = folder / f".ws1_context.abc{files.TEMPORARY}.md"
     left.write_text("half of a rec")
     assert left not in project.documents(root)
-    handoff.write(root, "ws2", Told("alive"))
+    handoff.write(root, "ws2", HandoffNotes("alive"))
     assert not left.exists()
 
 
@@ -270,7 +277,9 @@ def test_the_words_of_a_request_point_at_a_workstream(root: Path) -> None:
 
 def test_restore_tells_a_newcomer_everything_in_order(root: Path) -> None:
     ownership.claim(root, "ws1", ["mlxts/features"], name="feature tiers")
-    told = Told("frozen", next=("audit QQQ", "write"), blocked_by=(Blocking(by="ws2", why="x"),))
+    told = HandoffNotes(
+        "frozen", next=("audit QQQ", "write"), blocked_by=(Blocking(by="ws2", why="x"),)
+    )
     handoff.write(root, "ws1", told)
     sections = restore.sections(root, None, "the tiers again")
     assert [title for title, _ in sections] == [
@@ -305,19 +314,19 @@ def _cut(path: Path, block: str) -> None:
 def test_a_handoff_whose_block_is_gone_is_refused_and_nothing_is_lost(root: Path) -> None:
     _cut(context.workstream_path(root, "ws1"), "handoff")
     before = projects.everything(root)
-    with pytest.raises(WorkspaceError, match="no block called handoff"):
-        handoff.write(root, "ws1", Told("it stands"))
+    with pytest.raises(WorkspaceError, match="no block named handoff"):
+        handoff.write(root, "ws1", HandoffNotes("it stands"))
     assert projects.everything(root) == before
-    assert any("no block called handoff" in str(one) for one in context.problems(root))
+    assert any("no block named handoff" in str(one) for one in context.problems(root))
 
 
 def test_an_overview_without_its_table_is_named_before_anything_is_written(root: Path) -> None:
     _cut(root / project.CONTEXT / context.GLOBAL, "workstreams")
     before = projects.everything(root)
-    with pytest.raises(WorkspaceError, match="no block called workstreams"):
-        handoff.write(root, "ws1", Told("it stands"))
+    with pytest.raises(WorkspaceError, match="no block named workstreams"):
+        handoff.write(root, "ws1", HandoffNotes("it stands"))
     assert projects.everything(root) == before
-    assert any("no block called workstreams" in str(one) for one in context.problems(root))
+    assert any("no block named workstreams" in str(one) for one in context.problems(root))
 
 
 def test_a_subfolder_hands_off_the_projects_own_runs(
@@ -328,19 +337,19 @@ def test_a_subfolder_hands_off_the_projects_own_runs(
     below.mkdir()
     monkeypatch.delenv("MLXTS_HOME")
     monkeypatch.chdir(below)
-    handoff.write(root, "ws1", Told("it stands"))
+    handoff.write(root, "ws1", HandoffNotes("it stands"))
     assert "`aaaa`" in _text(root, "ws1")
     assert "MLXTS_HOME" not in os.environ
 
 
 def test_a_run_that_was_at_work_at_the_last_handoff_is_in_the_next(root: Path) -> None:
     _run("aaaa", "2020-01-01T00:00:00+00:00")
-    handoff.write(root, "ws1", Told("first"))
-    handoff.write(root, "ws1", Told("second"))
+    handoff.write(root, "ws1", HandoffNotes("first"))
+    handoff.write(root, "ws1", HandoffNotes("second"))
     assert "`aaaa`" not in _text(root, "ws1")
     stop = '{"event": "stop", "step": 9, "time": 32503680000.0}\n'  # long after
     (files.runs_folder() / "aaaa" / "events.jsonl").write_text(stop)
-    handoff.write(root, "ws1", Told("third"))
+    handoff.write(root, "ws1", HandoffNotes("third"))
     assert "`aaaa`" in _text(root, "ws1")
 
 
@@ -399,5 +408,5 @@ def test_a_handoff_tells_of_a_damaged_run(root: Path) -> None:
     _run("aaaa", "2020-01-01T00:00:00+00:00")
     (files.runs_folder() / "aaaa" / "run.json").write_text("[]")
     (files.runs_folder() / "aaaa" / "summary.json").write_text("{}")
-    handoff.write(root, "ws1", Told("as it is", (), (), ()))
+    handoff.write(root, "ws1", HandoffNotes("as it is", (), (), ()))
     assert "run.json is damaged" in _text(root, "ws1")

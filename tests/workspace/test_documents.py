@@ -71,7 +71,7 @@ def test_every_table_is_shown_somewhere() -> None:
         ("README.md", lambda t: t.replace("budgets 2M, 20M", "budgets 3M, 20M"), "is stale"),
         ("README.md", lambda t: t.replace("<!-- end -->", "", 1), "begins inside"),
         ("docs/thermal.md", lambda t: t + "[a](none.md)\n", "there is no none.md"),
-        ("docs/thermal.md", lambda t: t + "[a](thermal.md#no)\n", "no heading makes #no"),
+        ("docs/thermal.md", lambda t: t + "[a](thermal.md#no)\n", "no heading #no"),
         (
             "docs/thermal.md",
             lambda t: t + "`mlxts data fetch`\n",

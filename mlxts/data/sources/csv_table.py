@@ -81,5 +81,5 @@ def _table(header: list[str], rows: list[list[str]]) -> pl.DataFrame:
             cells = [row[position] or None for row in rows]
             columns[name] = pl.Series(name, cells, dtype=pl.String)
         elif column_aliases.is_read(name):
-            raise SourceError(f"two columns are called {name}; keep one")
+            raise SourceError(f"two columns are named {name}; keep one")
     return pl.DataFrame(columns)

@@ -133,5 +133,5 @@ def _oldest_first(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Turn a file that runs from new to old; any other disorder is left for the checks to name."""
     days = frame["date"].drop_nulls()
     if days.len() > 1 and days[0] > days[-1] and days.is_sorted(descending=True):
-        return frame.reverse(), ("the file runs from new to old; its rows were turned around",)
+        return frame.reverse(), ("the dates are descending; rows were re-sorted ascending",)
     return frame, ()

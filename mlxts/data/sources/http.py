@@ -72,7 +72,7 @@ class Web:
             if attempt < ATTEMPTS:
                 jittered = FIRST_WAIT * 2 ** (attempt - 1) * (0.5 + self.uniform())
                 wait = min(jittered if trouble.wait is None else trouble.wait, LONGEST_WAIT)
-                self.tell(f"{what}: {trouble}; asking again in {wait:.0f} s")
+                self.tell(f"{what}: {trouble}; retrying in {wait:.0f} s")
                 self.sleep(wait)
         raise SourceError(
             f"{what}: {trouble}, {ATTEMPTS} times in a row; try again later, or "

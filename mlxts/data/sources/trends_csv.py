@@ -107,7 +107,7 @@ class TrendsSource:
         symbols = [symbol_of(term) for term in terms]
         twice = next((name for name in symbols if symbols.count(name) > 1), None)
         if twice:
-            raise SourceError(f"{self.path}: two terms would be called {twice}; export one alone")
+            raise SourceError(f"{self.path}: two terms would be named {twice}; export one alone")
         return table[1:].rename(dict(zip(table.columns[1:], terms, strict=True)))
 
 

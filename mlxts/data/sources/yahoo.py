@@ -133,7 +133,7 @@ class YahooSource:
                 trouble, cause = f"cannot be reached ({_line(error)})", error
             if attempt < ATTEMPTS:
                 wait = min(FIRST_WAIT * 2 ** (attempt - 1) * (0.5 + self._uniform()), LONGEST_WAIT)
-                self._tell(f"{symbol}: Yahoo {trouble}; asking again in {wait:.0f} s")
+                self._tell(f"{symbol}: Yahoo {trouble}; retrying in {wait:.0f} s")
                 self._sleep(wait)
         raise SourceError(
             f"{symbol}: Yahoo {trouble}, {ATTEMPTS} times in a row; try again later, or "

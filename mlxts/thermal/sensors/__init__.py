@@ -118,7 +118,7 @@ def _best() -> Choice:
     candidates: list[Candidate] = []
     for name in (*RANKING, *BESIDE):
         if name in RANKING and opened:
-            verdict = f"passed over: {opened[0].name} rules, and sources are never mixed"
+            verdict = f"not used: {opened[0].name} is in use, and sources are never mixed"
             candidates.append(Candidate(name, False, verdict))
             continue
         sensor = _open(name)
@@ -126,10 +126,10 @@ def _best() -> Choice:
             candidates.append(Candidate(name, False, str(sensor)))
             continue
         opened.append(sensor)
-        verdict = "rules: best of those that read" if name in RANKING else "rules beside it"
+        verdict = "in use: best of the readable ones" if name in RANKING else "rules beside it"
         candidates.append(Candidate(name, True, verdict))
     choice = Choice(tuple(opened), _joint_name(opened), "", tuple(candidates))
-    why = "the best this machine offers" if choice.measures else "no temperature can be read here"
+    why = "best available" if choice.measures else "no temperature can be read here"
     return replace(choice, why=why)
 
 

@@ -82,7 +82,7 @@ def load(path: Path) -> tuple[Sample, ...]:
     try:
         entries = _TRACE.validate_python(parse_yaml(files.read_text(path)))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"no heat trace at {path}: {files.reason(error)}") from error
+        raise ConfigError(f"no temperature trace at {path}: {files.reason(error)}") from error
     except YamlError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:

@@ -41,7 +41,7 @@ def test_the_first_of_its_kind_rules_and_the_rest_are_never_opened(machine) -> N
     assert opened == ["hid"]
     verdicts = {found.name: found.verdict for found in choice.candidates}
     assert verdicts["smc"] == "not here"
-    assert "passed over" in verdicts["macmon"]
+    assert "not used" in verdicts["macmon"]
 
 
 def test_a_card_and_the_pressure_join_the_processor(machine) -> None:

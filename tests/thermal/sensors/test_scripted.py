@@ -42,5 +42,5 @@ def test_what_is_no_trace_is_one_line_that_says_so(text: str, tmp_path: Path) ->
 
 
 def test_a_missing_trace_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no heat trace at .*absent\.yaml"):
+    with pytest.raises(ConfigError, match=r"no temperature trace at .*absent\.yaml"):
         open_sensor(tmp_path / "absent.yaml")
