@@ -49,7 +49,7 @@ def test_a_report_of_the_test_split_is_a_look_on_record(run, tmp_path):
     assert [(look["run"], look["score_on"]) for look in test_split_log.history()] == [
         (run.name, "SPY")
     ]
-    assert "looked at 1 time" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "evaluated 1 time" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_without_a_record_of_the_look_no_test_row_is_read(run, monkeypatch):

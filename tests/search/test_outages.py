@@ -113,7 +113,7 @@ def test_a_restart_is_waited_out_and_the_trial_is_done(
     assert _states(study) == ["COMPLETE"]
     assert study.best_value == 0.5
     assert told
-    assert all("the storage is away" in line and "\n" not in line for line in told)
+    assert all("cannot reach the storage" in line and "\n" not in line for line in told)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
