@@ -134,7 +134,7 @@ def test_a_trial_that_collapses_is_pruned_with_its_reason() -> None:
     settings = {"training": {"max_epochs": 4, "learning_rate": 0.001}}
     _, (trial,) = _trials({"weight_decay": [0.1, 900]}, {"weight_decay": 900}, settings=settings)
     assert trial.state == TrialState.PRUNED
-    assert trial.user_attrs[REASON].startswith("collapsed:")
+    assert trial.user_attrs[REASON].startswith("collapsed")
 
 
 def test_an_epoch_that_is_lived_through_again_hides_no_collapse() -> None:

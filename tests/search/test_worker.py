@@ -121,7 +121,7 @@ def test_an_old_or_foreign_study_keeps_nobody_from_the_others(
     )  # fmt: skip
     assert [outcome.state for outcome in report.outcomes] == ["done"]
     assert worker.progress(runs.study_name, journal) == "1 done"
-    assert [line.split(":")[0] for line in told] == ["foreign is left alone"]
+    assert [line.split(":")[0] for line in told] == ["foreign is skipped"]
 
 
 def test_a_trial_that_another_worker_took_over_is_lost_and_not_failed(home: Path) -> None:
