@@ -201,7 +201,7 @@ def _again(artifact: Artifact) -> str:
 
 
 def verify(progress: Callable[[str], None] = lambda path: None) -> Verification:
-    """Hash every listed file again. `progress` is told each path before it is read.
+    """Hash every listed file again. `progress` is called with each path before it is read.
 
     Raises:
         IntegrityError: a manifest itself is unreadable.

@@ -42,7 +42,7 @@ def choose(
         samples, features: of its training split.
         names: these besides HAR, whatever they cost; empty: what is cheap enough.
         everything: all of them.
-        progress: told what the networks are doing.
+        progress: called with what the networks are doing.
 
     Raises:
         ConfigError: a name that is none.

@@ -35,7 +35,7 @@ class NeuralBaseline:
     Attributes:
         name: key of `NETWORKS`.
         config: its training section, seed and dropout are those of the network.
-        progress: told after every validation.
+        progress: called after every validation.
     """
 
     name: str

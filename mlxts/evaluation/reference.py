@@ -48,7 +48,7 @@ def fit_baselines(
     Args:
         names: which, keys of `known`; without both references none is chosen.
         symbol: whose own they are; None: of the scored one.
-        progress: told the name of each before it is fitted.
+        progress: called with the name of each before it is fitted.
     """
     own = of_symbol(dataset, symbol or dataset.score_on)
     obstacle, splits = har.obstacle(own), tuple(splits)

@@ -1,4 +1,4 @@
-"""The ledger of looks at the test split: who, when, which run. Lines are added, never changed."""
+"""The log of test-set evaluations: who, when, which run. Lines are added, never changed."""
 
 import getpass
 import json
@@ -32,7 +32,7 @@ def record(run_id: str, score_on: str) -> int:
     Raises:
         StorageError: the ledger is damaged or cannot be written; the test split stays closed.
     """
-    history()  # a damaged one is told before a line is added to it
+    history()  # raises where it is damaged, before a line is added
     look = {
         "who": _who(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),

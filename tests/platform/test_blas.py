@@ -8,22 +8,12 @@ from pathlib import Path
 import pytest
 
 from mlxts.platform import blas, device
+from tests.platform.children import python
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the CPU backend's BLAS is Linux's")
 mkl = pytest.mark.skipif(
     blas.load().name != "mkl", reason="needs MKL, which has wheels for x86-64 Linux only"
 )
-
-
-def _python(code: str, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "default", "-c", code],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip() + done.stderr
 
 
 @mkl
@@ -32,7 +22,7 @@ def test_importing_the_package_puts_mkl_before_mlx() -> None:
         "import mlxts, sys; print('mlx.core' in sys.modules); import mlx.core;"
         "from pathlib import Path; print('libmkl_rt' in Path('/proc/self/maps').read_text())"
     )
-    assert _python(code).split() == ["False", "True"]
+    assert python(code).split() == ["False", "True"]
 
 
 @mkl
@@ -49,7 +39,7 @@ def test_without_a_fast_blas_there_is_one_clear_warning() -> None:
         "b.load.cache_clear()\n"
         "print(b.load().name); print(b.load().name)"
     )
-    said = _python(code, MLXTS_KERNELS="stock")
+    said = python(code, MLXTS_KERNELS="stock")
     if "device" in said:
         pytest.skip("a GPU multiplies here")
     assert said.count("reference") == 2
@@ -65,7 +55,7 @@ def test_where_the_library_is_that_for_cuda_no_blas_is_loaded() -> None:
         "b.load.cache_clear()\n"
         "print(b.load())"
     )
-    assert "Blas(name='device', path=None" in _python(code)
+    assert "Blas(name='device', path=None" in python(code)
 
 
 @linux
@@ -77,7 +67,7 @@ def test_a_library_that_cannot_be_loaded_is_passed_over() -> None:
         "b.load.cache_clear()\n"
         "print(b.load().path)"
     )
-    assert "/nowhere" not in _python(code)
+    assert "/nowhere" not in python(code)
 
 
 def _threads(tree: int = 1, **environment: str) -> list[str]:
@@ -160,7 +150,7 @@ def test_small_products_take_one_thread_and_large_ones_all(tmp_path: Path) -> No
     )
     environment = {"MKL_VERBOSE": "1", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     environment["MKL_DYNAMIC"] = "FALSE"  # else no more than there are cores
-    said = _python(code, XDG_CACHE_HOME=str(tmp_path), **environment)
+    said = python(code, XDG_CACHE_HOME=str(tmp_path), **environment)
     if said.startswith("False"):
         pytest.skip("no compiler here")
     calls = [line for line in said.splitlines() if "SGEMM" in line]

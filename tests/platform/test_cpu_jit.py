@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlxts.platform import cpu_jit, device
+from tests.platform.children import python
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="MLX compiles with g++ on Linux only")
 compiler = pytest.mark.skipif(
@@ -26,22 +27,11 @@ USE = (
 )
 
 
-def _python(code: str, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "default", "-c", code],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip() + done.stderr
-
-
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache in which the compiler was tried, and its kernels are."""
     cache = tmp_path_factory.mktemp("made")
-    if cpu_jit.compiler() is None or _python(USE, XDG_CACHE_HOME=str(cache)).split()[0] == "False":
+    if cpu_jit.compiler() is None or python(USE, XDG_CACHE_HOME=str(cache)).split()[0] == "False":
         pytest.skip("no compiler here that MLX can use")
     return cache
 
@@ -65,7 +55,7 @@ def test_compiled_kernels_agree_with_python_and_stay_out_of_the_temporary_folder
         "print(all(abs(a - (3 * math.erf(x) + math.exp(-x))) < 1e-5"
         " for a, x in zip(y, [0.3, 1.7])))"
     )
-    said = _python(code, XDG_CACHE_HOME=str(tmp_path)).split()
+    said = python(code, XDG_CACHE_HOME=str(tmp_path)).split()
     if said[0] == "False":
         pytest.skip("no compiler here that MLX can use")
     assert said[1] == tempfile.gettempdir()
@@ -76,7 +66,7 @@ def test_compiled_kernels_agree_with_python_and_stay_out_of_the_temporary_folder
 @linux
 def test_kernels_can_be_left_as_they_come() -> None:
     code = "import os, mlxts; from mlxts.platform import cpu_jit; print(cpu_jit.enable(probe=True))"
-    assert _python(code, MLXTS_KERNELS="stock").strip() == "False"
+    assert python(code, MLXTS_KERNELS="stock").strip() == "False"
 
 
 @linux
@@ -88,7 +78,7 @@ def test_a_compiler_that_does_not_work_is_left_alone(tmp_path: Path) -> None:
         "import mlxts; from mlxts.platform import cpu_jit; print(cpu_jit.enable(probe=True));"
         "import mlx.core as mx; print(mx.exp(mx.zeros(1)).item())"
     )
-    said = _python(
+    said = python(
         code, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}", XDG_CACHE_HOME=str(tmp_path)
     )
     assert said.split() == ["False", "1.0"]
@@ -162,7 +152,7 @@ def test_a_cache_without_its_folders_is_furnished_again(cache: Path) -> None:
     folder = _machine(cache)
     for name in ("tmp", "bin"):
         shutil.rmtree(folder / name)
-    assert _python(USE, XDG_CACHE_HOME=str(cache)).split() == ["True", "2.0"]
+    assert python(USE, XDG_CACHE_HOME=str(cache)).split() == ["True", "2.0"]
     assert list((folder / "tmp").rglob("*.so"))
 
 
@@ -171,7 +161,7 @@ def test_a_kernel_that_never_reached_the_disk_is_compiled_again(cache: Path) -> 
     libraries = [*_machine(cache).rglob("mlx/**/*.so"), *_machine(cache).glob("*.so")]
     for library in libraries:
         library.write_bytes(b"")
-    assert _python(USE, XDG_CACHE_HOME=str(cache)).split() == ["True", "2.0"]
+    assert python(USE, XDG_CACHE_HOME=str(cache)).split() == ["True", "2.0"]
     used = [library for library in libraries if library.exists() and library.stat().st_size]
     assert len(used) >= 1
 
@@ -192,7 +182,7 @@ def test_only_a_compiler_that_refuses_is_never_asked_again(
 ) -> None:
     path = _fake(tmp_path / "bin", f'case "$*" in *--version*) exec REAL "$@";; esac\n{script}')
     enable = "import mlxts; from mlxts.platform import cpu_jit; print(cpu_jit.enable(probe=True))"
-    assert _python(enable, PATH=path, XDG_CACHE_HOME=str(tmp_path / "cache")) == "False"
+    assert python(enable, PATH=path, XDG_CACHE_HOME=str(tmp_path / "cache")) == "False"
     folder = _machine(tmp_path / "cache")
     assert (folder / "fails").exists() == remembered
     assert not (folder / "works").exists()
@@ -206,7 +196,7 @@ def test_a_link_to_a_compiler_is_called_by_its_own_name(tmp_path: Path) -> None:
     path = _fake(tmp_path / "bin", script)
     (tmp_path / "bin" / "g++").rename(tmp_path / "bin" / "ccache")
     (tmp_path / "bin" / "g++").symlink_to("ccache")
-    said = _python(USE, PATH=path, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    said = python(USE, PATH=path, XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert said.split() == ["True", "2.0"]
 
 
@@ -255,11 +245,11 @@ def test_what_the_last_bits_depend_on_has_a_name(cache: Path, tmp_path: Path) ->
         "from mlxts.platform import cpu_jit, device; cpu_jit.enable(probe=True);"
         "print(device.describe()['kernel_set'])"
     )
-    own = _python(tell, XDG_CACHE_HOME=str(cache))
-    assert own == _python(tell, XDG_CACHE_HOME=str(cache))
+    own = python(tell, XDG_CACHE_HOME=str(cache))
+    assert own == python(tell, XDG_CACHE_HOME=str(cache))
     other = tell.replace("cpu_jit.enable", "cpu_jit._FLAGS += ' -O2'; cpu_jit.enable")
-    assert own == "stock" or own != _python(other, XDG_CACHE_HOME=str(tmp_path / "other"))
-    assert _python(tell, MLXTS_KERNELS="stock") == "stock"
+    assert own == "stock" or own != python(other, XDG_CACHE_HOME=str(tmp_path / "other"))
+    assert python(tell, MLXTS_KERNELS="stock") == "stock"
 
 
 def test_a_change_of_kernels_is_told() -> None:
