@@ -17,7 +17,7 @@ help: ## show this list
 setup: ## make .venv (nothing where it is up to date) and warm the kernels; EXTRAS=cuda for a GPU
 	@$(PYTHON) mlxts/workspace/bootstrap.py $(CHOICE)
 
-demo: setup ## train a true 2M PatchTST on real S&P 500 bars and say whether it beat volatility
+demo: setup ## train a 2M PatchTST on real S&P 500 bars and compare it with HAR and linear
 	@$(BIN)/mlxts data download SP500 --source sample
 	@$(BIN)/mlxts train configs/demo.yaml --resume
 
