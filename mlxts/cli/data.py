@@ -36,15 +36,6 @@ class Decimal(StrEnum):
     comma = ","
 
 
-class Market(StrEnum):
-    gbm = "gbm"
-    sv = "sv"
-    canary = "canary"
-    regimes = "regimes"
-    zipf = "zipf"
-    teacher = "teacher"
-
-
 Start = Annotated[
     datetime | None,
     typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First day, included."),
@@ -152,7 +143,9 @@ def import_(
 
 @data.command()
 def simulate(
-    market: Annotated[Market, typer.Argument(help="A control; docs/controls.md describes each.")],
+    market: Annotated[
+        str, typer.Argument(help="A control, e.g. sv; `mlxts data controls` lists them.")
+    ],
     symbol: SymbolOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Determines the market and its paths.")] = 0,
     symbols: Annotated[
@@ -173,12 +166,10 @@ def simulate(
 
     _require_order(_day(start), _day(end))
     dials = dict(parse_override(text) for text in dial or ())
-    make(market.value, dials)  # refused once, not once a symbol
+    make(market, dials)  # refused once, not once a symbol
     bounds = {"first": _day(start), "last": _day(end)}
-    chosen = SimulatedSource(
-        market.value, seed, **{k: v for k, v in bounds.items() if v}, dials=dials
-    )
-    name = (symbol or market.value).upper()
+    chosen = SimulatedSource(market, seed, **{k: v for k, v in bounds.items() if v}, dials=dials)
+    name = (symbol or market).upper()
     names = [name, *(f"{name}{number}" for number in range(2, symbols + 1))]
     _store_all([(one, chosen) for one in names], None, None, as_json)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlxts.data.sources.base import Source
 
 DEFAULT = "yahoo"
+AUTO = (DEFAULT, "files")  # what `data.source: auto` looks through
 _DOWNLOAD = "mlxts data download"
 
 
