@@ -93,8 +93,8 @@ def of(model: PublishedPatchTST) -> Model:
 
 
 def _configuration(path: Path) -> dict[str, Any]:
-    way_out = "give the folder that save_pretrained wrote"
-    said = json_files.read(path, json_files.Shape, error=InteropError, way_out=way_out)
+    remedy = "give the folder that save_pretrained wrote"
+    said = json_files.read(path, json_files.Shape, error=InteropError, remedy=remedy)
     if said.get("model_type") != "patchtst":
         raise InteropError(
             f"{path} describes no PatchTST (model_type: patchtst); give one's folder"

@@ -118,8 +118,8 @@ def _forget(out: Path, kept: Sequence[str]) -> None:
     """Remove what the report before this one had written and this one has not."""
     if not (out / RECORD).exists():
         return
-    way_out = "delete it: files of the report before this one then stay where they are"
-    before = json_files.read(out / RECORD, _Record, error=RunError, way_out=way_out)["files"]
+    remedy = "delete it: files of the report before this one then stay where they are"
+    before = json_files.read(out / RECORD, _Record, error=RunError, remedy=remedy)["files"]
     for name in set(before) - {*kept, PAGE}:
         kind, _, file = name.partition("/")
         if kind in ("figures", "tables") and file:

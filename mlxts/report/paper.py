@@ -189,12 +189,12 @@ def write(record: dict[str, Any], path: Path) -> Path:
 
 def again(path: Path) -> Path:
     """Write `path` from the figures that are kept beside it. Raises RunError, StorageError."""
-    way_out = "name the finished runs, and it is made anew"
+    remedy = "name the finished runs, and it is made anew"
     kept = json_files.read(
         figures_of(path),
         _Figures,
         error=RunError,
-        way_out=way_out,
+        remedy=remedy,
         upgrade=lambda kept: {_FORMER.get(key, key): value for key, value in kept.items()},
     )
     write_text(path, markdown(kept))

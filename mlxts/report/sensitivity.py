@@ -50,10 +50,10 @@ def newest() -> dict[str, Any] | None:
 
 def read(path: Path) -> dict[str, Any] | None:
     """The record in a file of `make bench` (all by name) or of the benchmark alone."""
-    way_out = "delete it; `make bench` measures anew"
-    found = json_files.read(path, _ByName, error=DataError, way_out=way_out)
+    remedy = "delete it; `make bench` measures anew"
+    found = json_files.read(path, _ByName, error=DataError, remedy=remedy)
     if found.get("benchmark") == NAME:
-        found = {NAME: json_files.read(path, _Record, error=DataError, way_out=way_out)}
+        found = {NAME: json_files.read(path, _Record, error=DataError, remedy=remedy)}
     record = found.get(NAME, {})
     return record if record.get("rows") else None
 

@@ -10,7 +10,7 @@ from datetime import date
 import polars as pl
 
 from mlxts.data.sources import column_aliases, number_text
-from mlxts.data.sources.base import Fetched, asked_range, within, without_gaps
+from mlxts.data.sources.base import Fetched, requested_range, within, without_gaps
 from mlxts.data.sources.http import Web, require_no_page
 from mlxts.errors import SourceError
 
@@ -48,15 +48,17 @@ class CboeVixSource:
         """
         if symbol != SYMBOL:
             raise SourceError(f"Cboe's file holds {SYMBOL}, not {symbol}; ask for {SYMBOL}")
-        what = "Cboe's VIX"
-        body = self._web.get(self._address, what=what)
-        require_no_page(body, what=what)
-        frame, notes = without_gaps(parse(body, what=what))
-        asked = {"address": self._address, "column": "close"}
-        return Fetched(within(frame, start, end, what=what), asked | asked_range(start, end), notes)
+        subject = "Cboe's VIX"
+        body = self._web.get(self._address, subject=subject)
+        require_no_page(body, subject=subject)
+        frame, notes = without_gaps(parse(body, subject=subject))
+        request = {"address": self._address, "column": "close"}
+        return Fetched(
+            within(frame, start, end, subject=subject), request | requested_range(start, end), notes
+        )
 
 
-def parse(body: bytes, *, what: str) -> pl.DataFrame:
+def parse(body: bytes, *, subject: str) -> pl.DataFrame:
     """The CSV as date, value (the close). Lines before the header are skipped.
 
     Raises:
@@ -66,12 +68,12 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
     starts = (n for n, line in enumerate(lines) if line.strip().lower().startswith("date,"))
     header = next(starts, None)
     if header is None:
-        raise SourceError(f"{what}: the answer has no header DATE,…,CLOSE; try again later")
+        raise SourceError(f"{subject}: the answer has no header DATE,…,CLOSE; try again later")
     try:
         table = pl.read_csv("\n".join(lines[header:]).encode(), infer_schema=False)
         columns = column_aliases.match(table.columns, values=True)
         days = column_aliases.dates(table[columns["date"]], DATES)
         values = number_text.numbers(table[columns["value"]], ".")
     except (SourceError, pl.exceptions.PolarsError) as error:
-        raise SourceError(f"{what}: {' '.join(str(error).split())[:200]}") from error
+        raise SourceError(f"{subject}: {' '.join(str(error).split())[:200]}") from error
     return pl.DataFrame({"date": days, "value": values})

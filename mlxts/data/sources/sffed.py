@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 
 import polars as pl
 
-from mlxts.data.sources.base import Fetched, asked_range, within, without_gaps
+from mlxts.data.sources.base import Fetched, requested_range, within, without_gaps
 from mlxts.data.sources.http import Web, require_no_page
 from mlxts.errors import SourceError
 
@@ -50,15 +50,17 @@ class SFFedSource:
         """
         if symbol != SYMBOL:
             raise SourceError(f"the SF Fed's workbook holds {SYMBOL}, not {symbol}")
-        what = "the SF Fed's news sentiment"
-        body = self._web.get(self._address, what=what)
-        require_no_page(body, what=what)
-        frame, notes = without_gaps(parse(body, what=what))
-        asked = {"address": self._address}
-        return Fetched(within(frame, start, end, what=what), asked | asked_range(start, end), notes)
+        subject = "the SF Fed's news sentiment"
+        body = self._web.get(self._address, subject=subject)
+        require_no_page(body, subject=subject)
+        frame, notes = without_gaps(parse(body, subject=subject))
+        request = {"address": self._address}
+        return Fetched(
+            within(frame, start, end, subject=subject), request | requested_range(start, end), notes
+        )
 
 
-def parse(body: bytes, *, what: str) -> pl.DataFrame:
+def parse(body: bytes, *, subject: str) -> pl.DataFrame:
     """The first sheet with a column `date` and one beside it, as date, value.
 
     Raises:
@@ -74,7 +76,7 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
     except (BadZipFile, InvalidFileException, KeyError, ValueError, OSError, EOFError) as error:
         reason = " ".join(str(error).split())[:120]
         raise SourceError(
-            f"{what}: the answer is no workbook ({reason}); try again later"
+            f"{subject}: the answer is no workbook ({reason}); try again later"
         ) from error
     for rows in sheets:
         for position, row in enumerate(rows[:_HEADER_ROWS]):
@@ -83,19 +85,21 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
                 column = names.index("date")
                 below = ((r[column], r[column + 1]) for r in rows[position + 1 :])
                 cells = [(day, value) for day, value in below if day is not None]
-                return _series(cells, first_row=position + 2, what=what)
+                return _series(cells, first_row=position + 2, subject=subject)
     raise SourceError(
-        f"{what}: no sheet of the workbook has a column `date`; import a file instead"
+        f"{subject}: no sheet of the workbook has a column `date`; import a file instead"
     )
 
 
-def _series(cells: list[tuple[Any, Any]], *, first_row: int, what: str) -> pl.DataFrame:
+def _series(cells: list[tuple[Any, Any]], *, first_row: int, subject: str) -> pl.DataFrame:
     days, values = [], []
     for row, (day, value) in enumerate(cells, first_row):
         if not isinstance(day, date):
-            raise SourceError(f"{what}: row {row}: {day!r} is no date; import a file instead")
+            raise SourceError(f"{subject}: row {row}: {day!r} is no date; import a file instead")
         if value is not None and not isinstance(value, int | float):
-            raise SourceError(f"{what}: row {row}: {value!r} is no number; import a file instead")
+            raise SourceError(
+                f"{subject}: row {row}: {value!r} is no number; import a file instead"
+            )
         days.append(day.date() if isinstance(day, datetime) else day)
         values.append(value)
     schema = {"date": pl.Date, "value": pl.Float64}
