@@ -32,9 +32,9 @@ class YamlError(ValueError):
         line: counted from 1; None where it is not known.
     """
 
-    def __init__(self, what: str, line: int | None = None) -> None:
-        super().__init__(f"line {line}: {what}" if line else what)
-        self.what = what
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(f"line {line}: {message}" if line else message)
+        self.what = message
         self.line = line
 
 
