@@ -50,21 +50,23 @@ def predict_references(
     tables: dict[str, list[pl.DataFrame]] = {name: [] for name in BASELINES}
     base_rates, chosen = [], {}
     for symbol in np.unique(np.concatenate([data.samples[split].symbols for split in splits])):
-        found = fit_baselines(data, splits, symbol=str(symbol))
-        chosen[str(symbol)] = found.reference
-        for name, table in found.tables.items():
+        baselines = fit_baselines(data, splits, symbol=str(symbol))
+        chosen[str(symbol)] = baselines.reference
+        for name, table in baselines.tables.items():
             tables[name].append(table)
         base_rates += _base_rate(data, splits, str(symbol))
-    parts = [*(part for own in tables.values() for part in own), *base_rates]
+    parts = [*(part for symbol_parts in tables.values() for part in symbol_parts), *base_rates]
     return pl.concat([*parts, *oracle.forecast(data, splits).values()]), chosen
 
 
 def _base_rate(data: Dataset, splits: Sequence[str], symbol: str) -> list[pl.DataFrame]:
     """That of the asset's own training samples; of all where it was never trained on."""
-    own = of_symbol(data, symbol)
-    forecast = BaseRate().fit(own if len(own.samples["train"]) else data)
+    symbol_data = of_symbol(data, symbol)
+    forecast = BaseRate().fit(symbol_data if len(symbol_data.samples["train"]) else data)
     return [
-        predictions.table(BASE_RATE, own.samples[split], split, forecast(own.samples[split]))
+        predictions.table(
+            BASE_RATE, symbol_data.samples[split], split, forecast(symbol_data.samples[split])
+        )
         for split in splits
     ]
 
@@ -87,9 +89,9 @@ def predict_split(trained: Trained, folder: Path, split: str) -> pl.DataFrame:
     """
     network = predict_network(trained, (split,))
     others, chosen = predict_references(trained.plan.dataset, (split,))
-    known = RunFolder(folder).references()
-    if chosen.keys() - known.keys():  # an asset that begins in this split
-        references.write(folder / layout.REFERENCES, chosen | known)
+    stored_references = RunFolder(folder).references()
+    if chosen.keys() - stored_references.keys():  # an asset that begins in this split
+        references.write(folder / layout.REFERENCES, chosen | stored_references)
     return predictions.replace_split(folder / layout.PREDICTIONS, pl.concat([network, others]))
 
 

@@ -28,7 +28,7 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "a heat trace": ("a.yaml", scripted.load),
     "JSON": (
         "a.json",
-        lambda path: json_files.read(path, json_files.Shape, error=RunError, way_out="restore it"),
+        lambda path: json_files.read(path, json_files.Shape, error=RunError, remedy="restore it"),
     ),
     "a record": ("a.md", project.read),
 }

@@ -61,7 +61,7 @@ def sources(
     if write:
         write_document(document.render, output, as_json)
         return
-    series = [asdict(one) for one in (*SERIES.values(), TRENDS)]
+    series = [asdict(series_spec) for series_spec in (*SERIES.values(), TRENDS)]
     columns = (
         Column("id", "series"), "source", "frequency", Column("lag_days", "lag, days"), "form",
         Column("description", "measures"),

@@ -348,8 +348,8 @@ def _selection_bias(bias: "SelectionBias | None", name: str) -> Iterator[Part]:
             {"run": "mean of re-runs", "value": bias.mean},
         ],
     )  # fmt: skip
-    known = formats.known(bias.error)
-    error = f" (standard error {formats.loss(bias.error)})" if known else ""
+    has_error = formats.known(bias.error)
+    error = f" (standard error {formats.loss(bias.error)})" if has_error else ""
     yield f"optimism of the best validation loss {formats.difference(bias.optimism)}{error}"
     if bias.against_baseline is not None:
         counts = ", ".join(f"{verdict}: {n}" for verdict, n in Counter(verdicts).items() if verdict)

@@ -15,9 +15,9 @@ class Group(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         named = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        shown = [(name, command) for name, command in named if command and not command.hidden]
-        if shown:
+        visible = [(name, command) for name, command in named if command and not command.hidden]
+        if visible:
             with formatter.section("Commands"):
                 formatter.write_dl(
-                    [(name, command.get_short_help_str(_WHOLE)) for name, command in shown]
+                    [(name, command.get_short_help_str(_WHOLE)) for name, command in visible]
                 )

@@ -157,8 +157,8 @@ def _now(current: CurrentTrial | None) -> list[RenderableType]:
 
 
 def _counts(study: StudySnapshot) -> str:
-    shown = [f"{n} {state}" for state, n in study.counts.items() if n or state in _ALWAYS]
-    return f"{study.n_ended}/{study.target} trials · " + " · ".join(shown)
+    state_counts = [f"{n} {state}" for state, n in study.counts.items() if n or state in _ALWAYS]
+    return f"{study.n_ended}/{study.target} trials · " + " · ".join(state_counts)
 
 
 def _summary(progress: StudyProgress) -> str:

@@ -37,8 +37,8 @@ def releases(series: Series, values: pl.DataFrame) -> Releases:
         delayed = pl.col("date").is_between(late.first, late.last)
         lag = pl.when(delayed).then(late.lag_days).otherwise(lag)
     release = pl.col("date") + pl.duration(days=lag)
-    known = formed(series, values).with_columns(release=release)
-    newest = known.sort("release", "date").filter(pl.col("date") == pl.col("date").cum_max())
+    released = formed(series, values).with_columns(release=release)
+    newest = released.sort("release", "date").filter(pl.col("date") == pl.col("date").cum_max())
     frame = newest.unique("release", keep="last", maintain_order=True).select("release", "value")
     return Releases(series, frame.set_sorted("release"))
 
@@ -56,7 +56,7 @@ def formed(series: Series, values: pl.DataFrame) -> pl.DataFrame:
     return both.select("date", value=(pl.col("value") / pl.col("before")).log())
 
 
-def as_of(dates: pl.Series, known: Sequence[Releases]) -> pl.DataFrame:
+def as_of(dates: pl.Series, all_releases: Sequence[Releases]) -> pl.DataFrame:
     """What was known on each of some dates.
 
     Args:
@@ -67,19 +67,22 @@ def as_of(dates: pl.Series, known: Sequence[Releases]) -> pl.DataFrame:
         released last until that date, null before the first release.
     """
     table = pl.DataFrame({"date": dates}).unique().sort("date")
-    for one in known:
-        right = one.frame.rename({"value": one.series.column})
+    for released in all_releases:
+        right = released.frame.rename({"value": released.series.column})
         table = table.join_asof(right, left_on="date", right_on="release", strategy="backward")
         table = table.drop("release", strict=False)
     return table
 
 
-def require_alive(known: Sequence[Releases], last: date) -> None:
+def require_alive(all_releases: Sequence[Releases], last: date) -> None:
     """Raises DataError for a series that ended long before the bars that it is joined to."""
-    for one in known:
-        ends = one.frame["release"].max()
-        if not isinstance(ends, date) or ends + timedelta(ALIVE_DAYS[one.series.frequency]) < last:
+    for released in all_releases:
+        ends = released.frame["release"].max()
+        if (
+            not isinstance(ends, date)
+            or ends + timedelta(ALIVE_DAYS[released.series.frequency]) < last
+        ):
             raise DataError(
-                f"{one.series.id} is known until {ends or 'never'} and the bars go on until "
+                f"{released.series.id} is known until {ends or 'never'} and the bars go on until "
                 f"{last}; fetch or import it again, or leave it out"
             )

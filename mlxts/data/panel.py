@@ -54,7 +54,7 @@ def load(data: DataConfig) -> Panel:
     frames = [adjust(_bars(artifact)).lazy() for artifact in artifacts]
     frame = pl.concat(frames, how="diagonal")
     outside = [(exogenous_catalog.get(id_), choose_series(id_, data)) for id_ in data.exogenous]
-    releases = tuple(exogenous.releases(one, _values(artifact)) for one, artifact in outside)
+    releases = tuple(exogenous.releases(series, _values(artifact)) for series, artifact in outside)
     exogenous.require_alive(releases, max(artifact.last for artifact in artifacts))
     if releases:
         dates = frame.select("date").collect(engine="in-memory").to_series()

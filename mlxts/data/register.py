@@ -47,15 +47,15 @@ def processed(
     frame = _read(path)
     if frame.schema.get("date") != pl.Date:
         raise DataError(f"{path} has no column `date` of dates; add one")
-    known = {artifact.md5: artifact for artifact in store.raw_artifacts()}
-    unknown = [md5 for md5 in source_md5s if md5 not in known]
+    artifacts_by_md5 = {artifact.md5: artifact for artifact in store.raw_artifacts()}
+    unknown = [md5 for md5 in source_md5s if md5 not in artifacts_by_md5]
     if unknown:
         raise DataError(f"no raw artifact has md5 {unknown[0]}; see `mlxts data list --json`")
     artifact = store.register_processed(
         frame,
         dataset=dataset,
         tier=tier,
-        sources=[known[md5] for md5 in source_md5s],
+        sources=[artifacts_by_md5[md5] for md5 in source_md5s],
         parameters={"file": path.name},
     )
     _tidy(path)

@@ -38,9 +38,9 @@ def export(name: str, to: Format, target: Path | None = None) -> Path:
         RunError, CheckpointError, DataError: the run, its weights, data or predictions are gone.
         StorageError: the disk is full or the target cannot be written.
     """
-    known = imported.find(name)
-    if known is not None:
-        return _export_imported(known, to, target)
+    imported_model = imported.find(name)
+    if imported_model is not None:
+        return _export_imported(imported_model, to, target)
     run = load_run(name)
     match to:
         case "huggingface":
@@ -54,8 +54,8 @@ def export(name: str, to: Format, target: Path | None = None) -> Path:
 
 def describe(run: Run) -> dict[str, str]:
     """What travels with the weights: text under text, as the format wants it."""
-    said = {"run_id": run.id, "task": run.config.task, "horizon": str(run.config.horizon)}
-    return {**said, "shape": json.dumps(run.shape.to_dict()), "format": "mlx"}
+    description = {"run_id": run.id, "task": run.config.task, "horizon": str(run.config.horizon)}
+    return {**description, "shape": json.dumps(run.shape.to_dict()), "format": "mlx"}
 
 
 def _export_imported(folder: Path, to: Format, target: Path | None) -> Path:
@@ -68,8 +68,8 @@ def _export_imported(folder: Path, to: Format, target: Path | None) -> Path:
             "choose huggingface, safetensors or npz"
         )
     arrays = {name: mx.array(value) for name, value in model.arrays.items()}
-    said = {"shape": json.dumps(model.shape.to_dict()), "format": "mlx"}
-    return _weights(arrays, said, to, target or _place(f"{folder.name}.{to}"))
+    description = {"shape": json.dumps(model.shape.to_dict()), "format": "mlx"}
+    return _weights(arrays, description, to, target or _place(f"{folder.name}.{to}"))
 
 
 def _huggingface(run: Run, folder: Path) -> Path:
@@ -87,7 +87,7 @@ def _huggingface(run: Run, folder: Path) -> Path:
         scale = trained.scale
         model = counterpart.published(trained.model, center=scale.center, scale=scale.scale)
     huggingface.write(folder, model, settings)
-    said: dict[str, Any] = {
+    description: dict[str, Any] = {
         "run_id": run.id,
         "task": task.name,
         "horizon": data.horizon,
@@ -96,19 +96,21 @@ def _huggingface(run: Run, folder: Path) -> Path:
         "missing_values": 0.0,
         "outputs": outputs,
     }
-    files.write_json(folder / INPUTS, said)
+    files.write_json(folder / INPUTS, description)
     return folder
 
 
-def _weights(arrays: dict[str, mx.array], said: dict[str, str], to: Format, target: Path) -> Path:
+def _weights(
+    arrays: dict[str, mx.array], metadata: dict[str, str], to: Format, target: Path
+) -> Path:
     if target.suffix != f".{to}":
         raise InteropError(f"{target}: weights of this format need a name that ends in .{to}")
     with files.atomic_path(target) as temporary:
         if to == "safetensors":
-            checkpoint.write_arrays(temporary, arrays, said)
+            checkpoint.write_arrays(temporary, arrays, metadata)
         else:
             whole: dict[str, Any] = transfer.on_host(arrays)
-            whole |= {f"about/{key}": value for key, value in said.items()}
+            whole |= {f"about/{key}": value for key, value in metadata.items()}
             with temporary.open("wb") as stream:
                 np.savez(stream, **whole)
     return target

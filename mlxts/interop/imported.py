@@ -18,7 +18,7 @@ from mlxts.model.patchtst import current_names
 from mlxts.training import checkpoint
 
 SHAPE, WEIGHTS = "model.json", "weights.safetensors"
-_WAY_OUT = "delete its folder, and import the model again"
+_REMEDY = "delete its folder, and import the model again"
 
 
 def models_folder() -> Path:
@@ -64,12 +64,12 @@ def load(folder: Path) -> Model:
     """An imported model's shape and weights. Raises InteropError where they cannot be read."""
     where = f"{folder / SHAPE}: shape"
     value = _record(folder)["shape"]
-    json_files.build(value, Published, where=where, error=InteropError, way_out=_WAY_OUT)
+    json_files.build(value, Published, where=where, error=InteropError, remedy=_REMEDY)
     try:
         huggingface.require_whole(folder / WEIGHTS)
         arrays = transfer.on_host(mx.load(str(folder / WEIGHTS)))
     except (OSError, RuntimeError, ValueError, DeviceError) as error:
-        raise InteropError(f"{folder / WEIGHTS} cannot be read; {_WAY_OUT}") from error
+        raise InteropError(f"{folder / WEIGHTS} cannot be read; {_REMEDY}") from error
     return Model(Published.from_dict(value), current_names(arrays))
 
 
@@ -99,4 +99,4 @@ class _Imported(json_files.Shape):
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    return json_files.read(folder / SHAPE, _Imported, error=InteropError, way_out=_WAY_OUT)
+    return json_files.read(folder / SHAPE, _Imported, error=InteropError, remedy=_REMEDY)

@@ -27,9 +27,9 @@ def theirs(shape: Published, ours: Arrays) -> Arrays:
         state[f"{name}.bias"] = ours["embed.bias"][at].reshape(-1)
     if shape.use_cls_token:
         state[_TOKEN] = ours["cls_token"].reshape(1, 1, 1, -1)
-    for name, own in _linears(shape).items():
-        state[f"{name}.weight"] = ours[f"{own}.weight"].T
-        state[f"{name}.bias"] = ours[f"{own}.bias"]
+    for name, our_name in _linears(shape).items():
+        state[f"{name}.weight"] = ours[f"{our_name}.weight"].T
+        state[f"{name}.bias"] = ours[f"{our_name}.bias"]
     for layer in range(shape.num_hidden_layers):
         of_layer = f"{_ENCODER}.layers.{layer}"
         qkv = f"layers.{layer}.attention.qkv"
@@ -38,9 +38,9 @@ def theirs(shape: Published, ours: Arrays) -> Arrays:
         for part, weight, bias in zip("qkv", weights, biases, strict=True):
             state[f"{of_layer}.self_attn.{part}_proj.weight"] = weight
             state[f"{of_layer}.self_attn.{part}_proj.bias"] = bias
-    for name, own in _norms(shape).items():
+    for name, our_name in _norms(shape).items():
         for part in _norm_parts(shape):
-            state[f"{name}.{part}"] = ours[f"{own}.{part}"]
+            state[f"{name}.{part}"] = ours[f"{our_name}.{part}"]
         if shape.norm_type == "batchnorm":
             state[f"{name}.num_batches_tracked"] = np.array(1, dtype=np.int64)
     if not shape.bias:
@@ -63,11 +63,11 @@ def ours(shape: Published, theirs: Arrays) -> Arrays:
     arrays["embed.bias"] = biases[0] if shared else np.stack(biases)[:, None, :]
     if shape.use_cls_token:
         arrays["cls_token"] = taken(_TOKEN, 1, 1, 1, D).reshape(D)
-    for name, own in _linears(shape).items():
-        inputs, outputs = _sizes(shape, own)
-        arrays[f"{own}.weight"] = taken(f"{name}.weight", outputs, inputs).T
+    for name, our_name in _linears(shape).items():
+        inputs, outputs = _sizes(shape, our_name)
+        arrays[f"{our_name}.weight"] = taken(f"{name}.weight", outputs, inputs).T
         absent = not shape.bias and _is_absent(f"{name}.bias")
-        arrays[f"{own}.bias"] = (
+        arrays[f"{our_name}.bias"] = (
             np.zeros(outputs, np.float32) if absent else taken(f"{name}.bias", outputs)
         )
     for layer in range(shape.num_hidden_layers):
@@ -78,9 +78,9 @@ def ours(shape: Published, theirs: Arrays) -> Arrays:
         arrays[f"{qkv}.bias"] = np.concatenate(
             [taken(f"{at}.{part}_proj.bias", D) for part in "qkv"]
         )
-    for name, own in _norms(shape).items():
+    for name, our_name in _norms(shape).items():
         for part in _norm_parts(shape):
-            arrays[f"{own}.{part}"] = taken(f"{name}.{part}", D)
+            arrays[f"{our_name}.{part}"] = taken(f"{name}.{part}", D)
     # A transposed view multiplies as well, but rounds otherwise.
     return {name: np.ascontiguousarray(value) for name, value in arrays.items()}
 
@@ -92,18 +92,18 @@ class _Taken:
         self._tensors = tensors
 
     def __call__(self, name: str, *shape: int) -> np.ndarray:
-        found = self._tensors.get(name)
-        if found is None:
+        tensor = self._tensors.get(name)
+        if tensor is None:
             raise InteropError(
                 f"the weights hold no {name}; save the model again with save_pretrained, "
                 "configuration and weights together"
             )
-        if found.shape != shape:
+        if tensor.shape != shape:
             raise InteropError(
-                f"{name} has the shape {found.shape} and not {shape}, as config.json says; "
+                f"{name} has the shape {tensor.shape} and not {shape}, as config.json says; "
                 "save the model again with save_pretrained, configuration and weights together"
             )
-        return found.astype(np.float32)
+        return tensor.astype(np.float32)
 
 
 def _embeddings(shape: Published) -> list[str]:
@@ -124,10 +124,10 @@ def _linears(shape: Published) -> dict[str, str]:
     return names
 
 
-def _sizes(shape: Published, own: str) -> tuple[int, int]:
+def _sizes(shape: Published, our_name: str) -> tuple[int, int]:
     D = shape.d_model
     sizes = {"out": (D, D), "ffn_up": (D, shape.ffn_dim), "ffn_down": (shape.ffn_dim, D)}
-    return sizes.get(own.rpartition(".")[2], (shape.head_inputs, shape.head_outputs))
+    return sizes.get(our_name.rpartition(".")[2], (shape.head_inputs, shape.head_outputs))
 
 
 def _norms(shape: Published) -> dict[str, str]:

@@ -132,8 +132,10 @@ def load_predictions(
     table = predict.read_or_predict(folder)
     if model is not None:
         if model not in table["model"]:
-            known = ", ".join(table["model"].unique(maintain_order=True))
-            raise DataError(f"{folder.name} has no predictions of {model}; it has those of {known}")
+            models = ", ".join(table["model"].unique(maintain_order=True))
+            raise DataError(
+                f"{folder.name} has no predictions of {model}; it has those of {models}"
+            )
         table = table.filter(model=model)
     if split is None:
         return table

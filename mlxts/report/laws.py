@@ -23,7 +23,7 @@ _CSV = {
 
 def panel(
     table: LossTable,
-    drawn: Draws,
+    replicates: Draws,
     selection: Selection,
     subtitle: str,
     unit: str,
@@ -32,7 +32,7 @@ def panel(
     """What is drawn of a fit along one axis."""
     sizes = table.rungs[:, 0]
     grid = np.unique(np.r_[np.geomspace(sizes[0], BEYOND * sizes[-1], _POINTS), sizes[-1]])
-    shared, ends = paired(drawn)
+    shared, ends = paired(replicates)
 
     def law(name: str) -> Law:
         curves = selection.fits[name].predict(grid[:, None])
@@ -49,22 +49,22 @@ def panel(
         subtitle=subtitle,
         unit=unit,
         sizes=sizes,
-        losses=drawn.rungs[0],
+        losses=replicates.rungs[0],
         low=ends[0],
         high=ends[1],
         run_sizes=table.sizes[:, 0],
-        run_losses=drawn.runs[0],
+        run_losses=replicates.runs[0],
         grid=grid,
         chosen=law(selection.chosen),
         others=[law(name) for name in others],
-        levels=_levels(drawn),
+        levels=_levels(replicates),
         loss_unit=loss_unit,
     )
 
 
 def surface(
     table: LossTable,
-    drawn: Draws,
+    replicates: Draws,
     subtitle: str,
     selection: Selection | None = None,
     *,
@@ -77,7 +77,7 @@ def surface(
         table: of two size axes; the first is the horizontal one, the second tells curves apart.
         steps: the label of one of the second sizes.
     """
-    _, ends = paired(drawn)
+    _, ends = paired(replicates)
     grid = np.geomspace(table.rungs[:, 0].min(), BEYOND * table.rungs[:, 0].max(), _POINTS)
     seconds = np.unique(table.rungs[:, 1])
     curves = []
@@ -92,46 +92,46 @@ def surface(
         title=table.name,
         subtitle=subtitle,
         sizes=table.rungs,
-        losses=drawn.rungs[0],
+        losses=replicates.rungs[0],
         low=ends[0],
         high=ends[1],
         grid=grid,
         curves=curves,
         steps=[steps(second) for second in seconds],
-        levels=_levels(drawn),
+        levels=_levels(replicates),
         loss_unit=loss_unit,
     )
 
 
-def paired(drawn: Draws) -> tuple[np.ndarray, np.ndarray]:
+def paired(replicates: Draws) -> tuple[np.ndarray, np.ndarray]:
     """(B + 1,) what the market adds to every loss of a draw, and (2, K) ends without it.
 
     The level of the market is common to all sizes and moves no comparison: the reference's own
     wander over the drawn dates is taken out of every band.
     """
-    shared = drawn.reference - drawn.reference[0]
-    return shared, np.percentile(drawn.rungs[1:] - shared[1:, None], (2.5, 97.5), axis=0)
+    shared = replicates.reference - replicates.reference[0]
+    return shared, np.percentile(replicates.rungs[1:] - shared[1:, None], (2.5, 97.5), axis=0)
 
 
-def panel_data(shown: Panel) -> pl.DataFrame:
+def panel_data(panel: Panel) -> pl.DataFrame:
     """Everything that a panel draws, one row a point: kind, name, size, loss, low, high."""
     rows: list[tuple] = [
         ("mean over seeds", "", *row)
-        for row in _aligned(shown.sizes, shown.losses, shown.low, shown.high)
+        for row in _aligned(panel.sizes, panel.losses, panel.low, panel.high)
     ]
     rows += [
         ("run", "", float(size), None, float(loss), None, None)
-        for size, loss in zip(shown.run_sizes, shown.run_losses, strict=True)
+        for size, loss in zip(panel.run_sizes, panel.run_losses, strict=True)
     ]
-    for law in (shown.chosen, *shown.others):
+    for law in (panel.chosen, *panel.others):
         rows += [
-            ("law", law.name, *row) for row in _aligned(shown.grid, law.loss, law.low, law.high)
+            ("law", law.name, *row) for row in _aligned(panel.grid, law.loss, law.low, law.high)
         ]
-    rows += [("level", name, None, None, level, None, None) for name, level in shown.levels.items()]
+    rows += [("level", name, None, None, level, None, None) for name, level in panel.levels.items()]
     return pl.DataFrame(rows, schema=_CSV, orient="row").drop("samples")
 
 
-def surface_data(shown: Surface, second: str) -> pl.DataFrame:
+def surface_data(surface: Surface, second: str) -> pl.DataFrame:
     """Everything that a surface draws; `second` names its second size."""
     rows: list[tuple] = [
         (
@@ -144,15 +144,17 @@ def surface_data(shown: Surface, second: str) -> pl.DataFrame:
             float(high),
         )
         for size, loss, low, high in zip(
-            shown.sizes, shown.losses, shown.low, shown.high, strict=True
+            surface.sizes, surface.losses, surface.low, surface.high, strict=True
         )
     ]
-    for own, curve in zip(np.unique(shown.sizes[:, 1]), shown.curves, strict=False):
+    for second_size, curve in zip(np.unique(surface.sizes[:, 1]), surface.curves, strict=False):
         rows += [
-            ("law", "", float(size), float(own), float(loss), None, None)
-            for size, loss in zip(shown.grid, curve, strict=True)
+            ("law", "", float(size), float(second_size), float(loss), None, None)
+            for size, loss in zip(surface.grid, curve, strict=True)
         ]
-    rows += [("level", name, None, None, level, None, None) for name, level in shown.levels.items()]
+    rows += [
+        ("level", name, None, None, level, None, None) for name, level in surface.levels.items()
+    ]
     return pl.DataFrame(rows, schema=_CSV, orient="row").rename({"samples": second})
 
 
@@ -161,6 +163,8 @@ def _aligned(sizes: np.ndarray, losses: np.ndarray, low: np.ndarray, high: np.nd
         yield float(size), None, float(loss), float(below), float(above)
 
 
-def _levels(drawn: Draws) -> dict[str, float]:
-    references = {comparison.title(name): float(getattr(drawn, name)[0]) for name in REFERENCES}
-    return {**references, "base rate": float(drawn.prior[0])}
+def _levels(replicates: Draws) -> dict[str, float]:
+    references = {
+        comparison.title(name): float(getattr(replicates, name)[0]) for name in REFERENCES
+    }
+    return {**references, "base rate": float(replicates.prior[0])}

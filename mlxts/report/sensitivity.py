@@ -50,11 +50,11 @@ def newest() -> dict[str, Any] | None:
 
 def read(path: Path) -> dict[str, Any] | None:
     """The record in a file of `make bench` (all by name) or of the benchmark alone."""
-    way_out = "delete it; `make bench` measures anew"
-    found = json_files.read(path, _ByName, error=DataError, way_out=way_out)
-    if found.get("benchmark") == NAME:
-        found = {NAME: json_files.read(path, _Record, error=DataError, way_out=way_out)}
-    record = found.get(NAME, {})
+    remedy = "delete it; `make bench` measures anew"
+    records = json_files.read(path, _ByName, error=DataError, remedy=remedy)
+    if records.get("benchmark") == NAME:
+        records = {NAME: json_files.read(path, _Record, error=DataError, remedy=remedy)}
+    record = records.get(NAME, {})
     return record if record.get("rows") else None
 
 
@@ -77,9 +77,12 @@ def picture(record: dict[str, Any]) -> Picture:
 def draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
     samples = list(dict.fromkeys(row["sample"] for row in rows))
     for index, sample in enumerate(samples):
-        own = sorted((row for row in rows if row["sample"] == sample), key=lambda row: row["gain"])
+        sample_rows = sorted(
+            (row for row in rows if row["sample"] == sample), key=lambda row: row["gain"]
+        )
         axes.plot(
-            [1000 * row["gain"] for row in own], [100 * row[SCALING] for row in own],
+            [1000 * row["gain"] for row in sample_rows],
+            [100 * row[SCALING] for row in sample_rows],
             marker=MARKERS[index % len(MARKERS)], markersize=4.5, label=sample,
             color=shade_of(index, len(samples)),
         )  # fmt: skip

@@ -40,9 +40,9 @@ def of_split(table: Table, split: str) -> Table:
     return replace(table, title=f"{table.title}, {split}", name=f"{table.name}_{split}")
 
 
-def laws(material: ReportData, axis: str) -> Table:
+def laws(report: ReportData, axis: str) -> Table:
     """Every law that was fitted along an axis, with its parameters."""
-    along = material.along[axis]
+    along = report.along[axis]
     assert along.judged is not None
     rows = [
         row
@@ -53,13 +53,13 @@ def laws(material: ReportData, axis: str) -> Table:
     return _laws(f"laws_{axis}", f"Laws along {axis}", rows)
 
 
-def surface_laws(material: ReportData) -> Table:
+def surface_laws(report: ReportData) -> Table:
     """Every law that was fitted over parameters and samples."""
     rows = [
         row
-        for one in material.surfaces["surface"]
-        if one.selection
-        for row in results.laws(one.table, one.selection)
+        for surface in report.surfaces["surface"]
+        if surface.selection
+        for row in results.laws(surface.table, surface.selection)
     ]
     return _laws("laws_surface", "Laws over parameters and samples", rows)
 
@@ -88,17 +88,17 @@ def _laws(name: str, title: str, rows: list[dict[str, Any]]) -> Table:
     )
 
 
-def mixed(material: ReportData) -> Table | None:
+def mixed(report: ReportData) -> Table | None:
     """Slopes of the mixed model over all cells."""
-    if material.mixed is None:
+    if report.mixed is None:
         return None
-    mode = "strict" if all(one.mode == "strict" for one in material.scored) else "exploratory"
-    return results.mixed_slopes(material.mixed, mode)
+    mode = "strict" if all(scores.mode == "strict" for scores in report.scored) else "exploratory"
+    return results.mixed_slopes(report.mixed, mode)
 
 
-def comparisons(material: ReportData) -> Table:
+def comparisons(report: ReportData) -> Table:
     """Sizes that beat the reference (StepM) and the model confidence set, by cell."""
-    return results.comparisons(material.comparisons, material.along["parameters"].tables)
+    return results.comparisons(report.comparisons, report.along["parameters"].tables)
 
 
 def skill(scored: Sequence[Scored], split: str = "") -> Table:
@@ -120,7 +120,7 @@ def skill(scored: Sequence[Scored], split: str = "") -> Table:
             "n_total",
             "samples",
         ),
-        rows=[_said(one.row()) for one in scored],
+        rows=[_said(scores.row()) for scores in scored],
         note=(
             "Mean over seeds. The reference is the better of HAR and linear, a ridge regression on "
             "HAR's log ranges and the same features at the decision bar, by cross-validation "
@@ -133,23 +133,23 @@ def skill(scored: Sequence[Scored], split: str = "") -> Table:
     return of_split(table, split)
 
 
-def years(material: ReportData) -> Table:
+def years(report: ReportData) -> Table:
     """Every configuration against its reference, year by year."""
     return Table(
         name="years",
         title="Skill by year",
         columns=columns(*_CONFIGURATION, "year", "n", "loss", "skill"),
-        rows=[row for one in material.scored if not one.obstacle for row in one.years()],
+        rows=[row for scores in report.scored if not scores.obstacle for row in scores.years()],
     )
 
 
-def evidence(material: ReportData) -> Table:
+def evidence(report: ReportData) -> Table:
     """Base rates, and whether a cell holds enough evidence for any claim."""
     first: dict[tuple, Scored] = {}
-    for one in sorted(material.scored, key=lambda o: -o.samples):
-        first.setdefault(one.cell, one)
-    cells = list(dict.fromkeys(one.cell for one in material.scored))
-    modes = {c: {o.mode for o in material.scored if o.cell == c} for c in cells}
+    for scores in sorted(report.scored, key=lambda o: -o.samples):
+        first.setdefault(scores.cell, scores)
+    cells = list(dict.fromkeys(scores.cell for scores in report.scored))
+    modes = {c: {o.mode for o in report.scored if o.cell == c} for c in cells}
     return Table(
         name="base_rates",
         title="Base rates and estimability",
@@ -176,7 +176,7 @@ def evidence(material: ReportData) -> Table:
             for c in cells
         ],
         note=(
-            f"On {material.split}, canonical phase. Estimable: at least "
+            f"On {report.split}, canonical phase. Estimable: at least "
             f"{protocol.MIN_CLASS_SAMPLES} of each class and {protocol.MIN_POSITIVE_CLUSTERS} "
             "clusters of positives more than H days apart; otherwise no claim includes the cell. "
             f"Margin: {percent(verdicts.MARGIN)} of what {HAR} gains over the training base "
@@ -185,28 +185,28 @@ def evidence(material: ReportData) -> Table:
     )
 
 
-def _evidence(one: Scored, mode: str) -> dict[str, Any]:
-    table, drawn, horizon = one.table, one.drawn, one.key["horizon"]
-    prior, har = float(drawn.prior[0]), float(drawn.har[0])
-    found: dict[str, Any] = {name: one.key[name] for name in CELL}
-    found |= {"mode": mode, "n": len(table.dates), "n_pos": None, "base_rate": None}
-    found["clusters"] = None
-    if not one.regression:
-        found["n_pos"] = int(one.targets.sum())
-        found["base_rate"] = float(one.targets.mean())
-        found["clusters"] = estimability.positive_clusters(
-            table.dates, one.targets, horizon, one.spacing
+def _evidence(scores: Scored, mode: str) -> dict[str, Any]:
+    table, replicates, horizon = scores.table, scores.drawn, scores.key["horizon"]
+    prior, har = float(replicates.prior[0]), float(replicates.har[0])
+    row: dict[str, Any] = {name: scores.key[name] for name in CELL}
+    row |= {"mode": mode, "n": len(table.dates), "n_pos": None, "base_rate": None}
+    row["clusters"] = None
+    if not scores.regression:
+        row["n_pos"] = int(scores.targets.sum())
+        row["base_rate"] = float(scores.targets.mean())
+        row["clusters"] = estimability.positive_clusters(
+            table.dates, scores.targets, horizon, scores.spacing
         )
-    found |= {"loss_prior": prior, "margin": verdicts.MARGIN * (prior - har)}
-    found |= {"reference": one.reference}
-    found |= {f"loss_{name}": float(getattr(drawn, name)[0]) for name in REFERENCES}
-    return found | {"estimable": one.obstacle is None, "why": one.obstacle or ""}
+    row |= {"loss_prior": prior, "margin": verdicts.MARGIN * (prior - har)}
+    row |= {"reference": scores.reference}
+    row |= {f"loss_{name}": float(getattr(replicates, name)[0]) for name in REFERENCES}
+    return row | {"estimable": scores.obstacle is None, "why": scores.obstacle or ""}
 
 
-def every_run(material: ReportData) -> Table:
+def every_run(report: ReportData) -> Table:
     """One row a run: what it was, what it cost, and the evaluator's metrics of it."""
     described = {
-        row["run"]: row for row in material.ledger.unique("run", keep="first").iter_rows(named=True)
+        row["run"]: row for row in report.ledger.unique("run", keep="first").iter_rows(named=True)
     }
     return Table(
         name="runs",
@@ -237,7 +237,7 @@ def every_run(material: ReportData) -> Table:
             "collapsed",
             "verdict",
         ),
-        rows=[_run(run, described[run.id]) for run in material.runs],
+        rows=[_run(run, described[run.id]) for run in report.runs],
         note=(
             "Metrics of the validation split as the evaluator wrote them into the run's summary; "
             "each with its interval in the CSV. No training time is given for a run whose steps "
@@ -258,8 +258,8 @@ _ENDS = ("", "_low", "_high")
 
 def _run(run: Run, row: dict[str, Any]) -> dict[str, Any]:
     models = run.summary.get("scores", {}).get("validation", {})
-    found: dict[str, Any] = models.get(NETWORK, {})
-    told = {
+    network: dict[str, Any] = models.get(NETWORK, {})
+    figures = {
         name: row[name]
         for name in (
             "run", "name", "mode", "task", "timescale", "horizon", "data", "seed", "budget",
@@ -267,12 +267,12 @@ def _run(run: Run, row: dict[str, Any]) -> dict[str, Any]:
             "seconds", "config_hash",
         )
     }  # fmt: skip
-    metrics = with_ends(found)
-    told |= {f"{name}{end}": metrics.get(f"{name}{end}") for name in _METRICS for end in _ENDS}
-    ends = found.get("prediction_range")
-    return told | {
-        "n_eff": found.get("n_eff"),
+    metrics = with_ends(network)
+    figures |= {f"{name}{end}": metrics.get(f"{name}{end}") for name in _METRICS for end in _ENDS}
+    ends = network.get("prediction_range")
+    return figures | {
+        "n_eff": network.get("n_eff"),
         "range": f"{ends[0]:.3f} to {ends[1]:.3f}" if ends else None,
-        "collapsed": found.get("collapsed"),
-        "verdict": comparison.against(found.get("verdict"), comparison.reference(found)),
+        "collapsed": network.get("collapsed"),
+        "verdict": comparison.against(network.get("verdict"), comparison.reference(network)),
     }

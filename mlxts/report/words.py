@@ -34,7 +34,7 @@ class CommonSettings:
 
 def configuration(key: Mapping[str, Any], unsaid: CommonSettings = CommonSettings()) -> str:
     """What a model was and read: `2M, Aa, 20 features`; settings off the beaten track as well."""
-    said = {
+    settings = {
         "budget": key.get("budget"),
         "data": key["data"],
         "features": f"{key['features']:,} features",
@@ -46,7 +46,7 @@ def configuration(key: Mapping[str, Any], unsaid: CommonSettings = CommonSetting
         ),
         "artifacts": f"files {key['artifacts']}",
     }
-    return ", ".join(text for name, text in said.items() if name not in unsaid.names and text)
+    return ", ".join(text for name, text in settings.items() if name not in unsaid.names and text)
 
 
 def marked(name: str, mode: str) -> str:
@@ -58,13 +58,13 @@ def unsaid(keys: Sequence[Mapping[str, Any]]) -> CommonSettings:
     """What all keys agree on: recipes, and the market; hashes of files are worth their place only
     where they tell two things apart."""
     files = {(key["data"], key["artifacts"]) for key in keys}
-    found = {
+    common = {
         name for name in ("config_hash", "data_generator") if len({key[name] for key in keys}) < 2
     }
     if len(files) == len({data for data, _ in files}):
-        found.add("artifacts")
+        common.add("artifacts")
     return CommonSettings(
-        frozenset(found), config_diff.shared([key["non_default_settings"] for key in keys])
+        frozenset(common), config_diff.shared([key["non_default_settings"] for key in keys])
     )
 
 

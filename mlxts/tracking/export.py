@@ -30,8 +30,8 @@ def export(folder: Path, tracker: Tracker) -> int:
     except MlxtsError:
         raise
     except Exception as error:
-        what = " ".join(str(error).split()) or type(error).__name__
-        raise TrackingError(f"{folder.name} could not be exported: {what[:300]}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise TrackingError(f"{folder.name} could not be exported: {reason[:300]}") from error
     return count
 
 

@@ -111,12 +111,12 @@ def inputs(
 
 
 def _read(folder: Path) -> Offset:
-    path, way_out = folder / layout.OFFSET, "restore it from a backup, or train the run again"
-    values = json_files.read(path, json_files.Shape, error=CheckpointError, way_out=way_out)
+    path, remedy = folder / layout.OFFSET, "restore it from a backup, or train the run again"
+    values = json_files.read(path, json_files.Shape, error=CheckpointError, remedy=remedy)
     return Offset(
         {
             symbol: json_files.build(
-                model, ScaleModel, where=str(path), error=CheckpointError, way_out=way_out
+                model, ScaleModel, where=str(path), error=CheckpointError, remedy=remedy
             )
             for symbol, model in _by_symbol(values).items()
         }

@@ -61,8 +61,8 @@ def main(arguments: list[str]) -> int:
 
 def chosen(arguments: list[str]) -> list[str]:
     """The extras asked for now, else those of the last time. Raises Refused: one is unknown."""
-    kept = CHOSEN.read_text() if CHOSEN.exists() else ""
-    text = arguments[0] if arguments else kept
+    stored = CHOSEN.read_text() if CHOSEN.exists() else ""
+    text = arguments[0] if arguments else stored
     extras = sorted({name.lower() for name in re.split(r"[,\s]+", text) if name})
     offered = extras_of((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     unknown = [name for name in extras if name not in offered]
@@ -103,8 +103,8 @@ def find_interpreter(*, needs_pip: bool) -> str | None:
     """
     named = os.environ.get("PYTHON")
     candidates = (named,) if named else CANDIDATES
-    found = (name for name in candidates if shutil.which(name) and runs(name, needs_pip=needs_pip))
-    return next(found, None)
+    usable = (name for name in candidates if shutil.which(name) and runs(name, needs_pip=needs_pip))
+    return next(usable, None)
 
 
 def runs(command: str, *, needs_pip: bool) -> bool:

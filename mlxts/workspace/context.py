@@ -125,11 +125,11 @@ def rewritten(record: Record[H], render: Callable[[str], str]) -> Record[H]:
 def renderer(root: Path) -> Callable[[Path, str], Callable[[str], str]]:
     """What renders the blocks of a document: protocol tables, or for records what headers say."""
     context = load(root)
-    known = {context.overview.path: GLOBAL, context.phases.path: PHASES}
+    renderers = {context.overview.path: GLOBAL, context.phases.path: PHASES}
 
     def choose(path: Path, text: str) -> Callable[[str], str]:
-        if path in known:
-            return _of(context, known[path])
+        if path in renderers:
+            return _of(context, renderers[path])
         if root / CONTEXT in path.parents:  # a snapshot: it stays as the handoff wrote it
             return lambda name: blocks.body(text, name)
         return tables.render
@@ -149,8 +149,8 @@ def problems(root: Path) -> Iterator[Problem]:
             records.load(path, model)
         except WorkspaceError as error:
             broken = True
-            what = str(error).removeprefix(f"{path}: ")
-            yield Problem(project.relative(path, root), 0, what)
+            message = str(error).removeprefix(f"{path}: ")
+            yield Problem(project.relative(path, root), 0, message)
     if broken:
         return
     try:
@@ -161,8 +161,8 @@ def problems(root: Path) -> Iterator[Problem]:
     yield from _missing(context)
     yield from _stale(context)
     yield from _counts(context)
-    for one, other, path in summaries.collisions(context.headers):
-        where = project.relative(workstream_path(root, one), root)
+    for workstream, other, path in summaries.collisions(context.headers):
+        where = project.relative(workstream_path(root, workstream), root)
         yield Problem(where, 0, f"{path} is claimed by {other} as well; release one of them")
 
 
@@ -203,13 +203,13 @@ def _counts(context: Context) -> Iterator[Problem]:
             yield Problem(where, 0, error.what)
             continue
         if len(rows) != record.header.handoffs:
-            said = f"{record.header.handoffs} handoffs in the header, {len(rows)} in the table"
-            yield Problem(where, 0, f"{said}; restore the file with git")
+            message = f"{record.header.handoffs} handoffs in the header, {len(rows)} in the table"
+            yield Problem(where, 0, f"{message}; restore the file with git")
     count = summaries.decision_count(context.decisions.body)
     if count != context.decisions.header.decisions:
         where = project.relative(context.decisions.path, context.root)
-        said = f"{context.decisions.header.decisions} decisions in the header, {count} below"
-        yield Problem(where, 0, f"{said}; restore the file with git")
+        message = f"{context.decisions.header.decisions} decisions in the header, {count} below"
+        yield Problem(where, 0, f"{message}; restore the file with git")
 
 
 def _of(context: Context, name: str) -> Callable[[str], str]:

@@ -44,20 +44,20 @@ def render() -> str:
     rows = [(kind.control, f"`{name}`", kind.says) for name, kind in MARKETS.items()]
     rows.append(("N2", "`data.rotate_labels_years`", "real bars, labels of other years: nothing"))
     lines = [_INTRODUCTION, "", markdown(("control", "name", "what it shows"), rows)]
-    told: set[str] = set()
+    described: set[str] = set()
     for name, kind in MARKETS.items():
-        lines += ["", f"## {kind.control}: `{name}`", "", *_law(kind.make.__module__, told)]
+        lines += ["", f"## {kind.control}: `{name}`", "", *_law(kind.make.__module__, described)]
         lines += ["", *_figures(name)]
     lines += ["", *_shift(), "", *_look_ahead()]
     return "\n".join(lines) + "\n"
 
 
-def _law(module: str, told: set[str]) -> Iterator[str]:
+def _law(module: str, described: set[str]) -> Iterator[str]:
     """What the module of a market says of its law, once."""
-    if module in told:
+    if module in described:
         yield "Its law is given above, with that of the other market of its kind."
         return
-    told.add(module)
+    described.add(module)
     yield (inspect.getdoc(sys.modules[module]) or "")
 
 
@@ -89,8 +89,8 @@ def _figures(name: str) -> Iterator[str]:
         yield (
             "Of the law itself, with the first features alone (direction, H = 1): "
             + "; ".join(
-                f"{count}: {one['direction_h1']['log_loss']:.5f}"
-                for count, one in parameters["bayes_by_features"].items()
+                f"{count}: {scores['direction_h1']['log_loss']:.5f}"
+                for count, scores in parameters["bayes_by_features"].items()
             )
             + " nats."
         )

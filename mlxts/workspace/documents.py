@@ -122,8 +122,8 @@ def _code(name: str, parts: markdown.Parts) -> Iterator[Problem]:
             elif block.language in commands.SHELLS:
                 _shell(block.text)
         except (SyntaxError, ValueError) as error:
-            what = str(error).splitlines()[0]
-            yield Problem(name, block.line, f"the {block.language} block is broken: {what}")
+            message = str(error).splitlines()[0]
+            yield Problem(name, block.line, f"the {block.language} block is broken: {message}")
 
 
 def _shell(text: str) -> None:
@@ -139,9 +139,9 @@ def _commands(
     name: str, parts: markdown.Parts, root: Path, tree: Any, targets: frozenset[str]
 ) -> Iterator[Problem]:
     for line, words, whole in named(parts):
-        what = commands.wrong(words, project=root, tree=tree, targets=targets, whole=whole)
-        if what:
-            yield Problem(name, line, what)
+        message = commands.wrong(words, project=root, tree=tree, targets=targets, whole=whole)
+        if message:
+            yield Problem(name, line, message)
 
 
 def named(parts: markdown.Parts) -> Iterator[tuple[int, list[str], bool]]:

@@ -103,8 +103,8 @@ def validated(model: type[H], values: dict[str, Any]) -> H:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         one_line = first["type"] == "string_pattern_mismatch"
-        what = "it is one line of text" if one_line else first["msg"]
-        raise WorkspaceError(f"{field}: {what} ({first['input']!r})") from error
+        message = "it is one line of text" if one_line else first["msg"]
+        raise WorkspaceError(f"{field}: {message} ({first['input']!r})") from error
 
 
 @dataclass(frozen=True)

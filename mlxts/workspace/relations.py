@@ -23,9 +23,11 @@ def relations() -> str:
 
     rows = []
     for relation, asks in _ASKS.items():
-        having = [one for one in catalog.by_name().values() if one.relation == relation]
-        named = [one for one in having if f"_{_NAMED.get(relation, relation)}" in one.name]
-        first = min(named, key=lambda one: len(one.formula))
+        having = [feature for feature in catalog.by_name().values() if feature.relation == relation]
+        named = [
+            feature for feature in having if f"_{_NAMED.get(relation, relation)}" in feature.name
+        ]
+        first = min(named, key=lambda feature: len(feature.formula))
         rows.append((relation, asks, len(having), f"`{first.name}`", f"`{first.formula}`"))
     return markdown(("relation", "question", "candidates", "for example", "formula"), rows)
 
@@ -37,8 +39,8 @@ def builders() -> str:
 
     rows = []
     for name, function in vars(builders_).items():
-        own = inspect.isfunction(function) and function.__module__ == builders_.__name__
-        if own and not name.startswith("_"):
-            said = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
-            rows.append((f"`{name}({', '.join(inspect.signature(function).parameters)})`", said))
+        is_builder = inspect.isfunction(function) and function.__module__ == builders_.__name__
+        if is_builder and not name.startswith("_"):
+            summary = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+            rows.append((f"`{name}({', '.join(inspect.signature(function).parameters)})`", summary))
     return markdown(("builder", "gives"), rows)

@@ -28,8 +28,8 @@ def _path(room: str) -> Path:
 
 def _shown(path: Path) -> str:
     folder = path.name == "__init__.py"
-    shown = (path.parent if folder else path).relative_to(PACKAGE).as_posix()
-    return f"{shown}/" if folder else shown
+    room_path = (path.parent if folder else path).relative_to(PACKAGE).as_posix()
+    return f"{room_path}/" if folder else room_path
 
 
 def _purpose(path: Path) -> str:

@@ -183,7 +183,7 @@ def axes() -> str:
                 "data",
                 f"cells `{rows[0]}{columns[0]}` to `{rows[-1]}{columns[-1]}`: "
                 + "; ".join(
-                    ", ".join(one.description.removeprefix("+ ") for one in part.values())
+                    ", ".join(choice.description.removeprefix("+ ") for choice in part.values())
                     for part in (protocol.DATASET_ROWS, protocol.DATASET_COLUMNS)
                 ),
             ),

@@ -49,7 +49,7 @@ NOT_DAILY: dict[str, tuple[list[date], str]] = {
 def test_bars_that_are_not_daily_are_refused_with_their_spacing(kind: str) -> None:
     days, message = NOT_DAILY[kind]
     with pytest.raises(DataError, match=f"^files/X: .*{message}.*; export daily bars") as caught:
-        checks.require(bars(days), what="files/X")
+        checks.require(bars(days), subject="files/X")
     assert len(str(caught.value)) < 300
 
 
@@ -65,7 +65,7 @@ SHIFTED: dict[str, tuple[list[date], str]] = {
 def test_dates_of_another_time_zone_are_refused(kind: str) -> None:
     days, message = SHIFTED[kind]
     with pytest.raises(DataError, match=rf"{message}.*; write the exchange's own dates"):
-        checks.require(bars(days), what="files/X")
+        checks.require(bars(days), subject="files/X")
 
 
 REAL: dict[str, list[date]] = {
@@ -103,7 +103,7 @@ def test_no_real_market_is_refused(market: str, rows: int) -> None:
 @pytest.mark.parametrize("tick", [0.01, 0.0001, 1 / 64])
 def test_fixed_point_prices_are_refused_with_what_to_divide_by(tick: float) -> None:
     with pytest.raises(DataError, match=r"whole numbers around .* divide them by 1,000,000,000"):
-        checks.require(bars(SESSIONS, 1e9, tick), what="files/X")
+        checks.require(bars(SESSIONS, 1e9, tick), subject="files/X")
 
 
 @pytest.mark.parametrize(

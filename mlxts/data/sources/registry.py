@@ -90,7 +90,7 @@ SOURCES: Mapping[str, SourceInfo] = MappingProxyType(
 
 def downloadable() -> tuple[str, ...]:
     """Those that `mlxts data download` can ask."""
-    return tuple(name for name, one in SOURCES.items() if one.command.startswith(_DOWNLOAD))
+    return tuple(name for name, source in SOURCES.items() if source.command.startswith(_DOWNLOAD))
 
 
 def for_quickstart() -> tuple[str, ...]:
@@ -101,9 +101,9 @@ def for_quickstart() -> tuple[str, ...]:
 
 def require_bars(name: str) -> None:
     """Refuse a `data.source` that is neither `auto` nor a source of bars. Raises ConfigError."""
-    known = ("auto", *(name for name, one in SOURCES.items() if one.bars))
-    if name not in known:
-        raise ConfigError(f"data.source: {name} is none of {', '.join(known)}")
+    bar_sources = ("auto", *(name for name, source in SOURCES.items() if source.bars))
+    if name not in bar_sources:
+        raise ConfigError(f"data.source: {name} is none of {', '.join(bar_sources)}")
 
 
 def open_source(name: str, tell: Callable[[str], None]) -> "Source":

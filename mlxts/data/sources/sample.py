@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import polars as pl
 
-from mlxts.data.sources.base import Fetched, as_bars, asked_range, within, without_gaps
+from mlxts.data.sources.base import Fetched, as_bars, requested_range, within, without_gaps
 from mlxts.errors import SourceError
 
 BARS = {"SP500": "sp500", "NASDAQ": "nasdaq"}
@@ -39,6 +39,6 @@ class SampleSource:
             frame, notes = without_gaps(raw.select("date", pl.col("vix").alias("value")))
         else:
             frame = as_bars(raw.rename({c: c.lower().replace(" ", "_") for c in raw.columns}))
-        kept = within(frame, start, end, what=f"the sample of {symbol}")
-        asked = {"package": "arch", "version": version("arch"), "dataset": module}
-        return Fetched(kept, asked | asked_range(start, end), notes)
+        rows = within(frame, start, end, subject=f"the sample of {symbol}")
+        request = {"package": "arch", "version": version("arch"), "dataset": module}
+        return Fetched(rows, request | requested_range(start, end), notes)
