@@ -35,7 +35,7 @@ def scored(value: Any) -> Any:
     """Models and their figures, at any depth, under the names of today."""
     if not isinstance(value, dict):
         return value
-    names = SCORES | MODELS
+    names = {**SCORES, **MODELS}
     return {names.get(key, key): scored(below) for key, below in value.items()}
 
 

@@ -91,9 +91,7 @@ COLUMNS = (
     Column("loss_reference", pl.Float64, "of the better of the two, by cross-validation"),
     Column("reference", pl.String, "which of them that is"),
     Column("not_estimable", pl.String, "why neither could be fitted on the training days; or null"),
-    Column(
-        "loss_base_rate_by_volatility", pl.Float64, "of the base rate of the volatility tercile"
-    ),
+    Column("loss_base_rate_by_volatility", pl.Float64, "of the base rate by volatility"),
     Column("loss_prior", pl.Float64, "of the training base rate, for regression the mean"),
 )
 SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})

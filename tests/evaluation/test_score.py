@@ -177,13 +177,10 @@ def test_returns_are_scored_by_their_own_metrics():
         assert set(regression.METRICS) <= set(figures)
         assert 0.8 < figures["coverage"] <= 1.0
         assert figures["width"] > 0.0
-    assert found["base_rate_by_volatility"]["r2"] == pytest.approx(0.0, abs=1e-12)
-    assert found["base_rate_by_volatility"]["collapsed"]
-    assert found["base_rate_by_volatility"]["verdict"] in (
-        "beats",
-        "not significantly different",
-        "loses",
-    )
+    constant = found["base_rate_by_volatility"]
+    assert constant["r2"] == pytest.approx(0.0, abs=1e-12)
+    assert constant["collapsed"]
+    assert constant["verdict"] in ("beats", "not significantly different", "loses")
 
 
 def test_a_symbol_that_was_never_trained_on_borrows_the_prior_of_the_others(world):
