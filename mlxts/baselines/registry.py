@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mlxts.baselines.base import Baseline
-from mlxts.baselines.base_rate import Climatology
+from mlxts.baselines.base_rate import BaseRateByVolatility
 from mlxts.baselines.har import ScaleRegression
 from mlxts.baselines.linear import Linear
 from mlxts.baselines.random_walk import RandomWalkBaseline
@@ -21,12 +21,15 @@ BASELINES: Mapping[str, Baseline] = MappingProxyType(
     {
         baseline.name: baseline
         for baseline in (
-            Climatology(),
+            BaseRateByVolatility(),
             ScaleRegression("volatility"),
             ScaleRegression(BASELINE),
             Linear(),
         )
     }
 )
-WALKS = (RandomWalkBaseline("walk_ewma", "ewma"), RandomWalkBaseline("walk_garch", "garch"))
+WALKS = (
+    RandomWalkBaseline("ewma_random_walk", "ewma"),
+    RandomWalkBaseline("garch_random_walk", "garch"),
+)
 LEARNERS = (Trees(),)

@@ -152,7 +152,7 @@ def test_one_baseline_may_be_asked_for_and_the_slow_ones_are_named(workspace):
     asked = ("baselines", str(workspace / "small.yaml"))
     shown = call(*asked, "--only", "mlp", "--set", "horizon=2", "--json")
     assert set(json.loads(shown.stdout)["validation"]) == {"bayes", "mlp", *BASELINES}
-    with pytest.raises(ConfigError, match="none of climatology"):
+    with pytest.raises(ConfigError, match="none of base_rate_by_volatility"):
         call(*asked, "--only", "patchtst")
     assert "mlp, dlinear; --all" in call(*asked).stderr
 
@@ -166,7 +166,7 @@ def test_baselines_never_open_the_test_split(workspace):
 
 def test_baselines_show_how_to_read_them(workspace):
     shown = call("baselines", str(workspace / "small.yaml"))
-    assert "climatology" in shown.stdout
+    assert "base_rate_by_volatility" in shown.stdout
     assert "block-bootstrap" in shown.stderr
 
 

@@ -55,5 +55,5 @@ def test_the_default_is_what_is_cheap():
     )
     asked = baseline_selection.choose(config, 7_000, 2_000, names=["boosting"])
     assert set(asked.chosen) == {*BASELINES, "boosting"}
-    with pytest.raises(ConfigError, match="baseline magic is none of climatology"):
+    with pytest.raises(ConfigError, match="baseline magic is none of base_rate_by_volatility"):
         baseline_selection.choose(config, 1, 1, names=["magic"])

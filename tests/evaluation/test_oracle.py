@@ -77,7 +77,7 @@ def test_no_honest_model_beats_it(tmp_path, monkeypatch, kind: str, task: str) -
     scores = score.score_models(rivals(data), worlds.scored_task(data), ("validation",), HAR)[
         "validation"
     ]
-    assert {predictions.ORACLE, "walk_garch", "boosting"} < set(scores)
+    assert {predictions.ORACLE, "garch_random_walk", "boosting"} < set(scores)
     for name, figures in scores.items():
         assert not figures["better_than_oracle"]
         if name != predictions.ORACLE:

@@ -183,7 +183,7 @@ def test_each_asset_has_references_of_its_own(bars):
     np.testing.assert_allclose(theirs["logit"], alone["logit"], atol=1e-9)
 
 
-def test_volatility_baselines_find_volatility_and_climatology_is_calibrated():
+def test_volatility_baselines_find_volatility_and_the_base_rate_by_volatility_is_calibrated():
     bars = worlds.market(4000, seed=4)
     world = worlds.world(bars)
     scores = score.score(
@@ -192,14 +192,16 @@ def test_volatility_baselines_find_volatility_and_climatology_is_calibrated():
     assert scores["har"]["auc"] > 0.6
     assert scores["volatility"]["auc"] > 0.6
     # A base rate by group is calibrated on the samples it was counted on.
-    assert scores["climatology"]["ece"] < 1e-6
+    assert scores["base_rate_by_volatility"]["ece"] < 1e-6
     for name in BASELINES:
         assert scores[name]["log_loss"] < scores[name]["log_loss_prior"]
 
 
-def test_the_training_mean_is_the_climatology_of_returns(bars):
+def test_the_training_mean_is_the_base_rate_of_returns(bars):
     world = worlds.world(bars, "regression")
-    table = fit_baselines(world, ("validation",), ["climatology"]).tables["climatology"]
+    table = fit_baselines(world, ("validation",), ["base_rate_by_volatility"]).tables[
+        "base_rate_by_volatility"
+    ]
     assert table["logit"].unique().to_list() == [
         pytest.approx(own(world).samples["train"].targets.mean(dtype=np.float64))
     ]
