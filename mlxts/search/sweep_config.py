@@ -36,6 +36,14 @@ AXES = {
     "cell": "data.cell",
     "seed": "seed",
     "train_fraction": "data.train_fraction",
+    "walk_forward_window": "data.walk_forward_window",
+}
+_SHORT = {
+    "seed": "s",
+    "horizon": "h",
+    "tier": "t",
+    "train_fraction": "d",
+    "walk_forward_window": "w",
 }
 
 
@@ -128,5 +136,5 @@ def _spelled(axis: str, value: Value) -> str:
     text = "".join(c if c.isalnum() or c in "._" else "_" for c in str(value))
     if axis in ("budget", "task", "timescale", "cell"):
         return text
-    short = {"seed": "s", "horizon": "h", "tier": "t", "train_fraction": "d"}.get(axis)
+    short = _SHORT.get(axis)
     return f"{short}{text}" if short else f"{axis.rpartition('.')[2]}_{text}"
