@@ -15,7 +15,7 @@ from mlxts.baselines.base_rate import BaseRate
 from mlxts.baselines.registry import BASELINES
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset, is_scored, of_symbol
-from mlxts.errors import DataError, MlxtsError
+from mlxts.errors import DataError, EmptySplitError, MlxtsError
 from mlxts.evaluation import oracle
 from mlxts.evaluation.reference import fit_baselines
 from mlxts.protocol import SPLIT_NAMES
@@ -121,6 +121,31 @@ def read_or_predict(folder: Path) -> pl.DataFrame:
         ) from error
     splits = [split for split in SPLIT_NAMES if split in earlier["split"]]
     return _write(_with_phases(earlier, data, folder), data, splits, folder)
+
+
+def open_test(folder: Path, permit: Permit) -> pl.DataFrame:
+    """The predictions of a run with those of the test split, which are read, or made and stored.
+
+    Args:
+        permit: records the evaluation; called when it is known that there are rows, before any is
+            looked at.
+
+    Raises:
+        EmptySplitError: the test split holds no row of the scored symbol.
+        DataError, MlxtsError: see `read_or_predict`.
+    """
+    predicted, score_on = read_or_predict(folder), RunFolder(folder).scored_task.score_on
+    if predicted.filter(split="test", symbol=score_on).height:
+        permit()
+        return predicted
+    trained = run.load(folder)
+    if not can_score(trained.plan.dataset, "test"):
+        raise EmptySplitError(
+            f"the test split of this run's data holds no sample of {score_on}; "
+            "train on data that reaches into it"
+        )
+    permit()
+    return predict_split(trained, folder, "test")
 
 
 def _write(
