@@ -24,7 +24,8 @@ from mlxts.config.validation import Section, first_problem
 from mlxts.config.yamltext import dump_yaml, overridden
 from mlxts.errors import ConfigError
 
-Value = str | int | float | bool | None
+Scalar = str | int | float | bool | None
+Value = Scalar | Annotated[tuple[Scalar, ...], Field(strict=False)]
 
 # What an axis is called, and the key that it sets; any other axis is a dotted key itself.
 AXES = {
@@ -133,6 +134,8 @@ def to_yaml(sweep: Sweep) -> str:
 
 def _spelled(axis: str, value: Value) -> str:
     """A value as a part of a name: what says itself stands alone, numbers get their axis."""
+    if isinstance(value, tuple):  # a list says how many it holds, e.g. symbols
+        return f"{len(value)}_{axis.rpartition('.')[2]}"
     text = "".join(c if c.isalnum() or c in "._" else "_" for c in str(value))
     if axis in ("budget", "task", "timescale", "cell"):
         return text
