@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 
 from mlxts.baselines.base_rate import BaseRate
-from mlxts.baselines.registry import BASELINES
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset, is_scored, of_symbol
 from mlxts.errors import DataError, EmptySplitError, MlxtsError
@@ -44,19 +43,13 @@ def predict_references(
 ) -> tuple[pl.DataFrame, dict[str, Reference]]:
     """What every other model says of the same rows, and each asset's reference by symbol.
 
-    Baselines are fitted on the training samples of each asset; one that has too few has the base
-    rate alone.
+    Where nothing can be fitted at all there is the base rate alone.
     """
-    tables: dict[str, list[pl.DataFrame]] = {name: [] for name in BASELINES}
-    base_rates, chosen = [], {}
-    for symbol in np.unique(np.concatenate([data.samples[split].symbols for split in splits])):
-        baselines = fit_baselines(data, splits, symbol=str(symbol))
-        chosen[str(symbol)] = baselines.reference
-        for name, table in baselines.tables.items():
-            tables[name].append(table)
-        base_rates += _base_rate(data, splits, str(symbol))
-    parts = [*(part for symbol_parts in tables.values() for part in symbol_parts), *base_rates]
-    return pl.concat([*parts, *oracle.forecast(data, splits).values()]), chosen
+    every = np.unique(np.concatenate([data.samples[split].symbols for split in splits])).tolist()
+    found = fit_baselines(data, splits, symbols=every)
+    base_rates = [table for symbol in every for table in _base_rate(data, splits, symbol)]
+    best = oracle.forecast(data, splits).values()
+    return pl.concat([*found.tables.values(), *base_rates, *best]), found.references
 
 
 def _base_rate(data: Dataset, splits: Sequence[str], symbol: str) -> list[pl.DataFrame]:

@@ -115,7 +115,7 @@ def baselines(
         ),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also the slow ones: networks, trees on many features.")
+        bool, typer.Option("--all", help="Also the slow ones: networks without attention.")
     ] = False,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -138,8 +138,6 @@ def baselines(
     dataset = build_dataset(configuration)
     line = baseline_selection.choose(
         configuration,
-        len(dataset.samples["train"]),
-        len(dataset.names),
         names=only or (),
         everything=everything,
         progress=tell,
@@ -152,16 +150,17 @@ def baselines(
         line.chosen,
         progress=lambda name: tell(f"fitting {name} ({place[name]} of {len(place)})"),
     )
+    reference = found.references[dataset.score_on]
     if not found.tables:
-        raise DataError(f"not estimable: {found.reference.not_estimable}")
+        raise DataError(f"not estimable: {reference.not_estimable}")
     asked = ScoredTask.of(configuration.model_dump(mode="json"))
     models = found.tables | oracle.forecast(dataset, dict.fromkeys(("train", split)))
-    scores = score.score_models(models, asked, (split,), found.reference)
+    scores = score.score_models(models, asked, (split,), reference)
     screen = [*scores_screen(scores, asked, _marked(configuration.name, configuration.mode))]
     if line.left_out:
         left_out = ", ".join(line.left_out)
         screen.append(Note(f"Not fitted because they are slow: {left_out}; --all includes them."))
-    render({**scores, "reference": found.reference.to_dict()}, as_json, screen)
+    render({**scores, "reference": reference.to_dict()}, as_json, screen)
 
 
 def runs(as_json: JsonOption = False) -> None:

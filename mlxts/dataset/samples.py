@@ -46,7 +46,7 @@ class Dataset:
 
     features: Float32[np.ndarray, "rows F"]  # C-contiguous; 0 in warm-up; once in memory
     names: tuple[str, ...]  # of the F features
-    bars: pl.DataFrame  # aligned with features: build.BAR_COLUMNS, phase, then oracles if simulated
+    bars: pl.DataFrame  # aligned with features: build.BAR_COLUMNS, phase, then oracles, VIX
     daily: pl.DataFrame  # the days that the bars are made of, likewise: what baselines read
     eligible: Bool[np.ndarray, " rows"]  # whether a window may end there
     samples: dict[str, Samples]  # one entry for each of protocol.SPLIT_NAMES

@@ -10,12 +10,12 @@ import typer
 from typer.testing import CliRunner
 
 from mlxts import experiment, predict
-from mlxts.baselines.registry import BASELINES
+from mlxts.baselines.registry import ALL, BASELINES
 from mlxts.cli import evaluate
 from mlxts.config.loading import build_config, load_config
 from mlxts.data import store
 from mlxts.errors import ConfigError, DataError, EmptySplitError, RunError, StorageError
-from mlxts.evaluation import baseline_selection, test_split_log
+from mlxts.evaluation import test_split_log
 from mlxts.runs import layout, predictions
 from mlxts.runs.folder import RunFolder
 from mlxts.simulation.source import SimulatedSource
@@ -135,11 +135,7 @@ def test_the_test_split_is_not_predicted_before_the_look_is_on_record(
 
 def test_baselines_need_no_run(workspace):
     found = json.loads(call("baselines", str(workspace / "small.yaml"), "--json").stdout)
-    assert set(found["validation"]) == {
-        "bayes",
-        *baseline_selection.FREE,
-        *baseline_selection.LEARNED,
-    }
+    assert set(found["validation"]) == {"bayes", *ALL}
     assert found["validation"]["har"]["n"] == 501
     for name, figures in found["validation"].items():
         assert not figures["better_than_oracle"]

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from scipy.special import logit
 
-from mlxts.baselines.registry import WALKS
+from mlxts.baselines.registry import RANDOM_WALKS
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import (
@@ -81,7 +81,7 @@ def test_overlapping_labels_are_worth_fewer_samples():
 def test_only_rows_of_the_scored_symbol_count(world, models):
     samples = world.samples["validation"]
     of_b = samples.symbols == "B"
-    of_b_alone = fit_baselines(world, ("train", "validation"), symbol="B").tables
+    of_b_alone = fit_baselines(world, ("train", "validation"), symbols=["B"]).tables
     figures = scored(of_b_alone, score_on="B")["har"]
     assert figures["n"] == of_b.sum()
     assert figures["n_pos"] == samples.targets[of_b].sum()
@@ -190,7 +190,7 @@ def test_a_symbol_that_was_never_trained_on_borrows_the_prior_of_the_others(worl
         train, **{field.name: getattr(train, field.name)[others] for field in fields(train)}
     )
     apart = replace(world, samples={**world.samples, "train": only_b})
-    known = {"walk": next(one for one in WALKS if one.name == "ewma_random_walk")}
+    known = {"walk": RANDOM_WALKS["ewma_random_walk"]}
     found = scored(fit_baselines(apart, ("train", "validation"), known, known).tables)
     happened = found["walk"]["base_rate"]
     odds = logit(only_b.targets.mean(dtype=np.float64))

@@ -114,10 +114,10 @@ def pooled():
 
 
 def test_each_asset_stands_on_its_own_regression_whatever_it_is_pooled_with(pooled):
-    alone = worlds.world(worlds.market(1500, seed=21, symbols=("A", "B")).filter(symbol="B"))
+    alone = worlds.world(worlds.market(1500, seed=21, symbols=("A", "B")).filter(symbols=["B"]))
     ours = offset.fit(pooled, "har")(pooled)[pooled.daily["symbol"].to_numpy() == "B"]
     np.testing.assert_allclose(ours, offset.fit(alone, "har")(alone), atol=1e-9)
-    har = fit_baselines(pooled, ("validation",), ["har"], symbol="B").tables["har"]
+    har = fit_baselines(pooled, ("validation",), ["har"], symbols=["B"]).tables["har"]
     samples = pooled.samples["validation"]
     said = offset.fit(pooled, "har")(pooled)[samples.daily_rows]
     np.testing.assert_allclose(said[samples.symbols == "B"], har["logit"], atol=1e-9)
@@ -139,6 +139,6 @@ def test_an_asset_with_too_few_training_days_is_named(pooled):
 
 
 def test_an_asset_that_none_was_fitted_for_is_named(pooled):
-    alone = worlds.world(worlds.market(1500, seed=21, symbols=("A", "B")).filter(symbol="B"))
+    alone = worlds.world(worlds.market(1500, seed=21, symbols=("A", "B")).filter(symbols=["B"]))
     with pytest.raises(DataError, match="no offset was fitted for A"):
         offset.fit(alone, "har")(pooled)
