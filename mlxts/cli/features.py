@@ -225,9 +225,9 @@ def docs(
     as_json: JsonOption = False,
 ) -> None:
     """Render the catalog as Markdown."""
-    from mlxts.features import document
+    from mlxts.features import catalog_document
 
-    write_document(document.render, output, as_json)
+    write_document(catalog_document.render, output, as_json)
 
 
 def _data(symbols: list[str] | None, source: str, timescale: str = "daily") -> "DataConfig":

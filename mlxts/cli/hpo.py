@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts import formats
+from mlxts.cli.duration_options import seconds
 from mlxts.cli.failures import exit_unless_finished
-from mlxts.cli.listing import Group
+from mlxts.cli.help_listing import Group
 from mlxts.cli.output import JsonOption, Note, Part, note, render
-from mlxts.cli.seconds import seconds
 from mlxts.cli.worker import (
     HeartbeatOption,
     HeartbeatTimeoutOption,

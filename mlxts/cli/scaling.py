@@ -159,8 +159,7 @@ def fit(
 ) -> None:
     """Fit every family of laws to each cell, choose one by extrapolation and draw it."""
     from mlxts.files import finite, write_json, write_text
-    from mlxts.report import law_figure
-    from mlxts.report import laws as pictures
+    from mlxts.report import law_figure, law_panels
     from mlxts.scaling import axes, bootstrap, results, select, verdict
 
     folder = results.folder(name)
@@ -176,12 +175,12 @@ def fit(
         rows += results.laws(cell, chosen)
         path = folder / f"{axis}-{results.file_name(cell.name)}.png"
         if axis is FitAxis.surface:
-            law_figure.write(path, pictures.surface(cell, replicates, split, chosen))
+            law_figure.write(path, law_panels.surface(cell, replicates, split, chosen))
         else:
             gain = verdict.gains(cell.rungs[:, 0], replicates.rungs)[0]
             subtitle = f"{gain:+.4f} nats per decade of {axis}, {split}"
             unit = axes.AXES[axis].unit
-            law_figure.write(path, pictures.panel(cell, replicates, chosen, subtitle, unit))
+            law_figure.write(path, law_panels.panel(cell, replicates, chosen, subtitle, unit))
         note(f"picture: {path}")
     write_json(folder / f"laws-{axis}.json", finite(rows))
     write_text(folder / f"laws-{axis}.csv", Table("", (), results.flat_laws(rows)).csv())

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts.cli import output
+from mlxts.cli.duration_options import seconds
 from mlxts.cli.output import JsonOption
-from mlxts.cli.seconds import seconds
 from mlxts.tables import Column, Row, Table
 
 if TYPE_CHECKING:

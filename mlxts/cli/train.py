@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts import formats
+from mlxts.cli.duration_options import seconds
 from mlxts.cli.failures import exit_unless_finished
 from mlxts.cli.output import JsonOption, Note, Part, Verbatim, note, render, show
 from mlxts.cli.scores import scores_screen
-from mlxts.cli.seconds import seconds
 from mlxts.cli.worker import PerDeviceOption, WaitOption
 from mlxts.tables import Table
 

@@ -260,7 +260,7 @@ def phase(
 
 def _blocking(text: str) -> Any:
     from mlxts.errors import WorkspaceError
-    from mlxts.workspace.records import WORKSTREAMS, Blocking, validated
+    from mlxts.workspace.context_records import WORKSTREAMS, Blocking, validated
 
     by, _, why = text.partition(":")
     if by.strip() not in WORKSTREAMS or not why.strip():

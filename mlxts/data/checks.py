@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from mlxts.data import calendar, misread, price_jumps
+from mlxts.data import calendar, price_jumps, series_checks
 from mlxts.data.sources.base import ORACLE_PREFIX, PLANTED, is_bars
 from mlxts.errors import DataError
 
@@ -65,7 +65,7 @@ def check(frame: pl.DataFrame, today: date | None = None) -> tuple[Finding, ...]
         tomorrow = date.max  # a market that was simulated
     findings = [*_ages(rows, tomorrow)]
     rows = rows.filter(pl.col("date").is_null() | pl.col("date").is_between(EARLIEST, tomorrow))
-    if is_bars(frame) and (misread_as := misread.fault(rows)):
+    if is_bars(frame) and (misread_as := series_checks.fault(rows)):
         # One cause: what it makes of the rows is not worth a line each.
         return (*findings, Finding("error", misread_as[0], None, None, misread_as[1]))
     findings += [*_dates(rows), *(_bars(rows) if is_bars(frame) else _numbers(rows, "value"))]

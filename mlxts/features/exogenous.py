@@ -11,8 +11,8 @@ from functools import cache
 
 import polars as pl
 
-from mlxts.data import exogenous
-from mlxts.data.exogenous import Releases
+from mlxts.data import exogenous_releases
+from mlxts.data.exogenous_releases import Releases
 from mlxts.features import engine, relations
 from mlxts.features.feature import Feature, Relation, closure, product
 from mlxts.features.quantity import Quantity, inverse, raw
@@ -101,7 +101,7 @@ def build(bars: pl.DataFrame, releases: Sequence[Releases]) -> pl.DataFrame:
         date, symbol, then the features, in the order of the bars.
     """
     wanted = tuple(feature for release in releases for feature in features(release.series.column))
-    released_values = exogenous.as_of(bars["date"], releases)
+    released_values = exogenous_releases.as_of(bars["date"], releases)
     # Joined here and not carried over from the days: a bar may end on a day without one.
     joined = bars.select("date", "symbol").join(
         released_values, on="date", how="left", maintain_order="left"

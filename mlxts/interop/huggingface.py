@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from mlxts import json_files, transfer
 from mlxts.errors import DeviceError, InteropError
 from mlxts.files import atomic_path, write_json
-from mlxts.interop import names
+from mlxts.interop import tensor_names
 from mlxts.model.hf_patchtst import Published, PublishedPatchTST, Task
 from mlxts.model.patchtst import flat_arrays
 from mlxts.training import checkpoint
@@ -37,7 +37,7 @@ class Model(NamedTuple):
     """A published shape with its weights."""
 
     shape: Published
-    arrays: names.Arrays  # of a `PublishedPatchTST`
+    arrays: tensor_names.Arrays  # of a `PublishedPatchTST`
 
     def built(self) -> PublishedPatchTST:
         model = PublishedPatchTST(self.shape)
@@ -68,7 +68,7 @@ def write(folder: Path, model: Model, extras: dict[str, Any] | None = None) -> P
         "dtype": "float32",
         **(extras or {}),
     }
-    state = names.theirs(model.shape, model.arrays)
+    state = tensor_names.theirs(model.shape, model.arrays)
     with atomic_path(folder / WEIGHTS) as temporary:
         arrays = {name: mx.array(value) for name, value in state.items()}
         checkpoint.write_arrays(temporary, arrays, {"format": "pt"})
@@ -84,7 +84,7 @@ def read(folder: Path) -> Model:
             no counterpart here.
     """
     shape = _shape(_configuration(folder / CONFIG), folder / CONFIG)
-    return Model(shape, names.ours(shape, _tensors(folder)))
+    return Model(shape, tensor_names.ours(shape, _tensors(folder)))
 
 
 def of(model: PublishedPatchTST) -> Model:
@@ -177,7 +177,7 @@ def require_whole(path: Path) -> None:
         raise ValueError("it was cut, or something was put in")
 
 
-def _tensors(folder: Path) -> names.Arrays:
+def _tensors(folder: Path) -> tensor_names.Arrays:
     path = folder / WEIGHTS
     if not path.is_file():
         raise InteropError(

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from mlxts import formats
 from mlxts.evaluation import comparison
 from mlxts.protocol import REFERENCES
-from mlxts.report import words
+from mlxts.report import labels
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.law_figure import MARKERS, shade_of
 from mlxts.scaling.configuration_scores import Scored
@@ -19,20 +19,20 @@ from mlxts.scaling.configuration_scores import Scored
 
 def frontiers(scored: Sequence[Scored]) -> list[Picture]:
     """One for each estimable cell, over all of its configurations."""
-    unsaid = words.unsaid([scores.key for scores in scored])
+    unsaid = labels.unsaid([scores.key for scores in scored])
     usable = [scores for scores in scored if not scores.obstacle]
     return [_one(key, list(group), unsaid) for key, group in groupby(usable, lambda o: o.cell)]
 
 
-def _one(key: tuple, group: list[Scored], unsaid: words.CommonSettings) -> Picture:
+def _one(key: tuple, group: list[Scored], unsaid: labels.CommonSettings) -> Picture:
     rows = sorted((_row(scores, unsaid) for scores in group), key=lambda row: row["flops"])
     lowest = np.minimum.accumulate([row["loss"] for row in rows])
     rows = [row | {"frontier": float(best)} for row, best in zip(rows, lowest, strict=True)]
     mode = "strict" if all(scores.mode == "strict" for scores in group) else "exploratory"
     unit = "squared log return" if group[0].regression else "nats"
     return Picture(
-        name=words.slug("frontier", *key),
-        title=words.marked(words.cell(group[0].key), mode),
+        name=labels.slug("frontier", *key),
+        title=labels.marked(labels.cell(group[0].key), mode),
         caption=(
             "Loss over the floating-point operations of training (counted, not timed), each "
             "configuration's mean over seeds, with 95 % intervals paired with the reference. The "
@@ -48,10 +48,10 @@ def _short(count: float) -> str:
     return f"{count:.0e}".replace("e+0", "e").replace("e+", "e")
 
 
-def _row(scores: Scored, unsaid: words.CommonSettings) -> dict:
+def _row(scores: Scored, unsaid: labels.CommonSettings) -> dict:
     figures = scores.row()
     return {
-        "configuration": words.configuration(scores.key, unsaid),
+        "configuration": labels.configuration(scores.key, unsaid),
         "budget": scores.key["budget"],
         "mode": scores.mode,
         "seeds": figures["seeds"],

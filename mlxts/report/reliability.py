@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from mlxts import protocol
 from mlxts.evaluation import comparison
 from mlxts.evaluation.calibration import Reliability, reliability
-from mlxts.report import words
+from mlxts.report import labels
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.run_figure import GROUPS, draw_reliability
 from mlxts.scaling.configuration_scores import Scored
@@ -20,16 +20,16 @@ from mlxts.scaling.configuration_scores import Scored
 
 def diagrams(scored: Sequence[Scored]) -> list[Picture]:
     """One for each binary cell and kind of configuration that is estimable."""
-    unsaid = words.unsaid([scores.key for scores in scored]) | "budget"
+    unsaid = labels.unsaid([scores.key for scores in scored]) | "budget"
     binary = [scores for scores in scored if not scores.regression and not scores.obstacle]
 
     def kind(scores: Scored) -> tuple:
-        return (*scores.cell, *words.of_configuration(scores.key)[:-1])
+        return (*scores.cell, *labels.of_configuration(scores.key)[:-1])
 
     return [_diagram(key, list(group), unsaid) for key, group in groupby(binary, kind)]
 
 
-def _diagram(key: tuple, group: list[Scored], unsaid: words.CommonSettings) -> Picture:
+def _diagram(key: tuple, group: list[Scored], unsaid: labels.CommonSettings) -> Picture:
     smallest, largest = group[0], group[-1]
     curves = {
         largest.key["budget"]: _of(largest, largest.table.losses[:, 0]),
@@ -39,10 +39,10 @@ def _diagram(key: tuple, group: list[Scored], unsaid: words.CommonSettings) -> P
         curves[smallest.key["budget"]] = _of(smallest, smallest.table.losses[:, 0])
     task = protocol.TASKS[group[0].key["task"]]
     mode = "strict" if all(scores.mode == "strict" for scores in group) else "exploratory"
-    settings = words.configuration(group[0].key, unsaid)
+    settings = labels.configuration(group[0].key, unsaid)
     return Picture(
-        name=words.slug("reliability", *key),
-        title=words.marked(f"{words.cell(group[0].key)}: {settings}", mode),
+        name=labels.slug("reliability", *key),
+        title=labels.marked(f"{labels.cell(group[0].key)}: {settings}", mode),
         caption=(
             "Observed frequency over predicted probability, in up to six groups of equal size, "
             "with 95 % block-bootstrap intervals; one run (the first seed) of the smallest and of "

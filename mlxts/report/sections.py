@@ -12,15 +12,15 @@ from mlxts import protocol
 from mlxts.protocol import BASELINE
 from mlxts.report import (
     compute_frontier,
+    labels,
     law_figure,
-    laws,
+    law_panels,
     provenance,
     reliability,
-    sensitivity,
+    result_tables,
+    sensitivity_figure,
     skill,
-    words,
 )
-from mlxts.report import tables as results_tables
 from mlxts.report.collect import AxisAnalysis, ReportData, SurfaceAnalysis
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.section import Section
@@ -92,9 +92,9 @@ def sections(report: ReportData, *, storage_url: str | None = None) -> list[Sect
 
 def _verdicts(report: ReportData) -> Section:
     judged = [axis for axis in _LETTER if report.along[axis].judged]
-    tables = [results_tables.verdict(report.along[axis]) for axis in judged]
+    tables = [result_tables.verdict(report.along[axis]) for axis in judged]
     if report.comparisons:
-        tables.append(results_tables.comparisons(report))
+        tables.append(result_tables.comparisons(report))
     return Section(
         "verdicts",
         "Verdicts",
@@ -130,7 +130,7 @@ def _along(report: ReportData, axis: str) -> Section:
         axis,
         title,
         pictures=pictures,
-        tables=[results_tables.laws(report, axis)] if pictures else (),
+        tables=[result_tables.laws(report, axis)] if pictures else (),
         missing=[
             f"Not estimable and not drawn: {len(skipped)} of {len(along.tables)} cells; their "
             "reasons are given under Verdicts."
@@ -144,7 +144,7 @@ def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) 
     table, judged = along.tables[index], along.judged
     assert judged is not None
     subtitle = f"{verdict.said}: {verdict.gain:+.3g} per decade, {split}".replace("-", "−")
-    panel = laws.panel(
+    panel = law_panels.panel(
         table,
         judged.draws[table.name],
         judged.selections[table.name],
@@ -154,14 +154,14 @@ def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) 
     )
 
     return Picture(
-        name=words.slug("loss", along.axis, table.name, *((split,) * (split == WALK_FORWARD))),
+        name=labels.slug("loss", along.axis, table.name, *((split,) * (split == WALK_FORWARD))),
         title=table.name,
         caption=(
             "Squares: mean over seeds with 95 % intervals paired with the reference; dots: runs. "
             "Blue: the law chosen by extrapolation, with its band; dashed beyond the largest "
             "size. In brackets how often each law is chosen over bootstrap draws."
         ),
-        data=laws.panel_data(panel),
+        data=law_panels.panel_data(panel),
         draw=partial(_draw, panel=panel),
         size=(4.8, 4.2),
     )
@@ -189,12 +189,12 @@ def _skill(report: ReportData) -> Section:
             "network.",
         ),
         pictures=skill.maps(report.scored),
-        tables=[results_tables.skill(report.scored)],
+        tables=[result_tables.skill(report.scored)],
     )
 
 
 def _sensitivity(report: ReportData) -> Section:
-    record = sensitivity.newest()
+    record = sensitivity_figure.newest()
     title = "Minimum detectable effect"
     if record is None:
         return Section(
@@ -209,8 +209,8 @@ def _sensitivity(report: ReportData) -> Section:
         "sensitivity",
         title,
         text=[*record.get("notes", ())],
-        pictures=[sensitivity.picture(record)],
-        tables=[sensitivity.table(record)],
+        pictures=[sensitivity_figure.picture(record)],
+        tables=[sensitivity_figure.table(record)],
     )
 
 
@@ -235,7 +235,7 @@ def _years(report: ReportData) -> Section:
         "years",
         "Skill by year",
         pictures=pictures,
-        tables=[results_tables.years(report)] if pictures else (),
+        tables=[result_tables.years(report)] if pictures else (),
         missing=()
         if pictures
         else ["No cell is estimable: more years of data are needed (`mlxts data download`)."],
@@ -271,8 +271,8 @@ def _walked(report: ReportData) -> Section:
             _law_picture(walked.along, index, cell, WALK_FORWARD) for index, cell in judged_cells
         ],
         tables=[
-            *([results_tables.verdict(walked.along, WALK_FORWARD)] if judged else []),
-            results_tables.skill(walked.scored, WALK_FORWARD),
+            *([result_tables.verdict(walked.along, WALK_FORWARD)] if judged else []),
+            result_tables.skill(walked.scored, WALK_FORWARD),
         ],
         missing=[] if judged else [f"No verdict: {walked.along.missing}."],
     )
@@ -291,9 +291,9 @@ def _surfaces(report: ReportData) -> Section:
             "Parameters × features: no cell has two sizes of each; add `tier: [20, 100, 500]` to "
             "the axes of a sweep over budgets."
         )
-    tables = [results_tables.mixed(report)]
+    tables = [result_tables.mixed(report)]
     if samples:
-        tables.append(results_tables.surface_laws(report))
+        tables.append(result_tables.surface_laws(report))
     return Section(
         "surfaces",
         "Parameters by samples and by features",
@@ -307,7 +307,7 @@ def _surfaces(report: ReportData) -> Section:
 
 
 def _surface_picture(analysis: SurfaceAnalysis, split: str, second: str) -> Picture:
-    surface = laws.surface(
+    surface = law_panels.surface(
         analysis.table,
         analysis.drawn,
         split,
@@ -322,10 +322,10 @@ def _surface_picture(analysis: SurfaceAnalysis, split: str, second: str) -> Pict
         else "lines connect the means, no law is fitted"
     )
     return Picture(
-        name=words.slug("surface", second, analysis.table.name),
+        name=labels.slug("surface", second, analysis.table.name),
         title=analysis.table.name,
         caption=f"Means over seeds with 95 % intervals paired with the reference; {drawn_as}.",
-        data=laws.surface_data(surface, second),
+        data=law_panels.surface_data(surface, second),
         draw=partial(_draw, panel=surface),
         size=(4.8, 4.0),
     )
@@ -349,7 +349,7 @@ def _evidence(report: ReportData) -> Section:
     return Section(
         "evidence",
         "Base rates and estimability",
-        tables=[results_tables.evidence(report)],
+        tables=[result_tables.evidence(report)],
     )
 
 
@@ -364,7 +364,7 @@ def _tried(report: ReportData, storage_url: str | None) -> Section:
 
 
 def _runs(report: ReportData) -> Section:
-    return Section("runs", "Every run", tables=[results_tables.every_run(report)])
+    return Section("runs", "Every run", tables=[result_tables.every_run(report)])
 
 
 def _provenance(report: ReportData) -> Section:

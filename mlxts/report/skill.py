@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from mlxts import protocol
 from mlxts.evaluation import comparison
-from mlxts.report import palette, words
+from mlxts.report import labels, palette
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.law_figure import MARKERS, shade_of
 from mlxts.scaling.configuration_scores import Scored
@@ -20,15 +20,15 @@ STEPS = (0.005, 0.01, 0.02, 0.05)  # of skill, where the fill of a cell gets one
 
 def maps(scored: Sequence[Scored]) -> list[Picture]:
     """One map for each configuration, the one with most cells first."""
-    unsaid = words.unsaid([scores.key for scores in scored])
+    unsaid = labels.unsaid([scores.key for scores in scored])
     groups: dict[tuple, list[Scored]] = {}
     for scores in scored:
-        groups.setdefault(words.of_configuration(scores.key), []).append(scores)
+        groups.setdefault(labels.of_configuration(scores.key), []).append(scores)
     ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].n_total))
     return [_map(group, unsaid) for group in ordered]
 
 
-def _map(group: list[Scored], unsaid: words.CommonSettings) -> Picture:
+def _map(group: list[Scored], unsaid: labels.CommonSettings) -> Picture:
     rows = [scores.row() for scores in group]
     cells = {
         (row["task"], row["timescale"]): row
@@ -36,10 +36,10 @@ def _map(group: list[Scored], unsaid: words.CommonSettings) -> Picture:
         if row["horizon"] == protocol.TIMESCALES[row["timescale"]].horizon
     }
     mode = "strict" if all(scores.mode == "strict" for scores in group) else "exploratory"
-    settings = words.configuration(group[0].key, unsaid)
+    settings = labels.configuration(group[0].key, unsaid)
     return Picture(
-        name=words.slug("skill", *words.of_configuration(group[0].key)),
-        title=words.marked(settings, mode),
+        name=labels.slug("skill", *labels.of_configuration(group[0].key)),
+        title=labels.marked(settings, mode),
         caption=(
             "Skill in percent over the reference, the better of HAR and linear (1 − loss / the "
             "reference's loss; regression: squared error), mean over seeds. Blue is better than "
@@ -96,22 +96,21 @@ def _square(row: dict | None) -> tuple[str | None, str, str]:
 
 def by_year(scored: Sequence[Scored]) -> list[Picture]:
     """For each cell and kind of configuration: skill of each budget in each year."""
-    unsaid = words.unsaid([scores.key for scores in scored]) | "budget"
+    unsaid = labels.unsaid([scores.key for scores in scored]) | "budget"
 
     def kind(scores: Scored) -> tuple:
-        return (*scores.cell, *words.of_configuration(scores.key)[:-1])
+        return (*scores.cell, *labels.of_configuration(scores.key)[:-1])
 
     pictures = []
     for key, group in groupby((scores for scores in scored if not scores.obstacle), kind):
         members = list(group)
+        first = members[0].key
+        settings = labels.configuration(first, unsaid)
         rows = [row for scores in members for row in scores.years()]
         pictures.append(
             Picture(
-                name=words.slug("years", *key),
-                title=words.marked(
-                    f"{words.cell(members[0].key)}: {words.configuration(members[0].key, unsaid)}",
-                    _mode(members),
-                ),
+                name=labels.slug("years", *key),
+                title=labels.marked(f"{labels.cell(first)}: {settings}", _mode(members)),
                 caption=(
                     "Skill over the reference (the better of HAR and linear) in the years of the "
                     "decision dates, mean over seeds, with 95 % block-bootstrap intervals, paired "

@@ -14,16 +14,20 @@ from filelock import FileLock, Timeout
 
 from mlxts.errors import WorkspaceError
 from mlxts.files import sweep, write_text
-from mlxts.workspace import blocks, project, records, summaries, tables
+from mlxts.workspace import blocks, context_records, project, protocol_tables, summaries
+from mlxts.workspace.context_records import WORKSTREAMS, H, Record
 from mlxts.workspace.project import CONTEXT, Problem
-from mlxts.workspace.records import WORKSTREAMS, H, Record
 
 GLOBAL, PHASES, DECISIONS = "global_context.md", "phase_tracker.md", "decision_log.md"
 LOCK = ".lock"
 LOCK_SECONDS = 60.0
 # The blocks that software writes; what it says is lost where one is gone. Workstreams: `_gone`.
 _BLOCKS = {GLOBAL: ("workstreams", "coordination"), PHASES: ("phases",), DECISIONS: ()}
-_MODELS = {GLOBAL: records.Overview, PHASES: records.Phases, DECISIONS: records.Decisions}
+_MODELS = {
+    GLOBAL: context_records.Overview,
+    PHASES: context_records.Phases,
+    DECISIONS: context_records.Decisions,
+}
 
 
 @dataclass(frozen=True)
@@ -31,17 +35,17 @@ class Context:
     """Everything the records say."""
 
     root: Path
-    overview: Record[records.Overview]
-    phases: Record[records.Phases]
-    decisions: Record[records.Decisions]
-    workstreams: dict[str, Record[records.Workstream]]
+    overview: Record[context_records.Overview]
+    phases: Record[context_records.Phases]
+    decisions: Record[context_records.Decisions]
+    workstreams: dict[str, Record[context_records.Workstream]]
 
-    def with_workstream(self, record: Record[records.Workstream]) -> "Context":
+    def with_workstream(self, record: Record[context_records.Workstream]) -> "Context":
         name = record.header.workstream
         return replace(self, workstreams={**self.workstreams, name: record})
 
     @property
-    def headers(self) -> list[records.Workstream]:
+    def headers(self) -> list[context_records.Workstream]:
         return [self.workstreams[name].header for name in WORKSTREAMS]
 
 
@@ -50,11 +54,11 @@ def load(root: Path) -> Context:
     folder = root / CONTEXT
     context = Context(
         root,
-        records.load(folder / GLOBAL, records.Overview),
-        records.load(folder / PHASES, records.Phases),
-        records.load(folder / DECISIONS, records.Decisions),
+        context_records.load(folder / GLOBAL, context_records.Overview),
+        context_records.load(folder / PHASES, context_records.Phases),
+        context_records.load(folder / DECISIONS, context_records.Decisions),
         {
-            name: records.load(workstream_path(root, name), records.Workstream)
+            name: context_records.load(workstream_path(root, name), context_records.Workstream)
             for name in WORKSTREAMS
         },
     )
@@ -132,21 +136,21 @@ def renderer(root: Path) -> Callable[[Path, str], Callable[[str], str]]:
             return _of(context, renderers[path])
         if root / CONTEXT in path.parents:  # a snapshot: it stays as the handoff wrote it
             return lambda name: blocks.body(text, name)
-        return tables.render
+        return protocol_tables.render
 
     return choose
 
 
 def problems(root: Path) -> Iterator[Problem]:
     """Headers that are not valid, tables that do not follow from them, claims that collide."""
-    paths: dict[Path, type[records.Header]] = {
+    paths: dict[Path, type[context_records.Header]] = {
         root / CONTEXT / name: model for name, model in _MODELS.items()
     }
-    paths |= {workstream_path(root, name): records.Workstream for name in WORKSTREAMS}
+    paths |= {workstream_path(root, name): context_records.Workstream for name in WORKSTREAMS}
     broken = False
     for path, model in paths.items():
         try:
-            records.load(path, model)
+            context_records.load(path, model)
         except WorkspaceError as error:
             broken = True
             message = str(error).removeprefix(f"{path}: ")

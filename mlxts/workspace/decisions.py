@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlxts.errors import WorkspaceError
 from mlxts.workspace import blocks, context, git, summaries
-from mlxts.workspace.records import Phase, Stage, validated
+from mlxts.workspace.context_records import Phase, Stage, validated
 
 _ENTRIES = "<!-- entries -->"
 

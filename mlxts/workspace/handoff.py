@@ -13,7 +13,7 @@ from typing import Any
 from mlxts.errors import WorkspaceError
 from mlxts.tables import markdown
 from mlxts.workspace import blocks, context, git, ownership, project, state_report, summaries
-from mlxts.workspace.records import Blocking, Record, Workstream
+from mlxts.workspace.context_records import Blocking, Record, Workstream
 
 _COLUMNS = ("#", "when", "commit", "where it stood")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlxts.errors import WorkspaceError
 from mlxts.workspace import context, git, summaries
-from mlxts.workspace.records import Claim, Record, Workstream, validated
+from mlxts.workspace.context_records import Claim, Record, Workstream, validated
 
 
 @dataclass(frozen=True)

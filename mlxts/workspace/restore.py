@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlxts.workspace import blocks, context, git, ownership, project, state_report, summaries
-from mlxts.workspace.records import Workstream
+from mlxts.workspace.context_records import Workstream
 
 _WORD = re.compile(r"[a-z0-9]+")
 # Words of every request, which tell no workstream from another.

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from mlxts.tables import markdown
 from mlxts.workspace import blocks
-from mlxts.workspace.records import Claim, Phases, Workstream
+from mlxts.workspace.context_records import Claim, Phases, Workstream
 
 HISTORY = "history"
 _DECISION = re.compile(r"^## D-(\d{4,}): ", re.M)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts.data import calendar, checks, misread
+from mlxts.data import calendar, checks, series_checks
 from mlxts.data.sources.base import as_bars
 from mlxts.errors import DataError
 
@@ -97,7 +97,7 @@ REAL: dict[str, list[date]] = {
 def test_no_real_market_is_refused(market: str, rows: int) -> None:
     days = REAL[market]
     for start in range(0, max(len(days) - rows, 1), 97):
-        assert misread.fault(bars(days[start : start + rows])) is None
+        assert series_checks.fault(bars(days[start : start + rows])) is None
 
 
 @pytest.mark.parametrize("tick", [0.01, 0.0001, 1 / 64])
@@ -117,7 +117,7 @@ def test_fixed_point_prices_are_refused_with_what_to_divide_by(tick: float) -> N
     ],
 )
 def test_dear_prices_and_fractions_are_prices(make: Callable[[], pl.DataFrame]) -> None:
-    assert misread.fixed_point(make()) is None
+    assert series_checks.fixed_point(make()) is None
 
 
 @pytest.mark.realdata
@@ -127,4 +127,4 @@ def test_no_real_series_is_refused(realdata: Path) -> None:
         if "open" in frame.columns:
             series = as_bars(frame)
             parts = (series, series.head(30), series.tail(30), series[::-1])
-            assert [misread.fault(part) for part in parts] == [None] * 4, path
+            assert [series_checks.fault(part) for part in parts] == [None] * 4, path

@@ -1,7 +1,7 @@
 """The list of rooms in docs/architecture.md."""
 
 from mlxts.code_version import PACKAGE
-from mlxts.workspace.rooms import rooms
+from mlxts.workspace.package_layout import rooms
 
 
 def test_every_room_is_listed_once_with_its_purpose() -> None:

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from mlxts.console import sentences
-from mlxts.console.sentences import Line, describe
+from mlxts.console import event_text
+from mlxts.console.event_text import Line, describe
 from mlxts.training.events import (
     CheckpointEvent,
     EpochEvent,
@@ -62,11 +62,11 @@ def test_a_validation_says_loss_best_and_range() -> None:
     ],
 )
 def test_heat_leaves_out_what_is_not_known(event: ThermalEvent, text: str) -> None:
-    assert sentences.temperature(event) == text
+    assert event_text.temperature(event) == text
 
 
 @pytest.mark.parametrize("source", ["none", "off", "smc", "pressure"])
 def test_what_is_unavailable_is_never_a_number(source: str) -> None:
-    text = sentences.temperature(ThermalEvent(0, "unavailable", None, source, ""))
+    text = event_text.temperature(ThermalEvent(0, "unavailable", None, source, ""))
     assert not re.search(r"\d|°", text)
     assert ("off" if source == "off" else "unavailable") in text

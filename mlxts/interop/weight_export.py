@@ -10,8 +10,8 @@ import numpy as np
 from mlxts import files, transfer
 from mlxts.data.sources.parquet import encoded
 from mlxts.errors import InteropError
-from mlxts.interop import counterpart, huggingface, imported
-from mlxts.interop.saved import Run, load_run
+from mlxts.interop import counterpart, huggingface, imported_models
+from mlxts.interop.saved_run import Run, load_run
 from mlxts.model.patchtst import flat_arrays
 from mlxts.training import checkpoint
 from mlxts.training import run as training
@@ -38,7 +38,7 @@ def export(name: str, to: Format, target: Path | None = None) -> Path:
         RunError, CheckpointError, DataError: the run, its weights, data or predictions are gone.
         StorageError: the disk is full or the target cannot be written.
     """
-    imported_model = imported.find(name)
+    imported_model = imported_models.find(name)
     if imported_model is not None:
         return _export_imported(imported_model, to, target)
     run = load_run(name)
@@ -59,7 +59,7 @@ def describe(run: Run) -> dict[str, str]:
 
 
 def _export_imported(folder: Path, to: Format, target: Path | None) -> Path:
-    model = imported.load(folder)
+    model = imported_models.load(folder)
     if to == "huggingface":
         return huggingface.write(target or _place(f"{folder.name}-huggingface"), model)
     if to not in ("safetensors", "npz"):

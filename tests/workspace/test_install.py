@@ -16,10 +16,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from mlxts.platform import wheels
-from mlxts.workspace import bootstrap
+from mlxts.workspace import install
 
 REPOSITORY = Path(__file__).parents[2]
-SOURCE = REPOSITORY / "mlxts" / "workspace" / "bootstrap.py"
+SOURCE = REPOSITORY / "mlxts" / "workspace" / "install.py"
 PROJECT = """[project]
 name = "p"
 
@@ -40,12 +40,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pyproject.toml").write_text(PROJECT)
     (tmp_path / "constraints.txt").touch()
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
-    monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(bootstrap, "PYTHON", Path(sys.executable))
-    monkeypatch.setattr(bootstrap, "STAMP", tmp_path / ".venv" / "installed.sha256")
-    monkeypatch.setattr(bootstrap, "CHOSEN", tmp_path / ".venv" / "extras")
-    monkeypatch.setattr(bootstrap, "warm", lambda: None)
+    monkeypatch.setattr(install, "ROOT", tmp_path)
+    monkeypatch.setattr(install, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(install, "PYTHON", Path(sys.executable))
+    monkeypatch.setattr(install, "STAMP", tmp_path / ".venv" / "installed.sha256")
+    monkeypatch.setattr(install, "CHOSEN", tmp_path / ".venv" / "extras")
+    monkeypatch.setattr(install, "warm", lambda: None)
     monkeypatch.delenv("PYTHON", raising=False)
     return tmp_path
 
@@ -60,8 +60,8 @@ def _program(folder: Path, name: str, script: str) -> None:
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What is run to install, instead of running it; no uv is there."""
     told: list[list[str]] = []
-    monkeypatch.setattr(bootstrap, "CANDIDATES", (sys.executable,))
-    monkeypatch.setattr(bootstrap, "run", lambda *command: told.append(list(command)))
+    monkeypatch.setattr(install, "CANDIDATES", (sys.executable,))
+    monkeypatch.setattr(install, "run", lambda *command: told.append(list(command)))
     which = shutil.which
     monkeypatch.setattr(shutil, "which", lambda name: None if name == "uv" else which(name))
     return told
@@ -86,7 +86,7 @@ def test_an_interpreter_that_is_on_path_but_does_not_run_is_passed_over(
     _program(tmp_path, "python3.12", "exit 127")
     _program(tmp_path, "python3.13", "exit 0")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    assert bootstrap.find_interpreter(needs_pip=True) == "python3.13"
+    assert install.find_interpreter(needs_pip=True) == "python3.13"
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ def test_an_interpreter_has_what_the_installer_needs_of_it(
     _pretending(tmp_path, "python3.11", lie)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("PYTHON", raising=False)
-    assert bootstrap.find_interpreter(needs_pip=True) == without_uv
-    assert bootstrap.find_interpreter(needs_pip=False) == with_uv
+    assert install.find_interpreter(needs_pip=True) == without_uv
+    assert install.find_interpreter(needs_pip=False) == with_uv
 
 
 def test_the_oldest_python_is_the_one_that_the_project_states() -> None:
     stated = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert stated["requires-python"] == ">=" + ".".join(map(str, bootstrap.OLDEST))
+    assert stated["requires-python"] == ">=" + ".".join(map(str, install.OLDEST))
 
 
 def test_without_any_interpreter_there_is_an_error_that_says_what_to_install(
@@ -122,8 +122,8 @@ def test_without_any_interpreter_there_is_an_error_that_says_what_to_install(
 ) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    with pytest.raises(bootstrap.Refused, match=r"no Python 3\.11\.5 or newer .* or uv"):
-        bootstrap.main([])
+    with pytest.raises(install.Refused, match=r"no Python 3\.11\.5 or newer .* or uv"):
+        install.main([])
 
 
 def test_the_interpreter_that_is_named_is_taken_or_refused(
@@ -132,21 +132,19 @@ def test_the_interpreter_that_is_named_is_taken_or_refused(
     _program(tmp_path, "python3.99", "exit 0")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHON", "python3.99")
-    assert bootstrap.main([]) == 0
+    assert install.main([]) == 0
     assert commands[0][0] == "python3.99"
     (project / "constraints.txt").write_text("another version")
     _program(tmp_path, "python3.99", "exit 1")
-    with pytest.raises(
-        bootstrap.Refused, match=r"PYTHON=python3\.99 is no Python 3\.11\.5 or newer"
-    ):
-        bootstrap.main([])
+    with pytest.raises(install.Refused, match=r"PYTHON=python3\.99 is no Python 3\.11\.5 or newer"):
+        install.main([])
 
 
 def test_uv_fetches_a_python_where_none_is_there(
     project: Path, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: "/bin/uv" if name == "uv" else None)
-    assert bootstrap.main([]) == 0
+    assert install.main([]) == 0
     made, installed = commands
     assert made[made.index("--python") + 1] == "3.12"
     assert installed[:3] == ["/bin/uv", "pip", "install"]
@@ -157,42 +155,42 @@ def test_uv_takes_a_python_that_could_not_make_pip_itself(
 ) -> None:
     _program(tmp_path, "uv", "exit 0")
     _pretending(tmp_path, "python3.11", 'sys.modules["ensurepip"] = None')
-    monkeypatch.setattr(bootstrap, "CANDIDATES", ("python3.11",))
+    monkeypatch.setattr(install, "CANDIDATES", ("python3.11",))
     here = {name: str(tmp_path / name) for name in ("uv", "python3.11")}
     monkeypatch.setattr(shutil, "which", here.get)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert bootstrap.main([]) == 0
+    assert install.main([]) == 0
     assert commands[0][commands[0].index("--python") + 1] == "python3.11"
 
 
 def test_an_environment_that_uv_makes_has_pip_too(project: Path, commands: list[list[str]]) -> None:
-    bootstrap.install("uv", "3.12", [])
+    install.install("uv", "3.12", [])
     assert "--seed" in commands[0]
 
 
 def test_a_second_setup_installs_nothing_until_something_changes(
     project: Path, commands: list[list[str]]
 ) -> None:
-    assert bootstrap.main([]) == bootstrap.main([]) == 0
+    assert install.main([]) == install.main([]) == 0
     assert len(commands) == 2
     (project / "constraints.txt").write_text("another version")
-    assert bootstrap.main([]) == 0
+    assert install.main([]) == 0
     assert len(commands) == 4
 
 
 def test_extras_stay_until_others_are_asked_for(project: Path, commands: list[list[str]]) -> None:
-    bootstrap.main(["cuda, Postgres"])
+    install.main(["cuda, Postgres"])
     assert _extras(commands[-1]) == ["dev", "cuda", "postgres"]
-    bootstrap.main([])
-    bootstrap.main(["postgres cuda"])
+    install.main([])
+    install.main(["postgres cuda"])
     assert len(commands) == 2
     (project / "constraints.txt").write_text("another version")
-    bootstrap.main([])
+    install.main([])
     assert _extras(commands[-1]) == ["dev", "cuda", "postgres"]
-    bootstrap.main([""])
+    install.main([""])
     assert _extras(commands[-1]) == ["cpu", "dev"]
     count = len(commands)
-    bootstrap.main([])
+    install.main([])
     assert len(commands) == count
 
 
@@ -206,23 +204,23 @@ def test_extras_stay_when_an_install_fails_half_way(
         (project / ".venv").mkdir()
 
     with monkeypatch.context() as patch:
-        patch.setattr(bootstrap, "run", fail_to_install)
+        patch.setattr(install, "run", fail_to_install)
         with pytest.raises(subprocess.CalledProcessError):
-            bootstrap.main(["postgres"])
-    bootstrap.main([])
+            install.main(["postgres"])
+    install.main([])
     assert _extras(commands[-1]) == ["cpu", "dev", "postgres"]
 
 
 def test_an_extra_that_is_unknown_changes_nothing(project: Path, commands: list[list[str]]) -> None:
-    with pytest.raises(bootstrap.Refused, match="no gpu; choose of cuda, postgres"):
-        bootstrap.main(["gpu,postgres"])
+    with pytest.raises(install.Refused, match="no gpu; choose of cuda, postgres"):
+        install.main(["gpu,postgres"])
     assert commands == []
 
 
 def test_the_extras_of_the_project_are_read_without_a_toml_reader() -> None:
     text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     stated = tomllib.loads(text)["project"]["optional-dependencies"]
-    assert bootstrap.extras_of(text) == list(stated)
+    assert install.extras_of(text) == list(stated)
 
 
 def _installed_with(extras: set[str], system: str) -> set[str]:
@@ -267,7 +265,7 @@ def _installed_with(extras: set[str], system: str) -> set[str]:
 def test_one_wheel_alone_brings_the_library_that_computes(
     project: Path, commands: list[list[str]], extras: list[str], system: str, backends: set[str]
 ) -> None:
-    bootstrap.install(None, "python3", extras)
+    install.install(None, "python3", extras)
     brought = _installed_with(set(_extras(commands[-1])), system)
     assert brought & set(wheels.BACKENDS) == backends
     assert ("mlx-metal" in brought) == (system == "Darwin")
@@ -279,10 +277,10 @@ def test_an_install_that_fails_is_tried_again(
     def fail(*command: str) -> None:
         raise subprocess.CalledProcessError(1, command)
 
-    monkeypatch.setattr(bootstrap, "run", fail)
+    monkeypatch.setattr(install, "run", fail)
     with pytest.raises(subprocess.CalledProcessError):
-        bootstrap.main([])
-    assert not bootstrap.is_current([])
+        install.main([])
+    assert not install.is_current([])
 
 
 def test_two_at_once_install_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,8 +290,8 @@ def test_two_at_once_install_once(project: Path, monkeypatch: pytest.MonkeyPatch
         calls.append(python)
         time.sleep(0.3)
 
-    monkeypatch.setattr(bootstrap, "install", slowly)
-    threads = [threading.Thread(target=bootstrap.main, args=([],)) for _ in range(3)]
+    monkeypatch.setattr(install, "install", slowly)
+    threads = [threading.Thread(target=install.main, args=([],)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -304,8 +302,8 @@ def test_two_at_once_install_once(project: Path, monkeypatch: pytest.MonkeyPatch
 def test_kernels_are_compiled_after_an_install_and_not_again(
     project: Path, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bootstrap, "warm", lambda: commands.append(["warm"]))
-    assert bootstrap.main([]) == bootstrap.main([]) == 0
+    monkeypatch.setattr(install, "warm", lambda: commands.append(["warm"]))
+    assert install.main([]) == install.main([]) == 0
     assert [command[0] for command in commands].count("warm") == 1
     assert commands[-1] == ["warm"]
 
@@ -356,7 +354,7 @@ def test_an_old_python_starts_it_and_uv_fetches_a_newer_one(tmp_path: Path) -> N
             "chmod +x .venv/bin/python",
         )
         done = subprocess.run(
-            [python, "mlxts/workspace/bootstrap.py", "postgres"],
+            [python, "mlxts/workspace/install.py", "postgres"],
             cwd=root,
             env={"PATH": str(tools)},
             capture_output=True,
@@ -396,7 +394,7 @@ def test_the_makefile_hands_extras_on_and_lists_its_targets_with_any_sed(tmp_pat
 
     assert make("help")[0] == "help      show this list"
     assert "setup     make .venv" in "\n".join(make())
-    script = "mlxts/workspace/bootstrap.py"
+    script = "mlxts/workspace/install.py"
     assert make("-n", "setup")[-1].strip().endswith(script)
     assert make("-n", "setup", "EXTRAS=cuda,postgres")[-1].endswith(f'{script} "cuda,postgres"')
     assert make("-n", "setup", "EXTRAS=")[-1].endswith(f'{script} ""')
@@ -408,8 +406,8 @@ def test_kernels_that_cannot_be_compiled_hold_nothing_up(
 ) -> None:
     if script:
         _program(tmp_path, "python", script)
-    monkeypatch.setattr(bootstrap, "PYTHON", tmp_path / "python")
-    monkeypatch.setattr(bootstrap, "WARMING_SECONDS", 0.2)
+    monkeypatch.setattr(install, "PYTHON", tmp_path / "python")
+    monkeypatch.setattr(install, "WARMING_SECONDS", 0.2)
     began = time.perf_counter()
-    bootstrap.warm()
+    install.warm()
     assert time.perf_counter() - began < 3

@@ -8,15 +8,15 @@ from mlxts.workspace.project import Problem
 
 
 def _catalog() -> str:
-    from mlxts.features import document
+    from mlxts.features import catalog_document
 
-    return document.render()
+    return catalog_document.render()
 
 
 def _sources() -> str:
-    from mlxts.data import document
+    from mlxts.data import sources_document
 
-    return document.render()
+    return sources_document.render()
 
 
 def _controls() -> str:

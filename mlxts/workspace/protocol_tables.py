@@ -7,7 +7,7 @@ from types import MappingProxyType
 from mlxts import protocol, split_borders
 from mlxts.formats import listing, percent
 from mlxts.tables import markdown
-from mlxts.workspace import api_reference, reference, relations, rooms
+from mlxts.workspace import api_reference, column_reference, package_layout, relation_tables
 
 _RULES = MappingProxyType(
     {
@@ -240,9 +240,9 @@ RENDERERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         one.__name__: one
         for one in (
             budgets, tasks, timescales, splits, origins, fixed, matrix, tiers, thermal, estimable,
-            strict, axes, exit_codes, reference.ledger_columns, reference.prediction_columns,
-            reference.verdict_rules, relations.relations, relations.builders,
-            api_reference.python_api, rooms.rooms,
+            strict, axes, exit_codes, column_reference.ledger_columns, column_reference.prediction_columns,
+            column_reference.verdict_rules, relation_tables.relations, relation_tables.builders,
+            api_reference.python_api, package_layout.rooms,
         )
     }
 )  # fmt: skip

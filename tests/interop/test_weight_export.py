@@ -16,7 +16,7 @@ from mlxts import experiment, files
 from mlxts.cli.app import app
 from mlxts.config.loading import build_config
 from mlxts.errors import CheckpointError, ConfigError, DataError, InteropError, RunError
-from mlxts.interop import huggingface, imported
+from mlxts.interop import huggingface, imported_models
 from mlxts.runs import layout, predictions
 from mlxts.training import run as training
 from mlxts.training.plan import make_plan
@@ -261,7 +261,7 @@ def test_a_model_stays_in_its_folder(name: str, tmp_path: Path) -> None:
     folder = golden.folder(golden.load("defaults"), tmp_path)
     before = sorted(files.home().rglob("*"))
     with pytest.raises(InteropError, match="no name of a model"):
-        imported.from_huggingface(folder, name)
+        imported_models.from_huggingface(folder, name)
     assert sorted(files.home().rglob("*")) == before
 
 

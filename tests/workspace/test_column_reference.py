@@ -6,7 +6,7 @@ from pathlib import Path
 import mlxts
 from mlxts.runs.predictions import SCHEMA
 from mlxts.scaling.ledger import COLUMNS
-from mlxts.workspace import api_reference, reference, tables
+from mlxts.workspace import api_reference, column_reference, protocol_tables
 
 
 def test_every_public_name_stands_in_the_reference_with_what_it_says_of_itself() -> None:
@@ -33,16 +33,16 @@ def test_each_room_has_a_page_that_explains_its_functions_and_hides_what_is_its_
 
 
 def test_tables_hold_every_column() -> None:
-    lines = reference.ledger_columns().splitlines()
+    lines = column_reference.ledger_columns().splitlines()
     assert [line.split("`")[1] for line in lines[2:]] == [column.name for column in COLUMNS]
-    lines = reference.prediction_columns().splitlines()
+    lines = column_reference.prediction_columns().splitlines()
     assert [line.split("`")[1] for line in lines[2:]] == SCHEMA.names()
 
 
 def test_documents_can_ask_for_them() -> None:
     for render in (
-        reference.ledger_columns,
-        reference.prediction_columns,
+        column_reference.ledger_columns,
+        column_reference.prediction_columns,
         api_reference.python_api,
     ):
-        assert tables.render(render.__name__) == render()
+        assert protocol_tables.render(render.__name__) == render()

@@ -1,4 +1,4 @@
-"""Make `.venv` with everything the project needs: `python mlxts/workspace/bootstrap.py`.
+"""Make `.venv` with everything the project needs: `python mlxts/workspace/install.py`.
 
 Run by the Makefile with whatever Python is at hand (a Mac's own is 3.9), before anything is
 installed, so it uses the standard library only and is run as a file, not imported. It does nothing

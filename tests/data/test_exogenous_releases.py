@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from mlxts.config.data import DataConfig
-from mlxts.data import exogenous, exogenous_catalog, panel, store
+from mlxts.data import exogenous_catalog, exogenous_releases, panel, store
 from mlxts.data.exogenous_catalog import SERIES, TRENDS, Late, Series
 from mlxts.errors import ConfigError, DataError
 
@@ -43,7 +43,9 @@ def lag_of(one: Series, day: date) -> int:
 
 
 def known(one: Series, rows: list[tuple[date, float]], asked: list[date]) -> pl.DataFrame:
-    return exogenous.as_of(pl.Series(asked), [exogenous.releases(one, frame(rows))])
+    return exogenous_releases.as_of(
+        pl.Series(asked), [exogenous_releases.releases(one, frame(rows))]
+    )
 
 
 @given(worlds())
@@ -89,7 +91,7 @@ def test_a_value_that_a_newer_one_overtakes_is_never_shown() -> None:
 def test_growth_is_over_a_calendar_year_whatever_is_missing() -> None:
     months = [date(2020 + n // 12, n % 12 + 1, 1) for n in range(30)]
     rows = [(day, 100.0 * 1.01**n) for n, day in enumerate(months) if n not in (5, 20)]
-    grown = exogenous.formed(made(0, form="growth"), frame(rows))
+    grown = exogenous_releases.formed(made(0, form="growth"), frame(rows))
     assert grown["date"].to_list() == [
         d for n, d in enumerate(months) if n >= 12 and n not in (17, 20)
     ]
@@ -98,7 +100,9 @@ def test_growth_is_over_a_calendar_year_whatever_is_missing() -> None:
 
 def test_logarithms_leave_out_what_has_none() -> None:
     rows = [(START, 0.0), (START + DAY, 20.0)]
-    assert exogenous.formed(made(0, form="log"), frame(rows)).rows() == [(START + DAY, log(20.0))]
+    assert exogenous_releases.formed(made(0, form="log"), frame(rows)).rows() == [
+        (START + DAY, log(20.0))
+    ]
 
 
 def register(symbol: str, values: pl.DataFrame, source: str = "files") -> None:
