@@ -240,9 +240,10 @@ RENDERERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         one.__name__: one
         for one in (
             budgets, tasks, timescales, splits, origins, fixed, matrix, tiers, thermal, estimable,
-            strict, axes, exit_codes, column_reference.ledger_columns, column_reference.prediction_columns,
-            column_reference.verdict_rules, relation_tables.relations, relation_tables.builders,
-            api_reference.python_api, package_layout.rooms,
+            strict, axes, exit_codes, column_reference.ledger_columns,
+            column_reference.prediction_columns, column_reference.verdict_rules,
+            relation_tables.relations, relation_tables.builders, api_reference.python_api,
+            package_layout.rooms,
         )
     }
 )  # fmt: skip
