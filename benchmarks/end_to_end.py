@@ -285,8 +285,8 @@ BENCHMARK = Benchmark(
         "500 until 2016, labels of 1 to 4 years later, 2 seeds; the replicates share bars.",
         "Paths are scored as the assets of a pool: each is a cell, all with the same draws of "
         "dates and seeds. A first criterion, *scaling* in every market on 501 scored days, was "
-        "given up after one of three had met it: with so few days the interval is nearly as "
-        "wide as the gain.",
+        "given up after one of three had met it: with so few days the interval is nearly as wide "
+        "as the gain.",
     ),
 )
 

@@ -71,7 +71,7 @@ def measure(quick: bool) -> list[Row]:
     return rows
 
 
-SEEING = {"linear", "boosting", "mlp", "dlinear", "patchtst"}  # those that read the features
+SEEING = {"linear", "trees", "mlp", "dlinear", "patchtst"}  # those that read the features
 
 
 def case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Row]:
@@ -121,12 +121,12 @@ def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Ro
     plan = make_plan(configuration)
     experiment.execute(plan, emit=lambda event: None)
     data = plan.dataset
-    line = baseline_selection.choose(configuration, 1, 1, everything=True)
+    line = baseline_selection.choose(configuration, everything=True)
     beside = fit_baselines(data, ("train", "test"), line.chosen, line.chosen)
     predicted = predict.predict_network(run.load(plan.folder), ("train", "validation", "test"))
     tables = {NETWORK: predicted, **beside.tables, **oracle.forecast(data, ("train", "test"))}
     asked = ScoredTask.of(configuration.model_dump(mode="json"))
-    scores = score.score_models(tables, asked, ("test",), beside.reference)["test"]
+    scores = score.score_models(tables, asked, ("test",), beside.references["A"])["test"]
     return [
         {
             "model": name,

@@ -7,7 +7,7 @@ fitted on the same training samples. Each origin is a run with a folder, so that
 evaluation continues where it stopped.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,24 +147,10 @@ def score_origin(planned: Plan) -> Origin:
 def pooled(found: list[Origin]) -> dict[str, score.Figures]:
     """Scores of all windows together, each row predicted by the model of its own origin.
 
-    The training rows, from which the constant base-rate forecast is computed, are those of all
-    origins together. The reference is that of each origin; where origins differ in it, it is
-    named `EITHER`.
+    See `join`.
     """
     asked = ScoredTask.of(found[-1].plan.config.model_dump(mode="json"))
-    tables = {
-        name: pl.concat([origin.tables[name] for origin in found])
-        for name in found[0].tables
-        if all(name in origin.tables for origin in found)
-    }
-    obstacle = next((o.reference.not_estimable for o in found if o.reference.not_estimable), None)
-    names = [origin.reference.name for origin in found]
-    reference = names[0] if len(set(names)) == 1 else None
-    if reference is None and all(names):
-        reference = EITHER
-        tables[EITHER] = pl.concat(
-            [o.tables[name] for o, name in zip(found, names, strict=True) if name]
-        )
+    tables, reference = join([(origin.tables, origin.reference) for origin in found])
     dates = [
         score.canonical_dates(origin.tables[NETWORK], WINDOW, asked.score_on) for origin in found
     ]
@@ -173,9 +159,32 @@ def pooled(found: list[Origin]) -> dict[str, score.Figures]:
         asked.task,
         asked.horizon,
         asked.score_on,
-        reference=reference,
-        obstacle=obstacle,
+        reference=reference.name,
+        obstacle=reference.not_estimable,
         splits=(WINDOW,),
         dates=np.concatenate(dates),
         spacing=bars.spacing(asked.timescale),
     )[WINDOW]
+
+
+def join(
+    origins: Sequence[tuple[Mapping[str, pl.DataFrame], Reference]],
+) -> tuple[dict[str, pl.DataFrame], Reference]:
+    """Several origins' tables of each model and their reference as those of one.
+
+    The training rows, which only say what a forecast without any model would be, are those of all
+    origins together. The reference is that of each origin; where it is not the same one at all of
+    them it stands there as `EITHER`.
+    """
+    together = {
+        name: pl.concat([tables[name] for tables, _ in origins])
+        for name in origins[0][0]
+        if all(name in tables for tables, _ in origins)
+    }
+    obstacle = next((one.not_estimable for _, one in origins if one.not_estimable), None)
+    names = [one.name for _, one in origins]
+    reference = names[0] if len(set(names)) == 1 else None
+    if reference is None and all(names):
+        reference = EITHER
+        together[EITHER] = pl.concat([tables[one.name] for tables, one in origins if one.name])
+    return together, Reference(reference, {}, obstacle)

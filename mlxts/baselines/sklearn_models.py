@@ -29,7 +29,7 @@ _TREES = {
 class Trees:
     """Gradient-boosted trees on histograms."""
 
-    name: str = "boosting"
+    name: str = "trees"
 
     def fit(self, dataset: Dataset) -> Forecast:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor

@@ -24,10 +24,15 @@ def controls(
 
         write_document(document.render, output, as_json)
         return
-    known = {name: dials(name) for name in MARKETS}
+    parameters = {name: dials(name) for name in MARKETS}
     rows = [
-        (kind.control, name, kind.summary, ", ".join(f"{d}={v:g}" for d, v in known[name].items()))
+        (
+            kind.control,
+            name,
+            kind.summary,
+            ", ".join(f"{d}={v:g}" for d, v in parameters[name].items()),
+        )
         for name, kind in MARKETS.items()
     ]
     headings = ("control", "name", "what it is for", "parameters")
-    render({"markets": known}, as_json, Table.of("Controls", headings, rows))
+    render({"markets": parameters}, as_json, Table.of("Controls", headings, rows))

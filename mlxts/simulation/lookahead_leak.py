@@ -36,13 +36,13 @@ class Canary:
 
     def simulate(self, days: list[date], *, seed: int, stream: int = 0) -> pl.DataFrame:
         n = len(days)
-        drawn = price_path.noise(n, seed=seed, stream=stream)
-        moved = price_path.moves(0.0, self.volatility, drawn)
-        features = drawn.hidden.standard_normal((n, FEATURES))
+        noise = price_path.noise(n, seed=seed, stream=stream)
+        moved = price_path.moves(0.0, self.volatility, noise)
+        features = noise.hidden.standard_normal((n, FEATURES))
         tomorrow = np.r_[moved.close[1:] / self.volatility, 0.0]
         features[:, 0] = self.leak * tomorrow + np.sqrt(1 - self.leak**2) * features[:, 0]
         s = self.volatility
-        return price_path.bars(days, moved, drawn.trade).hstack(
+        return price_path.bars(days, moved, noise.trade).hstack(
             [
                 *base.oracles(lambda task, h: np.full(n, probability(s, s, FAIR, task, h)[0])),
                 base.planted(features),

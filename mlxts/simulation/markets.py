@@ -70,7 +70,7 @@ def make(kind: str, dials: Mapping[str, float] = MappingProxyType({})) -> Market
     """
     if kind not in MARKETS:
         raise ConfigError(f"no market is named {kind}; choose from {', '.join(MARKETS)}")
-    names = [one.name for one in fields(MARKETS[kind].make)]  # ty: ignore[invalid-argument-type]
+    names = [field.name for field in fields(MARKETS[kind].make)]  # ty: ignore[invalid-argument-type]
     for name, value in dials.items():
         if name not in names:
             raise ConfigError(f"{kind} has no dial {name}; it has {', '.join(names)}")
@@ -82,4 +82,4 @@ def make(kind: str, dials: Mapping[str, float] = MappingProxyType({})) -> Market
 
 def dials(kind: str) -> dict[str, float]:
     """The dials of a market and their defaults."""
-    return {one.name: one.default for one in fields(MARKETS[kind].make)}  # ty: ignore
+    return {field.name: field.default for field in fields(MARKETS[kind].make)}  # ty: ignore

@@ -79,11 +79,11 @@ class SwitchingVolatility:
 def _simulate(
     low: float, high: float, chain: Chain, days: list[date], seed: int, stream: int
 ) -> pl.DataFrame:
-    drawn = price_path.noise(len(days), seed=seed, stream=stream)
-    state = chain.path(drawn.hidden.random(len(days)))
-    moved = price_path.moves(0.0, np.where(state == 1, high, low), drawn)
+    noise = price_path.noise(len(days), seed=seed, stream=stream)
+    state = chain.path(noise.hidden.random(len(days)))
+    moved = price_path.moves(0.0, np.where(state == 1, high, low), noise)
     seen = chain.posterior(log_ratio(moved, low, high))
-    return price_path.bars(days, moved, drawn.trade).hstack(
+    return price_path.bars(days, moved, noise.trade).hstack(
         base.oracles(lambda task, h: mixed(seen, probability(low, high, chain, task, h)))
     )
 

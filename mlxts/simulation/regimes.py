@@ -57,10 +57,10 @@ class HiddenRegime:
         return falling, rising
 
     def simulate(self, days: list[date], *, seed: int, stream: int = 0) -> pl.DataFrame:
-        drawn = price_path.noise(len(days), seed=seed, stream=stream)
-        sign = 2.0 * self.chain.path(drawn.hidden.random(len(days))) - 1.0
-        moved = price_path.moves(sign * self.drift * self.volatility, self.volatility, drawn)
-        trade = drawn.trade + sign * self.clarity / 2
+        noise = price_path.noise(len(days), seed=seed, stream=stream)
+        sign = 2.0 * self.chain.path(noise.hidden.random(len(days))) - 1.0
+        moved = price_path.moves(sign * self.drift * self.volatility, self.volatility, noise)
+        trade = noise.trade + sign * self.clarity / 2
         seen = self.chain.posterior(self.log_ratio(moved.close, trade))
         return price_path.bars(days, moved, trade).hstack(
             base.oracles(lambda task, horizon: mixed(seen, self.probability(task, horizon)))

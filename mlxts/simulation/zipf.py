@@ -60,14 +60,14 @@ class ZipfPatterns:
         return falling, rising
 
     def simulate(self, days: list[date], *, seed: int, stream: int = 0) -> pl.DataFrame:
-        drawn = price_path.noise(len(days), seed=seed, stream=stream)
+        noise = price_path.noise(len(days), seed=seed, stream=stream)
         # The first one was shown on the day before the first bar.
-        uniform = drawn.hidden.random((len(days) + 1, 2))
+        uniform = noise.hidden.random((len(days) + 1, 2))
         patterns = self.patterns(uniform)
         sign = signs(patterns, seed)
-        moved = price_path.moves(sign[:-1] * self.drift * self.volatility, self.volatility, drawn)
+        moved = price_path.moves(sign[:-1] * self.drift * self.volatility, self.volatility, noise)
         rises = (sign[1:] > 0).astype(np.intp)
-        return price_path.bars(days, moved, drawn.trade).hstack(
+        return price_path.bars(days, moved, noise.trade).hstack(
             [
                 *base.oracles(lambda task, horizon: self.probability(task, horizon)[rises]),
                 base.planted(codes(patterns[1:], seed)),
@@ -88,9 +88,9 @@ class ZipfPatterns:
             return hidden_markov.up((down.mean, up.mean), (down.spread, up.spread), counts)
         return first_passage.touch(self.days, FAIR.move, base.barrier(task), horizon)
 
-    def capacity_excess(self, known: np.ndarray) -> np.ndarray:
+    def capacity_excess(self, learnt: np.ndarray) -> np.ndarray:
         """Expected log loss over the Bayes rule's, at H = 1, of knowing the first `known` ranks."""
-        unknown = 1.0 - np.r_[0.0, np.cumsum(shares(self.exponent))][known]
+        unknown = 1.0 - np.r_[0.0, np.cumsum(shares(self.exponent))][learnt]
         return (np.log(2) - float(bayes_scores.entropy(ndtr(np.array(self.drift))))) * unknown
 
     def exact(self) -> dict[str, Any]:

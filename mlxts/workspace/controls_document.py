@@ -95,8 +95,8 @@ def _figures(name: str) -> Iterator[str]:
         yield (
             "Expected log loss with only the first features (direction, H = 1): "
             + "; ".join(
-                f"{count}: {one['direction_h1']['log_loss']:.5f}"
-                for count, one in parameters["bayes_by_features"].items()
+                f"{count}: {scores['direction_h1']['log_loss']:.5f}"
+                for count, scores in parameters["bayes_by_features"].items()
             )
             + " nats."
         )
