@@ -50,8 +50,8 @@ def details(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> dict[st
     Returns:
         For labels `reliability`: [{n, mean_predicted, observed_rate, interval}], by groups of equal
         size; `operating_points`: [{name, threshold, predicted_positive_rate, precision, recall,
-        interval: {metric: ends}}]; `chosen_on`: the split that their thresholds come from; and, on test,
-        `recalibrated`: {method: {log_loss, ece, brier, difference (of log loss to the raw
+        interval: {metric: ends}}]; `chosen_on`: the split that their thresholds come from; and, on
+        test, `recalibrated`: {method: {log_loss, ece, brier, difference (of log loss to the raw
         forecast), interval}}. For returns `years`: [{year, n, coverage, interval, width}] with
         widths of residuals that the model was not fitted to, and `width_from`: which those are.
     """
