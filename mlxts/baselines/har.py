@@ -8,9 +8,8 @@ Bars are daily: date, symbol, open, high, low, close, volume; sorted by (symbol,
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -58,23 +57,11 @@ class ScaleModel:
     weights: tuple[float, ...]  # (k,) of the standardised logs
     bias: float
 
-    def __call__(self, bars: pl.DataFrame) -> Float64[np.ndarray, " {bars.height}"]:
-        """Of each bar; it reads nothing later than its own row."""
-        logs = log_scale(MEASURES[self.measure](bars), np.array(self.floors))
+    def __call__(self, measures: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, " n"]:
+        """Of days with these measures of scale, see `MEASURES`: logits, or log returns."""
+        logs = log_scale(measures, np.array(self.floors))
         # Row by row: a matrix product's last bits depend on how many rows there are.
         return ((logs - self.center) / self.spread * self.weights).sum(axis=1) + self.bias
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """From what `to_dict` returned, or JSON made of it."""
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-        }
-        return cls(**fields)
 
 
 def obstacle(dataset: Dataset) -> str | None:
@@ -166,5 +153,5 @@ class ScaleRegression:
     name: str  # key of `MEASURES`
 
     def fit(self, dataset: Dataset) -> Forecast:
-        said = fit(dataset, self.name)(dataset.daily)
-        return lambda samples: said[samples.daily_rows]
+        forecasts = fit(dataset, self.name)(MEASURES[self.name](dataset.daily))
+        return lambda samples: forecasts[samples.daily_rows]

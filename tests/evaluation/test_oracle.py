@@ -19,6 +19,7 @@ from mlxts.evaluation.reference import fit_baselines
 from mlxts.runs import predictions
 from mlxts.runs.references import Reference
 from mlxts.simulation.source import SimulatedSource
+from mlxts.training import residual_reference
 from tests.evaluation import worlds
 
 
@@ -95,6 +96,20 @@ def test_a_model_that_reads_the_canary_is_found_out(tmp_path, monkeypatch) -> No
     # Those that read features, and they alone.
     leaky = {"linear", "trees"}
     assert {name for name, figures in scores.items() if figures["better_than_oracle"]} == leaky
+
+
+def test_so_is_a_network_that_builds_on_a_reference_which_reads_it(tmp_path, monkeypatch) -> None:
+    data = market(monkeypatch, tmp_path, "canary", "direction")
+    beneath = residual_reference.fit(data, "linear")(data)
+    rows = pl.concat(
+        predictions.table(predictions.NETWORK, samples, split, beneath[samples.rows])
+        for split, samples in data.samples.items()
+        if split in ("train", "validation")
+    )
+    models = rivals(data) | {predictions.NETWORK: rows}
+    for split in ("train", "validation"):
+        scores = score.score_models(models, worlds.scored_task(data), (split,), HAR)[split]
+        assert scores[predictions.NETWORK]["better_than_oracle"]
 
 
 def test_real_bars_and_foreign_labels_have_no_best_forecast(tmp_path, monkeypatch) -> None:
