@@ -1,6 +1,7 @@
 """Imported before any test module: MLX must find the fast BLAS that mlxts loads."""
 
 import gc
+import itertools
 import os
 from pathlib import Path
 
@@ -38,10 +39,16 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+_COUNT = itertools.count()
+
+
 @pytest.fixture(autouse=True)
 def own_device(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers share a machine's device by locks; those of one test are no other test's business."""
-    monkeypatch.setenv("MLXTS_LOCKS", str(tmp_path_factory.mktemp("locks")))
+    """Workers share a machine's device by locks; those of one test are no other test's business.
+
+    The folder is made by whoever locks: few tests do.
+    """
+    monkeypatch.setenv("MLXTS_LOCKS", str(tmp_path_factory.getbasetemp() / f"locks{next(_COUNT)}"))
 
 
 @pytest.fixture
