@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, settings
 # One thread a process, as under `make test`: tests run side by side, and last bits are compared.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests import shapes
+from tests import processes, shapes
 
+processes.keep_in_memory()
 shapes.install()  # before the first of the rooms whose arrays it checks
 from mlxts import platform  # noqa: E402
 
