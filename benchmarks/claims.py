@@ -182,7 +182,7 @@ CLAIMS: Sequence[Claim] = (
         "end_to_end",
         "without predictability (random direction, or labels rotated by years) no scaling is "
         "detected, from bars to verdict",
-        "*scaling* on real prices could be an artefact of training or selection",
+        "*scaling* on real prices could come from training or selection alone",
         "at most one false positive in 20 replicates of each control",
         _nothing,
     ),
