@@ -16,7 +16,7 @@ from mlxts.baselines.har import ScaleRegression
 from mlxts.baselines.lhar import LeverageHAR
 from mlxts.baselines.linear import Linear
 from mlxts.baselines.random_walk import RandomWalkBaseline
-from mlxts.baselines.sklearn_models import Trees
+from mlxts.baselines.trees import Trees
 from mlxts.protocol import BASELINE
 
 

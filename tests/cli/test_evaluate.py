@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from mlxts import experiment, predict
-from mlxts.baselines.registry import ALL, BASELINES
+from mlxts.baselines.registry import ALL, BASELINES, BESIDE_NETWORKS
 from mlxts.cli import evaluate
 from mlxts.config.loading import build_config, load_config
 from mlxts.data import store
@@ -69,7 +69,7 @@ def workspace(trained, monkeypatch) -> Path:
 def test_evaluate_repeats_what_the_training_concluded(trained):
     found = json.loads(call("evaluate", trained.name, "--json").stdout)
     summary = json.loads((trained / "summary.json").read_text())
-    assert set(found["validation"]) == {"patchtst", "bayes", *BASELINES}
+    assert set(found["validation"]) == {"patchtst", "bayes", *BESIDE_NETWORKS}
     assert set(found.pop("details")) == {"reliability", "operating_points", "chosen_on"}
     assert found.pop("schema") == 2
     assert found.pop("reference") == summary["reference"]
@@ -101,7 +101,7 @@ def test_the_test_split_is_opened_on_record_only(trained):
         shown = call("evaluate", trained.name, "--split", "test", "--json")
         assert f"test-set evaluation {count}" in shown.stderr
         found = json.loads(shown.stdout)
-        assert set(found["test"]) == {"patchtst", "bayes", *BASELINES}
+        assert set(found["test"]) == {"patchtst", "bayes", *BESIDE_NETWORKS}
         mended = found["details"]["recalibrated"]
         assert mended["as it is"]["log_loss"] == found["test"]["patchtst"]["log_loss"]
     assert [look["run"] for look in test_split_log.history()] == [trained.name] * 2
