@@ -23,9 +23,9 @@ def base_rates(
     splits: Annotated[str, typer.Option(help="protocol or sample.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Base rates of the tasks and counts of samples at every timescale, with the marks.
+    """Base rates and sample counts of every task and timescale.
 
-    An asterisk: not estimable, too few of a class or too few separate moves; part of no claim.
+    An asterisk: not estimable, too few samples of a class or too few separate moves.
     """
     from mlxts import protocol
     from mlxts.errors import EmptySplitError

@@ -38,7 +38,7 @@ def compare(
         ComparedSplit | None,
         typer.Option(
             "--split",
-            help="Whose rows; test is recorded as a look. By default the windows of walk-forward "
+            help="Whose rows; test is recorded in a log. By default the windows of walk-forward "
             "runs, else validation.",
         ),
     ] = None,

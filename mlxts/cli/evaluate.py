@@ -62,7 +62,7 @@ def evaluate(
     ] = 6,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a run against HAR, linear and the base rates; `--split test` is recorded as a look."""
+    """Score a run against HAR, linear and the base rates; `--split test` is recorded in a log."""
     from mlxts.errors import ConfigError
 
     if predictions is not None:

@@ -28,7 +28,7 @@ def walk_forward(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train at so many forecast origins, score the window after each, beside the fixed split."""
+    """Train at several forecast origins and score the window after each, out of sample."""
     from mlxts import protocol, walk_forward
     from mlxts.evaluation import comparison
     from mlxts.runs.predictions import NETWORK
