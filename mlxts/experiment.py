@@ -1,4 +1,4 @@
-"""One experiment from a configuration to its summary: train, watch the heat, predict, score.
+"""One experiment from a configuration to its summary: train, monitor temperature, predict, score.
 
 The only place where training, the thermal guard and the evaluator meet; the command line, the
 search and every other caller go through it.
@@ -234,13 +234,13 @@ def _gate(interrupt: Interrupt, guard: Guard, more: Gate | None) -> Gate:
 
 
 def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -> dict[str, Any]:
-    """What a finished run says at the close of `day`, from the newest registered data.
+    """A finished run's forecast at the close of `day`, from the newest registered data.
 
     Returns:
         run_id, symbol, date (of the decision bar), task, horizon, close, and for binary tasks
         `probability`, for regression `log_return`, `price` and `price_interval`, which is
         split-conformal: as wide as residuals of validation, which the model was not fitted to;
-        `sentence` says it in words.
+        `sentence` is the forecast in words.
 
     Raises:
         DataError: no such bar, or too few bars before it for the context.

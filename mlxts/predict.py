@@ -41,7 +41,7 @@ def predict_network(trained: Trained, splits: Iterable[str]) -> pl.DataFrame:
 def predict_references(
     data: Dataset, splits: Sequence[str]
 ) -> tuple[pl.DataFrame, dict[str, Reference]]:
-    """What every other model says of the same rows, and each asset's reference by symbol.
+    """Every other model's predictions of the same rows, and each asset's reference by symbol.
 
     Where nothing can be fitted at all there is the base rate alone.
     """
@@ -75,7 +75,7 @@ def predict_run(trained: Trained, folder: Path, permit: Permit = always) -> pl.D
 
 
 def predict_split(trained: Trained, folder: Path, split: str) -> pl.DataFrame:
-    """Write what all models say of one more split beside a run's other predictions.
+    """Add all models' predictions of one more split to a run's predictions.
 
     Returns:
         The whole table.

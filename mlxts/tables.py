@@ -37,14 +37,14 @@ class Column:
     """
 
     key: str
-    title: str = ""
+    title: str | None = None
     form: Format = ""
     ends: tuple[str, str] | None = None
     ends_form: Format = ""
 
     @property
     def heading(self) -> str:
-        return self.title or self.key.replace("_", " ")
+        return self.key.replace("_", " ") if self.title is None else self.title
 
     def text(self, row: Row, minus: str = "-") -> str:
         """The value as it is shown."""
@@ -67,7 +67,7 @@ class Column:
         )
 
 
-def ranged(key: str, title: str, form: Format, ends_form: Format = "") -> Column:
+def ranged(key: str, title: str | None, form: Format, ends_form: Format = "") -> Column:
     """A column of a figure whose interval is in `<key>_low` and `<key>_high`."""
     return Column(key, title, form, (f"{key}_low", f"{key}_high"), ends_form)
 

@@ -30,7 +30,7 @@ class BaseRate:
 class BaseRateByVolatility:
     """The training base rate of the day's volatility tercile; for regression the training mean.
 
-    The mean return is not split by tercile: nothing known says that it varies with volatility.
+    The mean return is not split by tercile: it is not known to vary with volatility.
     """
 
     name: str = "base_rate_by_volatility"

@@ -187,7 +187,7 @@ def differences_table(title: str, found: "Mapping[str, Difference]") -> Table:
     columns = (
         "scored",
         (Column("loss_a", "loss", formats.loss), Column("loss_b", "of the other", formats.loss)),
-        ranged("difference", "", "+.5f"),
+        ranged("difference", None, "+.5f"),
         (Column("statistic", "t", "+.2f"), Column("p_value", "p", ".3f")),
         Column("smallest_detectable", "detectable", ".5f"),
         (Column("dates", "dates"), Column("n_eff", "n_eff", ",.0f")),

@@ -62,7 +62,7 @@ def _of_labels(title: str, any_model: Figures) -> dict[str, tuple[Column | str, 
     return {
         title: (
             ranged("auc", "AUC", ".4f", ".3f"),
-            ranged("log_loss", "", ".4f", ".3f"),
+            ranged("log_loss", None, ".4f", ".3f"),
             ranged("log_loss_difference", against(any_model), "+.4f", ".4f"),
         ),
         "Skill": (
@@ -102,7 +102,7 @@ def _of_returns(title: str, any_model: Figures) -> dict[str, tuple[Column | str,
         "and the range of predictions, log returns": (
             Column("n_eff", "n_eff", ",.0f"),
             Column("mae", "MAE"),
-            ranged("coverage", "", ".4f", ".3f"),
+            ranged("coverage", None, ".4f", ".3f"),
             "width",
             "predictions",
         ),
@@ -128,8 +128,8 @@ def details_screen(details: Figures, model: str) -> Iterator[Part]:
                 Column("name", "point"),
                 "threshold",
                 ranged("predicted_positive_rate", "positive rate", ".4f", ".3f"),
-                ranged("precision", "", ".4f", ".3f"),
-                ranged("recall", "", ".4f", ".3f"),
+                ranged("precision", None, ".4f", ".3f"),
+                ranged("recall", None, ".4f", ".3f"),
             ),
             [with_ends(row) for row in details["operating_points"]],
         )
@@ -138,7 +138,7 @@ def details_screen(details: Figures, model: str) -> Iterator[Part]:
             f"Probabilities of {model}, recalibrated on validation",
             (
                 "method",
-                ranged("log_loss", "", ".4f", ".3f"),
+                ranged("log_loss", None, ".4f", ".3f"),
                 ranged("difference", "change", ".4f", ".3f"),
                 ranged("brier", "Brier", ".4f", ".3f"),
                 ranged("ece", "ECE", ".4f", ".3f"),

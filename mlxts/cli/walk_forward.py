@@ -117,13 +117,13 @@ def _tables(title: str, rows: dict[str, Figures], *, regression: bool) -> Iterat
         columns = (
             ranged("rmse", "RMSE", ".5f"),
             ranged("rmse_difference", "against\nreference", "+.6f", ".6f"),
-            ranged("coverage", "", ".3f"),
+            ranged("coverage", None, ".3f"),
         )
     else:
         columns = (
             ranged("auc", "AUC", ".4f", ".3f"),
             ranged("har_auc", "HAR's", ".4f", ".3f"),
-            ranged("log_loss", "", ".4f", ".2f"),
+            ranged("log_loss", None, ".4f", ".2f"),
             ranged("log_loss_difference", "against\nreference", "+.4f", ".3f"),
         )
     cells = [

@@ -170,7 +170,7 @@ def get(id_: str) -> Series:
     """What is known of a series.
 
     Raises:
-        ConfigError: nothing is known of it, so nobody knows as of when to join it.
+        ConfigError: the series is unknown, and so is its release lag.
     """
     if id_ in SERIES:
         return SERIES[id_]

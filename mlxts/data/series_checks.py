@@ -1,7 +1,7 @@
 """Faults of a whole series of bars that no single row shows: what was read is not what was meant.
 
-Each row of such a series may be true. It is the spacing of its days, the days of its weeks, or the
-size of its prices that says it was exported, or its time stamps were converted, in another way.
+Each row of such a series may be true. The spacing of its days, its weekdays or the size of its
+prices show that it was exported, or its time stamps converted, in another way.
 """
 
 import numpy as np
@@ -44,7 +44,7 @@ def fault(bars: pl.DataFrame) -> tuple[str, str] | None:
 
 
 def not_daily(days: np.ndarray) -> str | None:
-    """What the usual spacing of days says of bars that are not daily.
+    """Why bars are not daily, by the usual spacing of their days; None where they are.
 
     Args:
         days: (n,) days since 1970, ascending.

@@ -1,7 +1,7 @@
-"""How often what is predicted comes true, and whether a split holds enough of it to be scored.
+"""Base rates of every task, and whether a split has enough events to be scored.
 
-Decided before there is any model, from the samples that one would be trained and scored on. What
-happened in the test years stays closed: only their number of samples is shown.
+Computed before any training, from the samples that a model would be trained and scored on. The test
+years' outcomes stay closed: only their number of samples is shown.
 """
 
 from dataclasses import dataclass

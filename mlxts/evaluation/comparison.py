@@ -1,7 +1,7 @@
 """One comparison of a model with a reference, and one sentence: did the model beat it?
 
-The reference is the better of HAR and linear (`runs/references.py`); what was written down before
-there was a linear one names none, and was said against HAR.
+The reference is the better of HAR and linear (`runs/references.py`); records of before the linear
+reference name none, and are against HAR.
 """
 
 from dataclasses import dataclass

@@ -3,8 +3,8 @@
 The half-width is a quantile of absolute residuals on rows that the model was not fitted to: its own
 training residuals are too small, the more so the larger the network. Test rows get that of
 validation. Validation rows get that of the other half of validation, the labels at the border left
-out (two-fold cross-conformal, Vovk 2015), since a model is fitted on all of train. Validation ended
-the training of a network early, which is the one way in which it was looked at.
+out (two-fold cross-conformal, Vovk 2015), since a model is fitted on all of train. Validation was
+used for early stopping of the network, and for nothing else.
 
 The promise of coverage needs residuals that are exchangeable with the new ones; markets change, so
 the coverage that was reached is always reported beside the width.

@@ -42,16 +42,16 @@ class _Rows:
 
 
 def details(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> dict[str, Any]:
-    """What `mlxts evaluate` shows below the scores of a model.
+    """Reliability and operating points of a model, or its coverage by year.
 
     Args:
         predictions: its rows of the split and of train; for test also those of validation.
 
     Returns:
-        For labels `reliability`: [{n, said, happened, interval}], by groups of equal size;
-        `operating_points`: [{name, threshold, called, precision, recall, interval: {metric:
-        ends}}]; `chosen_on`: the split that their thresholds come from; and, on test,
-        `recalibrated`: {method: {log_loss, ece, brier, difference (of log loss to the raw
+        For labels `reliability`: [{n, mean_predicted, observed_rate, interval}], by groups of equal
+        size; `operating_points`: [{name, threshold, predicted_positive_rate, precision, recall,
+        interval: {metric: ends}}]; `chosen_on`: the split that their thresholds come from; and, on
+        test, `recalibrated`: {method: {log_loss, ece, brier, difference (of log loss to the raw
         forecast), interval}}. For returns `years`: [{year, n, coverage, interval, width}] with
         widths of residuals that the model was not fitted to, and `width_from`: which those are.
     """

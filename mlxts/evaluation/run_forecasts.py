@@ -1,4 +1,4 @@
-"""What one model says in one run or in several: all origins of walk-forward, the mean of seeds.
+"""One model's forecasts from one run or several: all walk-forward origins, the mean of seeds.
 
 Only run folders are read.
 """

@@ -2,11 +2,11 @@
 
 Every comparison is paired: all models are scored on the same rows with the same bootstrap draws.
 A difference is model minus reference, so less than zero is better; a skill is 1 - loss / the
-reference's loss. *The* reference is the better of HAR and linear (`runs/references.py`); what is
-said against either of them stands beside it, with the name behind the metric's.
+reference's loss. *The* reference is the better of HAR and linear (`runs/references.py`);
+comparisons with either of them are added, with its name appended to the metric's.
 
 Where a timescale has phases, a split's own figures are those of the canonical phase, and those of
-every phase stand beside them under the split's name with `ALL_PHASES` behind it.
+every phase are added under the split's name with `ALL_PHASES` appended.
 """
 
 from collections.abc import Mapping, Sequence

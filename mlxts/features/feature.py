@@ -16,7 +16,7 @@ class Feature:
     Attributes:
         name: `<subject>_<relation>`, unique in the catalog.
         family: the table that it comes from.
-        relation: how its subject is looked at.
+        relation: one of those in `relations.py`.
         unit: percent, sigma (deviations), ATR (average true ranges), bars, or a pure ratio.
         quantity: its expression, formula and warm-up.
     """

@@ -60,7 +60,7 @@ class Run:
         return RunFolder(self.folder).summary()
 
     def predictions(self, split: str | None = None, model: str | None = NETWORK) -> pl.DataFrame:
-        """What the model said, row by row; see `load_predictions`."""
+        """The model's predictions, row by row; see `load_predictions`."""
         return load_predictions(self.folder, split, model)
 
     def metrics(self) -> pl.DataFrame:
@@ -107,7 +107,7 @@ def load_run(run: str | Path) -> Run:
 def load_predictions(
     run: str | Path, split: str | None = None, model: str | None = NETWORK
 ) -> pl.DataFrame:
-    """What a run's model, or one that it is compared with, said of each row, beside what happened.
+    """Predictions of a run's model, or of one that it is compared with, and targets, row by row.
 
     Args:
         run: a run's id, the beginning of one, or its folder.

@@ -1,14 +1,14 @@
-"""predictions.parquet: every model's forecast, row by row; every figure comes from this table.
+"""predictions.parquet: every model's forecast, row by row, from which all scores are computed.
 
-The network stands beside its references (`references.json` says which of them it is compared with)
-and, on a simulated market, beside the best possible forecast. All are written by the experiment
-that trained the network; whoever scores, fits laws or draws reads them here and needs no data.
+It holds the network, its baselines (`references.json` names the reference) and, on a simulated
+market, the oracle. All are written by the experiment that trained the network; scores, laws and
+figures are computed from them, without data.
 
 A logit is stored, never a probability: the sigmoid is applied once, in `evaluation/metrics.py`. For
 the regression task the column `logit` holds the predicted log return.
 
 Tables of earlier versions hold the network's rows alone, without `model` and `canonical`; `read`
-refuses them, and `mlxts.predict` makes them whole where the run's data are.
+refuses them, and `mlxts.predict` completes them where the run's data are.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """From the ledger to tables that differ along one axis (or two) and in nothing else.
 
-parameters  N: budgets; data, features, task, timescale, horizon and recipe are the same
+parameters  N: budgets; data, features, task, timescale, horizon and other settings are the same
 samples     D: unique training samples, by fraction of the history or by assets; the scored symbol's
             own bars are the same
 features    F: tiers

@@ -25,7 +25,7 @@ def describe(changed: str, recipe: str, shared: frozenset[str] = frozenset()) ->
 
     Args:
         changed, recipe: as in the ledger.
-        shared: changes that need not be said.
+        shared: changes to leave out.
     """
     own = [one for one in _parts(changed) if one not in shared]
     if len(own) > _MOST:

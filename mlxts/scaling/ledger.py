@@ -1,9 +1,9 @@
 """The ledger: run folders in, one Polars table out, a row for each run and date.
 
 Losses of the network and of its references are those of the very same rows of the run's
-predictions; which reference counts, what a run was and what it reached stand beside them in its
-folder. Nothing is fitted and no data are read. Every fit, verdict and figure of scaling starts from
-this table and from nothing else.
+predictions; the reference, the settings and the results of a run are read from its folder. Nothing
+is fitted and no data are read. Every fit, verdict and figure of scaling uses this table and nothing
+else.
 """
 
 import json

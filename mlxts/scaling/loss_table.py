@@ -17,7 +17,7 @@ class Pool:
         strict: whether every run is.
         config_hash: of the settings that are neither axis nor size nor seed.
         non_default_settings: which of them are not at their defaults, as in the ledger.
-        data_generator: `real`, or which simulated one: what is true of one says nothing of another.
+        data_generator: `real`, or the simulated market; results of different ones are not pooled.
     """
 
     strict: bool = True

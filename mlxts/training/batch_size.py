@@ -76,8 +76,8 @@ def micro_batch(
 ) -> int:
     """The configured micro-batch, else the tuned one, else the largest that fits.
 
-    A record of another feature count serves too, as far as what it says fits by the formula:
-    tuning again is optional when features change, and due when the budget does.
+    A record of another feature count is used too, if its micro-batch fits by the formula: tuning
+    again is optional when features change, and due when the budget does.
 
     Args:
         tuned: strict mode wants a record, and a configured micro-batch is none. False: what is
