@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from mlxts import files
+from mlxts.baselines.registry import BESIDE_NETWORKS
 from mlxts.config import dataset_matrix
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
@@ -33,7 +34,7 @@ from mlxts.scaling import config_diff
 # Column -> the model whose losses it holds.
 _LOSSES = {
     "loss": NETWORK,
-    **{f"loss_{name}": name for name in (*REFERENCES, "base_rate_by_volatility")},
+    **{f"loss_{name}": name for name in BESIDE_NETWORKS},
     "loss_prior": BASE_RATE,
 }
 
@@ -91,6 +92,10 @@ COLUMNS = (
     Column("loss_reference", pl.Float64, "of the better of the two, by cross-validation"),
     Column("reference", pl.String, "which of them that is"),
     Column("not_estimable", pl.String, "why neither could be fitted on the training days; or null"),
+    Column("pooled", pl.String, "why both were fitted on the training days of all assets; or null"),
+    Column("loss_lhar", pl.Float64, "of HAR with the leverage effect and, if read, the VIX"),
+    Column("loss_trees", pl.Float64, "of boosted trees over HAR"),
+    Column("loss_volatility", pl.Float64, "of the regression on one volatility"),
     Column("loss_base_rate_by_volatility", pl.Float64, "of the base rate by volatility"),
     Column("loss_prior", pl.Float64, "of the training base rate, for regression the mean"),
 )
@@ -163,8 +168,8 @@ def runs(ledger: pl.DataFrame) -> pl.DataFrame:
 
 
 _OF_DATES = (
-    "date", "canonical", "target", "loss", "loss_har", "loss_linear", "loss_reference",
-    "reference", "not_estimable", "loss_base_rate_by_volatility", "loss_prior",
+    "date", "canonical", "target", *_LOSSES, "loss_reference", "reference", "not_estimable",
+    "pooled",
 )  # fmt: skip
 
 
@@ -213,10 +218,15 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
             f"{folder.name} again"
         )
     chosen = [
-        {"symbol": symbol, "reference": one.name, "not_estimable": one.not_estimable}
+        {
+            "symbol": symbol,
+            "reference": one.name,
+            "not_estimable": one.not_estimable,
+            "pooled": one.pooled,
+        }
         for symbol, one in RunFolder(folder).references().items()
     ]
-    schema = dict.fromkeys(("symbol", "reference", "not_estimable"), pl.String)
+    schema = dict.fromkeys(("symbol", "reference", "not_estimable", "pooled"), pl.String)
     return (
         wide.rename({model: column for column, model in _LOSSES.items()})
         .join(pl.DataFrame(chosen, schema), on="symbol", how="left")

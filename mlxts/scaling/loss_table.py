@@ -1,12 +1,15 @@
 """Losses of several runs on the same dates: what every estimate of this room is made from."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from mlxts.evaluation.block_bootstrap import BlockBootstrap
 from mlxts.scaling import config_diff
+
+BESIDE = ("lhar", "trees")  # shown beside the references; no verdict is against them
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class LossTable:
         har, linear: (T,) of the two references on the same rows; NaN where not estimable.
         reference: (T,) of the better one, which the runs have to beat.
         prior: (T,) of the training base rate (for regression the training mean).
+        beside: (T,) of each further model of `BESIDE` that was predicted; NaN where it was not.
         sizes: (R, axes) parameters, samples or features of each run.
         horizon: H, trading days. spacing: trading days from one date to the next.
         bound: the loss of a forecast that knows the base rate of these rows and nothing else.
@@ -79,6 +83,7 @@ class LossTable:
     obstacle: str | None = None
     runs: tuple[str, ...] = ()
     pool: Pool = Pool()
+    beside: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def _rungs(self) -> tuple[np.ndarray, np.ndarray]:
