@@ -15,7 +15,7 @@ from mlxts.data import bars
 from mlxts.evaluation import comparison, estimability
 from mlxts.evaluation.comparison import Comparison
 from mlxts.protocol import REFERENCES
-from mlxts.scaling import axes, bootstrap, config_diff
+from mlxts.scaling import bootstrap, config_diff, run_table
 from mlxts.scaling.bootstrap import Draws
 from mlxts.scaling.loss_table import BESIDE, LossTable
 
@@ -213,7 +213,7 @@ def _one(
         horizon=horizon,
         spacing=spacing,
         obstacle=estimability.obstacle_of(task, dates, targets, horizon, spacing)
-        or axes.untrained(rows),
+        or run_table.untrained(rows),
     )
     same = (dates.tobytes(), table.bootstrap.block)
     if same not in drawn:

@@ -57,6 +57,8 @@ COLUMNS = (
     Column("timescale", pl.String, "of the bars"),
     Column("horizon", pl.Int64, "H, trading days"),
     Column("data", pl.String, "cell of the dataset matrix, or symbols and series"),
+    Column("assets", pl.Int64, "symbols that are pooled in training"),
+    Column("exogenous", pl.String, "series that are joined to them; empty: none"),
     Column("artifacts", pl.String, "digest of the raw files that were read"),
     Column("bars", pl.String, "digest of the raw file of that symbol alone"),
     Column("data_generator", pl.String, "real, or which simulated one"),
@@ -79,7 +81,11 @@ COLUMNS = (
     Column("tokens", pl.Int64, "patches seen in training, repeats counted"),
     Column("epochs", pl.Float64, "how often each training sample was seen"),
     Column("flops", pl.Float64, "of the whole training, matrix products counted"),
-    Column("origin", pl.Int64, "walk-forward: how many windows back; null: the fixed splits"),
+    Column(
+        "origin",
+        pl.Int64,
+        "walk-forward: how many windows back that of the row is; null: the fixed splits",
+    ),
     Column("step_time_drift", pl.Boolean, "step times drifted: the machine was throttled"),
     Column("seconds", pl.Float64, "training time without pauses; null where step times drifted"),
     Column("split", pl.String, "of the row"),
@@ -168,8 +174,8 @@ def runs(ledger: pl.DataFrame) -> pl.DataFrame:
 
 
 _OF_DATES = (
-    "date", "canonical", "target", *_LOSSES, "loss_reference", "reference", "not_estimable",
-    "pooled",
+    "origin", "date", "canonical", "target", *_LOSSES, "loss_reference", "reference",
+    "not_estimable", "pooled",
 )  # fmt: skip
 
 
@@ -253,6 +259,8 @@ def _described(
         "started": record["started"],
         **{name: settings[name] for name in ("name", "mode", "task", "timescale", "horizon")},
         "data": _held(data),
+        "assets": len(data["symbols"]),
+        "exogenous": ", ".join(sorted(data.get("exogenous", ()))),
         **_read(record),
         "config_hash": config_hash(settings, tuned),
         "non_default_settings": "; ".join(non_default_settings(settings, tuned)),

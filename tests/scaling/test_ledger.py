@@ -266,7 +266,7 @@ def test_strict_runs_are_judged_apart_from_what_else_was_tried():
 
 def test_one_size_is_no_axis(built):
     with pytest.raises(RunError, match="differ in training samples"):
-        axes.tables(built, "samples")
+        axes.tables(built, "history")
 
 
 def _one_more_download(data: dict) -> dict:
@@ -303,7 +303,7 @@ def test_blocks_of_the_history_are_no_share_of_the_latest(home):
     latest = [*at(0.25, None, "2032"), *at(0.5, None, "2033")]
     whole = at(1.0, None, "2034")
     drawn = [*at(0.25, 7, "2035"), *at(0.5, 7, "2036")]
-    found = axes.tables(ledger.build([*latest, *whole, *drawn]), "samples")
+    found = axes.tables(ledger.build([*latest, *whole, *drawn]), "history")
     runs = {frozenset(table.runs) for table in found}
     assert runs == {
         frozenset(folder.name for folder in (*shares, *whole)) for shares in (latest, drawn)
