@@ -160,9 +160,9 @@ def _screen(
     from mlxts.evaluation import paired_comparison
 
     title = f"{names[0]} − {names[1]}: {asked.task.name}, H = {asked.horizon}, {split.value}"
-    yield differences_table(title, found)
+    yield from differences_tables(title, found)
     if own:
-        yield differences_table("Each asset by itself, without a claim", own)
+        yield from differences_tables("Each asset by itself, without a claim", own)
     if unpaired:
         yield Note(f"Left out: {formats.count(unpaired, 'row')} that only one of them predicts.")
     yield Note(HOW_TO_READ)
@@ -180,20 +180,35 @@ HOW_TO_READ = (
 )
 
 
-def differences_table(title: str, found: "Mapping[str, Difference]") -> Table:
-    """A row for each estimand, or asset."""
+def differences_tables(title: str, found: "Mapping[str, Difference]") -> Iterator[Table]:
+    """A row for each estimand, or asset; and what they rest on."""
     from mlxts import formats
 
-    columns = (
-        "scored",
-        (Column("loss_a", "loss", formats.loss), Column("loss_b", "of the other", formats.loss)),
-        ranged("difference", "", "+.5f"),
-        (Column("statistic", "t", "+.2f"), Column("p_value", "p", ".3f")),
-        Column("smallest_detectable", "detectable", ".5f"),
-        (Column("dates", "dates"), Column("n_eff", "n_eff", ",.0f")),
-        (Column("assets", "assets"), Column("n_eff_assets", "n_eff", ".1f")),
+    rows = [_row(name, one) for name, one in found.items()]
+    yield Table(
+        title,
+        (
+            "scored",
+            (Column("loss_a", "loss", formats.loss), Column("loss_b", "the other's", formats.loss)),
+            ranged("difference", "", "+.5f"),
+            (Column("statistic", "t", "+.2f"), Column("p_value", "p", ".3f")),
+            Column("smallest_detectable", "detectable", ".5f"),
+        ),
+        rows,
     )
-    return Table(title, columns, [_row(name, one) for name, one in found.items()])
+    yield Table(
+        "What that rests on",
+        (
+            "scored",
+            "dates",
+            Column("n_eff", "n_eff", ",.0f"),
+            "assets",
+            Column("n_eff_assets", "n_eff", ".1f"),
+            Column("standard_error", "SE", ".5f"),
+            "lags",
+        ),
+        rows,
+    )
 
 
 def _row(name: str, one: "Difference") -> dict[str, Any]:
