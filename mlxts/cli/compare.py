@@ -66,15 +66,15 @@ def compare(
     split = split or (ComparedSplit.walk_forward if windows else ComparedSplit.validation)
     if split is ComparedSplit.walk_forward and not windows:
         raise ConfigError("these are runs on the fixed splits; leave --split walk-forward out")
-    if split is ComparedSplit.test:
-        if windows:
-            raise ConfigError("walk-forward runs are compared on their windows; leave --split out")
-        record_look(f"{sides[0].name} compared with {sides[1].name}", asked.score_on)
+    if split is ComparedSplit.test and windows:
+        raise ConfigError("walk-forward runs are compared on their windows; leave --split out")
     tables = [_forecasts(side, runs[-1], asked, split, mean_of_seeds) for side in sides]
+    names = sides[0].name, sides[1].name
+    if split is ComparedSplit.test:
+        record_look(f"{names[0]} compared with {names[1]}", asked.score_on)
     rows = paired_comparison.pair(*tables, asked.task)
     found = paired_comparison.estimands(rows, asked)
     own = paired_comparison.by_asset(rows, asked) if assets else {}
-    names = sides[0].name, sides[1].name
     unpaired = sum(table.height for table in tables) - 2 * rows.height
     result = {
         "a": names[0], "b": names[1], "task": asked.task.name, "horizon": asked.horizon,
@@ -183,6 +183,7 @@ HOW_TO_READ = (
 def differences_tables(title: str, found: "Mapping[str, Difference]") -> Iterator[Table]:
     """A row for each estimand, or asset; and what they rest on."""
     from mlxts import formats
+    from mlxts.evaluation.paired_comparison import p_value
 
     rows = [_row(name, one) for name, one in found.items()]
     yield Table(
@@ -191,7 +192,7 @@ def differences_tables(title: str, found: "Mapping[str, Difference]") -> Iterato
             "scored",
             (Column("loss_a", "loss", formats.loss), Column("loss_b", "the other's", formats.loss)),
             ranged("difference", "", "+.5f"),
-            (Column("statistic", "t", "+.2f"), Column("p_value", "p", ".3f")),
+            (Column("statistic", "t", "+.2f"), Column("p_value", "p", p_value)),
             Column("smallest_detectable", "detectable", ".5f"),
         ),
         rows,

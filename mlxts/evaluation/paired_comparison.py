@@ -234,12 +234,17 @@ def sentence(a: str, b: str, found: Difference, what: str) -> str:
     low, high = found.interval
     test = "the losses never differ"
     if found.p_value is not None:
-        test = f"Diebold-Mariano t {found.statistic:+.2f}, p {found.p_value:.3f}"
+        test = f"Diebold-Mariano t {found.statistic:+.2f}, p {p_value(found.p_value)}"
     return (
         f"{a} is {verb} {b} ({where}): difference {found.difference:+.5f}, 95 % interval "
         f"[{low:+.5f}, {high:+.5f}], {test}; a difference of "
         f"{found.smallest_detectable:.5f} would have been seen with 80 % power."
     )
+
+
+def p_value(value: float) -> str:
+    """As people write it."""
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def mean_of(tables: Iterable[pl.DataFrame]) -> pl.DataFrame:

@@ -105,11 +105,13 @@ def test_the_reference_is_that_of_each_asset_and_counts_once(folders):
 def test_a_file_is_scored_over_the_windows_of_runs_and_on_every_asset_that_it_names(
     folders, tmp_path
 ):
-    (tmp_path / "walked").mkdir()
+    walked, several = tmp_path / "walked", tmp_path / "several"
+    walked.mkdir()
+    several.mkdir()
+    for folder in (*folders[1], *folders[2]):
+        (several / folder.name).symlink_to(folder.resolve())
     for window in (1, 2):
-        folder = folders[window][0]
-        (tmp_path / "walked" / folder.name).symlink_to(folder.resolve())
-    walked = tmp_path / "walked"
+        (walked / folders[window][0].name).symlink_to(folders[window][0].resolve())
     whole = of_runs([folders[2][0], folders[1][0]], "test")
     noise = np.random.default_rng(0).normal(scale=0.1, size=whole.height)
     path = tmp_path / "mine.parquet"
@@ -117,6 +119,10 @@ def test_a_file_is_scored_over_the_windows_of_runs_and_on_every_asset_that_it_na
     asked = ("--predictions", path, "--split", "walk-forward")
     found = called("evaluate", walked, *asked)
     assert set(found["paired"]) == {"SPY", "mean of 2 assets"}
+    assert "patchtst" in found["walk-forward"]
+    of_two_sizes = called("evaluate", several, *asked)
+    assert of_two_sizes["paired"] == found["paired"]
+    assert "patchtst" not in of_two_sizes["walk-forward"]
     assert found["paired"]["mean of 2 assets"]["dates"] == whole["date"].n_unique()
     compared = called("compare", path, f"{walked}:reference")
     assert compared["differences"] == found["paired"]
