@@ -87,6 +87,14 @@ class ThermalBands:
 
 
 @dataclass(frozen=True)
+class LossNoise:
+    """What a difference in size is measured against, in nats; see `evaluation/power.py`."""
+
+    seed: float  # deviation of a network's mean loss between seeds
+    day: float  # deviation of a day's part of the gain per decade
+
+
+@dataclass(frozen=True)
 class Fixed:
     """Hyperparameters that a strict configuration cannot change."""
 
@@ -208,6 +216,11 @@ FIXED = Fixed(
 THERMAL = ThermalBands(
     acceptable=70.0, warning=85.0, critical=95.0, leave_warning=80.0, resume=75.0
 )
+
+# As measured on SPY before the study; runs that are there replace it. By what a network learns.
+NOISE = MappingProxyType({"strict": LossNoise(0.007, 0.10), "residual": LossNoise(0.004, 0.05)})
+# Independent assets among so many, of differences between models: large stocks move together.
+N_EFF_ASSETS = MappingProxyType({1: 1.0, 7: 2.3, 12: 5.0, 19: 4.5})
 
 MIN_CLASS_SAMPLES = 30  # fewer of either class: not estimable
 MIN_POSITIVE_CLUSTERS = 10  # runs of positives separated by more than H days

@@ -50,27 +50,27 @@ class Trees:
 
         if out_of_fold.obstacle(dataset):
             return BaseRate().fit(dataset)
-        reference, train = _reference(dataset), dataset.samples["train"]
+        beneath, train = reference(dataset), dataset.samples["train"]
         ranges = har.MEASURES[BASELINE](dataset.daily)
         floors = har.floor(ranges[train.daily_rows])
 
         def inputs(samples: Samples) -> Float64[np.ndarray, "{len(samples)} k"]:
             logs = har.log_scale(ranges[samples.daily_rows], floors)
-            return np.column_stack([reference(samples), logs, dataset.features[samples.rows]])
+            return np.column_stack([beneath(samples), logs, dataset.features[samples.rows]])
 
         every = math.ceil(len(train) * len(dataset.names) / _NUMBERS)
         learned = with_train(dataset, np.arange(0, len(train), every)).samples["train"]
         known, targets = inputs(learned), learned.targets.astype(np.float64)
         if dataset.task.kind == "regression":
             regressor = HistGradientBoostingRegressor(**_SETTINGS).fit(known, targets - known[:, 0])
-            return lambda samples: reference(samples) + regressor.predict(inputs(samples))
+            return lambda samples: beneath(samples) + regressor.predict(inputs(samples))
         classifier = HistGradientBoostingClassifier(**_SETTINGS).fit(known, targets > 0.5)
         return lambda samples: classifier.decision_function(inputs(samples))
 
 
-def _reference(dataset: Dataset) -> Callable[[Samples], Float64[np.ndarray, " n"]]:
-    """HAR of each asset, out of fold on its training days; of one whose history is too short that
-    of all assets."""
+def reference(dataset: Dataset) -> Callable[[Samples], Float64[np.ndarray, " n"]]:
+    """HAR of each asset, out of fold on its training days; that of all assets where its own history
+    is too short for that."""
     ranges = har.MEASURES[BASELINE](dataset.daily)
 
     @cache

@@ -14,7 +14,7 @@ OPTIONS = {
     "--every-asset": "--all-assets",
     "--every-tier": "--all-tiers",
 }
-VALUES = {("--split", "foreseen"): "walk-forward"}
+VALUES = {("--split", "foreseen"): "walk-forward", ("--axis", "samples"): "history"}
 COMMANDS = {
     ("targets", "table"): ("base-rates",),
     ("track", "export"): ("export",),

@@ -101,7 +101,11 @@ def _evaluate_run(run: str, split: str, as_json: bool) -> None:
     render(
         {**scores, "reference": reference.to_dict(), "details": details},
         as_json,
-        [*scores_screen(scores, asked, name), *details_screen(details, NETWORK), *verdicts],
+        [
+            *scores_screen(scores, asked, name, reference),
+            *details_screen(details, NETWORK),
+            *verdicts,
+        ],
     )
 
 
@@ -156,7 +160,8 @@ def baselines(
     asked = ScoredTask.of(configuration.model_dump(mode="json"))
     models = found.tables | oracle.forecast(dataset, dict.fromkeys(("train", split)))
     scores = score.score_models(models, asked, (split,), reference)
-    screen = [*scores_screen(scores, asked, _marked(configuration.name, configuration.mode))]
+    name = _marked(configuration.name, configuration.mode)
+    screen = [*scores_screen(scores, asked, name, reference)]
     if line.left_out:
         left_out = ", ".join(line.left_out)
         screen.append(Note(f"Not fitted because they are slow: {left_out}; --all includes them."))

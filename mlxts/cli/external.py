@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxts.cli.compare import HOW_TO_READ, differences_table
+from mlxts.cli.compare import HOW_TO_READ, differences_tables
 from mlxts.cli.evaluate import record_look
 from mlxts.cli.output import Note, Part, note, render
 from mlxts.cli.scores import scores_screen
@@ -163,9 +163,9 @@ def _screen(
         asked = replace(asked, splits_title="walk-forward")
     scores: Scores = {split: figures}
     title = f"{name} beside {scored.name}" + (" (exploratory)" if scored.exploratory else "")
-    yield from scores_screen(scores, asked, title)
+    yield from scores_screen(scores, asked, title, scored.reference)
     if paired:
-        yield differences_table(f"{name} − reference, paired by date", paired)
+        yield from differences_tables(f"{name} − reference, paired by date", paired)
         yield Note(HOW_TO_READ)
     if forecasts.unused:
         rows = formats.count(forecasts.unused, "row")

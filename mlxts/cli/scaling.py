@@ -23,14 +23,18 @@ scaling = typer.Typer(
 
 class AxisName(StrEnum):
     parameters = "parameters"
-    samples = "samples"
+    compute = "compute"
     features = "features"
+    history = "history"
+    assets = "assets"
 
 
 class FitAxis(StrEnum):
     parameters = "parameters"
-    samples = "samples"
+    compute = "compute"
     features = "features"
+    history = "history"
+    assets = "assets"
     surface = "surface"
 
 
@@ -85,6 +89,12 @@ AssetsOption = Annotated[
     typer.Option(
         "--all-assets",
         help="Score every pooled asset, each a cell of its own, not the main symbol alone.",
+    ),
+]
+PanelOption = Annotated[
+    bool,
+    typer.Option(
+        "--panel", help="Also the mean over all assets that the runs score, dates drawn with all."
     ),
 ]
 NameOption = Annotated[str, typer.Option("--name", help="Folder under outputs/results.")]
@@ -208,6 +218,7 @@ def verdict_(
     ] = JudgedSplit.validation,
     tuned: TunedOption = None,
     every_asset: AssetsOption = False,
+    panel: PanelOption = False,
     all_phases: PhasesOption = False,
     replicate: Annotated[
         bool,
@@ -220,6 +231,7 @@ def verdict_(
 ) -> None:
     """Scaling, inverse, flat, inconclusive or not estimable: for each cell, and pooled."""
     from dataclasses import asdict
+    from functools import partial
 
     from mlxts.errors import ConfigError
     from mlxts.files import finite, write_json, write_text
@@ -231,21 +243,28 @@ def verdict_(
             "--replicate asks the test split of runs on the fixed splits; leave --split out"
         )
     folder = results.folder(name)
-    built = _ledger(runs, SplitName(split), tuned, every_asset)
-    tables = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
+
+    def tables(split: SplitName) -> tuple["pl.DataFrame", list["LossTable"]]:
+        cut = partial(axes.tables, axis=axis, parameters=parameters, all_phases=all_phases)
+        built = _ledger(runs, split, tuned, every_asset, alike=False)
+        cells = cut(built)
+        if panel:
+            pooled = built if every_asset else _ledger(runs, split, tuned, True, alike=False)
+            cells += cut(pooled, panel=True)
+        return built, cells
+
+    built, found = tables(SplitName(split))
     test = None
     if replicate:
-        opened = _ledger(runs, SplitName.test, tuned, every_asset)
-        cells = axes.tables(opened, axis, parameters=parameters, all_phases=all_phases)
-        test = {cell.name: cell for cell in cells}
-    judged = verdict.judge(tables, test=test, draws=draws, seed=seed)
-    usable = [cell for cell in tables if cell.name in judged.draws]
+        test = {cell.name: cell for cell in tables(SplitName.test)[1]}
+    judged = verdict.judge(found, test=test, draws=draws, seed=seed)
+    usable = [cell for cell in found if cell.name in judged.draws]
     compared = {
         cell.name: multiple_comparison.compare(cell, draws=draws, seed=seed) for cell in usable
     }
     mixed = None
     if axis == "parameters":
-        mixed = mixed_model.over(built, tables, judged, parameters=parameters, seed=seed)
+        mixed = mixed_model.over(built, found, judged, parameters=parameters, seed=seed)
     record = {
         "axis": axis,
         "split": split,
@@ -266,12 +285,17 @@ def verdict_(
         mode = "strict" if all(pool.strict for pool in judged.pools) else "exploratory"
         screen.append(results.mixed_slopes(mixed, mode))
     screen.append(Note(f"written to {folder}"))
-    screen += [_sentence(pooled, axis) for pooled in judged.pools.values()]
+    screen += [_sentence(one, axis) for one in verdict.claims(judged, found)]
     render(record, as_json, screen)
 
 
 def _ledger(
-    runs: list[str] | None, split: SplitName, tuned: list[str] | None, every_asset: bool
+    runs: list[str] | None,
+    split: SplitName,
+    tuned: list[str] | None,
+    every_asset: bool,
+    *,
+    alike: bool = True,
 ) -> "pl.DataFrame":
     """The ledger of the named runs or of all finished ones; reading test rows is recorded.
 
@@ -290,7 +314,9 @@ def _ledger(
         chosen = [folder for folder in chosen if RunFolder(folder).is_walk_forward == walked]
     complete_predictions(chosen)
     if split is SplitName.walk_forward:
-        return walk_forward_ledger.join(chosen, tuned=tuned or (), every_asset=every_asset)
+        return walk_forward_ledger.join(
+            chosen, tuned=tuned or (), every_asset=every_asset, alike=alike
+        )
     built = ledgers.build(chosen, split=split, tuned=tuned or (), every_asset=every_asset)
     if split is SplitName.test:
         # On record before anything is computed or shown; without a record there is no look.
@@ -328,11 +354,14 @@ def _laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> Table:
     )
 
 
-def _sentence(pooled: "Verdict", axis: str) -> str:
-    if pooled.word == "not estimable":
-        return f"{pooled.name.capitalize()} along {axis}: not estimable: {pooled.reason}."
+def _sentence(claim: "Verdict", axis: str) -> str:
+    named = claim.name[0].upper() + claim.name[1:]
+    if claim.word == "not estimable":
+        return f"{named} along {axis}: not estimable: {claim.reason}."
+    reference = f", over {claim.reference}" if claim.unit == "skill" and claim.reference else ""
+    unit = f"{claim.unit} per decade{reference}"
     return (
-        f"{pooled.name.capitalize()} along {axis}: {pooled.said} ({pooled.gain:+.4f} skill per "
-        f"decade, 95 % interval {formats.interval(*pooled.interval, '+.4f')}, "
-        f"margin {pooled.margin:.4f}): {pooled.reason}."
+        f"{named} along {axis}: {claim.said} ({claim.gain:+.4f} {unit}, "
+        f"95 % interval {formats.interval(*claim.interval, '+.4f')}, margin {claim.margin:.4f}; "
+        f"{claim.seen:.4f} would have been seen with 80 %): {claim.reason}."
     )

@@ -9,6 +9,7 @@ from mlxts.tables import Column, Table, ranged, with_ends
 
 if TYPE_CHECKING:
     from mlxts.evaluation.score import Scores
+    from mlxts.runs.references import Reference
     from mlxts.runs.scored_task import ScoredTask
 
 Figures = dict[str, Any]
@@ -17,7 +18,9 @@ _SPLITS = {"train": "the training rows", "validation": "validation"}
 _ENDS = Column("interval", "95 % interval", lambda ends: interval(*ends, ".3f", ",") or UNKNOWN)
 
 
-def scores_screen(scores: "Scores", asked: "ScoredTask", name: str) -> Iterator[Part]:
+def scores_screen(
+    scores: "Scores", asked: "ScoredTask", name: str, reference: "Reference"
+) -> Iterator[Part]:
     """Tables of what `score.score` computed, and a line on how to read them."""
     from mlxts.evaluation.block_bootstrap import DRAWS
     from mlxts.protocol import MIN_BLOCK_DAYS
@@ -45,9 +48,16 @@ def scores_screen(scores: "Scores", asked: "ScoredTask", name: str) -> Iterator[
                 )
         if any_model.get("not_estimable"):
             yield Note(f"Not estimable, part of no claim: {any_model['not_estimable']}.")
+    if reference.pooled:
+        yield Note(
+            "Pooled references: every model here was fitted on the training days of all assets, "
+            f"because of {asked.score_on} alone there are too few ({reference.pooled})."
+        )
     yield Note(
         "The reference is the better of HAR and linear, a ridge regression on HAR's log ranges and "
-        "the same features at the decision bar, by cross-validation within training. Against it: "
+        "the same features at the decision bar, by cross-validation within training. lhar: HAR "
+        "with past returns and, where it is among the data, the VIX; trees: boosted trees over HAR "
+        "on linear's inputs, pooled over the assets as the network is. Against the reference: "
         "model minus reference, below zero is better; skill: 1 - loss / the reference's loss. "
         f"In brackets 95 % intervals from {DRAWS:,} block-bootstrap draws, mean block "
         f"{max(asked.horizon, MIN_BLOCK_DAYS)} days, paired by date, widened for "

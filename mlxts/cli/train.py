@@ -283,13 +283,14 @@ def show_result(
     read_or_predict(plan.folder)  # of a finished run of an earlier version
     picture = run_page.draw(plan.folder)
     scored_task = RunFolder(plan.folder).scored_task
+    reference = RunFolder(plan.folder).references()[scored_task.score_on]
     if finished_before and not as_json:
         note(f"run {plan.run_id} is already finished; its result:")
     render(
         {**summary, "picture": str(picture)},
         as_json,
         [
-            *scores_screen(summary["scores"], scored_task, plan.config.name),
+            *scores_screen(summary["scores"], scored_task, plan.config.name, reference),
             f"best at step {summary['best_step']} of {summary['steps']}; {summary['message']}",
             summary["verdict"],
             f"run folder {plan.folder}, picture {picture}",

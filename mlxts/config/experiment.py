@@ -25,6 +25,7 @@ _CAME_LATER = (
     ("data", "walk_forward_window"),
     ("features", "source"), ("model", "residual_of"), ("model", "norm"), ("model", "res_attention"),
     ("model", "head"), ("training", "precision"), ("training", "gradient_checkpointing"),
+    ("training", "stop_on"),
 )  # fmt: skip
 
 
@@ -103,6 +104,7 @@ class ExperimentConfig(Section):
             "model.norm": (self.model.norm, ("layer",)),
             "model.res_attention": (self.model.res_attention, (False,)),
             "model.head": (self.model.head, ("flatten",)),
+            "training.stop_on": (self.training.stop_on, ("samples",)),
             "training.learning_rate": (self.training.learning_rate, (fixed.learning_rate,)),
         }
         for key, (value, allowed) in stated.items():

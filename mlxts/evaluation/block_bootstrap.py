@@ -34,11 +34,37 @@ class BlockBootstrap:
     Attributes:
         dates: the date of each row, in any order, repeated where symbols share it.
         horizon: H, trading days. spacing: trading days from one date to the next.
+        length: mean block length in dates, see `remembering`; None: of `MIN_BLOCK_DAYS`. Never of
+            less than H days.
     """
 
     dates: Shaped[np.ndarray, " n"]
     horizon: int
     spacing: int = 1
+    length: int | None = None
+
+    @classmethod
+    def remembering(
+        cls,
+        dates: Shaped[np.ndarray, " n"],
+        series: Float[np.ndarray, " n"],
+        horizon: int,
+        spacing: int = 1,
+    ) -> "BlockBootstrap":
+        """With blocks as long as what is asked of each row, say a difference of losses, remembers.
+
+        That is the length which Politis and White (2004, corrected by Patton, Politis and White
+        2009) estimate as the best for the stationary bootstrap of the mean of `series` over dates.
+        A series that never varies says nothing about it.
+        """
+        from arch.bootstrap import optimal_block_length
+
+        _, date_of, count = np.unique(dates, return_inverse=True, return_counts=True)
+        daily = np.bincount(date_of, weights=series) / count
+        if np.ptp(daily) <= 1e-12 * np.abs(daily).max():
+            return cls(dates, horizon, spacing)
+        (length,) = optimal_block_length(daily)["stationary"]
+        return cls(dates, horizon, spacing, math.ceil(length) if np.isfinite(length) else None)
 
     @cached_property
     def count(self) -> int:
@@ -47,8 +73,10 @@ class BlockBootstrap:
 
     @property
     def block(self) -> int:
-        """Mean block length in dates: max(H, 22) trading days, rounded up."""
-        return math.ceil(max(self.horizon, MIN_BLOCK_DAYS) / self.spacing)
+        """Mean block length in dates, of H trading days at least."""
+        if self.length is None:
+            return math.ceil(max(self.horizon, MIN_BLOCK_DAYS) / self.spacing)
+        return max(self.overlap, self.length)
 
     @property
     def overlap(self) -> int:

@@ -31,7 +31,7 @@ from mlxts.scaling.multiple_comparison import Comparison
 from mlxts.scaling.select import Selection
 from mlxts.scaling.verdict import Judged
 
-AXES = ("parameters", "samples", "features")  # the three questions, in their order
+AXES = ("parameters", "features", "history", "assets")  # the questions, in their order
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def _of_labels(built: pl.DataFrame) -> pl.DataFrame:
 def _along(built: pl.DataFrame, draws: int, seed: int) -> list[dict[str, Any]]:
     """The verdict on every cell along every axis that there is."""
     rows = []
-    for axis in ("parameters", "samples", "features"):
+    for axis in ("parameters", "features", "history", "assets"):
         try:
             tables = axes.tables(built, axis)
         except RunError:  # of one size

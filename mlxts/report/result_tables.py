@@ -14,12 +14,13 @@ from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import results
 from mlxts.scaling import verdict as verdicts
 from mlxts.scaling.configuration_scores import CELL, Scored
+from mlxts.scaling.loss_table import BESIDE
 from mlxts.tables import Column, Table, with_ends
 
 _CONFIGURATION = (
     "task", "timescale", "horizon", "budget", "data", "features", "fraction", "settings", "mode",
 )  # fmt: skip
-_REFERENCES = [f"loss_{name}" for name in REFERENCES]
+_REFERENCES = [f"loss_{name}" for name in (*REFERENCES, *BESIDE)]
 
 
 def _said(row: dict[str, Any]) -> dict[str, Any]:
@@ -112,6 +113,7 @@ def skill(scored: Sequence[Scored], split: str = "") -> Table:
             "said",
             "difference",
             "loss",
+            "loss_prior",
             *_REFERENCES,
             "skill_har",
             "seeds",
@@ -124,10 +126,12 @@ def skill(scored: Sequence[Scored], split: str = "") -> Table:
         note=(
             "Mean over seeds. The reference is the better of HAR and linear, a ridge regression on "
             "HAR's log ranges and the same features at the decision bar, by cross-validation "
-            "within training; minus the reference's: below zero is better; skill: 1 − loss / the "
-            "reference's loss. In brackets 95 % block-bootstrap intervals, paired by date; "
-            "with several seeds they include seed variance. n_eff: effective sample size, the "
-            "number of independent samples that would estimate the loss as precisely."
+            "within training; LHAR (with the leverage effect and, where it is read, the VIX) and "
+            "boosted trees over HAR stand beside them. Minus the reference's: below zero is "
+            "better; skill: 1 − loss / the reference's loss. In brackets 95 % block-bootstrap "
+            "intervals, paired by date; with several seeds they include seed variance. n_eff: "
+            "effective sample size, the number of independent samples that would estimate the loss "
+            "as precisely."
         ),
     )
     return of_split(table, split)
@@ -179,7 +183,8 @@ def evidence(report: ReportData) -> Table:
             f"On {report.split}, canonical phase. Estimable: at least "
             f"{protocol.MIN_CLASS_SAMPLES} of each class and {protocol.MIN_POSITIVE_CLUSTERS} "
             "clusters of positives more than H days apart; otherwise no claim includes the cell. "
-            f"Margin: {percent(verdicts.MARGIN)} of what {HAR} gains over the training base "
+            "Pooled: fitted on the training days of all assets, because the asset's own are too "
+            f"few. Margin: {percent(verdicts.MARGIN)} of what {HAR} gains over the training base "
             "rate."
         ),
     )
@@ -198,8 +203,9 @@ def _evidence(scores: Scored, mode: str) -> dict[str, Any]:
             table.dates, scores.targets, horizon, scores.spacing
         )
     row |= {"loss_prior": prior, "margin": verdicts.MARGIN * (prior - har)}
-    row |= {"reference": scores.reference}
+    row |= {"reference": scores.reference + " (pooled)" * scores.pooled}
     row |= {f"loss_{name}": float(getattr(replicates, name)[0]) for name in REFERENCES}
+    row |= {f"loss_{name}": float(losses.mean()) for name, losses in table.beside.items()}
     return row | {"estimable": scores.obstacle is None, "why": scores.obstacle or ""}
 
 

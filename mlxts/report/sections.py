@@ -29,11 +29,17 @@ from mlxts.scaling.verdict import NOT_ESTIMABLE, Verdict
 from mlxts.scaling.walk_forward_ledger import SPLIT as WALK_FORWARD
 
 HAR = BASELINE.upper()
-_LETTER = {"parameters": "N", "samples": "D", "features": "F"}
-_MORE = {"parameters": "a bigger model", "samples": "more data", "features": "more features"}
+_LETTER = {"parameters": "N", "features": "F", "history": "D", "assets": "A"}
+_MORE = {
+    "parameters": "a bigger model",
+    "features": "more features",
+    "history": "a longer history",
+    "assets": "more assets",
+}
 _SWEEP = {
     "parameters": "`mlxts sweep run configs/sweeps/phase6a.yaml` trains several budgets",
-    "samples": "`mlxts sweep run configs/sweeps/data_scaling.yaml` trains on parts of the history",
+    "history": "`mlxts sweep run configs/sweeps/data_scaling.yaml` trains on parts of the history",
+    "assets": "`mlxts sweep run configs/sweeps/study_assets.yaml` pools more assets",
     "features": "`mlxts sweep run configs/sweeps/feature_scaling.yaml` trains several tiers",
 }
 
@@ -44,7 +50,7 @@ def question() -> str:
 
 def answer(report: ReportData) -> str:
     """The verdicts along the three axes, pooled over cells, in one sentence."""
-    parts = [_part(axis, report.along[axis]) for axis in ("parameters", "features", "samples")]
+    parts = [_part(axis, report.along[axis]) for axis in _LETTER]
     mode = {scores.mode for scores in report.scored}
     mark = "" if mode == {"strict"} else " (with exploratory runs)" * (len(mode) > 1)
     if mode == {"exploratory"}:

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from mlxts import files
+from mlxts.baselines.registry import BESIDE_NETWORKS
 from mlxts.config import dataset_matrix
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
@@ -33,7 +34,7 @@ from mlxts.scaling import config_diff
 # Column -> the model whose losses it holds.
 _LOSSES = {
     "loss": NETWORK,
-    **{f"loss_{name}": name for name in (*REFERENCES, "base_rate_by_volatility")},
+    **{f"loss_{name}": name for name in BESIDE_NETWORKS},
     "loss_prior": BASE_RATE,
 }
 
@@ -56,6 +57,8 @@ COLUMNS = (
     Column("timescale", pl.String, "of the bars"),
     Column("horizon", pl.Int64, "H, trading days"),
     Column("data", pl.String, "cell of the dataset matrix, or symbols and series"),
+    Column("assets", pl.Int64, "symbols that are pooled in training"),
+    Column("exogenous", pl.String, "series that are joined to them; empty: none"),
     Column("artifacts", pl.String, "digest of the raw files that were read"),
     Column("bars", pl.String, "digest of the raw file of that symbol alone"),
     Column("data_generator", pl.String, "real, or which simulated one"),
@@ -78,7 +81,11 @@ COLUMNS = (
     Column("tokens", pl.Int64, "patches seen in training, repeats counted"),
     Column("epochs", pl.Float64, "how often each training sample was seen"),
     Column("flops", pl.Float64, "of the whole training, matrix products counted"),
-    Column("origin", pl.Int64, "walk-forward: how many windows back; null: the fixed splits"),
+    Column(
+        "origin",
+        pl.Int64,
+        "walk-forward: how many windows back that of the row is; null: the fixed splits",
+    ),
     Column("step_time_drift", pl.Boolean, "step times drifted: the machine was throttled"),
     Column("seconds", pl.Float64, "training time without pauses; null where step times drifted"),
     Column("split", pl.String, "of the row"),
@@ -91,6 +98,10 @@ COLUMNS = (
     Column("loss_reference", pl.Float64, "of the better of the two, by cross-validation"),
     Column("reference", pl.String, "which of them that is"),
     Column("not_estimable", pl.String, "why neither could be fitted on the training days; or null"),
+    Column("pooled", pl.String, "why both were fitted on the training days of all assets; or null"),
+    Column("loss_lhar", pl.Float64, "of HAR with the leverage effect and, if read, the VIX"),
+    Column("loss_trees", pl.Float64, "of boosted trees over HAR"),
+    Column("loss_volatility", pl.Float64, "of the regression on one volatility"),
     Column("loss_base_rate_by_volatility", pl.Float64, "of the base rate by volatility"),
     Column("loss_prior", pl.Float64, "of the training base rate, for regression the mean"),
 )
@@ -163,8 +174,8 @@ def runs(ledger: pl.DataFrame) -> pl.DataFrame:
 
 
 _OF_DATES = (
-    "date", "canonical", "target", "loss", "loss_har", "loss_linear", "loss_reference",
-    "reference", "not_estimable", "loss_base_rate_by_volatility", "loss_prior",
+    "origin", "date", "canonical", "target", *_LOSSES, "loss_reference", "reference",
+    "not_estimable", "pooled",
 )  # fmt: skip
 
 
@@ -213,10 +224,15 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
             f"{folder.name} again"
         )
     chosen = [
-        {"symbol": symbol, "reference": one.name, "not_estimable": one.not_estimable}
+        {
+            "symbol": symbol,
+            "reference": one.name,
+            "not_estimable": one.not_estimable,
+            "pooled": one.pooled,
+        }
         for symbol, one in RunFolder(folder).references().items()
     ]
-    schema = dict.fromkeys(("symbol", "reference", "not_estimable"), pl.String)
+    schema = dict.fromkeys(("symbol", "reference", "not_estimable", "pooled"), pl.String)
     return (
         wide.rename({model: column for column, model in _LOSSES.items()})
         .join(pl.DataFrame(chosen, schema), on="symbol", how="left")
@@ -243,6 +259,8 @@ def _described(
         "started": record["started"],
         **{name: settings[name] for name in ("name", "mode", "task", "timescale", "horizon")},
         "data": _held(data),
+        "assets": len(data["symbols"]),
+        "exogenous": ", ".join(sorted(data.get("exogenous", ()))),
         **_read(record),
         "config_hash": config_hash(settings, tuned),
         "non_default_settings": "; ".join(non_default_settings(settings, tuned)),

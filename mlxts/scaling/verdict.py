@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import false_discovery_control
 
+from mlxts.evaluation import power
 from mlxts.evaluation.block_bootstrap import percentile_interval
 from mlxts.scaling import bootstrap, laws
 from mlxts.scaling.bootstrap import Draws
@@ -53,10 +54,13 @@ class Verdict:
         margin: what counts as no more than flat.
         p, p_equivalence: of gain = 0 (two-sided) and of |gain| >= margin. q, q_equivalence: the
             same, adjusted over the cells that were judged together.
+        error: standard error of the gain.
+        reference: the better of HAR and linear; of both where runs differ in it.
         skill: gain in units of the reference's loss, per decade.
         extrapolation: 1 - error of a power law / of a constant at the largest size left out.
         replicated: whether the test split's gain has the same sign; None: not opened.
-        sizes, seeds, dates: how many there were; for seeds the fewest at any size.
+        sizes, seeds, dates, assets: how many there were; for seeds the fewest at any size.
+        n_eff_assets: how many independent assets would know the gain as well.
     """
 
     name: str
@@ -74,9 +78,23 @@ class Verdict:
     skill: float = math.nan
     extrapolation: float = math.nan
     replicated: bool | None = None
+    error: float = math.nan
+    reference: str = ""
     sizes: int = 0
     seeds: int = 0
     dates: int = 0
+    assets: int = 1
+    n_eff_assets: float = 1.0
+
+    @property
+    def seen(self) -> float:
+        """The smallest gain that would have been seen with 80 %, see `evaluation/power.py`."""
+        return power.smallest_gain(self.error)
+
+    @property
+    def certified(self) -> float:
+        """The smallest margin of *flat* that would be shown with 80 %, were nothing there."""
+        return power.smallest_margin(self.error)
 
     @property
     def said(self) -> str:
@@ -160,6 +178,16 @@ def judge(
     return Judged(verdicts, pools, drawn, chosen)
 
 
+def claims(judged: Judged, tables: Sequence[LossTable]) -> list[Verdict]:
+    """One verdict a pool: of a pool of one cell that of the cell, in nats."""
+    cells = {verdict.name: verdict for verdict in judged.cells}
+    found = []
+    for pool, verdict in judged.pools.items():
+        own = [table.name for table in tables if table.pool == pool and table.name in judged.draws]
+        found.append(cells[own[0]] if len(own) == 1 else verdict)
+    return found
+
+
 def _pools(tables: Sequence[LossTable], usable: list[LossTable]) -> dict[Pool, list[LossTable]]:
     """The estimable cells of each pool; a pool without any stands there only if it is alone."""
     found = {pool: [t for t in usable if t.pool == pool] for pool in {t.pool for t in tables}}
@@ -196,6 +224,9 @@ def _evidence(
         sizes=len(table.rungs),
         seeds=int(table.seeds.min()),
         dates=len(table.dates),
+        reference=table.reference_name,
+        assets=table.assets,
+        n_eff_assets=table.n_eff_assets,
     )
 
 
@@ -214,6 +245,7 @@ def _tested(name: str, gain: np.ndarray, margin: float) -> Verdict:
         margin=margin,
         p=min(1.0, 2.0 * min(above, below)),
         p_equivalence=equivalence,
+        error=float(np.std(drawn, ddof=1)),
     )
 
 
@@ -302,5 +334,8 @@ def _pool(
         sizes=min(v.sizes for v in cells),
         seeds=min(v.seeds for v in cells),
         dates=max(v.dates for v in cells),
+        reference=" or ".join(dict.fromkeys(v.reference for v in cells if v.reference)),
+        assets=max(v.assets for v in cells),
+        n_eff_assets=max(v.n_eff_assets for v in cells),
     )
     return _with_word(pooled, any(d.seed_noise for d in own))

@@ -18,6 +18,7 @@ from scipy.special import expit
 
 from mlxts import protocol, transfer
 from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.training import StopOn
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import DeviceError, DivergedError
 from mlxts.model.interfaces import Network
@@ -26,7 +27,7 @@ from mlxts.platform import device
 from mlxts.training import checkpoint, divergence, residual_reference
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import ALONE, Ranks
-from mlxts.training.early_stopping import EarlyStopping
+from mlxts.training.early_stopping import EarlyStopping, stopping_samples
 from mlxts.training.events import (
     CheckpointEvent,
     CompileEvent,
@@ -71,24 +72,33 @@ class Arrays:
     validation_rows: Integer[np.ndarray, " m"]
     validation_targets: Float[np.ndarray, " m"]
     train_dates: Shaped[np.ndarray, " n"] | None = None  # datetime64[D], to name a batch by
+    validation_weights: Float64[np.ndarray, " m"] | None = None  # in the loss that stops training
 
     @classmethod
     def from_dataset(
-        cls, data: Dataset, scale: TargetScale, reference: ResidualReference | None = None
+        cls,
+        data: Dataset,
+        scale: TargetScale,
+        reference: ResidualReference | None = None,
+        *,
+        stop_on: StopOn = "samples",
     ) -> Self:
         """Of a data set's training and validation split.
 
         Args:
             reference: the forecast that the model's output is added to.
+            stop_on: `training.stop_on` of the configuration: which validation samples are scored.
         """
         train, validation = data.samples["train"], data.samples["validation"]
+        decisive, weights = stopping_samples(validation, stop_on, data.score_on)
         return cls(
             features=device.on_device(residual_reference.inputs(data, reference, scale)),
             train_rows=train.rows,
             train_targets=scale.scaled(train.targets),
-            validation_rows=validation.rows,
-            validation_targets=scale.scaled(validation.targets),
+            validation_rows=validation.rows[decisive],
+            validation_targets=scale.scaled(validation.targets)[decisive],
             train_dates=train.dates,
+            validation_weights=weights,
         )
 
 
@@ -174,7 +184,14 @@ def train(
     def validate(windows: slice) -> tuple[Float64[np.ndarray, " m"], float]:
         outputs = forward(arrays.features, arrays.validation_rows[windows])
         targets = arrays.validation_targets[windows]
-        loss = mean_loss(outputs, targets, binary=binary, huber_delta=settings.huber_delta)
+        weights = arrays.validation_weights
+        loss = mean_loss(
+            outputs,
+            targets,
+            binary=binary,
+            huber_delta=settings.huber_delta,
+            weights=None if weights is None else weights[windows],
+        )
         # One loss for all: unlike machines differ in its last bits, and would not stop together.
         loss = ranks.broadcast(loss)
         require(divergence.loss_problem("validation loss", loss, base_rate, targets), state.step)

@@ -42,15 +42,22 @@ def mean_loss(
     *,
     binary: bool,
     huber_delta: float,
+    weights: Float[np.ndarray, " n"] | None = None,
 ) -> float:
-    """Mean loss: log loss from logits, or Huber; NaN of outputs that are."""
+    """Mean loss: log loss from logits, or Huber; NaN of outputs that are.
+
+    Args:
+        weights: of the samples in that mean, not negative; None: all the same.
+    """
     targets = targets.astype(np.float64)
     with np.errstate(invalid="ignore"):
         if binary:
-            return float(np.mean(np.logaddexp(0.0, outputs) - targets * outputs))
-        error = np.abs(outputs - targets)
-        quadratic = np.minimum(error, huber_delta)
-        return float(np.mean(0.5 * quadratic**2 + huber_delta * (error - quadratic)))
+            losses = np.logaddexp(0.0, outputs) - targets * outputs
+        else:
+            error = np.abs(outputs - targets)
+            quadratic = np.minimum(error, huber_delta)
+            losses = 0.5 * quadratic**2 + huber_delta * (error - quadratic)
+        return float(np.mean(losses) if weights is None else np.average(losses, weights=weights))
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,8 @@ def train(
         residual_of = configuration.model.residual_of
         reference = residual_reference.load_or_fit(plan.folder, residual_of, data, ranks)
         notices.append(reference.notice(data) if reference else None)
-        arrays = Arrays.from_dataset(data, scale, reference)
+        stop_on = configuration.training.stop_on
+        arrays = Arrays.from_dataset(data, scale, reference, stop_on=stop_on)
 
         # Who is told: the run's own log, and the caller.
         listeners = [emit]

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from scipy.special import logit
 
-from mlxts.baselines.registry import RANDOM_WALKS
+from mlxts.baselines.registry import ON_REQUEST
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import (
@@ -190,7 +190,7 @@ def test_a_symbol_that_was_never_trained_on_borrows_the_prior_of_the_others(worl
         train, **{field.name: getattr(train, field.name)[others] for field in fields(train)}
     )
     apart = replace(world, samples={**world.samples, "train": only_b})
-    known = {"walk": RANDOM_WALKS["ewma_random_walk"]}
+    known = {"walk": ON_REQUEST["ewma_random_walk"]}
     found = scored(fit_baselines(apart, ("train", "validation"), known, known).tables)
     happened = found["walk"]["base_rate"]
     odds = logit(only_b.targets.mean(dtype=np.float64))
