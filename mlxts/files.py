@@ -128,7 +128,7 @@ def atomic_path(target: Path, *, mode: int = 0o644) -> Generator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
+def delete_temporary_files(folder: Path) -> None:
     """Remove, from `folder` and below, what a killed process left half-written.
 
     Only for whoever holds the folder's lock: another process's temporary files look the same.

@@ -67,7 +67,7 @@ def hold(path: Path) -> Generator[Holder | None]:
         if not _locked(descriptor):
             yield _holder(descriptor)
             return
-        _write(descriptor, _own())
+        _write(descriptor, _holder_record())
         try:
             yield None
         finally:
@@ -111,12 +111,12 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise StorageError(
-            f"the lock {path} cannot be opened ({error.strerror}{_of_whom(path)}); name a folder "
+            f"the lock {path} cannot be opened ({error.strerror}{_held_by(path)}); name a folder "
             "that you may write to: in MLXTS_LOCKS for the locks of devices, in MLXTS_HOME for runs"
         ) from error
 
 
-def _of_whom(path: Path) -> str:
+def _held_by(path: Path) -> str:
     """`, it belongs to ann` where that explains why it cannot be opened."""
     with suppress(OSError, KeyError):
         owner = next(place for place in (path, *path.parents) if place.exists())
@@ -138,7 +138,7 @@ def _locked(descriptor: int) -> bool:
     return False
 
 
-def _own() -> bytes:
+def _holder_record() -> bytes:
     since = datetime.now().strftime("%Y-%m-%d %H:%M")
     return json.dumps({"pid": os.getpid(), "command": command(), "since": since}).encode()
 

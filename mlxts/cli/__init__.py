@@ -33,7 +33,7 @@ def _command() -> None:
     from mlxts.platform import huge_pages
 
     if sys.argv[1:] and sys.argv[1] in _TRAINING:
-        huge_pages.start_again()
+        huge_pages.restart_process()
     platform.check_environment()
     platform.enable()
     _require_text()

@@ -36,7 +36,7 @@ class Decimal(StrEnum):
     comma = ","
 
 
-class Market(StrEnum):
+class MarketName(StrEnum):
     gbm = "gbm"
     sv = "sv"
     canary = "canary"
@@ -152,7 +152,9 @@ def import_(
 
 @data.command()
 def simulate(
-    market: Annotated[Market, typer.Argument(help="A control; docs/controls.md describes each.")],
+    market: Annotated[
+        MarketName, typer.Argument(help="A control; docs/controls.md describes each.")
+    ],
     symbol: SymbolOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Determines the market and its paths.")] = 0,
     symbols: Annotated[

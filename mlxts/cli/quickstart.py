@@ -53,7 +53,7 @@ def quickstart(
 
     if output.exists():
         raise ConfigError(f"{output} exists; choose another --output")
-    ask = _Asking(yes=yes, terminal=sys.stdin.isatty() and not as_json)
+    ask = _Prompt(yes=yes, terminal=sys.stdin.isatty() and not as_json)
     try:
         answers = _answers(ask, source and source.value, symbols, task, budget, output)
         wanted = first.configuration(answers)
@@ -80,7 +80,7 @@ def quickstart(
     _finish(result, plan, train=bool(train), as_json=as_json)
 
 
-class _Asking:
+class _Prompt:
     """Answers that were not given: asked for, taken by default, or refused."""
 
     def __init__(self, *, yes: bool, terminal: bool) -> None:

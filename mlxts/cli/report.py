@@ -46,7 +46,7 @@ def report(
     from mlxts.scaling import results
 
     if paper and not runs and papers.figures_of(paper).exists():
-        note(f"rendered again from {papers.figures_of(paper)}: {papers.again(paper)}")
+        note(f"rendered again from {papers.figures_of(paper)}: {papers.rewrite(paper)}")
         return
     picked = some_runs(runs or (), storage)
     if split is FixedSplit.test:

@@ -6,11 +6,11 @@ from pydantic import Field, model_validator
 
 from mlxts import protocol
 from mlxts.config import dataset_matrix
-from mlxts.config.validation import Name, NotNegative, Section
+from mlxts.config.validation import ConfigSection, Name, NotNegative
 from mlxts.errors import ConfigError
 
 
-class DataConfig(Section):
+class DataConfig(ConfigSection):
     """Which bars are read, and where the splits lie."""
 
     source: Name = Field(

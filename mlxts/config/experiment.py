@@ -15,7 +15,7 @@ from mlxts.config.features import FeaturesConfig
 from mlxts.config.model import ModelConfig
 from mlxts.config.monitoring import CheckpointConfig, ThermalConfig, TrackingConfig
 from mlxts.config.training import TrainingConfig
-from mlxts.config.validation import Name, Positive, Section
+from mlxts.config.validation import ConfigSection, Name, Positive
 from mlxts.config.yamltext import dump_yaml
 from mlxts.files import canonical_hash
 
@@ -28,7 +28,7 @@ _CAME_LATER = (
 )  # fmt: skip
 
 
-class ExperimentConfig(Section):
+class ExperimentConfig(ConfigSection):
     """One experiment: everything that decides its numbers, and nothing that does not."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")

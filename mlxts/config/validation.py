@@ -28,7 +28,7 @@ _EXPECTED: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """A part of a configuration: frozen, unknown keys are errors, and no type becomes another.
 
     A whole number may stand for a float. A tuple is declared with `Field(strict=False)`, since

@@ -197,7 +197,7 @@ def _construct_mapping(loader: _Loader, node: Node) -> dict[str, Any]:
     for name, value in node.value:
         key = loader.construct_object(name, deep=True)
         if not isinstance(key, str):
-            raise _at(name, f"a key is {_shown(name)}, not text; quote it")
+            raise _at(name, f"a key is {_node_text(name)}, not text; quote it")
         if key in values:
             raise _at(name, f"the key {key} occurs twice; remove one")
         values[key] = loader.construct_object(value, deep=True)
@@ -213,7 +213,7 @@ def _construct_list(loader: _Loader, node: Node) -> list[Any]:
 def _construct_scalar(loader: _Loader, node: Node) -> Any:
     pattern, _, read = _SCALARS[node.tag.removeprefix(_TAG)]
     if not isinstance(node, ScalarNode) or not pattern.match(node.value):
-        raise _at(node, f"{_shown(node)} does not match its tag")
+        raise _at(node, f"{_node_text(node)} does not match its tag")
     try:
         return read(node.value)
     except ValueError as error:
@@ -224,7 +224,7 @@ def _refuse(loader: _Loader, node: Node) -> Any:
     raise _at(node, f"the tag {node.tag.replace(_TAG, '!!')} is not read here")
 
 
-def _shown(node: Node) -> str:
+def _node_text(node: Node) -> str:
     if isinstance(node, ScalarNode):
         return node.value[:40] or "empty"
     return "a list or a mapping"

@@ -26,7 +26,7 @@ class Reporter(Protocol):
     def __call__(self, event: Event) -> None: ...
 
 
-class Silent:
+class SilentReporter:
     """Says nothing."""
 
     def __enter__(self) -> Self:
@@ -48,19 +48,19 @@ def make(stream: TextIO | None = None, *, quiet: bool = False, json: bool = Fals
         quiet: say nothing at all.
     """
     if quiet:
-        return Silent()
+        return SilentReporter()
     stream = stream or (sys.stderr if json else sys.stdout)
     from rich.console import Console
 
     # Rich decides about colour and reads NO_COLOR, TERM, TTY_COMPATIBLE and TTY_INTERACTIVE.
     screen = Console(file=stream, highlight=False)
     if can_redraw(screen, stream):
-        from mlxts.console.live import Live
+        from mlxts.console.live import LiveReporter
 
-        return Live(screen)
-    from mlxts.console.plain import Plain
+        return LiveReporter(screen)
+    from mlxts.console.plain import PlainReporter
 
-    return Plain(stream)
+    return PlainReporter(stream)
 
 
 def can_redraw(screen: "Console", stream: TextIO) -> bool:

@@ -162,7 +162,7 @@ def _bars(rows: pl.DataFrame) -> Iterator[Finding]:
     for name in (*numbers, *oracles):
         yield from _numbers(rows, name)
     if PLANTED in rows.columns:
-        yield from _planted(rows)
+        yield from _planted_values(rows)
     for name in (*prices, *(("adj_close",) if adjusted else ())):
         yield from _flag(
             rows,
@@ -180,13 +180,13 @@ def _bars(rows: pl.DataFrame) -> Iterator[Finding]:
     whole = rows.filter(pl.all_horizontal(_is_number(n) & (pl.col(n) > 0) for n in prices))
     yield from _ranges(whole)
     yield from _jumps(whole)
-    yield from _still(whole)
+    yield from _frozen_prices(whole)
     yield from _volumes(rows)
     yield from _adjusted(whole)
     yield from _gaps(rows)
 
 
-def _planted(rows: pl.DataFrame) -> Iterator[Finding]:
+def _planted_values(rows: pl.DataFrame) -> Iterator[Finding]:
     wrong = pl.Series("wrong", ~np.isfinite(rows[PLANTED].to_numpy()).min(axis=1))
     message = pl.lit("a planted feature is missing or not finite")
     checked_rows = rows.select("row", "date").hstack([wrong])
@@ -236,7 +236,7 @@ def _jumps(rows: pl.DataFrame) -> Iterator[Finding]:
     )
 
 
-def _still(rows: pl.DataFrame) -> Iterator[Finding]:
+def _frozen_prices(rows: pl.DataFrame) -> Iterator[Finding]:
     """Stretches without any movement; the whole series may be one."""
     prices = zip(rows["row"], rows["date"], rows["high"], rows["low"], strict=True)
     for (high, low), stretch in groupby(prices, key=lambda bar: bar[2:]):

@@ -68,7 +68,7 @@ def write(folder: Path, model: Model, extras: dict[str, Any] | None = None) -> P
         "dtype": "float32",
         **(extras or {}),
     }
-    state = tensor_names.theirs(model.shape, model.arrays)
+    state = tensor_names.to_transformers(model.shape, model.arrays)
     with atomic_path(folder / WEIGHTS) as temporary:
         arrays = {name: mx.array(value) for name, value in state.items()}
         checkpoint.write_arrays(temporary, arrays, {"format": "pt"})
@@ -84,7 +84,7 @@ def read(folder: Path) -> Model:
             no counterpart here.
     """
     shape = _shape(_configuration(folder / CONFIG), folder / CONFIG)
-    return Model(shape, tensor_names.ours(shape, _tensors(folder)))
+    return Model(shape, tensor_names.from_transformers(shape, _tensors(folder)))
 
 
 def of(model: PublishedPatchTST) -> Model:

@@ -20,11 +20,13 @@ _POLICY = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _SINCE = (2, 35)  # glibc
 
 
-def wanted(environment: Mapping[str, str] = os.environ, policy: Path = _POLICY) -> dict[str, str]:
+def variables(
+    environment: Mapping[str, str] = os.environ, policy: Path = _POLICY
+) -> dict[str, str]:
     """What a new process's environment should hold besides; nothing where it would not help."""
     if sys.platform != "linux" or _VARIABLE in environment:
         return {}
-    if environment.get("MLXTS_KERNELS") == "stock" or not _glibc_asks():
+    if environment.get("MLXTS_KERNELS") == "stock" or not _glibc_supports():
         return {}
     try:
         on_request = "[madvise]" in policy.read_text(encoding="ascii")
@@ -33,12 +35,12 @@ def wanted(environment: Mapping[str, str] = os.environ, policy: Path = _POLICY) 
     return {_VARIABLE: f"{TUNABLE}=1"} if on_request else {}
 
 
-def start_again() -> None:
+def restart_process() -> None:
     """Become the same command in the same process, with large pages; returns where that is no use.
 
     Called before anything was done: nothing of this program is left afterwards.
     """
-    more = wanted()
+    more = variables()
     if more and sys.executable:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **more})
 
@@ -48,7 +50,7 @@ def in_use() -> bool:
     return f"{TUNABLE}=1" in os.environ.get(_VARIABLE, "")
 
 
-def _glibc_asks() -> bool:
+def _glibc_supports() -> bool:
     name, number = platform.libc_ver()
     if name != "glibc":
         return False

@@ -35,7 +35,7 @@ AXES = ("parameters", "samples", "features")  # the three questions, in their or
 
 
 @dataclass(frozen=True)
-class Run:
+class ReportRun:
     """What a run folder says of itself."""
 
     record: dict[str, Any]  # run.json
@@ -84,7 +84,7 @@ class ReportData:
     walked: walk-forward runs, or None.
     """
 
-    runs: Sequence[Run]
+    runs: Sequence[ReportRun]
     ledger: pl.DataFrame
     split: str
     draws: int
@@ -160,7 +160,7 @@ def gather(
         scored=configuration_scores,
         along=along,
         surfaces={
-            axis: _over_two(built, axis, draws, seed) for axis in ("surface", "features_surface")
+            axis: _surfaces(built, axis, draws, seed) for axis in ("surface", "features_surface")
         },
         comparisons=_compared(along["parameters"], draws, seed),
         mixed=_mixed(built, along["parameters"], seed),
@@ -175,8 +175,8 @@ def scored_symbols(folders: Sequence[Path]) -> list[tuple[str, str]]:
     return [(run.id, run.record["config"]["data"]["score_on"]) for run in runs]
 
 
-def _run(folder: Path) -> Run:
-    return Run(RunFolder(folder).metadata(), RunFolder(folder).summary())
+def _run(folder: Path) -> ReportRun:
+    return ReportRun(RunFolder(folder).metadata(), RunFolder(folder).summary())
 
 
 def _opened(folders: Sequence[Path], tuned: Sequence[str]) -> pl.DataFrame | None:
@@ -228,7 +228,7 @@ def _walked(
     )
 
 
-def _over_two(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[SurfaceAnalysis]:
+def _surfaces(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[SurfaceAnalysis]:
     """Cells that hold at least two of each size and are estimable."""
     try:
         tables = axes.tables(built, axis)

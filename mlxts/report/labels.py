@@ -32,7 +32,7 @@ class CommonSettings:
         return replace(self, names=self.names | {name})
 
 
-def configuration(key: Mapping[str, Any], unsaid: CommonSettings = CommonSettings()) -> str:
+def configuration(key: Mapping[str, Any], common: CommonSettings = CommonSettings()) -> str:
     """What a model was and read: `2M, Aa, 20 features`; settings off the beaten track as well."""
     settings = {
         "budget": key.get("budget"),
@@ -42,11 +42,11 @@ def configuration(key: Mapping[str, Any], unsaid: CommonSettings = CommonSetting
         "history": "" if key["history"] == LATEST else key["history"],
         "data_generator": "" if key["data_generator"] == REAL else key["data_generator"],
         "config_hash": config_diff.describe(
-            key["non_default_settings"], key["config_hash"], unsaid.changes
+            key["non_default_settings"], key["config_hash"], common.changes
         ),
         "artifacts": f"files {key['artifacts']}",
     }
-    return ", ".join(text for name, text in settings.items() if name not in unsaid.names and text)
+    return ", ".join(text for name, text in settings.items() if name not in common.names and text)
 
 
 def marked(name: str, mode: str) -> str:
@@ -54,7 +54,7 @@ def marked(name: str, mode: str) -> str:
     return name if mode == "strict" else f"{name} (exploratory)"
 
 
-def unsaid(keys: Sequence[Mapping[str, Any]]) -> CommonSettings:
+def common_settings(keys: Sequence[Mapping[str, Any]]) -> CommonSettings:
     """What all keys agree on: recipes, and the market; hashes of files are worth their place only
     where they tell two things apart."""
     files = {(key["data"], key["artifacts"]) for key in keys}

@@ -7,7 +7,7 @@ import polars as pl
 
 from mlxts.evaluation import comparison
 from mlxts.protocol import REFERENCES
-from mlxts.report.law_figure import Law, Panel, Surface
+from mlxts.report.law_figure import Law, LawPanel, LawSurface
 from mlxts.scaling.bootstrap import Draws
 from mlxts.scaling.loss_table import LossTable
 from mlxts.scaling.select import Selection
@@ -28,7 +28,7 @@ def panel(
     subtitle: str,
     unit: str,
     loss_unit: str = "nats",
-) -> Panel:
+) -> LawPanel:
     """What is drawn of a fit along one axis."""
     sizes = table.rungs[:, 0]
     grid = np.unique(np.r_[np.geomspace(sizes[0], BEYOND * sizes[-1], _POINTS), sizes[-1]])
@@ -44,7 +44,7 @@ def panel(
         (name for name in selection.fits if name != selection.chosen),
         key=lambda name: -selection.frequencies[name],
     )[:_OTHERS]
-    return Panel(
+    return LawPanel(
         title=table.name,
         subtitle=subtitle,
         unit=unit,
@@ -70,7 +70,7 @@ def surface(
     *,
     steps: Callable[[float], str] = "{:,.0f} samples".format,
     loss_unit: str = "nats",
-) -> Surface:
+) -> LawSurface:
     """What is drawn of losses over two sizes; without a selection what was measured is joined.
 
     Args:
@@ -88,7 +88,7 @@ def surface(
             law.predict(np.column_stack([grid, np.full(len(grid), second)]))[0]
             for second in seconds
         ]
-    return Surface(
+    return LawSurface(
         title=table.name,
         subtitle=subtitle,
         sizes=table.rungs,
@@ -113,7 +113,7 @@ def paired(replicates: Draws) -> tuple[np.ndarray, np.ndarray]:
     return shared, np.percentile(replicates.rungs[1:] - shared[1:, None], (2.5, 97.5), axis=0)
 
 
-def panel_data(panel: Panel) -> pl.DataFrame:
+def panel_data(panel: LawPanel) -> pl.DataFrame:
     """Everything that a panel draws, one row a point: kind, name, size, loss, low, high."""
     rows: list[tuple] = [
         ("mean over seeds", "", *row)
@@ -131,7 +131,7 @@ def panel_data(panel: Panel) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_CSV, orient="row").drop("samples")
 
 
-def surface_data(surface: Surface, second: str) -> pl.DataFrame:
+def surface_data(surface: LawSurface, second: str) -> pl.DataFrame:
     """Everything that a surface draws; `second` names its second size."""
     rows: list[tuple] = [
         (

@@ -78,7 +78,7 @@ def write(
         )
     )
     write_text(out / PAGE, page)
-    _forget(out, written)
+    _delete_old_files(out, written)
     write_json(out / RECORD, _record(report, parts, out, written, software))
     return out / PAGE
 
@@ -114,7 +114,7 @@ class _Record(json_files.Shape):
     files: dict[str, str]
 
 
-def _forget(out: Path, written: Sequence[str]) -> None:
+def _delete_old_files(out: Path, written: Sequence[str]) -> None:
     """Remove what the report before this one had written and this one has not."""
     if not (out / RECORD).exists():
         return

@@ -188,10 +188,10 @@ def _walk_forward(
 def write(record: dict[str, Any], path: Path) -> Path:
     """Write the figures beside `path`, and `path` from them. Raises StorageError."""
     write_json(figures_of(path), record)
-    return again(path)
+    return rewrite(path)
 
 
-def again(path: Path) -> Path:
+def rewrite(path: Path) -> Path:
     """Write `path` from the figures that are kept beside it. Raises RunError, StorageError."""
     remedy = "name the finished runs, and it is made anew"
     results = json_files.read(

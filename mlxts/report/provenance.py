@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from mlxts.evaluation import test_split_log
-from mlxts.report.collect import ReportData, Run
+from mlxts.report.collect import ReportData, ReportRun
 from mlxts.runs.index import run_folders
 from mlxts.search import study_runs
 from mlxts.tables import Column, Table
@@ -52,7 +52,7 @@ def _mode(config: dict[str, Any]) -> str:
     return settings.get("mode", "strict") if isinstance(settings, dict) else "strict"
 
 
-def test_looks() -> Table:
+def test_set_evaluations() -> Table:
     """Every time the test split was opened in this workspace."""
     return Table(
         name="test_looks",
@@ -62,7 +62,7 @@ def test_looks() -> Table:
     )
 
 
-def tried(report: ReportData, searched: Table) -> str:
+def multiple_testing(report: ReportData, searched: Table) -> str:
     """The number of runs, trials and test-set evaluations, in a few sentences."""
     here = len(run_folders())
     modes = Counter(run.record["config"]["mode"] for run in report.runs)
@@ -165,7 +165,7 @@ def machines(report: ReportData) -> Table:
     )
 
 
-def _machine(run: Run) -> dict[str, Any]:
+def _machine(run: ReportRun) -> dict[str, Any]:
     machine = run.record.get("machine", {})
     versions = run.record.get("versions", {})
     return {
@@ -178,7 +178,7 @@ def _machine(run: Run) -> dict[str, Any]:
     }
 
 
-def heat(report: ReportData) -> Table:
+def temperatures(report: ReportData) -> Table:
     """Temperatures of each run, and the runs that slowed down."""
     rows = []
     for run in report.runs:

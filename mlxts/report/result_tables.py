@@ -8,7 +8,7 @@ from mlxts import protocol
 from mlxts.evaluation import comparison, estimability
 from mlxts.formats import percent
 from mlxts.protocol import REFERENCES
-from mlxts.report.collect import AxisAnalysis, ReportData, Run
+from mlxts.report.collect import AxisAnalysis, ReportData, ReportRun
 from mlxts.report.columns import HAR, columns
 from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import results
@@ -22,7 +22,7 @@ _CONFIGURATION = (
 _REFERENCES = [f"loss_{name}" for name in REFERENCES]
 
 
-def _said(row: dict[str, Any]) -> dict[str, Any]:
+def _with_verdict_text(row: dict[str, Any]) -> dict[str, Any]:
     """With the verdict as people say it: beats linear."""
     return row | {"said": comparison.against(row["verdict"], row["reference"])}
 
@@ -120,7 +120,7 @@ def skill(scored: Sequence[Scored], split: str = "") -> Table:
             "n_total",
             "samples",
         ),
-        rows=[_said(scores.row()) for scores in scored],
+        rows=[_with_verdict_text(scores.row()) for scores in scored],
         note=(
             "Mean over seeds. The reference is the better of HAR and linear, a ridge regression on "
             "HAR's log ranges and the same features at the decision bar, by cross-validation "
@@ -256,7 +256,7 @@ _METRICS = (
 _ENDS = ("", "_low", "_high")
 
 
-def _run(run: Run, row: dict[str, Any]) -> dict[str, Any]:
+def _run(run: ReportRun, row: dict[str, Any]) -> dict[str, Any]:
     models = run.summary.get("scores", {}).get("validation", {})
     network: dict[str, Any] = models.get(NETWORK, {})
     figures = {

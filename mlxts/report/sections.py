@@ -167,7 +167,7 @@ def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) 
     )
 
 
-def _draw(axes: Axes, panel: law_figure.Panel | law_figure.Surface) -> None:
+def _draw(axes: Axes, panel: law_figure.LawPanel | law_figure.LawSurface) -> None:
     law_figure.draw(axes, panel, fontsize=9)
     legend_below(axes)
 
@@ -354,11 +354,11 @@ def _evidence(report: ReportData) -> Section:
 
 
 def _tried(report: ReportData, storage_url: str | None) -> Section:
-    searched, looked = provenance.studies(storage_url), provenance.test_looks()
+    searched, looked = provenance.studies(storage_url), provenance.test_set_evaluations()
     return Section(
         "tried",
         "Multiple testing",
-        text=[provenance.tried(report, searched)],
+        text=[provenance.multiple_testing(report, searched)],
         tables=[table for table in (searched, looked) if table.rows],
     )
 
@@ -375,6 +375,6 @@ def _provenance(report: ReportData) -> Section:
         tables=[
             provenance.data(report),
             provenance.machines(report),
-            provenance.heat(report),
+            provenance.temperatures(report),
         ],
     )

@@ -84,7 +84,7 @@ class _Tables(RDBStorage):
             raise
 
 
-def _asked(name: str) -> Callable[..., Any]:
+def _with_retries(name: str) -> Callable[..., Any]:
     def method(self: "Database", *args: Any, **kwargs: Any) -> Any:
         return self.ask(lambda: getattr(self.cached, name)(*args, **kwargs))
 
@@ -96,7 +96,7 @@ _Asked: Any = type(
     "_Asked",
     (BaseStorage,),
     {
-        name: _asked(name)
+        name: _with_retries(name)
         for name, method in vars(BaseStorage).items()
         if callable(method) and not name.startswith("_")
     },

@@ -32,7 +32,7 @@ State = Literal["done", "failed", "pruned", "duplicate", "put back", "lost"]
 Listen = Callable[["Job", Plan], AbstractContextManager[Listener]]  # who watches a run
 
 
-def unwatched(job: "Job", plan: Plan) -> AbstractContextManager[Listener]:
+def without_listener(job: "Job", plan: Plan) -> AbstractContextManager[Listener]:
     """Nobody watches a run."""
     return nullcontext(lambda event: None)
 
@@ -190,7 +190,7 @@ def work(
     storage: BaseStorage,
     objective: Callable[[Job], float],
     *,
-    listen: Listen = unwatched,
+    listen: Listen = without_listener,
     samples: bool = False,
     retried: type[MlxtsError] = DeviceError,
 ) -> Outcome | None:

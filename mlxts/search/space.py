@@ -24,13 +24,13 @@ from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
 from mlxts.config.model import ModelConfig
 from mlxts.config.training import TrainingConfig
-from mlxts.config.validation import Positive, Section, first_problem
+from mlxts.config.validation import ConfigSection, Positive, first_problem
 from mlxts.errors import ConfigError
 
 Values = dict[str, int | float]  # what was sampled, by the name of the dimension
 
 
-class Range(Section):
+class Range(ConfigSection):
     """All numbers between two bounds, both included."""
 
     low: float
@@ -74,7 +74,7 @@ Float = Annotated[
 ]
 
 
-class Space(Section):
+class Space(ConfigSection):
     """The dimensions of a search. One that is left out stays as the experiment says."""
 
     depth: Int | None = Field(None, description="encoder layers; the width is solved")
@@ -114,7 +114,7 @@ class Space(Section):
         return {name: dimension for name, dimension in named if dimension is not None}
 
 
-class SearchConfig(Section):
+class SearchConfig(ConfigSection):
     """How to search. The experiment around it says what is trained and on which data."""
 
     trials: Positive = Field(50, description="in all, over all sessions and workers")
@@ -137,7 +137,7 @@ class SearchConfig(Section):
         return self.model_dump(mode="json", exclude={"trials", "patience", "timeout"})
 
 
-class _Declared(Section):
+class _Declared(ConfigSection):
     search: SearchConfig
 
 

@@ -163,7 +163,7 @@ def has_work(study: optuna.Study) -> bool:
 def work(
     study: optuna.Study,
     store: BaseStorage,
-    listen: Listen = jobs.unwatched,
+    listen: Listen = jobs.without_listener,
     *,
     out_of_time: Callable[[], bool] = lambda: False,
 ) -> Outcome | None:
@@ -207,7 +207,7 @@ def work(
 def run_all(
     study: optuna.Study,
     store: BaseStorage,
-    listen: Listen = jobs.unwatched,
+    listen: Listen = jobs.without_listener,
     *,
     after_trial: Callable[[optuna.Study], None] = lambda study: None,
     timeout: float | None = None,

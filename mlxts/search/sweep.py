@@ -140,11 +140,11 @@ def _train(job: Job) -> float:
     }
     point = sweep.point(values)
     job.label = point.label
-    _give_way(job)
+    _raise_if_duplicate(job)
     plan = make_plan(worker_checks.pinned(point.config, job.study.user_attrs["data"]))
     job.identify(plan)
     summary = job.train(plan)
-    _give_way(job)
+    _raise_if_duplicate(job)
     scores = summary["scores"]["validation"][NETWORK]
     for key, value in {
         **{key: summary[key] for key in ("status", "n_total", "steps", "train_seconds")},
@@ -156,7 +156,7 @@ def _train(job: Job) -> float:
     return float(summary["best_loss"])
 
 
-def _give_way(job: Job) -> None:
+def _raise_if_duplicate(job: Job) -> None:
     if twin := job.find_twin(TrialState.COMPLETE):
         raise Duplicate(f"trial {twin.number} is the same run")
 

@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config, read_mapping
-from mlxts.config.validation import Section, first_problem
+from mlxts.config.validation import ConfigSection, first_problem
 from mlxts.config.yamltext import dump_yaml, overridden
 from mlxts.errors import ConfigError
 
@@ -39,7 +39,7 @@ AXES = {
 }
 
 
-class Sweep(Section):
+class Sweep(ConfigSection):
     """Axes over a base configuration."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")

@@ -8,7 +8,7 @@ from datetime import date
 from mlxts.data import calendar
 from mlxts.data.sources.base import Fetched, requested_range, within
 from mlxts.simulation import bayes_scores
-from mlxts.simulation.markets import MARKETS, dials, make
+from mlxts.simulation.markets import MARKETS, default_parameters, make
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class SimulatedSource:
             "kind": self.kind,
             "control": MARKETS[self.kind].control,
             "seed": self.seed,
-            "dials": dials(self.kind) | dict(self.dials),
+            "dials": default_parameters(self.kind) | dict(self.dials),
             "first": str(self.first),
             "last": str(self.last),
             **requested_range(start, end),

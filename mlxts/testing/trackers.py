@@ -67,7 +67,7 @@ def events(first: int = 1, last: int = STEPS) -> list[tuple[Event, float]]:
     return story
 
 
-def tell(tracker: Tracker, folder: Path, story: list[tuple[Event, float]]) -> None:
+def send_events(tracker: Tracker, folder: Path, story: list[tuple[Event, float]]) -> None:
     """Tell a tracker all of it, with two files of `folder` as artifacts."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in (layout.CONFIG, layout.SUMMARY):
@@ -88,7 +88,7 @@ class TrackerSuite:
 
     @pytest.fixture
     def stored(self) -> dict[str, Any]:
-        """What it holds after `tell(tracker, folder, events())`."""
+        """What it holds after `send_events(tracker, folder, events())`."""
         raise NotImplementedError
 
     @pytest.fixture

@@ -24,7 +24,7 @@ from typing import Any, Self
 from mlxts.config.monitoring import ThermalConfig
 from mlxts.errors import RunError
 from mlxts.thermal import policy, sensors
-from mlxts.thermal.policy import Action, Band, Rules, State
+from mlxts.thermal.policy import Action, Band, Rules, ThermalState
 from mlxts.thermal.sensors import Choice
 from mlxts.thermal.sensors.base import Sample, Sensor
 from mlxts.training.events import Listener, PauseEvent, ResumeEvent, ThermalEvent
@@ -62,8 +62,8 @@ class Guard:
         )
         self._choice = Choice((), "none", "not entered")
         self._sensor: Sensor | None = None
-        self._state, self._sample = State(), Sample()
-        self._changes: deque[tuple[State, Sample, str]] = deque()
+        self._state, self._sample = ThermalState(), Sample()
+        self._changes: deque[tuple[ThermalState, Sample, str]] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -194,7 +194,7 @@ class Guard:
             return f"temperature unavailable: {self._choice.why}"
         return f"temperature from {self._choice.source}: {self._choice.why}"
 
-    def _report(self, step: int, state: State, sample: Sample, message: str) -> None:
+    def _report(self, step: int, state: ThermalState, sample: Sample, message: str) -> None:
         self._reported_at = self._clock()
         self._emit(
             ThermalEvent(
@@ -222,7 +222,7 @@ class _Counts:
         self.highest: float | None = None
         self.hottest: float | None = None
 
-    def add(self, state: State, sample: Sample) -> None:
+    def add(self, state: ThermalState, sample: Sample) -> None:
         self.readings += 1
         self.bands[state.band] += 1
         self.highest = _maximum(self.highest, state.temperature)

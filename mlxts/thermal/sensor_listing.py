@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from mlxts.thermal import policy, sensors
-from mlxts.thermal.policy import Rules, State
+from mlxts.thermal.policy import Rules, ThermalState
 from mlxts.thermal.sensors.base import Sample, Sensor, Unavailable, highest
 
 
@@ -37,7 +37,7 @@ class SensorListing:
         self._sensors: dict[str, Sensor | Unavailable] = {**ruling, **sensors.survey(skip=ruling)}
         self._ruling = frozenset(ruling)
         self._samples: dict[str, Sample] = {}
-        self._state = State()
+        self._state = ThermalState()
 
     def __enter__(self) -> Self:
         return self

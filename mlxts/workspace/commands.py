@@ -164,7 +164,7 @@ def _wrong_arguments(rest: list[str], command: Any, path: str, whole: bool) -> s
             place = places[0] if places[0].nargs < 0 else places.pop(0)
             missing.pop(id(place), None)
             if not _fits(word, place):
-                return f"{path} takes {_known(place)}, not {word}"
+                return f"{path} takes {_accepted_values(place)}, not {word}"
             continue
         name, equals, value = word.partition("=")
         option = options.get(name)
@@ -174,7 +174,7 @@ def _wrong_arguments(rest: list[str], command: Any, path: str, whole: bool) -> s
         if not option.is_flag and not option.count:
             value = value if equals else next(words, "")
             if not _fits(value, option):
-                return f"{path} {name} takes {_known(option)}, not {value or 'nothing'}"
+                return f"{path} {name} takes {_accepted_values(option)}, not {value or 'nothing'}"
     if whole and missing:
         needed = next(iter(missing.values()))
         if needed.param_type_name == "option":
@@ -195,7 +195,7 @@ def _fits(value: str, parameter: Any) -> bool:
     return value in choices if choices else bool(value)
 
 
-def _known(parameter: Any) -> str:
+def _accepted_values(parameter: Any) -> str:
     number = _number(parameter)
     if number:
         return "a whole number" if number is int else "a number"

@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mlxts.errors import WorkspaceError
-from mlxts.files import sweep, write_text
+from mlxts.files import delete_temporary_files, write_text
 from mlxts.workspace import blocks, context_records, project, protocol_tables, summaries
 from mlxts.workspace.context_records import WORKSTREAMS, H, Record
 from mlxts.workspace.project import CONTEXT, Problem
@@ -91,7 +91,7 @@ def changing(root: Path) -> Generator[Context]:
             "try again"
         ) from error
     try:
-        sweep(root / CONTEXT)
+        delete_temporary_files(root / CONTEXT)
         yield load(root)
     finally:
         lock.release()

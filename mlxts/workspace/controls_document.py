@@ -8,7 +8,7 @@ from mlxts import protocol
 from mlxts.dataset.samples import rotate_labels
 from mlxts.features import causality
 from mlxts.simulation.base import HORIZONS
-from mlxts.simulation.markets import MARKETS, dials
+from mlxts.simulation.markets import MARKETS, default_parameters
 from mlxts.simulation.source import SimulatedSource
 from mlxts.tables import markdown
 
@@ -64,7 +64,7 @@ def _law(module: str, described: set[str]) -> Iterator[str]:
 def _figures(name: str) -> Iterator[str]:
     """Dials and exact figures of a market."""
     kind = MARKETS[name]
-    yield "Dials: " + ", ".join(f"`{d}` {v:g}" for d, v in dials(name).items()) + "."
+    yield "Dials: " + ", ".join(f"`{d}` {v:g}" for d, v in default_parameters(name).items()) + "."
     meanings = (inspect.getdoc(kind.make) or "").partition("Attributes:")[2].split("\n    ")
     yield ""
     yield from (f"- {line.strip()}" for line in _joined(meanings))

@@ -74,7 +74,7 @@ def _situation(
     before: Workstream,
     now: Workstream,
     notes: HandoffNotes,
-    state: git.State | None,
+    state: git.GitState | None,
     trespasses: list[ownership.Trespass],
 ) -> str:
     waits = [f"- {b.by}: {b.why}" for b in notes.blocked_by]

@@ -44,7 +44,7 @@ def runs_since(moment: datetime | None) -> str:
     """Runs that were at work after `moment` (None: all), newest first, as Markdown."""
     began = [
         (started, folder)
-        for started, folder in _begun()
+        for started, folder in _started_runs()
         if not moment or started > moment or _last(folder) > moment
     ]
     if not began:
@@ -74,7 +74,7 @@ def runs_since(moment: datetime | None) -> str:
     return f"{table}\n\nand {left} more; `mlxts runs` lists them." if left > 0 else table
 
 
-def code(state: git.State | None, since: str | None, root: Path) -> str:
+def code(state: git.GitState | None, since: str | None, root: Path) -> str:
     """Branch, commits since a commit, and what is not committed, as Markdown."""
     if state is None:
         return "No git repository."
@@ -96,7 +96,7 @@ def code(state: git.State | None, since: str | None, root: Path) -> str:
     return "\n".join(lines)
 
 
-def _begun() -> list[tuple[datetime, Path]]:
+def _started_runs() -> list[tuple[datetime, Path]]:
     started = []
     for folder in run_folders():
         try:

@@ -26,7 +26,7 @@ _CHUNK = 2**16
 _AGENT = "mlxts (research; one request a series)"
 
 
-class Passing(Exception):
+class TemporaryFailure(Exception):
     """Something that may be gone at the next attempt."""
 
     def __init__(self, trouble: str, wait: float | None = None) -> None:
@@ -67,7 +67,7 @@ class Web:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._ask(address, subject)
-            except Passing as error:
+            except TemporaryFailure as error:
                 trouble = error
             if attempt < ATTEMPTS:
                 jittered = FIRST_WAIT * 2 ** (attempt - 1) * (0.5 + self.uniform())
@@ -87,8 +87,10 @@ class Web:
         except HTTPError as error:
             error.close()
             if error.code in _PASSING or error.code >= 500:
-                wait = _asked_wait(error.headers)
-                raise Passing(f"the server answers {error.code} {error.reason}", wait) from error
+                wait = _retry_after(error.headers)
+                raise TemporaryFailure(
+                    f"the server answers {error.code} {error.reason}", wait
+                ) from error
             if error.code == 404:
                 raise SourceError(f"{subject} does not exist (404); check the name") from error
             raise SourceError(
@@ -96,15 +98,15 @@ class Web:
                 "with a browser and `mlxts data import` it"
             ) from error
         except TimeoutError as error:
-            raise Passing(f"no answer within {self.timeout:g} s") from error
+            raise TemporaryFailure(f"no answer within {self.timeout:g} s") from error
         except URLError as error:
             if is_unresolved(error):
                 raise offline(subject, urlsplit(address).hostname) from error
             if isinstance(error.reason, TimeoutError | socket.timeout):
-                raise Passing(f"no answer within {self.timeout:g} s") from error
-            raise Passing(f"cannot be reached ({_line(error.reason)})") from error
+                raise TemporaryFailure(f"no answer within {self.timeout:g} s") from error
+            raise TemporaryFailure(f"cannot be reached ({_line(error.reason)})") from error
         except (HTTPException, OSError) as error:
-            raise Passing(f"the connection broke ({_line(error)})") from error
+            raise TemporaryFailure(f"the connection broke ({_line(error)})") from error
 
     def _body(self, response: HTTPResponse, subject: str) -> bytes:
         """Read to the end. A body that is shorter than announced is no answer."""
@@ -118,9 +120,11 @@ class Web:
                     f"{subject} is larger than {LARGEST >> 20} MiB; this is no series"
                 )
             if self.clock() > ends:
-                raise Passing(f"the answer was not complete after {self.deadline:g} s")
+                raise TemporaryFailure(f"the answer was not complete after {self.deadline:g} s")
         if announced and announced.isdigit() and len(body) < int(announced):
-            raise Passing(f"the answer broke off after {len(body):,} of {int(announced):,} bytes")
+            raise TemporaryFailure(
+                f"the answer broke off after {len(body):,} of {int(announced):,} bytes"
+            )
         return bytes(body)
 
 
@@ -153,7 +157,7 @@ def require_no_page(body: bytes, *, subject: str) -> None:
         )
 
 
-def _asked_wait(headers: Message) -> float | None:
+def _retry_after(headers: Message) -> float | None:
     """Retry-After, where it is a number of seconds."""
     value = headers.get("Retry-After", "")
     return float(value) if value.isdigit() else None
