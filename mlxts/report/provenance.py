@@ -195,8 +195,8 @@ def temperatures(report: ReportData) -> Table:
                 "critical": bands.get("critical"),
                 "paused_seconds": seen.get("paused_seconds"),
                 "step_time_ratio": seen.get("step_time_ratio"),
-                "suspect": bool(seen.get("suspect")),
-                "why": seen.get("suspect_reason") or "",
+                "step_time_drift": bool(seen.get("step_time_drift")),
+                "reason": seen.get("step_time_drift_reason") or "",
             }
         )
     return Table(
@@ -211,19 +211,20 @@ def temperatures(report: ReportData) -> Table:
             Column("critical", "in critical"),
             Column("paused_seconds", "paused, s", ".0f"),
             Column("step_time_ratio", "last / first steps", ".2f"),
-            "suspect",
-            "why",
+            Column("step_time_drift", "step time drifted"),
+            "reason",
         ),
         rows=rows,
-        note="A suspect run's steps slowed down, perhaps by throttling that no sensor shows: its "
-        "losses are used, its timing is excluded.",
+        note="Where the step time drifted the machine may have throttled unseen by any sensor: "
+        "losses are used, timing is excluded.",
     )
 
 
 def flags(report: ReportData) -> str:
     """A sentence on runs that slowed down and on temperatures that were not read."""
-    suspect = sum(bool(run.summary.get("thermal", {}).get("suspect")) for run in report.runs)
-    blind = sum(not run.summary.get("thermal", {}).get("readings") for run in report.runs)
-    slowed = f"{_count(suspect, 'run')} of {len(report.runs)} slowed down while training"
-    slowed += "; timing excluded. " if suspect else ". "
-    return slowed + f"No temperature was read in {_count(blind, 'run')}."
+    thermal = [run.summary.get("thermal", {}) for run in report.runs]
+    drifted = sum(bool(values.get("step_time_drift")) for values in thermal)
+    unread = sum(not values.get("readings") for values in thermal)
+    slowed = f"{_count(drifted, 'run')} of {len(report.runs)} slowed down while training"
+    slowed += "; timing excluded. " if drifted else ". "
+    return slowed + f"No temperature was read in {_count(unread, 'run')}."
