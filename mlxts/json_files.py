@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Shape(BaseModel):
-    """What a file must hold: keys and types. Other keys may stand beside them; a field with a
+    """The keys and types of a file. Other keys are allowed; a field with a
     default may be missing."""
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
@@ -38,9 +38,9 @@ def read(
     """The object in a JSON file, as it was written: keys that the shape does not name included.
 
     Args:
-        error: the kind that is raised; remedy: what its line says can be done.
+        error: the kind that is raised; remedy: the advice in its message.
         needs: dotted keys that must be there although the shape does not require them; a part `*`
-            stands for every key that there is.
+            matches every key.
         upgrade: makes what an earlier version wrote into what this one does; it raises MlxtsError
             where it cannot.
 
@@ -104,7 +104,7 @@ def load(path: Path, kind: type[T], *, error: type[MlxtsError], remedy: str) -> 
 
 
 def build(value: Any, kind: type[T], *, where: str, error: type[MlxtsError], remedy: str) -> T:
-    """A dataclass of what stands under a key of a file that has been read.
+    """A dataclass from the value of a key of a file that has been read.
 
     Args:
         where: the file, and the key in it.
@@ -135,7 +135,7 @@ def _checked(
     upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Raises ValueError: not UTF-8, no JSON, or of another shape; MlxtsError: see `upgrade`."""
-    data.decode("utf-8")  # says it more plainly than the parser
+    data.decode("utf-8")  # a plainer error than the parser's
     if upgrade and isinstance(values := from_json(data), dict):
         data = to_json(upgrade(values), inf_nan_mode="constants")
     shape.model_validate_json(data)

@@ -31,7 +31,7 @@ ENDED = ("train", "validation")  # what is predicted when training has ended
 
 
 def predict_network(trained: Trained, splits: Iterable[str]) -> pl.DataFrame:
-    """What a trained network says of some splits of its data."""
+    """Predictions of a trained network on some splits of its data."""
     samples = trained.plan.dataset.samples
     return pl.concat(
         predictions.table(NETWORK, samples[split], split, trained.outputs(split))
@@ -42,7 +42,7 @@ def predict_network(trained: Trained, splits: Iterable[str]) -> pl.DataFrame:
 def predict_references(
     data: Dataset, splits: Sequence[str]
 ) -> tuple[pl.DataFrame, dict[str, Reference]]:
-    """What every other model says of the same rows, and each asset's reference by symbol.
+    """Predictions of every other model on the same rows, and each asset's reference by symbol.
 
     Baselines are fitted on the training samples of each asset; one that has too few has the base
     rate alone.
@@ -72,17 +72,17 @@ def _base_rate(data: Dataset, splits: Sequence[str], symbol: str) -> list[pl.Dat
 
 
 def can_score(data: Dataset, split: str) -> bool:
-    """Whether a split holds a sample that the main figures speak of."""
+    """Whether a split holds a sample of the scored symbol."""
     return bool(is_scored(data.samples[split], data.score_on).any())
 
 
 def predict_run(trained: Trained, folder: Path, permit: Permit = always) -> pl.DataFrame:
-    """Write what all models say of training and validation into a run's folder."""
+    """Write all models' predictions on training and validation into a run's folder."""
     return _write(predict_network(trained, ENDED), trained.plan.dataset, ENDED, folder, permit)
 
 
 def predict_split(trained: Trained, folder: Path, split: str) -> pl.DataFrame:
-    """Write what all models say of one more split beside a run's other predictions.
+    """Add all models' predictions on one more split to a run's predictions.
 
     Returns:
         The whole table.
@@ -133,9 +133,7 @@ def _write(
     others, chosen = predict_references(data, splits)
     rows = pl.concat([network, others])
     permit()
-    references.write(
-        folder / layout.REFERENCES, chosen
-    )  # first: who reads predictions finds them beside it
+    references.write(folder / layout.REFERENCES, chosen)  # first: a reader of predictions needs it
     predictions.write(folder / layout.PREDICTIONS, rows)
     return rows
 

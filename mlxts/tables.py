@@ -27,13 +27,13 @@ _LATEX = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column that is shown.
+    """One column of a table.
 
     Attributes:
         key: of the value in a row. title: its heading, with the unit; by default the key.
         form: a format specification or a function of the value; by default what suits its type.
-        ends: keys of the lower and upper end of its interval, shown in brackets.
-        ends_form: where the ends are shown shorter than the value.
+        ends: keys of the lower and upper end of its interval, in brackets.
+        ends_form: format of the ends, where it is shorter than the value's.
     """
 
     key: str
@@ -47,7 +47,7 @@ class Column:
         return self.title or self.key.replace("_", " ")
 
     def text(self, row: Row, minus: str = "-") -> str:
-        """The value as it is shown."""
+        """The formatted value."""
         value = row.get(self.key)
         text = number(value, self.form)
         return text.replace("-", minus) if isinstance(value, int | float) else text
@@ -82,7 +82,7 @@ def with_ends(figures: Row) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows, and which of their values are shown how.
+    """Rows, and the columns and formats of their values.
 
     Attributes:
         title: what it shows.
@@ -100,7 +100,7 @@ class Table:
 
     @classmethod
     def of(cls, title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> "Table":
-        """A table of rows whose values stand in the order of the headings."""
+        """A table of rows whose values are in the order of the headings."""
         keys = [str(index) for index, _ in enumerate(headings)]
         return cls(
             title,

@@ -16,7 +16,7 @@ def controls(
     ),
     as_json: JsonOption = False,
 ) -> None:
-    """List the markets that can be simulated and their dials; or write docs/controls.md."""
+    """List the markets that can be simulated and their parameters; or write docs/controls.md."""
     from mlxts.simulation.markets import MARKETS, default_parameters
 
     if write:
@@ -34,5 +34,5 @@ def controls(
         )
         for name, kind in MARKETS.items()
     ]
-    headings = ("control", "name", "what it shows", "dials")
+    headings = ("control", "name", "use", "parameters")
     render({"markets": parameters}, as_json, Table.of("Controls", headings, rows))

@@ -1,4 +1,4 @@
-"""Names of the last release: they work once more, and say the new name."""
+"""Names of the last release: they still work, with a warning that gives the new name."""
 
 import warnings
 from typing import TextIO
@@ -28,7 +28,7 @@ def with_new_names(arguments: list[str]) -> list[str]:
     """A command line under the names of today; each former one is named in a note.
 
     Raises:
-        ConfigError: an option stands there under both of its names.
+        ConfigError: an option is given under both of its names.
     """
     renamed = _command(arguments)
     names = [argument.partition("=")[0] for argument in arguments]
@@ -36,7 +36,7 @@ def with_new_names(arguments: list[str]) -> list[str]:
         if old in names:
             if new in names:
                 raise ConfigError(f"{old} is the former name of {new}; give {new} alone")
-            if old != "--origins":  # told with its command
+            if old != "--origins":  # part of its command's warning
                 _warn(old, new)
             renamed = [_replaced(argument, old, new) for argument in renamed]
     for (option, old), new in VALUES.items():
@@ -70,7 +70,7 @@ def _warn(old: str, new: str) -> None:
 
 
 def show_former_names() -> None:
-    """Have keys by their former names told in a line of their own, without a place in the code."""
+    """Print warnings on former keys in a line of their own, without a place in the code."""
     others, shown_messages = warnings.showwarning, set[str]()
 
     def show(

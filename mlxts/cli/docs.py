@@ -1,4 +1,4 @@
-"""`mlxts docs`: write what documents say about the protocol."""
+"""`mlxts docs`: render the parts of documents that follow from the code."""
 
 from pathlib import Path
 

@@ -37,7 +37,7 @@ _PASSWORDS = (re.compile(r"(://[^\s/:@]*:)\S+(?=@)"), re.compile(r"(password=)[^
 
 
 def exit_code_of(command: Callable[[], None]) -> int:
-    """Run `command`, say in one line what ended it, and return the exit code."""
+    """Run `command`, print an error in one line, and return the exit code."""
     line, of_system = "", False
     try:
         _open_streams()
@@ -60,7 +60,7 @@ def exit_code_of(command: Callable[[], None]) -> int:
         unwritten.filename = "standard output"
         line, code = f"error: {_sentence(unwritten)}", protocol.EXIT_USAGE
     if line:
-        with contextlib.suppress(OSError):  # nobody can be told
+        with contextlib.suppress(OSError):  # nobody reads it
             note(line)
     _flush(sys.stderr)
     return code
@@ -134,7 +134,7 @@ def _internal_error(error: BaseException) -> str:
 
 
 def _save_traceback(text: str) -> Path:
-    """Write `text` beside the outputs, or, where there are none, into the temporary folder.
+    """Write `text` under the outputs, or, where there are none, into the temporary folder.
 
     Raises:
         OSError: neither can be written.

@@ -1,4 +1,4 @@
-"""`quickstart`: a first experiment, asked for at a terminal or given by flags."""
+"""`quickstart`: a first experiment, by questions at a terminal or by flags."""
 
 import os
 import select
@@ -81,14 +81,14 @@ def quickstart(
 
 
 class _Prompt:
-    """Answers that were not given: asked for, taken by default, or refused."""
+    """Answers that were not given as options: prompted for, default, or refused."""
 
     def __init__(self, *, yes: bool, terminal: bool) -> None:
         self._yes = yes
         self.can = terminal and not yes
 
     def __call__(self, flag: str, question: str, default: str, choices: Sequence[str] = ()) -> str:
-        """Raises ConfigError where there is nobody to ask."""
+        """Raises ConfigError without a terminal."""
         from mlxts.errors import ConfigError
 
         if self._yes and default:

@@ -1,4 +1,4 @@
-"""`mlxts report`: everything that runs have shown, on one page and in files for a paper."""
+"""`mlxts report`: the results of runs, on one page and in files for a paper."""
 
 from pathlib import Path
 from typing import Annotated
@@ -50,7 +50,7 @@ def report(
         return
     picked = some_runs(runs or (), storage)
     if split is FixedSplit.test:
-        # On record before anything is read; without a record there is no look.
+        # Recorded before anything is read; without a record there is no test-set evaluation.
         count = max(
             test_split_log.record(*evaluation)
             for evaluation in collect.scored_symbols(picked.finished)

@@ -293,7 +293,7 @@ def _ledger(
         return walk_forward_ledger.join(chosen, tuned=tuned or (), every_asset=every_asset)
     built = ledgers.build(chosen, split=split, tuned=tuned or (), every_asset=every_asset)
     if split is SplitName.test:
-        # On record before anything is computed or shown; without a record there is no look.
+        # Recorded before anything is computed; without a record there is no test-set evaluation.
         looked = built.select("run", "symbol").unique().sort("run")
         count = max(test_split_log.record(run, symbol) for run, symbol in looked.iter_rows())
         note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mlxts.search.sweep import SweepPoint
     from mlxts.search.sweep_config import Sweep
 
-_MOST_ROWS = 200  # of a plan's table; more are shown together where they cost the same
+_MOST_ROWS = 200  # of a plan's table; more are grouped where they cost the same
 
 sweep = typer.Typer(
     help="Train every combination of budgets, tasks, horizons, cells, tiers and seeds, once.",
@@ -131,7 +131,7 @@ def status(
 def _stored_states(definition: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, str]]:
     """The state of each point by its label, and the sha256 of each artifact that it is bound to.
 
-    Both are empty where the sweep was not begun; no journal is made for that.
+    Both are empty where the sweep was not started; no journal is made for that.
     """
     from mlxts.search import storage as storages
     from mlxts.search import sweep as sweeps
@@ -191,7 +191,7 @@ def _plan_screen(definition: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Pa
 
 
 def _grouped(rows: list[dict[str, Any]], columns: Sequence[Column]) -> list[Row]:
-    """One row for all that look alike but for the run's name, with the first of the names."""
+    """One row for all that are equal but for the run's name, with the first of the names."""
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(tuple(column.text(row) for column in columns[1:]), []).append(row)

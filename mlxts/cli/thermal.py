@@ -1,4 +1,4 @@
-"""`mlxts thermal`: what the machine's sensors say, which one rules a run, and why."""
+"""`mlxts thermal`: readings of the machine's sensors, the one a run uses, and why."""
 
 import contextlib
 import json

@@ -78,5 +78,5 @@ class DataConfig(ConfigSection):
 
     @property
     def title(self) -> str:
-        """What is read, in a few words: the cell, or else its contents."""
+        """The data in a few words: the cell, or else its contents."""
         return self.cell or ", ".join((*self.symbols, *self.exogenous))

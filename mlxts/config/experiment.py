@@ -1,6 +1,6 @@
 """ExperimentConfig: every section, what goes together, and the hash of what decides the numbers.
 
-A *strict* configuration picks only from `protocol.py`; an *exploratory* one may say anything,
+A *strict* configuration picks only from `protocol.py`; an *exploratory* one may have any value,
 and everything it reaches is marked so.
 """
 
@@ -123,7 +123,7 @@ class ExperimentConfig(ConfigSection):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what decides the numbers (name, heat, checkpoints, trackers do not).
+        """SHA-256 of what decides the numbers (not name, thermal, checkpoint, tracking).
 
         A cell is a name for its contents: they count, it does not. Pinned bytes count as much as
         any others, in the hash of the data.

@@ -1,4 +1,4 @@
-"""`thermal`, `checkpoint`, `tracking`: what goes on beside a run and changes no number of it."""
+"""`thermal`, `checkpoint`, `tracking`: settings that change no number of a run."""
 
 from typing import Annotated, Literal
 

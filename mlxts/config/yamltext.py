@@ -1,7 +1,7 @@
 """The one reader and the one writer of YAML: version 1.2's core schema, and nothing beyond it.
 
 `yes`, `no`, `on`, `off` and dates are text, `010` is ten, `1:30` is text, and `1e-4` is a number.
-What YAML leaves to the reader and what nobody means is refused: a key that stands there twice or
+What YAML leaves to the reader and is never meant is refused: a key that occurs twice or
 is no text, tags, nesting without end, and aliases that grow a small file into a large one.
 """
 
@@ -18,7 +18,7 @@ from mlxts.config import renamed_keys
 from mlxts.errors import ConfigError
 
 DEPTH = 50  # lists and mappings within each other
-ALIASED = 10_000  # values that aliases may stand for, in all
+ALIASED = 10_000  # values that aliases may expand to, in all
 DIGITS = 300  # of a whole number; more would not even fit a float
 
 _TAG = "tag:yaml.org,2002:"
@@ -116,7 +116,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def parse_yaml(text: str) -> Any:
-    """What a document says: mappings with text as keys, lists, text, numbers, bools and None.
+    """A parsed document: mappings with text as keys, lists, text, numbers, bools and None.
 
     Raises:
         YamlError: it is no YAML of this schema.
@@ -163,7 +163,7 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def parse_overrides(texts: Iterable[str] | None) -> dict[str, Any]:
-    """What every `--set` says, by dotted key; former names are told. Raises ConfigError."""
+    """The value of every `--set` by dotted key; warns of former names. Raises ConfigError."""
     read = dict(parse_override(text) for text in texts or ())
     return renamed_keys.current_with_notice(read, "--set")
 

@@ -1,4 +1,4 @@
-"""What a person sees while a run works: a live screen, plain lines, or nothing.
+"""The display of a running experiment: a live screen, plain lines, or nothing.
 
 All three listen to the events of `mlxts.training.events`; training knows none of them.
 
@@ -27,7 +27,7 @@ class Reporter(Protocol):
 
 
 class SilentReporter:
-    """Says nothing."""
+    """Prints nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +45,7 @@ def make(stream: TextIO | None = None, *, quiet: bool = False, json: bool = Fals
     Args:
         stream: None: standard output, or standard error under `json`, where standard output
             belongs to one JSON object.
-        quiet: say nothing at all.
+        quiet: print nothing at all.
     """
     if quiet:
         return SilentReporter()
@@ -64,10 +64,13 @@ def make(stream: TextIO | None = None, *, quiet: bool = False, json: bool = Fals
 
 
 def can_redraw(screen: "Console", stream: TextIO) -> bool:
-    """FORCE_COLOR makes rich take a pipe for a terminal; redrawing wants a real one, or a word."""
-    asked_for = os.environ.get("TTY_INTERACTIVE") == "1"
+    """Whether lines can be redrawn.
+
+    FORCE_COLOR makes rich take a pipe for a terminal; this needs a real one, or TTY_INTERACTIVE=1.
+    """
+    is_forced = os.environ.get("TTY_INTERACTIVE") == "1"
     return (
         screen.is_interactive
-        and (stream.isatty() or asked_for)
+        and (stream.isatty() or is_forced)
         and not screen.options.ascii_only  # braille and box lines need UTF-8
     )

@@ -17,7 +17,7 @@ from mlxts.console.sparkline import binned, sparkline
 from mlxts.console.study_progress import CurrentTrial, StudyProgress, StudySnapshot, spelled
 from mlxts.training.events import Event
 
-_ALWAYS = ("done", "pruned")  # counts that are shown though they are none
+_ALWAYS = ("done", "pruned")  # counts that are shown even if 0
 
 
 class StudyReporter(console.SilentReporter):

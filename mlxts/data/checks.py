@@ -1,7 +1,7 @@
 """What a series must satisfy before it is stored. Nothing is repaired and nothing is dropped.
 
 An *error* is a row that cannot be true; the series is refused. A *warning* is a row that may be
-true and deserves a look. High and low are compared with a relative tolerance of 1e-6, because
+true and should be inspected. High and low are compared with a relative tolerance of 1e-6, because
 adjusted prices are rounded one by one and miss each other in the last bits.
 """
 
@@ -112,7 +112,7 @@ def _flag(
     message: pl.Expr,
     severity: Literal["error", "warning"] = "error",
 ) -> Iterator[Finding]:
-    # The message is formed before the filter, since it may look at the row before.
+    # The message is formed before the filter, since it may use the row before.
     checked_rows = rows.select("row", "date", message.alias("message"), condition.alias("bad"))
     for row, day, text in checked_rows.filter("bad").drop("bad").iter_rows():
         yield Finding(severity, rule, day, row, text)

@@ -69,7 +69,7 @@ class Audit:
 
 
 def audit(bars: pl.DataFrame, names: Sequence[str], splits: Splits, cuts: Sequence[int]) -> Audit:
-    """Look at features of one symbol's bars.
+    """Check features of one symbol's bars.
 
     Args:
         splits: where the training years end and the test years begin.

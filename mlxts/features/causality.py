@@ -1,4 +1,4 @@
-"""Does a feature see the future? It does if adding bars changes what it said before them.
+"""Look-ahead: a feature sees the future if adding bars changes its values before them.
 
 `CANARY` does, on purpose: a check that does not find it is no check.
 """
@@ -51,7 +51,7 @@ def look_ahead(
 
 
 def rewritten(whole: pl.DataFrame, prefix: pl.DataFrame, names: Iterable[str]) -> list[LookAhead]:
-    """Which columns say something else about a day once later days are known.
+    """Which columns change on a day once later days are known.
 
     Args:
         whole: date and the Float32 columns `names`, made from all bars.

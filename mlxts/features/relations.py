@@ -1,4 +1,4 @@
-"""The relations: how a feature looks at its subject. Expression builders, each a formula.
+"""The relations: how a feature is derived from its subject. Expression builders, each a formula.
 
 Prices become features only through a scale (percent, sigma, ATR) or a count of bars. Changes,
 durations and ranks do the rest. The ones that several others start from are named columns.
@@ -97,7 +97,7 @@ def share(part: Quantity, whole: Quantity, floor: Quantity | float = _NOTHING) -
 
 
 def correlation(first: Quantity, second: Quantity, bars: int) -> Quantity:
-    """Pearson correlation of two dimensionless series over some bars; 0 where one stood still."""
+    """Pearson correlation of two dimensionless series over some bars; 0 where one is constant."""
     product = (first * second).staged()
     covariance = product.mean(bars) - first.mean(bars).staged() * second.mean(bars).staged()
     spread = (first.std(bars).staged() * second.std(bars).staged()).staged()

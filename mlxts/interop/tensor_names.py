@@ -52,7 +52,7 @@ def from_transformers(shape: Published, theirs: Arrays) -> Arrays:
     """The state of a `transformers` model as parameters of a `PublishedPatchTST`.
 
     Raises:
-        InteropError: a tensor is missing or has another shape than the configuration says.
+        InteropError: a tensor is missing or has another shape than in the configuration.
     """
     D, taken = shape.d_model, _TensorReader(theirs)
     arrays: Arrays = {"position": taken(_POSITION, shape.tokens, D)}

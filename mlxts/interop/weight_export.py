@@ -18,7 +18,7 @@ from mlxts.training import run as training
 
 Format = Literal["huggingface", "safetensors", "npz", "parquet", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-INPUTS = "mlxts.json"  # beside a Hugging Face model: what its channels and outputs are
+INPUTS = "mlxts.json"  # next to a Hugging Face model: its channels and outputs
 
 
 def export(name: str, to: Format, target: Path | None = None) -> Path:

@@ -33,7 +33,7 @@ _FLAGS = (
     # and computes one element at a time; AdamW's kernel, of seven arrays, needs more.
     "--param vect-max-version-for-alias-checks=200"
 )
-# What a process that turned them on tells its children.
+# Variables through which a process that enabled them informs its children.
 _FOLDER, _OUTER = "MLXTS_KERNEL_FOLDER", "MLXTS_OUTER_TMPDIR"
 # A kernel with the operations that matter: if this compiles and is right, the others do too.
 _PROBE = """
@@ -46,7 +46,7 @@ raise SystemExit(0 if right else 3)
 """
 _WRONG = 3  # status of a probe whose numbers are wrong
 _ENOUGH = 256  # rows of a product that reaches MKL: `gemm` answers small ones itself
-# What a compiler says that was killed or found no room: another time it may work.
+# Messages of a compiler that was killed or found no room: another time it may work.
 _TEMPORARY_FAILURE = re.compile(
     "killed|terminated|no space|quota|memory exhausted|out of memory|cannot allocate"
     "|temporarily unavailable|read-only|permission denied",
@@ -113,7 +113,7 @@ def settle() -> None:
 
 
 def identity() -> str:
-    """What tells the kernels of this process from others: compiler, flags, MLX and processor."""
+    """Identifies the kernels of this process: compiler, flags, MLX and processor."""
     return Path(os.environ[_FOLDER]).name if _enabled else "stock"
 
 
@@ -184,7 +184,7 @@ def _restore_parent_environment() -> None:
     os.environ.pop("TMPDIR", None)
     os.environ |= {"PATH": path} | ({"TMPDIR": temporary} if temporary else {})
     if tempfile.tempdir == str(Path(folder, "tmp")):
-        tempfile.tempdir = None  # asked for before
+        tempfile.tempdir = None  # cached before
 
 
 def _prepare_folder(folder: Path, compiler: Path) -> None:

@@ -36,7 +36,7 @@ AXES = ("parameters", "samples", "features")  # the three questions, in their or
 
 @dataclass(frozen=True)
 class ReportRun:
-    """What a run folder says of itself."""
+    """The records of a run folder."""
 
     record: dict[str, Any]  # run.json
     summary: dict[str, Any]
@@ -80,7 +80,7 @@ class ReportData:
     split: whose rows. draws, seed: of the bootstrap. tuned: settings left out of recipes.
     scored: every configuration. along: by axis. surfaces: N×D, N×F.
     comparisons: of sizes along N, by cell. mixed: over all cells along N, or None.
-    unfinished: ids of runs that were asked for but have no summary yet.
+    unfinished: ids of selected runs that have no summary yet.
     walked: walk-forward runs, or None.
     """
 
@@ -132,7 +132,7 @@ def gather(
 
     Args:
         split, tuned: see `ledger.build`. draws, seed: of the bootstrap.
-        progress: told what is at work.
+        progress: called with each stage.
 
     Raises:
         RunError, DataError: see `ledger.build` and `axes.tables`.
@@ -246,7 +246,7 @@ def _surfaces(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[Sur
             replicates = bootstrap.draw(
                 table, weights, seed=seed + 1 + index, widen=table.bootstrap.widening
             )
-            # The laws over two sizes speak of parameters and samples alone.
+            # The laws over two sizes are of parameters and samples alone.
             law = select.select(table, replicates) if axis == "surface" else None
             analyses.append(SurfaceAnalysis(table, replicates, law))
     return analyses

@@ -19,7 +19,7 @@ def cell(key: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class CommonSettings:
-    """What need not be said, because all that is shown has it in common.
+    """Settings that labels leave out, because all models shown share them.
 
     Attributes:
         names: of `CONFIGURATION`. changes: settings of recipes, see `scaling/recipes.py`.
@@ -33,7 +33,7 @@ class CommonSettings:
 
 
 def configuration(key: Mapping[str, Any], common: CommonSettings = CommonSettings()) -> str:
-    """What a model was and read: `2M, Aa, 20 features`; settings off the beaten track as well."""
+    """A model's size and data: `2M, Aa, 20 features`; and its non-default settings."""
     settings = {
         "budget": key.get("budget"),
         "data": key["data"],
@@ -50,13 +50,13 @@ def configuration(key: Mapping[str, Any], common: CommonSettings = CommonSetting
 
 
 def marked(name: str, mode: str) -> str:
-    """What an exploratory configuration reaches says so."""
+    """The name, labelled where its configuration is exploratory."""
     return name if mode == "strict" else f"{name} (exploratory)"
 
 
 def common_settings(keys: Sequence[Mapping[str, Any]]) -> CommonSettings:
     """What all keys agree on: recipes, and the market; hashes of files are worth their place only
-    where they tell two things apart."""
+    where they distinguish two models."""
     files = {(key["data"], key["artifacts"]) for key in keys}
     common = {
         name for name in ("config_hash", "data_generator") if len({key[name] for key in keys}) < 2

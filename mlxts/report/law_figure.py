@@ -29,7 +29,7 @@ class Law:
 
 @dataclass(frozen=True)
 class LawPanel:
-    """Everything in one picture.
+    """The data of one figure.
 
     Attributes:
         title: the cell. subtitle: the verdict.

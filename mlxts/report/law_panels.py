@@ -1,4 +1,4 @@
-"""From a fitted cell to its picture: rungs, runs, laws and bands, and the same as a table."""
+"""From a fitted cell to its figure: sizes, runs, laws and bands, and the same as a table."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from mlxts.scaling.select import Selection
 
 BEYOND = 4.0  # laws are drawn to this multiple of the largest size
 _POINTS = 80
-_OTHERS = 3  # laws drawn beside the chosen one
+_OTHERS = 3  # laws drawn besides the chosen one
 _CSV = {
     "kind": pl.String, "name": pl.String, "size": pl.Float64, "samples": pl.Float64,
     "loss": pl.Float64, "low": pl.Float64, "high": pl.Float64,
@@ -74,7 +74,7 @@ def surface(
     """What is drawn of losses over two sizes; without a selection what was measured is joined.
 
     Args:
-        table: of two size axes; the first is the horizontal one, the second tells curves apart.
+        table: of two size axes; the first is horizontal, each value of the second has a curve.
         steps: the label of one of the second sizes.
     """
     _, ends = paired(replicates)

@@ -1,4 +1,4 @@
-"""The report: one self-contained page, and beside it every figure and table in files.
+"""The report: one self-contained page, and every figure and table in files next to it.
 
     <out>/report.html
     <out>/figures/<name>.svg, .pdf, .csv
@@ -26,7 +26,7 @@ from mlxts.report.section import Section
 from mlxts.report.sections import answer, question, sections
 
 PAGE, RECORD = "report.html", "report.json"
-OPEN = 6  # pictures of a section that are shown at once; more are folded away
+OPEN = 6  # figures of a section that are open at first; more are folded away
 _TEMPLATES = Path(__file__).with_name("templates")
 _SOFTWARE = ("mlxts", "matplotlib", "numpy", "polars", "arch", "scipy", "statsmodels")
 

@@ -1,4 +1,4 @@
-"""Do events called at 20 % happen in 20 % of the cases? The smallest and the largest model,
+"""Reliability: observed against predicted frequency of the smallest and the largest model,
 and the reference.
 """
 
@@ -54,7 +54,7 @@ def _diagram(key: tuple, group: list[Scored], common: labels.CommonSettings) -> 
 
 
 def _of(scores: Scored, losses: np.ndarray) -> Reliability:
-    # A log loss says the probability exactly: of what happened it is the exponential of minus it.
+    # A log loss determines the probability: that of the outcome is the exponential of minus it.
     of_outcome = np.exp(-losses)
     probabilities = np.where(scores.targets > 0.5, of_outcome, 1.0 - of_outcome)
     weights, level = scores.weights[:, 1:], scores.table.bootstrap.level

@@ -23,18 +23,18 @@ _REFERENCES = [f"loss_{name}" for name in REFERENCES]
 
 
 def _with_verdict_text(row: dict[str, Any]) -> dict[str, Any]:
-    """With the verdict as people say it: beats linear."""
+    """With the verdict in words: beats linear."""
     return row | {"said": comparison.against(row["verdict"], row["reference"])}
 
 
 def verdict(along: AxisAnalysis, split: str = "") -> Table:
-    """The verdict on every cell along an axis. `split`: said where it is not the report's."""
+    """The verdict on every cell along an axis. `split`: named where it is not the report's."""
     assert along.judged is not None
     return of_split(results.verdicts(along.judged, along.axis), split)
 
 
 def of_split(table: Table, split: str) -> Table:
-    """A table whose title and name tell its split, where it is not the report's."""
+    """A table whose title and name hold its split, where it is not the report's."""
     if not split:
         return table
     return replace(table, title=f"{table.title}, {split}", name=f"{table.name}_{split}")

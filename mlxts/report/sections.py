@@ -1,6 +1,6 @@
 """The sections of the report, in order: what each holds, or what to run so that it holds something.
 
-A section without data says in one line how to get them; it is never left out.
+A section without data has one line on how to get them; it is never left out.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ def _part(axis: str, along: AxisAnalysis) -> str:
     if along.judged is None:
         return f"{_MORE[axis]}: not tried"
     pooled = along.judged.pooled
-    several = len(along.judged.pools) > 1  # the primary one alone is said
+    several = len(along.judged.pools) > 1  # only the primary one is reported
     question = _MORE[axis] + (f", {along.judged.primary.title}" if several else "")
     if pooled.word == NOT_ESTIMABLE:
         return f"{question}: not estimable ({pooled.reason})"

@@ -53,7 +53,7 @@ def _map(group: list[Scored], common: labels.CommonSettings) -> Picture:
 
 
 def draw_map(axes: Axes, cells: dict[tuple[str, str], dict]) -> None:
-    """Tasks down, timescales across; `shown` holds a row of `Scored.row` by (task, timescale)."""
+    """Tasks down, timescales across; `cells` holds a row of `Scored.row` by (task, timescale)."""
     tasks, scales = list(protocol.TASKS), list(protocol.TIMESCALES)
     for y, task in enumerate(tasks):
         for x, scale in enumerate(scales):

@@ -1,7 +1,7 @@
 """predictions.parquet: every model's forecast, row by row; every figure comes from this table.
 
-The network stands beside its references (`references.json` says which of them it is compared with)
-and, on a simulated market, beside the best possible forecast. All are written by the experiment
+Rows of the network, of its references (`references.json` names the one it is compared with) and, on
+a simulated market, of the best possible forecast. All are written by the experiment
 that trained the network; whoever scores, fits laws or draws reads them here and needs no data.
 
 A logit is stored, never a probability: the sigmoid is applied once, in `evaluation/metrics.py`. For
@@ -141,7 +141,7 @@ def replace_split(path: Path, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _schema(path: Path) -> pl.Schema | None:
-    """None where the file cannot be read; `read` then says why."""
+    """None where the file cannot be read; `read` then raises the error."""
     try:
         return pl.Schema(pl.read_parquet_schema(path))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):

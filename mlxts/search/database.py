@@ -47,7 +47,7 @@ _waits: ContextVar[bool] = ContextVar("waits for a database that is away", defau
 
 @contextlib.contextmanager
 def if_reachable() -> Generator[None]:
-    """A block that asks a database once, and ends without an error where it is away."""
+    """A block that tries a database once, and ends without an error where it is unreachable."""
     token = _waits.set(False)
     try:
         with contextlib.suppress(StorageInternalError):

@@ -75,7 +75,7 @@ Float = Annotated[
 
 
 class Space(ConfigSection):
-    """The dimensions of a search. One that is left out stays as the experiment says."""
+    """The dimensions of a search. One that is left out stays as in the experiment."""
 
     depth: Int | None = Field(None, description="encoder layers; the width is solved")
     heads: Int | None = Field(None, description="attention heads")
@@ -115,7 +115,7 @@ class Space(ConfigSection):
 
 
 class SearchConfig(ConfigSection):
-    """How to search. The experiment around it says what is trained and on which data."""
+    """How to search. The experiment defines what is trained and on which data."""
 
     trials: Positive = Field(50, description="in all, over all sessions and workers")
     patience: Positive | None = Field(
@@ -215,7 +215,7 @@ def _targets() -> dict[str, tuple[str, str]]:
 
 
 def _require_legal(name: str, value: float) -> None:
-    """Raise ValueError where no experiment could take the value, whatever else it says."""
+    """Raise ValueError where no experiment could take the value, whatever its other values."""
     if name == "accumulation":
         if value < 1:
             raise ValueError(f"accumulation: {value:g} cannot be; choose at least 1")

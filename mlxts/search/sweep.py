@@ -84,7 +84,7 @@ def create(store: BaseStorage, sweep: Sweep) -> optuna.Study:
 
 
 def find(store: BaseStorage, sweep: Sweep) -> optuna.Study | None:
-    """The study of a sweep, None where it was never begun in this storage."""
+    """The study of a sweep, None where it was never started in this storage."""
     name = name_of(sweep)
     return load(store, name) if name in storage.study_names(store, KIND) else None
 
@@ -178,7 +178,7 @@ def _sweep_point(point: Point, trials: list[FrozenTrial]) -> SweepPoint:
 def _enqueue(study: optuna.Study, store: BaseStorage, state: str) -> int:
     """Queue the points that are in some state. Returns how many.
 
-    Two machines that queue the same ones at the same moment are noticed when the trials begin.
+    Two machines that queue the same ones at the same time are noticed when the trials start.
     """
     with job_queue.one_at_a_time(store):
         queued = [point for point in points(study) if point.state == state]

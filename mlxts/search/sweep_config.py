@@ -26,7 +26,7 @@ from mlxts.errors import ConfigError
 
 Value = str | int | float | bool | None
 
-# What an axis is called, and the key that it sets; any other axis is a dotted key itself.
+# An axis's name and the key that it sets; any other axis is a dotted key itself.
 AXES = {
     "budget": "budget",
     "task": "task",
@@ -98,7 +98,7 @@ class Point:
 
 
 def load(path: Path) -> Sweep:
-    """Read a sweep. Its `base` may name a configuration file beside it instead.
+    """Read a sweep. Its `base` may name a configuration file in its folder instead.
 
     Raises:
         ConfigError: no such file, not YAML, an unknown key or a wrong type.
@@ -124,7 +124,7 @@ def to_yaml(sweep: Sweep) -> str:
 
 
 def _spelled(axis: str, value: Value) -> str:
-    """A value as a part of a name: what says itself stands alone, numbers get their axis."""
+    """A value as a part of a name: words alone, numbers with their axis."""
     text = "".join(c if c.isalnum() or c in "._" else "_" for c in str(value))
     if axis in ("budget", "task", "timescale", "cell"):
         return text

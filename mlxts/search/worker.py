@@ -33,7 +33,7 @@ class JobKind(Protocol):
         ...
 
     def has_work(self, study: optuna.Study, /) -> bool:
-        """Whether something waits to be begun."""
+        """Whether a job is queued."""
         ...
 
 
@@ -64,10 +64,10 @@ def loop(
     exit_when_idle: bool = False,
     poll_seconds: float = 5.0,
 ) -> WorkerReport:
-    """Work until told to stop.
+    """Work until stopped.
 
     Args:
-        listen: who watches a run while it trains.
+        listen: makes the listener of a run.
         notify: gets a line for the person at the terminal.
         done: is given every outcome.
         only: the one study to work on; None for all of them, the oldest first.

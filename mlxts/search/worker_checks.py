@@ -26,7 +26,7 @@ _POLL_SECONDS = 2.0  # between two checks of a device that is waited for
 def pins(configurations: Iterable[ExperimentConfig]) -> dict[str, str]:
     """The sha256 of the artifact that each symbol and series would be read from now.
 
-    What is not registered here is left out; a run that needs it fails and says so.
+    What is not registered here is left out; a run that needs it fails with an error that names it.
 
     Raises:
         ConfigError: an unknown series.
@@ -144,7 +144,7 @@ def place_on_device(per_device: int = 1) -> Generator[list[Holder]]:
     """Hold one of the device's places while the block runs, if one is free.
 
     Yields:
-        Who holds the places where all are taken; else nobody.
+        The holders of the places where all are taken; else none.
 
     Raises:
         StorageError: a lock cannot be opened.

@@ -1,10 +1,10 @@
 """N3: features that see tomorrow, on purpose. Whoever is not alarmed by them misses a leak.
 
-The bars are those of the constant-volatility martingale, so no honest forecast of the direction
+The bars are those of the constant-volatility martingale, so no causal forecast of the direction
 is better than a coin. Of the 20 features in the column `planted` the first holds tomorrow's
 return e, in deviations, as ρ e + sqrt(1 - ρ²) times noise, and the others are noise: at ρ = 1 a
 model that reads it scores an AUC of 1, and its log loss lies far below the Bayes log loss of the
-honest probabilities stored beside it. On the last bar there is no tomorrow and the feature is
+causal probabilities that are stored. On the last bar there is no tomorrow and the feature is
 noise alone, as it is with a careless `shift(-1)`: with more bars the past reads differently.
 """
 

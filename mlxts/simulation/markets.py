@@ -1,7 +1,7 @@
 """Markets whose probabilities are known exactly: what a model can learn, and what it cannot.
 
 Each delivers bars with, in every row, the exact probability of every binary target given all that
-the bars (and the features shown beside them, if any) say until then. N0, N1 and N3 are null
+the bars (and the features, if any) show until then. N0, N1 and N3 are null
 controls, on which nothing may be found; P1, P2 and P3 are positive ones, on which it must be.
 """
 
@@ -24,8 +24,8 @@ class MarketKind:
 
     Attributes:
         control: its place in the ladder of controls.
-        make: its class; the dataclass fields are its dials.
-        says: what it shows, in a few words.
+        make: its class; the dataclass fields are its parameters.
+        says: its use as a control, in a few words.
     """
 
     control: str
@@ -45,7 +45,7 @@ MARKETS: Mapping[str, MarketKind] = MappingProxyType(
         "teacher": MarketKind("P3", LinearTeacher, "a linear teacher with features in known order"),
     }
 )
-# Of each dial: more than the first number, at most the second, and how to say so.
+# Of each parameter: more than the first number, at most the second, and the condition in words.
 _LIMITS: Mapping[str, tuple[float, float, str]] = MappingProxyType(
     {
         "volatility": (0.0, 0.1, "above 0, at most 0.1 a day"),
@@ -63,10 +63,10 @@ _LIMITS: Mapping[str, tuple[float, float, str]] = MappingProxyType(
 
 
 def make(kind: str, dials: Mapping[str, float] = MappingProxyType({})) -> Market:
-    """A market with its dials set, the others at their defaults.
+    """A market with some parameters set, the others at their defaults.
 
     Raises:
-        ConfigError: no such market or dial, or a value that the dial does not have.
+        ConfigError: no such market or parameter, or a value out of its range.
     """
     if kind not in MARKETS:
         raise ConfigError(f"no market is named {kind}; choose from {', '.join(MARKETS)}")
@@ -81,5 +81,5 @@ def make(kind: str, dials: Mapping[str, float] = MappingProxyType({})) -> Market
 
 
 def default_parameters(kind: str) -> dict[str, float]:
-    """The dials of a market and their defaults."""
+    """The parameters of a market and their defaults."""
     return {field.name: field.default for field in fields(MARKETS[kind].make)}  # ty: ignore

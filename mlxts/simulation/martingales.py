@@ -7,8 +7,8 @@ and, given V, by the reflection principle (Karatzas & Shreve 1991, 2.6)
     P(max W >= b) = 2 Phi(-b / sqrt(V)),    P(W_H > 0) = 1/2.
 
 A Markov chain of two states rules s: the days that the next H spend in the high state have a
-finite distribution given today's state, and the mixture over it is exact. Nobody is told the
-state. What the bars say about it is the posterior of the forward algorithm, in which a day's log
+finite distribution given today's state, and the mixture over it is exact. The state is
+hidden. What the bars reveal of it is the posterior of the forward algorithm, in which a day's log
 return x, high u and low d (log prices from the open) have, given its volatility s, the density
 
     c s^-5 exp(-(x^2 / 2 + 2 u (u - x) + 2 d (d - x)) / s^2)

@@ -1,7 +1,7 @@
-"""Features that a simulated market shows beside its bars, instead of indicators.
+"""Features that a simulated market generates, instead of indicators.
 
-They stand in the artifact in the order in which they matter (or in none), and a tier of n is the
-first n of them. They are what the market says they are: no relation, no warm-up, no timescale.
+The artifact holds them in order of importance (or in no order), and a tier of n is the
+first n of them. They are used as generated: no relation, no warm-up, no timescale.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
-"""P1: a drift that hides. Two regimes pull the price up or down, and nobody is told which.
+"""P1: a drift that hides. Two regimes pull the price up or down, and the regime is unobserved.
 
 On a day of regime s in {-1, +1} the log return is normal with mean s δ σ and deviation σ, so δ is
 the daily signal-to-noise ratio. The regime also shows, as noisily as one likes, in the volume,
-whose logarithm is normal with mean s c / 2 in units of its deviation. The bars tell no more: given
+whose logarithm is normal with mean s c / 2 in units of its deviation. The bars hold no more: given
 the day's return, its high and low do not depend on the drift. A day's evidence is therefore
 
     log p(bar | +1) - log p(bar | -1) = 2 δ x / σ + c v
@@ -35,7 +35,7 @@ class HiddenRegime:
         drift: δ, a day's drift in either direction, in daily volatilities.
         stay: probability that the next day is in the same regime.
         clarity: c, how far the regimes' mean log volumes lie apart, in its deviations; 0: only
-            returns tell.
+            returns reveal.
         volatility: σ, deviation of a day's log return within a regime.
     """
 

@@ -1,4 +1,4 @@
-"""A simulated market as a source of data, beside those of vendors."""
+"""A simulated market as a source of data."""
 
 import zlib
 from collections.abc import Mapping
@@ -30,11 +30,11 @@ class SimulatedSource:
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
         """Bars with a column `oracle_<task>_h<H>` for each binary task and each H of HORIZONS.
 
-        `parameters` says all that decides the path, the exact figures of the Bayes rule on these
+        `parameters` holds all that decides the path, the exact figures of the Bayes rule on these
         very rows (`bayes`), and what is known of the law itself.
 
         Raises:
-            ConfigError: no such market or dial.
+            ConfigError: no such market or parameter.
             SourceError: no session lies between `start` and `end`.
         """
         chosen = make(self.kind, self.dials)

@@ -5,7 +5,7 @@ Each day shows 2,000 independent normal features (the column `planted`) with the
 
     u = Σ_i w_i z_i,   w_i = ±1,   Var u = Σ_i λ_i = 1,
 
-where the sum goes on beyond the features that are shown: what the rest contributes, of variance
+where the sum goes on beyond the observed features: what the rest contributes, of variance
 r = Σ_{i>2000} λ_i, is never seen. Whoever sees the first n has the sum u_n with a remainder of
 variance r_n ~ n^{-a}, and P(up | u_n) = Φ(δ u_n / sqrt(1 + δ² r_n)) (Maloney, Roberts and Sully
 2022, 2210.16859; Bahri et al. 2021, 2102.06701). The excess over knowing u is ~ n^{-a}.
@@ -63,7 +63,7 @@ class LinearTeacher:
         noise = price_path.noise(n, seed=seed, stream=stream)
         rest, visible = noise.hidden.spawn(2)
         scale = np.sqrt(self.spectrum).astype(np.float32)
-        # The first row was shown on the day before the first bar.
+        # The first row belongs to the day before the first bar.
         features = visible.standard_normal((n + 1, FEATURES), dtype=np.float32) * scale
         visible_part = features.astype(np.float64) @ self.weights(seed)
         pull = visible_part + np.sqrt(self.hidden) * rest.standard_normal(n + 1)

@@ -4,9 +4,9 @@ Each day shows one of many patterns, and the pattern decides the sign of tomorro
 P(up | k) = Φ(s_k δ). Patterns come in pairs of rank j, one that rises and one that falls, each with
 half of the pair's probability p_j ∝ j^{-(1+a)}; so half of the days rise and prices do not run
 away. A pattern is seen as a random code, a point of R^20 with independent normal coordinates
-(the column `planted`), which says nothing about its sign: it has to be learned by heart.
+(the column `planted`), which is unrelated to its sign: it has to be memorised.
 
-A learner that knows the first n ranks exactly, and says 1/2 elsewhere, loses
+A learner that knows the first n ranks exactly, and predicts 1/2 elsewhere, loses
 
     (ln 2 - h(Φ(δ))) Σ_{j>n} p_j ~ n^{-a}
 
@@ -60,7 +60,7 @@ class ZipfPatterns:
 
     def simulate(self, days: list[date], *, seed: int, stream: int = 0) -> pl.DataFrame:
         noise = price_path.noise(len(days), seed=seed, stream=stream)
-        # The first one was shown on the day before the first bar.
+        # The first one belongs to the day before the first bar.
         uniform = noise.hidden.random((len(days) + 1, 2))
         patterns = self.patterns(uniform)
         sign = signs(patterns, seed)

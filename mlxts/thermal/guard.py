@@ -1,6 +1,6 @@
-"""The guard: a thread that watches the temperature while the training loop works.
+"""The guard: a thread that monitors the temperature while the training loop works.
 
-The loop asks at step boundaries, and the answer changes no number it computes:
+The loop calls `check` at step boundaries; the result changes no number it computes:
 
     with Guard(config.thermal, emit) as guard:
         for step in ...:
@@ -9,7 +9,7 @@ The loop asks at step boundaries, and the answer changes no number it computes:
             if action.kind == "pause":
                 action = guard.wait_until_cool(step, cancelled=signals.received)
             if action.kind == "stop":
-                ...  # checkpoint, exit with protocol.EXIT_OVERHEATED, say action.reason
+                ...  # checkpoint, exit with protocol.EXIT_OVERHEATED, report action.reason
 
 The thread only reads the sensor and advances the policy. Events go out from `check` and
 `wait_until_cool`, on the caller's thread, so listeners need no locks.
@@ -35,7 +35,7 @@ SILENT_SECONDS = 10.0  # and at least this long
 
 
 class Guard:
-    """Context manager: chooses and opens the sensor, watches, and gives it back."""
+    """Context manager: chooses and opens the sensor, monitors it, and closes it."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Guard:
                 self._sensor.close()
 
     def check(self, step: int) -> Action:
-        """What to do at this step boundary. Does not wait; tells the listener what happened."""
+        """What to do at this step boundary. Does not wait; emits events to the listener."""
         with self._changed:
             self._check_hung()
             changes = list(self._changes)
@@ -116,7 +116,7 @@ class Guard:
         """Wait out a pause.
 
         Args:
-            cancelled: asked a few times a second; true ends the wait.
+            cancelled: called a few times a second; true ends the wait.
 
         Returns:
             `continue` when it has cooled down (or the sensor is lost), `stop` when it got worse,

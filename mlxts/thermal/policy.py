@@ -114,7 +114,7 @@ def _critical(
         return before + 1
     if temperature is None:
         return 0
-    if reading is None:  # an absent reading is no evidence, neither of heat nor of its end
+    if reading is None:  # an absent reading is no evidence, neither of overheating nor of its end
         return before
     return before + 1 if temperature > rules.bands.critical else 0
 

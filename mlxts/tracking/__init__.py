@@ -1,1 +1,1 @@
-"""Trackers: other programs' pages of a run, beside the run's own record, which stays the truth."""
+"""Trackers: MLflow and Weights & Biases. The run folder stays the primary record."""

@@ -1,1 +1,1 @@
-"""What keeps a research repository honest."""
+"""The records of a research repository: workstreams, handoffs, decisions, checked documents."""

@@ -1,8 +1,8 @@
 """Commands that documents name: found in code, and parsed as the shell and `mlxts` would.
 
-A command is looked for in fenced `sh` blocks and in code spans that begin with `mlxts`, `make` or
+Commands are searched in fenced `sh` blocks and in code spans that begin with `mlxts`, `make` or
 `python`. Its path, its options and the choices of their values must exist; words in capitals (RUN,
-CONFIG) stand for something of the reader's.
+CONFIG) are placeholders.
 """
 
 import re
@@ -157,7 +157,7 @@ def _wrong_arguments(rest: list[str], command: Any, path: str, whole: bool) -> s
             whole = False
             continue
         if not word.startswith("-") or word == "-":
-            if is_group:  # a placeholder stood where its command would
+            if is_group:  # a placeholder in the place of a command
                 return None
             if not places:
                 return f"{path} takes no argument {word}"
@@ -219,7 +219,7 @@ def _kinds(parameter: Any) -> tuple[Any, ...]:
 
 def _choices(parameter: Any) -> frozenset[str]:
     """The values that a parameter can have; empty where any will do. Typer keeps an enumeration in
-    click's type or, since it no longer stands on click, in a descriptor of its own."""
+    click's type or, since it is no longer based on click, in a descriptor of its own."""
     choices = getattr(getattr(parameter, "type", None), "choices", None)
     if choices is None:
         kinds = _kinds(parameter)

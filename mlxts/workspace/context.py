@@ -1,6 +1,6 @@
 """.claude/context as one thing: read whole, changed under a lock, written file by file.
 
-Headers are the truth. The tables that stand in `global_context.md` and `phase_tracker.md` follow
+Headers are the source of truth. The tables in `global_context.md` and `phase_tracker.md` follow
 from them and are rendered, so that a process killed between two writes leaves nothing wrong that
 the next write does not put right.
 """
@@ -32,7 +32,7 @@ _MODELS = {
 
 @dataclass(frozen=True)
 class Context:
-    """Everything the records say."""
+    """All records."""
 
     root: Path
     overview: Record[context_records.Overview]
@@ -112,7 +112,7 @@ def save(context: Context, *changed: Record) -> None:
 
 
 def rewritten(record: Record[H], render: Callable[[str], str]) -> Record[H]:
-    """With its blocks rendered anew.
+    """With its blocks rendered again.
 
     Raises:
         WorkspaceError: marks that do not pair up, or a block is gone that should be written.
@@ -127,7 +127,7 @@ def rewritten(record: Record[H], render: Callable[[str], str]) -> Record[H]:
 
 
 def renderer(root: Path) -> Callable[[Path, str], Callable[[str], str]]:
-    """What renders the blocks of a document: protocol tables, or for records what headers say."""
+    """Renders the blocks of a document: protocol tables, or for records the headers' content."""
     context = load(root)
     renderers = {context.overview.path: GLOBAL, context.phases.path: PHASES}
 
@@ -175,7 +175,7 @@ def _missing(context: Context) -> Iterator[Problem]:
         where = project.relative(record.path, context.root)
         try:
             for name in _gone(record):
-                # `_counts` reads the history, and says so itself.
+                # `_counts` reads the history, and reports it.
                 if name != summaries.HISTORY:
                     yield Problem(where, 0, f"no block named {name}; restore the file with git")
         except blocks.BlockError as error:

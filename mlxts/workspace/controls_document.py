@@ -12,7 +12,7 @@ from mlxts.simulation.markets import MARKETS, default_parameters
 from mlxts.simulation.source import SimulatedSource
 from mlxts.tables import markdown
 
-SYMBOL = "SPY"  # of the paths whose figures are shown, seed 0
+SYMBOL = "SPY"  # of the simulated paths, seed 0
 
 _INTRODUCTION = """\
 # Controls
@@ -53,7 +53,7 @@ def render() -> str:
 
 
 def _law(module: str, described: set[str]) -> Iterator[str]:
-    """What the module of a market says of its law, once."""
+    """The law of a market from its module's docstring, once."""
     if module in described:
         yield "Its law is given above, with that of the other market of its kind."
         return
@@ -62,7 +62,7 @@ def _law(module: str, described: set[str]) -> Iterator[str]:
 
 
 def _figures(name: str) -> Iterator[str]:
-    """Dials and exact figures of a market."""
+    """Parameters and exact scores of a market."""
     kind = MARKETS[name]
     yield "Dials: " + ", ".join(f"`{d}` {v:g}" for d, v in default_parameters(name).items()) + "."
     meanings = (inspect.getdoc(kind.make) or "").partition("Attributes:")[2].split("\n    ")

@@ -1,4 +1,4 @@
-"""What git says about the project's folder. Outside a repository there is nothing to say."""
+"""Git's state of the project's folder. Outside a repository there is none."""
 
 import subprocess
 from dataclasses import dataclass

@@ -22,15 +22,15 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed.sha256"
-CHOSEN = VENV / "extras"  # what EXTRAS was last time, for the calls that say nothing of it
+CHOSEN = VENV / "extras"  # EXTRAS of the last call, for calls without it
 OLDEST = (3, 11, 5)  # as pyproject.toml; soupsieve, which yfinance needs, takes no older one
-FETCHED = "3.12"  # the Python that uv is asked for where none runs here
+FETCHED = "3.12"  # the Python that uv downloads where none runs here
 WARMING_SECONDS = 300
 CANDIDATES = ("python3.12", "python3.13", "python3.14", "python3.11", "python3")
 
 
 class SetupError(Exception):
-    """What the user is told, and the end."""
+    """Setup failed; the message is for the user."""
 
 
 def main(arguments: list[str]) -> int:
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
 
 
 def chosen(arguments: list[str]) -> list[str]:
-    """The extras asked for now, else those of the last time. Raises SetupError: one is unknown."""
+    """The extras of this call, else those of the last one. Raises SetupError: one is unknown."""
     stored = CHOSEN.read_text() if CHOSEN.exists() else ""
     text = arguments[0] if arguments else stored
     extras = sorted({name.lower() for name in re.split(r"[,\s]+", text) if name})
@@ -120,7 +120,7 @@ def runs(command: str, *, needs_pip: bool) -> bool:
 
 
 def install(uv: str | None, python: str, extras: list[str]) -> None:
-    """Make .venv anew: by uv where there is one, by pip where not. Raises CalledProcessError.
+    """Make .venv again: by uv where there is one, by pip where not. Raises CalledProcessError.
 
     Args:
         python: a command; uv also takes a version, and fetches that one if it must.

@@ -13,7 +13,7 @@ from mlxts.workspace.context_records import Claim, Record, Workstream, validated
 class Trespass:
     """A file that one workstream claims and another one changed. `commit` "": not committed.
 
-    `by` "": nobody can tell, since the commit at which it was claimed is gone.
+    `by` "": unknown, since the commit at which it was claimed is gone.
     """
 
     path: str
@@ -128,7 +128,7 @@ def trespasses(loaded: context.Context) -> list[Trespass]:
         for path in (now.changed if len(here) == 1 else ())
         if held.covers(path) and not _is_allowed(loaded, here[0], path)
     ]
-    # One question to git for all the claims of one moment.
+    # One call of git for all the claims of one commit.
     for since in dict.fromkeys(held.since for _, held in claims):
         alike = [(owner, held) for owner, held in claims if held.since == since]
         if since and not git.knows(loaded.root, since):

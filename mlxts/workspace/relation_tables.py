@@ -1,8 +1,8 @@
-"""The relations of features as Markdown: what each asks, and how it is computed."""
+"""The relations of features as Markdown: the question of each, and how it is computed."""
 
 import inspect
 
-# What a relation of the protocol asks of a price, an indicator or an event.
+# The question of each of the protocol's relations on a price, an indicator or an event.
 _ASKS = {
     "position": "Where does it stand between its own extremes, or beside its own norm?",
     "distance": "How far is the price from the level, in percent, deviations or true ranges?",
@@ -12,7 +12,7 @@ _ASKS = {
     "proximity": "How close are two averages to crossing?",
     "recency": "How long ago was the last cross, touch or extreme? Events lose their force.",
 }
-# How names show it, where that is another word.
+# Its word in names, where that is another.
 _NAMED = {"position": "level", "proximity": "gap"}
 
 
@@ -33,7 +33,7 @@ def relations() -> str:
 
 
 def builders() -> str:
-    """A table of the functions that make them: call, and what each says of itself."""
+    """A table of the functions that make them: call, and first line of its docstring."""
     from mlxts.features import relations as builders_
     from mlxts.tables import markdown
 

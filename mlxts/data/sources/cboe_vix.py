@@ -24,7 +24,7 @@ class CboeVixSource:
 
     Args:
         web: how requests are made; None: with the defaults.
-        tell: is given a sentence before each wait.
+        tell: called with a message before each wait.
         address: of the file; None: ADDRESS.
     """
 

@@ -34,8 +34,8 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )  # fmt: skip
 REQUIRED = ("date", "open", "high", "low", "close", "volume")
 OPTIONAL = ("adj_close", "dividends", "splits", "symbol")
-# A time of day or a row's number stands beside a date, and a company's name beside its symbol: of
-# these the first spelling counts. Two columns of one number may differ, and none is the right one.
+# A time of day or a row's number may accompany a date, and a company's name its symbol: of these
+# the first spelling counts. Two columns of one number may differ, and none is the right one.
 _FIRST_COUNTS = ("date", "symbol")
 
 DATE_FORMATS = (

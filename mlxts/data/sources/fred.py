@@ -22,7 +22,7 @@ class FredSource:
 
     Args:
         web: how requests are made; None: with the defaults.
-        tell: is given a sentence before each wait.
+        tell: called with a message before each wait.
         address: of the CSV, without the query; None: ADDRESS.
     """
 
@@ -39,7 +39,7 @@ class FredSource:
         self._address = address or ADDRESS
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
-        """Dates without a value (written `.` or left empty) are left out, and a note says so.
+        """Dates without a value (written `.` or left empty) are left out, with a note.
 
         Raises:
             SourceError: no network, an unknown id, or an answer that is no such CSV.

@@ -15,7 +15,7 @@ from mlxts.errors import OfflineError, SourceError
 
 ATTEMPTS = 5  # requests for one address, the first included
 FIRST_WAIT = 1.0  # seconds; doubled after each attempt, times a random 0.5 .. 1.5
-LONGEST_WAIT = 30.0  # seconds, also where the server asks for more
+LONGEST_WAIT = 30.0  # seconds, also where the server requests more
 TIMEOUT = 20.0  # seconds without a byte
 DEADLINE = 120.0  # seconds for a whole answer, however steadily it drips
 LARGEST = 64 * 2**20  # bytes; none of these files is near it
@@ -31,19 +31,19 @@ class TemporaryFailure(Exception):
 
     def __init__(self, trouble: str, wait: float | None = None) -> None:
         super().__init__(trouble)
-        self.wait = wait  # seconds that the server asks for
+        self.wait = wait  # seconds that the server requests
 
 
 @dataclass(frozen=True)
 class Web:
-    """How files are asked for.
+    """Downloads files, with retries.
 
     Attributes:
         timeout, deadline: seconds, between two bytes and for a whole answer.
         sleep: waits that many seconds.
         uniform: a random number in [0, 1), spreads the waits of parallel users.
         clock: seconds, from anywhere, never backwards.
-        tell: is given a sentence before each wait.
+        tell: called with a message before each wait.
     """
 
     timeout: float = TIMEOUT
@@ -60,7 +60,7 @@ class Web:
             what: the subject of messages, e.g. `FRED's DGS10`.
 
         Raises:
-            OfflineError: the server's name is not known; it is asked for once.
+            OfflineError: the server's name is not known; there is no retry.
             SourceError: the server does not have it, refuses, sends too much, or gives no whole
                 answer in ATTEMPTS requests.
         """
@@ -129,7 +129,7 @@ class Web:
 
 
 def is_unresolved(error: BaseException) -> bool:
-    """Whether an error of a request, or what led to it, is a name that could not be looked up."""
+    """Whether an error of a request, or what led to it, is a name that could not be resolved."""
     seen: BaseException | None = error
     while seen is not None:
         reason = getattr(seen, "reason", seen)  # urllib's
@@ -140,7 +140,7 @@ def is_unresolved(error: BaseException) -> bool:
 
 
 def offline(subject: str, host: str | None) -> OfflineError:
-    """What to say when a name could not be looked up."""
+    """The error for a name that could not be resolved."""
     return OfflineError(
         f"{subject}: the address of {host} cannot be looked up; connect this machine to the "
         "network and try again, or `mlxts data import` a file"

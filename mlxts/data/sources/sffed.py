@@ -26,7 +26,7 @@ class SFFedSource:
 
     Args:
         web: how requests are made; None: with the defaults.
-        tell: is given a sentence before each wait.
+        tell: called with a message before each wait.
         address: of the workbook; None: ADDRESS.
     """
 
@@ -61,7 +61,7 @@ class SFFedSource:
 
 
 def parse(body: bytes, *, subject: str) -> pl.DataFrame:
-    """The first sheet with a column `date` and one beside it, as date, value.
+    """The first sheet with a column `date` and one next to it, as date, value.
 
     Raises:
         SourceError: no workbook, no such sheet, or a cell that is no date or number.

@@ -1,4 +1,4 @@
-"""Swings: whatever moves about zero (oscillators, flows, balances), and how to look at one."""
+"""Swings: whatever moves about zero (oscillators, flows, balances), and its features."""
 
 from dataclasses import dataclass
 
