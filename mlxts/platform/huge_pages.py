@@ -1,10 +1,11 @@
 """Pages of 2 MiB for the arrays of a training step, on Linux CPUs.
 
 A step reads hundreds of megabytes, and with pages of 4 KiB a good part of its time goes into
-address translation: with large ones a 2M step takes 5 to 10 % less processor time. Most distributions give
-large pages only on request (madvise). glibc requests them when GLIBC_TUNABLES tells it to, but
-reads that only when a process begins, so the command line starts itself once more with it. Values do not depend on it; `MLXTS_KERNELS=stock` turns it off, a
-GLIBC_TUNABLES of one's own is left as it is, and from Python one sets it before Python begins.
+address translation: with large ones a 2M step takes 5 to 10 % less processor time. Most
+distributions give large pages only on request (madvise). glibc requests them when GLIBC_TUNABLES
+tells it to, but reads that only when a process begins, so the command line starts itself once more
+with it. Values do not depend on it; `MLXTS_KERNELS=stock` turns it off, a GLIBC_TUNABLES of one's
+own is left as it is, and from Python one sets it before Python begins.
 """
 
 import os

@@ -1,8 +1,8 @@
 """What every source, sensor, tracker, baseline and network has to do, as tests to subclass.
 
 An extension, in this repository or another, subclasses a suite and returns from a fixture what is
-to be tested; pytest does the rest (docs/extending.md). Nothing in `mlxts` imports this package, which
-needs pytest.
+to be tested; pytest does the rest (docs/extending.md). Nothing in `mlxts` imports this package,
+which needs pytest.
 """
 
 import pytest
