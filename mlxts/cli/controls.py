@@ -29,7 +29,7 @@ def controls(
         (
             kind.control,
             name,
-            kind.says,
+            kind.purpose,
             ", ".join(f"{d}={v:g}" for d, v in parameters[name].items()),
         )
         for name, kind in MARKETS.items()

@@ -26,8 +26,8 @@ def report(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Instead of the page: tables for a paper as Markdown, their figures as JSON "
-            "beside it; without runs rendered again from those figures.",
+            help="Instead of the page: tables for a paper as Markdown, and their figures as JSON; "
+            "without runs, rendered again from that JSON.",
         ),
     ] = None,
     split: Annotated[

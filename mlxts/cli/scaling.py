@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlxts.scaling.verdict import Verdict
 
 scaling = typer.Typer(
-    name="scaling", help="Do losses fall with size? Ledger, laws, verdicts.", no_args_is_help=True
+    name="scaling", help="Scaling laws: loss tables, fits, verdicts.", no_args_is_help=True
 )
 
 
@@ -64,7 +64,7 @@ Runs = Annotated[
     ),
 ]
 CountOption = Annotated[
-    Count, typer.Option("--parameters", help="What N counts: a law is to be told under each.")
+    Count, typer.Option("--parameters", help="Which parameters N counts; report a law under each.")
 ]
 
 
@@ -84,14 +84,15 @@ AssetsOption = Annotated[
     bool,
     typer.Option(
         "--all-assets",
-        help="Score every pooled asset, each a cell of its own, not the main symbol alone.",
+        help="Score every pooled asset as a cell of its own, not only the main symbol.",
     ),
 ]
 NameOption = Annotated[str, typer.Option("--name", help="Folder under outputs/results.")]
 DrawsOption = Annotated[int, typer.Option("--draws", min=50, max=100_000, help="Bootstrap draws.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="For the bootstrap.")]
 PhasesOption = Annotated[
-    bool, typer.Option("--all-phases", help="All phases of a timescale, not only the canonical.")
+    bool,
+    typer.Option("--all-phases", help="All phases of a timescale, not only the canonical one."),
 ]
 SplitOption = Annotated[
     SplitName,

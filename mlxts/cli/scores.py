@@ -44,7 +44,7 @@ def scores_screen(scores: "Scores", asked: "ScoredTask", name: str) -> Iterator[
                     "Bayes forecast's by more than its interval, so it uses future information."
                 )
         if any_model.get("not_estimable"):
-            yield Note(f"Not estimable, part of no claim: {any_model['not_estimable']}.")
+            yield Note(f"Not estimable, excluded from all claims: {any_model['not_estimable']}.")
     yield Note(
         "The reference is the better of HAR and linear, a ridge regression on HAR's log ranges and "
         "the same features at the decision bar, by cross-validation within training. Against it: "

@@ -101,7 +101,7 @@ def batch_size(
 ) -> None:
     """Find the fastest micro-batch on this machine; strict training requires it.
 
-    CONFIG may be a sweep: then its first experiment, with what the flags change.
+    CONFIG may be a sweep: then its first experiment is taken, with the options' changes.
     """
     from dataclasses import asdict
 

@@ -18,15 +18,15 @@ Figures = dict[str, dict[str, Any]]  # by model
 
 def walk_forward(
     target: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="A configuration, or a run for its own.")
+        str, typer.Argument(metavar="CONFIG", help="A configuration, or a run that has one.")
     ],
     count: Annotated[
         int,
-        typer.Option("--windows", min=1, help="How many to train before and score, latest last."),
+        typer.Option("--windows", min=1, help="Number of windows to score, up to the latest."),
     ] = 6,
     as_json: JsonOption = False,
 ) -> None:
-    """Train at so many forecast origins, score the window after each, beside the fixed split."""
+    """Walk forward: train at several forecast origins, score the window after each."""
     from mlxts import walk_forward
     from mlxts.evaluation import comparison
     from mlxts.runs.predictions import NETWORK
@@ -132,7 +132,7 @@ def _tables(title: str, rows: dict[str, Figures], *, regression: bool) -> Iterat
     yield Table(title, ("scored", *columns), cells)
     for name, models in rows.items():
         if reason := models[NETWORK].get("not_estimable"):
-            yield Note(f"{name}: not estimable, part of no claim: {reason}.")
+            yield Note(f"{name}: not estimable, excluded from all claims: {reason}.")
 
 
 def _heading(name: str, figures: dict[str, Any]) -> str:

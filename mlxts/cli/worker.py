@@ -37,7 +37,7 @@ HeartbeatTimeoutOption = Annotated[
 PerDeviceOption = Annotated[
     int,
     typer.Option(
-        "--workers-per-device", min=1, max=1024, help="How many may train on this device at once."
+        "--workers-per-device", min=1, max=1024, help="Runs that may train on this device at once."
     ),
 ]
 WaitOption = Annotated[

@@ -25,12 +25,12 @@ class MarketKind:
     Attributes:
         control: its place in the ladder of controls.
         make: its class; the dataclass fields are its parameters.
-        says: its use as a control, in a few words.
+        purpose: its use as a control, in a few words.
     """
 
     control: str
     make: type[Market]
-    says: str
+    purpose: str
 
 
 MARKETS: Mapping[str, MarketKind] = MappingProxyType(

@@ -41,7 +41,7 @@ path of it."""
 
 def render() -> str:
     """The controls as Markdown."""
-    rows = [(kind.control, f"`{name}`", kind.says) for name, kind in MARKETS.items()]
+    rows = [(kind.control, f"`{name}`", kind.purpose) for name, kind in MARKETS.items()]
     rows.append(("N2", "`data.rotate_labels_years`", "real bars, labels of other years: nothing"))
     lines = [_INTRODUCTION, "", markdown(("control", "name", "what it shows"), rows)]
     described: set[str] = set()
