@@ -94,13 +94,10 @@ def _project(root: Path) -> Path:
 
 BENCHMARK = Benchmark(
     name="handoffs",
-    question="Do three terminals that hand off at the same time lose anything?",
+    question="Is anything lost when three terminals hand off at the same time?",
     measure=measure,
     columns={"what": "what", "count": "count"},
-    notes=(
-        "Each round claims a file, hands off, records a decision and renders the documents; "
-        "nothing may be lost.",
-    ),
+    notes=("Each round claims a file, hands off, records a decision and renders the documents.",),
 )
 
 if __name__ == "__main__":

@@ -12,10 +12,9 @@ import numpy as np
 import polars as pl
 
 from mlxts.baselines.base_rate import BaseRate
-from mlxts.baselines.registry import BASELINES
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset, is_scored, of_symbol
-from mlxts.errors import DataError, MlxtsError
+from mlxts.errors import DataError, EmptySplitError, MlxtsError
 from mlxts.evaluation import oracle
 from mlxts.evaluation.reference import fit_baselines
 from mlxts.protocol import SPLIT_NAMES
@@ -44,19 +43,13 @@ def predict_references(
 ) -> tuple[pl.DataFrame, dict[str, Reference]]:
     """Predictions of every other model on the same rows, and each asset's reference by symbol.
 
-    Baselines are fitted on the training samples of each asset; one that has too few has the base
-    rate alone.
+    Where nothing can be fitted at all there is the base rate alone.
     """
-    tables: dict[str, list[pl.DataFrame]] = {name: [] for name in BASELINES}
-    base_rates, chosen = [], {}
-    for symbol in np.unique(np.concatenate([data.samples[split].symbols for split in splits])):
-        baselines = fit_baselines(data, splits, symbol=str(symbol))
-        chosen[str(symbol)] = baselines.reference
-        for name, table in baselines.tables.items():
-            tables[name].append(table)
-        base_rates += _base_rate(data, splits, str(symbol))
-    parts = [*(part for symbol_parts in tables.values() for part in symbol_parts), *base_rates]
-    return pl.concat([*parts, *oracle.forecast(data, splits).values()]), chosen
+    every = np.unique(np.concatenate([data.samples[split].symbols for split in splits])).tolist()
+    found = fit_baselines(data, splits, symbols=every)
+    base_rates = [table for symbol in every for table in _base_rate(data, splits, symbol)]
+    best = oracle.forecast(data, splits).values()
+    return pl.concat([*found.tables.values(), *base_rates, *best]), found.references
 
 
 def _base_rate(data: Dataset, splits: Sequence[str], symbol: str) -> list[pl.DataFrame]:
@@ -121,6 +114,31 @@ def read_or_predict(folder: Path) -> pl.DataFrame:
         ) from error
     splits = [split for split in SPLIT_NAMES if split in earlier["split"]]
     return _write(_with_phases(earlier, data, folder), data, splits, folder)
+
+
+def open_test(folder: Path, permit: Permit) -> pl.DataFrame:
+    """The predictions of a run with those of the test split, which are read, or made and stored.
+
+    Args:
+        permit: records the evaluation; called when it is known that there are rows, before any is
+            looked at.
+
+    Raises:
+        EmptySplitError: the test split holds no row of the scored symbol.
+        DataError, MlxtsError: see `read_or_predict`.
+    """
+    predicted, score_on = read_or_predict(folder), RunFolder(folder).scored_task.score_on
+    if predicted.filter(split="test", symbol=score_on).height:
+        permit()
+        return predicted
+    trained = run.load(folder)
+    if not can_score(trained.plan.dataset, "test"):
+        raise EmptySplitError(
+            f"the test split of this run's data holds no sample of {score_on}; "
+            "train on data that reaches into it"
+        )
+    permit()
+    return predict_split(trained, folder, "test")
 
 
 def _write(

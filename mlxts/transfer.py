@@ -1,4 +1,4 @@
-"""Values come from the device to the host here, and nowhere else.
+"""Transfer of values from the device to the host; the only file that does it.
 
 MLX evaluates lazily, and reports a failure (a command buffer that the GPU did not
 finish, no memory, a file that was cut) once, to whoever waits for it; then it is forgotten, and

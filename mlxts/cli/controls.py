@@ -1,4 +1,4 @@
-"""`mlxts data controls`: the markets that can be simulated, and the document about them."""
+"""`mlxts data controls`: the simulated markets, and the document about them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ def controls(
     ),
     as_json: JsonOption = False,
 ) -> None:
-    """List the markets that can be simulated and their parameters; or write docs/controls.md."""
+    """List the simulated markets and their parameters, or write docs/controls.md."""
     from mlxts.simulation.markets import MARKETS, default_parameters
 
     if write:
@@ -29,10 +29,10 @@ def controls(
         (
             kind.control,
             name,
-            kind.purpose,
+            kind.summary,
             ", ".join(f"{d}={v:g}" for d, v in parameters[name].items()),
         )
         for name, kind in MARKETS.items()
     ]
-    headings = ("control", "name", "use", "parameters")
+    headings = ("control", "name", "what it is for", "parameters")
     render({"markets": parameters}, as_json, Table.of("Controls", headings, rows))

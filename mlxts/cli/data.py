@@ -36,15 +36,6 @@ class Decimal(StrEnum):
     comma = ","
 
 
-class MarketName(StrEnum):
-    gbm = "gbm"
-    sv = "sv"
-    canary = "canary"
-    regimes = "regimes"
-    zipf = "zipf"
-    teacher = "teacher"
-
-
 Start = Annotated[
     datetime | None,
     typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First day, included."),
@@ -153,7 +144,7 @@ def import_(
 @data.command()
 def simulate(
     market: Annotated[
-        MarketName, typer.Argument(help="A control; docs/controls.md describes each.")
+        str, typer.Argument(help="A control, e.g. sv; `mlxts data controls` lists them.")
     ],
     symbol: SymbolOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Determines the market and its paths.")] = 0,
@@ -175,12 +166,10 @@ def simulate(
 
     _require_order(_day(start), _day(end))
     dials = dict(parse_override(text) for text in dial or ())
-    make(market.value, dials)  # refused once, not once a symbol
+    make(market, dials)  # refused once, not once a symbol
     bounds = {"first": _day(start), "last": _day(end)}
-    chosen = SimulatedSource(
-        market.value, seed, **{k: v for k, v in bounds.items() if v}, dials=dials
-    )
-    name = (symbol or market.value).upper()
+    chosen = SimulatedSource(market, seed, **{k: v for k, v in bounds.items() if v}, dials=dials)
+    name = (symbol or market).upper()
     names = [name, *(f"{name}{number}" for number in range(2, symbols + 1))]
     _store_all([(symbol, chosen) for symbol in names], None, None, as_json)
 

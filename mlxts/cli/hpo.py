@@ -83,7 +83,8 @@ def run_(
     from mlxts.config.yamltext import parse_overrides
     from mlxts.console import study_screen
     from mlxts.console.study_progress import CurrentTrial
-    from mlxts.search import snapshot, space, worker_checks
+    from mlxts.platform import device_lock
+    from mlxts.search import snapshot, space
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
@@ -98,7 +99,7 @@ def run_(
     with storages.opened(storage, beat, notify=note) as store:
         loaded = studies.create(store, experiment, search, name=study, resume=resume)
         with (
-            worker_checks.device_to_itself(per_device, wait=wait, notify=note),
+            device_lock.device_to_itself(per_device, wait=wait, notify=note),
             study_screen.make(quiet=quiet, json=as_json) as screen,
         ):
 
@@ -166,7 +167,8 @@ def show(
 ) -> None:
     """Importance, the best trials, why others ended early, and selection bias."""
     from mlxts import console
-    from mlxts.search import analysis, worker_checks
+    from mlxts.platform import device_lock
+    from mlxts.search import analysis
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
     from mlxts.search.jobs import TrialInterrupted
@@ -176,7 +178,7 @@ def show(
         if rerun_seeds:
             try:
                 with (
-                    worker_checks.device_to_itself(per_device, wait=wait, notify=note),
+                    device_lock.device_to_itself(per_device, wait=wait, notify=note),
                     console.make(json=as_json) as report,
                 ):
                     analysis.rerun(loaded, rerun_seeds, emit=report)

@@ -256,13 +256,13 @@ def claim_device(per_device: int = 1, *, wait: bool | None = None) -> Generator[
         wait: until a place is free; else a single run is trained all the same. None: the command
             has no option to wait, and none is advised.
     """
-    from mlxts.search import worker_checks
+    from mlxts.platform import device_lock
 
     with ExitStack() as stack:
         if wait:
-            stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, notify=note))
+            stack.enter_context(device_lock.device_to_itself(per_device, wait=True, notify=note))
         else:
-            for other in stack.enter_context(worker_checks.place_on_device(per_device)):
+            for other in stack.enter_context(device_lock.place_on_device(per_device)):
                 hint = " (--wait waits for it)" if wait is not None else ""
                 note(f"{other} trains on this device; both will take longer{hint}")
         yield

@@ -21,17 +21,20 @@ def walk_forward(
         str, typer.Argument(metavar="CONFIG", help="A configuration, or a run that has one.")
     ],
     count: Annotated[
-        int,
-        typer.Option("--windows", min=1, help="Number of windows to score, up to the latest."),
-    ] = 6,
+        int | None,
+        typer.Option(
+            "--windows", min=1, help="How many to score; by default ten, of bundled data six."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Walk forward: train at several forecast origins, score the window after each."""
-    from mlxts import walk_forward
+    """Train at so many forecast origins, score the window after each, beside the fixed split."""
+    from mlxts import protocol, walk_forward
     from mlxts.evaluation import comparison
     from mlxts.runs.predictions import NETWORK
 
     fixed, configuration = _fixed(target, as_json)
+    count = count or protocol.ORIGINS[configuration.data.splits]
     scored: list[Origin] = []
     for window_config in walk_forward.origins(configuration, count):
         planned = walk_forward.plan(window_config)

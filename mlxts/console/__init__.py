@@ -1,4 +1,4 @@
-"""The display of a running experiment: a live screen, plain lines, or nothing.
+"""Progress of runs, sweeps and studies: a live screen, plain lines, or nothing.
 
 All three listen to the events of `mlxts.training.events`; training knows none of them.
 

@@ -12,7 +12,6 @@ from mlxts.data.sources.base import ORACLE_PREFIX, PLANTED, is_bars
 from mlxts.errors import ConfigError, DataError
 
 PRICES = ("open", "high", "low", "close")
-REAL = ("yahoo", "files")  # searched by `source: auto`
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def load(data: DataConfig) -> Panel:
 
 def choose(symbol: str, data: DataConfig) -> Artifact:
     """The bars that a configuration means. Raises DataError."""
-    return _choose(symbol, data, REAL if data.source == "auto" else (data.source,))
+    return _choose(symbol, data, store.auto() if data.source == "auto" else (data.source,))
 
 
 def choose_series(id_: str, data: DataConfig) -> Artifact:

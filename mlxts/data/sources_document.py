@@ -8,9 +8,9 @@ from mlxts.formats import UNKNOWN
 from mlxts.tables import markdown
 
 _FORMS = {
-    "level": "as it is",
-    "log": "its logarithm",
-    "growth": "log growth over the same month a year before",
+    "level": "none",
+    "log": "logarithm",
+    "growth": "log growth over 12 months",
 }
 
 
@@ -24,41 +24,41 @@ def render() -> str:
         "",
         "## The dataset matrix",
         "",
-        "A cell is a row and a column, `Cb` for instance; each row and each column holds the ones "
-        "before it. Symbols are pooled as samples of one model. Series are joined to every symbol.",
+        "A cell is a row and a column, for instance `Cb`; each row and each column includes the "
+        "ones before it. Symbols are pooled as samples of one model. Series are joined to every "
+        "symbol.",
         "",
         markdown(
-            ("", "adds", "holds"),
+            ("row or column", "adds", "members"),
             [
                 (part.name, part.description, ", ".join(_members(part.adds)) or UNKNOWN)
                 for part in (*protocol.DATASET_ROWS.values(), *protocol.DATASET_COLUMNS.values())
             ],
         ),
         "",
-        "**Survivorship.** The sector funds and stocks of row D were chosen with today's "
-        "knowledge: companies that failed or shrank are not among them, so their past looks "
-        f"better than it could have been traded. They only add samples; every cell is scored on "
-        f"{protocol.SCORED_ON}.",
+        "**Survivorship bias.** The sector funds and stocks of row D were chosen in hindsight: "
+        "companies that failed or shrank are missing, so past returns are biased upwards. "
+        f"They only add training samples; every cell is scored on {protocol.SCORED_ON}.",
         "",
-        "## As of when a value is joined",
+        "## Release dates: from when a value is used",
         "",
-        "Sources date a value at its reference date, which nobody could have read it on. A value "
-        "counts as released `lag` calendar days after it, and a bar sees what was released until "
-        "its own date. Lags err to the late side; where a shutdown of the federal government "
-        "delayed releases, the reference dates concerned have a longer lag of their own. A value "
-        "that comes out together with a newer one, or after it, is never shown.",
+        "Sources date a value by its reference date, on which it was not yet published. It counts "
+        "as released `lag` calendar days later, and a bar uses the values released up to its own "
+        "date. Lags are conservative (late rather than early); reference dates whose release was "
+        "delayed by a shutdown of the federal government have a longer lag. A value released "
+        "together with a newer one, or after it, is not used.",
         "",
         "**Revisions.** The sources deliver the latest vintage. Where the table says `revised`, "
-        "an old value may differ from the one that was read at the time: a small look-ahead that "
-        "no lag removes.",
+        "an old value may differ from the one published at the time: a small look-ahead that no "
+        "lag removes.",
         "",
-        '**Before a series begins** its features are 0, which means "as usual" in each of them, '
-        "so that the columns of a row are trained on the same samples. A series that ended more "
-        f"than {', '.join(f'{days} days ({f})' for f, days in ALIVE_DAYS.items())} before the bars "
+        "**Before a series begins** its features are 0, the neutral value of each of them, so that "
+        "all columns of a row are trained on the same samples. A series that ended more than "
+        f"{', '.join(f'{days} days ({f})' for f, days in ALIVE_DAYS.items())} before the bars "
         "is refused.",
         "",
         markdown(
-            ("series", "source", "frequency", "lag, days", "read as", "revised", "measures"),
+            ("series", "source", "frequency", "lag, days", "transform", "revised", "measures"),
             [
                 (
                     f"`{s.id}`",
@@ -78,18 +78,18 @@ def render() -> str:
             [(f"`{s.id}`", s.release, _longer_lags(s), s.terms) for s in series],
         ),
         "",
-        "## Where they come from",
+        "## Sources",
         "",
         markdown(
-            ("source", "how", "notes"),
+            ("source", "command", "notes"),
             [
                 (f"`{name}`", f"`{registry.command(name, source.example or 'SPY')}`", source.notes)
                 for name, source in registry.SOURCES.items()
             ],
         ),
         "",
-        "`mlxts data download --cell Cb` fetches all that a cell needs, `mlxts data cell Cb` shows "
-        "what of it is here.",
+        "`mlxts data download --cell Cb` fetches all series of a cell, `mlxts data cell Cb` lists "
+        "which of them are stored.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, TypeVar
 
 import polars as pl
@@ -147,12 +148,20 @@ def find(symbol: str, sources: Sequence[str]) -> Artifact:
     if matching:
         return matching[-1]
     datasets = sorted({a.dataset for a in artifacts})
-    # By its name: what to run decides no number, so it is no part of a run's code.
-    advice = import_module("mlxts.data.sources.registry").advice(symbol, sources)
     raise DataError(
         f"no data for {symbol} from {' or '.join(sources)} (registered: "
-        f"{', '.join(datasets) or 'nothing'}); {advice}"
+        f"{', '.join(datasets) or 'nothing'}); {_registry().advice(symbol, sources)}"
     )
+
+
+def auto() -> tuple[str, ...]:
+    """The sources that `data.source: auto` looks through."""
+    return _registry().AUTO
+
+
+def _registry() -> ModuleType:
+    # By its name: which bytes a run reads is part of its id, who delivered them is not.
+    return import_module("mlxts.data.sources.registry")
 
 
 def find_processed(

@@ -1,4 +1,4 @@
-"""Relational features: a declarative catalog, nested tiers, and one lazy plan to build them."""
+"""Relational features: a declarative catalog, nested tiers, a single Polars lazy query."""
 
 from typing import TYPE_CHECKING
 

@@ -1,6 +1,6 @@
-"""Look-ahead: a feature sees the future if adding bars changes its values before them.
+"""Look-ahead check: a feature looks ahead if appended bars change its earlier values.
 
-`CANARY` does, on purpose: a check that does not find it is no check.
+`CANARY` looks ahead on purpose, so that a check that misses it fails.
 """
 
 from collections.abc import Iterable, Sequence

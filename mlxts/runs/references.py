@@ -20,11 +20,14 @@ class Reference:
             could be fitted.
         losses: of each in cross-validation within training: nats, for regression squared error.
         not_estimable: why neither could be fitted, or None.
+        pooled: why both were fitted on the training samples of all assets instead of the asset's
+            own, or None.
     """
 
     name: str | None
     losses: Mapping[str, float]
     not_estimable: str | None = None
+    pooled: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

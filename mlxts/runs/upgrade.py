@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import polars as pl
+
 from mlxts.config import renamed_keys
 from mlxts.files import SCHEMA
 
@@ -16,6 +18,7 @@ SCORES: Mapping[str, str] = MappingProxyType(
 THERMAL: Mapping[str, str] = MappingProxyType(
     {"suspect": "step_time_drift", "suspect_reason": "step_time_drift_reason"}
 )
+MODELS: Mapping[str, str] = MappingProxyType({"climatology": "base_rate_by_volatility"})
 
 
 def metadata(written: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +38,15 @@ def summary(written: dict[str, Any]) -> dict[str, Any]:
 
 
 def scored(value: Any) -> Any:
-    """Figures of models, at any depth, under the names of today."""
+    """Models and their figures, at any depth, under the names of today."""
     if not isinstance(value, dict):
         return value
-    return {SCORES.get(key, key): scored(below) for key, below in value.items()}
+    names = {**SCORES, **MODELS}
+    return {names.get(key, key): scored(below) for key, below in value.items()}
+
+
+def predictions(written: pl.DataFrame) -> pl.DataFrame:
+    """predictions.parquet."""
+    if "model" not in written.columns:
+        return written
+    return written.with_columns(pl.col("model").replace(dict(MODELS)))

@@ -134,10 +134,7 @@ def work(study: optuna.Study, store: BaseStorage, listen: Listen) -> Outcome | N
 def _train(job: Job) -> float:
     """The validation loss of a point."""
     sweep = sweep_of(job.study)
-    values = {
-        axis: job.trial.suggest_categorical(axis, list(choices))
-        for axis, choices in sweep.axes.items()
-    }
+    values = {axis: job.trial.suggest_categorical(axis, sweep.choices(axis)) for axis in sweep.axes}
     point = sweep.point(values)
     job.label = point.label
     _raise_if_duplicate(job)

@@ -1,4 +1,4 @@
-"""Will the path reach a barrier within H days, when each day has a drift of its own?
+"""First passage: the probability that a path with daily drifts reaches a barrier within H days.
 
 A day in regime s moves the log-price from y to z with the normal density of mean m_s and deviation
 d_s (larger than the volatility v_s of the path within the day where the drift itself is uncertain),

@@ -1,11 +1,10 @@
-"""N3: features that see tomorrow, on purpose. Whoever is not alarmed by them misses a leak.
+"""N3: a deliberate look-ahead leak, which the evaluation has to detect.
 
-The bars are those of the constant-volatility martingale, so no causal forecast of the direction
-is better than a coin. Of the 20 features in the column `planted` the first holds tomorrow's
-return e, in deviations, as ρ e + sqrt(1 - ρ²) times noise, and the others are noise: at ρ = 1 a
-model that reads it scores an AUC of 1, and its log loss lies far below the Bayes log loss of the
-causal probabilities that are stored. On the last bar there is no tomorrow and the feature is
-noise alone, as it is with a careless `shift(-1)`: with more bars the past reads differently.
+The bars are those of the constant-volatility martingale, so the direction is not predictable from
+the past. Of the 20 features in the column `planted` the first is ρ e + sqrt(1 - ρ²) times noise,
+where e is the next day's return in standard deviations; the others are noise. At ρ = 1 a model that
+reads it has an AUC of 1 and a log loss far below the oracle's. On the last bar there is no next day
+and the feature is noise alone, as with a careless `shift(-1)`: appended bars change earlier values.
 """
 
 from dataclasses import dataclass

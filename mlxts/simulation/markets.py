@@ -1,8 +1,8 @@
-"""Markets whose probabilities are known exactly: what a model can learn, and what it cannot.
+"""The simulated markets by name, with exact probabilities: positive and negative controls.
 
-Each delivers bars with, in every row, the exact probability of every binary target given all that
-the bars (and the features, if any) show until then. N0, N1 and N3 are null
-controls, on which nothing may be found; P1, P2 and P3 are positive ones, on which it must be.
+Each delivers bars with, in every row, the exact probability of every binary target given the bars
+(and features, if any) up to then. N0, N1 and N3 are negative controls, on which nothing may be
+detected but N3's leak; P1, P2 and P3 are positive controls, on which the signal must be.
 """
 
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ class MarketKind:
     """A market by name.
 
     Attributes:
-        control: its place in the ladder of controls.
-        make: its class; the dataclass fields are its parameters.
-        purpose: its use as a control, in a few words.
+        control: its number among the controls.
+        make: its class; the dataclass fields are its parameters (dials).
+        summary: what it is for, in a few words.
     """
 
     control: str
     make: type[Market]
-    purpose: str
+    summary: str
 
 
 MARKETS: Mapping[str, MarketKind] = MappingProxyType(

@@ -1,4 +1,4 @@
-"""A simulated market as a source of data."""
+"""A simulated market as a source of data, like those of vendors."""
 
 import zlib
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from mlxts.simulation.markets import MARKETS, default_parameters, make
 class SimulatedSource:
     """A simulated series on the sessions of the New York exchange.
 
-    Any symbol is known: it names an independent path of the same market. A path is decided by
+    Any symbol is valid: it names an independent path of the same market. A path is determined by
     kind, dials, seed, symbol and `first`; a later `last` continues it.
     """
 

@@ -1,17 +1,18 @@
-"""P3: a linear teacher whose features matter in a known order, for the feature axis.
+"""P3: a linear teacher with features in a known order of importance, for the feature axis.
 
-Each day shows 2,000 independent normal features (the column `planted`) with the spectrum
+Each day has 2,000 independent normal features (the column `planted`) with the spectrum
 λ_i ∝ i^{-(1+a)}, the most important first, and tomorrow's drift is δ σ u with
 
     u = Σ_i w_i z_i,   w_i = ±1,   Var u = Σ_i λ_i = 1,
 
-where the sum goes on beyond the observed features: what the rest contributes, of variance
-r = Σ_{i>2000} λ_i, is never seen. Whoever sees the first n has the sum u_n with a remainder of
-variance r_n ~ n^{-a}, and P(up | u_n) = Φ(δ u_n / sqrt(1 + δ² r_n)) (Maloney, Roberts and Sully
-2022, 2210.16859; Bahri et al. 2021, 2102.06701). The excess over knowing u is ~ n^{-a}.
+where the sum continues beyond the observable features: the contribution of the others, with
+variance r = Σ_{i>2000} λ_i, is not observable. Given the first n features, u is the sum u_n plus a
+remainder of variance r_n ~ n^{-a}, and P(up | u_n) = Φ(δ u_n / sqrt(1 + δ² r_n)) (Maloney, Roberts
+and Sully 2022, 2210.16859; Bahri et al. 2021, 2102.06701). The excess log loss over knowing u is ~
+n^{-a}.
 
-Later days have a fresh u, a standard normal one, so the sum of H log returns is normal given today
-and a touch of a barrier has the same recursion as elsewhere (`passage`), with an uncertain drift.
+Later days have an independent, standard normal u, so the sum of H log returns is normal given
+today, and a touch of a barrier has the recursion of `first_passage` with an uncertain drift.
 """
 
 from dataclasses import dataclass

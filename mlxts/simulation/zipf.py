@@ -2,20 +2,21 @@
 
 Each day shows one of many patterns, and the pattern decides the sign of tomorrow's drift:
 P(up | k) = Φ(s_k δ). Patterns come in pairs of rank j, one that rises and one that falls, each with
-half of the pair's probability p_j ∝ j^{-(1+a)}; so half of the days rise and prices do not run
-away. A pattern is seen as a random code, a point of R^20 with independent normal coordinates
-(the column `planted`), which is unrelated to its sign: it has to be memorised.
+half of the pair's probability p_j ∝ j^{-(1+a)}; so half of the days rise and prices do not drift.
+A pattern is observed as a random code, a point of R^20 with independent normal coordinates (the
+column `planted`), which carries no information about its sign: each has to be memorised.
 
-A learner that knows the first n ranks exactly, and predicts 1/2 elsewhere, loses
+The excess log loss of a learner that knows the first n ranks exactly, and forecasts 1/2 elsewhere,
+is
 
     (ln 2 - h(Φ(δ))) Σ_{j>n} p_j ~ n^{-a}
 
-more than the Bayes rule (h is the binary entropy); one that learns from D samples knows the ranks
-it has met often enough, whatever δ, and so loses ~ D^{-a/(1+a)} (Hutter 2021, 2102.04074; Michaud
-et al. 2023, 2303.13506). Only the constant depends on δ.
+(h is the binary entropy); one that learns from D samples knows the ranks that it has seen often
+enough, whatever δ, and its excess log loss is ~ D^{-a/(1+a)} (Hutter 2021, 2102.04074; Michaud et
+al. 2023, 2303.13506). Only the constant depends on δ.
 
-All patterns after tomorrow's are fresh draws, so every later day rises or falls like a coin, and
-the probabilities at longer horizons are exact as well.
+All later patterns are independent draws, so every later day rises with probability 1/2, and the
+probabilities at longer horizons are exact as well.
 """
 
 from dataclasses import dataclass

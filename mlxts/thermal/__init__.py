@@ -1,1 +1,1 @@
-"""Temperature: sensors behind one Protocol, a pure policy, and a guard that pauses training."""
+"""Temperature: sensors behind one Protocol, a pure policy, and a guard of the training loop."""

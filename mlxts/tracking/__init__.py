@@ -1,1 +1,1 @@
-"""Trackers: MLflow and Weights & Biases. The run folder stays the primary record."""
+"""Experiment trackers (MLflow, Weights & Biases), fed from the run's own record."""

@@ -1,1 +1,1 @@
-"""The records of a research repository: workstreams, handoffs, decisions, checked documents."""
+"""The research workspace: workstreams, handoffs, decisions, and checked documents."""

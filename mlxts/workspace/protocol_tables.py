@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date
 from types import MappingProxyType
 
-from mlxts import protocol
+from mlxts import protocol, split_borders
 from mlxts.formats import listing, percent
 from mlxts.tables import markdown
 from mlxts.workspace import api_reference, column_reference, package_layout, relation_tables
@@ -66,6 +66,14 @@ def splits() -> str:
         for s in protocol.SPLITS.values()
     ]
     return markdown(("splits", *protocol.SPLIT_NAMES), rows)
+
+
+def origins() -> str:
+    rows = []
+    for window in range(protocol.ORIGINS["protocol"], 0, -1):
+        at = split_borders.borders("protocol", window)
+        rows.append((window, *(_span(*getattr(at, name)) for name in protocol.SPLIT_NAMES)))
+    return markdown(("window", "trained on", "stopped on", "scored on"), rows)
 
 
 def fixed() -> str:
@@ -231,10 +239,11 @@ RENDERERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
     {
         one.__name__: one
         for one in (
-            budgets, tasks, timescales, splits, fixed, matrix, tiers, thermal, estimable, strict,
-            axes, exit_codes, column_reference.ledger_columns, column_reference.prediction_columns,
-            column_reference.verdict_rules, relation_tables.relations, relation_tables.builders,
-            api_reference.python_api, package_layout.rooms,
+            budgets, tasks, timescales, splits, origins, fixed, matrix, tiers, thermal, estimable,
+            strict, axes, exit_codes, column_reference.ledger_columns,
+            column_reference.prediction_columns, column_reference.verdict_rules,
+            relation_tables.relations, relation_tables.builders, api_reference.python_api,
+            package_layout.rooms,
         )
     }
 )  # fmt: skip

@@ -4,41 +4,24 @@ Opens, highs and lows of the older years are unreliable (a low above the close, 
 file has rows on holidays; neither matters for a closing level that is joined as of its date.
 """
 
-from collections.abc import Callable
 from datetime import date
 
 import polars as pl
 
 from mlxts.data.sources import column_aliases, number_text
-from mlxts.data.sources.base import Fetched, requested_range, within, without_gaps
-from mlxts.data.sources.http import Web, require_no_page
+from mlxts.data.sources.base import Fetched
+from mlxts.data.sources.http import Downloaded
 from mlxts.errors import SourceError
 
-ADDRESS = "https://cdn.cboe.com/api/global/us_indices/daily_prices/VIX_History.csv"
 SYMBOL = "VIX"
 DATES = ("%m/%d/%Y", "%Y-%m-%d")
 
 
-class CboeVixSource:
-    """One file with the one series VIX.
-
-    Args:
-        web: how requests are made; None: with the defaults.
-        tell: called with a message before each wait.
-        address: of the file; None: ADDRESS.
-    """
+class CboeVixSource(Downloaded):
+    """One file with the one series VIX."""
 
     name = "cboe_vix"
-
-    def __init__(
-        self,
-        web: Web | None = None,
-        *,
-        address: str | None = None,
-        tell: Callable[[str], None] = lambda message: None,
-    ) -> None:
-        self._web = web or Web(tell=tell)
-        self._address = address or ADDRESS
+    ADDRESS = "https://cdn.cboe.com/api/global/us_indices/daily_prices/VIX_History.csv"
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
         """Closing levels.
@@ -48,14 +31,7 @@ class CboeVixSource:
         """
         if symbol != SYMBOL:
             raise SourceError(f"Cboe's file holds {SYMBOL}, not {symbol}; ask for {SYMBOL}")
-        subject = "Cboe's VIX"
-        body = self._web.get(self._address, subject=subject)
-        require_no_page(body, subject=subject)
-        frame, notes = without_gaps(parse(body, subject=subject))
-        request = {"address": self._address, "column": "close"}
-        return Fetched(
-            within(frame, start, end, subject=subject), request | requested_range(start, end), notes
-        )
+        return self._fetch(parse, start, end, subject="Cboe's VIX", column="close")
 
 
 def parse(body: bytes, *, subject: str) -> pl.DataFrame:

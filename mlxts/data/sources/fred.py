@@ -3,40 +3,21 @@
 Only the latest vintage is there: revised figures carry what was known later.
 """
 
-from collections.abc import Callable
 from datetime import date
-from urllib.parse import urlencode
 
 import polars as pl
 
 from mlxts.data.sources import column_aliases, number_text
-from mlxts.data.sources.base import Fetched, requested_range, within, without_gaps
-from mlxts.data.sources.http import Web, require_no_page
+from mlxts.data.sources.base import Fetched
+from mlxts.data.sources.http import Downloaded
 from mlxts.errors import SourceError
 
-ADDRESS = "https://fred.stlouisfed.org/graph/fredgraph.csv"
 
-
-class FredSource:
-    """One series at a time, by FRED's own id.
-
-    Args:
-        web: how requests are made; None: with the defaults.
-        tell: called with a message before each wait.
-        address: of the CSV, without the query; None: ADDRESS.
-    """
+class FredSource(Downloaded):
+    """One series at a time, by FRED's own id."""
 
     name = "fred"
-
-    def __init__(
-        self,
-        web: Web | None = None,
-        *,
-        address: str | None = None,
-        tell: Callable[[str], None] = lambda message: None,
-    ) -> None:
-        self._web = web or Web(tell=tell)
-        self._address = address or ADDRESS
+    ADDRESS = "https://fred.stlouisfed.org/graph/fredgraph.csv"
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
         """Dates without a value (written `.` or left empty) are left out, with a note.
@@ -44,14 +25,7 @@ class FredSource:
         Raises:
             SourceError: no network, an unknown id, or an answer that is no such CSV.
         """
-        subject = f"FRED's {symbol}"
-        body = self._web.get(f"{self._address}?{urlencode({'id': symbol})}", subject=subject)
-        require_no_page(body, subject=subject)
-        frame, notes = without_gaps(parse(body, subject=subject))
-        request = {"id": symbol, "address": self._address}
-        return Fetched(
-            within(frame, start, end, subject=subject), request | requested_range(start, end), notes
-        )
+        return self._fetch(parse, start, end, subject=f"FRED's {symbol}", query={"id": symbol})
 
 
 def parse(body: bytes, *, subject: str) -> pl.DataFrame:

@@ -3,14 +3,20 @@
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
+from types import MappingProxyType
+from typing import ClassVar
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from urllib.request import Request, urlopen
 
+import polars as pl
+
+from mlxts.data.sources.base import Fetched, requested_range, within, without_gaps
 from mlxts.errors import OfflineError, SourceError
 
 ATTEMPTS = 5  # requests for one address, the first included
@@ -57,7 +63,7 @@ class Web:
         """The body of the answer, whole.
 
         Args:
-            what: the subject of messages, e.g. `FRED's DGS10`.
+            subject: of messages, e.g. `FRED's DGS10`.
 
         Raises:
             OfflineError: the server's name is not known; there is no retry.
@@ -126,6 +132,50 @@ class Web:
                 f"the answer broke off after {len(body):,} of {int(announced):,} bytes"
             )
         return bytes(body)
+
+
+class Downloaded:
+    """A source of values that are one file on a server.
+
+    Args:
+        web: how requests are made; None: with the defaults.
+        tell: is given a sentence before each wait.
+        address: of the file; None: ADDRESS.
+    """
+
+    ADDRESS: ClassVar[str]
+
+    def __init__(
+        self,
+        web: Web | None = None,
+        *,
+        address: str | None = None,
+        tell: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._web = web or Web(tell=tell)
+        self._address = address or self.ADDRESS
+
+    def _fetch(
+        self,
+        parse: Callable[..., pl.DataFrame],
+        start: date | None,
+        end: date | None,
+        *,
+        subject: str,
+        query: Mapping[str, str] = MappingProxyType({}),
+        **parameters: str,
+    ) -> Fetched:
+        """What `parse(body, subject=subject)` finds in the file, without its gaps.
+
+        Raises:
+            SourceError: no network, or an answer that `parse` cannot read.
+        """
+        address = f"{self._address}?{urlencode(query)}" if query else self._address
+        body = self._web.get(address, subject=subject)
+        require_no_page(body, subject=subject)
+        frame, notes = without_gaps(parse(body, subject=subject))
+        asked = {**query, "address": self._address, **parameters, **requested_range(start, end)}
+        return Fetched(within(frame, start, end, subject=subject), asked, notes)
 
 
 def is_unresolved(error: BaseException) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlxts.data.sources.base import Source
 
 DEFAULT = "yahoo"
+AUTO = (DEFAULT, "files")  # what `data.source: auto` looks through
 _DOWNLOAD = "mlxts data download"
 
 
@@ -49,7 +50,8 @@ SOURCES: Mapping[str, SourceInfo] = MappingProxyType(
     {
         "sample": SourceInfo(
             f"{_HERE}.sample:SampleSource", "SP500", splits="sample",
-            notes="two indices and the VIX from 1999 to 2018, without a network (package `arch`)",
+            notes="two indices and the VIX from 1999 to 2018 (package `arch`) and four "
+            "stocks from 2000 to 2013 (public domain, in this package), without a network",
         ),
         "yahoo": SourceInfo(
             f"{_HERE}.yahoo:YahooSource", "SPY", _DOWNLOAD + " {symbol}",

@@ -4,43 +4,26 @@ An Excel workbook, replaced about once a week, whose last day is then some days 
 """
 
 import io
-from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 from zipfile import BadZipFile
 
 import polars as pl
 
-from mlxts.data.sources.base import Fetched, requested_range, within, without_gaps
-from mlxts.data.sources.http import Web, require_no_page
+from mlxts.data.sources.base import Fetched
+from mlxts.data.sources.http import Downloaded
 from mlxts.errors import SourceError
 
-ADDRESS = "https://www.frbsf.org/wp-content/uploads/news_sentiment_data.xlsx"
 SYMBOL = "SFFED_NEWS_SENTIMENT"
 
 _HEADER_ROWS = 20  # a header lies within the first rows of its sheet, or there is none
 
 
-class SFFedSource:
-    """One workbook with the one series SFFED_NEWS_SENTIMENT.
-
-    Args:
-        web: how requests are made; None: with the defaults.
-        tell: called with a message before each wait.
-        address: of the workbook; None: ADDRESS.
-    """
+class SFFedSource(Downloaded):
+    """One workbook with the one series SFFED_NEWS_SENTIMENT."""
 
     name = "sffed"
-
-    def __init__(
-        self,
-        web: Web | None = None,
-        *,
-        address: str | None = None,
-        tell: Callable[[str], None] = lambda message: None,
-    ) -> None:
-        self._web = web or Web(tell=tell)
-        self._address = address or ADDRESS
+    ADDRESS = "https://www.frbsf.org/wp-content/uploads/news_sentiment_data.xlsx"
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
         """A value for every day, weekends included.
@@ -50,14 +33,7 @@ class SFFedSource:
         """
         if symbol != SYMBOL:
             raise SourceError(f"the SF Fed's workbook holds {SYMBOL}, not {symbol}")
-        subject = "the SF Fed's news sentiment"
-        body = self._web.get(self._address, subject=subject)
-        require_no_page(body, subject=subject)
-        frame, notes = without_gaps(parse(body, subject=subject))
-        request = {"address": self._address}
-        return Fetched(
-            within(frame, start, end, subject=subject), request | requested_range(start, end), notes
-        )
+        return self._fetch(parse, start, end, subject="the SF Fed's news sentiment")
 
 
 def parse(body: bytes, *, subject: str) -> pl.DataFrame:
