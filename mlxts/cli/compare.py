@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.evaluate import record_look
 from mlxts.cli.output import JsonOption, Note, Part, render
+from mlxts.cli.test_set import record_evaluation
 from mlxts.tables import Column, Table, ranged, with_ends
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def compare(
     if split is ComparedSplit.test:
         if windows:
             raise ConfigError("walk-forward runs are compared on their windows; leave --split out")
-        record_look(f"{sides[0].name} compared with {sides[1].name}", asked.score_on)
+        record_evaluation(f"{sides[0].name} compared with {sides[1].name}", asked.score_on)
     tables = [_forecasts(side, runs[-1], asked, split, mean_of_seeds) for side in sides]
     rows = paired_comparison.pair(*tables, asked.task)
     found = paired_comparison.estimands(rows, asked)
