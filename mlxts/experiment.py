@@ -18,7 +18,7 @@ from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import ConfigError, DataError
 from mlxts.evaluation import comparison, conformal, metrics, score
-from mlxts.files import SCHEMA, sweep, write_json
+from mlxts.files import SCHEMA, delete_temporary_files, write_json
 from mlxts.platform import device
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
@@ -168,7 +168,7 @@ def _tidy(folder: Path) -> None:
     """Remove what a killed process left half-written, unless another one is at work there."""
     with locks.hold(RunFolder(folder).lock) as holder:
         if holder is None:
-            sweep(folder)
+            delete_temporary_files(folder)
 
 
 def _left(plan: Plan, status: str, message: str) -> dict[str, Any]:

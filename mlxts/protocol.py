@@ -38,7 +38,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Timescale:
-    """The bars that a model reads, and how far ahead (in trading days) it looks."""
+    """The bars that a model reads, and its forecast horizon in trading days."""
 
     name: str
     unit: Literal["session", "week", "fortnight", "month"]
@@ -202,7 +202,7 @@ DATASET_COLUMNS = MappingProxyType(
         )
     }
 )
-# What the names in `adds` stand for: symbols are themselves, groups are lists in universe.yaml.
+# The names in `adds`: symbols are themselves, groups are lists in universe.yaml.
 ASSET_GROUPS = ("sector_etfs", "large_stocks")
 SERIES_GROUPS = ("economic_series", "news_sentiment", "vix", "search_trends")
 SCORED_ON = "SPY"  # every cell of the matrix is scored on this symbol

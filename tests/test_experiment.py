@@ -66,7 +66,7 @@ def test_the_summary_holds_scores_heat_and_a_verdict(finished) -> None:
         assert f"(model − {name})" in summary["verdict"] or f"Against {name}" in summary["verdict"]
     reference = summary["reference"]
     assert reference["name"] == min(reference["losses"], key=reference["losses"].get)
-    assert summary["thermal"]["suspect"] in (False, True)
+    assert summary["thermal"]["step_time_drift"] in (False, True)
     assert summary["collapsed_in_training"] is False
     steps = [r for r in _metrics(plan.folder) if r["split"] == "train"]
     timed = [(r["samples"], r["seconds"]) for r in steps[1:]]  # the first one compiles
@@ -309,8 +309,8 @@ def test_a_run_that_slows_down_says_so_once_and_keeps_its_wall_time_to_itself(
     long = {"training.max_epochs": 30, "training.validations_per_epoch": 1}
     plan = _plan(seed=8, **long, **{"training.patience": 1000})
     summary = experiment.execute(plan, emit=lambda event: None)
-    assert summary["thermal"]["suspect"] is True
-    assert "up to 50%" in summary["thermal"]["suspect_reason"]
+    assert summary["thermal"]["step_time_drift"] is True
+    assert "up to 50%" in summary["thermal"]["step_time_drift_reason"]
     notices = [row["message"] for row in _recorded(plan.folder, "notice")]
     assert len([text for text in notices if "timings are excluded" in text]) == 1
     assert summary["train_seconds"] > 0

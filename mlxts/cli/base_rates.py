@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def base_rates(
-    symbol: Annotated[str, typer.Option(help="Whose days.")] = "SPY",
+    symbol: Annotated[str, typer.Option(help="Symbol to count.")] = "SPY",
     source: Annotated[str, typer.Option(help="auto, yahoo, files, sample or simulated.")] = "auto",
     tier: Annotated[
         int, typer.Option(help="Feature tier; its warm-up delays the first sample.")
@@ -23,9 +23,9 @@ def base_rates(
     splits: Annotated[str, typer.Option(help="protocol or sample.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Base rates of the tasks and counts of samples at every timescale, with the marks.
+    """Base rates of the tasks and numbers of samples at every timescale.
 
-    An asterisk: not estimable, too few of a class or too few separate moves; part of no claim.
+    An asterisk marks what is not estimable: too few samples of a class or too few separate moves.
     """
     from mlxts import protocol
     from mlxts.errors import EmptySplitError
@@ -102,7 +102,7 @@ def screen(
     yield Table("Samples in each phase", ("bars", "phase", *protocol.SPLIT_NAMES), counts)
     yield Note(
         "Base rates (up: direction); return: deviation of the log returns "
-        "that regression predicts. *: not estimable, part of no claim."
+        "that regression predicts. *: not estimable, excluded from all claims."
     )
 
 

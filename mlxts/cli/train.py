@@ -1,4 +1,4 @@
-"""`train`, `batch-size`, `predict`: one experiment, its preparation, and what it says of today."""
+"""`train`, `batch-size`, `predict`: one experiment, its preparation, and today's forecast."""
 
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -101,7 +101,7 @@ def batch_size(
 ) -> None:
     """Find the fastest micro-batch on this machine; strict training requires it.
 
-    CONFIG may be a sweep: then its first experiment, with what the flags change.
+    CONFIG may be a sweep: then its first experiment is taken, with the options' changes.
     """
     from dataclasses import asdict
 
@@ -158,7 +158,7 @@ def _load(
     """The configuration with what flags change.
 
     Args:
-        first_of_sweep: a sweep's file stands for the first of its experiments.
+        first_of_sweep: of a sweep's file the first experiment is taken.
 
     Raises:
         ConfigError: it cannot be read, or is a sweep where an experiment is wanted.
@@ -252,7 +252,7 @@ def claim_device(per_device: int = 1, *, wait: bool | None = None) -> Generator[
     """Take one of this device's places for the block.
 
     Args:
-        per_device: how many may train on this device without a word about it.
+        per_device: how many may train on this device without a warning.
         wait: until a place is free; else a single run is trained all the same. None: the command
             has no option to wait, and none is advised.
     """

@@ -18,7 +18,7 @@ Figures = dict[str, dict[str, Any]]  # by model
 
 def walk_forward(
     target: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="A configuration, or a run for its own.")
+        str, typer.Argument(metavar="CONFIG", help="A configuration, or a run that has one.")
     ],
     count: Annotated[
         int | None,
@@ -135,7 +135,7 @@ def _tables(title: str, rows: dict[str, Figures], *, regression: bool) -> Iterat
     yield Table(title, ("scored", *columns), cells)
     for name, models in rows.items():
         if reason := models[NETWORK].get("not_estimable"):
-            yield Note(f"{name}: not estimable, part of no claim: {reason}.")
+            yield Note(f"{name}: not estimable, excluded from all claims: {reason}.")
 
 
 def _heading(name: str, figures: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """ExperimentConfig: every section, what goes together, and the hash of what decides the numbers.
 
-A *strict* configuration picks only from `protocol.py`; an *exploratory* one may say anything,
+A *strict* configuration picks only from `protocol.py`; an *exploratory* one may have any value,
 and everything it reaches is marked so.
 """
 
@@ -15,7 +15,7 @@ from mlxts.config.features import FeaturesConfig
 from mlxts.config.model import ModelConfig
 from mlxts.config.monitoring import CheckpointConfig, ThermalConfig, TrackingConfig
 from mlxts.config.training import TrainingConfig
-from mlxts.config.validation import Name, Positive, Section
+from mlxts.config.validation import ConfigSection, Name, Positive
 from mlxts.config.yamltext import dump_yaml
 from mlxts.files import canonical_hash
 
@@ -29,7 +29,7 @@ _CAME_LATER = (
 )  # fmt: skip
 
 
-class ExperimentConfig(Section):
+class ExperimentConfig(ConfigSection):
     """One experiment: everything that decides its numbers, and nothing that does not."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
@@ -134,7 +134,7 @@ class ExperimentConfig(Section):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what decides the numbers (name, heat, checkpoints, trackers do not).
+        """SHA-256 of what decides the numbers (not name, thermal, checkpoint, tracking).
 
         A cell is a name for its contents: they count, it does not. Pinned bytes count as much as
         any others, in the hash of the data.

@@ -32,16 +32,19 @@ def of(cell: str) -> tuple[Requirement, ...]:
     contents = dataset_matrix.cell(cell)
     data = DataConfig(cell=cell)
     bars = (
-        Requirement(s, True, registry.DEFAULT, _known(s, data, bars=True)) for s in contents.symbols
+        Requirement(s, True, registry.DEFAULT, _find_artifact(s, data, bars=True))
+        for s in contents.symbols
     )
     values = (
-        Requirement(id_, False, exogenous_catalog.get(id_).source, _known(id_, data, bars=False))
+        Requirement(
+            id_, False, exogenous_catalog.get(id_).source, _find_artifact(id_, data, bars=False)
+        )
         for id_ in contents.exogenous
     )
     return (*bars, *values)
 
 
-def _known(name: str, data: DataConfig, *, bars: bool) -> Artifact | None:
+def _find_artifact(name: str, data: DataConfig, *, bars: bool) -> Artifact | None:
     try:
         return panel.choose(name, data) if bars else panel.choose_series(name, data)
     except DataError:

@@ -27,7 +27,7 @@ class Releases:
 def releases(series: Series, values: pl.DataFrame) -> Releases:
     """When which value became known.
 
-    An observation that is released on the same day as a newer one, or after it, is never shown.
+    An observation that is released on the same day as a newer one, or after it, is never used.
 
     Args:
         values: date (of reference, increasing), value.
@@ -44,7 +44,7 @@ def releases(series: Series, values: pl.DataFrame) -> Releases:
 
 
 def formed(series: Series, values: pl.DataFrame) -> pl.DataFrame:
-    """The observations in the form that features look at; those without one are left out."""
+    """The observations in the form that features use; those without one are left out."""
     if series.form == "level":
         return values
     if series.form == "log":

@@ -94,7 +94,7 @@ def _choose(symbol: str, data: DataConfig, sources: tuple[str, ...]) -> Artifact
 
 
 def adjust(bars: pl.DataFrame) -> pl.DataFrame:
-    """Raw bars of one symbol with adjusted prices in front and the raw ones beside them.
+    """Raw bars of one symbol with adjusted prices, and the raw ones in columns of their own.
 
     Prices: one factor per bar, adj_close / close (1 where adj_close is null). Volume: times the
     new shares per old one of every later split that the prices have not been adjusted for. That

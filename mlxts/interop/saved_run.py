@@ -1,4 +1,4 @@
-"""A run as an object: what its folder holds, read when it is asked for."""
+"""A run as an object: the content of its folder, read on access."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,7 +52,7 @@ class Run:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """summary.json: scores beside the baselines, verdict, times.
+        """summary.json: scores of the model and its baselines, verdict, times.
 
         Raises:
             RunError: the run has not been trained to its end, or the file is damaged.
@@ -68,7 +68,7 @@ class Run:
 
         Returns:
             step, split (train, validation, train_epoch), loss (nats; for regression Huber, in
-            units of the targets' deviation) and what else an event says, null where it does not.
+            units of the targets' deviation) and an event's other fields, else null.
         """
         return pl.DataFrame(RunFolder(self.folder).metrics(), infer_schema_length=None)
 
@@ -124,7 +124,7 @@ def load_predictions(
     Raises:
         RunError: there is no such run, or several begin so.
         DataError: it has no predictions yet, not of that split or model, or they cannot be read.
-        ConfigError: no split is called that.
+        ConfigError: no split has that name.
     """
     if split is not None and split not in SPLIT_NAMES:
         raise ConfigError(f"split: {split} is none of {', '.join(SPLIT_NAMES)}")

@@ -1,4 +1,4 @@
-"""Pictures of a run. The same figures give the same bytes, so a picture can be compared too."""
+"""Figures of a run. The same numbers give the same bytes, so a figure can be compared too."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -76,7 +76,7 @@ def draw_losses(
 
 
 def draw_reliability(axes: Axes, diagrams: Mapping[str, Reliability], task: Task) -> None:
-    """What happened over what was predicted, with 95 % intervals."""
+    """Observed against predicted frequency, with 95 % intervals."""
     ends = np.concatenate([[d.low.min(), d.high.max(), *d.predicted] for d in diagrams.values()])
     margin = 0.05 * (ends.max() - ends.min())
     limits = (float(ends.min() - margin), float(ends.max() + margin))
@@ -88,7 +88,7 @@ def draw_reliability(axes: Axes, diagrams: Mapping[str, Reliability], task: Task
         axes.errorbar(
             diagram.predicted,
             diagram.observed,
-            # A percentile interval may lie beside its figure; a bar cannot have negative length.
+            # A percentile interval may not contain its estimate; a bar cannot have negative length.
             yerr=np.maximum(errors, 0.0),
             fmt=f"{'osD^v'[index % 5]}-",
             color=f"C{index}",

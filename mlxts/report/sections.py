@@ -1,6 +1,6 @@
 """The sections of the report, in order: what each holds, or what to run so that it holds something.
 
-A section without data says in one line how to get them; it is never left out.
+A section without data has one line on how to get them; it is never left out.
 """
 
 from collections.abc import Callable, Sequence
@@ -62,7 +62,7 @@ def _part(axis: str, along: AxisAnalysis) -> str:
     if along.judged is None:
         return f"{_MORE[axis]}: not tried"
     pooled = along.judged.pooled
-    several = len(along.judged.pools) > 1  # the primary one alone is said
+    several = len(along.judged.pools) > 1  # only the primary one is reported
     question = _MORE[axis] + (f", {along.judged.primary.title}" if several else "")
     if pooled.word == NOT_ESTIMABLE:
         return f"{question}: not estimable ({pooled.reason})"
@@ -173,7 +173,7 @@ def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) 
     )
 
 
-def _draw(axes: Axes, panel: law_figure.Panel | law_figure.Surface) -> None:
+def _draw(axes: Axes, panel: law_figure.LawPanel | law_figure.LawSurface) -> None:
     law_figure.draw(axes, panel, fontsize=9)
     legend_below(axes)
 
@@ -360,11 +360,11 @@ def _evidence(report: ReportData) -> Section:
 
 
 def _tried(report: ReportData, storage_url: str | None) -> Section:
-    searched, looked = provenance.studies(storage_url), provenance.test_looks()
+    searched, looked = provenance.studies(storage_url), provenance.test_set_evaluations()
     return Section(
         "tried",
         "Multiple testing",
-        text=[provenance.tried(report, searched)],
+        text=[provenance.multiple_testing(report, searched)],
         tables=[table for table in (searched, looked) if table.rows],
     )
 
@@ -381,6 +381,6 @@ def _provenance(report: ReportData) -> Section:
         tables=[
             provenance.data(report),
             provenance.machines(report),
-            provenance.heat(report),
+            provenance.temperatures(report),
         ],
     )

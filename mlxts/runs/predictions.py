@@ -142,7 +142,7 @@ def replace_split(path: Path, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _schema(path: Path) -> pl.Schema | None:
-    """None where the file cannot be read; `read` then says why."""
+    """None where the file cannot be read; `read` then raises the error."""
     try:
         return pl.Schema(pl.read_parquet_schema(path))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):

@@ -165,8 +165,8 @@ class _Thermal(Shape):
     highest: float | None = None
     hottest: float | None = None
     paused_seconds: float = 0.0
-    suspect: bool = False
-    suspect_reason: str | None = None
+    step_time_drift: bool = False
+    step_time_drift_reason: str | None = None
     step_time_ratio: float | None = None
 
 

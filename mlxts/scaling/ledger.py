@@ -252,7 +252,7 @@ def _described(
     settings = record["config"]
     data = settings["data"]
     samples = record["samples"]["train"]
-    drifted = bool(summary["thermal"]["suspect"])
+    drifted = bool(summary["thermal"]["step_time_drift"])
     epochs = summary["steps"] / record["total_steps"] * settings["training"]["max_epochs"]
     return {
         "run": record["run_id"],
@@ -341,7 +341,7 @@ def _recorded(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{folder / layout.METADATA} is damaged: artifacts hold {scored_on} "
             f"{read.count(scored_on)} times; train the run again"
         )
-    return record, RunFolder(folder).summary(("steps", "train_seconds", "thermal.suspect"))
+    return record, RunFolder(folder).summary(("steps", "train_seconds", "thermal.step_time_drift"))
 
 
 def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:

@@ -143,7 +143,7 @@ def estimable() -> str:
             f"- Fewer than {protocol.MIN_CLASS_SAMPLES} samples of either class, in what is scored "
             "or in what was trained on, or fewer than "
             f"{protocol.MIN_POSITIVE_CLUSTERS} separate clusters of positives: *not estimable*, "
-            "and part of no claim. Likewise returns that are all the same.",
+            "and excluded from all claims. Likewise returns that are all the same.",
             f"- Block bootstrap, blocks of max(H, {protocol.MIN_BLOCK_DAYS}) days.",
             f"- Probabilities that span less than {protocol.COLLAPSE_RANGE:g}: *collapsed*.",
             "- Primary figure: log-loss skill against the reference, the better of two by "
