@@ -21,11 +21,13 @@ from mlxts import files
 from mlxts.data.sources import parquet
 from mlxts.errors import DataError
 from mlxts.files import atomic_path
-from mlxts.protocol import SPLIT_NAMES
+from mlxts.protocol import BASELINE, LINEAR, SPLIT_NAMES
 from mlxts.runs import upgrade
 
 NETWORK = "patchtst"
 BASE_RATE = "base_rate"  # the training base rate, for regression the training mean
+# Fitted beside every network, see `baselines/registry.py`.
+SIMPLE_MODELS = ("base_rate_by_volatility", "volatility", BASELINE, "lhar", LINEAR, "trees")
 ORACLE = "bayes"  # the best possible forecast of a simulated market
 SCHEMA = pl.Schema(
     {

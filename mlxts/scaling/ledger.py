@@ -15,7 +15,6 @@ from typing import Any
 import polars as pl
 
 from mlxts import files
-from mlxts.baselines.registry import BESIDE_NETWORKS
 from mlxts.config import dataset_matrix
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
@@ -28,13 +27,13 @@ from mlxts.model.saved_shape import read_shape
 from mlxts.protocol import REFERENCES, TASKS
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
-from mlxts.runs.predictions import BASE_RATE, NETWORK
+from mlxts.runs.predictions import BASE_RATE, NETWORK, SIMPLE_MODELS
 from mlxts.scaling import config_diff
 
 # Column -> the model whose losses it holds.
 _LOSSES = {
     "loss": NETWORK,
-    **{f"loss_{name}": name for name in BESIDE_NETWORKS},
+    **{f"loss_{name}": name for name in SIMPLE_MODELS},
     "loss_prior": BASE_RATE,
 }
 

@@ -3,7 +3,8 @@
 import pytest
 
 from mlxts.baselines.base import Baseline
-from mlxts.baselines.registry import ALL
+from mlxts.baselines.registry import ALL, BESIDE_NETWORKS
+from mlxts.runs.predictions import SIMPLE_MODELS
 from mlxts.testing.baselines import BaselineSuite
 
 
@@ -11,3 +12,7 @@ class TestBaselines(BaselineSuite):
     @pytest.fixture(params=ALL)
     def baseline(self, request: pytest.FixtureRequest) -> Baseline:
         return ALL[request.param]
+
+
+def test_run_folders_know_every_baseline_beside_a_network_by_name() -> None:
+    assert tuple(BESIDE_NETWORKS) == SIMPLE_MODELS
