@@ -17,12 +17,12 @@ import polars as pl
 from jaxtyping import Float64
 
 from mlxts.baselines.base import Forecast
+from mlxts.dataset.labels import RESOLUTION
 from mlxts.dataset.samples import Dataset
 from mlxts.protocol import BASELINE, HAR_WINDOWS, MIN_CLASS_SAMPLES
 
 DECAY = 0.94  # of the daily variance (RiskMetrics 1996)
 _CONSTANT = 1e-12  # deviation of logs that differ by rounding alone
-RESOLUTION = 1e-9  # log price; a rolling mean of zeros may miss 0 by its rounding
 
 
 def volatility(bars: pl.DataFrame) -> Float64[np.ndarray, "{bars.height} 1"]:
@@ -49,7 +49,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType({"volatility": volatility, BA
 
 @dataclass(frozen=True)
 class ScaleModel:
-    """A fitted regression on the logs of k measures: a logit, or a log return."""
+    """A fitted regression on the logs of k measures: a logit, or a number in the task's unit."""
 
     measure: str  # key of MEASURES
     floors: tuple[float, ...]  # (k,) the smallest value that has a logarithm
@@ -84,14 +84,14 @@ def obstacle(dataset: Dataset) -> str | None:
         dataset: with the samples of that symbol alone, see `samples.of_symbol`.
     """
     train, symbol = dataset.samples["train"].targets, dataset.score_on
-    if dataset.task.kind == "regression":
+    if not dataset.task.binary:
         if len(train) < MIN_CLASS_SAMPLES:
             return (
                 f"trained on {len(train)} samples of {symbol}, "
                 f"at least {MIN_CLASS_SAMPLES} are needed"
             )
         if train.min() == train.max():
-            return f"trained on {symbol}, whose returns are all the same"
+            return f"trained on {symbol}, of which every {dataset.task.unit} is the same"
         return None
     positives = int((train > 0.5).sum())
     negatives = len(train) - positives
@@ -104,7 +104,7 @@ def obstacle(dataset: Dataset) -> str | None:
 
 
 def fit(dataset: Dataset, measure: str) -> ScaleModel:
-    """Logistic (for regression: linear) regression on the training samples alone.
+    """Logistic (of a number: linear) regression on the training samples alone.
 
     Args:
         dataset: with the samples of one symbol alone, see `samples.of_symbol`: one regression over
@@ -120,7 +120,7 @@ def fit(dataset: Dataset, measure: str) -> ScaleModel:
     center, spread = logs.mean(axis=0), logs.std(axis=0)
     spread[spread <= _CONSTANT] = 1.0
     inputs = (logs - center) / spread
-    if dataset.task.kind == "regression":
+    if not dataset.task.binary:
         linear = LinearRegression().fit(inputs, train.targets.astype(np.float64))
         weights, bias = linear.coef_, linear.intercept_
     else:
@@ -155,7 +155,7 @@ def log_scale(
 
 @dataclass(frozen=True)
 class ScaleRegression:
-    """Logistic (for regression: linear) regression on the logs of causal measures of scale."""
+    """Logistic (of a number: linear) regression on the logs of causal measures of scale."""
 
     name: str  # key of `MEASURES`
 

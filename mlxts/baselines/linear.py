@@ -20,10 +20,10 @@ from mlxts.dataset.samples import Dataset, Samples
 from mlxts.losses import sample_losses
 from mlxts.protocol import BASELINE, LINEAR
 
-# Inputs -> logits or log returns.
+# Inputs -> logits or numbers.
 Predict = Callable[[Float64[np.ndarray, "n k"]], Float64[np.ndarray, " n"]]
 
-# Inverse strengths, strongest first: of the summed nats; for regression of the summed squares.
+# Inverse strengths, strongest first: of the summed nats; of a number of the summed squares.
 PENALTIES = tuple(float(c) for c in np.geomspace(1e-6, 1.0, 13))
 _RISES = 2  # losses in a row above the lowest, after which weaker penalties are not tried
 _CLIP = 10.0  # training deviations: no input is longer than this
@@ -50,7 +50,7 @@ class FittedLinear:
 
 @dataclass(frozen=True)
 class Linear:
-    """Logistic, for regression linear, ridge regression of one asset."""
+    """Logistic, of a number linear, ridge regression of one asset."""
 
     name: str = LINEAR
 
@@ -95,7 +95,7 @@ class _Logits:
         return _line(self._standard, self._model.coef_[0].copy(), self._model.intercept_[0])
 
 
-class _Returns:
+class _Numbers:
     """Linear regressions on the same rows with every penalty, solved at once."""
 
     def __init__(
@@ -129,8 +129,8 @@ def _line(standard: _Standard, weights: Float64[np.ndarray, " k"], bias: float) 
     return lambda inputs: (standard(inputs) * weights).sum(axis=1) + bias
 
 
-def _paths(dataset: Dataset) -> type[_Logits] | type[_Returns]:
-    return _Returns if dataset.task.kind == "regression" else _Logits
+def _paths(dataset: Dataset) -> type[_Logits] | type[_Numbers]:
+    return _Logits if dataset.task.binary else _Numbers
 
 
 def _choose(dataset: Dataset, inputs: Float64[np.ndarray, "n k"]) -> tuple[float, float | None]:

@@ -35,7 +35,7 @@ class Trees:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
         inputs, targets = _train(dataset)
-        if dataset.task.kind == "regression":
+        if not dataset.task.binary:
             regressor = HistGradientBoostingRegressor(**_TREES).fit(inputs, targets)
             return lambda samples: regressor.predict(dataset.features[samples.rows])
         if targets.min() == targets.max():

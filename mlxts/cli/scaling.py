@@ -177,7 +177,7 @@ def fit(
             law_figure.write(path, pictures.surface(cell, drawn, split, chosen))
         else:
             gain = verdict.gains(cell.rungs[:, 0], drawn.rungs)[0]
-            subtitle = f"{gain:+.4f} nats per decade of {axis}, {split}"
+            subtitle = f"{gain:+.4f} {cell.unit} per decade of {axis}, {split}"
             unit = axes.AXES[axis].unit
             law_figure.write(path, pictures.panel(cell, drawn, chosen, subtitle, unit))
         note(f"picture: {path}")

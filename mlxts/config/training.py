@@ -34,7 +34,9 @@ class TrainingConfig(Section):
     patience: Positive = Field(12, description="validations without improvement before stopping")
     min_delta: Annotated[float, Field(ge=0)] = Field(0.0, description="nats")
     huber_delta: Annotated[float, Field(gt=0)] = Field(
-        1.0, description="regression loss, in units of the training targets' deviation"
+        1.0,
+        description="loss of regression, in units of the training targets' deviation; "
+        "that of range is the squared error",
     )
 
     @model_validator(mode="after")

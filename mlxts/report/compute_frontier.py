@@ -29,7 +29,7 @@ def _one(key: tuple, own: list[Scored], unsaid: words.CommonSettings) -> Picture
     lowest = np.minimum.accumulate([row["loss"] for row in rows])
     rows = [row | {"frontier": float(best)} for row, best in zip(rows, lowest, strict=True)]
     mode = "strict" if all(one.mode == "strict" for one in own) else "exploratory"
-    unit = "squared log return" if own[0].regression else "nats"
+    unit = own[0].table.unit
     return Picture(
         name=words.slug("frontier", *key),
         title=words.marked(words.cell(own[0].key), mode),

@@ -5,7 +5,7 @@ and, on a simulated market, beside the best possible forecast. All are written b
 that trained the network; whoever scores, fits laws or draws reads them here and needs no data.
 
 A logit is stored, never a probability: the sigmoid is applied once, in `evaluation/metrics.py`. For
-the regression task the column `logit` holds the predicted log return.
+regression and range the column `logit` holds the predicted number.
 
 Tables of earlier versions hold the network's rows alone, without `model` and `canonical`; `read`
 refuses them, and `mlxts.predict` makes them whole where the run's data are.
@@ -24,7 +24,7 @@ from mlxts.files import atomic_path
 from mlxts.protocol import SPLIT_NAMES
 
 NETWORK = "patchtst"
-BASE_RATE = "base_rate"  # the training base rate, for regression the training mean
+BASE_RATE = "base_rate"  # the training base rate, of a number the training mean
 ORACLE = "bayes"  # the best possible forecast of a simulated market
 SCHEMA = pl.Schema(
     {

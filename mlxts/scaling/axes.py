@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
-from mlxts import protocol
+from mlxts import losses, protocol
 from mlxts.data import bars
 from mlxts.errors import DataError, RunError
 from mlxts.evaluation import estimability
@@ -198,11 +198,10 @@ def _table(name: str, group: pl.DataFrame, cut: Axis, all_phases: bool) -> LossT
         runs=tuple(order["run"].to_list()),
         horizon=first["horizon"],
         spacing=spacing,
-        bound=float(np.var(targets))
-        if task.kind == "regression"
-        else entropy(float(targets.mean())),
+        bound=entropy(float(targets.mean())) if task.binary else float(np.var(targets)),
         obstacle=estimability.obstacle_of(task, dates, targets, first["horizon"], spacing)
         or untrained(rows),
+        unit=losses.unit(task),
         pool=Pool(
             (group["mode"] == "strict").all(),
             first["config_hash"],

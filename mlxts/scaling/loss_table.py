@@ -53,16 +53,16 @@ class LossTable:
     Attributes:
         name: of the cell.
         dates: (T,) datetime64[D], ascending.
-        losses: (T, R) of each run; nats, for regression squared log returns.
+        losses: (T, R) of each run, in `unit`.
         har, linear: (T,) of the two references on the same rows; NaN where not estimable.
         reference: (T,) of the better one, which the runs have to beat.
-        prior: (T,) of the training base rate (for regression the training mean).
+        prior: (T,) of the training base rate (of a number the training mean).
         sizes: (R, axes) parameters, samples or features of each run.
         horizon: H, trading days. spacing: trading days from one date to the next.
         bound: the loss of a forecast that knows the base rate of these rows and nothing else.
         obstacle: why the cell is not estimable, or None.
         runs: (R) run ids, where the table is of runs.
-        pool: with which other cells it may be pooled.
+        pool: with which other cells it may be pooled. unit: of the losses.
     """
 
     name: str
@@ -79,6 +79,7 @@ class LossTable:
     obstacle: str | None = None
     runs: tuple[str, ...] = ()
     pool: Pool = Pool()
+    unit: str = "nats"
 
     @cached_property
     def _rungs(self) -> tuple[np.ndarray, np.ndarray]:

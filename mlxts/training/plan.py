@@ -40,7 +40,7 @@ class Plan:
 
     @property
     def binary(self) -> bool:
-        return self.dataset.task.kind != "regression"
+        return self.dataset.task.binary
 
     @property
     def steps_per_epoch(self) -> int:

@@ -4,7 +4,8 @@ import pytest
 
 from mlxts.baselines.base import Baseline
 from mlxts.baselines.registry import BASELINES, LEARNERS, WALKS
-from mlxts.testing.baselines import BaselineSuite
+from mlxts.dataset.samples import Dataset
+from mlxts.testing.baselines import BaselineSuite, small_dataset
 
 ALL = {baseline.name: baseline for baseline in (*BASELINES.values(), *WALKS, *LEARNERS)}
 
@@ -13,3 +14,7 @@ class TestBaselines(BaselineSuite):
     @pytest.fixture(params=ALL)
     def baseline(self, request: pytest.FixtureRequest) -> Baseline:
         return ALL[request.param]
+
+    @pytest.fixture(params=["threshold_1pct", "regression", "range"])
+    def dataset(self, request: pytest.FixtureRequest) -> Dataset:
+        return small_dataset(request.param)
