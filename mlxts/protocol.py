@@ -35,8 +35,8 @@ class Task:
     name: str
     kind: TaskKind
     threshold: float | None  # fraction of Close[t]; None unless kind is "threshold"
-    unit: str | None  # what number is predicted; None: whether something happens
-    strict: bool  # a task of the protocol; the others are exploratory
+    unit: str | None = None  # of the number that is predicted; None: whether something happens
+    strict: bool = False  # a strict configuration may have it
 
     @property
     def binary(self) -> bool:

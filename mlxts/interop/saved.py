@@ -68,7 +68,8 @@ class Run:
 
         Returns:
             step, split (train, validation, train_epoch), loss (nats; for regression Huber, for
-            range half the squared error, in units of the targets' deviation) and what else an event says, null where it does not.
+            range half the squared error, in units of the targets' deviation) and what else an event
+            says, null where it does not.
         """
         return pl.DataFrame(RunFolder(self.folder).metrics(), infer_schema_length=None)
 
@@ -118,8 +119,8 @@ def load_predictions(
 
     Returns:
         model, date (of the decision bar), symbol, split, canonical (whether the bar is of the
-        timescale's canonical phase), logit (for regression and range the predicted number) and target
-        (0 or 1; the number), of each model sorted by split, date and symbol.
+        timescale's canonical phase), logit (for regression and range the predicted number) and
+        target (0 or 1; the number), of each model sorted by split, date and symbol.
 
     Raises:
         RunError: there is no such run, or several begin so.
