@@ -89,7 +89,8 @@ def render() -> str:
         ),
         "",
         "`mlxts data download --cell Cb` fetches all that a cell needs, `mlxts data cell Cb` shows "
-        "what of it is here.",
+        "what of it is here, and on which share of the scored asset's training days a value of each "
+        "series was known.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -74,6 +74,13 @@ def as_of(dates: pl.Series, known: Sequence[Releases]) -> pl.DataFrame:
     return table
 
 
+def coverage(dates: pl.Series, known: Sequence[Releases]) -> dict[str, float]:
+    """On which share of some dates a value of each series was known, by its id; 0 of no dates."""
+    seen = pl.DataFrame({"date": dates}).join(as_of(dates, known), on="date", how="left")
+    days = max(seen.height, 1)
+    return {one.series.id: seen[one.series.column].count() / days for one in known}
+
+
 def require_alive(known: Sequence[Releases], last: date) -> None:
     """Raises DataError for a series that ended long before the bars that it is joined to."""
     for one in known:

@@ -55,7 +55,7 @@ def load(data: DataConfig) -> Panel:
     frames = [adjust(_bars(artifact)).lazy() for artifact in artifacts]
     frame = pl.concat(frames, how="diagonal")
     outside = [(exogenous_catalog.get(id_), choose_series(id_, data)) for id_ in data.exogenous]
-    releases = tuple(exogenous.releases(one, _values(artifact)) for one, artifact in outside)
+    releases = tuple(exogenous.releases(one, values(artifact)) for one, artifact in outside)
     exogenous.require_alive(releases, max(artifact.last for artifact in artifacts))
     if releases:
         dates = frame.select("date").collect(engine="in-memory").to_series()
@@ -127,7 +127,8 @@ def _bars(artifact: Artifact) -> pl.DataFrame:
     return frame.with_columns(pl.lit(artifact.symbol).alias("symbol"))
 
 
-def _values(artifact: Artifact) -> pl.DataFrame:
+def values(artifact: Artifact) -> pl.DataFrame:
+    """The values of a registered series, by date. Raises DataError: it holds bars."""
     frame = store.load(artifact)
     if is_bars(frame):
         raise DataError(

@@ -105,6 +105,7 @@ class Metadata(Shape):
     splits: str = ""
     samples: dict[str, Count] = Field(default_factory=dict)
     canonical_samples: dict[str, Count] = Field(default_factory=dict)
+    coverage: dict[str, float] = Field(default_factory=dict)
     features: Count = 0
     micro_batch: Annotated[int, Field(gt=0)] = 1
     flops_per_step: float = 0.0
