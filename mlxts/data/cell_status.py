@@ -6,8 +6,9 @@ import polars as pl
 
 from mlxts.config import dataset_matrix
 from mlxts.config.data import DataConfig
-from mlxts.data import exogenous, exogenous_catalog, panel
+from mlxts.data import exogenous_catalog, exogenous_releases, panel
 from mlxts.data.artifacts import Artifact
+from mlxts.data.sources import registry
 from mlxts.errors import DataError
 from mlxts.protocol import SPLITS
 
@@ -37,7 +38,7 @@ def of(cell: str) -> tuple[Requirement, ...]:
     contents = dataset_matrix.cell(cell)
     data = DataConfig(cell=cell)
     bars = (
-        Requirement(s, True, panel.REAL[0], _known(s, data, bars=True)) for s in contents.symbols
+        Requirement(s, True, registry.DEFAULT, _known(s, data, bars=True)) for s in contents.symbols
     )
     return (*bars, *(_series(id_, data) for id_ in contents.exogenous))
 
@@ -57,8 +58,8 @@ def _series(id_: str, data: DataConfig) -> Requirement:
     days = training_days(data.cell) if artifact and data.cell else None
     share = None
     if artifact is not None and days is not None:
-        released = exogenous.releases(series, panel.values(artifact))
-        share = exogenous.coverage(days["date"], [released])[id_]
+        released = exogenous_releases.releases(series, panel.values(artifact))
+        share = exogenous_releases.coverage(days["date"], [released])[id_]
     return Requirement(id_, False, series.source, artifact, share)
 
 

@@ -3,11 +3,9 @@
 import pytest
 
 from mlxts.baselines.base import Baseline
-from mlxts.baselines.registry import BASELINES, LEARNERS, WALKS
+from mlxts.baselines.registry import ALL
 from mlxts.dataset.samples import Dataset
 from mlxts.testing.baselines import BaselineSuite, small_dataset
-
-ALL = {baseline.name: baseline for baseline in (*BASELINES.values(), *WALKS, *LEARNERS)}
 
 
 class TestBaselines(BaselineSuite):
