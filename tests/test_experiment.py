@@ -26,7 +26,15 @@ from mlxts.thermal.sensors.base import Sample
 from mlxts.thermal.sensors.scripted import Scripted
 from mlxts.thermal.step_time_drift import StepTimeDrift
 from mlxts.training import run
-from mlxts.training.events import Event, PauseEvent, ResumeEvent, StepEvent, StopEvent
+from mlxts.training.events import (
+    Event,
+    PauseEvent,
+    ResumeEvent,
+    StepEvent,
+    StopEvent,
+    ValidationEvent,
+)
+from mlxts.training.losses import TargetScale
 from mlxts.training.plan import Plan, make_plan
 from tests import homes
 
@@ -159,6 +167,30 @@ def test_a_return_comes_with_a_price_and_an_interval_around_it() -> None:
     half = np.log(high / said["price"])
     wider = ((held_out["target"] - held_out["logit"]).abs() > half * (1 - 1e-9)).sum()
     assert wider == held_out.height - int(np.ceil(0.9 * (held_out.height + 1))) + 1
+
+
+def test_a_range_is_learned_by_squared_error_and_forecast_in_per_cent_with_an_interval() -> None:
+    plan = _plan(task="range", **{"training.max_epochs": 1})
+    losses = {}
+
+    def listen(event: Event) -> None:
+        if isinstance(event, ValidationEvent):
+            losses[event.step] = event.loss
+
+    summary = experiment.execute(plan, emit=listen)
+    table = RunFolder(plan.folder).predictions().filter(model="patchtst", split="validation")
+    scale = TargetScale.fit(plan.dataset)
+    errors = ((table["logit"] - table["target"]) / scale.scale).to_numpy()
+    assert losses[summary["best_step"]] == pytest.approx(0.5 * (errors**2).mean(), rel=1e-5)
+    figures = summary["scores"]["validation"][NETWORK]
+    assert figures["mse"] == pytest.approx((errors**2).mean() * scale.scale**2)
+    assert figures["rmse"] == pytest.approx(figures["mse"] ** 0.5)
+    assert "QLIKE difference" in summary["verdict"]
+    said = experiment.forecast(plan.folder)
+    low, high = said["range_interval"]
+    assert 0.0 < low < said["range"] < high < 1.0
+    assert np.log(np.log1p(said["range"])) == pytest.approx(said["log_log_range"])
+    assert f"high to low {said['range']:.2%}, 90% interval {low:.2%}" in said["sentence"]
 
 
 def test_a_weekly_run_is_scored_in_its_canonical_phase_and_in_all_and_speaks_of_today() -> None:

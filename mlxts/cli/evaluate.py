@@ -189,8 +189,8 @@ def _runs_screen(rows: list[dict[str, Any]]) -> Iterator[Part]:
     )  # fmt: skip
     yield Table("Runs, scored on validation", columns, [_on_screen(row) for row in rows])
     yield Note(
-        "Loss: log loss, for regression RMSE. The verdict and the first skill, 1 - log loss / its "
-        "log loss (for regression of the squared error), are against the reference, the better of "
+        "Loss: log loss, of a number RMSE. The verdict and the first skill, 1 - log loss / its "
+        "log loss (of a number of the squared error), are against the reference, the better of "
         "HAR and linear by cross-validation within training; of runs of before there was a linear "
         "one against HAR."
     )

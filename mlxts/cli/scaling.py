@@ -189,7 +189,7 @@ def fit(
             law_figure.write(path, law_panels.surface(cell, replicates, split, chosen))
         else:
             gain = verdict.gains(cell.rungs[:, 0], replicates.rungs)[0]
-            subtitle = f"{gain:+.4f} nats per decade of {axis}, {split}"
+            subtitle = f"{gain:+.4f} {cell.unit} per decade of {axis}, {split}"
             unit = axes.AXES[axis].unit
             law_figure.write(path, law_panels.panel(cell, replicates, chosen, subtitle, unit))
         note(f"picture: {path}")

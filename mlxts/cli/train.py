@@ -225,13 +225,19 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
 
 def plan_table(record: dict[str, Any]) -> Table:
     """What `Plan.record` holds, for people."""
+    undecided = record["days_without_decision"]  # their windows hold a bar that is too long
     rows = [
         ("run", record["run_id"]),
         *((name, record[name]) for name in ("n_total", "n_body", "n_embed", "n_head")),
         *((f"{split} samples", count) for split, count in record["samples"].items()),
         *_phases(record),
+        *([("days without a decision", undecided)] if undecided else []),
         ("features", record["features"]),
         *((f"of {bars} bars", count) for bars, count in record["joined_features"].items()),
+        *(
+            (f"{name} known on", f"{share:.1%} of training days")
+            for name, share in record["coverage"].items()
+        ),
         ("micro-batch", record["micro_batch"]),
         ("GFLOP a step", f"{record['flops_per_step'] / 1e9:,.1f}"),
         ("planned memory", formats.size(record["memory_bytes"])),

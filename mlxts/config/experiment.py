@@ -20,6 +20,7 @@ from mlxts.config.yamltext import dump_yaml
 from mlxts.files import canonical_hash
 
 Mode = Literal["strict", "exploratory"]
+_SQUARED = 1000.0  # deviations of the targets; no error exceeds it: half the squared error
 _CAME_LATER = (
     ("data", "exogenous"), ("data", "train_fraction"), ("data", "rotate_labels_years"),
     ("data", "walk_forward_window"),
@@ -79,6 +80,12 @@ class ExperimentConfig(ConfigSection):
 
     def _is_strict(self) -> None:
         fixed, scale = protocol.FIXED, protocol.TIMESCALES[self.timescale]
+        if not protocol.TASKS[self.task].strict:
+            strict = ", ".join(t.name for t in protocol.TASKS.values() if t.strict)
+            raise ValueError(
+                f"task: {self.task} is not a task of the protocol ({strict}); "
+                "choose one, or set mode: exploratory"
+            )
         if not protocol.BUDGETS[self.budget].strict:
             strict = ", ".join(b.name for b in protocol.BUDGETS.values() if b.strict)
             raise ValueError(
@@ -122,6 +129,13 @@ class ExperimentConfig(ConfigSection):
                 "data.symbols and data.exogenous follow from a cell of the dataset matrix in "
                 "strict mode; give data.cell instead, or set mode: exploratory"
             )
+
+    @property
+    def training_of_task(self) -> TrainingConfig:
+        """`training`; of a range with the squared error, whatever `huber_delta` is."""
+        if self.task != "range":
+            return self.training
+        return self.training.model_copy(update={"huber_delta": _SQUARED})
 
     @property
     def training_seed(self) -> int:

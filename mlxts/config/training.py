@@ -40,7 +40,9 @@ class TrainingConfig(ConfigSection):
         "mean of all assets' own means (panel)",
     )
     huber_delta: Annotated[float, Field(gt=0)] = Field(
-        1.0, description="regression loss, in units of the training targets' deviation"
+        1.0,
+        description="loss of regression, in units of the training targets' deviation; "
+        "that of range is the squared error",
     )
 
     @model_validator(mode="after")

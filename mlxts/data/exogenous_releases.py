@@ -74,6 +74,13 @@ def as_of(dates: pl.Series, all_releases: Sequence[Releases]) -> pl.DataFrame:
     return table
 
 
+def coverage(dates: pl.Series, all_releases: Sequence[Releases]) -> dict[str, float]:
+    """On which share of some dates a value of each series was known, by its id; 0 of no dates."""
+    seen = pl.DataFrame({"date": dates}).join(as_of(dates, all_releases), on="date", how="left")
+    days = max(seen.height, 1)
+    return {one.series.id: seen[one.series.column].count() / days for one in all_releases}
+
+
 def require_alive(all_releases: Sequence[Releases], last: date) -> None:
     """Raises DataError for a series that ended long before the bars that it is joined to."""
     for released in all_releases:

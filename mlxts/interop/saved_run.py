@@ -67,8 +67,9 @@ class Run:
         """The numbers of training, a row for each step, validation and epoch.
 
         Returns:
-            step, split (train, validation, train_epoch), loss (nats; for regression Huber, in
-            units of the targets' deviation) and an event's other fields, else null.
+            step, split (train, validation, train_epoch), loss (nats; for regression Huber, for
+            range half the squared error, in units of the targets' deviation) and an event's other
+            fields, else null.
         """
         return pl.DataFrame(RunFolder(self.folder).metrics(), infer_schema_length=None)
 
@@ -76,7 +77,7 @@ class Run:
         """The model with its best weights, in evaluation mode.
 
         It maps windows (B, T, F), float32, features in the order of the catalog's tier, to (B,)
-        logits, or to log returns in units of the training targets' deviation around their mean.
+        logits, or to numbers in units of the training targets' deviation around their mean.
 
         Raises:
             CheckpointError: the best checkpoint is gone or damaged.
@@ -118,8 +119,8 @@ def load_predictions(
 
     Returns:
         model, date (of the decision bar), symbol, split, canonical (whether the bar is of the
-        timescale's canonical phase), logit (for regression the predicted log return) and target (0
-        or 1; the log return), of each model sorted by split, date and symbol.
+        timescale's canonical phase), logit (for regression and range the predicted number) and
+        target (0 or 1; the number), of each model sorted by split, date and symbol.
 
     Raises:
         RunError: there is no such run, or several begin so.

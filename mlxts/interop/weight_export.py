@@ -77,7 +77,7 @@ def _huggingface(run: Run, folder: Path) -> Path:
     trained = training.load(run.folder)
     data, task = trained.plan.dataset, trained.plan.dataset.task
     settings = counterpart.training_settings(run.shape)
-    outputs = "regression_outputs[:, 0]: the log return"
+    outputs = f"regression_outputs[:, 0]: the {task.unit}"
     if trained.plan.binary:
         model = counterpart.published(trained.model)
         settings["id2label"] = {"0": f"no {task.name}", "1": task.name}

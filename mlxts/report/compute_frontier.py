@@ -29,7 +29,7 @@ def _frontier(key: tuple, group: list[Scored], common: labels.CommonSettings) ->
     lowest = np.minimum.accumulate([row["loss"] for row in rows])
     rows = [row | {"frontier": float(best)} for row, best in zip(rows, lowest, strict=True)]
     mode = "strict" if all(scores.mode == "strict" for scores in group) else "exploratory"
-    unit = "squared log return" if group[0].regression else "nats"
+    unit = group[0].table.unit
     return Picture(
         name=labels.slug("frontier", *key),
         title=labels.marked(labels.cell(group[0].key), mode),

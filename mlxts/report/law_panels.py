@@ -27,7 +27,6 @@ def panel(
     selection: Selection,
     subtitle: str,
     unit: str,
-    loss_unit: str = "nats",
 ) -> LawPanel:
     """What is drawn of a fit along one axis."""
     sizes = table.rungs[:, 0]
@@ -58,7 +57,7 @@ def panel(
         chosen=law(selection.chosen),
         others=[law(name) for name in others],
         levels=_levels(replicates),
-        loss_unit=loss_unit,
+        loss_unit=table.unit,
     )
 
 
@@ -69,7 +68,6 @@ def surface(
     selection: Selection | None = None,
     *,
     steps: Callable[[float], str] = "{:,.0f} samples".format,
-    loss_unit: str = "nats",
 ) -> LawSurface:
     """What is drawn of losses over two sizes; without a selection what was measured is joined.
 
@@ -99,7 +97,7 @@ def surface(
         curves=curves,
         steps=[steps(second) for second in seconds],
         levels=_levels(replicates),
-        loss_unit=loss_unit,
+        loss_unit=table.unit,
     )
 
 

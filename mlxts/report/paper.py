@@ -128,8 +128,8 @@ def collect(
 
 
 def _of_labels(built: pl.DataFrame) -> pl.DataFrame:
-    regression = [name for name, task in TASKS.items() if task.kind == "regression"]
-    return built.filter(~pl.col("task").is_in(regression))
+    labels = [name for name, task in TASKS.items() if task.binary]
+    return built.filter(pl.col("task").is_in(labels))
 
 
 def _along(built: pl.DataFrame, draws: int, seed: int) -> list[dict[str, Any]]:

@@ -100,11 +100,15 @@ def data(report: ReportData) -> Table:
     artifacts: dict[str, dict[str, Any]] = {}
     readers: Counter[str] = Counter()
     strict: Counter[str] = Counter()
+    known: dict[str, float] = {}
     for run in report.runs:
         for artifact in run.record["artifacts"]:
             artifacts[artifact["sha256"]] = artifact
             readers[artifact["sha256"]] += 1
             strict[artifact["sha256"]] += run.record["config"]["mode"] == "strict"
+            share = run.record.get("coverage", {}).get(artifact["symbol"])
+            if share is not None:
+                known[artifact["sha256"]] = min(share, known.get(artifact["sha256"], 1.0))
     rows = [
         {
             "dataset": a["dataset"],
@@ -114,6 +118,7 @@ def data(report: ReportData) -> Table:
             "last": a["last"],
             "runs": readers[digest],
             "strict_runs": strict[digest],
+            "coverage": known.get(digest),
             "registered": a["timestamp"],
             "sha256": digest,
             "path": a["path"],
@@ -131,10 +136,15 @@ def data(report: ReportData) -> Table:
             "last",
             Column("runs", "read by runs"),
             Column("strict_runs", "of them strict"),
+            Column("coverage", "known on training days", ".1%"),
             Column("sha256", "SHA-256", lambda digest: digest[:16]),
         ),
         rows=sorted(rows, key=lambda row: (row["dataset"], row["sha256"])),
-        note="Whole digests are in the CSV; `mlxts check data` compares them with the files.",
+        note=(
+            "Known: on which share of the scored asset's training days a value of the series was "
+            "known, the lowest of the runs; before that its features are 0. Whole digests are in "
+            "the CSV; `mlxts check data` compares them with the files."
+        ),
     )
 
 

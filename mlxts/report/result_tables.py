@@ -238,6 +238,7 @@ def every_run(report: ReportData) -> Table:
             "precision",
             "recall",
             "rmse",
+            "qlike",
             "r2",
             "range",
             "collapsed",
@@ -254,8 +255,9 @@ def every_run(report: ReportData) -> Table:
 
 _METRICS = (
     "log_loss", "log_loss_difference", "log_loss_skill", "log_loss_skill_har", "auc",
-    "average_precision", "brier", "ece", "accuracy", "precision", "recall", "rmse", "mae", "r2",
-    "directional_accuracy", "coverage", "width", "mse_skill", "mse_skill_har",
+    "average_precision", "brier", "ece", "accuracy", "precision", "recall", "rmse", "mse",
+    "mae", "r2", "qlike", "directional_accuracy", "coverage", "width", "mse_skill", "mse_skill_har",
+    "qlike_skill", "qlike_skill_har",
 )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
-from mlxts import protocol
 from mlxts.protocol import BASELINE
 from mlxts.report import (
     compute_frontier,
@@ -156,7 +155,6 @@ def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) 
         judged.selections[table.name],
         subtitle,
         axes.AXES[along.axis].unit,
-        _unit(table.name),
     )
 
     return Picture(
@@ -178,18 +176,13 @@ def _draw(axes: Axes, panel: law_figure.LawPanel | law_figure.LawSurface) -> Non
     legend_below(axes)
 
 
-def _unit(cell: str) -> str:
-    task = protocol.TASKS[cell.split()[0]]
-    return "squared log return" if task.kind == "regression" else "nats"
-
-
 def _skill(report: ReportData) -> Section:
     return Section(
         "skill",
         "Skill over the reference by cell",
         text=(
             "The reference is the better of two simple models by cross-validation within the "
-            f"training days. {HAR} is a logistic (for returns a linear) regression on three log "
+            f"training days. {HAR} is a logistic (of numbers a linear) regression on three log "
             "ranges; linear is a ridge regression on these and on the network's own features at "
             "the decision bar. A network that does not beat it has learned nothing that needs a "
             "network.",
@@ -319,7 +312,6 @@ def _surface_picture(analysis: SurfaceAnalysis, split: str, second: str) -> Pict
         split,
         analysis.selection,
         steps=lambda size: f"{size:,.0f} {second}",
-        loss_unit=_unit(analysis.table.name),
     )
 
     drawn_as = (

@@ -5,7 +5,7 @@ market, the oracle. All are written by the experiment that trained the network; 
 figures are computed from them, without data.
 
 A logit is stored, never a probability: the sigmoid is applied once, in `evaluation/metrics.py`. For
-the regression task the column `logit` holds the predicted log return.
+regression and range the column `logit` holds the predicted number.
 
 Tables of earlier versions hold the network's rows alone, without `model` and `canonical`; `read`
 refuses them, and `mlxts.predict` completes them where the run's data are.
@@ -25,7 +25,7 @@ from mlxts.protocol import BASELINE, LINEAR, SPLIT_NAMES
 from mlxts.runs import upgrade
 
 NETWORK = "patchtst"
-BASE_RATE = "base_rate"  # the training base rate, for regression the training mean
+BASE_RATE = "base_rate"  # the training base rate, of a number the training mean
 # Fitted beside every network, see `baselines/registry.py`.
 SIMPLE_MODELS = ("base_rate_by_volatility", "volatility", BASELINE, "lhar", LINEAR, "trees")
 ORACLE = "bayes"  # the best possible forecast of a simulated market

@@ -90,8 +90,8 @@ COLUMNS = (
     Column("split", pl.String, "of the row"),
     Column("date", pl.Date, "of the decision bar"),
     Column("canonical", pl.Boolean, "whether the bar is of the timescale's canonical phase"),
-    Column("target", pl.Float64, "target: 0 or 1, for regression the log return"),
-    Column("loss", pl.Float64, "of the run: nats, for regression the squared error"),
+    Column("target", pl.Float64, "target: 0 or 1, or a number in the unit of the task"),
+    Column("loss", pl.Float64, "of the run: nats, of a number the squared error"),
     Column("loss_har", pl.Float64, "of HAR on the same row"),
     Column("loss_linear", pl.Float64, "of the linear model on the same row"),
     Column("loss_reference", pl.Float64, "of the better of the two, by cross-validation"),
@@ -102,7 +102,7 @@ COLUMNS = (
     Column("loss_trees", pl.Float64, "of boosted trees over HAR"),
     Column("loss_volatility", pl.Float64, "of the regression on one volatility"),
     Column("loss_base_rate_by_volatility", pl.Float64, "of the base rate by volatility"),
-    Column("loss_prior", pl.Float64, "of the training base rate, for regression the mean"),
+    Column("loss_prior", pl.Float64, "of the training base rate, of a number the mean"),
 )
 SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 

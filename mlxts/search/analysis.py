@@ -171,7 +171,7 @@ def rerun(
         if summary["status"] not in experiment.FINISHED:
             raise TrialInterrupted(summary["status"], summary["message"])
         scores = summary["scores"]["validation"]
-        figure = "rmse" if plan.dataset.task.kind == "regression" else "log_loss"
+        figure = comparison.primary(plan.dataset.task)
         done[seed] = Rerun(
             leader.number,
             seed,

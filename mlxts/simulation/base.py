@@ -34,7 +34,7 @@ class Market(Protocol):
 def binary_tasks() -> Iterator[tuple[Task, int]]:
     """Every task that has a probability, at each horizon that is stored."""
     for task in protocol.TASKS.values():
-        if task.kind != "regression":
+        if task.binary:
             yield from ((task, horizon) for horizon in HORIZONS)
 
 

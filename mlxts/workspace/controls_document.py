@@ -91,7 +91,7 @@ def _figures(name: str) -> Iterator[str]:
         [
             (f"`{task.name}`", *(_bayes(scores[f"{task.name}_h{h}"]) for h in HORIZONS))
             for task in protocol.TASKS.values()
-            if task.kind != "regression"
+            if task.binary
         ],
     )
     if "bayes_by_features" in parameters:
