@@ -1,4 +1,4 @@
-"""The errors a user can cause. Each message is one line and says what to do about it."""
+"""The errors a user can cause. Each message is one line that names the remedy."""
 
 from mlxts import protocol
 
@@ -29,7 +29,7 @@ class SourceError(DataError):
 
 
 class OfflineError(SourceError):
-    """A server whose name nobody knows: there is no network, and asking again does not help."""
+    """A server whose name cannot be resolved: there is no network, and a retry does not help."""
 
 
 class IntegrityError(DataError):

@@ -30,7 +30,7 @@ ENDED = ("train", "validation")  # what is predicted when training has ended
 
 
 def predict_network(trained: Trained, splits: Iterable[str]) -> pl.DataFrame:
-    """What a trained network says of some splits of its data."""
+    """Predictions of a trained network on some splits of its data."""
     samples = trained.plan.dataset.samples
     return pl.concat(
         predictions.table(NETWORK, samples[split], split, trained.outputs(split))
@@ -65,12 +65,12 @@ def _base_rate(data: Dataset, splits: Sequence[str], symbol: str) -> list[pl.Dat
 
 
 def can_score(data: Dataset, split: str) -> bool:
-    """Whether a split holds a sample that the main figures speak of."""
+    """Whether a split holds a sample of the scored symbol."""
     return bool(is_scored(data.samples[split], data.score_on).any())
 
 
 def predict_run(trained: Trained, folder: Path, permit: Permit = always) -> pl.DataFrame:
-    """Write what all models say of training and validation into a run's folder."""
+    """Write all models' predictions on training and validation into a run's folder."""
     return _write(predict_network(trained, ENDED), trained.plan.dataset, ENDED, folder, permit)
 
 
@@ -151,9 +151,7 @@ def _write(
     others, chosen = predict_references(data, splits)
     rows = pl.concat([network, others])
     permit()
-    references.write(
-        folder / layout.REFERENCES, chosen
-    )  # first: who reads predictions finds them beside it
+    references.write(folder / layout.REFERENCES, chosen)  # first: a reader of predictions needs it
     predictions.write(folder / layout.PREDICTIONS, rows)
     return rows
 

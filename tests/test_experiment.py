@@ -26,7 +26,15 @@ from mlxts.thermal.sensors.base import Sample
 from mlxts.thermal.sensors.scripted import Scripted
 from mlxts.thermal.step_time_drift import StepTimeDrift
 from mlxts.training import run
-from mlxts.training.events import Event, PauseEvent, ResumeEvent, StepEvent, StopEvent
+from mlxts.training.events import (
+    Event,
+    PauseEvent,
+    ResumeEvent,
+    StepEvent,
+    StopEvent,
+    ValidationEvent,
+)
+from mlxts.training.losses import TargetScale
 from mlxts.training.plan import Plan, make_plan
 from tests import homes
 
@@ -66,7 +74,7 @@ def test_the_summary_holds_scores_heat_and_a_verdict(finished) -> None:
         assert f"(model − {name})" in summary["verdict"] or f"Against {name}" in summary["verdict"]
     reference = summary["reference"]
     assert reference["name"] == min(reference["losses"], key=reference["losses"].get)
-    assert summary["thermal"]["suspect"] in (False, True)
+    assert summary["thermal"]["step_time_drift"] in (False, True)
     assert summary["collapsed_in_training"] is False
     steps = [r for r in _metrics(plan.folder) if r["split"] == "train"]
     timed = [(r["samples"], r["seconds"]) for r in steps[1:]]  # the first one compiles
@@ -159,6 +167,30 @@ def test_a_return_comes_with_a_price_and_an_interval_around_it() -> None:
     half = np.log(high / said["price"])
     wider = ((held_out["target"] - held_out["logit"]).abs() > half * (1 - 1e-9)).sum()
     assert wider == held_out.height - int(np.ceil(0.9 * (held_out.height + 1))) + 1
+
+
+def test_a_range_is_learned_by_squared_error_and_forecast_in_per_cent_with_an_interval() -> None:
+    plan = _plan(task="range", **{"training.max_epochs": 1})
+    losses = {}
+
+    def listen(event: Event) -> None:
+        if isinstance(event, ValidationEvent):
+            losses[event.step] = event.loss
+
+    summary = experiment.execute(plan, emit=listen)
+    table = RunFolder(plan.folder).predictions().filter(model="patchtst", split="validation")
+    scale = TargetScale.fit(plan.dataset)
+    errors = ((table["logit"] - table["target"]) / scale.scale).to_numpy()
+    assert losses[summary["best_step"]] == pytest.approx(0.5 * (errors**2).mean(), rel=1e-5)
+    figures = summary["scores"]["validation"][NETWORK]
+    assert figures["mse"] == pytest.approx((errors**2).mean() * scale.scale**2)
+    assert figures["rmse"] == pytest.approx(figures["mse"] ** 0.5)
+    assert "QLIKE difference" in summary["verdict"]
+    said = experiment.forecast(plan.folder)
+    low, high = said["range_interval"]
+    assert 0.0 < low < said["range"] < high < 1.0
+    assert np.log(np.log1p(said["range"])) == pytest.approx(said["log_log_range"])
+    assert f"high to low {said['range']:.2%}, 90% interval {low:.2%}" in said["sentence"]
 
 
 def test_a_weekly_run_is_scored_in_its_canonical_phase_and_in_all_and_speaks_of_today() -> None:
@@ -309,8 +341,8 @@ def test_a_run_that_slows_down_says_so_once_and_keeps_its_wall_time_to_itself(
     long = {"training.max_epochs": 30, "training.validations_per_epoch": 1}
     plan = _plan(seed=8, **long, **{"training.patience": 1000})
     summary = experiment.execute(plan, emit=lambda event: None)
-    assert summary["thermal"]["suspect"] is True
-    assert "up to 50%" in summary["thermal"]["suspect_reason"]
+    assert summary["thermal"]["step_time_drift"] is True
+    assert "up to 50%" in summary["thermal"]["step_time_drift_reason"]
     notices = [row["message"] for row in _recorded(plan.folder, "notice")]
     assert len([text for text in notices if "timings are excluded" in text]) == 1
     assert summary["train_seconds"] > 0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.evaluate import record_look
 from mlxts.cli.output import JsonOption, Note, Part, render
+from mlxts.cli.test_split import record_evaluation
 from mlxts.tables import Column, Table, ranged, with_ends
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def compare(
     tables = [_forecasts(side, runs[-1], asked, split, mean_of_seeds) for side in sides]
     names = sides[0].name, sides[1].name
     if split is ComparedSplit.test:
-        record_look(f"{names[0]} compared with {names[1]}", asked.score_on)
+        record_evaluation(f"{names[0]} compared with {names[1]}", asked.score_on)
     rows = paired_comparison.pair(*tables, asked.task)
     found = paired_comparison.estimands(rows, asked)
     own = paired_comparison.by_asset(rows, asked) if assets else {}

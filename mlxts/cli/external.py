@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxts.cli.compare import HOW_TO_READ, differences_tables
-from mlxts.cli.evaluate import record_look
 from mlxts.cli.output import Note, Part, note, render
 from mlxts.cli.scores import scores_screen
+from mlxts.cli.test_split import record_evaluation
 
 if TYPE_CHECKING:
     from mlxts.evaluation.external_forecasts import File, Forecasts
@@ -89,7 +89,7 @@ def _scored(target: str, path: Path, split: str, windows: int) -> "tuple[ScoredR
 def _recorder(file: "File", name: str, score_on: str, split: str) -> Callable[[], None]:
     """Records a test-set evaluation; for other splits it does nothing."""
     what = f"{file.path.name} ({file.sha256[:8]}) beside {name}"
-    return (lambda: record_look(what, score_on)) if split == "test" else lambda: None
+    return (lambda: record_evaluation(what, score_on)) if split == "test" else lambda: None
 
 
 def _figures(models: dict[str, Any], scored: "ScoredRows") -> "dict[str, Figures]":

@@ -46,7 +46,7 @@ def build(
 
     began = perf_counter()
     frame, built = cache.load(panel.load(_data(symbols, source, timescale)), tier, timescale)
-    assert built is not None  # it is registered unless asked not to be
+    assert built is not None  # it is registered by default
     seconds = perf_counter() - began
     warmup = frame.height - frame.drop_nulls().height
     sentence = (

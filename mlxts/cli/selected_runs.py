@@ -1,4 +1,4 @@
-"""The runs that a command was asked for: found by their names, and completed where they lack
+"""The runs that a command names: found, and completed where they lack
 predictions."""
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def one_run(name: str) -> Path:
-    """The folder of the one run that a name stands for, see `runs/index.py`. Raises RunError."""
+    """The folder of the one run that a name resolves to, see `runs/index.py`. Raises RunError."""
     from mlxts.runs import index
     from mlxts.search import study_runs
 
@@ -20,7 +20,7 @@ def one_run(name: str) -> Path:
 
 
 def some_runs(names: Sequence[str], storage_url: str | None = None) -> "Selection":
-    """The runs that names stand for, or all; those that are left out are named.
+    """The runs that names resolve to, or all; those that are left out are reported.
 
     Raises:
         RunError: see `index.select`. SearchError: the storage of studies cannot be opened.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mlxts.search.sweep import SweepPoint
     from mlxts.search.sweep_config import Sweep
 
-_MOST_ROWS = 200  # of a plan's table; more are shown together where they cost the same
+_MOST_ROWS = 200  # of a plan's table; more are grouped where they cost the same
 
 sweep = typer.Typer(
     help="Train every combination of budgets, tasks, horizons, cells, tiers and seeds, once.",
@@ -53,7 +53,7 @@ def plan(
 
     definition = sweep_config.load(config)
     points = definition.points()
-    states, hashes = _begun(definition, storage)
+    states, hashes = _stored_states(definition, storage)
     estimates = cost_estimate.estimate(
         points,
         hashes or worker_checks.pins(point.config for point in points),
@@ -128,10 +128,10 @@ def status(
     render(result, as_json, _status_screen(study, rows))
 
 
-def _begun(definition: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, str]]:
+def _stored_states(definition: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, str]]:
     """The state of each point by its label, and the sha256 of each artifact that it is bound to.
 
-    Both are empty where the sweep was not begun; no journal is made for that.
+    Both are empty where the sweep was not started; no journal is made for that.
     """
     from mlxts.search import storage as storages
     from mlxts.search import sweep as sweeps
@@ -176,7 +176,7 @@ def _plan_screen(definition: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Pa
     yield Table(
         f"{definition.name}: {formats.count(len(rows), 'run')}",
         columns,
-        shown if len(shown) <= _MOST_ROWS else _alike(shown, columns),
+        shown if len(shown) <= _MOST_ROWS else _grouped(shown, columns),
     )
     for problem in dict.fromkeys(row["problem"] for row in rows if row["problem"]):
         count = sum(row["problem"] == problem for row in rows)
@@ -190,8 +190,8 @@ def _plan_screen(definition: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Pa
     yield f"{sentence}. Nothing was written."
 
 
-def _alike(rows: list[dict[str, Any]], columns: Sequence[Column]) -> list[Row]:
-    """One row for all that look alike but for the run's name, with the first of the names."""
+def _grouped(rows: list[dict[str, Any]], columns: Sequence[Column]) -> list[Row]:
+    """One row for all that are equal but for the run's name, with the first of the names."""
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(tuple(column.text(row) for column in columns[1:]), []).append(row)

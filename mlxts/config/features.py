@@ -5,10 +5,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from mlxts import protocol
-from mlxts.config.validation import Section
+from mlxts.config.validation import ConfigSection
 
 
-class FeaturesConfig(Section):
+class FeaturesConfig(ConfigSection):
     """Which inputs the model reads."""
 
     source: Literal["indicators", "simulated"] = Field(

@@ -1,7 +1,7 @@
 """Keys and values of the last release under their names of today: the one table of them.
 
 Files of experiments and sweeps, `--set`, run folders and studies that hold a former name are read
-as if they held the one of today; people are told once, what is stored is not remarked on.
+as if they held the one of today; users are warned once, stored files are not.
 """
 
 import warnings
@@ -29,7 +29,7 @@ def current(values: Mapping[str, Any]) -> dict[str, Any]:
     """A mapping under the names of today: sections of keys, or keys with dots, as `--set` has them.
 
     Raises:
-        ConfigError: a key stands there under both of its names.
+        ConfigError: a key is given under both of its names.
     """
     return _renamed(values, KEYS, VALUES)[0]
 
@@ -62,7 +62,7 @@ def former(values: Mapping[str, Any]) -> dict[str, Any]:
 def _renamed(
     values: Mapping[str, Any], keys: Mapping[str, str], words: Mapping[str, Mapping[str, str]]
 ) -> tuple[dict[str, Any], list[str]]:
-    """With the new names, and a clause for each old one that stood there."""
+    """With the new names, and a clause for each old one that was there."""
     result, notes = dict(values), []
     for old, new in keys.items():
         section, _, was = old.partition(".")

@@ -18,7 +18,7 @@ class Artifact:
         timestamp: when it was registered, UTC, ISO 8601.
         first, last: dates of the first and the last row.
         schema: column name -> Polars type.
-        parameters: what the source was asked for.
+        parameters: of the request to the source.
     """
 
     dataset: str

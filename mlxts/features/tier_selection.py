@@ -24,7 +24,7 @@ from mlxts.files import canonical_hash
 # Index funds, sectors and large companies of different kinds; others are left to check it on.
 SYMBOLS = ("AAPL", "DIA", "JNJ", "JPM", "QQQ", "SPY", "WMT", "XLE", "XLF", "XOM")
 SIZE = max(protocol.TIERS)
-STEADY = 0.95  # a candidate with one value on more of the bars than this says too little
+STEADY = 0.95  # a candidate with one value on more of the bars than this is nearly constant
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from mlxts import protocol
+from mlxts import losses, protocol
 from mlxts.data import bars
 from mlxts.evaluation import comparison, estimability
 from mlxts.evaluation.comparison import Comparison
@@ -76,7 +76,7 @@ class Scored:
 
     @property
     def regression(self) -> bool:
-        return protocol.TASKS[self.key["task"]].kind == "regression"
+        return not protocol.TASKS[self.key["task"]].binary
 
     @property
     def spacing(self) -> int:
@@ -214,6 +214,7 @@ def _one(
         spacing=spacing,
         obstacle=estimability.obstacle_of(task, dates, targets, horizon, spacing)
         or run_table.untrained(rows),
+        unit=losses.unit(task),
     )
     same = (dates.tobytes(), table.bootstrap.block)
     if same not in drawn:

@@ -15,7 +15,6 @@ from typing import Any
 import polars as pl
 
 from mlxts import files
-from mlxts.baselines.registry import BESIDE_NETWORKS
 from mlxts.config import dataset_matrix
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
@@ -28,13 +27,13 @@ from mlxts.model.saved_shape import read_shape
 from mlxts.protocol import REFERENCES, TASKS
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
-from mlxts.runs.predictions import BASE_RATE, NETWORK
+from mlxts.runs.predictions import BASE_RATE, NETWORK, SIMPLE_MODELS
 from mlxts.scaling import config_diff
 
 # Column -> the model whose losses it holds.
 _LOSSES = {
     "loss": NETWORK,
-    **{f"loss_{name}": name for name in BESIDE_NETWORKS},
+    **{f"loss_{name}": name for name in SIMPLE_MODELS},
     "loss_prior": BASE_RATE,
 }
 
@@ -91,8 +90,8 @@ COLUMNS = (
     Column("split", pl.String, "of the row"),
     Column("date", pl.Date, "of the decision bar"),
     Column("canonical", pl.Boolean, "whether the bar is of the timescale's canonical phase"),
-    Column("target", pl.Float64, "target: 0 or 1, for regression the log return"),
-    Column("loss", pl.Float64, "of the run: nats, for regression the squared error"),
+    Column("target", pl.Float64, "target: 0 or 1, or a number in the unit of the task"),
+    Column("loss", pl.Float64, "of the run: nats, of a number the squared error"),
     Column("loss_har", pl.Float64, "of HAR on the same row"),
     Column("loss_linear", pl.Float64, "of the linear model on the same row"),
     Column("loss_reference", pl.Float64, "of the better of the two, by cross-validation"),
@@ -103,7 +102,7 @@ COLUMNS = (
     Column("loss_trees", pl.Float64, "of boosted trees over HAR"),
     Column("loss_volatility", pl.Float64, "of the regression on one volatility"),
     Column("loss_base_rate_by_volatility", pl.Float64, "of the base rate by volatility"),
-    Column("loss_prior", pl.Float64, "of the training base rate, for regression the mean"),
+    Column("loss_prior", pl.Float64, "of the training base rate, of a number the mean"),
 )
 SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 
@@ -252,7 +251,7 @@ def _described(
     settings = record["config"]
     data = settings["data"]
     samples = record["samples"]["train"]
-    drifted = bool(summary["thermal"]["suspect"])
+    drifted = bool(summary["thermal"]["step_time_drift"])
     epochs = summary["steps"] / record["total_steps"] * settings["training"]["max_epochs"]
     return {
         "run": record["run_id"],
@@ -341,7 +340,7 @@ def _recorded(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{folder / layout.METADATA} is damaged: artifacts hold {scored_on} "
             f"{read.count(scored_on)} times; train the run again"
         )
-    return record, RunFolder(folder).summary(("steps", "train_seconds", "thermal.suspect"))
+    return record, RunFolder(folder).summary(("steps", "train_seconds", "thermal.step_time_drift"))
 
 
 def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:

@@ -60,10 +60,10 @@ class LossTable:
     Attributes:
         name: of the cell.
         dates: (T,) datetime64[D], ascending.
-        losses: (T, R) of each run; nats, for regression squared log returns.
+        losses: (T, R) of each run, in `unit`.
         har, linear: (T,) of the two references on the same rows; NaN where not estimable.
         reference: (T,) of the better one, which the runs have to beat.
-        prior: (T,) of the training base rate (for regression the training mean).
+        prior: (T,) of the training base rate (of a number the training mean).
         beside: (T,) of each further model of `BESIDE` that was predicted; NaN where it was not.
         sizes: (R, axes) parameters, samples or features of each run.
         horizon: H, trading days. spacing: trading days from one date to the next.
@@ -77,7 +77,7 @@ class LossTable:
             would tell sizes apart as well.
         references: (T, R) of each run's own reference, where all are estimable. reference_name: of
             the better one; of both where runs differ in it.
-        pool: with which other cells it may be pooled.
+        pool: with which other cells it may be pooled. unit: of the losses.
     """
 
     name: str
@@ -101,6 +101,7 @@ class LossTable:
     reference_name: str = ""
     pool: Pool = Pool()
     beside: Mapping[str, np.ndarray] = field(default_factory=dict)
+    unit: str = "nats"
 
     @cached_property
     def _rungs(self) -> tuple[np.ndarray, np.ndarray]:

@@ -48,7 +48,7 @@ class Verdict:
         name: of the cell, or `POOLED` (and of which cells, where there are several pools).
         word: one of the five.
         reason: why, in a sentence.
-        unit: of gain, margin and intervals: nats or skill, per decade.
+        unit: of gain, margin and intervals: that of the losses, or skill, per decade.
         gain: how much the loss falls per decade of size; above 0 bigger is better.
         interval, interval90: of the gain.
         margin: what counts as no more than flat.
@@ -218,6 +218,7 @@ def _evidence(
         replicated = bool(np.sign(gains(other.rungs[:, 0], means)) == np.sign(gain[0]))
     return replace(
         _tested(table.name, gain, margin),
+        unit=table.unit,
         skill=float(gain[0] / drawn.reference[0]),
         extrapolation=selection.skill,
         replicated=replicated,

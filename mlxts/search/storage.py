@@ -170,7 +170,7 @@ def study_names(storage: BaseStorage, kind: str | None = None) -> list[str]:
 def make_study(store: BaseStorage, name: str, attributes: dict[str, Any]) -> None:
     """A study with these user attributes, of which `kind` comes last: without it, it is not whole.
 
-    Two machines may come at the same moment, and one may have been killed half-way.
+    Two machines may come at the same time, and one may have been killed half-way.
     """
     with contextlib.suppress(DuplicatedStudyError):
         optuna.create_study(study_name=name, storage=store, direction="minimize")

@@ -20,7 +20,7 @@ from mlxts.training.plan import Plan
 def pins(configurations: Iterable[ExperimentConfig]) -> dict[str, str]:
     """The sha256 of the artifact that each symbol and series would be read from now.
 
-    What is not registered here is left out; a run that needs it fails and says so.
+    What is not registered here is left out; a run that needs it fails with an error that names it.
 
     Raises:
         ConfigError: an unknown series.

@@ -276,7 +276,7 @@ def time_steps(
     memory_plan.check(planned, dataset.features.nbytes)
     split = dataset.samples["train"]
     model, optimizer = PatchTST(shape, seed=config.seed), make_optimizer(config.training)
-    binary = dataset.task.kind != "regression"
+    binary = dataset.task.binary
     step = Step(model, optimizer, config.training, binary=binary)
     batches = Batches(
         split.rows, split.targets, config.training.batch_size, micro_batch, config.seed

@@ -144,7 +144,7 @@ def train(
         StorageError: a checkpoint could not be written.
         TakenOverError: `permit` says that the run is another worker's; nothing was written.
     """
-    settings = config.training
+    settings = config.training_of_task
     evaluation_batch = evaluation_batch or micro_batch
     batches = Batches(
         arrays.train_rows,

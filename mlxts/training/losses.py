@@ -22,7 +22,7 @@ class TargetScale(NamedTuple):
     @classmethod
     def fit(cls, data: Dataset) -> Self:
         """Mean and deviation of the training targets for regression, else (0, 1)."""
-        if data.task.kind != "regression":
+        if data.task.binary:
             return cls(0.0, 1.0)
         targets = data.samples["train"].targets.astype(np.float64)
         return cls(float(targets.mean()), float(targets.std()) or 1.0)

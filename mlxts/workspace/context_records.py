@@ -1,4 +1,4 @@
-"""The headers of .claude/context: what a record says in YAML, validated, above its prose."""
+"""The headers of .claude/context: a record's YAML, validated, above its prose."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -51,7 +51,7 @@ class Workstream(Header):
     workstream: WorkstreamId
     name: Line | None = None
     status: Literal["idle", "active", "blocked", "done"] = "idle"
-    focus: Line | None = None  # where it stands, in one sentence
+    focus: Line | None = None  # the current state, in one sentence
     keywords: tuple[Line, ...] = ()
     branch: Line | None = None
     owns: tuple[Claim, ...] = ()

@@ -8,11 +8,11 @@ from mlxts import protocol
 from mlxts.dataset.samples import rotate_labels
 from mlxts.features import causality
 from mlxts.simulation.base import HORIZONS
-from mlxts.simulation.markets import MARKETS, dials
+from mlxts.simulation.markets import MARKETS, default_parameters
 from mlxts.simulation.source import SimulatedSource
 from mlxts.tables import markdown
 
-SYMBOL = "SPY"  # of the paths whose figures are shown, seed 0
+SYMBOL = "SPY"  # of the simulated paths, seed 0
 
 _INTRODUCTION = """\
 # Controls
@@ -70,7 +70,11 @@ def _law(module: str, shown: set[str]) -> Iterator[str]:
 def _figures(name: str) -> Iterator[str]:
     """Parameters and exact figures of a market."""
     kind = MARKETS[name]
-    yield "Parameters: " + ", ".join(f"`{d}` {v:g}" for d, v in dials(name).items()) + "."
+    yield (
+        "Parameters: "
+        + ", ".join(f"`{d}` {v:g}" for d, v in default_parameters(name).items())
+        + "."
+    )
     meanings = (inspect.getdoc(kind.make) or "").partition("Attributes:")[2].split("\n    ")
     yield ""
     yield from (f"- {line.strip()}" for line in _joined(meanings))
@@ -87,7 +91,7 @@ def _figures(name: str) -> Iterator[str]:
         [
             (f"`{task.name}`", *(_bayes(scores[f"{task.name}_h{h}"]) for h in HORIZONS))
             for task in protocol.TASKS.values()
-            if task.kind != "regression"
+            if task.binary
         ],
     )
     if "bayes_by_features" in parameters:

@@ -66,7 +66,7 @@ def phase(
     """Change a phase, or add one when `title` is given.
 
     Args:
-        stage: begun, or ended with `stage_done`.
+        stage: started, or ended with `stage_done`.
 
     Raises:
         WorkspaceError: no such phase or stage, or the tracker cannot be read.

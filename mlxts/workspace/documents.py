@@ -1,4 +1,4 @@
-"""Are the documents true? Layout, rendered blocks, links, code blocks and commands."""
+"""Checks of the documents: layout, rendered blocks, links, code blocks and commands."""
 
 import ast
 import json
@@ -28,7 +28,7 @@ _ELSEWHERE = ("http://", "https://", "mailto:")
 
 
 def render(root: Path) -> list[str]:
-    """Write every marked block and generated document anew; the relative paths of what changed.
+    """Write every marked block and generated document again; the relative paths of what changed.
 
     Raises:
         WorkspaceError: a header of .claude/context that cannot be read, or marks of blocks that do
@@ -160,7 +160,7 @@ def named(parts: markdown.Parts) -> Iterator[tuple[int, list[str], bool]]:
                 for offset, words in commands.in_block(block.text):
                     yield block.line + offset, words, True
             except ValueError:
-                continue  # _code says so
+                continue  # _code reports it
     for span in parts.spans:
         for words in commands.in_span(span.text):
             yield span.line, words, False
