@@ -26,7 +26,7 @@ from mlxts.cli import (
     worker,
     workspace,
 )
-from mlxts.cli.listing import Group
+from mlxts.cli.help_listing import Group
 
 
 class _Root(Group):

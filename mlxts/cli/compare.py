@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.evaluate import record_look
 from mlxts.cli.output import JsonOption, Note, Part, render
+from mlxts.cli.selected_runs import complete_predictions, record_look, some_runs
 from mlxts.tables import Column, Table, ranged, with_ends
 
 if TYPE_CHECKING:
@@ -95,7 +95,6 @@ class _Side:
 
 
 def _side(name: str) -> _Side:
-    from mlxts.cli.selected_runs import complete_predictions, some_runs
     from mlxts.runs.predictions import NETWORK
 
     if Path(name).is_file():

@@ -55,11 +55,14 @@ def evaluate(
         ),
     ] = None,
     windows: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--windows", min=1, help="Of a configuration with --split walk-forward: how many."
+            "--windows",
+            min=1,
+            help="With --split walk-forward and a configuration: how many are scored; by default "
+            "ten, of bundled data six.",
         ),
-    ] = 6,
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score a run against HAR, linear and the base rates; `--split test` is recorded as a look."""
@@ -79,7 +82,7 @@ def evaluate(
 
 def _evaluate_run(run: str, split: str, as_json: bool) -> None:
     from mlxts import predict
-    from mlxts.cli.selected_runs import one_run
+    from mlxts.cli.selected_runs import one_run, record_look
     from mlxts.evaluation import comparison, diagnostics, score
     from mlxts.runs.folder import RunFolder
     from mlxts.runs.predictions import NETWORK
@@ -115,7 +118,7 @@ def baselines(
         ),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also the slow ones: networks, trees on many features.")
+        bool, typer.Option("--all", help="Also the slow ones: networks without attention.")
     ] = False,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -138,8 +141,6 @@ def baselines(
     dataset = build_dataset(configuration)
     line = baseline_selection.choose(
         configuration,
-        len(dataset.samples["train"]),
-        len(dataset.names),
         names=only or (),
         everything=everything,
         progress=tell,
@@ -152,16 +153,17 @@ def baselines(
         line.chosen,
         progress=lambda name: tell(f"fitting {name} ({place[name]} of {len(place)})"),
     )
+    reference = found.references[dataset.score_on]
     if not found.tables:
-        raise DataError(f"not estimable: {found.reference.not_estimable}")
+        raise DataError(f"not estimable: {reference.not_estimable}")
     asked = ScoredTask.of(configuration.model_dump(mode="json"))
     models = found.tables | oracle.forecast(dataset, dict.fromkeys(("train", split)))
-    scores = score.score_models(models, asked, (split,), found.reference)
+    scores = score.score_models(models, asked, (split,), reference)
     screen = [*scores_screen(scores, asked, _marked(configuration.name, configuration.mode))]
     if line.left_out:
         left_out = ", ".join(line.left_out)
         screen.append(Note(f"Not fitted because they are slow: {left_out}; --all includes them."))
-    render({**scores, "reference": found.reference.to_dict()}, as_json, screen)
+    render({**scores, "reference": reference.to_dict()}, as_json, screen)
 
 
 def runs(as_json: JsonOption = False) -> None:
@@ -210,14 +212,6 @@ def _on_screen(row: dict[str, Any]) -> dict[str, Any]:
         "loss": row["log_loss"] if row["rmse"] is None else row["rmse"],
         "verdict": comparison.against(row["verdict"], row["reference"]),
     }
-
-
-def record_look(what: str, score_on: str) -> None:
-    """Write down a test-set evaluation before it happens, and say so. Raises StorageError."""
-    from mlxts.evaluation import test_split_log
-
-    count = test_split_log.record(what, score_on)
-    note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
 
 
 def _marked(name: str, mode: str) -> str:
