@@ -152,6 +152,7 @@ def test_a_verdict_needs_the_test_and_the_interval_and_states_what_it_could_have
         "worse",
     ]
     unsure = replace(by_shift[-0.05], interval=(-0.1, 0.001))
+    assert unsure.p_value is not None
     assert unsure.p_value < 0.001
     assert unsure.verdict == "not significantly different"
     said = paired_comparison.sentence("mine", "HAR", by_shift[0.0], "a touch")
