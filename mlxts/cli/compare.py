@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts.cli.output import JsonOption, Note, Part, render
-from mlxts.cli.test_split import record_evaluation
+from mlxts.cli.selected_runs import complete_predictions, record_test_evaluation, some_runs
 from mlxts.tables import Column, Table, ranged, with_ends
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def compare(
     tables = [_forecasts(side, runs[-1], asked, split, mean_of_seeds) for side in sides]
     names = sides[0].name, sides[1].name
     if split is ComparedSplit.test:
-        record_evaluation(f"{names[0]} compared with {names[1]}", asked.score_on)
+        record_test_evaluation(f"{names[0]} compared with {names[1]}", asked.score_on)
     rows = paired_comparison.pair(*tables, asked.task)
     found = paired_comparison.estimands(rows, asked)
     own = paired_comparison.by_asset(rows, asked) if assets else {}
@@ -95,7 +95,6 @@ class _Side:
 
 
 def _side(name: str) -> _Side:
-    from mlxts.cli.selected_runs import complete_predictions, some_runs
     from mlxts.runs.predictions import NETWORK
 
     if Path(name).is_file():

@@ -10,7 +10,6 @@ import typer
 from mlxts import formats
 from mlxts.cli.output import JsonOption, Note, Part, note, render
 from mlxts.cli.scores import details_screen, scores_screen
-from mlxts.cli.test_split import record_evaluation
 from mlxts.tables import Column, Table
 
 
@@ -56,11 +55,14 @@ def evaluate(
         ),
     ] = None,
     windows: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--windows", min=1, help="Of a configuration with --split walk-forward: how many."
+            "--windows",
+            min=1,
+            help="With --split walk-forward and a configuration: how many are scored; by default "
+            "ten, of bundled data six.",
         ),
-    ] = 6,
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score a run against HAR, linear and the base rates; `--split test` is recorded in a log."""
@@ -80,7 +82,7 @@ def evaluate(
 
 def _evaluate_run(run: str, split: str, as_json: bool) -> None:
     from mlxts import predict
-    from mlxts.cli.selected_runs import one_run
+    from mlxts.cli.selected_runs import one_run, record_test_evaluation
     from mlxts.evaluation import comparison, diagnostics, score
     from mlxts.runs.folder import RunFolder
     from mlxts.runs.predictions import NETWORK
@@ -89,7 +91,7 @@ def _evaluate_run(run: str, split: str, as_json: bool) -> None:
     asked = RunFolder(folder).scored_task
     if split == "test":
         predicted = predict.open_test(
-            folder, lambda: record_evaluation(folder.name, asked.score_on)
+            folder, lambda: record_test_evaluation(folder.name, asked.score_on)
         )
     else:
         predicted = predict.read_or_predict(folder)

@@ -1,5 +1,5 @@
-"""The runs that a command names: found, and completed where they lack
-predictions."""
+"""The runs that a command was asked for: found by their names, completed where they lack
+predictions, and on record where the test split is evaluated."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,3 +46,11 @@ def complete_predictions(folders: Sequence[Path]) -> None:
         from mlxts import walk_forward
 
         walk_forward.complete(lacking, note)
+
+
+def record_test_evaluation(what: str, score_on: str) -> None:
+    """Write down a test-set evaluation before it happens, and say so. Raises StorageError."""
+    from mlxts.evaluation import test_split_log
+
+    count = test_split_log.record(what, score_on)
+    note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")

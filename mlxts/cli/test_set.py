@@ -3,7 +3,7 @@
 from mlxts.cli.output import note
 
 
-def record_evaluation(subject: str, score_on: str) -> None:
+def record_test_evaluation(subject: str, score_on: str) -> None:
     """Record a test-set evaluation, and print its number. Raises StorageError."""
     from mlxts.evaluation import test_split_log
 

@@ -233,7 +233,7 @@ def test_what_was_made_in_time_is_accepted_whatever_clock_it_was_written_by(
     for name, moments in {
         "evening": at(theirs["date"], "18:00"),
         "morning": at(theirs["date"], "09:29-04:00", 1),
-        "utc": at(theirs["date"], "21:00+00:00"),
+        "utc": at(theirs["date"], "13:29+00:00", 1),
         "day": [str(day) for day in theirs["date"]],
     }.items():
         theirs.with_columns(made_at=pl.Series(moments)).write_parquet(tmp_path / f"{name}.parquet")

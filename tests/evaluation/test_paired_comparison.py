@@ -1,6 +1,7 @@
 """The paired test: against its formula written out, and on forecasts whose truth is known."""
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -150,6 +151,10 @@ def test_a_verdict_needs_the_test_and_the_interval_and_states_what_it_could_have
         "not significantly different",
         "worse",
     ]
+    unsure = replace(by_shift[-0.05], interval=(-0.1, 0.001))
+    assert unsure.p_value is not None
+    assert unsure.p_value < 0.001
+    assert unsure.verdict == "not significantly different"
     said = paired_comparison.sentence("mine", "HAR", by_shift[0.0], "a touch")
     assert "mine is not significantly different from HAR (a touch, 300 dates)" in said
     assert "0.01" in said.split("a difference of ")[1]
