@@ -113,8 +113,9 @@ def load_predictions(
         run: a run's id, the beginning of one, or its folder.
         split: train, validation or test (which `mlxts evaluate RUN --split test` opens); None: all
             that were predicted.
-        model: patchtst; har, linear, volatility, base_rate_by_volatility or base_rate, each
-            asset's own; bayes, the best possible forecast of a simulated market; None: all of them.
+        model: patchtst; har, lhar, linear, volatility, base_rate_by_volatility or base_rate, each
+            asset's own; trees, pooled; bayes, the best possible forecast of a simulated market;
+            None: all of them.
 
     Returns:
         model, date (of the decision bar), symbol, split, canonical (whether the bar is of the
