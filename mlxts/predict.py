@@ -14,7 +14,7 @@ import polars as pl
 from mlxts.baselines.base_rate import BaseRate
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset, is_scored, of_symbol
-from mlxts.errors import DataError, MlxtsError
+from mlxts.errors import DataError, EmptySplitError, MlxtsError
 from mlxts.evaluation import oracle
 from mlxts.evaluation.reference import fit_baselines
 from mlxts.protocol import SPLIT_NAMES
@@ -54,10 +54,12 @@ def predict_references(
 
 def _base_rate(data: Dataset, splits: Sequence[str], symbol: str) -> list[pl.DataFrame]:
     """That of the asset's own training samples; of all where it was never trained on."""
-    own = of_symbol(data, symbol)
-    forecast = BaseRate().fit(own if len(own.samples["train"]) else data)
+    symbol_data = of_symbol(data, symbol)
+    forecast = BaseRate().fit(symbol_data if len(symbol_data.samples["train"]) else data)
     return [
-        predictions.table(BASE_RATE, own.samples[split], split, forecast(own.samples[split]))
+        predictions.table(
+            BASE_RATE, symbol_data.samples[split], split, forecast(symbol_data.samples[split])
+        )
         for split in splits
     ]
 
@@ -80,9 +82,9 @@ def predict_split(trained: Trained, folder: Path, split: str) -> pl.DataFrame:
     """
     network = predict_network(trained, (split,))
     others, chosen = predict_references(trained.plan.dataset, (split,))
-    known = RunFolder(folder).references()
-    if chosen.keys() - known.keys():  # an asset that begins in this split
-        references.write(folder / layout.REFERENCES, chosen | known)
+    stored_references = RunFolder(folder).references()
+    if chosen.keys() - stored_references.keys():  # an asset that begins in this split
+        references.write(folder / layout.REFERENCES, chosen | stored_references)
     return predictions.replace_split(folder / layout.PREDICTIONS, pl.concat([network, others]))
 
 
@@ -112,6 +114,31 @@ def read_or_predict(folder: Path) -> pl.DataFrame:
         ) from error
     splits = [split for split in SPLIT_NAMES if split in earlier["split"]]
     return _write(_with_phases(earlier, data, folder), data, splits, folder)
+
+
+def open_test(folder: Path, permit: Permit) -> pl.DataFrame:
+    """The predictions of a run with those of the test split, which are read, or made and stored.
+
+    Args:
+        permit: records the evaluation; called when it is known that there are rows, before any is
+            looked at.
+
+    Raises:
+        EmptySplitError: the test split holds no row of the scored symbol.
+        DataError, MlxtsError: see `read_or_predict`.
+    """
+    predicted, score_on = read_or_predict(folder), RunFolder(folder).scored_task.score_on
+    if predicted.filter(split="test", symbol=score_on).height:
+        permit()
+        return predicted
+    trained = run.load(folder)
+    if not can_score(trained.plan.dataset, "test"):
+        raise EmptySplitError(
+            f"the test split of this run's data holds no sample of {score_on}; "
+            "train on data that reaches into it"
+        )
+    permit()
+    return predict_split(trained, folder, "test")
 
 
 def _write(

@@ -72,8 +72,8 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     task = protocol.TASKS[config.task]
     # Not of the series outside: where one has not begun its features are 0, "as usual", so that
     # every column of the dataset matrix trains on the samples of the first.
-    own = [name for name in names if not name.startswith(COLUMN_PREFIX)]
-    complete = table.select(pl.all_horizontal(pl.col(own).is_finite().fill_null(False)))
+    symbol_features = [name for name in names if not name.startswith(COLUMN_PREFIX)]
+    complete = table.select(pl.all_horizontal(pl.col(symbol_features).is_finite().fill_null(False)))
     labels = label_bars(bars, days, task, config.horizon)
     series = bars.select(pl.format("{}/{}", "symbol", "phase")).to_series().to_numpy()
     # Where an exchange cancelled the session that ends a bar, nobody could decide anything.

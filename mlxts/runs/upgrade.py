@@ -21,8 +21,8 @@ MODELS: Mapping[str, str] = MappingProxyType({"climatology": "base_rate_by_volat
 def metadata(written: dict[str, Any]) -> dict[str, Any]:
     """run.json. Raises ConfigError: a key of its configuration by both its names."""
     config = written.get("config")
-    known = {"config": renamed_keys.current(config)} if isinstance(config, dict) else {}
-    return {"schema": SCHEMA} | written | known
+    current_config = {"config": renamed_keys.current(config)} if isinstance(config, dict) else {}
+    return {"schema": SCHEMA} | written | current_config
 
 
 def summary(written: dict[str, Any]) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def test_the_test_split_is_opened_on_record_only(trained):
         shown = call("evaluate", trained.name, "--split", "test", "--json")
         assert f"test-set evaluation {count}" in shown.stderr
         found = json.loads(shown.stdout)
-        assert set(found["test"]) == {"patchtst", "bayes", *BASELINES}
+        assert set(found["test"]) == {"patchtst", "bayes", *BESIDE_NETWORKS}
         mended = found["details"]["recalibrated"]
         assert mended["as it is"]["log_loss"] == found["test"]["patchtst"]["log_loss"]
     assert [look["run"] for look in test_split_log.history()] == [trained.name] * 2
