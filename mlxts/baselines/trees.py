@@ -23,7 +23,7 @@ from mlxts.baselines.base import Forecast
 from mlxts.baselines.base_rate import BaseRate
 from mlxts.baselines.har import ScaleModel
 from mlxts.baselines.out_of_fold import CrossFitted
-from mlxts.dataset.samples import Dataset, Samples, of_symbol, with_train
+from mlxts.dataset.samples import Dataset, Samples, of_symbol, with_own_days, with_train
 from mlxts.protocol import BASELINE
 
 _SETTINGS = {
@@ -79,7 +79,7 @@ def reference(dataset: Dataset) -> Callable[[Samples], Float64[np.ndarray, " n"]
 
     @cache
     def of(symbol: str) -> CrossFitted[ScaleModel]:
-        own = of_symbol(dataset, symbol)
+        own = with_own_days(of_symbol(dataset, symbol))
         if out_of_fold.obstacle(own):
             return pooled()
         return out_of_fold.fit(own, lambda data: har.fit(data, BASELINE))

@@ -193,6 +193,18 @@ def of_symbol(data: Dataset, symbol: str) -> Dataset:
     return replace(data, samples=symbol_samples, score_on=symbol)
 
 
+def with_own_days(data: Dataset) -> Dataset:
+    """A data set of one symbol's samples with that symbol's days alone: what a regression of its
+    own reads, computed once and not for every asset again."""
+    days = np.flatnonzero((data.daily["symbol"] == data.score_on).to_numpy())
+    first = np.int32(days[0])
+    samples = {
+        name: replace(part, daily_rows=part.daily_rows - first)
+        for name, part in data.samples.items()
+    }
+    return replace(data, daily=data.daily[int(first) : int(days[-1]) + 1], samples=samples)
+
+
 def with_train(
     data: Dataset, chosen: Bool[np.ndarray, " n"] | Integer[np.ndarray, " m"]
 ) -> Dataset:

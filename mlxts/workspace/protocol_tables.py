@@ -159,6 +159,12 @@ def estimable() -> str:
             f"{listing(map(str, protocol.HAR_WINDOWS))} days, and {protocol.LINEAR}, a ridge "
             "regression on these and the network's own features at the decision bar. Skill over "
             f"{protocol.BASELINE.upper()} is reported as well.",
+            "- Shown beside them: the base rate; LHAR, which adds signed returns over 1 and 5 days "
+            "in units of the usual range, the place of the close in its range and, from column c "
+            "of the matrix on, the log of the VIX; boosted trees over each asset's own "
+            f"{protocol.BASELINE.upper()}, on linear's inputs, pooled as the network is.",
+            f"- An asset of fewer than {protocol.MIN_CLASS_SAMPLES} training samples of either "
+            "class has references that are fitted on all pooled assets, and its scores say so.",
         ]
     )
 
