@@ -311,8 +311,8 @@ def _decision_row(data: Dataset, symbol: str, day: date | None) -> int:
         when = f" on {day}" if day else ""
         raise DataError(
             f"no bar of {symbol}{when} with {data.context} bars of context before it, none of "
-            "which spans more than twice the usual sessions; choose a trading day that is registered "
-            "(`mlxts data list`)"
+            "which spans more than twice the usual sessions; choose a trading day that is "
+            "registered (`mlxts data list`)"
         )
     return int(bars["row"][-1])
 
