@@ -310,8 +310,9 @@ def _decision_row(data: Dataset, symbol: str, day: date | None) -> int:
     if not bars.height:
         when = f" on {day}" if day else ""
         raise DataError(
-            f"no bar of {symbol}{when} with {data.context} bars of context before it; "
-            "choose a trading day that is registered (`mlxts data list`)"
+            f"no bar of {symbol}{when} with {data.context} bars of context before it, none of "
+            "which spans more than twice the usual sessions; choose a trading day that is "
+            "registered (`mlxts data list`)"
         )
     return int(bars["row"][-1])
 

@@ -203,8 +203,12 @@ def test_a_weekly_run_is_scored_in_its_canonical_phase_and_in_all_and_speaks_of_
     assert every["log_loss"] == pytest.approx(summary["best_loss"], rel=1e-6)
     assert summary["canonical_samples"]["validation"] == canonical["n"]
     said = experiment.forecast(plan.folder)
-    assert said["date"] == str(plan.dataset.daily["date"].max())
-    assert said["close"] == plan.dataset.daily["close"][-1]
+    # The last day is a Monday, whose bars are too long where weeks have four sessions.
+    assert plan.dataset.daily["date"].max() == date(2025, 3, 31)
+    assert said["date"] == "2025-03-28"
+    assert said["close"] == plan.dataset.daily["close"][-2]
+    with pytest.raises(DataError, match="spans more than twice"):
+        experiment.forecast(plan.folder, date(2025, 3, 31))
 
 
 def _trace(folder: Path, temperatures: list[float]) -> str:

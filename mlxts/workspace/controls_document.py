@@ -39,6 +39,19 @@ indicators, as real bars are. The seed determines the market (for instance which
 symbol a path of it."""
 
 
+_DIRECTION = (
+    "## Direction at H = 1",
+    "",
+    "The negative control on real prices: the sign of tomorrow's return is foreseen by no model "
+    "that reads past bars alone, so whatever finds scaling or skill there has found a leak or "
+    "luck. `benchmarks/direction_control.py` asks HAR, LHAR, linear and trees at ten forecast "
+    "origins, in a minute and without a network; `mlxts sweep run "
+    "configs/sweeps/study_direction.yaml` asks networks of two sizes. The touch of 1 % on the same "
+    "days shows that the control could have "
+    "found something ([instrument_validation.md](instrument_validation.md)).",
+)
+
+
 def render() -> str:
     """The controls as Markdown."""
     rows = [(kind.control, f"`{name}`", kind.summary) for name, kind in MARKETS.items()]
@@ -49,12 +62,15 @@ def render() -> str:
             "real bars with labels rotated by years: nothing is predictable",
         )
     )
+    rows.append(
+        ("–", "`task: direction`, H = 1", "real bars as they are: nobody foresees tomorrow's sign")
+    )
     lines = [_INTRODUCTION, "", markdown(("control", "name", "what it is for"), rows)]
     shown: set[str] = set()
     for name, kind in MARKETS.items():
         lines += ["", f"## {kind.control}: `{name}`", "", *_law(kind.make.__module__, shown)]
         lines += ["", *_figures(name)]
-    lines += ["", *_shift(), "", *_look_ahead()]
+    lines += ["", *_shift(), "", *_DIRECTION, "", *_look_ahead()]
     return "\n".join(lines) + "\n"
 
 
