@@ -25,7 +25,7 @@ _CAME_LATER = (
     ("data", "walk_forward_window"),
     ("features", "source"), ("model", "residual_of"), ("model", "norm"), ("model", "res_attention"),
     ("model", "head"), ("training", "precision"), ("training", "gradient_checkpointing"),
-    ("training", "stop_on"),
+    ("training", "stop_on"), ("model", "asset_embedding"),
 )  # fmt: skip
 
 
@@ -101,6 +101,7 @@ class ExperimentConfig(Section):
             "model.revin.enabled": (self.model.revin.enabled, (True,)),
             "model.revin.statistics_to_head": (self.model.revin.statistics_to_head, (False,)),
             "model.residual_of": (self.model.residual_of, (None,)),
+            "model.asset_embedding": (self.model.asset_embedding, (False,)),
             "model.norm": (self.model.norm, ("layer",)),
             "model.res_attention": (self.model.res_attention, (False,)),
             "model.head": (self.model.head, ("flatten",)),
@@ -122,6 +123,11 @@ class ExperimentConfig(Section):
                 "data.symbols and data.exogenous follow from a cell of the dataset matrix in "
                 "strict mode; give data.cell instead, or set mode: exploratory"
             )
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """The symbols that the network tells apart, in the order of their numbers."""
+        return self.data.symbols if self.model.asset_embedding else ()
 
     @property
     def hash(self) -> str:
