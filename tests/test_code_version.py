@@ -23,7 +23,7 @@ def _edited(tmp_path: Path, file: str, old: str, new: str) -> Path:
     ("file", "old", "new"),
     [
         ("data/exogenous_catalog.py", "lag_days", "lag_days_"),  # a release lag
-        ("data/exogenous.py", "pl.lit(series.lag_days)", "pl.lit(series.lag_days + 1)"),
+        ("data/exogenous_releases.py", "pl.lit(series.lag_days)", "pl.lit(series.lag_days + 1)"),
         ("data/panel.py", "shares.shift(-1,", "shares.shift(0,"),  # splits adjusted a day late
         ("data/calendar.py", "(", "( "),  # a rule of the exchange
         ("data/nyse_closures.csv", "\n", "\n2030-01-01,no reason\n"),

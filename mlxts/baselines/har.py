@@ -13,14 +13,14 @@ from types import MappingProxyType
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 
 from mlxts.baselines.base import Forecast
 from mlxts.dataset.samples import Dataset
-from mlxts.protocol import BASELINE, HAR_WINDOWS, MIN_CLASS_SAMPLES
+from mlxts.protocol import BASELINE, HAR_WINDOWS, MIN_CLASS_SAMPLES, Task
 
 DECAY = 0.94  # of the daily variance (RiskMetrics 1996)
-_CONSTANT = 1e-12  # deviation of logs that differ by rounding alone
+CONSTANT = 1e-12  # deviation of logs that differ by rounding alone
 RESOLUTION = 1e-9  # log price; a rolling mean of zeros may miss 0 by its rounding
 
 
@@ -98,29 +98,35 @@ def fit(dataset: Dataset, measure: str) -> ScaleModel:
             several assets is a weaker one for each.
         measure: key of `MEASURES`.
     """
-    from sklearn.linear_model import LinearRegression, LogisticRegression
-
     train = dataset.samples["train"]
     measures = MEASURES[measure](dataset.daily)
     floors = floor(measures[train.daily_rows])
     logs = log_scale(measures[train.daily_rows], floors)
     center, spread = logs.mean(axis=0), logs.std(axis=0)
-    spread[spread <= _CONSTANT] = 1.0
+    spread[spread <= CONSTANT] = 1.0
     inputs = (logs - center) / spread
-    if dataset.task.kind == "regression":
-        linear = LinearRegression().fit(inputs, train.targets.astype(np.float64))
-        weights, bias = linear.coef_, linear.intercept_
-    else:
-        logistic = LogisticRegression().fit(inputs, train.targets > 0.5)
-        weights, bias = logistic.coef_[0], logistic.intercept_[0]
+    weights, bias = regress(inputs, train.targets, dataset.task)
     return ScaleModel(
         measure=measure,
         floors=tuple(floors.tolist()),
         center=tuple(center.tolist()),
         spread=tuple(spread.tolist()),
         weights=tuple(weights.tolist()),
-        bias=float(bias),
+        bias=bias,
     )
+
+
+def regress(
+    inputs: Float64[np.ndarray, "n k"], targets: Float[np.ndarray, " n"], task: Task
+) -> tuple[Float64[np.ndarray, " k"], float]:
+    """Weights and bias of a logistic, for regression a linear, regression."""
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+
+    if task.kind == "regression":
+        linear = LinearRegression().fit(inputs, targets.astype(np.float64))
+        return linear.coef_, float(linear.intercept_)
+    logistic = LogisticRegression().fit(inputs, targets > 0.5)
+    return logistic.coef_[0], float(logistic.intercept_[0])
 
 
 def floor(train: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, " k"]:

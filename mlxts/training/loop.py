@@ -155,7 +155,7 @@ def train(
         arrays.train_targets,
         settings.batch_size,
         micro_batch,
-        config.seed,
+        config.training_seed,
         share=(ranks.rank, ranks.size),
     )
     steps_per_epoch = batches.steps_per_epoch

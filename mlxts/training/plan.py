@@ -87,6 +87,7 @@ class Plan:
             "memory_bytes": self.memory_bytes,
             "total_steps": self.total_steps,
             "stop_on": self.config.training.stop_on,
+            "training_seed": self.config.training_seed,
         }
 
 

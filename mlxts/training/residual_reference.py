@@ -109,7 +109,7 @@ class ResidualReference:
             models = {name: {"whole": each, "blocks": []} for name, each in by_symbol.items()}
             values = {"names": [], "models": models}
         read = partial(
-            json_files.build, kind=_Stored, where=where, error=CheckpointError, way_out=_WAY_OUT
+            json_files.build, kind=_Stored, where=where, error=CheckpointError, remedy=_WAY_OUT
         )
         stored = read(values)
         return cls(stored.models, stored.names)
@@ -180,7 +180,7 @@ def load(folder: Path, of: str | None) -> ResidualReference | None:
 
 def _read(folder: Path) -> ResidualReference:
     path = folder / layout.OFFSET
-    values = json_files.read(path, json_files.Shape, error=CheckpointError, way_out=_WAY_OUT)
+    values = json_files.read(path, json_files.Shape, error=CheckpointError, remedy=_WAY_OUT)
     return ResidualReference.from_dict(values, str(path))
 
 

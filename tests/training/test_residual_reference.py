@@ -130,7 +130,7 @@ def test_each_asset_stands_on_its_own_regression_whatever_it_is_pooled_with(pool
     ours = fitted(pooled)[pooled.daily["symbol"].to_numpy() == "B"]
     np.testing.assert_allclose(ours, residual_reference.fit(alone, "har")(alone), atol=1e-9)
     assert fitted.notice(pooled) is None
-    har = fit_baselines(pooled, ("validation",), ["har"], symbol="B").tables["har"]
+    har = fit_baselines(pooled, ("validation",), ["har"], symbols=["B"]).tables["har"]
     samples = pooled.samples["validation"]
     said = fitted(pooled)[samples.rows]
     np.testing.assert_allclose(said[samples.symbols == "B"], har["logit"], atol=1e-9)
