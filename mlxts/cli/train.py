@@ -121,7 +121,9 @@ def batch_size(
     records = []
     for configuration in configurations:
         data = build_dataset(configuration)
-        shape = budgets.solve(configuration.budget, len(data.names), configuration.model)
+        shape = budgets.solve(
+            configuration.budget, len(data.names), configuration.model, len(configuration.assets)
+        )
         progress = (lambda message: None) if as_json else note
         record = tuner.tune(configuration, shape, data, progress)
         records.append(record)

@@ -26,7 +26,7 @@ _CAME_LATER = (
     ("data", "walk_forward_window"),
     ("features", "source"), ("model", "residual_of"), ("model", "norm"), ("model", "res_attention"),
     ("model", "head"), ("training", "precision"), ("training", "gradient_checkpointing"),
-    ("training", "stop_on"),
+    ("training", "stop_on"), ("model", "asset_embedding"),
 )  # fmt: skip
 
 
@@ -108,6 +108,7 @@ class ExperimentConfig(ConfigSection):
             "model.revin.enabled": (self.model.revin.enabled, (True,)),
             "model.revin.statistics_to_head": (self.model.revin.statistics_to_head, (False,)),
             "model.residual_of": (self.model.residual_of, (None,)),
+            "model.asset_embedding": (self.model.asset_embedding, (False,)),
             "model.norm": (self.model.norm, ("layer",)),
             "model.res_attention": (self.model.res_attention, (False,)),
             "model.head": (self.model.head, ("flatten",)),
@@ -136,6 +137,11 @@ class ExperimentConfig(ConfigSection):
         if self.task != "range":
             return self.training
         return self.training.model_copy(update={"huber_delta": _SQUARED})
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """The symbols that the network tells apart, in the order of their numbers."""
+        return self.data.symbols if self.model.asset_embedding else ()
 
     @property
     def training_seed(self) -> int:

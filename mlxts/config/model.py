@@ -36,6 +36,9 @@ class ModelConfig(ConfigSection):
         None, description="learn what is left after a forecast that is fitted first: har, linear"
     )
 
+    asset_embedding: bool = Field(
+        False, description="tell the network which of data.symbols a window is of"
+    )
     norm: Literal["layer", "batch"] = Field("layer", description="of the encoder's tokens")
     res_attention: bool = Field(False, description="add the attention scores of the layer before")
     head: Literal["flatten", "mean", "max"] = Field(

@@ -26,6 +26,7 @@ from mlxts.files import canonical_hash, outputs_folder, write_json
 from mlxts.model.patchtst import PatchTST, Shape
 from mlxts.platform import device as backend
 from mlxts.training import memory_plan
+from mlxts.training.inputs import inputs
 from mlxts.training.memory_plan import MemoryPlan
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Step, make_optimizer
@@ -281,7 +282,7 @@ def time_steps(
     batches = Batches(
         split.rows, split.targets, config.training.batch_size, micro_batch, config.seed
     )
-    features = backend.on_device(dataset.features)
+    features = backend.on_device(inputs(dataset, config.assets))
     seconds = []
     for index in range(count + 1):
         batch = batches.at(index)

@@ -6,6 +6,7 @@ that is stopped after any step and continued gives the same bytes as one that wa
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
@@ -24,7 +25,7 @@ from mlxts.errors import DeviceError, DivergedError
 from mlxts.model.interfaces import Network
 from mlxts.model.patchtst import flat_arrays
 from mlxts.platform import device
-from mlxts.training import checkpoint, divergence, residual_reference
+from mlxts.training import checkpoint, divergence
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import ALONE, Ranks
 from mlxts.training.early_stopping import EarlyStopping, stopping_samples
@@ -38,6 +39,7 @@ from mlxts.training.events import (
     StopEvent,
     ValidationEvent,
 )
+from mlxts.training.inputs import inputs
 from mlxts.training.losses import BaseRateForecast, TargetScale, mean_loss
 from mlxts.training.residual_reference import ResidualReference
 from mlxts.training.sampler import Batches
@@ -66,7 +68,7 @@ def always() -> None:
 class Arrays:
     """What the loop reads: one feature array on the device, and two splits."""
 
-    features: Float32[mx.array, "N C"]  # C: F, and the offset where there is one
+    features: Float32[mx.array, "N C"]  # C: F, and what `inputs` appends
     train_rows: Integer[np.ndarray, " n"]
     train_targets: Float[np.ndarray, " n"]  # in the loss's units
     validation_rows: Integer[np.ndarray, " m"]
@@ -81,18 +83,20 @@ class Arrays:
         scale: TargetScale,
         reference: ResidualReference | None = None,
         *,
+        assets: Sequence[str] = (),
         stop_on: StopOn = "samples",
     ) -> Self:
         """Of a data set's training and validation split.
 
         Args:
             reference: the forecast that the model's output is added to.
+            assets: symbols that the model tells apart.
             stop_on: `training.stop_on` of the configuration: which validation samples are scored.
         """
         train, validation = data.samples["train"], data.samples["validation"]
         decisive, weights = stopping_samples(validation, stop_on, data.score_on)
         return cls(
-            features=device.on_device(residual_reference.inputs(data, reference, scale)),
+            features=device.on_device(inputs(data, assets, reference, scale)),
             train_rows=train.rows,
             train_targets=scale.scaled(train.targets),
             validation_rows=validation.rows[decisive],

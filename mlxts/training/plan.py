@@ -125,7 +125,9 @@ def make_plan(
             f"training.batch_size: {configuration.training.batch_size} is more than the {samples} "
             "training samples; choose a smaller one"
         )
-    shape = parameter_budget.solve(configuration.budget, len(data.names), configuration.model)
+    shape = parameter_budget.solve(
+        configuration.budget, len(data.names), configuration.model, len(configuration.assets)
+    )
     micro_batch = batch_size.micro_batch(configuration, shape, data, tuned=tuned)
     code = code_version.of(code_version.RUN)
     run_id = identify(configuration, data, micro_batch, code=code, ranks=ranks)

@@ -35,6 +35,7 @@ from mlxts.training import checkpoint, loop, memory_plan, residual_reference, ru
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import ALONE, Ranks
 from mlxts.training.events import Event, Listener, NoticeEvent, StartEvent
+from mlxts.training.inputs import inputs
 from mlxts.training.log import METRICS, RunLog
 from mlxts.training.loop import Arrays, Gate, Outcome, Permit, always, fresh_state
 from mlxts.training.losses import TargetScale
@@ -64,8 +65,8 @@ class Trained:
     def on(self, data: Dataset, rows: Integer[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         """(n,) float64 for windows that end at `rows` of a data set's bars."""
         forward = Forward(self.model, self.plan.evaluation_batch)
-        inputs = device.on_device(residual_reference.inputs(data, self.reference, self.scale))
-        return self.scale.unscaled(forward(inputs, rows))
+        columns = inputs(data, self.plan.config.assets, self.reference, self.scale)
+        return self.scale.unscaled(forward(device.on_device(columns), rows))
 
 
 def train(
@@ -127,7 +128,9 @@ def train(
         reference = residual_reference.load_or_fit(plan.folder, residual_of, data, ranks)
         notices.append(reference.notice(data) if reference else None)
         stop_on = configuration.training.stop_on
-        arrays = Arrays.from_dataset(data, scale, reference, stop_on=stop_on)
+        arrays = Arrays.from_dataset(
+            data, scale, reference, assets=configuration.assets, stop_on=stop_on
+        )
 
         # Who is told: the run's own log, and the caller.
         listeners = [emit]
