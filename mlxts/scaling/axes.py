@@ -133,12 +133,13 @@ def tables(
 def _cell(
     name: str, group: pl.DataFrame, cut: Axis, all_phases: bool, panel: bool, estimand: str
 ) -> list[LossTable]:
-    """The table of a cell; along features also what the network adds, and the reference alone."""
+    """The table of a cell; where sizes have references of their own (along features and history)
+    also what the network adds, and the reference alone."""
     losses = loss_table(name, group, cut.sizes, all_phases=all_phases, panel=panel)
     if losses is None:
         return []
     losses = named(losses, estimand)
-    if cut.sizes != ("F",) or losses.references is None:
+    if len(cut.sizes) > 1 or not over_reference.differ(losses):
         return [losses]
     return [losses, *over_reference.parts(losses)]
 
