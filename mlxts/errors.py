@@ -57,7 +57,7 @@ class RunError(MlxtsError):
 
 
 class BusyError(RunError):
-    """A run that another process is training; the message names the process."""
+    """A run, or the device, that another process has; the message names the process."""
 
 
 class TakenOverError(RunError):

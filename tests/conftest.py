@@ -1,6 +1,7 @@
 """Imported before any test module: MLX must find the fast BLAS that mlxts loads."""
 
 import gc
+import itertools
 import os
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from hypothesis import HealthCheck, settings
 # One thread a process, as under `make test`: tests run side by side, and last bits are compared.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests import shapes
+from tests import processes, shapes
 
+processes.keep_in_memory()
 shapes.install()  # before the first of the rooms whose arrays it checks
 from mlxts import platform  # noqa: E402
 
@@ -38,10 +40,16 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+_COUNT = itertools.count()
+
+
 @pytest.fixture(autouse=True)
 def own_device(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers share a machine's device by locks; those of one test are no other test's business."""
-    monkeypatch.setenv("MLXTS_LOCKS", str(tmp_path_factory.mktemp("locks")))
+    """Workers share a machine's device by locks; those of one test are no other test's business.
+
+    The folder is made by whoever locks: few tests do.
+    """
+    monkeypatch.setenv("MLXTS_LOCKS", str(tmp_path_factory.getbasetemp() / f"locks{next(_COUNT)}"))
 
 
 @pytest.fixture

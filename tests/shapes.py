@@ -7,8 +7,9 @@ of the tests an annotation is read by people and by `ty`, and costs nothing.
 from collections.abc import Callable
 from typing import Any, TypeVar, get_args
 
+import jaxtyping
 from beartype import beartype
-from jaxtyping import AbstractArray, install_import_hook
+from jaxtyping import AbstractArray
 
 ROOMS = ("baselines", "dataset", "evaluation", "model", "training")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -16,16 +17,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def install() -> None:
     """Check the modules of `ROOMS` that are imported from now on."""
-    install_import_hook([f"mlxts.{room}" for room in ROOMS], "tests.shapes.checked")
+    wrap = jaxtyping.jaxtyped
+
+    def wrap_arrays(*, typechecker: Any) -> Callable[[F], F]:
+        return lambda one: wrap(one, typechecker=typechecker) if _array_hints(one) else one
+
+    # What takes and gives no array is called as ever.
+    jaxtyping.jaxtyped = wrap_arrays  # ty: ignore[invalid-assignment]
+    jaxtyping.install_import_hook([f"mlxts.{room}" for room in ROOMS], "tests.shapes.checked")
 
 
 def checked(function: F) -> F:
     """A function that raises where an array is not of its annotation's shape and element type."""
-    shapes = {name: hint for name, hint in function.__annotations__.items() if _holds_array(hint)}
-    if not shapes:
-        return function
-    function.__annotations__ = shapes
+    function.__annotations__ = _array_hints(function)
     return beartype(function)
+
+
+def _array_hints(one: Any) -> dict[str, Any]:
+    """Those of a function's annotations that name an array; of a class, those of its `__init__`."""
+    hints = getattr(one.__init__ if isinstance(one, type) else one, "__annotations__", {})
+    return {name: hint for name, hint in hints.items() if _holds_array(hint)}
 
 
 def _holds_array(hint: Any) -> bool:

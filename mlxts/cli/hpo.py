@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts import formats
+from mlxts.cli.duration_options import seconds
 from mlxts.cli.failures import exit_unless_finished
-from mlxts.cli.listing import Group
+from mlxts.cli.help_listing import Group
 from mlxts.cli.output import JsonOption, Note, Part, note, render
-from mlxts.cli.seconds import seconds
 from mlxts.cli.worker import (
     HeartbeatOption,
     HeartbeatTimeoutOption,
@@ -83,7 +83,8 @@ def run_(
     from mlxts.config.yamltext import parse_overrides
     from mlxts.console import study_screen
     from mlxts.console.study_progress import CurrentTrial
-    from mlxts.search import snapshot, space, worker_checks
+    from mlxts.platform import device_lock
+    from mlxts.search import snapshot, space
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
 
@@ -98,7 +99,7 @@ def run_(
     with storages.opened(storage, beat, notify=note) as store:
         loaded = studies.create(store, experiment, search, name=study, resume=resume)
         with (
-            worker_checks.device_to_itself(per_device, wait=wait, notify=note),
+            device_lock.device_to_itself(per_device, wait=wait, notify=note),
             study_screen.make(quiet=quiet, json=as_json) as screen,
         ):
 
@@ -166,7 +167,8 @@ def show(
 ) -> None:
     """Importance, the best trials, why others ended early, and selection bias."""
     from mlxts import console
-    from mlxts.search import analysis, worker_checks
+    from mlxts.platform import device_lock
+    from mlxts.search import analysis
     from mlxts.search import storage as storages
     from mlxts.search import study as studies
     from mlxts.search.jobs import TrialInterrupted
@@ -176,7 +178,7 @@ def show(
         if rerun_seeds:
             try:
                 with (
-                    worker_checks.device_to_itself(per_device, wait=wait, notify=note),
+                    device_lock.device_to_itself(per_device, wait=wait, notify=note),
                     console.make(json=as_json) as report,
                 ):
                     analysis.rerun(loaded, rerun_seeds, emit=report)
@@ -346,8 +348,8 @@ def _selection_bias(bias: "SelectionBias | None", name: str) -> Iterator[Part]:
             {"run": "mean of re-runs", "value": bias.mean},
         ],
     )  # fmt: skip
-    known = formats.known(bias.error)
-    error = f" (standard error {formats.loss(bias.error)})" if known else ""
+    has_error = formats.known(bias.error)
+    error = f" (standard error {formats.loss(bias.error)})" if has_error else ""
     yield f"optimism of the best validation loss {formats.difference(bias.optimism)}{error}"
     if bias.against_baseline is not None:
         counts = ", ".join(f"{verdict}: {n}" for verdict, n in Counter(verdicts).items() if verdict)

@@ -27,6 +27,7 @@ class AxisName(StrEnum):
     features = "features"
     history = "history"
     assets = "assets"
+    columns = "columns"
 
 
 class FitAxis(StrEnum):
@@ -135,7 +136,7 @@ def ledger(
     built = _ledger(runs, split, tuned, every_asset)
     ledgers.write(path, built)
     rows = ledgers.runs(built)
-    shown = (
+    table_columns = (
         ("run", "data"),
         (Column("n_total", "N"), Column("samples", "D")),
         (Column("features", "F"), "seed"),
@@ -149,7 +150,7 @@ def ledger(
     result = {"ledger": str(path), "rows": built.height, "runs": rows.to_dicts()}
     count = formats.count(built.height, "row")
     advice = f"{count} in {path}; `mlxts scaling ledger --columns` explains them"
-    table = Table(f"{formats.count(rows.height, 'run')}, {split}", shown, result["runs"])
+    table = Table(f"{formats.count(rows.height, 'run')}, {split}", table_columns, result["runs"])
     render(result, as_json, [table, Note(advice)])
 
 
@@ -169,32 +170,33 @@ def fit(
 ) -> None:
     """Fit every family of laws to each cell, choose one by extrapolation and draw it."""
     from mlxts.files import finite, write_json, write_text
-    from mlxts.report import law_figure
-    from mlxts.report import laws as pictures
+    from mlxts.report import law_figure, law_panels
     from mlxts.scaling import axes, bootstrap, results, select, verdict
 
     folder = results.folder(name)
     built = _ledger(runs, split, tuned, every_asset)
-    found = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
-    weights = bootstrap.date_weights(found, draws=draws, seed=seed)
+    loss_tables = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
+    weights = bootstrap.date_weights(loss_tables, draws=draws, seed=seed)
     rows: list[dict[str, Any]] = []
-    for index, (cell, counts) in enumerate(zip(found, weights, strict=True)):
-        drawn = bootstrap.draw(cell, counts, seed=seed + 1 + index, widen=cell.bootstrap.widening)
-        chosen = select.select(cell, drawn)
+    for index, (cell, counts) in enumerate(zip(loss_tables, weights, strict=True)):
+        replicates = bootstrap.draw(
+            cell, counts, seed=seed + 1 + index, widen=cell.bootstrap.widening
+        )
+        chosen = select.select(cell, replicates)
         rows += results.laws(cell, chosen)
         path = folder / f"{axis}-{results.file_name(cell.name)}.png"
         if axis is FitAxis.surface:
-            law_figure.write(path, pictures.surface(cell, drawn, split, chosen))
+            law_figure.write(path, law_panels.surface(cell, replicates, split, chosen))
         else:
-            gain = verdict.gains(cell.rungs[:, 0], drawn.rungs)[0]
+            gain = verdict.gains(cell.rungs[:, 0], replicates.rungs)[0]
             subtitle = f"{gain:+.4f} nats per decade of {axis}, {split}"
             unit = axes.AXES[axis].unit
-            law_figure.write(path, pictures.panel(cell, drawn, chosen, subtitle, unit))
+            law_figure.write(path, law_panels.panel(cell, replicates, chosen, subtitle, unit))
         note(f"picture: {path}")
     write_json(folder / f"laws-{axis}.json", finite(rows))
     write_text(folder / f"laws-{axis}.csv", Table("", (), results.flat_laws(rows)).csv())
     tables = [
-        _laws(cell, [row for row in rows if row["cell"] == cell.name], axis) for cell in found
+        _laws(cell, [row for row in rows if row["cell"] == cell.name], axis) for cell in loss_tables
     ]
     how_to_read = Note(
         "Coefficients are parts of the loss at the reference size; in brackets 95 % intervals. "
@@ -243,7 +245,7 @@ def verdict_(
         )
     folder = results.folder(name)
 
-    def tables(split: SplitName) -> tuple["pl.DataFrame", list["LossTable"]]:
+    def cells_of(split: SplitName) -> tuple["pl.DataFrame", list["LossTable"]]:
         cut = partial(axes.tables, axis=axis, parameters=parameters, all_phases=all_phases)
         built = _ledger(runs, split, tuned, every_asset, alike=False)
         cells = cut(built)
@@ -252,27 +254,27 @@ def verdict_(
             cells += cut(pooled, panel=True)
         return built, cells
 
-    built, found = tables(SplitName(split))
+    built, tables = cells_of(SplitName(split))
     test = None
     if replicate:
-        test = {cell.name: cell for cell in tables(SplitName.test)[1]}
-    judged = verdict.judge(found, test=test, draws=draws, seed=seed)
-    usable = [cell for cell in found if cell.name in judged.draws]
+        test = {cell.name: cell for cell in cells_of(SplitName.test)[1]}
+    judged = verdict.judge(tables, test=test, draws=draws, seed=seed)
+    usable = [cell for cell in tables if cell.name in judged.draws]
     compared = {
         cell.name: multiple_comparison.compare(cell, draws=draws, seed=seed) for cell in usable
     }
     mixed = None
     if axis == "parameters":
-        mixed = mixed_model.over(built, found, judged, parameters=parameters, seed=seed)
+        mixed = mixed_model.over(built, tables, judged, parameters=parameters, seed=seed)
     record = {
         "axis": axis,
         "split": split,
         "parameters": parameters,
         "draws": draws,
         "seed": seed,
-        "pooled": asdict(judged.pooled),
-        "pools": [asdict(pooled) for pooled in judged.pools.values()],
-        "cells": [asdict(cell) for cell in judged.cells],
+        "pooled": judged.pooled.to_dict(),
+        "pools": [pooled.to_dict() for pooled in judged.pools.values()],
+        "cells": [cell.to_dict() for cell in judged.cells],
         "comparisons": {key: asdict(value) for key, value in compared.items()},
         "mixed": mixed and asdict(mixed),
     }
@@ -284,7 +286,7 @@ def verdict_(
         mode = "strict" if all(pool.strict for pool in judged.pools) else "exploratory"
         screen.append(results.mixed_slopes(mixed, mode))
     screen.append(Note(f"written to {folder}"))
-    screen += [_sentence(one, axis) for one in verdict.claims(judged, found)]
+    screen += [_sentence(one, axis) for one in verdict.claims(judged, tables)]
     render(record, as_json, screen)
 
 
@@ -310,7 +312,7 @@ def _ledger(
     chosen = some_runs(runs or ()).finished
     if not runs:
         walked = split is SplitName.walk_forward
-        chosen = [one for one in chosen if RunFolder(one).is_walk_forward == walked]
+        chosen = [folder for folder in chosen if RunFolder(folder).is_walk_forward == walked]
     complete_predictions(chosen)
     if split is SplitName.walk_forward:
         return walk_forward_ledger.join(
@@ -327,7 +329,7 @@ def _ledger(
 
 def _laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> Table:
     reference = ", ".join(f"{size:,.0f}" for size in rows[0]["reference"])
-    shown = [
+    columns = [
         row
         | {
             "law": f"{'* ' if row['chosen'] else ''}{row['family']}",
@@ -349,16 +351,17 @@ def _laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> Table:
             Column("extrapolation_error", "error"),
             Column("selection_frequency", "chosen in", ".0%"),
         ),
-        shown,
+        columns,
     )
 
 
 def _sentence(claim: "Verdict", axis: str) -> str:
     named = claim.name[0].upper() + claim.name[1:]
+    per = "" if claim.paired else " per decade"
     if claim.word == "not estimable":
         return f"{named} along {axis}: not estimable: {claim.reason}."
     reference = f", over {claim.reference}" if claim.unit == "skill" and claim.reference else ""
-    unit = f"{claim.unit} per decade{reference}"
+    unit = f"{claim.unit}{per}{reference}"
     return (
         f"{named} along {axis}: {claim.said} ({claim.gain:+.4f} {unit}, "
         f"95 % interval {formats.interval(*claim.interval, '+.4f')}, margin {claim.margin:.4f}; "

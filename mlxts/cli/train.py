@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts import formats
+from mlxts.cli.duration_options import seconds
 from mlxts.cli.failures import exit_unless_finished
 from mlxts.cli.output import JsonOption, Note, Part, Verbatim, note, render, show
 from mlxts.cli.scores import scores_screen
-from mlxts.cli.seconds import seconds
 from mlxts.cli.worker import PerDeviceOption, WaitOption
 from mlxts.tables import Table
 
@@ -115,7 +115,9 @@ def batch_size(
     configurations = [_load(config, named, overrides, first_of_sweep=True)]
     if every_tier:
         changes = [[*(overrides or []), f"features.tier={tier}"] for tier in protocol.TIERS]
-        configurations = [_load(config, named, each, first_of_sweep=True) for each in changes]
+        configurations = [
+            _load(config, named, settings, first_of_sweep=True) for settings in changes
+        ]
     records = []
     for configuration in configurations:
         data = build_dataset(configuration)
@@ -257,13 +259,13 @@ def claim_device(per_device: int = 1, *, wait: bool | None = None) -> Generator[
         wait: until a place is free; else a single run is trained all the same. None: the command
             has no option to wait, and none is advised.
     """
-    from mlxts.search import worker_checks
+    from mlxts.platform import device_lock
 
     with ExitStack() as stack:
         if wait:
-            stack.enter_context(worker_checks.device_to_itself(per_device, wait=True, notify=note))
+            stack.enter_context(device_lock.device_to_itself(per_device, wait=True, notify=note))
         else:
-            for other in stack.enter_context(worker_checks.place_on_device(per_device)):
+            for other in stack.enter_context(device_lock.place_on_device(per_device)):
                 hint = " (--wait waits for it)" if wait is not None else ""
                 note(f"{other} trains on this device; both will take longer{hint}")
         yield
@@ -283,14 +285,14 @@ def show_result(
         exit_unless_finished(summary["status"])
     read_or_predict(plan.folder)  # of a finished run of an earlier version
     picture = run_page.draw(plan.folder)
-    asked = RunFolder(plan.folder).scored_task
+    scored_task = RunFolder(plan.folder).scored_task
     if finished_before and not as_json:
         note(f"run {plan.run_id} is already finished; its result:")
     render(
         {**summary, "picture": str(picture)},
         as_json,
         [
-            *scores_screen(summary["scores"], asked, plan.config.name),
+            *scores_screen(summary["scores"], scored_task, plan.config.name),
             f"best at step {summary['best_step']} of {summary['steps']}; {summary['message']}",
             summary["verdict"],
             f"run folder {plan.folder}, picture {picture}",

@@ -85,8 +85,8 @@ def work(
 
     from mlxts.cli.failures import exit_unless_finished
     from mlxts.errors import SearchError
-    from mlxts.platform import device
-    from mlxts.search import worker, worker_checks
+    from mlxts.platform import device, device_lock
+    from mlxts.search import worker
 
     @contextmanager
     def listen(job: "Job", plan: "Plan") -> "Generator[Listener]":
@@ -102,7 +102,7 @@ def work(
     # A worker that is told to end puts back what it has claimed, wherever it is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with worker_checks.device_to_itself(per_device, wait=wait, notify=note):
+        with device_lock.device_to_itself(per_device, wait=wait, notify=note):
             report = worker.loop(
                 store, listen=listen, notify=note, done=done, only=only, once=once,
                 exit_when_idle=exit_when_idle,

@@ -6,6 +6,7 @@ from mlxts.config import dataset_matrix
 from mlxts.config.data import DataConfig
 from mlxts.data import exogenous_catalog, panel
 from mlxts.data.artifacts import Artifact
+from mlxts.data.sources import registry
 from mlxts.errors import DataError
 
 
@@ -31,7 +32,7 @@ def of(cell: str) -> tuple[Requirement, ...]:
     contents = dataset_matrix.cell(cell)
     data = DataConfig(cell=cell)
     bars = (
-        Requirement(s, True, panel.REAL[0], _known(s, data, bars=True)) for s in contents.symbols
+        Requirement(s, True, registry.DEFAULT, _known(s, data, bars=True)) for s in contents.symbols
     )
     values = (
         Requirement(id_, False, exogenous_catalog.get(id_).source, _known(id_, data, bars=False))

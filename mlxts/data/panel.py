@@ -5,14 +5,13 @@ from dataclasses import dataclass
 import polars as pl
 
 from mlxts.config.data import DataConfig
-from mlxts.data import exogenous, exogenous_catalog, store
+from mlxts.data import exogenous_catalog, exogenous_releases, store
 from mlxts.data.artifacts import Artifact
-from mlxts.data.exogenous import Releases
+from mlxts.data.exogenous_releases import Releases
 from mlxts.data.sources.base import ORACLE_PREFIX, PLANTED, is_bars
 from mlxts.errors import ConfigError, DataError
 
 PRICES = ("open", "high", "low", "close")
-REAL = ("yahoo", "files")  # what `source: auto` looks through
 
 
 @dataclass(frozen=True)
@@ -55,18 +54,20 @@ def load(data: DataConfig) -> Panel:
     frames = [adjust(_bars(artifact)).lazy() for artifact in artifacts]
     frame = pl.concat(frames, how="diagonal")
     outside = [(exogenous_catalog.get(id_), choose_series(id_, data)) for id_ in data.exogenous]
-    releases = tuple(exogenous.releases(one, _values(artifact)) for one, artifact in outside)
-    exogenous.require_alive(releases, max(artifact.last for artifact in artifacts))
+    releases = tuple(
+        exogenous_releases.releases(series, _values(artifact)) for series, artifact in outside
+    )
+    exogenous_releases.require_alive(releases, max(artifact.last for artifact in artifacts))
     if releases:
         dates = frame.select("date").collect(engine="in-memory").to_series()
-        seen = exogenous.as_of(dates, releases).lazy()
+        seen = exogenous_releases.as_of(dates, releases).lazy()
         frame = frame.join(seen, on="date", how="left", maintain_order="left")
     return Panel(frame, (*artifacts, *(artifact for _, artifact in outside)), releases)
 
 
 def choose(symbol: str, data: DataConfig) -> Artifact:
     """The bars that a configuration means. Raises DataError."""
-    return _choose(symbol, data, REAL if data.source == "auto" else (data.source,))
+    return _choose(symbol, data, store.auto() if data.source == "auto" else (data.source,))
 
 
 def choose_series(id_: str, data: DataConfig) -> Artifact:

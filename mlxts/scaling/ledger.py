@@ -33,7 +33,7 @@ from mlxts.scaling import config_diff
 # Column -> the model whose losses it holds.
 _LOSSES = {
     "loss": NETWORK,
-    **{f"loss_{name}": name for name in (*REFERENCES, "climatology")},
+    **{f"loss_{name}": name for name in (*REFERENCES, "base_rate_by_volatility")},
     "loss_prior": BASE_RATE,
 }
 
@@ -74,6 +74,7 @@ COLUMNS = (
     Column("n_head", pl.Int64, "of the head"),
     Column("n_total", pl.Int64, "all"),
     Column("features", pl.Int64, "inputs of the model"),
+    Column("tier", pl.Int64, "those of the asset's own bars"),
     Column("samples", pl.Int64, "unique training samples"),
     Column("fraction", pl.Float64, "of the training dates that were used"),
     Column("history", pl.String, "which dates those are: the latest, or blocks drawn with a seed"),
@@ -97,7 +98,7 @@ COLUMNS = (
     Column("loss_reference", pl.Float64, "of the better of the two, by cross-validation"),
     Column("reference", pl.String, "which of them that is"),
     Column("not_estimable", pl.String, "why neither could be fitted on the training days; or null"),
-    Column("loss_climatology", pl.Float64, "of the base rate of the volatility tercile"),
+    Column("loss_base_rate_by_volatility", pl.Float64, "of the base rate by volatility"),
     Column("loss_prior", pl.Float64, "of the training base rate, for regression the mean"),
 )
 SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
@@ -170,7 +171,7 @@ def runs(ledger: pl.DataFrame) -> pl.DataFrame:
 
 _OF_DATES = (
     "origin", "date", "canonical", "target", "loss", "loss_har", "loss_linear", "loss_reference",
-    "reference", "not_estimable", "loss_climatology", "loss_prior",
+    "reference", "not_estimable", "loss_base_rate_by_volatility", "loss_prior",
 )  # fmt: skip
 
 
@@ -257,6 +258,7 @@ def _described(
         "seed": settings["seed"],
         "budget": settings["budget"],
         **{name: record[name] for name in ("n_body", "n_head", "n_total", "features")},
+        "tier": settings["features"].get("tier"),
         "samples": samples,
         "fraction": data.get("train_fraction", 1.0),
         "history": _history(data),

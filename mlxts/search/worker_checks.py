@@ -1,26 +1,20 @@
-"""What a machine must have before it claims work: the same bytes, the same code, room on a device.
+"""What a machine must have before it claims work: the same bytes, the same code, enough memory.
 
 Runs are compared with one another wherever they were trained, so a worker whose data or code
 differ from those the work was planned with refuses to begin.
 """
 
-import hashlib
 import socket
-import time
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
-from mlxts import code_version, locks
+from mlxts import code_version
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import panel, store
 from mlxts.errors import BudgetError, DataError, SearchError
 from mlxts.files import digest
-from mlxts.locks import Holder
 from mlxts.platform import device
 from mlxts.training.plan import Plan
-
-_POLL_SECONDS = 2.0  # between two checks of a device that is waited for
 
 
 def pins(configurations: Iterable[ExperimentConfig]) -> dict[str, str]:
@@ -97,64 +91,3 @@ def require_room(plan: Plan) -> None:
             f"needs {needed / 2**30:.1f} GiB and this machine has {usable / 2**30:.1f} GiB; "
             "retry it on a larger one, or with a smaller micro-batch"
         )
-
-
-@contextmanager
-def device_to_itself(
-    per_device: int = 1,
-    *,
-    wait: bool = False,
-    notify: Callable[[str], None] = lambda message: None,
-) -> Generator[None]:
-    """Keep other workers of this machine off the device that this process trains on.
-
-    The locks lie in the user's state folder, whichever workspace a worker has; `MLXTS_LOCKS` names
-    another folder.
-
-    Args:
-        per_device: how many may train on it at a time; more than one only pays on CPUs with many
-            cores, or for very small models.
-        wait: for a place, where all are taken.
-        notify: is given a sentence before that.
-
-    Raises:
-        SearchError: all places are taken and `wait` is off.
-        StorageError: a lock cannot be opened.
-    """
-    notified = False
-    while True:
-        with place_on_device(per_device) as others:
-            if not others:
-                yield
-                return
-        taken = f"{device.device_name()} is taken by {', '.join(map(str, others))}"
-        if not wait:
-            raise SearchError(
-                f"{taken}; --wait waits until it is free, --workers-per-device "
-                f"{per_device + 1} lets one more train beside"
-            )
-        if not notified:
-            notify(f"{taken}; waiting until it is free")
-            notified = True
-        time.sleep(_POLL_SECONDS)
-
-
-@contextmanager
-def place_on_device(per_device: int = 1) -> Generator[list[Holder]]:
-    """Hold one of the device's places while the block runs, if one is free.
-
-    Yields:
-        Who holds the places where all are taken; else nobody.
-
-    Raises:
-        StorageError: a lock cannot be opened.
-    """
-    key = hashlib.sha256(f"{device.device()} {device.device_name()}".encode()).hexdigest()[:10]
-    others: list[Holder] = []
-    for place in range(per_device):
-        with locks.hold(locks.folder() / f"device-{key}-{place}.lock") as other:
-            if other is None:
-                yield []
-                return
-        others.append(other)
-    yield others

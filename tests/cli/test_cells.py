@@ -51,8 +51,8 @@ def test_a_cell_fetches_what_is_not_here(
 ) -> None:
     have("SPY", bars, tmp_path)
     with serving(Answer(b"", 503), Answer(SFFED)) as one, serving(Answer(CBOE)) as other:
-        monkeypatch.setattr(sffed, "ADDRESS", one.address)
-        monkeypatch.setattr(cboe_vix, "ADDRESS", other.address)
+        monkeypatch.setattr(sffed.SFFedSource, "ADDRESS", one.address)
+        monkeypatch.setattr(cboe_vix.CboeVixSource, "ADDRESS", other.address)
         out, notes = run("download", "--cell", "Ac")
         assert [line.split(":")[0] for line in out.splitlines()] == [
             "sffed/SFFED_NEWS_SENTIMENT", "cboe_vix/VIX",
@@ -71,8 +71,8 @@ def test_a_cell_that_stays_incomplete_says_what_is_missing(
     """Searches cannot be downloaded, and the rest arrives all the same."""
     have("SPY", bars, tmp_path)
     with serving(Answer(SFFED)) as one, serving(Answer(b"gone", 404)) as other:
-        monkeypatch.setattr(sffed, "ADDRESS", one.address)
-        monkeypatch.setattr(cboe_vix, "ADDRESS", other.address)
+        monkeypatch.setattr(sffed.SFFedSource, "ADDRESS", one.address)
+        monkeypatch.setattr(cboe_vix.CboeVixSource, "ADDRESS", other.address)
         assert str(refused("download", "--cell", "Ad")).startswith("3 of 4 could not be stored")
     assert json.loads(run("cell", "Ad", "--json")[0])["missing"] == [
         "VIX", "GT_RECESSION", "GT_INFLATION",
@@ -89,7 +89,7 @@ def test_a_cell_that_stays_incomplete_says_what_is_missing(
 
 def test_series_are_downloaded_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(Answer(FRED)) as server:
-        monkeypatch.setattr(fred, "ADDRESS", server.address)
+        monkeypatch.setattr(fred.FredSource, "ADDRESS", server.address)
         out, notes = run("download", "--source", "fred", "dgs10", "DGS2")
     assert server.asked == ["/file?id=DGS10", "/file?id=DGS2"]
     assert "fred/DGS10: 3 rows, 2023-12-29 to 2024-01-04" in out

@@ -1,7 +1,5 @@
 """Commands and options of the last release work once more, and say what they are called now."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from mlxts.cli.app import command_tree
 from mlxts.cli.deprecated import COMMANDS, OPTIONS, with_new_names
 from mlxts.errors import ConfigError
+from tests import processes
 
 LINES = {  # of the last release, and of today
     "evaluate a.yaml --origins 6": "walk-forward a.yaml --windows 6",
@@ -59,12 +58,8 @@ def test_every_new_name_is_there_and_no_old_one() -> None:
 
 def test_a_key_by_its_former_name_is_one_line_of_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "old.yaml").write_text("{mode: exploratory, data: {origin: 1, source: sample}}")
-    line = "mlxts train old.yaml --dry-run --set tracking.to=[]"
-    ended = subprocess.run(
-        [sys.executable, "-m", *line.split()],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={"MLXTS_HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])},
-    )  # fmt: skip
+    line = "train old.yaml --dry-run --set tracking.to=[]"
+    ended = processes.run(line.split(), cwd=tmp_path, env={"MLXTS_HOME": str(tmp_path)})
     told = [line for line in ended.stderr.splitlines() if " is called " in line]
     assert told == [
         "--set: tracking.to is called tracking.trackers now; the former name goes with the next "

@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 from mlxts import files
 from mlxts.cli.app import app
 from mlxts.config.loading import load_config
-from mlxts.errors import ConfigError, SearchError
+from mlxts.errors import BusyError, ConfigError, SearchError
 from mlxts.model import parameter_budget
-from mlxts.search import space, storage, train_validation_data, worker_checks
+from mlxts.platform import device_lock
+from mlxts.search import space, storage, train_validation_data
 from mlxts.training.plan import make_plan
 from tests import homes
 from tests.search import studies
@@ -90,8 +91,8 @@ def test_a_pipe_reads_one_line_a_trial(home: Path) -> None:
 
 
 def test_a_device_that_is_taken_is_left_to_who_has_it(home: Path) -> None:
-    with worker_checks.device_to_itself():
-        with pytest.raises(SearchError, match="taken by process"):
+    with device_lock.device_to_itself():
+        with pytest.raises(BusyError, match="taken by process"):
             _call("hpo", "searched.yaml")
         said = _call("train", "small.yaml", "--quiet").stderr
         assert f"process {os.getpid()}" in said
@@ -100,8 +101,8 @@ def test_a_device_that_is_taken_is_left_to_who_has_it(home: Path) -> None:
         assert "all 1 trials are done" in _call("hpo", "searched.yaml", *shared).stdout
     _call("hpo", "searched.yaml", "--trials", "1", "--quiet")
     with (
-        worker_checks.device_to_itself(),
-        pytest.raises(SearchError, match="taken by process"),
+        device_lock.device_to_itself(),
+        pytest.raises(BusyError, match="taken by process"),
     ):
         _call("hpo", "show", "hpo-searched", "--rerun-seeds", "1")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlxts.config.loading import load_config
-from mlxts.search import worker_checks
+from mlxts.platform import device_lock
 from tests import processes
 
 SMALL = ["--source", "sample", "--symbols", "SP500", "--task", "direction", "--budget", "0.02M"]
@@ -144,7 +144,7 @@ def test_a_dialogue_asks_again_and_takes_beginnings_and_defaults(tmp_path: Path)
 
 
 def test_a_yes_at_the_end_trains_and_the_plan_is_shown_once() -> None:
-    with worker_checks.place_on_device():  # another that trains is named, and no option advised
+    with device_lock.place_on_device():  # another that trains is named, and no option advised
         talk = Dialogue(*SMALL)
         talk.until("train it now (yes, no) [yes]: ")
         assert "planned memory" in talk.seen

@@ -29,6 +29,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+@pytest.fixture
+def two_years(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace whose validation years are whole, so that they can be estimated."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    return homes.simulated(tmp_path, monkeypatch, date(2019, 6, 3), date(2025, 1, 10))
+
+
 def _call(*arguments: str):
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
 
@@ -54,9 +61,9 @@ def test_a_plan_says_what_every_run_costs_and_writes_nothing(home: Path) -> None
     assert "Nothing was written" in shown
 
 
-def test_a_plan_says_what_cannot_be_estimated_and_what_the_rest_will_see(home: Path) -> None:
+def test_a_plan_says_what_cannot_be_estimated_and_what_the_rest_will_see(two_years: Path) -> None:
     rare = {"task": ["threshold_1pct", "threshold_5pct"], "budget": ["0.02M", "0.2M"]}
-    sweeps.write(home, sweeps.sweep({"seed": [0, 1, 2], **rare}))
+    sweeps.write(two_years, sweeps.sweep({"seed": [0, 1, 2], **rare}))
     said = json.loads(_call("sweep", "plan", "tiny.yaml", "--no-timing", "--json").stdout)
     possible = [row["run"] for row in said["runs"] if not row["not_estimable"]]
     assert possible == [f"s{s}-threshold_1pct-{b}" for s in range(3) for b in rare["budget"]]
@@ -92,8 +99,10 @@ def test_all_windows_of_a_cell_decide_together_whether_it_is_estimable(home: Pat
     assert len({sweep_power.cell_key(point.config) for point in points}) == 1
 
 
-def test_noise_of_finished_runs_takes_the_place_of_what_was_measured_before(home: Path) -> None:
-    sweeps.write(home, sweeps.sweep({"seed": [0, 1], "budget": ["0.02M", "0.06M"]}))
+def test_noise_of_finished_runs_replaces_what_was_measured_before(
+    two_years: Path,
+) -> None:
+    sweeps.write(two_years, sweeps.sweep({"seed": [0, 1], "budget": ["0.02M", "0.06M"]}))
     _call("sweep", "run", "tiny.yaml", "--quiet")
     (one,) = json.loads(_call("sweep", "plan", "tiny.yaml", "--no-timing", "--json").stdout)[
         "power"

@@ -7,7 +7,7 @@ import pytest
 from mlxts.cli.data import Online
 from mlxts.cli.quickstart import SourceName
 from mlxts.config.loading import build_config
-from mlxts.data import exogenous_catalog, panel
+from mlxts.data import exogenous_catalog
 from mlxts.data.sources import registry
 from mlxts.data.sources.fred import FredSource
 from mlxts.errors import ConfigError
@@ -29,7 +29,7 @@ def test_the_waits_of_a_source_are_told() -> None:
 
 
 def test_everything_that_reads_bars_by_default_or_values_is_listed() -> None:
-    assert set(panel.REAL) <= set(registry.SOURCES)
+    assert set(registry.AUTO) <= set(registry.SOURCES)
     assert {one.source for one in exogenous_catalog.SERIES.values()} <= set(registry.SOURCES)
 
 
@@ -50,7 +50,7 @@ def test_a_configuration_takes_sources_of_bars_alone() -> None:
 @pytest.mark.parametrize(
     ("names", "commands"),
     [
-        (panel.REAL, ["data download QQQ", "data import FILE --symbol QQQ"]),
+        (registry.AUTO, ["data download QQQ", "data import FILE --symbol QQQ"]),
         (("sample",), ["data download --source sample QQQ"]),
         (("simulated",), ["data simulate sv --symbol QQQ"]),
         (

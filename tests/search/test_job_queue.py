@@ -3,11 +3,10 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 import optuna
 import psutil
@@ -19,6 +18,7 @@ from mlxts.errors import SearchError
 from mlxts.runs.folder import RunFolder
 from mlxts.search import claims, job_queue, jobs
 from mlxts.search import storage as storages
+from tests import processes
 from tests.search import studies
 
 
@@ -67,25 +67,24 @@ def test_an_error_fails_the_trial_and_one_of_the_program_is_raised_again(url) ->
     assert study.best_value == 1.0
 
 
-KILLED = """
-import os, signal, optuna, sys
-from mlxts.search import claims, storage as storages
-from tests.search import studies
-url = sys.argv[1] or None
-storage = storages.open(url)
-study = optuna.load_study(study_name="s", storage=storage)
-def objective(trial):
-    trial.suggest_float("x", 0, 3)
-    os.kill(os.getpid(), signal.SIGKILL)
-if sys.argv[2] == "before its owner is known":
-    claims.claim = lambda folder: os.kill(os.getpid(), signal.SIGKILL)
-studies.do(study, storage, objective)
-"""
+def _die(url: str | None, when: str, home: str) -> None:
+    """Claim the waiting trial, and be killed: called in a process of its own."""
+    os.environ["MLXTS_HOME"] = home
+
+    def killed(*_: object) -> NoReturn:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    if when == "before its owner is known":
+        pytest.MonkeyPatch().setattr(claims, "claim", killed)
+    storage = storages.open(url)
+    studies.do(optuna.load_study(study_name="s", storage=storage), storage, killed)
 
 
 def _killed(url: str | None, when: str) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED, url or "", when], check=False)
-    assert done.returncode == -signal.SIGKILL
+    process = processes.fork(_die, url, when, os.environ["MLXTS_HOME"])
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("when", ["in its objective", "before its owner is known"])

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from mlxts import files, locks
 from mlxts.data import store
-from mlxts.errors import DeviceError, SearchError
+from mlxts.errors import DeviceError
 from mlxts.evaluation import score
 from mlxts.runs.folder import RunFolder
 from mlxts.search import job_queue, jobs, storage, sweep, worker, worker_checks
@@ -236,17 +236,6 @@ def test_a_machine_with_other_data_or_code_claims_nothing(
     assert ("commit" if harm == "code" else "data/raw") in told[0]
 
 
-def test_only_so_many_train_on_a_device_at_a_time() -> None:
-    with worker_checks.device_to_itself():
-        named = f"process {os.getpid()} .*--wait .*--workers-per-device 2"
-        with pytest.raises(SearchError, match=named), worker_checks.device_to_itself():
-            pass
-        with worker_checks.device_to_itself(2):
-            pass
-    with worker_checks.device_to_itself():
-        pass
-
-
 def test_a_run_that_another_process_holds_waits_and_others_are_trained_meanwhile(
     home: Path,
 ) -> None:
@@ -297,17 +286,6 @@ def test_who_was_taken_over_writes_neither_predictions_nor_a_summary(
     folder = files.runs_folder() / str(outcome.run_id)
     assert not (folder / "summary.json").exists()
     assert (folder / "predictions.parquet").exists() is (moment == "scored")
-
-
-def test_a_device_that_is_taken_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-    with contextlib.ExitStack() as others:
-        others.enter_context(worker_checks.device_to_itself())
-        monkeypatch.setattr(worker_checks.time, "sleep", lambda seconds: others.close())
-        with worker_checks.device_to_itself(wait=True, notify=told.append):
-            assert len(told) == 1
-    assert f"taken by process {os.getpid()}" in told[0]
-    assert told[0].endswith("waiting until it is free")
 
 
 def test_a_run_that_the_last_release_put_back_and_did_not_queue_is_queued(home: Path) -> None:

@@ -1,5 +1,6 @@
 """Axes over a base: every combination once, in the order of the file, valid before it is queued."""
 
+import json
 import math
 from pathlib import Path
 
@@ -169,3 +170,18 @@ def test_the_matrix_holds_every_task_at_every_timescale() -> None:
         (task, scale) for task in protocol.TASKS for scale in protocol.TIMESCALES
     }
     assert all(p.config.horizon == protocol.TIMESCALES[p.config.timescale].horizon for p in points)
+
+
+def test_an_axis_of_lists_sets_each_list_and_a_storage_can_hold_its_choices() -> None:
+    swept = sweep_config.build(
+        {
+            "name": "pools",
+            "base": {"mode": "exploratory", "budget": "0.02M", "data": {"score_on": "A"}},
+            "axes": {"data.symbols": [["A"], ["A", "B"]], "seed": [0, 1]},
+        }
+    )
+    points = swept.points()
+    assert [point.config.data.symbols for point in points] == [("A",)] * 2 + [("A", "B")] * 2
+    assert [point.label for point in points][1:3] == ["1_symbols-s1", "2_symbols-s0"]
+    stored = json.loads(json.dumps([point.values for point in points]))
+    assert [swept.point(values).config for values in stored] == [p.config for p in points]

@@ -196,7 +196,7 @@ ranks.join = lambda: (real(), os.kill(os.getpid(), __import__("signal").SIGSTOP)
 
 
 def test_a_rank_that_is_lost_before_training_is_not_waited_for_either(alone: Path) -> None:
-    arguments = [*training("training.micro_batch=16", "seed=7"), "--stall-seconds", "5"]
+    arguments = [*training("training.micro_batch=16", "seed=7"), "--stall-seconds", "2"]
     processes = start(alone, arguments, second=GONE)
     _, said = processes[0].communicate(timeout=150)
     assert processes[0].returncode == protocol.EXIT_STALLED

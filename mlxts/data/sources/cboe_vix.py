@@ -4,41 +4,24 @@ Opens, highs and lows of the older years are unreliable (a low above the close, 
 file has rows on holidays; neither matters for a closing level that is joined as of its date.
 """
 
-from collections.abc import Callable
 from datetime import date
 
 import polars as pl
 
 from mlxts.data.sources import column_aliases, number_text
-from mlxts.data.sources.base import Fetched, asked_range, within, without_gaps
-from mlxts.data.sources.http import Web, require_no_page
+from mlxts.data.sources.base import Fetched
+from mlxts.data.sources.http import Downloaded
 from mlxts.errors import SourceError
 
-ADDRESS = "https://cdn.cboe.com/api/global/us_indices/daily_prices/VIX_History.csv"
 SYMBOL = "VIX"
 DATES = ("%m/%d/%Y", "%Y-%m-%d")
 
 
-class CboeVixSource:
-    """One file with the one series VIX.
-
-    Args:
-        web: how requests are made; None: with the defaults.
-        tell: is given a sentence before each wait.
-        address: of the file; None: ADDRESS.
-    """
+class CboeVixSource(Downloaded):
+    """One file with the one series VIX."""
 
     name = "cboe_vix"
-
-    def __init__(
-        self,
-        web: Web | None = None,
-        *,
-        address: str | None = None,
-        tell: Callable[[str], None] = lambda message: None,
-    ) -> None:
-        self._web = web or Web(tell=tell)
-        self._address = address or ADDRESS
+    ADDRESS = "https://cdn.cboe.com/api/global/us_indices/daily_prices/VIX_History.csv"
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
         """Closing levels.
@@ -48,15 +31,10 @@ class CboeVixSource:
         """
         if symbol != SYMBOL:
             raise SourceError(f"Cboe's file holds {SYMBOL}, not {symbol}; ask for {SYMBOL}")
-        what = "Cboe's VIX"
-        body = self._web.get(self._address, what=what)
-        require_no_page(body, what=what)
-        frame, notes = without_gaps(parse(body, what=what))
-        asked = {"address": self._address, "column": "close"}
-        return Fetched(within(frame, start, end, what=what), asked | asked_range(start, end), notes)
+        return self._fetch(parse, start, end, subject="Cboe's VIX", column="close")
 
 
-def parse(body: bytes, *, what: str) -> pl.DataFrame:
+def parse(body: bytes, *, subject: str) -> pl.DataFrame:
     """The CSV as date, value (the close). Lines before the header are skipped.
 
     Raises:
@@ -66,12 +44,12 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
     starts = (n for n, line in enumerate(lines) if line.strip().lower().startswith("date,"))
     header = next(starts, None)
     if header is None:
-        raise SourceError(f"{what}: the answer has no header DATE,…,CLOSE; try again later")
+        raise SourceError(f"{subject}: the answer has no header DATE,…,CLOSE; try again later")
     try:
         table = pl.read_csv("\n".join(lines[header:]).encode(), infer_schema=False)
         columns = column_aliases.match(table.columns, values=True)
         days = column_aliases.dates(table[columns["date"]], DATES)
         values = number_text.numbers(table[columns["value"]], ".")
     except (SourceError, pl.exceptions.PolarsError) as error:
-        raise SourceError(f"{what}: {' '.join(str(error).split())[:200]}") from error
+        raise SourceError(f"{subject}: {' '.join(str(error).split())[:200]}") from error
     return pl.DataFrame({"date": days, "value": values})

@@ -3,40 +3,21 @@
 Only the latest vintage is there: revised figures carry what was known later.
 """
 
-from collections.abc import Callable
 from datetime import date
-from urllib.parse import urlencode
 
 import polars as pl
 
 from mlxts.data.sources import column_aliases, number_text
-from mlxts.data.sources.base import Fetched, asked_range, within, without_gaps
-from mlxts.data.sources.http import Web, require_no_page
+from mlxts.data.sources.base import Fetched
+from mlxts.data.sources.http import Downloaded
 from mlxts.errors import SourceError
 
-ADDRESS = "https://fred.stlouisfed.org/graph/fredgraph.csv"
 
-
-class FredSource:
-    """One series at a time, by FRED's own id.
-
-    Args:
-        web: how requests are made; None: with the defaults.
-        tell: is given a sentence before each wait.
-        address: of the CSV, without the query; None: ADDRESS.
-    """
+class FredSource(Downloaded):
+    """One series at a time, by FRED's own id."""
 
     name = "fred"
-
-    def __init__(
-        self,
-        web: Web | None = None,
-        *,
-        address: str | None = None,
-        tell: Callable[[str], None] = lambda message: None,
-    ) -> None:
-        self._web = web or Web(tell=tell)
-        self._address = address or ADDRESS
+    ADDRESS = "https://fred.stlouisfed.org/graph/fredgraph.csv"
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
         """Dates without a value (written `.` or left empty) are left out, and a note says so.
@@ -44,15 +25,10 @@ class FredSource:
         Raises:
             SourceError: no network, an unknown id, or an answer that is no such CSV.
         """
-        what = f"FRED's {symbol}"
-        body = self._web.get(f"{self._address}?{urlencode({'id': symbol})}", what=what)
-        require_no_page(body, what=what)
-        frame, notes = without_gaps(parse(body, what=what))
-        asked = {"id": symbol, "address": self._address}
-        return Fetched(within(frame, start, end, what=what), asked | asked_range(start, end), notes)
+        return self._fetch(parse, start, end, subject=f"FRED's {symbol}", query={"id": symbol})
 
 
-def parse(body: bytes, *, what: str) -> pl.DataFrame:
+def parse(body: bytes, *, subject: str) -> pl.DataFrame:
     """The CSV as date, value. Its header is read by position: its names have changed before.
 
     Raises:
@@ -61,11 +37,11 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
     try:
         table = pl.read_csv(body, has_header=True, infer_schema=False)
     except pl.exceptions.PolarsError as error:
-        raise SourceError(f"{what}: {_not_csv(error)}") from error
+        raise SourceError(f"{subject}: {_not_csv(error)}") from error
     if table.width != 2 or table.is_empty():
-        shown = ", ".join(table.columns[:5])
+        names = ", ".join(table.columns[:5])
         raise SourceError(
-            f"{what}: expected a table of dates and values, found {table.height} rows of {shown}"
+            f"{subject}: expected a table of dates and values, found {table.height} rows of {names}"
         )
     try:
         days, values = (
@@ -73,7 +49,7 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
             number_text.numbers(table.to_series(1), "."),
         )
     except SourceError as error:
-        raise SourceError(f"{what}: {error}") from error
+        raise SourceError(f"{subject}: {error}") from error
     return pl.DataFrame({"date": days, "value": values})
 
 

@@ -4,43 +4,26 @@ An Excel workbook, replaced about once a week, whose last day is then some days 
 """
 
 import io
-from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 from zipfile import BadZipFile
 
 import polars as pl
 
-from mlxts.data.sources.base import Fetched, asked_range, within, without_gaps
-from mlxts.data.sources.http import Web, require_no_page
+from mlxts.data.sources.base import Fetched
+from mlxts.data.sources.http import Downloaded
 from mlxts.errors import SourceError
 
-ADDRESS = "https://www.frbsf.org/wp-content/uploads/news_sentiment_data.xlsx"
 SYMBOL = "SFFED_NEWS_SENTIMENT"
 
 _HEADER_ROWS = 20  # a header lies within the first rows of its sheet, or there is none
 
 
-class SFFedSource:
-    """One workbook with the one series SFFED_NEWS_SENTIMENT.
-
-    Args:
-        web: how requests are made; None: with the defaults.
-        tell: is given a sentence before each wait.
-        address: of the workbook; None: ADDRESS.
-    """
+class SFFedSource(Downloaded):
+    """One workbook with the one series SFFED_NEWS_SENTIMENT."""
 
     name = "sffed"
-
-    def __init__(
-        self,
-        web: Web | None = None,
-        *,
-        address: str | None = None,
-        tell: Callable[[str], None] = lambda message: None,
-    ) -> None:
-        self._web = web or Web(tell=tell)
-        self._address = address or ADDRESS
+    ADDRESS = "https://www.frbsf.org/wp-content/uploads/news_sentiment_data.xlsx"
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
         """A value for every day, weekends included.
@@ -50,15 +33,10 @@ class SFFedSource:
         """
         if symbol != SYMBOL:
             raise SourceError(f"the SF Fed's workbook holds {SYMBOL}, not {symbol}")
-        what = "the SF Fed's news sentiment"
-        body = self._web.get(self._address, what=what)
-        require_no_page(body, what=what)
-        frame, notes = without_gaps(parse(body, what=what))
-        asked = {"address": self._address}
-        return Fetched(within(frame, start, end, what=what), asked | asked_range(start, end), notes)
+        return self._fetch(parse, start, end, subject="the SF Fed's news sentiment")
 
 
-def parse(body: bytes, *, what: str) -> pl.DataFrame:
+def parse(body: bytes, *, subject: str) -> pl.DataFrame:
     """The first sheet with a column `date` and one beside it, as date, value.
 
     Raises:
@@ -74,7 +52,7 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
     except (BadZipFile, InvalidFileException, KeyError, ValueError, OSError, EOFError) as error:
         reason = " ".join(str(error).split())[:120]
         raise SourceError(
-            f"{what}: the answer is no workbook ({reason}); try again later"
+            f"{subject}: the answer is no workbook ({reason}); try again later"
         ) from error
     for rows in sheets:
         for position, row in enumerate(rows[:_HEADER_ROWS]):
@@ -83,19 +61,21 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
                 column = names.index("date")
                 below = ((r[column], r[column + 1]) for r in rows[position + 1 :])
                 cells = [(day, value) for day, value in below if day is not None]
-                return _series(cells, first_row=position + 2, what=what)
+                return _series(cells, first_row=position + 2, subject=subject)
     raise SourceError(
-        f"{what}: no sheet of the workbook has a column `date`; import a file instead"
+        f"{subject}: no sheet of the workbook has a column `date`; import a file instead"
     )
 
 
-def _series(cells: list[tuple[Any, Any]], *, first_row: int, what: str) -> pl.DataFrame:
+def _series(cells: list[tuple[Any, Any]], *, first_row: int, subject: str) -> pl.DataFrame:
     days, values = [], []
     for row, (day, value) in enumerate(cells, first_row):
         if not isinstance(day, date):
-            raise SourceError(f"{what}: row {row}: {day!r} is no date; import a file instead")
+            raise SourceError(f"{subject}: row {row}: {day!r} is no date; import a file instead")
         if value is not None and not isinstance(value, int | float):
-            raise SourceError(f"{what}: row {row}: {value!r} is no number; import a file instead")
+            raise SourceError(
+                f"{subject}: row {row}: {value!r} is no number; import a file instead"
+            )
         days.append(day.date() if isinstance(day, datetime) else day)
         values.append(value)
     schema = {"date": pl.Date, "value": pl.Float64}
