@@ -356,7 +356,9 @@ def _laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> Table:
 
 
 def _sentence(claim: "Verdict", axis: str) -> str:
-    named = claim.name[0].upper() + claim.name[1:]
+    from mlxts.scaling.verdict import POOLED
+
+    named = claim.name.replace(POOLED, POOLED.capitalize(), 1)
     per = "" if claim.paired else " per decade"
     if claim.word == "not estimable":
         return f"{named} along {axis}: not estimable: {claim.reason}."
