@@ -27,6 +27,7 @@ class AxisName(StrEnum):
     features = "features"
     history = "history"
     assets = "assets"
+    columns = "columns"
 
 
 class FitAxis(StrEnum):
@@ -245,7 +246,7 @@ def verdict_(
         )
     folder = results.folder(name)
 
-    def tables(split: SplitName) -> tuple["pl.DataFrame", list["LossTable"]]:
+    def cells_of(split: SplitName) -> tuple["pl.DataFrame", list["LossTable"]]:
         cut = partial(axes.tables, axis=axis, parameters=parameters, all_phases=all_phases)
         built = _ledger(runs, split, tuned, every_asset, alike=False)
         cells = cut(built)
@@ -254,12 +255,12 @@ def verdict_(
             cells += cut(pooled, panel=True)
         return built, cells
 
-    built, found = tables(SplitName(split))
+    built, tables = cells_of(SplitName(split))
     test = None
     if replicate:
-        test = {cell.name: cell for cell in tables(SplitName.test)[1]}
-    judged = verdict.judge(found, test=test, draws=draws, seed=seed)
-    usable = [cell for cell in found if cell.name in judged.draws]
+        test = {cell.name: cell for cell in cells_of(SplitName.test)[1]}
+    judged = verdict.judge(tables, test=test, draws=draws, seed=seed)
+    usable = [cell for cell in tables if cell.name in judged.draws]
     compared = {
         cell.name: multiple_comparison.compare(cell, draws=draws, seed=seed) for cell in usable
     }
@@ -272,9 +273,9 @@ def verdict_(
         "parameters": parameters,
         "draws": draws,
         "seed": seed,
-        "pooled": asdict(judged.pooled),
-        "pools": [asdict(pooled) for pooled in judged.pools.values()],
-        "cells": [asdict(cell) for cell in judged.cells],
+        "pooled": judged.pooled.to_dict(),
+        "pools": [pooled.to_dict() for pooled in judged.pools.values()],
+        "cells": [cell.to_dict() for cell in judged.cells],
         "comparisons": {key: asdict(value) for key, value in compared.items()},
         "mixed": mixed and asdict(mixed),
     }
@@ -286,7 +287,7 @@ def verdict_(
         mode = "strict" if all(pool.strict for pool in judged.pools) else "exploratory"
         screen.append(results.mixed_slopes(mixed, mode))
     screen.append(Note(f"written to {folder}"))
-    screen += [_sentence(one, axis) for one in verdict.claims(judged, found)]
+    screen += [_sentence(one, axis) for one in verdict.claims(judged, tables)]
     render(record, as_json, screen)
 
 
@@ -356,11 +357,14 @@ def _laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> Table:
 
 
 def _sentence(claim: "Verdict", axis: str) -> str:
-    named = claim.name[0].upper() + claim.name[1:]
+    from mlxts.scaling.verdict import POOLED
+
+    named = claim.name.replace(POOLED, POOLED.capitalize(), 1)
+    per = "" if claim.paired else " per decade"
     if claim.word == "not estimable":
         return f"{named} along {axis}: not estimable: {claim.reason}."
     reference = f", over {claim.reference}" if claim.unit == "skill" and claim.reference else ""
-    unit = f"{claim.unit} per decade{reference}"
+    unit = f"{claim.unit}{per}{reference}"
     return (
         f"{named} along {axis}: {claim.said} ({claim.gain:+.4f} {unit}, "
         f"95 % interval {formats.interval(*claim.interval, '+.4f')}, margin {claim.margin:.4f}; "

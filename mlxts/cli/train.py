@@ -197,6 +197,7 @@ def _recommend_tuning(plan: "Plan") -> None:
 
 
 def _dry_run(plan: "Plan", as_json: bool) -> None:
+    from mlxts.search import sweep_power
     from mlxts.thermal import sensors
     from mlxts.training import batch_size as tuner
 
@@ -212,6 +213,7 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
         "projected_seconds": seconds * plan.total_steps,
         "config": plan.config.model_dump(mode="json"),
         "untuned": untuned,
+        **sweep_power.expected(plan.config, plan.dataset),
     }
     steps, minutes = plan.total_steps, record["projected_seconds"] / 60
     screen: list[Part] = [
@@ -219,6 +221,7 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
         plan_table(record),
         f"{seconds:.3f} s a step, {steps:,} steps in {plan.config.training.max_epochs} epochs: "
         f"at most {minutes:.1f} min, less when it stops early. Nothing was written.",
+        sweep_power.sentence(record),
     ]
     if untuned:
         screen.append(Note(f"training cannot start yet, and its run id may change: {untuned}"))

@@ -23,16 +23,13 @@ from scipy import stats
 from mlxts import formats
 from mlxts.data import bars
 from mlxts.errors import DataError
-from mlxts.evaluation import estimability
+from mlxts.evaluation import estimability, power
 from mlxts.evaluation.block_bootstrap import DRAWS, LEVEL, BlockBootstrap
 from mlxts.evaluation.metrics import mean
 from mlxts.losses import sample_losses
 from mlxts.protocol import Task
 from mlxts.runs.scored_task import ScoredTask
 
-POWER = 0.80
-# Standard errors between zero and a difference that is seen with 80 % power at 5 %.
-DETECTABLE = float(stats.norm.isf(0.5 * (1.0 - LEVEL)) + stats.norm.ppf(POWER))  # 2.80
 BETTER, SAME, WORSE = "better", "not significantly different", "worse"
 _KEYS = ("symbol", "date")
 _MIN_DATES = 30
@@ -170,7 +167,7 @@ def compare(
         statistic=statistic,
         p_value=None if statistic is None else float(2.0 * stats.t.sf(abs(statistic), freedom)),
         interval=bootstrap.interval(drawn),
-        smallest_detectable=DETECTABLE * error,
+        smallest_detectable=power.smallest_gain(error),
         rows=rows.height,
         dates=len(daily),
         assets=rows["symbol"].n_unique(),

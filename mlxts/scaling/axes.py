@@ -16,7 +16,7 @@ import polars as pl
 
 from mlxts.errors import RunError
 from mlxts.formats import count
-from mlxts.scaling import config_diff, over_reference
+from mlxts.scaling import column_pairs, config_diff, over_reference
 from mlxts.scaling.ledger import LATEST
 from mlxts.scaling.loss_table import LossTable, named
 from mlxts.scaling.run_table import loss_table
@@ -47,6 +47,7 @@ class Axis:
     unit: str
 
 
+COLUMNS = "columns"
 _CELL = ("task", "timescale", "horizon", "symbol", "data_generator", "config_hash")
 # A cell of the matrix is a name; its contents change with every download.
 _DATA = ("data", "artifacts")
@@ -97,7 +98,8 @@ def tables(
     fewer forecast origins than others, one for the sizes that each set of origins has in common.
 
     Args:
-        axis: a name in `AXES`. parameters: a name in `PARAMETERS`, what N counts.
+        axis: a name in `AXES`, or `COLUMNS` (see `scaling/column_pairs.py`).
+        parameters: a name in `PARAMETERS`, what N counts.
         all_phases: use every phase of a timescale, not the canonical one alone.
         panel: the mean over the assets that all runs of a cell score, instead of each asset.
 
@@ -105,6 +107,9 @@ def tables(
         DataError: runs of one cell that saw different targets on the same dates.
         RunError: no cell with two sizes.
     """
+    if axis == COLUMNS:
+        rows = ledger if all_phases else ledger.filter("canonical")
+        return column_pairs.tables(rows, all_phases=all_phases, panel=panel)
     cut = AXES[axis]
     fixed = tuple(name for name in cut.fixed if not (panel and name in ("symbol", "bars")))
     rows = _with_the_whole(sized(ledger if all_phases else ledger.filter("canonical"), parameters))
@@ -133,12 +138,13 @@ def tables(
 def _cell(
     name: str, group: pl.DataFrame, cut: Axis, all_phases: bool, panel: bool, estimand: str
 ) -> list[LossTable]:
-    """The table of a cell; along features also what the network adds, and the reference alone."""
+    """The table of a cell; where sizes have references of their own (along features and history)
+    also what the network adds, and the reference alone."""
     losses = loss_table(name, group, cut.sizes, all_phases=all_phases, panel=panel)
     if losses is None:
         return []
     losses = named(losses, estimand)
-    if cut.sizes != ("F",) or losses.references is None:
+    if len(cut.sizes) > 1 or not over_reference.differ(losses):
         return [losses]
     return [losses, *over_reference.parts(losses)]
 

@@ -72,6 +72,7 @@ class LossTable:
         runs: (R) run ids, where the table is of runs.
         origins: (T,) the forecast origin of each date; at each of them the seeds of a size are
             networks of their own. None: one network a run for all dates.
+        paired: whether its two sizes are two cells to compare, and no sizes.
         deterministic: whether a run is all there is at its size: no seed could change it.
         assets: over how many assets each loss is a mean; n_eff_assets: how many independent ones
             would tell sizes apart as well.
@@ -95,6 +96,7 @@ class LossTable:
     runs: tuple[str, ...] = ()
     origins: np.ndarray | None = None
     deterministic: bool = False
+    paired: bool = False
     assets: int = 1
     n_eff_assets: float = 1.0
     references: np.ndarray | None = None

@@ -1,8 +1,8 @@
 """What the network adds, told apart from what its reference gains.
 
-Along features, and from one column of the data to the next, the reference reads what the network
-reads: a loss that falls may be the reference's doing. So a cell is told three times: the network's
-own loss; that loss over the reference of the same tier; and the reference alone.
+Along features and history, and from one column of the data to the next, the reference reads what
+the network reads: a loss that falls may be the reference's doing. So a cell is told three times:
+the network's own loss; that loss over the reference on the same data; and the reference alone.
 """
 
 from dataclasses import replace
@@ -12,6 +12,12 @@ import numpy as np
 from mlxts.scaling.loss_table import LossTable, named
 
 OVER, ALONE = "network over its reference", "reference alone"
+
+
+def differ(table: LossTable) -> bool:
+    """Whether the sizes of a table have references of their own."""
+    own = table.references
+    return own is not None and not np.allclose(own, own[:, :1], rtol=1e-9, atol=0.0)
 
 
 def parts(table: LossTable) -> list[LossTable]:

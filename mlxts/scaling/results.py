@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +66,10 @@ def verdicts(judged: Judged, axis: str) -> Table:
     modes += [mode_of(cell.name) for cell in judged.cells]
     rows = []
     for verdict, mode in zip((*judged.pools.values(), *judged.cells), modes, strict=True):
-        row = asdict(verdict)
+        row = verdict.to_dict()
         for name in ("interval", "interval90"):
             row[f"{name}_low"], row[f"{name}_high"] = row.pop(name)
-        rows.append(row | {"said": verdict.said, "mode": mode, "seen": verdict.seen})
+        rows.append(row | {"mode": mode})
     return Table(
         f"Verdicts along {axis}",
         (

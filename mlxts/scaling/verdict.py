@@ -21,7 +21,8 @@ into one test, unadjusted. The first pool, real and strict where there is one, i
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.stats import false_discovery_control
@@ -36,6 +37,7 @@ from mlxts.scaling.select import Selection, select, skill
 MARGIN = 0.2  # of HAR's gain over the base rate
 SIGNIFICANCE = 0.05
 SCALING, INVERSE, FLAT = "scaling", "inverse", "flat"
+BETTER, WORSE = "better", "worse"  # of two cells that are compared, see `scaling/column_pairs.py`
 INCONCLUSIVE, NOT_ESTIMABLE = "inconclusive", "not estimable"
 POOLED = "pooled"
 
@@ -61,6 +63,7 @@ class Verdict:
         replicated: whether the test split's gain has the same sign; None: not opened.
         sizes, seeds, dates, assets: how many there were; for seeds the fewest at any size.
         n_eff_assets: how many independent assets would know the gain as well.
+        paired: two cells were compared; the gain is how much less the second loses.
     """
 
     name: str
@@ -85,6 +88,11 @@ class Verdict:
     dates: int = 0
     assets: int = 1
     n_eff_assets: float = 1.0
+    paired: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures, for JSON."""
+        return asdict(self) | {"said": self.said, "seen": self.seen, "certified": self.certified}
 
     @property
     def seen(self) -> float:
@@ -99,7 +107,7 @@ class Verdict:
     @property
     def said(self) -> str:
         """The word, with a note where a claim is not yet confirmed on the test split."""
-        waits = self.word in (SCALING, INVERSE) and self.replicated is None
+        waits = self.word in (SCALING, INVERSE, BETTER, WORSE) and self.replicated is None
         return f"{self.word}, not replicated yet" if waits else self.word
 
 
@@ -228,6 +236,7 @@ def _evidence(
         reference=table.reference_name,
         assets=table.assets,
         n_eff_assets=table.n_eff_assets,
+        paired=table.paired,
     )
 
 
@@ -277,9 +286,11 @@ def _with_word(found: Verdict, seed_noise: bool) -> Verdict:
     missing = _missing(found)
     if missing is None:
         small = abs(found.gain) < found.margin
+        words = (BETTER, WORSE) if found.paired else (SCALING, INVERSE)
         return says(
-            SCALING if found.gain > 0.0 else INVERSE,
-            "the 95 % interval excludes 0 and a power law predicts the largest size"
+            words[0] if found.gain > 0.0 else words[1],
+            "the 95 % interval excludes 0"
+            + ("" if found.paired else " and a power law predicts the largest size")
             + (", though the slope is smaller than the margin" if small else "")
             + ("" if found.replicated else "; not yet replicated on the test split"),
         )
@@ -298,9 +309,9 @@ def _missing(found: Verdict) -> str | None:
             if found.p > SIGNIFICANCE
             else ("the slope differs from 0, but not after allowing for the number of cells")
         )
-    if math.isnan(found.extrapolation):
+    if not found.paired and math.isnan(found.extrapolation):
         return "the slope differs from 0, but three sizes are needed to test extrapolation"
-    if not found.extrapolation > 0.0:
+    if not found.paired and not found.extrapolation > 0.0:
         return "the slope differs from 0, but a constant predicts the largest size better"
     if found.replicated is False:
         return "the slope differs from 0, but has the other sign on the test split"
@@ -338,5 +349,6 @@ def _pool(
         reference=" or ".join(dict.fromkeys(v.reference for v in cells if v.reference)),
         assets=max(v.assets for v in cells),
         n_eff_assets=max(v.n_eff_assets for v in cells),
+        paired=all(v.paired for v in cells),
     )
     return _with_word(pooled, any(d.seed_noise for d in own))

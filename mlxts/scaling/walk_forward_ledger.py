@@ -19,8 +19,8 @@ SPLIT = "walk-forward"  # the split of the windows of walk-forward runs
 # What models have in common that are compared at the same origins, and one model at all of its.
 _COMPARED = (
     "mode", "task", "timescale", "horizon", "data", "assets", "exogenous", "artifacts", "bars",
-    "data_generator", "symbol", "config_hash", "non_default_settings", "features", "fraction",
-    "history",
+    "data_generator", "symbol", "config_hash", "non_default_settings", "features", "tier",
+    "fraction", "history",
 )  # fmt: skip
 _ONE_MODEL = (*_COMPARED, "seed", "budget", "n_body", "n_head", "n_total")
 

@@ -6,6 +6,7 @@ is the run folder that `mlxts train` would make; a trial whose point is done, or
 elsewhere gives way.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,10 +64,13 @@ def name_of(sweep: Sweep) -> str:
     )
 
 
-def create(store: BaseStorage, sweep: Sweep) -> optuna.Study:
+def create(store: BaseStorage, sweep: Sweep, leave_out: Collection[str] = ()) -> optuna.Study:
     """The study of a sweep, made if it is not there, with every point queued that never was.
 
     The artifacts are pinned once, by whoever comes first; later downloads change no sweep.
+
+    Args:
+        leave_out: labels of points that are not queued now.
     """
     stored = find(store, sweep)
     hashes = worker_checks.pins(point.config for point in sweep.points())
@@ -79,7 +83,7 @@ def create(store: BaseStorage, sweep: Sweep) -> optuna.Study:
     storage.make_study(store, name_of(sweep), attributes)
     study = load(store, name_of(sweep))
     job_queue.requeue_marked(study, store)
-    _enqueue(study, store, "not queued")
+    _enqueue(study, store, "not queued", leave_out)
     return study
 
 
@@ -172,13 +176,19 @@ def _sweep_point(point: Point, trials: list[FrozenTrial]) -> SweepPoint:
     return SweepPoint(point, "not queued", None, failures)
 
 
-def _enqueue(study: optuna.Study, store: BaseStorage, state: str) -> int:
-    """Queue the points that are in some state. Returns how many.
+def _enqueue(
+    study: optuna.Study, store: BaseStorage, state: str, leave_out: Collection[str] = ()
+) -> int:
+    """Queue the points that are in some state, but for labels to leave out. Returns how many.
 
     Two machines that queue the same ones at the same time are noticed when the trials start.
     """
     with job_queue.one_at_a_time(store):
-        queued = [point for point in points(study) if point.state == state]
+        queued = [
+            point
+            for point in points(study)
+            if point.state == state and point.point.label not in leave_out
+        ]
         for point in queued:
             study.enqueue_trial(point.point.values)
     return len(queued)

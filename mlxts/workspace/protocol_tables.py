@@ -151,7 +151,8 @@ def estimable() -> str:
             "or in what was trained on, or fewer than "
             f"{protocol.MIN_POSITIVE_CLUSTERS} separate clusters of positives: *not estimable*, "
             "and excluded from all claims. Likewise numbers that are all the same.",
-            f"- Block bootstrap, blocks of max(H, {protocol.MIN_BLOCK_DAYS}) days.",
+            f"- Block bootstrap of dates; blocks of scores are max(H, {protocol.MIN_BLOCK_DAYS}) "
+            "days, those of verdicts as long as the daily part of the gain remembers, H at least.",
             f"- Probabilities that span less than {protocol.COLLAPSE_RANGE:g}: *collapsed*.",
             "- Primary figure: log-loss skill against the reference, the better of two by "
             "cross-validation within the scored asset's own training days: "

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from mlxts.errors import DataError
-from mlxts.evaluation import paired_comparison
+from mlxts.evaluation import paired_comparison, power
 from mlxts.protocol import TASKS, TIMESCALES
 from mlxts.runs.scored_task import ScoredTask
 
@@ -127,7 +127,7 @@ def test_equal_forecasts_are_called_different_in_about_one_of_twenty(horizon, as
 
 def test_the_smallest_detectable_difference_is_seen_in_about_four_of_five():
     error = math.sqrt((1.0 + 0.25 / 4) / 500)
-    assert 0.74 <= called_different(1, paired_comparison.DETECTABLE * error, 4) <= 0.86
+    assert 0.74 <= called_different(1, power.SEEN * error, 4) <= 0.86
 
 
 def test_assets_that_move_together_count_as_few():

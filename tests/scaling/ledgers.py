@@ -16,6 +16,7 @@ _USUAL: dict[str, Any] = {
     "timescale": "daily", "horizon": 1, "data": "Aa", "assets": 1, "exogenous": "",
     "artifacts": "files", "bars": "file", "data_generator": ledger.REAL, "symbol": "SPY",
     "config_hash": "recipe", "non_default_settings": "", "seed": 0, "budget": "2M", "features": 20,
+    "tier": 20,
     "samples": 4000, "fraction": 1.0, "history": ledger.LATEST, "tokens": 1, "epochs": 1.0,
     "flops": 1e9, "step_time_drift": False, "seconds": 1.0, "split": "walk-forward",
     "canonical": True, "reference": "linear",

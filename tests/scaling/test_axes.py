@@ -170,3 +170,42 @@ def test_a_size_that_was_trained_at_few_origins_takes_none_from_the_others() -> 
     # One more seed that is not there everywhere keeps its size from the origins it lacks.
     started = axes.tables(pl.concat([*ledger, at(1, budget="0.2M", seed=2)]), "parameters")
     assert [(len(t.rungs), len(t.dates)) for t in started] == [(2, DAYS)]
+
+
+def column(
+    gain: float, cell: str, exogenous: str, of_reference: float, **own
+) -> list[pl.DataFrame]:
+    """Three seeds of a cell whose reference gains `of_reference` and whose network gains `gain`."""
+    reference = 0.45 - of_reference + 0.5 * noise(7)
+    return [
+        rows(
+            reference + of_reference - gain + 0.05 * noise(seed, len(cell + exogenous)),
+            seed=seed, data=cell, exogenous=exogenous, artifacts=cell, reference=reference,
+            features=20 + len(exogenous), **own,
+        )
+        for seed in range(3)
+    ]  # fmt: skip
+
+
+def test_columns_are_compared_cell_against_the_next_cell() -> None:
+    cells = [
+        *column(0.0, "Aa", "", 0.0),
+        *column(0.0, "Ab", "NEWS", 0.0),
+        *column(0.02, "Ac", "NEWS, VIX", 0.015),
+        *column(-0.02, "Ea", "CPI", 0.0, assets=19),
+        *column(0.0, "Da", "", 0.0, assets=19),
+        *column(0.0, "Ab", "NEWS", 0.0, tier=100),
+    ]
+    judged = verdict.judge(axes.tables(pl.concat(cells), axes.COLUMNS), draws=200)
+    found = {cell.name.partition("(exploratory), ")[2]: cell for cell in judged.cells}
+    assert {key: cell.word for key, cell in found.items()} == {
+        "Aa → Ab": verdict.FLAT,
+        "Ab → Ac": verdict.BETTER,
+        "Ab → Ac, network over its reference": verdict.BETTER,
+        "Ab → Ac, reference alone": verdict.BETTER,
+        "Da → Ea": verdict.WORSE,
+    }
+    gains = [found[f"Ab → Ac{part}"].gain for part in ("", ", network over its reference")]
+    assert gains == pytest.approx([0.02, 0.005], abs=1e-3)
+    with pytest.raises(RunError, match="joined series alone"):
+        axes.tables(pl.concat(cells[:3]), axes.COLUMNS)

@@ -304,11 +304,11 @@ def test_blocks_of_the_history_are_no_share_of_the_latest(home):
     whole = at(1.0, None, "2034")
     drawn = [*at(0.25, 7, "2035"), *at(0.5, 7, "2036")]
     found = axes.tables(ledger.build([*latest, *whole, *drawn]), "history")
-    runs = {frozenset(table.runs) for table in found}
+    runs = {frozenset(table.runs) for table in found if not table.pool.estimand}
     assert runs == {
         frozenset(folder.name for folder in (*shares, *whole)) for shares in (latest, drawn)
     }
-    assert sum("blocks of seed 7" in table.name for table in found) == 1
+    assert any("blocks of seed 7" in table.name for table in found)
 
 
 def test_cells_are_pooled_by_mode_recipe_and_market(built):
