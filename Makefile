@@ -15,7 +15,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv (nothing where it is up to date) and warm the kernels; EXTRAS=cuda for a GPU
-	@$(PYTHON) mlxts/workspace/bootstrap.py $(CHOICE)
+	@$(PYTHON) mlxts/workspace/install.py $(CHOICE)
 
 demo: setup ## train a 2M PatchTST on real S&P 500 bars and compare it with HAR and linear
 	@$(BIN)/mlxts data download SP500 --source sample

@@ -67,7 +67,7 @@ def measure(quick: bool) -> list[Row]:
 
 BENCHMARK = Benchmark(
     name="accumulation",
-    question="What does it cost to cut a batch of 128 into micro-batches?",
+    question="What does it cost to split a batch of 128 into micro-batches?",
     measure=measure,
     columns={
         "budget": "budget",

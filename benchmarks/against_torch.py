@@ -193,21 +193,21 @@ if __name__ == "__main__":
                 "seconds": "s|.3f",
                 "ratio": "ratio|.2f",
                 "cpu_ratio": "CPU|.2f",
-                "wanted_ratio": "aim|.2f",
+                "wanted_ratio": "target|.2f",
                 "share": "of peak|.0%",
-                "wanted_share": "aim|.0%",
-                "difference": "differs|.0e",
+                "wanted_share": "target|.0%",
+                "difference": "difference|.0e",
             },
             picture=Picture(
                 "bars", ("model", "threads"), "ratio", level=1.0, where={"contender": "ours"}
             ),
             notes=(
-                "ratio: seconds of PyTorch (eager, fused AdamW) over seconds of the step named; "
-                "CPU: the same of processor time, which other work disturbs less.",
-                "of peak: of the best large matrix product with as many threads; "
-                "differs: loss, and each tensor's gradient (the worst is shown), relative, same "
-                "weights, without dropout.",
-                "wheel: MLX as it is installed, its own kernels and BLAS.",
+                "ratio: seconds of PyTorch (eager, fused AdamW) divided by those of the step "
+                "named; CPU: the same in processor time, which depends less on other processes.",
+                "of peak: of the best large matrix product with as many threads; difference: "
+                "relative, the largest of the loss and every tensor's gradient, same weights, no "
+                "dropout.",
+                "wheel: MLX as installed, with its own kernels and BLAS.",
             ),
         ),
         others,

@@ -72,16 +72,16 @@ def _told(one: Ended) -> Ended:
 
 BENCHMARK = Benchmark(
     name="bad_inputs",
-    question="Does any bad input end in a traceback, or pass without a word?",
+    question="Does any bad input end in a traceback, or pass without a message?",
     measure=measure,
     columns={
         "kind": "bad input",
         "cases": "cases",
         "traceback": "tracebacks",
-        "accepted": "accepted in silence",
+        "accepted": "accepted without a message",
         "refused": "refused in one line",
-        "told": "done, and told",
-        "mended": "mended",
+        "told": "done, with a message",
+        "mended": "repaired",
         "not_read": "not read by the command",
         "litter": "half-written files left",
         "codes": "exit codes",

@@ -48,7 +48,7 @@ def measure(quick: bool) -> list[Row]:
 
 BENCHMARK = Benchmark(
     name="blas",
-    question="What is the fast BLAS worth in a matrix product?",
+    question="How much faster is a matrix product with the fast BLAS?",
     measure=measure,
     columns={
         "size": "float32 product",
@@ -57,7 +57,7 @@ BENCHMARK = Benchmark(
         "ratio": "ratio|.0f",
     },
     picture=Picture("bars", ("size",), "ratio", level=1.0),
-    notes=("Each in processes of its own, taking turns; the best turn counts.",),
+    notes=("Each in its own processes, interleaved; the best run counts.",),
 )
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What the instrument claims of itself: what would be wrong otherwise, how it was checked, and how
-the check came out. `benchmarks/render.py` makes docs/instrument_validation.md of it.
+"""The claims of the validation, each with its criterion and the benchmark that tests it.
 
-A claim reads one benchmark's rows and knows its own aim; a figure without an aim is a limit that a
-reader has to know. Aims stand here and nowhere else, so none can be moved in the document.
+`benchmarks/render.py` renders them as docs/instrument_validation.md. A claim is tested on the rows
+of one benchmark; one without a criterion is a known limit. Criteria are defined here and nowhere
+else, so that none can be changed in the document.
 """
 
 import re
@@ -12,31 +12,31 @@ from dataclasses import dataclass
 from benchmarks.harness import Row
 
 Rows = Sequence[Row]
-Check = tuple[str, bool | None]  # what was found, and whether it is as it should be
+Check = tuple[str, bool | None]  # the result, and whether it meets the criterion
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One promise of the instrument.
+    """One claim about the evaluation.
 
     Attributes:
-        benchmark: whose rows decide it.
-        says: the promise.
-        otherwise: what would be wrong with every result if it did not hold.
-        aim: in words; empty where the figure is a limit to know and no promise.
-        check: figure and outcome, from the rows.
+        benchmark: the one that tests it.
+        statement: the claim.
+        consequence: what would be wrong with every result if it did not hold.
+        criterion: in words; empty for a known limit.
+        check: result and outcome, from the benchmark's rows.
     """
 
     benchmark: str
-    says: str
-    otherwise: str
-    aim: str
+    statement: str
+    consequence: str
+    criterion: str
     check: Callable[[Rows], Check]
 
 
 def _span(values: Sequence[float], low: float, high: float) -> Check:
-    found = f"{min(values):.1%} to {max(values):.1%}"
-    return found, low <= min(values) and max(values) <= high
+    result = f"{min(values):.1%} to {max(values):.1%}"
+    return result, low <= min(values) and max(values) <= high
 
 
 def _at_most(value: float, most: float, form: str) -> Check:
@@ -79,22 +79,22 @@ def _differences(rows: Rows) -> Check:
 
 def _decades(rows: Rows) -> Check:
     others = [row for row in rows if row not in _overlapping(rows)]
-    said = _span([row["ours_history"] for row in _overlapping(rows)], 0.0, 1.0)[0]
+    result = _span([row["ours_history"] for row in _overlapping(rows)], 0.0, 1.0)[0]
     if others:
         worst = min(others, key=lambda row: row["ours_history"])
-        said += (
-            f"; {worst['case']}: {worst['ours_history']:.1%}, and of the mean of such windows "
-            f"{worst['ours_window']:.1%}"
+        result += (
+            f"; {worst['case']}: {worst['ours_history']:.1%} (of the mean AUC of such windows: "
+            f"{worst['ours_window']:.1%})"
         )
-    return said, None
+    return result, None
 
 
 def _planted(rows: Rows) -> Check:
     (row,) = [row for row in rows if row["control"] == "P2" and row["aim"]]
-    return f"{_called(row)}, {row['gain']:+.4f} nats per decade", row["holds"]
+    return f"{_detected(row)}, {row['gain']:+.4f} nats per decade", row["holds"]
 
 
-def _called(row: Row) -> str:
+def _detected(row: Row) -> str:
     return (
         f"{row['scaling']} of {row['replicates']} markets with {row['times']} x SPY's history and "
         f"{row['scored']} x 501 scored days"
@@ -103,25 +103,27 @@ def _called(row: Row) -> str:
 
 def _reach(rows: Rows) -> Check:
     planted = [row for row in rows if row["control"] == "P2" and not row["aim"]]
-    return "; ".join(map(_called, planted)), None
+    return "; ".join(map(_detected, planted)), None
 
 
 def _nothing(rows: Rows) -> Check:
     empty = [row for row in rows if row["control"] != "P2"]
-    said = ", ".join(f"{row['control']} {row['scaling']} of {row['replicates']}" for row in empty)
-    return said, all(row["scaling"] <= 1 for row in empty)
+    result = ", ".join(f"{row['control']} {row['scaling']} of {row['replicates']}" for row in empty)
+    return result, all(row["scaling"] <= 1 for row in empty)
 
 
 def _honest(rows: Rows) -> Check:
     honest = [row for row in rows if row["market"] != "canary"]
-    named = sorted({row["impossible"] for row in honest} - {"none"})
+    models = sorted({row["better_than_oracle"] for row in honest} - {"none"})
     count = sum(row["comparisons"] for row in honest)
-    return f"{', '.join(named) or 'none'} of {count} comparisons", not named
+    return f"{', '.join(models) or 'none'} of {count} comparisons", not models
 
 
 def _caught(rows: Rows) -> Check:
     canary = [row for row in rows if row["market"] == "canary"]
-    return "; ".join(row["impossible"] for row in canary), all(row["holds"] for row in canary)
+    return "; ".join(row["better_than_oracle"] for row in canary), all(
+        row["holds"] for row in canary
+    )
 
 
 def _seconds(rows: Rows) -> Check:
@@ -129,11 +131,11 @@ def _seconds(rows: Rows) -> Check:
 
 
 def _smallest(rows: Rows) -> Check:
-    found = {row["sample"]: row["smallest"] for row in rows}
+    smallest = {row["sample"]: row["smallest"] for row in rows}
     return (
         "; ".join(
             f"{sample}: " + ("none of those tried" if least is None else f"{least:.4f}")
-            for sample, least in found.items()
+            for sample, least in smallest.items()
         ),
         None,
     )
@@ -142,102 +144,105 @@ def _smallest(rows: Rows) -> Check:
 CLAIMS: Sequence[Claim] = (
     Claim(
         "fitter_coverage",
-        "95 % intervals of gains and exponents hold the truth as often as they say, also where "
+        "95 % confidence intervals of gains and exponents have their nominal coverage, also where "
         "labels overlap",
-        "chance would look like a law",
-        "90 to 98 % of tables, for every truth",
+        "noise would look like a scaling law",
+        "coverage of 90 to 98 % for every true law",
         _of_laws,
     ),
     Claim(
         "fitter_coverage",
-        "flat is not called scaling",
-        "every *scaling* could be luck",
-        "at most 5 % of flat tables",
+        "flat losses do not get the verdict *scaling*",
+        "any *scaling* could be a false positive",
+        "false-positive rate of at most 5 %",
         _false_scaling,
     ),
     Claim(
         "planted_exponents",
-        "the pattern market scales with the exponent of its law",
-        "the positive control would control nothing",
-        "within 0.05 of the law",
+        "on the pattern market (P2) the loss scales with the theoretical exponent",
+        "the positive control would have no known answer",
+        "within 0.05 of the theoretical exponent",
         _exponents,
     ),
     Claim(
         "end_to_end",
-        "scaling that is planted in prices is seen by our own network, from bars to verdict",
-        "a *flat* or *inconclusive* on real prices could be blindness",
-        "verdict scaling in every market",
+        "scaling planted in prices is detected with PatchTST, from bars to verdict",
+        "*flat* or *inconclusive* on real prices could be a lack of power",
+        "verdict *scaling* in every market",
         _planted,
     ),
     Claim(
         "end_to_end",
-        "how much history and how many scored days the same takes, from bars to verdict",
-        "what was seen with much data could be expected of SPY's own history",
+        "detection of the same planted scaling with less history and fewer scored days",
+        "detection with much data could be taken for power on SPY's own history",
         "",
         _reach,
     ),
     Claim(
         "end_to_end",
-        "where the direction is a coin, or labels are of other years, no scaling is seen, from "
-        "bars to verdict",
-        "a *scaling* on real prices could be made by training or selection",
-        "at most one of 20, for each market",
+        "without predictability (random direction, or labels rotated by years) no scaling is "
+        "detected, from bars to verdict",
+        "*scaling* on real prices could come from training or selection alone",
+        "at most one false positive in 20 replicates of each control",
         _nothing,
     ),
     Claim(
         "oracle_checks",
-        "no model beats the best possible forecast of an honest market",
-        "the future would leak into features, labels or scores",
-        "none with most of its seeds",
+        "no model is better than the oracle on a market without look-ahead",
+        "future data would leak into features, labels or scores",
+        "no model with most of its seeds",
         _honest,
     ),
     Claim(
         "oracle_checks",
-        "a feature that sees tomorrow is found out",
-        "a leak could pass unseen",
+        "a look-ahead feature is detected",
+        "a leak could go undetected",
         "all models that read features, and no other",
         _caught,
     ),
     Claim(
         "interval_coverage",
-        "95 % intervals of a score hold the mean AUC of such windows at H = 21, where labels "
-        "overlap",
-        "models would differ by noise alone",
-        "92 to 98 % of windows",
+        "95 % confidence intervals of AUC cover its mean over evaluation windows at H = 21, where "
+        "labels overlap",
+        "models would seem to differ by noise alone",
+        "coverage of 92 to 98 %",
         _scores,
     ),
     Claim(
         "interval_coverage",
-        "drawing days one by one fails there",
-        "blocks would be a needless complication",
-        "less than 92 %",
+        "a bootstrap of single days fails there",
+        "blocks would be unnecessary",
+        "coverage below 92 %",
         _naive,
     ),
     Claim(
         "interval_coverage",
-        "intervals of the difference between two models hold it, in every market",
-        "the primary figure, skill over HAR, would be overconfident",
-        "92 to 98 % of windows",
+        "confidence intervals of the loss difference between two models have their nominal "
+        "coverage, on every market",
+        "the primary figure, skill against the reference, would be overconfident",
+        "coverage of 92 to 98 %",
         _differences,
     ),
     Claim(
         "interval_coverage",
-        "how often the same intervals hold the AUC of decades, of which two years are one regime",
-        "a score of two years would be read as one of all times",
+        "coverage by the same intervals of the AUC over the whole history, of which two years are "
+        "one regime",
+        "a score of two years would be read as valid for all periods",
         "",
         _decades,
     ),
     Claim(
         "sensitivity",
-        "the smallest gain, in nats per decade, that is called scaling in 80 % of samples",
-        "nobody would know what *inconclusive* leaves open",
+        "minimum detectable effect: the smallest gain, in nats per decade, with the verdict "
+        "*scaling* in 80 % of samples",
+        "*inconclusive* would not say which effects it leaves open",
         "",
         _smallest,
     ),
     Claim(
         "bootstrap",
-        "2,000 draws of AUC for 20 models on 500 dates, in seconds",
-        "intervals would be left out because they cost too much",
+        "seconds for 2,000 bootstrap draws of AUC, 20 models, 500 dates",
+        "intervals would be left out for their cost",
         "less than 2 s on two cores",
         _seconds,
     ),

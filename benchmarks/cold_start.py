@@ -65,11 +65,11 @@ def measure(quick: bool) -> list[Row]:
 
 BENCHMARK = Benchmark(
     name="cold_start",
-    question="How long does one wait before the first result?",
+    question="How long does the first result take?",
     measure=measure,
     columns={"what": "what", "seconds": "seconds|.2f"},
     picture=Picture("bars", ("what",), "seconds", log=True),
-    notes=("`make setup` compiles the kernels, so that training begins with warm ones.",),
+    notes=("`make setup` compiles the kernels, so that training starts warm.",),
     case=first_steps,
 )
 

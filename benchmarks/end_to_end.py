@@ -225,7 +225,7 @@ def judged(folders: list[Path], paths: int, seed: int) -> list[Row]:
                 "gain": nats * one.gain,
                 "low": nats * one.interval[0],
                 "high": nats * one.interval[1],
-                "foresight": one.extrapolation,
+                "extrapolation_skill": one.extrapolation,
             }
         )
     return found
@@ -256,7 +256,7 @@ def _register(control: Control, asked: Row, symbols: list[str]) -> None:
 
 BENCHMARK = Benchmark(
     name="end_to_end",
-    question="Is scaling seen where it was planted, and nowhere else, from bars to verdict?",
+    question="Is scaling detected where it was planted, and nowhere else, from bars to verdict?",
     measure=measure,
     case=case,
     columns={
@@ -272,20 +272,21 @@ BENCHMARK = Benchmark(
         "gain": "gain, nats per decade (mean)|+.4f",
         "low": "lowest|+.4f",
         "high": "highest|+.4f",
-        "half": "half of an interval (mean)|.4f",
-        "aim": "aim: scaling",
-        "holds": "as it should be",
+        "half": "half width of the interval (mean)|.4f",
+        "aim": "criterion: scaling in",
+        "holds": "met",
     },
     notes=(
-        f"PatchTST of {', '.join(BUDGETS)} parameters, H = 1, all exploratory; direction, of N2 a "
-        "high of 1 %. Half of an interval: what a gain has to exceed to differ from 0 at 95 %.",
+        f"PatchTST with {', '.join(BUDGETS)} parameters, H = 1, all exploratory; the task is "
+        "direction, for N2 a touch of 1 %. A gain differs from 0 at 95 % if it exceeds the half "
+        "width.",
         f"P2: exponent {DIALS['exponent']}, drift {DIALS['drift']:g}, 3 seeds. "
         "N0, N1: one path of SPY's length, 2 seeds, 20 markets each. N2: five windows of the S&P "
-        "500 until 2016, labels of 1 to 4 years later, 2 seeds; its replicates share bars.",
-        "Paths are scored as the assets of a pool are: each a cell, all with the same draws of "
-        "dates and seeds. A first aim, scaling in every market on 501 scored days, was given up "
-        "after one of three had reached it: of so few days an interval is nearly as wide as the "
-        "gain.",
+        "500 until 2016, labels of 1 to 4 years later, 2 seeds; the replicates share bars.",
+        "Paths are scored as the assets of a pool: each is a cell, all with the same draws of "
+        "dates and seeds. A first criterion, *scaling* in every market on 501 scored days, was "
+        "given up after one of three had met it: with so few days the interval is nearly as wide "
+        "as the gain.",
     ),
 )
 

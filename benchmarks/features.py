@@ -87,11 +87,11 @@ BENCHMARK = Benchmark(
         "symbols": "symbols",
         "milliseconds": "ms|,.0f",
         "gigabytes": "peak GB|.2f",
-        "floor": "of it: writing floor|.1%",
+        "floor": "share of writing|.1%",
         "aim": "aim",
     },
     picture=Picture("lines", ("features",), "milliseconds", "symbols", log=True),
-    notes=(f"{BARS:,} simulated bars a symbol; the floor copies as many float32 columns.",),
+    notes=(f"{BARS:,} simulated bars a symbol; writing: a copy of as many float32 columns.",),
     case=built,
 )
 

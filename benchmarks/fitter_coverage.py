@@ -125,14 +125,14 @@ def measure(quick: bool) -> list[Row]:
 
 BENCHMARK = Benchmark(
     name="fitter_coverage",
-    question="Do the intervals of a scaling fit cover, and does flat stay flat?",
+    question="Do the intervals of a scaling fit cover, and how often is flat called scaling?",
     measure=measure,
     columns={
-        "truth": "truth",
+        "truth": "true law",
         "tables": "tables",
         "gain": "nats per decade|+.4f",
-        "gain covered": "its 95 % interval covers|.1%",
-        "exponents covered": "of the exponents",
+        "gain covered": "coverage of its 95 % interval|.1%",
+        "exponents covered": "coverage of the exponents",
         verdict.SCALING: "scaling|.1%",
         verdict.INVERSE: "inverse|.1%",
         verdict.FLAT: "flat|.1%",
@@ -143,7 +143,7 @@ BENCHMARK = Benchmark(
     notes=(
         f"{synthetic.RUNGS} sizes over three decades, {synthetic.SEEDS} seeds, {synthetic.DAYS} "
         f"days; {DRAWS} bootstrap draws a table.",
-        "Aims: 90 to 98 % coverage of each, and at most 5 % scaling where the truth is flat.",
+        "Criteria: coverage of 90 to 98 %, and at most 5 % *scaling* where the true law is flat.",
     ),
 )
 

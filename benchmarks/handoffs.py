@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from benchmarks.harness import Benchmark, Row, Skip, main
-from mlxts.workspace import context, project, records, scaffold, summaries
+from mlxts.workspace import context, context_records, project, scaffold, summaries
 
 ROUNDS, QUICK = 100, 5
 _WHO = ("-c", "user.name=Nobody", "-c", "user.email=nobody@example.org")
@@ -41,7 +41,7 @@ def race(root: Path, rounds: int) -> dict[str, int]:
     """
     started = [
         subprocess.Popen([sys.executable, "-c", _LOOP, str(root), name, str(rounds)], cwd=root)
-        for name in records.WORKSTREAMS
+        for name in context_records.WORKSTREAMS
     ]
     failed = sum(process.wait() != 0 for process in started)
     found = context.load(root)
@@ -94,13 +94,10 @@ def _project(root: Path) -> Path:
 
 BENCHMARK = Benchmark(
     name="handoffs",
-    question="Do three terminals that hand off at the same time lose anything?",
+    question="Is anything lost when three terminals hand off at the same time?",
     measure=measure,
     columns={"what": "what", "count": "count"},
-    notes=(
-        "Each round claims a file, hands off, records a decision and renders the documents; "
-        "nothing may be lost.",
-    ),
+    notes=("Each round claims a file, hands off, records a decision and renders the documents.",),
 )
 
 if __name__ == "__main__":

@@ -186,35 +186,36 @@ def measure(quick: bool) -> list[Row]:
 
 BENCHMARK = Benchmark(
     name="interval_coverage",
-    question="Do 95 % intervals of AUC hold the truth 95 % of the time where labels overlap?",
+    question="Do 95 % confidence intervals of AUC have their coverage where labels overlap?",
     measure=measure,
     columns={
         "case": "market and horizon",
         "barrier": "touch of|.0%",
-        "days": "days scored|,",
+        "days": "scored days|,",
         "rate": "base rate|.2f",
         "mean": "mean AUC of such windows|.3f",
-        "deviation": "deviation over windows|.3f",
-        "ours_window": "ours hold that mean|.1%",
+        "deviation": "std over windows|.3f",
+        "ours_window": "coverage of that mean: ours|.1%",
         "blocks_window": "blocks|.1%",
         "single_window": "single days|.1%",
         "true": "AUC of the whole history|.3f",
-        "ours_history": "ours hold it|.1%",
+        "ours_history": "coverage of it: ours|.1%",
         "blocks_history": "blocks|.1%",
         "single_history": "single days|.1%",
         "width": "mean width of ours|.3f",
-        "difference": "true difference of log loss|+.4f",
-        "held_difference": "ours hold it|.1%",
+        "difference": "true log-loss difference|+.4f",
+        "held_difference": "coverage of it: ours|.1%",
     },
     picture=Picture("bars", ("case", "days", "barrier"), "ours_window", level=0.95),
     notes=(
-        f"{WINDOWS:,} windows a row, {DRAWS:,} draws each; two years are some 500 days.",
-        "Aim at H = 21: between 92 and 98 % of the mean AUC of windows of so many days, which is "
-        "what a score is an estimate of. Where volatility takes longer to change than a block "
-        "lasts, a window holds too few changes for its draws to show, and intervals of an AUC "
-        "speak about years like these, not about decades: what they then hold of the whole "
-        "history's AUC stands beside it. Differences between two models on the same days do not "
-        "suffer from it.",
+        f"{WINDOWS:,} windows a row, {DRAWS:,} draws each; two years have about 500 days.",
+        "Criterion at H = 21: coverage of 92 to 98 % of the mean AUC over windows of as many days, "
+        "which is what a score estimates. Where volatility changes more slowly than a block is "
+        "long, a window contains too few changes for the bootstrap, and an interval of AUC is "
+        "valid for years like the scored ones, not for the whole history, whose coverage is given "
+        "too. Differences between two models on the same days are not affected.",
+        "ours: the widened percentiles of `BlockBootstrap`; blocks: plain percentiles of the same "
+        "draws; single days: days drawn as if they were independent.",
     ),
 )
 

@@ -227,12 +227,12 @@ def _steps(home: Path) -> int:
 
 BENCHMARK = Benchmark(
     name="kills",
-    question="Does a run that is killed again and again end in the same bytes?",
+    question="Does a run that is killed many times end in the same bytes?",
     measure=measure,
-    columns={"what": "what", "kills": "kills", "same": "same as undisturbed"},
+    columns={"what": "what", "kills": "kills", "same": "same as uninterrupted"},
     notes=(
-        "SIGKILL at seeded random moments over one run of a tiny model, resumed each time, against "
-        "the same run undisturbed.",
+        "SIGKILL at seeded random times during one run of a tiny model, resumed each time, "
+        "compared with the same run uninterrupted.",
     ),
 )
 

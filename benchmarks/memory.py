@@ -114,7 +114,7 @@ def measure(quick: bool) -> list[Row]:
 
 BENCHMARK = Benchmark(
     name="memory",
-    question="How much memory does training with 2,000 features take, and does it grow?",
+    question="How much memory does training with 2,000 features need, and does it grow?",
     measure=measure,
     columns={
         "case": "case",
@@ -123,7 +123,7 @@ BENCHMARK = Benchmark(
         "libraries_mib": "Python and libraries MiB|,.0f",
         "building_peak_mib": "peak while features are read MiB|,.0f",
         "training_mib": "training MiB|,.0f",
-        "training_peak_mib": "its peak MiB|,.0f",
+        "training_peak_mib": "training peak MiB|,.0f",
         "ratio": "peak / planned|.2f",
         "ratio_without_libraries": "peak without libraries / planned|.2f",
         "steps": "steps|,.0f",
@@ -132,12 +132,12 @@ BENCHMARK = Benchmark(
     picture=Picture("bars", ("case",), "ratio", level=1.3),
     notes=(
         "2M mixing; resident set of the process (physical footprint on macOS) after every step.",
-        "The aim is a peak within 1.3 times what is planned: features, model, optimizer and the "
-        "activations of one micro-batch. The interpreter and its libraries are in the peak, not in "
-        "the plan: where the features are few they are most of the difference.",
-        "Features are read through a Polars table, which stands beside the array for that time: "
-        "the peak of a run lies there where the array is large, and is gone when training begins.",
-        f"Growth is from the 50 steps after the first {SETTLED} to the last 50.",
+        "Criterion: a peak of at most 1.3 times the plan, which counts features, model, optimizer "
+        "and the activations of one micro-batch. The interpreter and its libraries are in the "
+        "peak, not in the plan; with few features they are most of the difference.",
+        "Features are read through a Polars table, which exists together with the array while they "
+        "are read: with a large array that is the peak of a run, before training.",
+        f"Growth: from the 50 steps after the first {SETTLED} to the last 50.",
     ),
     case=measure_case,
 )

@@ -298,7 +298,7 @@ def _cache(folder: Path) -> Path:
 
 BENCHMARK = Benchmark(
     name="outages",
-    question="Does a stopped worker, a set clock or a database that goes away cost a run?",
+    question="Does a stopped worker, a changed clock or a database outage cost a run?",
     measure=measure,
     columns={
         "what": "while two workers share a sweep",
@@ -306,7 +306,7 @@ BENCHMARK = Benchmark(
         "runs": "runs",
         "done": "done",
         "failed": "failed",
-        "same": "same bytes as undisturbed",
+        "same": "same bytes as uninterrupted",
         "half": "left half-written",
         "tracebacks": "tracebacks",
         "seconds": "seconds|.0f",
@@ -314,7 +314,7 @@ BENCHMARK = Benchmark(
     },
     notes=(
         f"Heartbeats every {INTERVAL} s, a timeout of {TIMEOUT} s; a stopped worker sleeps for "
-        f"{2 * TIMEOUT + 4} s. Machines are told apart by their state folders; clocks are set by "
+        f"{2 * TIMEOUT + 4} s. Machines differ by their state folders; clocks are changed by "
         "libfaketime.",
     ),
 )

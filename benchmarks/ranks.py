@@ -127,18 +127,18 @@ def _environment(**more: str) -> dict[str, str]:
 
 BENCHMARK = Benchmark(
     name="ranks",
-    question="What do two ranks on one machine gain over two threads of one process?",
+    question="Are two ranks on one machine faster than one process with two threads?",
     measure=measure,
     columns={
         "budget": "budget",
         "batch": "batch",
-        "way": "way",
+        "way": "setup",
         "seconds": "s/step|.3f",
         "samples_per_second": "samples/s|.1f",
-        "ratio": "against one process|.2f",
+        "ratio": "speed-up over one process|.2f",
     },
     picture=Picture("bars", ("budget", "way"), "ratio", "budget", level=1.0),
-    notes=("20 features, channels apart, best of five steps after the first.",),
+    notes=("20 features, independent channels, best of five steps after the first.",),
     case=train,
 )
 

@@ -1,10 +1,10 @@
-"""Tables and pictures of benchmark records: docs/performance.md and docs/instrument_validation.md.
+"""Benchmark records as tables and figures: docs/performance.md and docs/instrument_validation.md.
 
     python benchmarks/render.py [RESULTS.json]      # default: the newest of `make bench`
 
-The figures that a document shows are kept beside it, so anybody can render it again, and what
-was not measured this time stays as it was. The same figures give the same bytes. Benchmarks that
-decide a claim of `benchmarks/claims.py` go to the second document, all others to the first.
+The records of a document are stored beside it, so that it can be rendered again, and what was not
+measured this time stays as it was. The same records give the same bytes. Benchmarks that test a
+claim of `benchmarks/claims.py` go to the second document, all others to the first.
 """
 
 import argparse
@@ -25,28 +25,28 @@ from mlxts.tables import markdown
 DOCS = Path(__file__).parents[1] / "docs"
 DOCUMENT, FIGURES = "performance.md", "performance.json"
 VALIDATION, VALIDATION_FIGURES = "instrument_validation.md", "instrument_validation.json"
-PREFACE = """# Would the instrument have seen it?
+PREFACE = """# Validation: detection power, false positives and interval coverage
 
-A verdict on real prices is worth as much as the proof that the same instrument sees scaling where
-it is, stays silent where there is nothing, and says how sure it is truthfully. Claim by claim: what
-would be wrong if it did not hold, what was found, and whether that is as it should be. A claim
-without an aim is a limit to know. Figures are rendered, never typed in: `python
-benchmarks/run.py NAME` measures one of the benchmarks below, `python benchmarks/render.py` makes
-this page of the newest results ([instrument_validation.json](instrument_validation.json)). The
-markets are described in [controls.md](controls.md).
+Before a verdict on real prices can be trusted, the same pipeline has to detect scaling where it was
+planted, report none where there is none, and give confidence intervals with their nominal coverage.
+The table lists each claim, what would be wrong if it did not hold, the result and the criterion; a
+claim without a criterion is a known limit. All figures are rendered from measurements: `python
+benchmarks/run.py NAME` runs one of the benchmarks below, `python benchmarks/render.py` renders this
+page from the newest results ([instrument_validation.json](instrument_validation.json)). The
+simulated markets are described in [controls.md](controls.md).
 """
 INTRODUCTION = """# Performance
 
-Measured, never typed in: `make bench` runs every file of `benchmarks/` and
-`python benchmarks/render.py` makes this page of the newest results
-([performance.json](performance.json)). Figures hold for the machine that is named with them; on a
-shared machine they swing by 15 to 30 %, ratios of interleaved pairs by less. Single benchmarks:
-`python benchmarks/throughput.py`, and with `--quick` in seconds.
+`make bench` runs the benchmarks and `python benchmarks/render.py` renders this page from the newest
+results ([performance.json](performance.json)). Figures hold for the machine named with them; on a
+shared machine they vary by 15 to 30 %, ratios of interleaved pairs by less. A single benchmark:
+`python benchmarks/throughput.py`; with `--quick` it takes seconds. Studies that take many minutes
+are measured by name: `python benchmarks/run.py kills`.
 """
 
 
 def document(results: dict[str, Row]) -> str:
-    """docs/performance.md for records by name, whose pictures lie beside it."""
+    """docs/performance.md for records by name, whose figures are stored beside it."""
     sections = [
         section(record, picture=f"performance_{name}.svg" if drawable(record) else None)
         for name, record in sorted(results.items())
@@ -56,26 +56,27 @@ def document(results: dict[str, Row]) -> str:
 
 def validation(results: dict[str, Row]) -> str:
     """docs/instrument_validation.md for records by name: the claims, then each benchmark."""
-    found = [_claim(claim, results.get(claim.benchmark)) for claim in claims.CLAIMS]
-    titles = ["claim", "otherwise", "found", "aim", "holds", "by"]
+    rows = [_claim(claim, results.get(claim.benchmark)) for claim in claims.CLAIMS]
+    titles = ["claim", "if it did not hold", "result", "criterion", "met", "benchmark"]
     sections = [
         section(record, picture=f"validation_{name}.svg" if drawable(record) else None)
         for name, record in sorted(results.items())
     ]
-    summary = markdown(titles, found)
+    summary = markdown(titles, rows)
     return "\n".join([PREFACE, summary, "", *sections])
 
 
 def _claim(claim: claims.Claim, record: Row | None) -> list[str]:
     measured = bool(record and record.get("rows"))
-    said, holds = claim.check(record["rows"]) if record and measured else ("not measured yet", None)
-    outcome = "–" if holds is None else "yes" if holds else "**no**"
+    result, met = claim.check(record["rows"]) if record and measured else ("not measured yet", None)
+    outcome = "–" if met is None else "yes" if met else "**no**"
     source = f"`{claim.benchmark}`" + (", quick" if record and record.get("quick") else "")
-    return [claim.says, claim.otherwise, said, claim.aim or "–", outcome, source]
+    criterion = claim.criterion or "–"
+    return [claim.statement, claim.consequence, result, criterion, outcome, source]
 
 
 def section(record: Row, *, picture: str | None) -> str:
-    """One question as Markdown: machine, table, picture, notes."""
+    """One question as Markdown: machine, table, figure, notes."""
     lines = [f"## {record['question']}", ""]
     if "skipped" in record or "failed" in record:
         reason = record.get("skipped") or record.get("failed")
@@ -94,7 +95,7 @@ def drawable(record: Row) -> bool:
 
 
 def draw(record: Row, path: Path) -> None:
-    """The record's picture, where it has one. Raises StorageError."""
+    """The record's figure, where it has one. Raises StorageError."""
     if not drawable(record):
         return
     asked = record["picture"]
@@ -197,14 +198,15 @@ def _title(record: Row, key: str) -> str:
 
 def _machine(record: Row) -> str:
     machine = record["machine"]
-    said = (
-        f"{machine['device_name']} ({machine['device']}), {machine['threads']} threads, "
+    threads = machine["threads"]
+    text = (
+        f"{machine['device_name']} ({machine['device']}), {threads} thread{'s' * (threads != 1)}, "
         f"{machine['blas']}, {machine['kernels']} kernels, MLX {machine['mlx']}, "
         f"Python {machine['python']}"
     )
-    said += f"; load {record['load']} when it began" if "load" in record else ""
-    said += "; quick, no claim to precision" if record.get("quick") else ""
-    return f"{record['date']}: {said}." if "date" in record else f"{said}."
+    text += f"; load average {record['load']} at the start" if "load" in record else ""
+    text += "; quick, imprecise" if record.get("quick") else ""
+    return f"{record['date']}: {text}." if "date" in record else f"{text}."
 
 
 if __name__ == "__main__":

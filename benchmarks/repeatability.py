@@ -93,11 +93,11 @@ BENCHMARK = Benchmark(
         "features": "features",
         "batch": "batch",
         "steps": "steps",
-        "again": "same weights again",
-        "threads": "same weights, 2 threads for 1",
-        "difference": "largest relative difference of a loss, 2 threads for 1|.1e",
+        "again": "same weights, second run",
+        "threads": "same weights, 2 threads instead of 1",
+        "difference": "largest relative loss difference, 2 threads instead of 1|.1e",
     },
-    notes=("Every weight after the last step, from fresh processes.",),
+    notes=("All weights after the last step, each run in a new process.",),
     case=trained,
 )
 

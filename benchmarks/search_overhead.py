@@ -105,7 +105,7 @@ class _Clock:
 
 BENCHMARK = Benchmark(
     name="search_overhead",
-    question="What does a search cost besides the training of its trials?",
+    question="How much time does a search add to the training of its trials?",
     measure=measure,
     columns={
         "trials": "trials",
@@ -113,14 +113,14 @@ BENCHMARK = Benchmark(
         "alone": "the same runs alone, s|.1f",
         "ratio": "ratio|.3f",
         "cpu": "ratio of CPU time|.3f",
-        "aim": "aim|.2f",
-        "holds": "holds",
+        "aim": "criterion, at most|.2f",
+        "holds": "met",
     },
     picture=Picture("bars", ("trials",), "ratio", level=AIM),
     notes=(
         "Trials of equal cost (0.2M, only the weight decay differs), pruning off, journal file.",
-        "Trial and run take turns, so that a machine that slows down slows both; where others",
-        "use it too, the ratio of CPU time is the one to read.",
+        "Trials and plain runs are interleaved, so that a slower machine slows both; on a shared "
+        "machine the ratio of CPU time is the more reliable one.",
     ),
     case=case,
 )

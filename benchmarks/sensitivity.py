@@ -36,7 +36,7 @@ def measure(quick: bool) -> list[Row]:
 
 BENCHMARK = Benchmark(
     name="sensitivity",
-    question="How small a gain per decade of parameters is called scaling, from how many days?",
+    question="What is the minimum detectable gain per decade of parameters, by number of days?",
     measure=measure,
     columns={
         "sample": "sample",
@@ -46,14 +46,14 @@ BENCHMARK = Benchmark(
         verdict.INVERSE: "inverse|.1%",
         verdict.FLAT: "flat|.1%",
         verdict.INCONCLUSIVE: "inconclusive|.1%",
-        "smallest": f"seen in {sensitivity.POWER:.0%} from|.4f",
+        "smallest": f"detected in {sensitivity.POWER:.0%} from|.4f",
     },
     picture=Picture("lines", ("gain",), verdict.SCALING, by="sample", level=sensitivity.POWER),
     notes=(
         f"{synthetic.RUNGS} sizes over three decades, {synthetic.SEEDS} seeds; noise as measured "
         "on the S&P 500 at H = 1, 1 %: see mlxts/scaling/synthetic.py.",
         "Planted in tables of losses; benchmarks/end_to_end.py plants it in prices.",
-        "More days make the error of the dates smaller, not the luck of the seeds.",
+        "More days reduce the sampling error of the dates, not seed variance.",
     ),
 )
 

@@ -80,8 +80,8 @@ def pieces(ours: Any, batch: int) -> Iterator[Piece]:
     for name, x, outputs in (
         ("products: queries, keys, values", narrow, 3 * D),
         ("products: attention's output", narrow, D),
-        ("products: expand", narrow, shape.ffn_dim),
-        ("products: contract", wide, D),
+        ("products: ffn_up", narrow, shape.ffn_dim),
+        ("products: ffn_down", wide, D),
     ):
         weight, bias = Dense(x.shape[-1], outputs, rng).weight, drawn(outputs)
         run = both_ways(lambda x, w, b: mx.addmm(b, x, w), x, weight, bias)
@@ -97,9 +97,13 @@ def pieces(ours: Any, batch: int) -> Iterator[Piece]:
     norm = LayerNorm(D)
     yield Piece("layer norm", 2 * shape.depth + 1, both_ways(norm, narrow))
     yield Piece("GELU", shape.depth, both_ways(nn.gelu, wide))
-    yield Piece("dropout, hidden", shape.depth, both_ways(lambda x: dropout(x, 0.5, keys), wide))
     yield Piece(
-        "dropout, stream", 2 * shape.depth + 1, both_ways(lambda x: dropout(x, 0.5, keys), narrow)
+        "dropout, feed-forward", shape.depth, both_ways(lambda x: dropout(x, 0.5, keys), wide)
+    )
+    yield Piece(
+        "dropout, residual branches",
+        2 * shape.depth + 1,
+        both_ways(lambda x: dropout(x, 0.5, keys), narrow),
     )
 
     gradients = ours.model.trainable_parameters()
@@ -137,13 +141,13 @@ BENCHMARK = Benchmark(
     columns={
         "model": "model",
         "piece": "piece",
-        "seconds": "processor s|.4f",
+        "seconds": "CPU s|.4f",
         "share": "of the step|.1%",
     },
     picture=Picture("bars", ("model", "piece"), "share"),
     notes=(
         "One thread, float32, dropout 0.5, 20 features; each piece forward and backward, alone.",
-        "rest: residuals, permutations of heads, embedding, head, loss, and MLX's own work a call.",
+        "rest: residual sums, permutations of heads, embedding, head, loss, MLX's overhead a call.",
     ),
     case=profile,
 )

@@ -114,7 +114,7 @@ def measure(quick: bool) -> list[Row]:
 
 BENCHMARK = Benchmark(
     name="throughput",
-    question="How fast does a budget train, and how near is that to the machine's peak?",
+    question="How fast does each budget train, as a share of the machine's peak?",
     measure=measure,
     columns={
         "budget": "budget",

@@ -23,8 +23,8 @@ from mlxts.platform import blas  # noqa: E402
 if TYPE_CHECKING:
     from mlxts import features
     from mlxts.errors import MlxtsError
-    from mlxts.interop.imported import load_model
-    from mlxts.interop.saved import Run, load_predictions, load_run
+    from mlxts.interop.imported_models import load_model
+    from mlxts.interop.saved_run import Run, load_predictions, load_run
     from mlxts.model.patchtst import PatchTST, Shape
 
 __all__ = [
@@ -41,11 +41,11 @@ __all__ = [
 _HOMES = {
     "MlxtsError": "mlxts.errors",
     "PatchTST": "mlxts.model.patchtst",
-    "Run": "mlxts.interop.saved",
+    "Run": "mlxts.interop.saved_run",
     "Shape": "mlxts.model.patchtst",
-    "load_model": "mlxts.interop.imported",
-    "load_predictions": "mlxts.interop.saved",
-    "load_run": "mlxts.interop.saved",
+    "load_model": "mlxts.interop.imported_models",
+    "load_predictions": "mlxts.interop.saved_run",
+    "load_run": "mlxts.interop.saved_run",
 }
 
 blas.load()

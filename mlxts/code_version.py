@@ -42,17 +42,17 @@ def of(modules: tuple[str, ...], package: Path = PACKAGE) -> str:
 
 def files(modules: tuple[str, ...], package: Path = PACKAGE) -> list[Path]:
     """The files behind `of`, sorted: modules, and the data files that lie beside them."""
-    known = {_name(path, package): path for path in package.rglob("*.py")}
-    del known[package.name]  # what it names is loaded on demand and decides nothing
-    found: set[str] = set()
+    module_paths = {_name(path, package): path for path in package.rglob("*.py")}
+    del module_paths[package.name]  # what it names is loaded on demand and decides nothing
+    loaded_modules: set[str] = set()
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name not in found and name in known:
-            found.add(name)
-            waiting += [*_imported(known[name].read_bytes()), *_packages(name)]
-    sources = {known[name] for name in found}
-    beside = {
+        if name not in loaded_modules and name in module_paths:
+            loaded_modules.add(name)
+            waiting += [*_imported(module_paths[name].read_bytes()), *_packages(name)]
+    sources = {module_paths[name] for name in loaded_modules}
+    data_files = {
         path
         for folder in {source.parent for source in sources}
         for path in folder.iterdir()
@@ -60,7 +60,7 @@ def files(modules: tuple[str, ...], package: Path = PACKAGE) -> list[Path]:
         and path.suffix not in (".py", ".pyc")
         and not path.name.startswith(".")  # a Mac's Finder leaves .DS_Store where it has looked
     }
-    return sorted(sources | beside)
+    return sorted(sources | data_files)
 
 
 def _name(path: Path, package: Path) -> str:
@@ -78,13 +78,13 @@ def _packages(name: str) -> Iterator[str]:
 @cache
 def _imported(source: bytes) -> tuple[str, ...]:
     """Dotted names that a file's text imports, of modules and of what may be a name within one."""
-    found: list[str] = []
+    names: list[str] = []
     for node in _walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(found)
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(names)
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:

@@ -90,8 +90,8 @@ def reason(error: Exception) -> str:
     """Why a file could not be read, in words and one line: without a number and its path."""
     if isinstance(error, UnicodeDecodeError):
         return f"byte {error.start + 1} is not UTF-8"
-    said = error.strerror if isinstance(error, OSError) else None
-    return " ".join((said or str(error)).split())
+    system_message = error.strerror if isinstance(error, OSError) else None
+    return " ".join((system_message or str(error)).split())
 
 
 @contextmanager

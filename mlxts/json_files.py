@@ -31,14 +31,14 @@ def read(
     shape: type[Shape],
     *,
     error: type[MlxtsError],
-    way_out: str,
+    remedy: str,
     needs: Sequence[str] = (),
     upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The object in a JSON file, as it was written: keys that the shape does not name included.
 
     Args:
-        error: the kind that is raised; way_out: what its line says can be done.
+        error: the kind that is raised; remedy: what its line says can be done.
         needs: dotted keys that must be there although the shape does not require them; a part `*`
             stands for every key that there is.
         upgrade: makes what an earlier version wrote into what this one does; it raises MlxtsError
@@ -47,13 +47,13 @@ def read(
     Raises:
         MlxtsError: of the kind `error`: no such file, no JSON, or JSON of another shape.
     """
-    data = _bytes(path, error, way_out)
+    data = _bytes(path, error, remedy)
     try:
-        found = _checked(data, shape, upgrade)
-        _require(found, needs)
+        values = _checked(data, shape, upgrade)
+        _require(values, needs)
     except (ValueError, MlxtsError) as reason:
-        raise error(f"{path} is damaged: {_why(reason)}; {way_out}") from reason
-    return found
+        raise error(f"{path} is damaged: {_why(reason)}; {remedy}") from reason
+    return values
 
 
 def read_lines(
@@ -61,13 +61,13 @@ def read_lines(
     shape: type[Shape],
     *,
     error: type[MlxtsError],
-    way_out: str,
+    remedy: str,
     torn_end: bool = False,
 ) -> list[dict[str, Any]]:
     """The objects in a JSON-lines file; none where there is no file.
 
     Args:
-        shape, error, way_out: see `read`.
+        shape, error, remedy: see `read`.
         torn_end: leave out a last line that was cut, of a process killed while it wrote.
 
     Raises:
@@ -75,35 +75,35 @@ def read_lines(
     """
     if not path.exists():
         return []
-    *lines, end = _bytes(path, error, way_out).split(b"\n")
-    found = []
+    *lines, end = _bytes(path, error, remedy).split(b"\n")
+    records = []
     for number, line in enumerate([*lines, end] if end else lines, 1):
         try:
-            found.append(_checked(line, shape))
+            records.append(_checked(line, shape))
         except ValueError as reason:
             if torn_end and number > len(lines) and line.startswith(b"{"):
                 break
-            what = f"line {number}: {_why(reason)}"
-            raise error(f"{path} is damaged: {what}; {way_out}") from reason
-    return found
+            problem = f"line {number}: {_why(reason)}"
+            raise error(f"{path} is damaged: {problem}; {remedy}") from reason
+    return records
 
 
-def load(path: Path, kind: type[T], *, error: type[MlxtsError], way_out: str) -> T:
+def load(path: Path, kind: type[T], *, error: type[MlxtsError], remedy: str) -> T:
     """The dataclass of which `files.write_json` wrote the fields.
 
     Raises:
         MlxtsError: of the kind `error`: see `read`, or a key that the dataclass does not have.
     """
-    data = _bytes(path, error, way_out)
+    data = _bytes(path, error, remedy)
     try:
         data.decode("utf-8")
         _require_known(from_json(data), kind)
         return _adapter(kind).validate_json(data, strict=True)
     except ValueError as reason:
-        raise error(f"{path} is damaged: {_why(reason)}; {way_out}") from reason
+        raise error(f"{path} is damaged: {_why(reason)}; {remedy}") from reason
 
 
-def build(value: Any, kind: type[T], *, where: str, error: type[MlxtsError], way_out: str) -> T:
+def build(value: Any, kind: type[T], *, where: str, error: type[MlxtsError], remedy: str) -> T:
     """A dataclass of what stands under a key of a file that has been read.
 
     Args:
@@ -117,16 +117,16 @@ def build(value: Any, kind: type[T], *, where: str, error: type[MlxtsError], way
         written = to_json(value, inf_nan_mode="constants")
         return _adapter(kind).validate_json(written, strict=True)
     except ValueError as reason:
-        raise error(f"{where} is damaged: {_why(reason)}; {way_out}") from reason
+        raise error(f"{where} is damaged: {_why(reason)}; {remedy}") from reason
 
 
-def _bytes(path: Path, error: type[MlxtsError], way_out: str) -> bytes:
+def _bytes(path: Path, error: type[MlxtsError], remedy: str) -> bytes:
     try:
         return files.read_bytes(path)
     except OSError as reason:
         gone = isinstance(reason, FileNotFoundError)
-        what = "it is not there" if gone else files.reason(reason)
-        raise error(f"{path} cannot be read: {what}; {way_out}") from reason
+        problem = "it is not there" if gone else files.reason(reason)
+        raise error(f"{path} cannot be read: {problem}; {remedy}") from reason
 
 
 def _checked(
@@ -136,8 +136,8 @@ def _checked(
 ) -> dict[str, Any]:
     """Raises ValueError: not UTF-8, no JSON, or of another shape; MlxtsError: see `upgrade`."""
     data.decode("utf-8")  # says it more plainly than the parser
-    if upgrade and isinstance(found := from_json(data), dict):
-        data = to_json(upgrade(found), inf_nan_mode="constants")
+    if upgrade and isinstance(values := from_json(data), dict):
+        data = to_json(upgrade(values), inf_nan_mode="constants")
     shape.model_validate_json(data)
     return from_json(data)
 
@@ -168,7 +168,7 @@ def _lacks(value: Any, parts: Sequence[str]) -> bool:
         return True
     first, rest = parts[0], parts[1:]
     if first == "*":
-        return any(_lacks(each, rest) for each in value.values())
+        return any(_lacks(item, rest) for item in value.values())
     return first not in value or _lacks(value[first], rest)
 
 
@@ -182,5 +182,5 @@ def _why(reason: Exception) -> str:
     where = ".".join(map(str, first["loc"]))
     if first["type"] == "missing":
         return f"{where} is missing"
-    said = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {said[:1].lower()}{said[1:]}" if where else said
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message[:1].lower()}{message[1:]}" if where else message

@@ -95,14 +95,14 @@ def holder(path: Path) -> Holder | None:
 def command(arguments: Sequence[str] | None = None) -> str:
     """What this process was called with, in one line and without any password."""
     first, *rest = arguments or sys.argv or [""]
-    shown = [Path(first).name if Path(first).name != "__main__.py" else "mlxts"]
+    words = [Path(first).name if Path(first).name != "__main__.py" else "mlxts"]
     for before, word in zip([first, *rest], rest, strict=False):
         if before == _STORAGE:
             word = "***"
         elif word.startswith(f"{_STORAGE}="):
             word = f"{_STORAGE}=***"
-        shown.append(_PASSWORD.sub(r"\1***", _USER_INFO.sub("***@", word)))
-    return " ".join(" ".join(shown).split())
+        words.append(_PASSWORD.sub(r"\1***", _USER_INFO.sub("***@", word)))
+    return " ".join(" ".join(words).split())
 
 
 def _open(path: Path) -> int:

@@ -12,10 +12,9 @@ import numpy as np
 import polars as pl
 
 from mlxts.baselines.base_rate import BaseRate
-from mlxts.baselines.registry import BASELINES
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset, is_scored, of_symbol
-from mlxts.errors import DataError, MlxtsError
+from mlxts.errors import DataError, EmptySplitError, MlxtsError
 from mlxts.evaluation import oracle
 from mlxts.evaluation.reference import fit_baselines
 from mlxts.protocol import SPLIT_NAMES
@@ -44,27 +43,23 @@ def predict_references(
 ) -> tuple[pl.DataFrame, dict[str, Reference]]:
     """What every other model says of the same rows, and each asset's reference by symbol.
 
-    Baselines are fitted on the training samples of each asset; one that has too few has the base
-    rate alone.
+    Where nothing can be fitted at all there is the base rate alone.
     """
-    tables: dict[str, list[pl.DataFrame]] = {name: [] for name in BASELINES}
-    base_rates, chosen = [], {}
-    for symbol in np.unique(np.concatenate([data.samples[split].symbols for split in splits])):
-        found = fit_baselines(data, splits, symbol=str(symbol))
-        chosen[str(symbol)] = found.reference
-        for name, table in found.tables.items():
-            tables[name].append(table)
-        base_rates += _base_rate(data, splits, str(symbol))
-    parts = [*(part for own in tables.values() for part in own), *base_rates]
-    return pl.concat([*parts, *oracle.forecast(data, splits).values()]), chosen
+    every = np.unique(np.concatenate([data.samples[split].symbols for split in splits])).tolist()
+    found = fit_baselines(data, splits, symbols=every)
+    base_rates = [table for symbol in every for table in _base_rate(data, splits, symbol)]
+    best = oracle.forecast(data, splits).values()
+    return pl.concat([*found.tables.values(), *base_rates, *best]), found.references
 
 
 def _base_rate(data: Dataset, splits: Sequence[str], symbol: str) -> list[pl.DataFrame]:
     """That of the asset's own training samples; of all where it was never trained on."""
-    own = of_symbol(data, symbol)
-    forecast = BaseRate().fit(own if len(own.samples["train"]) else data)
+    symbol_data = of_symbol(data, symbol)
+    forecast = BaseRate().fit(symbol_data if len(symbol_data.samples["train"]) else data)
     return [
-        predictions.table(BASE_RATE, own.samples[split], split, forecast(own.samples[split]))
+        predictions.table(
+            BASE_RATE, symbol_data.samples[split], split, forecast(symbol_data.samples[split])
+        )
         for split in splits
     ]
 
@@ -87,9 +82,9 @@ def predict_split(trained: Trained, folder: Path, split: str) -> pl.DataFrame:
     """
     network = predict_network(trained, (split,))
     others, chosen = predict_references(trained.plan.dataset, (split,))
-    known = RunFolder(folder).references()
-    if chosen.keys() - known.keys():  # an asset that begins in this split
-        references.write(folder / layout.REFERENCES, chosen | known)
+    stored_references = RunFolder(folder).references()
+    if chosen.keys() - stored_references.keys():  # an asset that begins in this split
+        references.write(folder / layout.REFERENCES, chosen | stored_references)
     return predictions.replace_split(folder / layout.PREDICTIONS, pl.concat([network, others]))
 
 
@@ -119,6 +114,31 @@ def read_or_predict(folder: Path) -> pl.DataFrame:
         ) from error
     splits = [split for split in SPLIT_NAMES if split in earlier["split"]]
     return _write(_with_phases(earlier, data, folder), data, splits, folder)
+
+
+def open_test(folder: Path, permit: Permit) -> pl.DataFrame:
+    """The predictions of a run with those of the test split, which are read, or made and stored.
+
+    Args:
+        permit: records the evaluation; called when it is known that there are rows, before any is
+            looked at.
+
+    Raises:
+        EmptySplitError: the test split holds no row of the scored symbol.
+        DataError, MlxtsError: see `read_or_predict`.
+    """
+    predicted, score_on = read_or_predict(folder), RunFolder(folder).scored_task.score_on
+    if predicted.filter(split="test", symbol=score_on).height:
+        permit()
+        return predicted
+    trained = run.load(folder)
+    if not can_score(trained.plan.dataset, "test"):
+        raise EmptySplitError(
+            f"the test split of this run's data holds no sample of {score_on}; "
+            "train on data that reaches into it"
+        )
+    permit()
+    return predict_split(trained, folder, "test")
 
 
 def _write(

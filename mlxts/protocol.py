@@ -167,6 +167,8 @@ SPLITS = MappingProxyType(
         )
     }
 )
+# Walk-forward windows by splits: of the protocol those of 2005-06 to 2023-24.
+ORIGINS = MappingProxyType({"protocol": 10, "sample": 6})
 SPLIT_NAMES = ("train", "validation", "test")
 
 DATASET_ROWS = MappingProxyType(

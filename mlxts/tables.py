@@ -114,7 +114,7 @@ class Table:
         return [column for group in self._groups() for column in group]
 
     def _groups(self) -> list[tuple[Column, ...]]:
-        groups = [one if isinstance(one, tuple) else (one,) for one in self.columns]
+        groups = [column if isinstance(column, tuple) else (column,) for column in self.columns]
         return [tuple(Column(c) if isinstance(c, str) else c for c in group) for group in groups]
 
     def rich(self, style: Callable[[Row], str] = lambda row: "", *, width: int = 80) -> "RichTable":

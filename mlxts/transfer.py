@@ -1,4 +1,4 @@
-"""Values come from the device to the host here, and nowhere else.
+"""Transfer of values from the device to the host; the only file that does it.
 
 MLX computes when it is asked to, and tells of a failure (a command buffer that the GPU did not
 finish, no memory, a file that was cut) once, to whoever waits for it; then it is forgotten, and
@@ -88,11 +88,13 @@ def on_device(array: np.ndarray) -> mx.array:
 
 def failure(error: Exception) -> DeviceError:
     """What to say of an exception of MLX: its own words, and how to go on."""
-    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    message = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     remedies = (
-        remedy for signs, remedy in _REMEDIES.items() if any(sign in said.lower() for sign in signs)
+        remedy
+        for signs, remedy in _REMEDIES.items()
+        if any(sign in message.lower() for sign in signs)
     )
-    return DeviceError(f"the device failed: {said}; {next(remedies, _AGAIN)}")
+    return DeviceError(f"the device failed: {message}; {next(remedies, _AGAIN)}")
 
 
 def _tried(compute: Callable[..., None], trees: tuple[Any, ...]) -> None:

@@ -1,13 +1,13 @@
-"""Walk-forward: the same experiment at several moments of the past, each scored on what came next.
+"""Walk-forward evaluation: one experiment at several forecast origins, scored out of sample.
 
-One window of validation years is one regime or two; how much figures differ between such windows
-is what a single split cannot show. At each origin (see `split_borders`) a model is trained on all
-that is older, stopped early on one window, and scored on the next, which nothing has looked at;
-baselines are fitted on the same training samples. Each is a run of its own, with a folder, so
-that an evaluation which was cut short goes on where it was.
+A few validation years cover one regime or two, and a single split cannot show how much scores vary
+between such windows. At each forecast origin (see `split_borders`) a model is trained on all
+earlier data, stopped early on one window and scored on the next, which is held out; baselines are
+fitted on the same training samples. Each origin is a run with a folder, so that an interrupted
+evaluation continues where it stopped.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ EITHER = "HAR or linear"  # the reference of several origins, where they differ 
 
 @dataclass(frozen=True)
 class Origin:
-    """A moment of the past from which the next window was foreseen."""
+    """One forecast origin: its run, and the scores of the window after it."""
 
     plan: Plan
     tables: dict[str, pl.DataFrame]  # by model: its training rows and those of the scored window
@@ -111,8 +111,8 @@ def execute(planned: Plan, emit: Listener) -> dict[str, Any]:
 
 
 def predict_window(folder: Path) -> pl.DataFrame:
-    """The predictions of a finished run of an origin, with those of its window: made now by all
-    models if they are not there."""
+    """The predictions of a finished run of an origin, those of its window included; they are
+    computed, for all models, if they do not exist."""
     predicted = predict.read_or_predict(folder)
     if WINDOW in predicted["split"]:
         return predicted
@@ -123,7 +123,7 @@ def complete(folders: Iterable[Path], progress: Callable[[str], None]) -> None:
     """Predict what finished runs lack, the windows of walk-forward runs included.
 
     Args:
-        progress: told of each run at which something is predicted.
+        progress: called with a message for each run for which something is predicted.
 
     Raises:
         DataError: see `predict.read_or_predict`.
@@ -145,26 +145,12 @@ def score_origin(planned: Plan) -> Origin:
 
 
 def pooled(found: list[Origin]) -> dict[str, score.Figures]:
-    """All scored windows as one, each row foreseen by the model of its own origin.
+    """Scores of all windows together, each row predicted by the model of its own origin.
 
-    The training rows, which only say what a forecast without any model would be, are those of all
-    origins together. The reference is that of each origin; where it is not the same one at all of
-    them it stands there as `EITHER`.
+    See `join`.
     """
     asked = ScoredTask.of(found[-1].plan.config.model_dump(mode="json"))
-    tables = {
-        name: pl.concat([origin.tables[name] for origin in found])
-        for name in found[0].tables
-        if all(name in origin.tables for origin in found)
-    }
-    obstacle = next((o.reference.not_estimable for o in found if o.reference.not_estimable), None)
-    names = [origin.reference.name for origin in found]
-    reference = names[0] if len(set(names)) == 1 else None
-    if reference is None and all(names):
-        reference = EITHER
-        tables[EITHER] = pl.concat(
-            [o.tables[name] for o, name in zip(found, names, strict=True) if name]
-        )
+    tables, reference = join([(origin.tables, origin.reference) for origin in found])
     dates = [
         score.canonical_dates(origin.tables[NETWORK], WINDOW, asked.score_on) for origin in found
     ]
@@ -173,9 +159,32 @@ def pooled(found: list[Origin]) -> dict[str, score.Figures]:
         asked.task,
         asked.horizon,
         asked.score_on,
-        reference=reference,
-        obstacle=obstacle,
+        reference=reference.name,
+        obstacle=reference.not_estimable,
         splits=(WINDOW,),
         dates=np.concatenate(dates),
         spacing=bars.spacing(asked.timescale),
     )[WINDOW]
+
+
+def join(
+    origins: Sequence[tuple[Mapping[str, pl.DataFrame], Reference]],
+) -> tuple[dict[str, pl.DataFrame], Reference]:
+    """Several origins' tables of each model and their reference as those of one.
+
+    The training rows, which only say what a forecast without any model would be, are those of all
+    origins together. The reference is that of each origin; where it is not the same one at all of
+    them it stands there as `EITHER`.
+    """
+    together = {
+        name: pl.concat([tables[name] for tables, _ in origins])
+        for name in origins[0][0]
+        if all(name in tables for tables, _ in origins)
+    }
+    obstacle = next((one.not_estimable for _, one in origins if one.not_estimable), None)
+    names = [one.name for _, one in origins]
+    reference = names[0] if len(set(names)) == 1 else None
+    if reference is None and all(names):
+        reference = EITHER
+        together[EITHER] = pl.concat([tables[one.name] for tables, one in origins if one.name])
+    return together, Reference(reference, {}, obstacle)

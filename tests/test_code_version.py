@@ -23,7 +23,7 @@ def _edited(tmp_path: Path, file: str, old: str, new: str) -> Path:
     ("file", "old", "new"),
     [
         ("data/exogenous_catalog.py", "lag_days", "lag_days_"),  # a release lag
-        ("data/exogenous.py", "pl.lit(series.lag_days)", "pl.lit(series.lag_days + 1)"),
+        ("data/exogenous_releases.py", "pl.lit(series.lag_days)", "pl.lit(series.lag_days + 1)"),
         ("data/panel.py", "shares.shift(-1,", "shares.shift(0,"),  # splits adjusted a day late
         ("data/calendar.py", "(", "( "),  # a rule of the exchange
         ("data/nyse_closures.csv", "\n", "\n2030-01-01,no reason\n"),
@@ -42,7 +42,7 @@ def test_what_decides_data_changes_runs_and_cached_features(
 @pytest.mark.parametrize(
     "file", ["dataset/labels.py", "dataset/splits.py", "dataset/build.py", "baselines/har.py",
              "model/revin.py", "model/parameter_budget.py",
-             "model/initialisation.py", "training/step.py", "training/offset.py"]
+             "model/initialisation.py", "training/step.py", "training/residual_reference.py"]
 )  # fmt: skip
 def test_what_decides_labels_models_or_steps_changes_runs_and_no_cached_feature(
     tmp_path: Path, file: str

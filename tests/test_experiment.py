@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from mlxts import experiment, predict
+from mlxts.baselines.registry import BESIDE_NETWORKS
 from mlxts.config.loading import load_config
 from mlxts.errors import DataError, RunError
 from mlxts.evaluation import run_listing
@@ -83,7 +84,7 @@ def test_predictions_cover_train_and_validation_and_never_test(finished) -> None
     table = RunFolder(plan.folder).predictions()
     sizes = {name: len(samples) for name, samples in plan.dataset.samples.items()}
     assert sizes["test"] > 0
-    models = ["patchtst", "climatology", "volatility", "har", "linear", "base_rate", "bayes"]
+    models = ["patchtst", *BESIDE_NETWORKS, "base_rate", "bayes"]
     assert table["model"].unique(maintain_order=True).to_list() == models
     for own in predictions.by_model(table).values():
         counts = dict(own.group_by("split").len().iter_rows())

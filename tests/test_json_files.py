@@ -30,7 +30,7 @@ class _Made:
 
 
 def _read(path: Path, **more: Any) -> dict[str, Any]:
-    return json_files.read(path, _Outer, error=RunError, way_out="make it again", **more)
+    return json_files.read(path, _Outer, error=RunError, remedy="make it again", **more)
 
 
 def test_what_the_shape_does_not_name_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_key_may_be_needed_of_every_one_that_is_there(tmp_path: Path) -> None:
 def test_only_a_torn_end_may_be_left_out(tmp_path: Path) -> None:
     def lines(torn_end: bool) -> list[dict[str, Any]]:
         return json_files.read_lines(
-            path, _Outer, error=RunError, way_out="correct it", torn_end=torn_end
+            path, _Outer, error=RunError, remedy="correct it", torn_end=torn_end
         )
 
     path = tmp_path / "a.jsonl"
@@ -124,14 +124,14 @@ def test_a_dataclass_comes_back_and_no_other_keys_do(tmp_path: Path) -> None:
     ):
         path.write_text(text)
         if not what:
-            made = json_files.load(path, _Made, error=CheckpointError, way_out="train")
+            made = json_files.load(path, _Made, error=CheckpointError, remedy="train")
             assert made == _Made(1, (1.0, 2.5))
             continue
         with pytest.raises(CheckpointError, match=what):
-            json_files.load(path, _Made, error=CheckpointError, way_out="train")
+            json_files.load(path, _Made, error=CheckpointError, remedy="train")
         with pytest.raises(CheckpointError, match=f"key x is damaged.*{what}"):
             value = json.loads(text)
-            json_files.build(value, _Made, where="key x", error=CheckpointError, way_out="train")
+            json_files.build(value, _Made, where="key x", error=CheckpointError, remedy="train")
 
 
 _VALUES = st.recursive(

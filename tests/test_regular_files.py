@@ -10,7 +10,7 @@ import pytest
 
 from mlxts import files, json_files
 from mlxts.config.loading import load_config
-from mlxts.data import register
+from mlxts.data import registration
 from mlxts.data.sources.files import FilesSource
 from mlxts.data.sources.trends_csv import TrendsSource
 from mlxts.errors import MlxtsError, RunError
@@ -23,12 +23,12 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "bars": ("a.csv", lambda path: FilesSource(path).fetch("SPY")),
     "bars in Parquet": ("a.parquet", lambda path: FilesSource(path).fetch("SPY")),
     "trends": ("a.csv", lambda path: TrendsSource(path).symbols()),
-    "a raw artifact": ("a.parquet", lambda path: register.raw(path, source="x", symbol="X")),
+    "a raw artifact": ("a.parquet", lambda path: registration.raw(path, source="x", symbol="X")),
     "predictions": ("a.parquet", predictions.read),
     "a heat trace": ("a.yaml", scripted.load),
     "JSON": (
         "a.json",
-        lambda path: json_files.read(path, json_files.Shape, error=RunError, way_out="restore it"),
+        lambda path: json_files.read(path, json_files.Shape, error=RunError, remedy="restore it"),
     ),
     "a record": ("a.md", project.read),
 }

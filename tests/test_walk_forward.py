@@ -15,6 +15,8 @@ from mlxts.cli.app import app
 from mlxts.config.loading import build_config, load_config
 from mlxts.errors import ConfigError, EmptySplitError
 from mlxts.evaluation import test_split_log
+from mlxts.model.initialisation import build_model
+from mlxts.model.patchtst import flat_arrays
 from mlxts.runs import index, layout, predictions
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
@@ -57,6 +59,26 @@ def test_each_origin_is_scored_on_what_followed(workspace):
         assert low <= figures["log_loss_difference"] <= high
         assert not figures["better_than_oracle"]
     assert "origin 2 of 2: 2023-2024 is predicted" in said
+
+
+def test_origins_begin_with_other_weights_and_run_json_holds_their_seed(workspace):
+    _, found, _ = workspace
+    seeds, weights = [], []
+    for origin in found["origins"]:
+        plan = run.load(index.find(origin["run_id"])).plan
+        seeds.append(RunFolder(plan.folder).metadata()["training_seed"])
+        assert (seeds[-1], plan.config.seed) == (plan.config.training_seed, 0)
+        model = build_model(plan.config, plan.shape, plan.dataset)
+        weights.append(flat_arrays(model.parameters()))
+    assert seeds[0] != seeds[1]
+    drawn = [name for name, array in weights[0].items() if np.std(np.asarray(array)) > 0.0]
+    assert drawn
+    assert not any(np.array_equal(weights[0][name], weights[1][name]) for name in drawn)
+
+
+def test_by_default_there_are_as_many_windows_as_the_protocol_has(workspace):
+    with pytest.raises(EmptySplitError, match="2005-2006"):
+        call("walk-forward", "small.yaml")
 
 
 def test_all_windows_together_weigh_every_day_alike(workspace):

@@ -66,7 +66,7 @@ _READ: dict[str, list[list[str]]] = {
     ".claude/context/workstreams/ws1_context.md": [
         ["workspace", "status"], ["workspace", "claim", "ws1"],
     ],
-    "small.yaml": [PLAN, ["baselines", "small.yaml", "--only", "climatology"]],
+    "small.yaml": [PLAN, ["baselines", "small.yaml", "--only", "base_rate_by_volatility"]],
     "sweep.yaml": [PLAN],
     "search.yaml": [["hpo", "run", "search.yaml", "--timeout", "0"]],
     "bars.csv": [["data", "import", "bars.csv"]],

@@ -25,9 +25,9 @@ from typing import Any, Self
 LOADED = (
     "mlxts.cli.app", "mlxts.experiment", "mlxts.walk_forward", "mlxts.search.study",
     "mlxts.search.sweep", "mlxts.search.worker", "mlxts.report.page", "mlxts.report.paper",
-    "mlxts.report.run_page", "mlxts.interop.export", "mlxts.scaling.mixed_effects",
+    "mlxts.report.run_page", "mlxts.interop.weight_export", "mlxts.scaling.mixed_effects",
     "mlxts.workspace.handoff", "mlxts.workspace.documents", "mlxts.evaluation.baseline_selection",
-    "mlxts.tracking.export", "mlxts.simulation.source", "sklearn.linear_model",
+    "mlxts.tracking.run_export", "mlxts.simulation.source", "sklearn.linear_model",
     "arch.bootstrap", "matplotlib.backends.backend_agg",
 )  # fmt: skip
 _CAPABILITIES = 0x20080522  # version 3 of the interface

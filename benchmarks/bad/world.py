@@ -131,7 +131,7 @@ def _tune() -> None:
 def _results(finished: list[Path]) -> None:
     from mlxts import files
     from mlxts.evaluation import test_split_log
-    from mlxts.interop import imported
+    from mlxts.interop import imported_models
     from mlxts.report import collect, page
     from mlxts.scaling import results
     from mlxts.search import storage, sweep, sweep_config
@@ -147,7 +147,7 @@ def _results(finished: list[Path]) -> None:
     )
     plain = Path("plain")
     _published(plain)
-    imported.from_huggingface(plain, "published")
+    imported_models.from_huggingface(plain, "published")
     scaffold.write(Path())
 
 

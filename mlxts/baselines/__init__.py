@@ -1,1 +1,1 @@
-"""What any network has to beat, and what it may build on: forecasters that cost next to nothing."""
+"""Cheap forecasters that every network is compared with, or whose residual it learns."""

@@ -27,13 +27,13 @@ class BaseRate:
 
 
 @dataclass(frozen=True)
-class Climatology:
+class BaseRateByVolatility:
     """The training base rate of the day's volatility tercile; for regression the training mean.
 
     The mean return is not split by tercile: nothing known says that it varies with volatility.
     """
 
-    name: str = "climatology"
+    name: str = "base_rate_by_volatility"
 
     def fit(self, dataset: Dataset) -> Forecast:
         train = dataset.samples["train"]

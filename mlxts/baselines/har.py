@@ -8,20 +8,19 @@ Bars are daily: date, symbol, open, high, low, close, volume; sorted by (symbol,
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Self
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 
 from mlxts.baselines.base import Forecast
 from mlxts.dataset.samples import Dataset
-from mlxts.protocol import BASELINE, HAR_WINDOWS, MIN_CLASS_SAMPLES
+from mlxts.protocol import BASELINE, HAR_WINDOWS, MIN_CLASS_SAMPLES, Task
 
 DECAY = 0.94  # of the daily variance (RiskMetrics 1996)
-_CONSTANT = 1e-12  # deviation of logs that differ by rounding alone
+CONSTANT = 1e-12  # deviation of logs that differ by rounding alone
 RESOLUTION = 1e-9  # log price; a rolling mean of zeros may miss 0 by its rounding
 
 
@@ -58,23 +57,11 @@ class ScaleModel:
     weights: tuple[float, ...]  # (k,) of the standardised logs
     bias: float
 
-    def __call__(self, bars: pl.DataFrame) -> Float64[np.ndarray, " {bars.height}"]:
-        """Of each bar; it reads nothing later than its own row."""
-        logs = log_scale(MEASURES[self.measure](bars), np.array(self.floors))
+    def __call__(self, measures: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, " n"]:
+        """Of days with these measures of scale, see `MEASURES`: logits, or log returns."""
+        logs = log_scale(measures, np.array(self.floors))
         # Row by row: a matrix product's last bits depend on how many rows there are.
         return ((logs - self.center) / self.spread * self.weights).sum(axis=1) + self.bias
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """From what `to_dict` returned, or JSON made of it."""
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-        }
-        return cls(**fields)
 
 
 def obstacle(dataset: Dataset) -> str | None:
@@ -111,29 +98,35 @@ def fit(dataset: Dataset, measure: str) -> ScaleModel:
             several assets is a weaker one for each.
         measure: key of `MEASURES`.
     """
-    from sklearn.linear_model import LinearRegression, LogisticRegression
-
     train = dataset.samples["train"]
     measures = MEASURES[measure](dataset.daily)
     floors = floor(measures[train.daily_rows])
     logs = log_scale(measures[train.daily_rows], floors)
     center, spread = logs.mean(axis=0), logs.std(axis=0)
-    spread[spread <= _CONSTANT] = 1.0
+    spread[spread <= CONSTANT] = 1.0
     inputs = (logs - center) / spread
-    if dataset.task.kind == "regression":
-        linear = LinearRegression().fit(inputs, train.targets.astype(np.float64))
-        weights, bias = linear.coef_, linear.intercept_
-    else:
-        logistic = LogisticRegression().fit(inputs, train.targets > 0.5)
-        weights, bias = logistic.coef_[0], logistic.intercept_[0]
+    weights, bias = regress(inputs, train.targets, dataset.task)
     return ScaleModel(
         measure=measure,
         floors=tuple(floors.tolist()),
         center=tuple(center.tolist()),
         spread=tuple(spread.tolist()),
         weights=tuple(weights.tolist()),
-        bias=float(bias),
+        bias=bias,
     )
+
+
+def regress(
+    inputs: Float64[np.ndarray, "n k"], targets: Float[np.ndarray, " n"], task: Task
+) -> tuple[Float64[np.ndarray, " k"], float]:
+    """Weights and bias of a logistic, for regression a linear, regression."""
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+
+    if task.kind == "regression":
+        linear = LinearRegression().fit(inputs, targets.astype(np.float64))
+        return linear.coef_, float(linear.intercept_)
+    logistic = LogisticRegression().fit(inputs, targets > 0.5)
+    return logistic.coef_[0], float(logistic.intercept_[0])
 
 
 def floor(train: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, " k"]:
@@ -160,5 +153,5 @@ class ScaleRegression:
     name: str  # key of `MEASURES`
 
     def fit(self, dataset: Dataset) -> Forecast:
-        said = fit(dataset, self.name)(dataset.daily)
-        return lambda samples: said[samples.daily_rows]
+        forecasts = fit(dataset, self.name)(MEASURES[self.name](dataset.daily))
+        return lambda samples: forecasts[samples.daily_rows]

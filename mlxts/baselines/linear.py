@@ -7,9 +7,8 @@ Houwelingen 1992) is the one with the lowest loss in `cross_validation.py`, walk
 strongest on, so that with thousands of features the weak ones are never fitted.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -20,14 +19,44 @@ from mlxts.dataset.samples import Dataset, Samples
 from mlxts.losses import sample_losses
 from mlxts.protocol import BASELINE, LINEAR
 
-# Inputs -> logits or log returns.
-Predict = Callable[[Float64[np.ndarray, "n k"]], Float64[np.ndarray, " n"]]
-
 # Inverse strengths, strongest first: of the summed nats; for regression of the summed squares.
 PENALTIES = tuple(float(c) for c in np.geomspace(1e-6, 1.0, 13))
 _RISES = 2  # losses in a row above the lowest, after which weaker penalties are not tried
 _CLIP = 10.0  # training deviations: no input is longer than this
 _CONSTANT = 1e-7  # deviation of float32 features that differ by rounding alone
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """A fitted regression on k = 3 + F inputs: HAR's logs and the features of the decision bar.
+
+    Plain numbers, which can be written down and read back.
+    """
+
+    floors: tuple[float, ...]  # (3,) the smallest log range that has a logarithm
+    center: tuple[float, ...]  # (k,) of the inputs on the training rows
+    spread: tuple[float, ...]  # (k,)
+    weights: tuple[float, ...]  # (k,) of the standardised, clipped inputs
+    bias: float
+    penalty: float  # the chosen one of `PENALTIES`
+    loss: float | None  # of that penalty in cross-validation; None: no fold could be learned from
+
+    def __call__(
+        self, ranges: Float64[np.ndarray, "n 3"], features: Float[np.ndarray, "n F"]
+    ) -> Float64[np.ndarray, " n"]:
+        """Logits, for regression log returns.
+
+        Args:
+            ranges: HAR's means of log ranges at the decision bars, see `har.ranges`.
+            features: of the decision bars.
+        """
+        inputs = _inputs(ranges, features, np.array(self.floors))
+        line = _Line(
+            _Standard(np.array(self.center), np.array(self.spread)),
+            np.array(self.weights),
+            self.bias,
+        )
+        return line(inputs)
 
 
 @dataclass(frozen=True)
@@ -56,26 +85,75 @@ class Linear:
 
     def fit(self, dataset: Dataset) -> FittedLinear:
         """Choose the penalty on the training samples of one symbol and fit with it on all."""
-        inputs, train = _inputs(dataset), dataset.samples["train"]
-        learned = inputs(train)
-        penalty, loss = _choose(dataset, learned)
-        predict = _paths(dataset)(learned, train.targets).at(penalty)
-        return FittedLinear(lambda samples: predict(inputs(samples)), penalty, loss)
+        model, ranges = fit(dataset), har.MEASURES[BASELINE](dataset.daily)
+        return FittedLinear(
+            lambda samples: model(ranges[samples.daily_rows], dataset.features[samples.rows]),
+            model.penalty,
+            model.loss,
+        )
 
 
-def _inputs(dataset: Dataset) -> Callable[[Samples], Float64[np.ndarray, "n k"]]:
-    """Of samples, k = 3 + F: HAR's logs and the features of their decision bars.
+def fit(dataset: Dataset) -> LinearModel:
+    """Choose the penalty on the training samples and fit with it on all of them.
 
-    What has no logarithm is the calmest training day's.
+    Args:
+        dataset: with the samples of one symbol alone, see `samples.of_symbol`.
     """
-    ranges = har.MEASURES[BASELINE](dataset.daily)
-    floors = har.floor(ranges[dataset.samples["train"].daily_rows])
+    train = dataset.samples["train"]
+    ranges = har.MEASURES[BASELINE](dataset.daily)[train.daily_rows]
+    floors = har.floor(ranges)
+    inputs = _inputs(ranges, dataset.features[train.rows], floors)
+    penalty, loss = _choose(dataset, inputs)
+    line = _paths(dataset)(inputs, train.targets).at(penalty)
+    constant = np.isinf(line.standard.spread)  # JSON has no infinity
+    return LinearModel(
+        floors=tuple(floors.tolist()),
+        center=tuple(line.standard.center.tolist()),
+        spread=tuple(np.where(constant, 1.0, line.standard.spread).tolist()),
+        weights=tuple(np.where(constant, 0.0, line.weights).tolist()),
+        bias=float(line.bias),
+        penalty=penalty,
+        loss=loss,
+    )
 
-    def of(samples: Samples) -> Float64[np.ndarray, "{len(samples)} k"]:
-        logs = har.log_scale(ranges[samples.daily_rows], floors)
-        return np.hstack([logs, dataset.features[samples.rows].astype(np.float64)])
 
-    return of
+def _inputs(
+    ranges: Float64[np.ndarray, "n 3"],
+    features: Float[np.ndarray, "n F"],
+    floors: Float64[np.ndarray, " 3"],
+) -> Float64[np.ndarray, "n k"]:
+    """HAR's logs, floored where there is none, and the features."""
+    return np.hstack([har.log_scale(ranges, floors), features.astype(np.float64)])
+
+
+@dataclass(frozen=True)
+class _Standard:
+    """Inputs in deviations of the rows that were learned from, clipped."""
+
+    center: Float64[np.ndarray, " k"]
+    spread: Float64[np.ndarray, " k"]
+
+    @classmethod
+    def of(cls, learned: Float64[np.ndarray, "n k"]) -> Self:
+        center, spread = learned.mean(axis=0), learned.std(axis=0)
+        spread[spread <= _CONSTANT * (1.0 + np.abs(center))] = np.inf
+        return cls(center, spread)
+
+    def __call__(self, inputs: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
+        return np.clip((inputs - self.center) / self.spread, -_CLIP, _CLIP)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Inputs to logits, or log returns."""
+
+    standard: _Standard
+    weights: Float64[np.ndarray, " k"]
+    bias: float
+
+    def __call__(self, inputs: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, " n"]:
+        # Row by row: a matrix product's last bits depend on how many rows there are.
+        return (self.standard(inputs) * self.weights).sum(axis=1) + self.bias
 
 
 class _Logits:
@@ -86,13 +164,13 @@ class _Logits:
     ) -> None:
         from sklearn.linear_model import LogisticRegression
 
-        self._standard = _Standard(inputs)
+        self._standard = _Standard.of(inputs)
         self._inputs, self._targets = self._standard(inputs), targets > 0.5
         self._model: Any = LogisticRegression(max_iter=2000, warm_start=True)
 
-    def at(self, penalty: float) -> Predict:
+    def at(self, penalty: float) -> _Line:
         self._model.set_params(C=penalty).fit(self._inputs, self._targets)
-        return _line(self._standard, self._model.coef_[0].copy(), self._model.intercept_[0])
+        return _Line(self._standard, self._model.coef_[0].copy(), self._model.intercept_[0])
 
 
 class _Returns:
@@ -103,30 +181,14 @@ class _Returns:
     ) -> None:
         from sklearn.linear_model import Ridge
 
-        self._standard = _Standard(inputs)
+        self._standard = _Standard.of(inputs)
         each = np.repeat(targets.astype(np.float64)[:, None], len(PENALTIES), axis=1)
         ridge: Any = Ridge(alpha=1.0 / np.array(PENALTIES), solver="cholesky")
         self._model = ridge.fit(self._standard(inputs), each)
 
-    def at(self, penalty: float) -> Predict:
+    def at(self, penalty: float) -> _Line:
         column = PENALTIES.index(penalty)
-        return _line(self._standard, self._model.coef_[column], self._model.intercept_[column])
-
-
-class _Standard:
-    """Inputs in deviations of the rows that were learned from, clipped."""
-
-    def __init__(self, learned: Float64[np.ndarray, "n k"]) -> None:
-        self._center, self._spread = learned.mean(axis=0), learned.std(axis=0)
-        self._spread[self._spread <= _CONSTANT * (1.0 + np.abs(self._center))] = np.inf
-
-    def __call__(self, inputs: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
-        return np.clip((inputs - self._center) / self._spread, -_CLIP, _CLIP)
-
-
-def _line(standard: _Standard, weights: Float64[np.ndarray, " k"], bias: float) -> Predict:
-    # Row by row: a matrix product's last bits depend on how many rows there are.
-    return lambda inputs: (standard(inputs) * weights).sum(axis=1) + bias
+        return _Line(self._standard, self._model.coef_[column], self._model.intercept_[column])
 
 
 def _paths(dataset: Dataset) -> type[_Logits] | type[_Returns]:

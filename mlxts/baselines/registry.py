@@ -1,32 +1,40 @@
 """The baselines that need no training loop: a new one is a file here and a line below.
 
-HAR and linear are the references: the better of the two, by cross-validation within training, is
-the one that a model has to beat. The others (`mlxts baselines`) ask what else is worth a network: a
-random walk's closed form, boosted trees without a window. The same window without attention needs
-the loop that trains PatchTST, so it stands further down (`evaluation/neural_baselines.py`).
+Those of `BASELINES`, each asset's own, and of `POOLED` stand beside every network. HAR and linear
+are the references: the better of the two, by cross-validation within training, is the one that a
+model has to beat. A random walk's closed form is asked for (`mlxts baselines`). The same window
+without attention needs the loop that trains PatchTST, so it stands further down
+(`evaluation/neural_baselines.py`).
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from mlxts.baselines.base import Baseline
-from mlxts.baselines.base_rate import Climatology
+from mlxts.baselines.base_rate import BaseRateByVolatility
 from mlxts.baselines.har import ScaleRegression
+from mlxts.baselines.lhar import LeverageHAR
 from mlxts.baselines.linear import Linear
 from mlxts.baselines.random_walk import RandomWalkBaseline
-from mlxts.baselines.sklearn_models import Trees
+from mlxts.baselines.trees import Trees
 from mlxts.protocol import BASELINE
 
-BASELINES: Mapping[str, Baseline] = MappingProxyType(
-    {
-        baseline.name: baseline
-        for baseline in (
-            Climatology(),
-            ScaleRegression("volatility"),
-            ScaleRegression(BASELINE),
-            Linear(),
-        )
-    }
+
+def _by_name(*baselines: Baseline) -> Mapping[str, Baseline]:
+    return MappingProxyType({baseline.name: baseline for baseline in baselines})
+
+
+BASELINES = _by_name(
+    BaseRateByVolatility(),
+    ScaleRegression("volatility"),
+    ScaleRegression(BASELINE),
+    LeverageHAR(),
+    Linear(),
 )
-WALKS = (RandomWalkBaseline("walk_ewma", "ewma"), RandomWalkBaseline("walk_garch", "garch"))
-LEARNERS = (Trees(),)
+POOLED = _by_name(Trees())
+RANDOM_WALKS = _by_name(
+    RandomWalkBaseline("ewma_random_walk", "ewma"),
+    RandomWalkBaseline("garch_random_walk", "garch"),
+)
+BESIDE_NETWORKS: Mapping[str, Baseline] = MappingProxyType({**BASELINES, **POOLED})
+ALL: Mapping[str, Baseline] = MappingProxyType({**BESIDE_NETWORKS, **RANDOM_WALKS})

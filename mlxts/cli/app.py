@@ -7,6 +7,7 @@ import typer
 from mlxts.cli import (
     base_rates,
     check,
+    compare,
     data,
     deprecated,
     docs,
@@ -25,7 +26,7 @@ from mlxts.cli import (
     worker,
     workspace,
 )
-from mlxts.cli.listing import Group
+from mlxts.cli.help_listing import Group
 
 
 class _Root(Group):
@@ -66,6 +67,7 @@ app.command()(train.train)
 app.command()(train.predict)
 app.command("batch-size")(train.batch_size)
 app.command()(evaluate.evaluate)
+app.command()(compare.compare)
 app.command("walk-forward")(walk_forward.walk_forward)
 app.command()(evaluate.baselines)
 app.command()(evaluate.runs)

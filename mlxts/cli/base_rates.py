@@ -31,7 +31,7 @@ def base_rates(
     from mlxts.errors import EmptySplitError
     from mlxts.evaluation.base_rates import rates
 
-    found: dict[str, tuple[Dataset, list[Rate]]] = {}
+    rates_by_timescale: dict[str, tuple[Dataset, list[Rate]]] = {}
     empty: dict[str, str] = {}
     for timescale in protocol.TIMESCALES:
         try:
@@ -39,9 +39,12 @@ def base_rates(
         except EmptySplitError as error:
             empty[timescale] = str(error)
         else:
-            found[timescale] = (data, rates(data))
-    result = {"timescales": {n: _record(*found[n]) for n in found}, "without_samples": empty}
-    tables = [*screen(found, symbol.upper())] if found else []
+            rates_by_timescale[timescale] = (data, rates(data))
+    result = {
+        "timescales": {n: _record(*rates_by_timescale[n]) for n in rates_by_timescale},
+        "without_samples": empty,
+    }
+    tables = [*screen(rates_by_timescale, symbol.upper())] if rates_by_timescale else []
     notes = [Note(f"{timescale}: {why}") for timescale, why in empty.items()]
     render(result, as_json, [*tables, *notes])
 
@@ -69,7 +72,9 @@ def _record(data: "Dataset", rates: "list[Rate]") -> dict[str, Any]:
     }
 
 
-def screen(found: "dict[str, tuple[Dataset, list[Rate]]]", symbol: str) -> Iterator[Part]:
+def screen(
+    rates_by_timescale: "dict[str, tuple[Dataset, list[Rate]]]", symbol: str
+) -> Iterator[Part]:
     from mlxts import protocol
     from mlxts.evaluation import base_rates
 
@@ -82,7 +87,7 @@ def screen(found: "dict[str, tuple[Dataset, list[Rate]]]", symbol: str) -> Itera
     }
     for title, (split, canonical) in sections.items():
         rows = []
-        for timescale, (data, rates) in found.items():
+        for timescale, (data, rates) in rates_by_timescale.items():
             # Where there is one phase, all phases are the canonical one.
             chosen = {r.task: r for r in rates if r.split == split and r.canonical == canonical}
             chosen = chosen or {r.task: r for r in rates if r.split == split}
@@ -91,7 +96,7 @@ def screen(found: "dict[str, tuple[Dataset, list[Rate]]]", symbol: str) -> Itera
         yield Table.of(f"{symbol}: {title}", ["bars", "H", "n", *heads], rows)
     counts = [
         {"bars": timescale} | row
-        for timescale, (data, _) in found.items()
+        for timescale, (data, _) in rates_by_timescale.items()
         for row in base_rates.counts(data)
     ]
     yield Table("Samples in each phase", ("bars", "phase", *protocol.SPLIT_NAMES), counts)

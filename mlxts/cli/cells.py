@@ -55,13 +55,13 @@ def sources(
     """List the exogenous series: source, publication lag, form; or write docs/data_sources.md."""
     from dataclasses import asdict
 
-    from mlxts.data import document
+    from mlxts.data import sources_document
     from mlxts.data.exogenous_catalog import SERIES, TRENDS
 
     if write:
-        write_document(document.render, output, as_json)
+        write_document(sources_document.render, output, as_json)
         return
-    series = [asdict(one) for one in (*SERIES.values(), TRENDS)]
+    series = [asdict(series_spec) for series_spec in (*SERIES.values(), TRENDS)]
     columns = (
         Column("id", "series"), "source", "frequency", Column("lag_days", "lag, days"), "form",
         Column("description", "measures"),

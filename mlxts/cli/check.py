@@ -38,10 +38,10 @@ def check(
     from mlxts.workspace import documents, packages, project
 
     root = project.root() if parts and Checked.docs in parts else project.find()
-    asked = set(parts or Checked)
+    chosen = set(parts or Checked)
     result: dict[str, Any] = {"ok": True}
     screen: list[Part] = []
-    if Checked.env in asked:
+    if Checked.env in chosen:
         unfit = packages.problems(root) if root else []
         sentences = [str(requirement) for requirement in unfit]
         if any(problem.missing for problem in unfit):  # what follows would end in a traceback
@@ -51,7 +51,7 @@ def check(
         result |= {"packages": sentences, "ok": not unfit}
         screen += [*sentences, f"{formats.count(len(versions()), 'package')} found."]
     files = None
-    if Checked.data in asked:
+    if Checked.data in chosen:
         files = _data(root)
         result |= vars(files) | {"ok": result["ok"] and files.ok}
         note = "{} is not registered; `mlxts data register-raw` adds it"
@@ -59,7 +59,7 @@ def check(
         if files.ok:
             count = formats.count(files.checked, "file")
             screen.append(f"{count} checked: as the manifests say.")
-    if Checked.docs in asked:
+    if Checked.docs in chosen:
         result["problems"] = None  # there is no project
         if root:
             problems = documents.check(root, context.find_root().command)

@@ -1,4 +1,4 @@
-"""`mlxts data controls`: the markets that can be simulated, and the document about them."""
+"""`mlxts data controls`: the simulated markets, and the document about them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ def controls(
     ),
     as_json: JsonOption = False,
 ) -> None:
-    """List the markets that can be simulated and their dials; or write docs/controls.md."""
+    """List the simulated markets and their parameters, or write docs/controls.md."""
     from mlxts.simulation.markets import MARKETS, dials
 
     if write:
@@ -24,10 +24,15 @@ def controls(
 
         write_document(document.render, output, as_json)
         return
-    known = {name: dials(name) for name in MARKETS}
+    parameters = {name: dials(name) for name in MARKETS}
     rows = [
-        (kind.control, name, kind.says, ", ".join(f"{d}={v:g}" for d, v in known[name].items()))
+        (
+            kind.control,
+            name,
+            kind.summary,
+            ", ".join(f"{d}={v:g}" for d, v in parameters[name].items()),
+        )
         for name, kind in MARKETS.items()
     ]
-    headings = ("control", "name", "what it shows", "dials")
-    render({"markets": known}, as_json, Table.of("Controls", headings, rows))
+    headings = ("control", "name", "what it is for", "parameters")
+    render({"markets": parameters}, as_json, Table.of("Controls", headings, rows))

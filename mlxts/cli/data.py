@@ -120,18 +120,18 @@ def import_(
     from mlxts.data.sources.trends_csv import TrendsSource
     from mlxts.errors import DataError
 
-    found = _files(paths)
+    export_files = _files(paths)
     if trends and (as_ or decimal):
         raise DataError("--trends takes neither --as nor --decimal; leave them out")
     if trends:
-        exports = [TrendsSource(path) for path in found]
+        exports = [TrendsSource(path) for path in export_files]
         named = [(name, e) for e in exports for name in ([symbol] if symbol else e.symbols())]
         _store_all(named, _day(start), _day(end), as_json)
         return
-    if (symbol or as_) and len(found) > 1:
+    if (symbol or as_) and len(export_files) > 1:
         raise DataError("--symbol and --as name one file; leave them out to name each by itself")
     mark = decimal.value if decimal else None
-    sources = [FilesSource(path, values, mark, symbol) for path in found]
+    sources = [FilesSource(path, values, mark, symbol) for path in export_files]
     if as_:
         sources = [replace(source, named=source.symbol) for source in sources]
     jobs = [(as_ or source.symbol).upper() for source in sources]
@@ -171,7 +171,7 @@ def simulate(
     chosen = SimulatedSource(market, seed, **{k: v for k, v in bounds.items() if v}, dials=dials)
     name = (symbol or market).upper()
     names = [name, *(f"{name}{number}" for number in range(2, symbols + 1))]
-    _store_all([(one, chosen) for one in names], None, None, as_json)
+    _store_all([(symbol, chosen) for symbol in names], None, None, as_json)
 
 
 @data.command(name="list")
@@ -247,8 +247,8 @@ def _store_all(
                 f"{former.first} to {former.last}, which cover days that these do not; the others "
                 f"are used again with data.artifact_sha256: {{{symbol}: {former.sha256}}}"
             )
-        told = [f"{w.rule}: {w}" for w in warnings]
-        stored.append(artifact.record() | {"warnings": told, "notes": list(fetched.notes)})
+        messages = [f"{w.rule}: {w}" for w in warnings]
+        stored.append(artifact.record() | {"warnings": messages, "notes": list(fetched.notes)})
         if not as_json:
             say(
                 f"{artifact.dataset}: {formats.count(artifact.rows, 'row')}, "
@@ -291,16 +291,16 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     from mlxts.data.sources.files import SUFFIXES
     from mlxts.errors import DataError
 
-    found: list[Path] = []
+    data_files: list[Path] = []
     for path in paths:
         if not path.is_dir():
-            found.append(path)
+            data_files.append(path)
             continue
         inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
         if not inside:
             raise DataError(f"{path} holds no CSV or Parquet file; name another folder")
-        found += inside
-    return found
+        data_files += inside
+    return data_files
 
 
 def _require_order(start: date | None, end: date | None) -> None:

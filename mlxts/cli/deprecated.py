@@ -71,7 +71,7 @@ def _tell(old: str, new: str) -> None:
 
 def show_former_names() -> None:
     """Have keys by their former names told in a line of their own, without a place in the code."""
-    others, told = warnings.showwarning, set[str]()
+    others, shown_messages = warnings.showwarning, set[str]()
 
     def show(
         message: Warning | str,
@@ -82,8 +82,8 @@ def show_former_names() -> None:
         line: str | None = None,
     ) -> None:
         if issubclass(category, FormerNameWarning):
-            if str(message) not in told:  # a file may be read more than once
-                told.add(str(message))
+            if str(message) not in shown_messages:  # a file may be read more than once
+                shown_messages.add(str(message))
                 note(str(message))
         else:
             others(message, category, filename, lineno, file, line)

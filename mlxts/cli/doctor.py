@@ -34,11 +34,11 @@ def doctor(as_json: JsonOption = False) -> None:
         "raw_artifacts": len(store.raw_artifacts()),
         "processed_artifacts": len(store.processed_artifacts()),
     }
-    shown = {key: str(value) for key, value in findings.items() if value is not None}
-    shown["versions"] = ", ".join(f"{name} {number}" for name, number in versions().items())
+    rows = {key: str(value) for key, value in findings.items() if value is not None}
+    rows["versions"] = ", ".join(f"{name} {number}" for name, number in versions().items())
     for key in ("memory_bytes", "ram_bytes"):
-        shown[key] = formats.size(findings[key])
-    render(findings, as_json, Table.of("This machine", ("", "found"), shown.items()))
+        rows[key] = formats.size(findings[key])
+    render(findings, as_json, Table.of("This machine", ("", "found"), rows.items()))
 
 
 def _sensor() -> str:

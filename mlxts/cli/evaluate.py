@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,16 +12,18 @@ from mlxts.cli.output import JsonOption, Note, Part, note, render
 from mlxts.cli.scores import details_screen, scores_screen
 from mlxts.tables import Column, Table
 
-if TYPE_CHECKING:
-    import polars as pl
-
-    from mlxts.runs.scored_task import ScoredTask
-
 
 class SplitName(StrEnum):
     train = "train"
     validation = "validation"
     test = "test"
+
+
+class EvaluatedSplit(StrEnum):
+    train = "train"
+    validation = "validation"
+    test = "test"
+    walk_forward = "walk-forward"
 
 
 SetOption = Annotated[
@@ -35,13 +37,47 @@ def evaluate(
     run: Annotated[
         str,
         typer.Argument(
-            help="A run id, the beginning of one, its folder, or a sweep or study of one run."
+            help="A run id, the beginning of one, its folder, or a sweep or study of one run; with "
+            "--predictions also a configuration."
         ),
     ],
-    split: SplitOption = SplitName.validation,
+    split: Annotated[
+        EvaluatedSplit,
+        typer.Option("--split", help="Which is scored; walk-forward: with --predictions."),
+    ] = EvaluatedSplit.validation,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--predictions",
+            metavar="FILE",
+            help="Score the forecasts of another program instead, CSV or Parquet: date, symbol, "
+            "and probability or logit (for returns value).",
+        ),
+    ] = None,
+    windows: Annotated[
+        int,
+        typer.Option(
+            "--windows", min=1, help="Of a configuration with --split walk-forward: how many."
+        ),
+    ] = 6,
     as_json: JsonOption = False,
 ) -> None:
     """Score a run against HAR, linear and the base rates; `--split test` is recorded as a look."""
+    from mlxts.errors import ConfigError
+
+    if predictions is not None:
+        if split is EvaluatedSplit.train:
+            raise ConfigError("--predictions are scored on validation, test or walk-forward")
+        from mlxts.cli.external import evaluate_file
+
+        evaluate_file(run, predictions, split.value, windows, as_json)
+        return
+    if split is EvaluatedSplit.walk_forward:
+        raise ConfigError("`mlxts walk-forward RUN` scores a run's windows; leave --split out here")
+    _evaluate_run(run, split.value, as_json)
+
+
+def _evaluate_run(run: str, split: str, as_json: bool) -> None:
     from mlxts import predict
     from mlxts.cli.selected_runs import one_run
     from mlxts.evaluation import comparison, diagnostics, score
@@ -49,10 +85,11 @@ def evaluate(
     from mlxts.runs.predictions import NETWORK
 
     folder = one_run(run)
-    predicted = predict.read_or_predict(folder)
     asked = RunFolder(folder).scored_task
-    if split is SplitName.test:
-        predicted = _open_test(folder, predicted, asked)
+    if split == "test":
+        predicted = predict.open_test(folder, lambda: record_look(folder.name, asked.score_on))
+    else:
+        predicted = predict.read_or_predict(folder)
     reference = RunFolder(folder).references()[asked.score_on]
     scores = score.score_run(predicted, reference, asked, (split,))
     details = diagnostics.details(predicted.filter(model=NETWORK), asked, split)
@@ -78,7 +115,7 @@ def baselines(
         ),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also the slow ones: networks, trees on many features.")
+        bool, typer.Option("--all", help="Also the slow ones: networks without attention.")
     ] = False,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -101,8 +138,6 @@ def baselines(
     dataset = build_dataset(configuration)
     line = baseline_selection.choose(
         configuration,
-        len(dataset.samples["train"]),
-        len(dataset.names),
         names=only or (),
         everything=everything,
         progress=tell,
@@ -115,16 +150,17 @@ def baselines(
         line.chosen,
         progress=lambda name: tell(f"fitting {name} ({place[name]} of {len(place)})"),
     )
+    reference = found.references[dataset.score_on]
     if not found.tables:
-        raise DataError(f"not estimable: {found.reference.not_estimable}")
+        raise DataError(f"not estimable: {reference.not_estimable}")
     asked = ScoredTask.of(configuration.model_dump(mode="json"))
     models = found.tables | oracle.forecast(dataset, dict.fromkeys(("train", split)))
-    scores = score.score_models(models, asked, (split,), found.reference)
+    scores = score.score_models(models, asked, (split,), reference)
     screen = [*scores_screen(scores, asked, _marked(configuration.name, configuration.mode))]
     if line.left_out:
         left_out = ", ".join(line.left_out)
         screen.append(Note(f"Not fitted because they are slow: {left_out}; --all includes them."))
-    render({**scores, "reference": found.reference.to_dict()}, as_json, screen)
+    render({**scores, "reference": reference.to_dict()}, as_json, screen)
 
 
 def runs(as_json: JsonOption = False) -> None:
@@ -175,23 +211,12 @@ def _on_screen(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _open_test(folder: Path, predicted: "pl.DataFrame", asked: "ScoredTask") -> "pl.DataFrame":
-    """Record the test-set evaluation; then read its rows, or predict and store them."""
-    from mlxts import predict
-    from mlxts.errors import EmptySplitError
+def record_look(what: str, score_on: str) -> None:
+    """Write down a test-set evaluation before it happens, and say so. Raises StorageError."""
     from mlxts.evaluation import test_split_log
-    from mlxts.training import run
 
-    known = predicted.filter(split="test", symbol=asked.score_on).height > 0
-    trained = None if known else run.load(folder)
-    if trained and not predict.can_score(trained.plan.dataset, "test"):
-        raise EmptySplitError(
-            f"the test split of this run's data holds no sample of {asked.score_on}; "
-            "train on data that reaches into it"
-        )
-    count = test_split_log.record(folder.name, asked.score_on)
+    count = test_split_log.record(what, score_on)
     note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
-    return predict.predict_split(trained, folder, "test") if trained else predicted
 
 
 def _marked(name: str, mode: str) -> str:

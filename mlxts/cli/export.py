@@ -65,23 +65,22 @@ def export(
         raise ConfigError("--project is for mlflow and wandb; leave it out")
     if len(runs) > 1:
         raise ConfigError(f"--to {to.value} takes one run; export them one by one")
-    from mlxts.interop import export as exports
+    from mlxts.interop import weight_export
 
-    path = exports.export(runs[0], to.value, output)
+    path = weight_export.export(runs[0], to.value, output)
     render({"path": str(path), "format": to.value}, as_json, path)
 
 
 def _to_tracker(runs: list[str], to: FormatName, project: str | None, as_json: bool) -> None:
     from mlxts.cli.selected_runs import one_run
     from mlxts.runs.folder import RunFolder
-    from mlxts.tracking import export as exports
-    from mlxts.tracking import trackers
+    from mlxts.tracking import run_export, trackers
 
     exported = []
     for folder in [one_run(name) for name in runs]:  # a wrong name is told before any work
         settings = RunFolder(folder).metadata()["config"].get("tracking", {})
         tracker = trackers.make(to.value, project or settings.get("project", "mlxts"))
-        count = exports.export(folder, tracker)
+        count = run_export.export(folder, tracker)
         exported.append({"run_id": folder.name, "to": to.value, "events": count})
     render(
         {"exported": exported, "folder": str(trackers.folder())},
@@ -102,10 +101,10 @@ def huggingface(
     as_json: JsonOption = False,
 ) -> None:
     """Import PatchTSTForClassification, -Regression or -Prediction of `transformers`."""
-    from mlxts.interop import imported
+    from mlxts.interop import imported_models
 
-    folder = imported.from_huggingface(path, name)
-    model = imported.load(folder)
+    folder = imported_models.from_huggingface(path, name)
+    model = imported_models.load(folder)
     parameters = sum(value.size for key, value in model.arrays.items() if ".running_" not in key)
     shape = model.shape
     sentence = (

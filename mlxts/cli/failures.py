@@ -111,24 +111,24 @@ def _flush(stream: TextIO) -> OSError | None:
 
 def _sentence(error: OSError) -> str:
     """What could not be read or written, why, and what can be done."""
-    what = [os.fsdecode(name) for name in (error.filename, error.filename2) if name is not None]
+    paths = [os.fsdecode(name) for name in (error.filename, error.filename2) if name is not None]
     reason = error.strerror or str(error) or type(error).__name__
     hint = _HINTS.get(error.errno or 0)
-    said = f"{' to '.join(what) or 'could not write'}: {reason}"
-    return f"{said}; {hint}" if hint else said
+    message = f"{' to '.join(paths) or 'could not write'}: {reason}"
+    return f"{message}; {hint}" if hint else message
 
 
 def _apology(error: BaseException) -> str:
-    what = " ".join(str(error).split())[:200]
-    said = f"{type(error).__name__}: {what}" if what else type(error).__name__
+    reason = " ".join(str(error).split())[:200]
+    message = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     text = "".join(traceback.format_exception(error))
     arguments = shlex.join(sys.argv[1:])
-    line = f"error: internal error ({_without_passwords(said)}); "
+    line = f"error: internal error ({_without_passwords(message)}); "
     try:
-        kept = _kept(_without_passwords(f"mlxts {arguments}\nPython {sys.version}\n\n{text}"))
+        log_file = _kept(_without_passwords(f"mlxts {arguments}\nPython {sys.version}\n\n{text}"))
     except OSError:
         return f"{line}its traceback could not be saved, please report it"
-    return f"{line}the traceback is in {kept}, please report it"
+    return f"{line}the traceback is in {log_file}, please report it"
 
 
 def _kept(text: str) -> Path:

@@ -73,10 +73,10 @@ def list_(
 
     names = tiers.tier(tier) if tier is not None else tuple(catalog.by_name())
     chosen = [catalog.get(name) for name in names]
-    for key, asked in (("family", family), ("relation", relation)):
-        known = sorted({getattr(feature, key) for feature in map(catalog.get, catalog.by_name())})
-        if asked is not None and asked not in known:
-            raise ConfigError(f"--{key} {asked} is none of {', '.join(known)}")
+    for key, wanted in (("family", family), ("relation", relation)):
+        values = sorted({getattr(feature, key) for feature in map(catalog.get, catalog.by_name())})
+        if wanted is not None and wanted not in values:
+            raise ConfigError(f"--{key} {wanted} is none of {', '.join(values)}")
     chosen = [f for f in chosen if family in (None, f.family) and relation in (None, f.relation)]
     rows = [
         {
@@ -154,22 +154,22 @@ def audit(
     if which not in protocol.SPLITS:
         raise ConfigError(f"splits: {which} is none of {', '.join(protocol.SPLITS)}")
     names = tiers.tier(tier)
-    found = []
+    audits = []
     for symbol in symbols or ["SPY"]:
         bars = _bars(symbol, source)
         cuts = [bars.height * share // 10 for share in (3, 6, 9)] + [bars.height - 1]
-        found.append(room.audit(bars, names, protocol.SPLITS[which], cuts))
+        audits.append(room.audit(bars, names, protocol.SPLITS[which], cuts))
     current = tier_selection.candidates_hash() == tiers.header()["candidates"]
     result = {
         "tier": tier,
         "splits": which,
         "order_is_of_this_catalog": current,
-        "symbols": {one.symbol: _audit_record(one) for one in found},
+        "symbols": {symbol_audit.symbol: _audit_record(symbol_audit) for symbol_audit in audits},
     }
-    render(result, as_json, _audit_tables(found, tier))
+    render(result, as_json, _audit_tables(audits, tier))
     if not (current or as_json):
         note("the frozen order was chosen from another catalog; run `mlxts features freeze`")
-    wrong = [one.symbol for one in found if not one.ok]
+    wrong = [symbol_audit.symbol for symbol_audit in audits if not symbol_audit.ok]
     if wrong:
         raise DataError(f"features fail the audit on {', '.join(wrong)}; see its findings")
 
@@ -225,9 +225,9 @@ def docs(
     as_json: JsonOption = False,
 ) -> None:
     """Render the catalog as Markdown."""
-    from mlxts.features import document
+    from mlxts.features import catalog_document
 
-    write_document(document.render, output, as_json)
+    write_document(catalog_document.render, output, as_json)
 
 
 def _data(symbols: list[str] | None, source: str, timescale: str = "daily") -> "DataConfig":
@@ -260,36 +260,36 @@ def _distribution(feature: "Feature", bars: "pl.DataFrame") -> dict[str, float |
     }  # ty: ignore[invalid-explicit-return]
 
 
-def _audit_record(one: "Audit") -> dict[str, Any]:
+def _audit_record(audit: "Audit") -> dict[str, Any]:
     from dataclasses import asdict
 
-    return asdict(one) | {
-        "ok": one.ok,
-        "components": {str(k): v for k, v in one.components.items()},
+    return asdict(audit) | {
+        "ok": audit.ok,
+        "components": {str(k): v for k, v in audit.components.items()},
     }
 
 
-def _audit_tables(found: list["Audit"], tier: int) -> Iterator[Table]:
+def _audit_tables(audits: list["Audit"], tier: int) -> Iterator[Table]:
     findings: dict[str, list[Any]] = {
-        "bars": [one.bars for one in found],
-        "constant": [len(one.constant) for one in found],
-        "over 99 % one value": [len(one.one_value) for one in found],
-        "not finite": [len(one.infinite) for one in found],
-        "nulls after the warm-up": [len(one.late_nulls) for one in found],
-        "look-ahead": [len(one.look_ahead) for one in found],
-        "planted look-ahead found": [one.canary_caught for one in found],
-        "null share": [one.null_share for one in found],
-        "pairs over 0.99": [len(one.near_duplicates) for one in found],
+        "bars": [audit.bars for audit in audits],
+        "constant": [len(audit.constant) for audit in audits],
+        "over 99 % one value": [len(audit.one_value) for audit in audits],
+        "not finite": [len(audit.infinite) for audit in audits],
+        "nulls after the warm-up": [len(audit.late_nulls) for audit in audits],
+        "look-ahead": [len(audit.look_ahead) for audit in audits],
+        "planted look-ahead found": [audit.canary_caught for audit in audits],
+        "null share": [audit.null_share for audit in audits],
+        "pairs over 0.99": [len(audit.near_duplicates) for audit in audits],
     }
-    for share in found[0].components:
-        findings[f"components for {share:.0%}"] = [one.components[share] for one in found]
-    rows = [(what, *values) for what, values in findings.items()]
-    yield Table.of(f"Tier {tier}", ("finding", *(one.symbol for one in found)), rows)
+    for share in audits[0].components:
+        findings[f"components for {share:.0%}"] = [audit.components[share] for audit in audits]
+    rows = [(finding, *values) for finding, values in findings.items()]
+    yield Table.of(f"Tier {tier}", ("finding", *(audit.symbol for audit in audits)), rows)
     columns = (
         "feature", Column("mean", "mean, deviations"), Column("scale", "log scale"),
         Column("distance", "KS distance"),
     )  # fmt: skip
-    for one in found:
-        if one.shifts:
-            title = f"{one.symbol}: largest shifts from training to test years"
-            yield Table(title, columns, [vars(shift) for shift in one.shifts[:_SHOWN]])
+    for audit in audits:
+        if audit.shifts:
+            title = f"{audit.symbol}: largest shifts from training to test years"
+            yield Table(title, columns, [vars(shift) for shift in audit.shifts[:_SHOWN]])

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts import formats
+from mlxts.cli.duration_options import seconds
 from mlxts.cli.failures import exit_unless_finished
-from mlxts.cli.listing import Group
+from mlxts.cli.help_listing import Group
 from mlxts.cli.output import JsonOption, Note, Part, note, render
-from mlxts.cli.seconds import seconds
 from mlxts.cli.worker import (
     HeartbeatOption,
     HeartbeatTimeoutOption,
@@ -348,8 +348,8 @@ def _selection_bias(bias: "SelectionBias | None", name: str) -> Iterator[Part]:
             {"run": "mean of re-runs", "value": bias.mean},
         ],
     )  # fmt: skip
-    known = formats.known(bias.error)
-    error = f" (standard error {formats.loss(bias.error)})" if known else ""
+    has_error = formats.known(bias.error)
+    error = f" (standard error {formats.loss(bias.error)})" if has_error else ""
     yield f"optimism of the best validation loss {formats.difference(bias.optimism)}{error}"
     if bias.against_baseline is not None:
         counts = ", ".join(f"{verdict}: {n}" for verdict, n in Counter(verdicts).items() if verdict)

@@ -63,7 +63,7 @@ def fitted(message: str, stream: TextIO) -> str:
         return message
     width = shutil.get_terminal_size().columns
     lines = []
-    for line in _WHOLE.sub(lambda found: found[0].replace(" ", _HELD), message).split("\n"):
+    for line in _WHOLE.sub(lambda match: match[0].replace(" ", _HELD), message).split("\n"):
         indent = line[: len(line) - len(line.lstrip())]
         broken = textwrap.wrap(
             line,

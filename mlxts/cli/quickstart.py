@@ -76,8 +76,8 @@ def quickstart(
     except (EOFError, KeyboardInterrupt):
         train = False
         note("")
-    said = {"config": str(output), "commands": commands, "plan": plan.to_dict()}
-    _finish(said, plan, train=bool(train), as_json=as_json)
+    result = {"config": str(output), "commands": commands, "plan": plan.to_dict()}
+    _finish(result, plan, train=bool(train), as_json=as_json)
 
 
 class _Asking:
@@ -100,12 +100,12 @@ class _Asking:
         while True:
             print(f"{question}{listed}{f' [{default}]' if default else ''}: ", end="", flush=True)
             _wait_for_line()
-            said = input().strip() or default
-            close = [choice for choice in choices if choice.startswith(said)] if said else []
-            if not choices and said:
-                return said
-            if said in choices:
-                return said
+            given = input().strip() or default
+            close = [choice for choice in choices if choice.startswith(given)] if given else []
+            if not choices and given:
+                return given
+            if given in choices:
+                return given
             if len(close) == 1:
                 return close[0]
             print(f"please answer with one of {', '.join(choices)}" if choices else "please answer")
@@ -140,8 +140,8 @@ def _answers(
     from mlxts import quickstart as first
 
     source = source or ask("--source", "where do the prices come from", "sample", tuple(SourceName))
-    what = "which files (CSV or Parquet)" if source == "files" else "which symbols"
-    given = symbols or ask("--symbols", what, registry.SOURCES[source].example)
+    question = "which files (CSV or Parquet)" if source == "files" else "which symbols"
+    given = symbols or ask("--symbols", question, registry.SOURCES[source].example)
     task = task or ask("--task", "what is predicted", first.TASK, tuple(protocol.TASKS))
     budget = budget or ask("--budget", "how large", first.BUDGET, tuple(protocol.BUDGETS))
     return first.Answers(source, first.split(given), task, budget, output)
@@ -158,14 +158,14 @@ def _store(answers: "Answers") -> None:
     data.download(list(answers.names), source=data.Online(answers.source))
 
 
-def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -> None:
+def _finish(result: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -> None:
     from mlxts import console, experiment
     from mlxts.cli import failures
     from mlxts.cli import train as training
     from mlxts.runs.folder import RunFolder
 
     if not train:
-        render(said, as_json, ())
+        render(result, as_json, ())
         return
     finished_before = RunFolder(plan.folder).is_finished
     device = nullcontext() if finished_before else training.claim_device()
@@ -174,5 +174,5 @@ def _finish(said: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool) -
     if not as_json:
         training.show_result(plan, summary, finished_before=finished_before)
         return
-    render({**said, "summary": summary}, as_json, ())
+    render({**result, "summary": summary}, as_json, ())
     failures.exit_unless_finished(summary["status"])

@@ -19,9 +19,9 @@ def register_raw(
     as_json: JsonOption = False,
 ) -> None:
     """Register a raw Parquet file written by another program."""
-    from mlxts.data import register
+    from mlxts.data import registration
 
-    artifact = register.raw(path, source=source, symbol=symbol.upper())
+    artifact = registration.raw(path, source=source, symbol=symbol.upper())
     _show_registered(artifact, as_json)
 
 
@@ -36,9 +36,9 @@ def register_processed(
     as_json: JsonOption = False,
 ) -> None:
     """Register a processed Parquet file as the next version of its dataset."""
-    from mlxts.data import register
+    from mlxts.data import registration
 
-    artifact = register.processed(path, dataset=dataset, tier=tier, source_md5s=source_md5)
+    artifact = registration.processed(path, dataset=dataset, tier=tier, source_md5s=source_md5)
     _show_registered(artifact, as_json)
 
 

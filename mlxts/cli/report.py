@@ -52,7 +52,8 @@ def report(
     if split is FixedSplit.test:
         # On record before anything is read; without a record there is no look.
         count = max(
-            test_split_log.record(*look) for look in collect.scored_symbols(picked.finished)
+            test_split_log.record(*evaluation)
+            for evaluation in collect.scored_symbols(picked.finished)
         )
         note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
     complete_predictions(picked.finished)

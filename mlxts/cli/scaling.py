@@ -125,7 +125,7 @@ def ledger(
     built = _ledger(runs, split, tuned, every_asset)
     ledgers.write(path, built)
     rows = ledgers.runs(built)
-    shown = (
+    table_columns = (
         ("run", "data"),
         (Column("n_total", "N"), Column("samples", "D")),
         (Column("features", "F"), "seed"),
@@ -139,7 +139,7 @@ def ledger(
     result = {"ledger": str(path), "rows": built.height, "runs": rows.to_dicts()}
     count = formats.count(built.height, "row")
     advice = f"{count} in {path}; `mlxts scaling ledger --columns` explains them"
-    table = Table(f"{formats.count(rows.height, 'run')}, {split}", shown, result["runs"])
+    table = Table(f"{formats.count(rows.height, 'run')}, {split}", table_columns, result["runs"])
     render(result, as_json, [table, Note(advice)])
 
 
@@ -159,32 +159,33 @@ def fit(
 ) -> None:
     """Fit every family of laws to each cell, choose one by extrapolation and draw it."""
     from mlxts.files import finite, write_json, write_text
-    from mlxts.report import law_figure
-    from mlxts.report import laws as pictures
+    from mlxts.report import law_figure, law_panels
     from mlxts.scaling import axes, bootstrap, results, select, verdict
 
     folder = results.folder(name)
     built = _ledger(runs, split, tuned, every_asset)
-    found = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
-    weights = bootstrap.date_weights(found, draws=draws, seed=seed)
+    loss_tables = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
+    weights = bootstrap.date_weights(loss_tables, draws=draws, seed=seed)
     rows: list[dict[str, Any]] = []
-    for index, (cell, counts) in enumerate(zip(found, weights, strict=True)):
-        drawn = bootstrap.draw(cell, counts, seed=seed + 1 + index, widen=cell.bootstrap.widening)
-        chosen = select.select(cell, drawn)
+    for index, (cell, counts) in enumerate(zip(loss_tables, weights, strict=True)):
+        replicates = bootstrap.draw(
+            cell, counts, seed=seed + 1 + index, widen=cell.bootstrap.widening
+        )
+        chosen = select.select(cell, replicates)
         rows += results.laws(cell, chosen)
         path = folder / f"{axis}-{results.file_name(cell.name)}.png"
         if axis is FitAxis.surface:
-            law_figure.write(path, pictures.surface(cell, drawn, split, chosen))
+            law_figure.write(path, law_panels.surface(cell, replicates, split, chosen))
         else:
-            gain = verdict.gains(cell.rungs[:, 0], drawn.rungs)[0]
+            gain = verdict.gains(cell.rungs[:, 0], replicates.rungs)[0]
             subtitle = f"{gain:+.4f} nats per decade of {axis}, {split}"
             unit = axes.AXES[axis].unit
-            law_figure.write(path, pictures.panel(cell, drawn, chosen, subtitle, unit))
+            law_figure.write(path, law_panels.panel(cell, replicates, chosen, subtitle, unit))
         note(f"picture: {path}")
     write_json(folder / f"laws-{axis}.json", finite(rows))
     write_text(folder / f"laws-{axis}.csv", Table("", (), results.flat_laws(rows)).csv())
     tables = [
-        _laws(cell, [row for row in rows if row["cell"] == cell.name], axis) for cell in found
+        _laws(cell, [row for row in rows if row["cell"] == cell.name], axis) for cell in loss_tables
     ]
     how_to_read = Note(
         "Coefficients are parts of the loss at the reference size; in brackets 95 % intervals. "
@@ -231,20 +232,20 @@ def verdict_(
         )
     folder = results.folder(name)
     built = _ledger(runs, SplitName(split), tuned, every_asset)
-    found = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
+    tables = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
     test = None
     if replicate:
         opened = _ledger(runs, SplitName.test, tuned, every_asset)
         cells = axes.tables(opened, axis, parameters=parameters, all_phases=all_phases)
         test = {cell.name: cell for cell in cells}
-    judged = verdict.judge(found, test=test, draws=draws, seed=seed)
-    usable = [cell for cell in found if cell.name in judged.draws]
+    judged = verdict.judge(tables, test=test, draws=draws, seed=seed)
+    usable = [cell for cell in tables if cell.name in judged.draws]
     compared = {
         cell.name: multiple_comparison.compare(cell, draws=draws, seed=seed) for cell in usable
     }
     mixed = None
     if axis == "parameters":
-        mixed = mixed_model.over(built, found, judged, parameters=parameters, seed=seed)
+        mixed = mixed_model.over(built, tables, judged, parameters=parameters, seed=seed)
     record = {
         "axis": axis,
         "split": split,
@@ -286,7 +287,7 @@ def _ledger(
     chosen = some_runs(runs or ()).finished
     if not runs:
         walked = split is SplitName.walk_forward
-        chosen = [one for one in chosen if RunFolder(one).is_walk_forward == walked]
+        chosen = [folder for folder in chosen if RunFolder(folder).is_walk_forward == walked]
     complete_predictions(chosen)
     if split is SplitName.walk_forward:
         return walk_forward_ledger.join(chosen, tuned=tuned or (), every_asset=every_asset)
@@ -301,7 +302,7 @@ def _ledger(
 
 def _laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> Table:
     reference = ", ".join(f"{size:,.0f}" for size in rows[0]["reference"])
-    shown = [
+    columns = [
         row
         | {
             "law": f"{'* ' if row['chosen'] else ''}{row['family']}",
@@ -323,7 +324,7 @@ def _laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> Table:
             Column("extrapolation_error", "error"),
             Column("selection_frequency", "chosen in", ".0%"),
         ),
-        shown,
+        columns,
     )
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts.cli import output
+from mlxts.cli.duration_options import seconds
 from mlxts.cli.output import JsonOption
-from mlxts.cli.seconds import seconds
 from mlxts.tables import Column, Row, Table
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def _watch(survey: "SensorListing", interval: float, note: Note, screen: "Consol
 
     # A shell starts background jobs with SIGINT ignored; a recording must still end by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    shown = Live(console=screen, auto_refresh=False) if screen else contextlib.nullcontext()
-    with shown as drawing:
+    live = Live(console=screen, auto_refresh=False) if screen else contextlib.nullcontext()
+    with live as drawing:
         while True:
             if drawing:
                 drawing.update(_view(survey), refresh=True)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxts import formats
+from mlxts.cli.duration_options import seconds
 from mlxts.cli.failures import exit_unless_finished
 from mlxts.cli.output import JsonOption, Note, Part, Verbatim, note, render, show
 from mlxts.cli.scores import scores_screen
-from mlxts.cli.seconds import seconds
 from mlxts.cli.worker import PerDeviceOption, WaitOption
 from mlxts.tables import Table
 
@@ -115,7 +115,9 @@ def batch_size(
     configurations = [_load(config, named, overrides, first_of_sweep=True)]
     if every_tier:
         changes = [[*(overrides or []), f"features.tier={tier}"] for tier in protocol.TIERS]
-        configurations = [_load(config, named, each, first_of_sweep=True) for each in changes]
+        configurations = [
+            _load(config, named, settings, first_of_sweep=True) for settings in changes
+        ]
     records = []
     for configuration in configurations:
         data = build_dataset(configuration)
@@ -280,14 +282,14 @@ def show_result(
         exit_unless_finished(summary["status"])
     read_or_predict(plan.folder)  # of a finished run of an earlier version
     picture = run_page.draw(plan.folder)
-    asked = RunFolder(plan.folder).scored_task
+    scored_task = RunFolder(plan.folder).scored_task
     if finished_before and not as_json:
         note(f"run {plan.run_id} is already finished; its result:")
     render(
         {**summary, "picture": str(picture)},
         as_json,
         [
-            *scores_screen(summary["scores"], asked, plan.config.name),
+            *scores_screen(summary["scores"], scored_task, plan.config.name),
             f"best at step {summary['best_step']} of {summary['steps']}; {summary['message']}",
             summary["verdict"],
             f"run folder {plan.folder}, picture {picture}",

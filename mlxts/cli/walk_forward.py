@@ -21,29 +21,34 @@ def walk_forward(
         str, typer.Argument(metavar="CONFIG", help="A configuration, or a run for its own.")
     ],
     count: Annotated[
-        int,
-        typer.Option("--windows", min=1, help="How many to train before and score, latest last."),
-    ] = 6,
+        int | None,
+        typer.Option(
+            "--windows", min=1, help="How many to score; by default ten, of bundled data six."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train at so many forecast origins, score the window after each, beside the fixed split."""
-    from mlxts import walk_forward
+    from mlxts import protocol, walk_forward
     from mlxts.evaluation import comparison
     from mlxts.runs.predictions import NETWORK
 
     fixed, configuration = _fixed(target, as_json)
-    found: list[Origin] = []
-    for one in walk_forward.origins(configuration, count):
-        planned = walk_forward.plan(one)
-        note(f"origin {len(found) + 1} of {count}: {walk_forward.years(one)} is predicted")
+    count = count or protocol.ORIGINS[configuration.data.splits]
+    scored: list[Origin] = []
+    for window_config in walk_forward.origins(configuration, count):
+        planned = walk_forward.plan(window_config)
+        note(
+            f"origin {len(scored) + 1} of {count}: {walk_forward.years(window_config)} is predicted"
+        )
         _finish(planned, as_json)
-        found.append(walk_forward.score_origin(planned))
-    together = walk_forward.pooled(found)
-    records = [origin.record() for origin in found]
-    rows = {f"{origin.scored}": origin.figures for origin in found}
+        scored.append(walk_forward.score_origin(planned))
+    together = walk_forward.pooled(scored)
+    records = [origin.record() for origin in scored]
+    rows = {f"{origin.scored}": origin.figures for origin in scored}
     rows |= {"all origins": together, "fixed split": fixed["scores"]}
     references = {name: comparison.reference(figures[NETWORK]) for name, figures in rows.items()}
-    data = found[-1].plan.dataset
+    data = scored[-1].plan.dataset
     title = f"{configuration.name} (exploratory): {data.task.name}, H = {data.horizon}, "
     title += f"{data.score_on}, walk-forward from {count} origins"
     how_to_read = Note(
@@ -52,7 +57,9 @@ def walk_forward(
         "is stopped on the years that it is scored on. In brackets 95 % block-bootstrap "
         "intervals, after n the positives; against the reference, the better of HAR and linear by "
         "cross-validation at the same origin, below zero is better: "
-        + "; ".join(f"{name} {comparison.title(one)}" for name, one in references.items())
+        + "; ".join(
+            f"{name} {comparison.title(reference)}" for name, reference in references.items()
+        )
         + "."
     )
     verdict = comparison.sentence(

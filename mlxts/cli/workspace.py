@@ -52,10 +52,10 @@ def status(as_json: JsonOption = False) -> None:
     """Show all workstreams, their files, and files changed by others than their owner."""
     from mlxts.workspace import context, ownership, project
 
-    found = context.load(project.root())
-    changed = ownership.trespasses(found)
+    loaded = context.load(project.root())
+    changed = ownership.trespasses(loaded)
     result = {
-        "workstreams": [header.model_dump(mode="json") for header in found.headers],
+        "workstreams": [header.model_dump(mode="json") for header in loaded.headers],
         "changed_by_another": [vars(change) for change in changed],
     }
     rows = [
@@ -64,7 +64,7 @@ def status(as_json: JsonOption = False) -> None:
             "holds": "\n".join([*(f"{c.path} {c.mode}" for c in h.owns), *h.resources]) or None,
             "waits for": "\n".join(f"{b.by}: {b.why}" for b in h.blocked_by) or None,
         }
-        for h in found.headers
+        for h in loaded.headers
     ]
     columns = (
         Column("workstream", " "), "name", "status", Column("focus", "focus"),
@@ -144,7 +144,7 @@ def handoff(
     from mlxts.workspace import context, ownership, project
     from mlxts.workspace.handoff import HandoffNotes, write
 
-    told = HandoffNotes(
+    notes = HandoffNotes(
         summary,
         tuple(done or ()),
         tuple(next_ or ()),
@@ -152,17 +152,17 @@ def handoff(
         finished,
     )
     root = project.root()
-    record = write(root, workstream.value, told)
+    record = write(root, workstream.value, notes)
     where = (record.path, root / project.CONTEXT / context.GLOBAL)
-    found = context.load(root)
+    loaded = context.load(root)
     screen: list[Part] = [
         *(path.relative_to(root) for path in where),
         *(
             f"{header.workstream} ({header.name or 'no name'}): {header.focus or UNKNOWN}"
-            for header in found.headers
+            for header in loaded.headers
             if header.workstream != workstream.value and header.status in ("active", "blocked")
         ),
-        *(Note(f"warning: {change}") for change in ownership.trespasses(found)),
+        *(Note(f"warning: {change}") for change in ownership.trespasses(loaded)),
         Note("commit both files, so that they survive this machine"),
     ]
     render(record.header.model_dump(mode="json") | {"path": str(record.path)}, as_json, screen)
@@ -260,7 +260,7 @@ def phase(
 
 def _blocking(text: str) -> Any:
     from mlxts.errors import WorkspaceError
-    from mlxts.workspace.records import WORKSTREAMS, Blocking, validated
+    from mlxts.workspace.context_records import WORKSTREAMS, Blocking, validated
 
     by, _, why = text.partition(":")
     if by.strip() not in WORKSTREAMS or not why.strip():

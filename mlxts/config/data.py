@@ -30,7 +30,9 @@ class DataConfig(Section):
     score_on: Name = Field(protocol.SCORED_ON, description="the symbol whose rows are scored")
     splits: Literal["protocol", "sample"] = Field("protocol", description="which split dates hold")
     walk_forward_window: Annotated[int, Field(gt=0, le=100)] | None = Field(
-        None, description="score the validation years (1), or so many windows before them"
+        None,
+        description="score the validation years (1), or so many windows before them; each window "
+        "draws its own random numbers from seed",
     )
     train_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="fraction of the training dates; smaller sets are subsets of larger ones"

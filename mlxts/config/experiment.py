@@ -122,6 +122,15 @@ class ExperimentConfig(Section):
             )
 
     @property
+    def training_seed(self) -> int:
+        """Of initial weights, order and dropout: `seed`; at a forecast origin a hash of it and of
+        the window, so that no two origins share the luck of a seed."""
+        window = self.data.walk_forward_window
+        if window is None:
+            return self.seed
+        return int(canonical_hash({"seed": self.seed, "walk_forward_window": window})[:8], 16)
+
+    @property
     def hash(self) -> str:
         """SHA-256 of what decides the numbers (name, heat, checkpoints, trackers do not).
 

@@ -32,8 +32,8 @@ class ModelConfig(Section):
     heads: Positive | None = Field(None, description="attention heads; None: solved")
     ffn_ratio: Annotated[float, Field(gt=0)] = Field(4.0, description="hidden / model width")
     revin: RevINConfig = RevINConfig()
-    residual_of: Literal["har"] | None = Field(
-        None, description="learn what is left after a forecast that is fitted first: har"
+    residual_of: Literal["har", "linear"] | None = Field(
+        None, description="learn what is left after a forecast that is fitted first: har, linear"
     )
 
     norm: Literal["layer", "batch"] = Field("layer", description="of the encoder's tokens")

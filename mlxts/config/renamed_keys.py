@@ -41,15 +41,15 @@ def current_with_notice(values: Mapping[str, Any], where: str) -> dict[str, Any]
     Args:
         where: what holds the names: a file, or an option.
     """
-    found, notes = _renamed(values, KEYS, VALUES)
+    renamed, notes = _renamed(values, KEYS, VALUES)
     for part in ("base", "axes"):
-        if isinstance(found.get(part), dict):
-            found[part], more = _renamed(found[part], KEYS, VALUES)
+        if isinstance(renamed.get(part), dict):
+            renamed[part], more = _renamed(renamed[part], KEYS, VALUES)
             notes += more
     if notes:
         message = f"{where}: {', '.join(notes)} now; the former name goes with the next release"
         warnings.warn(message, FormerNameWarning, stacklevel=3)
-    return found
+    return renamed
 
 
 def former(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,8 +96,8 @@ def _renamed(
 def _reworded(key: str, value: Any, pairs: Mapping[str, str]) -> tuple[Any, list[str]]:
     """A value, or a list of values of an axis."""
     if isinstance(value, list):
-        each = [_reworded(key, one, pairs) for one in value]
-        return [one for one, _ in each], [note for _, notes in each for note in notes]
+        reworded = [_reworded(key, item, pairs) for item in value]
+        return [item for item, _ in reworded], [note for _, notes in reworded for note in notes]
     if isinstance(value, str) and value in pairs:
         return pairs[value], [f"{key}: {value} is called {pairs[value]}"]
     return value, []

@@ -47,8 +47,8 @@ def first_problem(error: ValidationError) -> str:
     message = _EXPECTED.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     prefix = f"{where}: " if where else ""
     given = problem.get("input")
-    shown = where and (given is None or isinstance(given, str | int | float | bool))
-    return one_line(f"{prefix}{message}{_got(given) if shown else ''}")
+    show_value = where and (given is None or isinstance(given, str | int | float | bool))
+    return one_line(f"{prefix}{message}{_got(given) if show_value else ''}")
 
 
 def _got(given: str | float | bool | None) -> str:

@@ -32,9 +32,9 @@ class YamlError(ValueError):
         line: counted from 1; None where it is not known.
     """
 
-    def __init__(self, what: str, line: int | None = None) -> None:
-        super().__init__(f"line {line}: {what}" if line else what)
-        self.what = what
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(f"line {line}: {message}" if line else message)
+        self.what = message
         self.line = line
 
 
@@ -185,9 +185,9 @@ def _within(node: Node) -> list[Node]:
     return node.value if isinstance(node, CollectionNode) else []
 
 
-def _at(place: Any, what: str) -> YamlError:
+def _at(place: Any, message: str) -> YamlError:
     mark = getattr(place, "problem_mark", None) or getattr(place, "start_mark", None)
-    return YamlError(" ".join(what.split()), mark.line + 1 if mark else None)
+    return YamlError(" ".join(message.split()), mark.line + 1 if mark else None)
 
 
 def _construct_mapping(loader: _Loader, node: Node) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a person sees while a run works: a live screen, plain lines, or nothing.
+"""Progress of runs, sweeps and studies: a live screen, plain lines, or nothing.
 
 All three listen to the events of `mlxts.training.events`; training knows none of them.
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Self, TextIO
 
 from mlxts import formats
-from mlxts.console import sentences
-from mlxts.console.sentences import BANDS
+from mlxts.console import event_text
+from mlxts.console.event_text import BANDS
 from mlxts.console.state import RunState
 from mlxts.training.events import Event, StartEvent, StepEvent, StopEvent, ThermalEvent
 
@@ -69,7 +69,7 @@ class Plain:
         parts.append(
             ", ".join(f"{n} {formats.size(step.memory[k])}" for n, k in named if k in step.memory)
         )
-        parts.append(f"temperature {sentences.temperature(state.thermal)}")
+        parts.append(f"temperature {event_text.temperature(state.thermal)}")
         if not state.stop:
             parts.append(f"ETA {formats.duration(state.seconds_left)}")
         self._write(" · ".join(part for part in parts if part))

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxts import formats
-from mlxts.console import sentences
-from mlxts.console.sentences import BANDS, Line, Tone
+from mlxts.console import event_text
+from mlxts.console.event_text import BANDS, Line, Tone
 from mlxts.console.sparkline import binned, sparkline
 from mlxts.console.state import History, RunState
 
@@ -191,7 +191,7 @@ def _temperature(state: RunState) -> Text:
         text.append(f" {event.band.upper()} ", style=f"{BAND_STYLES[event.band]} reverse")
         text.append(" ")
     style = BAND_STYLES.get(event.band, "dim") if event else "dim"
-    return text.append(sentences.temperature(event), style=style)
+    return text.append(event_text.temperature(event), style=style)
 
 
 def _recent(state: RunState, lines: int) -> list[Text]:

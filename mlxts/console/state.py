@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
-from mlxts.console.sentences import Line, describe
+from mlxts.console.event_text import Line, describe
 from mlxts.console.throughput import Throughput
 from mlxts.training.events import (
     CompileEvent,

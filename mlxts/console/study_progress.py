@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mlxts.console.sentences import BANDS, Line
+from mlxts.console.event_text import BANDS, Line
 from mlxts.console.state import RunState
 from mlxts.training.events import Event, ThermalEvent
 

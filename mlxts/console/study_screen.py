@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxts import console, formats
-from mlxts.console import sentences
+from mlxts.console import event_text
 from mlxts.console.live import Live
 from mlxts.console.screen import STYLES
 from mlxts.console.sparkline import binned, sparkline
@@ -94,7 +94,7 @@ def draw(progress: StudyProgress, width: int, height: int) -> RenderableType:
         *_best(progress.study, width),
         Text(),
         *_now(progress.current),
-        Text(f"temperature {sentences.temperature(progress.thermal)}", style="dim", no_wrap=True),
+        Text(f"temperature {event_text.temperature(progress.thermal)}", style="dim", no_wrap=True),
         # One short: a terminal that echoes ^C behind a full line begins another one.
         Text("─" * (width - 1), style="dim", no_wrap=True),
     ]
@@ -157,8 +157,8 @@ def _now(current: CurrentTrial | None) -> list[RenderableType]:
 
 
 def _counts(study: StudySnapshot) -> str:
-    shown = [f"{n} {state}" for state, n in study.counts.items() if n or state in _ALWAYS]
-    return f"{study.n_ended}/{study.target} trials · " + " · ".join(shown)
+    state_counts = [f"{n} {state}" for state, n in study.counts.items() if n or state in _ALWAYS]
+    return f"{study.n_ended}/{study.target} trials · " + " · ".join(state_counts)
 
 
 def _summary(progress: StudyProgress) -> str:
@@ -169,5 +169,5 @@ def _summary(progress: StudyProgress) -> str:
         else ""
     )
     eta = formats.duration(study.seconds_left)
-    temperature = sentences.temperature(progress.thermal)
+    temperature = event_text.temperature(progress.thermal)
     return f"{_counts(study)}{best} · ETA {eta} · temperature {temperature}"

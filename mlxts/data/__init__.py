@@ -1,1 +1,1 @@
-"""From sources to one panel: fetch, check, store immutably, join."""
+"""Market data: fetch, check, store immutably, join into one panel."""

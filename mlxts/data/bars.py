@@ -46,8 +46,8 @@ def schedule(timescale: Timescale, last: date) -> tuple[np.ndarray, np.ndarray]:
         (n,) datetime64[D], increasing from 1960 on, and (n,) int16, the phase of each.
     """
     ends, phases = _schedule(timescale, last.year)
-    known = np.searchsorted(ends, np.datetime64(last, "D"), side="right")
-    return ends[:known], phases[:known]
+    n_complete = np.searchsorted(ends, np.datetime64(last, "D"), side="right")
+    return ends[:n_complete], phases[:n_complete]
 
 
 @lru_cache(maxsize=64)

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from mlxts.data import calendar, misread, price_jumps
+from mlxts.data import calendar, price_jumps, series_checks
 from mlxts.data.sources.base import ORACLE_PREFIX, PLANTED, is_bars
 from mlxts.errors import DataError
 
@@ -65,7 +65,7 @@ def check(frame: pl.DataFrame, today: date | None = None) -> tuple[Finding, ...]
         tomorrow = date.max  # a market that was simulated
     findings = [*_ages(rows, tomorrow)]
     rows = rows.filter(pl.col("date").is_null() | pl.col("date").is_between(EARLIEST, tomorrow))
-    if is_bars(frame) and (misread_as := misread.fault(rows)):
+    if is_bars(frame) and (misread_as := series_checks.fault(rows)):
         # One cause: what it makes of the rows is not worth a line each.
         return (*findings, Finding("error", misread_as[0], None, None, misread_as[1]))
     findings += [*_dates(rows), *(_bars(rows) if is_bars(frame) else _numbers(rows, "value"))]
@@ -80,21 +80,21 @@ def warnings(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(f for f in findings if f.severity == "warning")
 
 
-def require(frame: pl.DataFrame, *, what: str) -> tuple[Finding, ...]:
+def require(frame: pl.DataFrame, *, subject: str) -> tuple[Finding, ...]:
     """The warnings of a series without errors.
 
     Raises:
         DataError: there is an error; the message names the first ones by row and date.
     """
     if frame.is_empty():
-        raise DataError(f"{what} has no rows; nothing was stored")
+        raise DataError(f"{subject} has no rows; nothing was stored")
     findings = check(frame)
     wrong = errors(findings)
     if wrong:
         more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        shown = "; ".join(str(f) for f in wrong[:_SHOWN])
+        first_errors = "; ".join(str(f) for f in wrong[:_SHOWN])
         raise DataError(
-            f"{what}: {shown}{more}; correct the data and try again (nothing was stored)"
+            f"{subject}: {first_errors}{more}; correct the data and try again (nothing was stored)"
         )
     return warnings(findings)
 
@@ -113,8 +113,8 @@ def _flag(
     severity: Literal["error", "warning"] = "error",
 ) -> Iterator[Finding]:
     # The message is formed before the filter, since it may look at the row before.
-    told = rows.select("row", "date", message.alias("message"), condition.alias("bad"))
-    for row, day, text in told.filter("bad").drop("bad").iter_rows():
+    checked_rows = rows.select("row", "date", message.alias("message"), condition.alias("bad"))
+    for row, day, text in checked_rows.filter("bad").drop("bad").iter_rows():
         yield Finding(severity, rule, day, row, text)
 
 
@@ -133,10 +133,10 @@ def _ages(rows: pl.DataFrame, tomorrow: date) -> Iterator[Finding]:
     early, late = pl.col("date") < EARLIEST, pl.col("date") > tomorrow
     # Python has no date after the year 9999, and Polars panics over some of its own.
     day = pl.col("date").to_physical().clip(*(d.toordinal() - _1970 for d in (date.min, date.max)))
-    told = rows.filter(early | late).select("row", day.cast(pl.Date), early.alias("early"))
-    for row, shown, is_early in told.iter_rows():
+    outside_range = rows.filter(early | late).select("row", day.cast(pl.Date), early.alias("early"))
+    for row, day_text, is_early in outside_range.iter_rows():
         text = f"the date is before {EARLIEST}" if is_early else "the date lies in the future"
-        yield Finding("error", "date", shown, row, text)
+        yield Finding("error", "date", day_text, row, text)
 
 
 def _dates(rows: pl.DataFrame) -> Iterator[Finding]:
@@ -189,8 +189,8 @@ def _bars(rows: pl.DataFrame) -> Iterator[Finding]:
 def _planted(rows: pl.DataFrame) -> Iterator[Finding]:
     wrong = pl.Series("wrong", ~np.isfinite(rows[PLANTED].to_numpy()).min(axis=1))
     message = pl.lit("a planted feature is missing or not finite")
-    told = rows.select("row", "date").hstack([wrong])
-    yield from _flag(told, pl.col("wrong"), "finite", message)
+    checked_rows = rows.select("row", "date").hstack([wrong])
+    yield from _flag(checked_rows, pl.col("wrong"), "finite", message)
 
 
 def _ranges(rows: pl.DataFrame) -> Iterator[Finding]:
@@ -239,7 +239,7 @@ def _jumps(rows: pl.DataFrame) -> Iterator[Finding]:
 def _still(rows: pl.DataFrame) -> Iterator[Finding]:
     """Stretches without any movement; the whole series may be one."""
     prices = zip(rows["row"], rows["date"], rows["high"], rows["low"], strict=True)
-    for (high, low), stretch in groupby(prices, key=lambda one: one[2:]):
+    for (high, low), stretch in groupby(prices, key=lambda bar: bar[2:]):
         bars = list(stretch)
         if high == low and (len(bars) >= STILL or 1 < len(bars) == rows.height):
             (row, day, *_), (_, last, *_) = bars[0], bars[-1]

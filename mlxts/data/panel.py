@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from mlxts.config.data import DataConfig
-from mlxts.data import exogenous, exogenous_catalog, store
+from mlxts.data import exogenous_catalog, exogenous_releases, store
 from mlxts.data.artifacts import Artifact
-from mlxts.data.exogenous import Releases
+from mlxts.data.exogenous_releases import Releases
 from mlxts.data.sources.base import ORACLE_PREFIX, PLANTED, is_bars
 from mlxts.errors import ConfigError, DataError
 
@@ -54,11 +54,13 @@ def load(data: DataConfig) -> Panel:
     frames = [adjust(_bars(artifact)).lazy() for artifact in artifacts]
     frame = pl.concat(frames, how="diagonal")
     outside = [(exogenous_catalog.get(id_), choose_series(id_, data)) for id_ in data.exogenous]
-    releases = tuple(exogenous.releases(one, _values(artifact)) for one, artifact in outside)
-    exogenous.require_alive(releases, max(artifact.last for artifact in artifacts))
+    releases = tuple(
+        exogenous_releases.releases(series, _values(artifact)) for series, artifact in outside
+    )
+    exogenous_releases.require_alive(releases, max(artifact.last for artifact in artifacts))
     if releases:
         dates = frame.select("date").collect(engine="in-memory").to_series()
-        seen = exogenous.as_of(dates, releases).lazy()
+        seen = exogenous_releases.as_of(dates, releases).lazy()
         frame = frame.join(seen, on="date", how="left", maintain_order="left")
     return Panel(frame, (*artifacts, *(artifact for _, artifact in outside)), releases)
 

@@ -40,8 +40,8 @@ def splits(bars: pl.DataFrame) -> list[Fraction | None]:
     recorded = bars["splits"].to_numpy()
     ratios = np.log([float(ratio) for ratio in _BOTH_WAYS])
     nearest = np.abs((before - opens)[:, None] - ratios).argmin(axis=1)
-    known = (recorded > 0) & (np.abs(np.log(np.where(recorded > 0, recorded, 1.0))) > _LEAST)
-    size = np.where(known, np.log(np.where(known, recorded, 1.0)), ratios[nearest])
+    is_recorded = (recorded > 0) & (np.abs(np.log(np.where(recorded > 0, recorded, 1.0))) > _LEAST)
+    size = np.where(is_recorded, np.log(np.where(is_recorded, recorded, 1.0)), ratios[nearest])
     foretold = before - size
     fits = (
         (np.abs(opens - foretold) <= _OPEN * np.abs(size))
@@ -51,11 +51,11 @@ def splits(bars: pl.DataFrame) -> list[Fraction | None]:
     )
     small = np.abs(size) < np.log(2) - 1e-9
     ordinary = _turnover(bars) <= np.where(small, _TURNOVER_OF_3_TO_2, _TURNOVER)
-    found: list[Fraction | None] = [None] * bars.height
-    for row in np.flatnonzero(fits & (known | ordinary)):
+    split_ratios: list[Fraction | None] = [None] * bars.height
+    for row in np.flatnonzero(fits & (is_recorded | ordinary)):
         exact = Fraction(float(recorded[row])).limit_denominator(1000)
-        found[row] = exact if known[row] else _BOTH_WAYS[nearest[row]]
-    return found
+        split_ratios[row] = exact if is_recorded[row] else _BOTH_WAYS[nearest[row]]
+    return split_ratios
 
 
 def _turnover(bars: pl.DataFrame) -> np.ndarray:

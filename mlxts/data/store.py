@@ -85,16 +85,16 @@ def register_raw(
     """
     name = _valid(symbol, _SYMBOL, "symbol", "capital letters, digits and ^ = . _ -")
     _valid(source, _DATASET, "source", "letters, digits and ^ = . _ -")
-    checks.require(frame, what=f"{source}/{name}")
+    checks.require(frame, subject=f"{source}/{name}")
     data = encoded(frame)
     sha256 = hashlib.sha256(data).hexdigest()
     span = f"{frame['date'].min()}_{frame['date'].max()}"
     path = files.raw_folder() / source / name / f"{span}_{sha256[:8]}.parquet"
     with _manifest(files.raw_folder()) as entries:
-        for known in _artifacts(files.raw_folder(), entries, Artifact):
-            if known.sha256 == sha256 and known.dataset == f"{source}/{name}":
-                _put(known.file, data)
-                return known
+        for stored in _artifacts(files.raw_folder(), entries, Artifact):
+            if stored.sha256 == sha256 and stored.dataset == f"{source}/{name}":
+                _put(stored.file, data)
+                return stored
         artifact = Artifact(
             **_described(frame, data, path), dataset=f"{source}/{name}", source=source,
             symbol=name, parameters=_as_json(parameters),
@@ -125,13 +125,13 @@ def register_processed(
     origin, parameters = _origin(sources), _as_json(parameters)
     with _manifest(files.processed_folder()) as entries:
         listed = _artifacts(files.processed_folder(), entries, ProcessedArtifact)
-        versions = [known for known in listed if known.dataset == name]
-        for known in versions:
-            same = (known.sha256, known.parameters) == (sha256, parameters)
-            if same and known.came_from(origin):
-                _put(known.file, data)
-                return known
-        version = 1 + max((known.version for known in versions), default=0)
+        versions = [artifact for artifact in listed if artifact.dataset == name]
+        for earlier in versions:
+            same = (earlier.sha256, earlier.parameters) == (sha256, parameters)
+            if same and earlier.came_from(origin):
+                _put(earlier.file, data)
+                return earlier
+        version = 1 + max((artifact.version for artifact in versions), default=0)
         path = files.processed_folder() / name / f"v{version}_{sha256[:8]}.parquet"
         artifact = ProcessedArtifact(
             **_described(frame, data, path), dataset=name, source="processed",
@@ -144,13 +144,13 @@ def register_processed(
 def find(symbol: str, sources: Sequence[str]) -> Artifact:
     """The newest raw artifact of a symbol from one of the sources. Raises DataError if none."""
     artifacts = raw_artifacts()
-    found = [a for a in artifacts if a.symbol == symbol and a.source in sources]
-    if found:
-        return found[-1]
-    known = sorted({a.dataset for a in artifacts})
+    matching = [a for a in artifacts if a.symbol == symbol and a.source in sources]
+    if matching:
+        return matching[-1]
+    datasets = sorted({a.dataset for a in artifacts})
     raise DataError(
         f"no data for {symbol} from {' or '.join(sources)} (registered: "
-        f"{', '.join(known) or 'nothing'}); {_registry().advice(symbol, sources)}"
+        f"{', '.join(datasets) or 'nothing'}); {_registry().advice(symbol, sources)}"
     )
 
 
@@ -254,9 +254,9 @@ def _as_json(parameters: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(parameters, default=str, allow_nan=False))
 
 
-def _valid(text: str, pattern: re.Pattern[str], what: str, allowed: str) -> str:
+def _valid(text: str, pattern: re.Pattern[str], subject: str, allowed: str) -> str:
     if not pattern.fullmatch(text):
-        raise DataError(f"{what} {text!r} cannot name a file; use {allowed}")
+        raise DataError(f"{subject} {text!r} cannot name a file; use {allowed}")
     return text
 
 
@@ -301,15 +301,15 @@ class _Manifest(json_files.Shape):
     artifacts: list[dict[str, Any]]
 
 
-_WAY_OUT = "restore it from a backup (the files beside it are intact)"
+_REMEDY = "restore it from a backup (the files beside it are intact)"
 
 
 def _read(folder: Path) -> list[dict[str, Any]]:
     path = folder / _NAME
     if not path.exists():
         return []
-    found = json_files.read(path, _Manifest, error=IntegrityError, way_out=_WAY_OUT)
-    return found["artifacts"]
+    manifest = json_files.read(path, _Manifest, error=IntegrityError, remedy=_REMEDY)
+    return manifest["artifacts"]
 
 
 A = TypeVar("A", bound=Artifact)
@@ -321,17 +321,17 @@ def _artifacts(folder: Path, entries: list[dict[str, Any]], kind: type[A]) -> li
     Raises:
         IntegrityError: one is damaged, or names a file outside of the manifest's folder.
     """
-    base, found = folder.resolve(), []
+    base, artifacts = folder.resolve(), []
     for position, entry in enumerate(entries, 1):
         where = f"{folder / _NAME}: entry {position}"
-        one = json_files.build(entry, kind, where=where, error=IntegrityError, way_out=_WAY_OUT)
-        if base not in one.file.resolve().parents:
+        artifact = json_files.build(entry, kind, where=where, error=IntegrityError, remedy=_REMEDY)
+        if base not in artifact.file.resolve().parents:
             raise IntegrityError(
-                f"{where} names {one.path}, which does not lie in {folder}; correct that entry, or "
-                "restore the manifest from a backup"
+                f"{where} names {artifact.path}, which does not lie in {folder}; correct that "
+                "entry, or restore the manifest from a backup"
             )
-        found.append(one)
-    return found
+        artifacts.append(artifact)
+    return artifacts
 
 
 @contextmanager

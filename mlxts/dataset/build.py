@@ -14,7 +14,7 @@ from mlxts import protocol, split_borders
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import bars as timescale_bars
 from mlxts.data import panel
-from mlxts.data.exogenous_catalog import COLUMN_PREFIX
+from mlxts.data.exogenous_catalog import COLUMN_PREFIX, SERIES
 from mlxts.data.sources.base import ORACLE_PREFIX
 from mlxts.dataset.labels import label_bars
 from mlxts.dataset.samples import (
@@ -35,6 +35,7 @@ from mlxts.simulation import planted_features
 _COLUMNS_AT_A_TIME = 64
 
 BAR_COLUMNS = ("date", "symbol", "open", "high", "low", "close", "volume")
+_VIX = SERIES["VIX"].column  # what a baseline reads of the series outside
 
 
 def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset:
@@ -61,7 +62,8 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     days = loaded.frame.collect(engine="in-memory")
     # What is exact about a day's own label says nothing about a label from elsewhere.
     exact = () if config.data.rotate_labels_years else (ORACLE_PREFIX,)
-    days = days.select(*BAR_COLUMNS, *(c for c in days.columns if c.startswith(exact)))
+    facts = [c for c in days.columns if c.startswith(exact) or c == _VIX]
+    days = days.select(*BAR_COLUMNS, *facts)
     scale = protocol.TIMESCALES[timescale]
     bars = timescale_bars.build(days, scale)
     assert bars.select("date", "symbol").equals(table.select("date", "symbol"))
@@ -70,8 +72,8 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     task = protocol.TASKS[config.task]
     # Not of the series outside: where one has not begun its features are 0, "as usual", so that
     # every column of the dataset matrix trains on the samples of the first.
-    own = [name for name in names if not name.startswith(COLUMN_PREFIX)]
-    complete = table.select(pl.all_horizontal(pl.col(own).is_finite().fill_null(False)))
+    symbol_features = [name for name in names if not name.startswith(COLUMN_PREFIX)]
+    complete = table.select(pl.all_horizontal(pl.col(symbol_features).is_finite().fill_null(False)))
     labels = label_bars(bars, days, task, config.horizon)
     series = bars.select(pl.format("{}/{}", "symbol", "phase")).to_series().to_numpy()
     # Where an exchange cancelled the session that ends a bar, nobody could decide anything.

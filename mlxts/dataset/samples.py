@@ -46,7 +46,7 @@ class Dataset:
 
     features: Float32[np.ndarray, "rows F"]  # C-contiguous; 0 in warm-up; once in memory
     names: tuple[str, ...]  # of the F features
-    bars: pl.DataFrame  # aligned with features: build.BAR_COLUMNS, phase, then oracles if simulated
+    bars: pl.DataFrame  # aligned with features: build.BAR_COLUMNS, phase, then oracles, VIX
     daily: pl.DataFrame  # the days that the bars are made of, likewise: what baselines read
     eligible: Bool[np.ndarray, " rows"]  # whether a window may end there
     samples: dict[str, Samples]  # one entry for each of protocol.SPLIT_NAMES
@@ -119,15 +119,15 @@ def split_samples(
 def rotate_labels(samples: Samples, years: int, timescale: Timescale) -> Samples:
     """Each sample with the target of the sample `years` later, the last ones with the first's.
 
-    A null control: base rate, seasons and the dependence of one label on the next stay, and what
-    a label has to do with its window is gone. Targets stay within their split and series, so the
-    purge holds as before, whatever the shift. A split (or an asset) of fewer than twice as many
-    years is rotated by half of its length, so that no sample gets a label of its own neighbourhood.
+    A negative control: base rate, seasonality and autocorrelation of the labels are kept, and their
+    relation to the inputs is removed. Targets stay within their split and series, so the purge is
+    unaffected. A split (or an asset) of fewer than twice as many years is rotated by half of its
+    length, so that no sample gets the label of a neighbour.
     """
     rotated = samples.targets.copy()
     series = np.char.add(np.char.add(samples.symbols, "/"), samples.phases.astype(str))
-    for one in np.unique(series):
-        rows = np.flatnonzero(series == one)
+    for symbol in np.unique(series):
+        rows = np.flatnonzero(series == symbol)
         later = years * _SESSIONS_A_YEAR // timescale_bars.spacing(timescale)
         rotated[rows] = np.roll(samples.targets[rows], -min(later, len(rows) // 2))
     return replace(samples, targets=rotated)
@@ -154,8 +154,8 @@ def subsample_dates(samples: Samples, share: float, blocks_seed: int | None = No
         blocks = [days[first : first + _BLOCK] for first in range(0, len(days), _BLOCK)]
         order = np.random.default_rng(blocks_seed).permutation(len(blocks))
         ordered = np.concatenate([blocks[index] for index in order])
-    kept = np.isin(samples.dates, ordered[: math.ceil(share * len(days))])
-    return _chosen(samples, kept)
+    selected = np.isin(samples.dates, ordered[: math.ceil(share * len(days))])
+    return _chosen(samples, selected)
 
 
 def is_scored(samples: Samples, symbol: str) -> Bool[np.ndarray, " {len(samples)}"]:
@@ -165,10 +165,10 @@ def is_scored(samples: Samples, symbol: str) -> Bool[np.ndarray, " {len(samples)
 
 def of_symbol(data: Dataset, symbol: str) -> Dataset:
     """The same bars and features with the samples of one symbol alone, which is then scored."""
-    own = {
+    symbol_samples = {
         name: _chosen(samples, samples.symbols == symbol) for name, samples in data.samples.items()
     }
-    return replace(data, samples=own, score_on=symbol)
+    return replace(data, samples=symbol_samples, score_on=symbol)
 
 
 def with_train(

@@ -1,1 +1,1 @@
-"""From predictions to figures with intervals, beside what simple models say."""
+"""Scores with confidence intervals from predictions, compared with the baselines' scores."""

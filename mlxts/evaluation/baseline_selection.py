@@ -1,22 +1,15 @@
-"""Which baselines stand beside a configuration, and which of them cost too much to be the default.
-
-Those of `registry.BASELINES` and the closed forms are always there. What reads the features gets
-dear with their number, and networks have to be trained.
-"""
+"""Which baselines stand beside a configuration: networks, which have to be trained, on request."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from mlxts.baselines.base import Baseline
-from mlxts.baselines.registry import BASELINES, LEARNERS, WALKS
+from mlxts.baselines.registry import ALL, BASELINES
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.errors import ConfigError
 from mlxts.evaluation.neural_baselines import NETWORKS, NeuralBaseline
 
-FREE = (*BASELINES, *(walk.name for walk in WALKS))
-LEARNED = tuple(learner.name for learner in LEARNERS)
-NAMES = (*FREE, *LEARNED, *NETWORKS)
-_NUMBERS = 2_000_000  # training samples x features: a learner is the default up to so many
+NAMES = (*ALL, *NETWORKS)
 
 
 @dataclass(frozen=True)
@@ -29,8 +22,6 @@ class BaselineSelection:
 
 def choose(
     config: ExperimentConfig,
-    samples: int,
-    features: int,
     *,
     names: Iterable[str] = (),
     everything: bool = False,
@@ -39,8 +30,7 @@ def choose(
     """The baselines of a configuration.
 
     Args:
-        samples, features: of its training split.
-        names: these besides HAR, whatever they cost; empty: what is cheap enough.
+        names: these besides each asset's own; empty: all that need no training loop.
         everything: all of them.
         progress: called with what the networks are doing.
 
@@ -51,11 +41,9 @@ def choose(
     for name in names:
         if name not in NAMES:
             raise ConfigError(f"baseline {name} is none of {', '.join(NAMES)}")
-    cheap = FREE if samples * features > _NUMBERS else (*FREE, *LEARNED)
-    wanted = NAMES if everything else ((*BASELINES, *names) if names else cheap)
+    wanted = NAMES if everything else ((*BASELINES, *names) if names else ALL)
     known: dict[str, Baseline] = {
-        **BASELINES,
-        **{one.name: one for one in (*WALKS, *LEARNERS)},
+        **ALL,
         **{name: NeuralBaseline(name, config, progress) for name in NETWORKS},
     }
     return BaselineSelection(

@@ -52,7 +52,7 @@ class NeuralBaseline:
         model = NETWORKS[self.name](
             WindowShape(dataset.context, len(dataset.names)),
             feature_statistics(dataset),
-            seed=config.seed,
+            seed=config.training_seed,
             bias=initial_bias(dataset),
             rate=config.model.dropout,
         )

@@ -1,8 +1,10 @@
 """The baselines' forecasts of the same samples, and which of them a model is compared with.
 
-Those of `BASELINES` stand beside every score, each fitted on the scored asset's own training days,
-so that they are the same whatever else a network was trained on. HAR and linear are the references:
-the better of the two, by cross-validation within training, is the one that a model has to beat.
+Those of `BASELINES` stand beside every score, each fitted on the asset's own training days, so that
+they are the same whatever else a network was trained on; where these are too few, on those of all
+assets (`baselines/history.py`), which is recorded. Those of `POOLED` are fitted on all, as a
+network is. HAR and linear are the references: the better of the two, by cross-validation within
+training, is the one that a model has to beat.
 
 At every timescale those of volatility read daily bars: what they are asked is H days ahead, and
 the last days say more about them than the same days summed up to a week or a month.
@@ -10,14 +12,15 @@ the last days say more about them than the same days summed up to a week or a mo
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
-from mlxts.baselines import cross_validation, har
+from mlxts.baselines import cross_validation, history
 from mlxts.baselines.base import Baseline, Forecast
 from mlxts.baselines.linear import FittedLinear
-from mlxts.baselines.registry import BASELINES
-from mlxts.dataset.samples import Dataset, of_symbol
+from mlxts.baselines.registry import BASELINES, BESIDE_NETWORKS
+from mlxts.dataset.samples import Dataset
 from mlxts.protocol import REFERENCES
 from mlxts.runs import predictions
 from mlxts.runs.references import Reference
@@ -25,52 +28,59 @@ from mlxts.runs.references import Reference
 
 @dataclass(frozen=True)
 class Beside:
-    """Baselines' tables of predictions by name, as in `runs/predictions.py`, and the reference."""
+    """Baselines' tables of predictions by name, as in `runs/predictions.py`, and each asset's
+    reference by symbol."""
 
     tables: dict[str, pl.DataFrame]
-    reference: Reference
+    references: dict[str, Reference]
 
 
 def fit_baselines(
     dataset: Dataset,
     splits: Iterable[str],
-    names: Iterable[str] = BASELINES,
-    known: Mapping[str, Baseline] = BASELINES,
+    names: Iterable[str] = BESIDE_NETWORKS,
+    known: Mapping[str, Baseline] = BESIDE_NETWORKS,
     *,
-    symbol: str | None = None,
+    symbols: Iterable[str] | None = None,
     progress: Callable[[str], None] = lambda name: None,
 ) -> Beside:
-    """Fit on the training split and speak about the samples of `splits`.
-
-    Those of `BASELINES` are fitted on the training samples of `symbol` and speak about that symbol
-    alone; where it has too few they are left out. The others are pooled, as a network is.
+    """Fit on the training split and forecast the samples of `splits`.
 
     Args:
         names: which, keys of `known`; without both references none is chosen.
-        symbol: whose own they are; None: of the scored one.
-        progress: called with the name of each before it is fitted.
+        symbols: whose samples; None: those of the scored one. One that nothing can be fitted for is
+            in no table of `BASELINES`.
+        progress: called with the name of each baseline before it is fitted.
     """
-    own = of_symbol(dataset, symbol or dataset.score_on)
-    obstacle, splits = har.obstacle(own), tuple(splits)
-    tables: dict[str, pl.DataFrame] = {}
-    losses: dict[str, float] = {}
-    for name in names:
-        if name in BASELINES and obstacle:
-            continue
+
+    @cache
+    def pooled(name: str) -> tuple[Forecast, float | None]:
+        return fit(name, dataset)
+
+    def fit(name: str, data: Dataset) -> tuple[Forecast, float | None]:
         progress(name)
-        data = own if name in BASELINES else dataset
         forecast = known[name].fit(data)
-        tables[name] = pl.concat(
-            predictions.table(name, samples, split, forecast(samples))
-            for split, samples in ((split, data.samples[split]) for split in splits)
-        )
-        if name in REFERENCES:
-            loss = _validated(known[name], forecast, data)
-            if loss is None:
-                obstacle = f"the training years of {own.score_on} hold one class for too long"
-            else:
+        return forecast, _validated(known[name], forecast, data) if name in REFERENCES else None
+
+    names, splits = tuple(names), tuple(splits)
+    parts: dict[str, list[pl.DataFrame]] = {name: [] for name in names}
+    references = {}
+    for symbol in (dataset.score_on,) if symbols is None else symbols:
+        asset, losses = history.of(dataset, symbol), {}
+        for name in names:
+            if name in BASELINES and asset.unfitted:
+                continue
+            borrowed = name not in BASELINES or asset.pooled
+            forecast, loss = pooled(name) if borrowed else fit(name, asset.own)
+            parts[name] += [
+                predictions.table(name, samples, split, forecast(samples))
+                for split, samples in ((split, asset.own.samples[split]) for split in splits)
+            ]
+            if loss is not None:
                 losses[name] = loss
-    return Beside(tables, _chosen(losses, obstacle))
+        references[symbol] = _chosen(losses, asset)
+    tables = {name: pl.concat(tables) for name, tables in parts.items() if tables}
+    return Beside(tables, references)
 
 
 def _validated(baseline: Baseline, forecast: Forecast, data: Dataset) -> float | None:
@@ -79,8 +89,10 @@ def _validated(baseline: Baseline, forecast: Forecast, data: Dataset) -> float |
     return cross_validation.loss(baseline.fit, data)
 
 
-def _chosen(losses: Mapping[str, float], obstacle: str | None) -> Reference:
+def _chosen(losses: Mapping[str, float], asset: history.History) -> Reference:
+    obstacle = asset.unfitted or asset.unvalidated
     if obstacle or set(losses) != set(REFERENCES):
         return Reference(None, losses, obstacle)
     # Of equals the simpler, which is named first.
-    return Reference(min(REFERENCES, key=lambda name: losses[name]), losses)
+    best = min(REFERENCES, key=lambda name: losses[name])
+    return Reference(best, losses, pooled=asset.pooled)

@@ -60,9 +60,9 @@ def score(
     """Score models on the rows of one symbol.
 
     Args:
-        models: tables of predictions by name. Each holds the training rows as well, from which the
-            prior comes, and for returns on test those of validation, from which conformal widths
-            come (see `conformal.py`).
+        models: tables of predictions by name. They hold the training rows as well, from which the
+            prior comes (one that has none takes another's), and for returns on test those of
+            validation, from which conformal widths come (see `conformal.py`).
         task, horizon: what was predicted, H in trading days.
         score_on: the symbol whose rows are scored.
         reference: the name of the one that the others have to beat; None: there is none.
@@ -176,7 +176,10 @@ def _score_split(
     seed: int,
 ) -> dict[str, Figures]:
     scored = {name: _rows(table, split, score_on, dates) for name, table in models.items()}
-    trained = {name: _train_rows(table, score_on) for name, table in models.items()}
+    own = {name: _train_rows(table, score_on) for name, table in models.items()}
+    # A forecast that came in a file has none; they only say what the prior is.
+    any_rows = next((table for table in own.values() if table.height), None)
+    trained = {name: t if any_rows is None or t.height else any_rows for name, t in own.items()}
     rows = _common_rows(scored, split, score_on)
     days, targets = rows["date"].to_numpy(), rows["target"].to_numpy()
     bootstrap = BlockBootstrap(days, horizon, spacing)

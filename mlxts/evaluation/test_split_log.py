@@ -62,8 +62,8 @@ def _who() -> str:
 
 def history() -> list[dict[str, Any]]:
     """All test-set evaluations, oldest first. Raises StorageError where a line is damaged."""
-    way_out = (
+    remedy = (
         "correct it by hand, or restore it from a backup: the test split stays closed until its "
         "evaluation is on record"
     )
-    return json_files.read_lines(path(), _Look, error=StorageError, way_out=way_out)
+    return json_files.read_lines(path(), _Look, error=StorageError, remedy=remedy)

@@ -1,4 +1,4 @@
-"""Relational features: a declarative catalog, nested tiers, and one lazy plan to build them."""
+"""Relational features: a declarative catalog, nested tiers, a single Polars lazy query."""
 
 from typing import TYPE_CHECKING
 
@@ -47,14 +47,14 @@ def build(bars: "pl.DataFrame", *, tier: int = 20, timescale: str = "daily") -> 
         if not (fits and name != "symbol") and dtype not in words:
             raise DataError(f"the bars' column {name} holds {dtype}; convert it to {kind}")
     try:
-        known = bars.select(pl.col(name).cast(kind) for name, kind in wanted.items())
+        typed_bars = bars.select(pl.col(name).cast(kind) for name, kind in wanted.items())
     except pl.exceptions.PolarsError as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"the bars hold values of another kind ({reason})") from error
-    known = known.sort("symbol", "date")
+    typed_bars = typed_bars.sort("symbol", "date")
     unadjusted = {"adj_close": pl.lit(None, pl.Float64), "dividends": 0.0, "splits": 0.0}
-    for (symbol,), own in known.group_by("symbol", maintain_order=True):
-        wrong = checks.errors(checks.check(own.with_columns(**unadjusted)))
+    for (symbol,), symbol_bars in typed_bars.group_by("symbol", maintain_order=True):
+        wrong = checks.errors(checks.check(symbol_bars.with_columns(**unadjusted)))
         if wrong:
             raise DataError(f"bars of {symbol}: {wrong[0]}; correct the data and try again")
-    return timescales.build(known.lazy(), tier, timescale)
+    return timescales.build(typed_bars.lazy(), tier, timescale)

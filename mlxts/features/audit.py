@@ -78,7 +78,7 @@ def audit(bars: pl.DataFrame, names: Sequence[str], splits: Splits, cuts: Sequen
     table = engine.build(bars.lazy(), names)
     features = [catalog.get(name) for name in names]
     columns = [table[name] for name in names]
-    known = [column.drop_nulls() for column in columns]
+    values = [column.drop_nulls() for column in columns]
     matrix = complete_rows(table)
     correlations = correlation(matrix)
     ahead = look_ahead(bars, [*features, CANARY], cuts)
@@ -89,9 +89,9 @@ def audit(bars: pl.DataFrame, names: Sequence[str], splits: Splits, cuts: Sequen
     return Audit(
         symbol=bars["symbol"][0],
         bars=bars.height,
-        constant=_those(names, [one.n_unique() < 2 for one in known]),
-        one_value=_those(names, [most_common(one) > ONE_VALUE for one in known]),
-        infinite=_those(names, [not one.is_finite().all() for one in known]),
+        constant=_those(names, [column.n_unique() < 2 for column in values]),
+        one_value=_those(names, [most_common(column) > ONE_VALUE for column in values]),
+        infinite=_those(names, [not column.is_finite().all() for column in values]),
         late_nulls=_those(
             names,
             [
@@ -105,8 +105,8 @@ def audit(bars: pl.DataFrame, names: Sequence[str], splits: Splits, cuts: Sequen
         near_duplicates=tuple(sorted(pairs, key=lambda pair: -pair[2])),
         components=dimension(matrix),
         shifts=shifts(table, names, splits),
-        look_ahead=tuple(one for one in ahead if one.feature != CANARY.name),
-        canary_caught=any(one.feature == CANARY.name for one in ahead),
+        look_ahead=tuple(finding for finding in ahead if finding.feature != CANARY.name),
+        canary_caught=any(finding.feature == CANARY.name for finding in ahead),
     )  # fmt: skip
 
 
@@ -126,23 +126,24 @@ def shifts(table: pl.DataFrame, names: Sequence[str], splits: Splits) -> tuple[S
     first, last = splits.test
     train = table.filter(pl.col("date") <= splits.train[1])
     test = table.filter(pl.col("date").is_between(first, last or pl.col("date").max()))
-    found = []
+    shifts_by_feature = []
     for name in names:
-        before, after = (one[name].drop_nulls().to_numpy() for one in (train, test))
+        before, after = (table[name].drop_nulls().to_numpy() for table in (train, test))
         if len(before) and len(after) and (spread := float(before.std())) > 0:
             mean = float(after.mean() - before.mean()) / spread
             scale = float(np.log(max(after.std(), 1e-6 * spread) / spread))
-            found.append(Shift(name, mean, scale, _distance(before, after)))
-    return tuple(sorted(found, key=lambda shift: -shift.distance))
+            shifts_by_feature.append(Shift(name, mean, scale, _distance(before, after)))
+    return tuple(sorted(shifts_by_feature, key=lambda shift: -shift.distance))
 
 
 def _distance(first: np.ndarray, second: np.ndarray) -> float:
     points = np.concatenate([first, second])
     shares = [
-        np.searchsorted(np.sort(one), points, side="right") / len(one) for one in (first, second)
+        np.searchsorted(np.sort(sample), points, side="right") / len(sample)
+        for sample in (first, second)
     ]
     return float(np.abs(shares[0] - shares[1]).max())
 
 
-def _those(names: Sequence[str], found: Sequence[bool]) -> tuple[str, ...]:
-    return tuple(name for name, hit in zip(names, found, strict=True) if hit)
+def _those(names: Sequence[str], flags: Sequence[bool]) -> tuple[str, ...]:
+    return tuple(name for name, hit in zip(names, flags, strict=True) if hit)

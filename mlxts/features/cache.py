@@ -33,9 +33,9 @@ def load(
     """
     made = recipe(panel, tier, timescale) | {"code": code_version.of(code_version.FEATURES)}
     dataset = dataset_name(panel, tier, timescale)
-    known = store.find_processed(dataset, sources=panel.artifacts, parameters=made)
-    if known is not None and known.file.exists():
-        return store.load(known), known
+    artifact = store.find_processed(dataset, sources=panel.artifacts, parameters=made)
+    if artifact is not None and artifact.file.exists():
+        return store.load(artifact), artifact
     frame = timescales.build(panel.frame, tier, timescale)
     frame = exogenous.append(frame, panel.releases)
     if not register:

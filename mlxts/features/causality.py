@@ -1,6 +1,6 @@
-"""Does a feature see the future? It does if adding bars changes what it said before them.
+"""Look-ahead check: a feature looks ahead if appended bars change its earlier values.
 
-`CANARY` does, on purpose: a check that does not find it is no check.
+`CANARY` looks ahead on purpose, so that a check that misses it fails.
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,11 +43,11 @@ def look_ahead(
     """
     chosen = tuple(features)
     whole = engine.build_symbol(bars, chosen)
-    found = []
+    findings = []
     for cut in cuts:
         prefix = engine.build_symbol(bars.head(cut), chosen)
-        found += rewritten(whole, prefix, [feature.name for feature in chosen])
-    return found
+        findings += rewritten(whole, prefix, [feature.name for feature in chosen])
+    return findings
 
 
 def rewritten(whole: pl.DataFrame, prefix: pl.DataFrame, names: Iterable[str]) -> list[LookAhead]:
@@ -57,16 +57,16 @@ def rewritten(whole: pl.DataFrame, prefix: pl.DataFrame, names: Iterable[str]) -
         whole: date and the Float32 columns `names`, made from all bars.
         prefix: the same, made from its first bars alone.
     """
-    cut, found = prefix.height, []
+    cut, findings = prefix.height, []
     for name in names:
         differs = ~_same_bits(whole[name].head(cut), prefix[name])
         if differs.any():
-            found.append(LookAhead(name, cut, prefix["date"][int(differs.argmax())]))
-    return found
+            findings.append(LookAhead(name, cut, prefix["date"][int(differs.argmax())]))
+    return findings
 
 
 def _same_bits(first: pl.Series, second: pl.Series) -> np.ndarray:
     """Where two Float32 series are the same, -0.0 and 0.0 being two things, null only null."""
     nulls = first.is_null().to_numpy(), second.is_null().to_numpy()
-    bits = (one.fill_null(0.0).to_numpy().view(np.int32) for one in (first, second))
+    bits = (column.fill_null(0.0).to_numpy().view(np.int32) for column in (first, second))
     return np.equal(*nulls) & np.equal(*bits)

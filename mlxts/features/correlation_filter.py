@@ -29,9 +29,9 @@ def complete_rows(features: pl.DataFrame) -> np.ndarray:
 
 def most_common(column: pl.Series) -> float:
     """Share of a feature's values that the most common one has."""
-    known = column.drop_nulls()
-    counts = known.value_counts()["count"].to_numpy()
-    return float(counts.max(initial=0)) / max(1, len(known))
+    values = column.drop_nulls()
+    counts = values.value_counts()["count"].to_numpy()
+    return float(counts.max(initial=0)) / max(1, len(values))
 
 
 def _absolute_pearson(matrix: np.ndarray) -> np.ndarray:

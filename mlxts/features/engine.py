@@ -34,7 +34,7 @@ def build(frame: pl.LazyFrame, names: Sequence[str]) -> pl.DataFrame:
     """
     features = tuple(catalog.get(name) for name in names)
     bars = frame.select("symbol", *BARS).collect(engine="in-memory")
-    built = [build_symbol(one, features) for one in bars.partition_by("symbol")]
+    built = [build_symbol(symbol_bars, features) for symbol_bars in bars.partition_by("symbol")]
     return pl.concat(built, rechunk=False) if built else build_symbol(bars, features)
 
 

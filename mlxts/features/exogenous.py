@@ -11,8 +11,8 @@ from functools import cache
 
 import polars as pl
 
-from mlxts.data import exogenous
-from mlxts.data.exogenous import Releases
+from mlxts.data import exogenous_releases
+from mlxts.data.exogenous_releases import Releases
 from mlxts.features import engine, relations
 from mlxts.features.feature import Feature, Relation, closure, product
 from mlxts.features.quantity import Quantity, inverse, raw
@@ -37,27 +37,27 @@ class Outside:
         return inverse(self.value.std(YEAR), _STILL).named(f"{self.name}_per_deviation")
 
 
-def _rank(one: Outside) -> Quantity:
-    return one.value.percentile(YEAR) - 50.0
+def _rank(series: Outside) -> Quantity:
+    return series.value.percentile(YEAR) - 50.0
 
 
-def _distance(one: Outside) -> Quantity:
-    return (one.value - one.value.mean(YEAR)) * one.per_deviation()
+def _distance(series: Outside) -> Quantity:
+    return (series.value - series.value.mean(YEAR)) * series.per_deviation()
 
 
 def _slope(bars: int) -> Relation[Outside]:
-    def build(one: Outside) -> Quantity:
-        return relations.slope(one.value, bars, one.per_deviation())
+    def build(series: Outside) -> Quantity:
+        return relations.slope(series.value, bars, series.per_deviation())
 
     return Relation(f"slope_{bars}", "slope", "sigma", build)
 
 
-def _acceleration(one: Outside) -> Quantity:
-    return relations.acceleration(one.value, MONTH, one.per_deviation())
+def _acceleration(series: Outside) -> Quantity:
+    return relations.acceleration(series.value, MONTH, series.per_deviation())
 
 
-def _duration(one: Outside) -> Quantity:
-    return relations.duration((one.value - one.value.mean(QUARTER)) * one.per_deviation())
+def _duration(series: Outside) -> Quantity:
+    return relations.duration((series.value - series.value.mean(QUARTER)) * series.per_deviation())
 
 
 RELATIONS: tuple[Relation[Outside], ...] = (
@@ -100,10 +100,12 @@ def build(bars: pl.DataFrame, releases: Sequence[Releases]) -> pl.DataFrame:
     Returns:
         date, symbol, then the features, in the order of the bars.
     """
-    wanted = tuple(one for release in releases for one in features(release.series.column))
-    known = exogenous.as_of(bars["date"], releases)
+    wanted = tuple(feature for release in releases for feature in features(release.series.column))
+    released_values = exogenous_releases.as_of(bars["date"], releases)
     # Joined here and not carried over from the days: a bar may end on a day without one.
-    joined = bars.select("date", "symbol").join(known, on="date", how="left", maintain_order="left")
+    joined = bars.select("date", "symbol").join(
+        released_values, on="date", how="left", maintain_order="left"
+    )
     parts = joined.with_columns(_series()).partition_by(_SERIES, maintain_order=True)
     return pl.concat([engine.build_symbol(part, wanted) for part in parts])
 
@@ -125,7 +127,7 @@ def recipe(releases: Sequence[Releases]) -> dict[str, str]:
     """What decides the features besides bars and series: lags, forms, formulas; empty for none."""
     if not releases:
         return {}
-    wanted = [one for release in releases for one in features(release.series.column)]
+    wanted = [feature for release in releases for feature in features(release.series.column)]
     columns = closure([feature.quantity for feature in wanted])
     decided = {
         "revision": engine.REVISION,

@@ -24,8 +24,8 @@ _DECIMALS = 7  # dimensionless values nearer than this are ties, whatever the pr
 
 def on_series(kernel: Kernel, series: Sequence[pl.Series]) -> pl.Series:
     """Run a kernel from the bar on at which all of its inputs have begun; null before."""
-    begin = max(one.null_count() for one in series)
-    arrays = [one.slice(begin).to_numpy() for one in series]
+    begin = max(column.null_count() for column in series)
+    arrays = [column.slice(begin).to_numpy() for column in series]
     result = np.full(len(series[0]), np.nan)
     if begin < len(result):
         with _lock:

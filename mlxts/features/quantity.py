@@ -211,21 +211,23 @@ def apply(
         return kernels.on_series(kernel, series)
 
     expr = pl.map_batches(
-        [one.expr for one in inputs], batch, return_dtype=pl.Float64, is_elementwise=False
+        [quantity.expr for quantity in inputs], batch, return_dtype=pl.Float64, is_elementwise=False
     )
-    shown = ", ".join([*(_bare(one.formula) for one in inputs), *map(str, arguments)])
-    columns = frozenset[Column]().union(*(one.columns for one in inputs))
-    return Quantity(expr, f"{name}({shown})", max(one.warmup for one in inputs) + after, columns)
+    operands = ", ".join([*(_bare(quantity.formula) for quantity in inputs), *map(str, arguments)])
+    columns = frozenset[Column]().union(*(quantity.columns for quantity in inputs))
+    return Quantity(
+        expr, f"{name}({operands})", max(quantity.warmup for quantity in inputs) + after, columns
+    )
 
 
 def talib(name: str, *inputs: Quantity, output: int = 0, **parameters: float) -> Quantity:
     """A TA-Lib function, for what is recursive; its lead-in is the warm-up."""
-    shown = tuple(f"{key}={value:g}" for key, value in parameters.items())
+    settings = tuple(f"{key}={value:g}" for key, value in parameters.items())
     return apply(
         kernels.indicator(name, output, **parameters),
         f"{name}.{output}" if output else name,
         *inputs,
-        arguments=shown,
+        arguments=settings,
         after=kernels.lookback(name, **parameters),
     )
 

@@ -1,4 +1,4 @@
-"""The relations: how a feature looks at its subject. Expression builders, each a formula.
+"""The relations between a feature and its subject: functions that build expressions.
 
 Prices become features only through a scale (percent, sigma, ATR) or a count of bars. Changes,
 durations and ranks do the rest. The ones that several others start from are named columns.
@@ -13,7 +13,7 @@ _NOTHING = 1e-9  # a dimensionless spread below it is none
 
 
 def distance(level: Quantity, scale: Quantity) -> Quantity:
-    """How far the close is above a level, in the unit of the scale (signed)."""
+    """The close minus a level, in the unit of the scale (signed)."""
     return gap(CLOSE, level) * scale
 
 
@@ -23,22 +23,22 @@ def gap(first: Quantity, second: Quantity) -> Quantity:
 
 
 def side_duration(first: Quantity, second: Quantity) -> Quantity:
-    """Bars in a row for which the first price has been above (+) or below (-) the second."""
+    """Consecutive bars for which the first price has been above (+) or below (-) the second."""
     return duration(gap(first, second) * PERCENT)
 
 
 def duration(value: Quantity) -> Quantity:
-    """Bars in a row for which a dimensionless value has been positive (+) or negative (-)."""
+    """Consecutive bars for which a dimensionless value has been positive (+) or negative (-)."""
     return value.sign().through(kernels.run_length, "run_length")
 
 
 def slope(level: Quantity, bars: int, scale: Quantity) -> Quantity:
-    """Mean change a bar of a price level over some bars, in the unit of the scale."""
+    """Mean change per bar of a price level over some bars, in the unit of the scale."""
     return level.change(bars) * scale * (1.0 / bars)
 
 
 def acceleration(level: Quantity, bars: int, scale: Quantity) -> Quantity:
-    """The last change of a price level less the change before it."""
+    """The last change of a price level minus the change before it."""
     change = level.change(bars).staged()
     return change.change(bars) * scale * (1.0 / bars)
 
@@ -64,7 +64,7 @@ def touch_recency(level: Quantity) -> Quantity:
 
 
 def zone_duration(value: Quantity, low: float, high: float) -> Quantity:
-    """Bars in a row above `high` (+), below `low` (-), 0 between."""
+    """Consecutive bars above `high` (+) or below `low` (-); 0 between."""
     zone = (value - high).positive() - (low - value).positive()
     return zone.through(kernels.run_length, "run_length")
 
@@ -76,12 +76,12 @@ def zone_recency(value: Quantity, low: float, high: float) -> Quantity:
 
 
 def zscore(value: Quantity, bars: int) -> Quantity:
-    """Deviations from the value's own mean over some bars (dimensionless values)."""
+    """Standard deviations from the value's own mean over some bars (dimensionless values)."""
     return (value - value.mean(bars)) * inverse(value.std(bars), _NOTHING)
 
 
 def relative(value: Quantity, norm: Quantity, floor: Quantity | float = _NOTHING) -> Quantity:
-    """Logarithm of a positive value over its norm, at least log(0.01).
+    """Logarithm of a positive value divided by its norm, at least log(0.01).
 
     0 where the norm itself is nothing (at most `floor`): there is no other level to compare with.
     """
@@ -92,12 +92,12 @@ def relative(value: Quantity, norm: Quantity, floor: Quantity | float = _NOTHING
 
 
 def share(part: Quantity, whole: Quantity, floor: Quantity | float = _NOTHING) -> Quantity:
-    """Part over whole, 0 where the whole is nothing."""
+    """Part divided by whole; 0 where the whole is 0."""
     return part * inverse(whole, floor)
 
 
 def correlation(first: Quantity, second: Quantity, bars: int) -> Quantity:
-    """Pearson correlation of two dimensionless series over some bars; 0 where one stood still."""
+    """Pearson correlation of two dimensionless series over some bars; 0 where one is constant."""
     product = (first * second).staged()
     covariance = product.mean(bars) - first.mean(bars).staged() * second.mean(bars).staged()
     spread = (first.std(bars).staged() * second.std(bars).staged()).staged()
@@ -105,7 +105,7 @@ def correlation(first: Quantity, second: Quantity, bars: int) -> Quantity:
 
 
 def autocorrelation(value: Quantity, lag: int, bars: int) -> Quantity:
-    """Correlation of a dimensionless series with itself some bars ago."""
+    """Correlation of a dimensionless series with itself `lag` bars ago."""
     return correlation(value, value.lag(lag).staged(), bars)
 
 

@@ -78,9 +78,9 @@ def freeze(data: DataConfig, progress: Callable[[str], None] = lambda symbol: No
     names = list(catalog.by_name())
     same = np.zeros((len(names), len(names)), dtype=bool)
     steady: set[str] = set()
-    for one in bars.partition_by("symbol"):
-        progress(one["symbol"][0])
-        table = engine.build(one.lazy(), names)
+    for symbol_bars in bars.partition_by("symbol"):
+        progress(symbol_bars["symbol"][0])
+        table = engine.build(symbol_bars.lazy(), names)
         steady |= {name for name in names if most_common(table[name]) > STEADY}
         same |= correlation(complete_rows(table)) > THRESHOLD
     chosen = pick(catalog.FAMILIES, tiers.HEAD, dict(zip(names, same, strict=True)), steady, SIZE)
@@ -145,7 +145,7 @@ def candidates_hash() -> str:
     """SHA-256 of the names and formulas that the order is chosen from, in the catalog's order."""
     return canonical_hash(
         [
-            (family.name, [(one.name, one.quantity.formula) for one in family.features])
+            (family.name, [(feature.name, feature.quantity.formula) for feature in family.features])
             for family in catalog.FAMILIES
         ]
     )

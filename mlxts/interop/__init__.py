@@ -1,1 +1,1 @@
-"""Other libraries: weights and tables that leave this one, and weights that come to it."""
+"""Export of models, weights and predictions to other libraries, and import of their models."""

@@ -18,7 +18,7 @@ import numpy as np
 from mlxts import transfer
 from mlxts.errors import InteropError
 from mlxts.interop.huggingface import Model
-from mlxts.interop.names import Arrays
+from mlxts.interop.tensor_names import Arrays
 from mlxts.model.hf_patchtst import Published
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
 from mlxts.model.residual import OffsetPatchTST

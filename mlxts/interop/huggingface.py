@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from mlxts import json_files, transfer
 from mlxts.errors import DeviceError, InteropError
 from mlxts.files import atomic_path, write_json
-from mlxts.interop import names
+from mlxts.interop import tensor_names
 from mlxts.model.hf_patchtst import Published, PublishedPatchTST, Task
 from mlxts.model.patchtst import flat_arrays
 from mlxts.training import checkpoint
@@ -37,7 +37,7 @@ class Model(NamedTuple):
     """A published shape with its weights."""
 
     shape: Published
-    arrays: names.Arrays  # of a `PublishedPatchTST`
+    arrays: tensor_names.Arrays  # of a `PublishedPatchTST`
 
     def built(self) -> PublishedPatchTST:
         model = PublishedPatchTST(self.shape)
@@ -56,19 +56,19 @@ def write(folder: Path, model: Model, extras: dict[str, Any] | None = None) -> P
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
-    said = model.shape.to_dict()
-    task = said.pop("task")
+    settings = model.shape.to_dict()
+    task = settings.pop("task")
     configuration = {
         "architectures": [CLASSES[task]],
         "model_type": "patchtst",
-        **said,
+        **settings,
         "loss": "mse",
         "do_mask_input": False,
         "share_projection": True,
         "dtype": "float32",
         **(extras or {}),
     }
-    state = names.theirs(model.shape, model.arrays)
+    state = tensor_names.theirs(model.shape, model.arrays)
     with atomic_path(folder / WEIGHTS) as temporary:
         arrays = {name: mx.array(value) for name, value in state.items()}
         checkpoint.write_arrays(temporary, arrays, {"format": "pt"})
@@ -84,7 +84,7 @@ def read(folder: Path) -> Model:
             no counterpart here.
     """
     shape = _shape(_configuration(folder / CONFIG), folder / CONFIG)
-    return Model(shape, names.ours(shape, _tensors(folder)))
+    return Model(shape, tensor_names.ours(shape, _tensors(folder)))
 
 
 def of(model: PublishedPatchTST) -> Model:
@@ -93,39 +93,39 @@ def of(model: PublishedPatchTST) -> Model:
 
 
 def _configuration(path: Path) -> dict[str, Any]:
-    way_out = "give the folder that save_pretrained wrote"
-    said = json_files.read(path, json_files.Shape, error=InteropError, way_out=way_out)
-    if said.get("model_type") != "patchtst":
+    remedy = "give the folder that save_pretrained wrote"
+    settings = json_files.read(path, json_files.Shape, error=InteropError, remedy=remedy)
+    if settings.get("model_type") != "patchtst":
         raise InteropError(
             f"{path} describes no PatchTST (model_type: patchtst); give one's folder"
         )
-    return said
+    return settings
 
 
-def _shape(said: dict[str, Any], path: Path) -> Published:
-    named = said.get("architectures")
+def _shape(settings: dict[str, Any], path: Path) -> Published:
+    named = settings.get("architectures")
     named = named if isinstance(named, list) and named else [None]
     tasks = {name: task for task, name in CLASSES.items()}
     if named[0] not in tasks:
-        known = ", ".join(tasks)
-        raise InteropError(f"{path}: architectures names {named[0]}; only {known} can be read")
+        readable = ", ".join(tasks)
+        raise InteropError(f"{path}: architectures names {named[0]}; only {readable} can be read")
     task = tasks[named[0]]
-    if task != "classification" and said.get("loss", "mse") != "mse":
+    if task != "classification" and settings.get("loss", "mse") != "mse":
         raise InteropError(
-            f"{path}: loss: {said['loss']} ends in a distribution; only loss: mse can be read"
+            f"{path}: loss: {settings['loss']} ends in a distribution; only loss: mse can be read"
         )
-    if task == "prediction" and not said.get("share_projection", True):
+    if task == "prediction" and not settings.get("share_projection", True):
         raise InteropError(
             f"{path}: share_projection: false cannot be read; train it with one projection for all"
         )
     fields = set(Published.__dataclass_fields__) - {"task"}
-    values = {key: said[key] for key in fields if key in said}
+    values = {key: settings[key] for key in fields if key in settings}
     if values.get("scaling") is True:
         values["scaling"] = "mean"
     elif values.get("scaling") is False:
         values["scaling"] = None
     for key, possible in _POSSIBLE.items():
-        if key in values and not any(values[key] == one for one in possible):
+        if key in values and not any(values[key] == value for value in possible):
             allowed = ", ".join(str(value) for value in possible)
             raise InteropError(f"{path}: {key}: {values[key]} is none of {allowed}")
     _check_kinds(values, path)
@@ -149,7 +149,7 @@ def _check_kinds(values: dict[str, Any], path: Path) -> None:
     if limits is not None and not (
         isinstance(limits, list | tuple)
         and len(limits) == 2
-        and all(isinstance(one, int | float) for one in limits)
+        and all(isinstance(limit, int | float) for limit in limits)
     ):
         raise InteropError(f"{path}: output_range: {limits!r} is no pair of numbers; correct it")
 
@@ -171,13 +171,13 @@ def require_whole(path: Path) -> None:
         size = path.stat().st_size - 8 - length
         header = from_json(stream.read(length)) if size >= 0 else None
     entries = header.values() if isinstance(header, dict) else ()
-    tensors = [one for one in entries if isinstance(one, dict) and "data_offsets" in one]
+    tensors = [entry for entry in entries if isinstance(entry, dict) and "data_offsets" in entry]
     ends = [tensor["data_offsets"][1] for tensor in tensors]
     if size != max(ends, default=-1):
         raise ValueError("it was cut, or something was put in")
 
 
-def _tensors(folder: Path) -> names.Arrays:
+def _tensors(folder: Path) -> tensor_names.Arrays:
     path = folder / WEIGHTS
     if not path.is_file():
         raise InteropError(

@@ -1,1 +1,1 @@
-"""PatchTST by hand in MLX, and the shapes that make a parameter budget true."""
+"""PatchTST in MLX, and the shapes that meet a parameter budget exactly."""

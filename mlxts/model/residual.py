@@ -7,10 +7,8 @@ not see it, and its output is added to it.
 
 import mlx.core as mx
 import numpy as np
-import polars as pl
 from jaxtyping import Float, Float32, UInt32
 
-from mlxts.dataset.samples import Dataset
 from mlxts.model.patchtst import PatchTST
 from mlxts.platform import device
 
@@ -38,23 +36,12 @@ class OffsetPatchTST(PatchTST):
 
 
 def append_offset(
-    data: Dataset, offset: Float[np.ndarray, " days"]
-) -> Float32[np.ndarray, "rows {data.features.shape[1]}+1"]:
-    """The features with the offset as a last column.
-
-    Args:
-        offset: of each daily bar.
-
-    Returns:
-        The offset is that of the day on which a bar ends, and 0 where the symbol did not trade on
-        that day.
-    """
-    keys = ["date", "symbol"]
-    days = data.daily.select(*keys, pl.Series("offset", offset, dtype=pl.Float32))
-    of_bar = data.bars.select(keys).join(days, on=keys, how="left", maintain_order="left")
-    rows, count = data.features.shape
+    features: Float32[np.ndarray, "rows F"], offset: Float[np.ndarray, " rows"]
+) -> Float32[np.ndarray, "rows F+1"]:
+    """The features with the offset of each bar as a last column."""
+    rows, count = features.shape
     array = device.host_array(rows, count + 1)
-    array[:, :count] = data.features
-    array[:, count] = of_bar["offset"].fill_null(0.0).to_numpy()
+    array[:, :count] = features
+    array[:, count] = offset
     array.flags.writeable = False
     return array

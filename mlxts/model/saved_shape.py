@@ -14,5 +14,5 @@ def read_shape(run: RunFolder) -> Shape:
         Shape,
         where=f"{run.path / layout.METADATA}: shape",
         error=RunError,
-        way_out="restore it from a backup, or train the run again",
+        remedy="restore it from a backup, or train the run again",
     )

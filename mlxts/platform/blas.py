@@ -83,14 +83,16 @@ def thread_count(variable: str) -> int:
 
 
 def _choose() -> Blas:
-    asked = thread_count("MLXTS_THREADS")
-    threads = asked or _physical_cores()
+    requested = thread_count("MLXTS_THREADS")
+    threads = requested or _physical_cores()
     if sys.platform != "linux" or (wheels.owner() or "").startswith("mlx-cuda"):
         return Blas("device", None, threads)
     if "mlx.core" in sys.modules:  # too late: symbols are bound already
         return Blas("mkl" if _mkl_is_loaded() else "late", None, threads)
     # What stands there may be what a parent process wrote: our own variable outranks it.
-    threads = asked or thread_count("MKL_NUM_THREADS") or thread_count("OMP_NUM_THREADS") or threads
+    threads = (
+        requested or thread_count("MKL_NUM_THREADS") or thread_count("OMP_NUM_THREADS") or threads
+    )
     for name, path in _candidates():
         try:
             library = ctypes.CDLL(str(path))

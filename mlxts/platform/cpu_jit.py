@@ -75,15 +75,15 @@ def enable(*, probe: bool) -> bool:
 
 
 def _enable(probe: bool) -> bool:
-    found = compiler()
-    if found is None or switched_off():
+    gxx = compiler()
+    if gxx is None or switched_off():
         return False
-    folder = machine_folder(found)
+    folder = machine_folder(gxx)
     if not (folder / "works").exists() and (not probe or (folder / "fails").exists()):
         return False
     environment = _environment(folder)
     try:
-        _furnish(folder, found)
+        _furnish(folder, gxx)
         if not (folder / "works").exists() and not _try(folder, environment):
             return False
     except (OSError, subprocess.TimeoutExpired):
@@ -127,9 +127,9 @@ def compiler() -> Path | None:
     """The C++ compiler that MLX would call, on Linux."""
     if sys.platform != "linux":
         return None
-    found = shutil.which("g++", path=_outer()[0])
+    gxx = shutil.which("g++", path=_outer()[0])
     # Not resolved: the file behind the link may be ccache, which goes by the name it is called.
-    return Path(found).absolute() if found else None
+    return Path(gxx).absolute() if gxx else None
 
 
 def switched_off() -> bool:

@@ -79,11 +79,11 @@ def groups(root: Path = Path("/")) -> Iterator[Group]:
         else:
             continue
         # Inside a container the path is the host's, and only the mount's own files are there.
-        own = Path(path.lstrip("/"))
-        for folder in (own, *own.parents):
-            found = _group(mount / folder, limit, used)
-            if found:
-                yield found
+        own_group = Path(path.lstrip("/"))
+        for folder in (own_group, *own_group.parents):
+            group = _group(mount / folder, limit, used)
+            if group:
+                yield group
 
 
 def _group(folder: Path, limit: str, used: str) -> Group | None:

@@ -28,13 +28,13 @@ _MAGIC, _HEADER, _BUILD_VERSION = 0xFEEDFACF, struct.Struct("<8I"), 0x32
 
 def claimed() -> dict[str, PackagePath]:
     """Installed backends that list `libmlx.so` among their files, by name."""
-    found = {}
+    owners = {}
     for name in BACKENDS:
         with suppress(PackageNotFoundError):
             for file in distribution(name).files or []:
                 if file.as_posix() == LIBRARY:
-                    found[name] = file
-    return found
+                    owners[name] = file
+    return owners
 
 
 def owner() -> str | None:
@@ -88,10 +88,10 @@ def _too_old_macos() -> str | None:
     here = tuple(int(part) for part in platform.mac_ver()[0].split(".")[:2])
     if oldest is None or here >= oldest:
         return None
-    found, wanted = (".".join(map(str, number)) for number in (here, oldest))
+    installed, wanted = (".".join(map(str, number)) for number in (here, oldest))
     return (
-        f"this is macOS {found}, and MLX's wheel is built for {wanted}, whose GPU kernels it takes "
-        f"for granted: update macOS to {wanted} or newer"
+        f"this is macOS {installed}, and MLX's wheel is built for {wanted}, whose GPU kernels it "
+        f"takes for granted: update macOS to {wanted} or newer"
     )
 
 

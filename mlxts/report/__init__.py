@@ -1,1 +1,1 @@
-"""Pictures of what was found."""
+"""The HTML report, a run's figure and the paper: results as figures and tables."""

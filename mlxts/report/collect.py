@@ -112,7 +112,7 @@ class ReportData:
                     sha256(self.ledger[f"loss_{name}"].to_numpy().tobytes()).hexdigest()
                     for name in ("har", "linear", "reference")
                 ],
-                "walked": [one.row() for one in self.walked.scored] if self.walked else [],
+                "walked": [scores.row() for scores in self.walked.scored] if self.walked else [],
                 "asked": [self.split, self.draws, self.seed, list(self.tuned)],
             }
         )
@@ -144,7 +144,7 @@ def gather(
     built = ledger.build(folders, split=split, tuned=tuned)
     runs = sorted((_run(folder) for folder in folders), key=lambda run: run.id)
     progress("skill of every configuration")
-    found = scored(built, draws=draws, seed=seed)
+    configuration_scores = scored(built, draws=draws, seed=seed)
     opened = _opened(folders, tuned) if split == "validation" else None
     along = {}
     for axis in AXES:
@@ -157,7 +157,7 @@ def gather(
         draws=draws,
         seed=seed,
         tuned=tuple(tuned),
-        scored=found,
+        scored=configuration_scores,
         along=along,
         surfaces={
             axis: _over_two(built, axis, draws, seed) for axis in ("surface", "features_surface")
@@ -181,9 +181,9 @@ def _run(folder: Path) -> Run:
 
 def _opened(folders: Sequence[Path], tuned: Sequence[str]) -> pl.DataFrame | None:
     """The ledger of test rows that were opened on record; None where none were."""
-    known = {look["run"] for look in test_split_log.history()}
-    own = [f for f in folders if f.name in known and _holds_test(f)]
-    return ledger.build(own, split="test", tuned=tuned) if own else None
+    evaluated = {evaluation["run"] for evaluation in test_split_log.history()}
+    with_test = [f for f in folders if f.name in evaluated and _holds_test(f)]
+    return ledger.build(with_test, split="test", tuned=tuned) if with_test else None
 
 
 def _holds_test(folder: Path) -> bool:
@@ -239,17 +239,17 @@ def _over_two(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[Sur
         for table in tables
         if not table.obstacle and all(len(np.unique(sizes)) > 1 for sizes in table.sizes.T)
     ]
-    found = []
+    analyses = []
     if whole:
         all_weights = bootstrap.date_weights(whole, draws=draws, seed=seed)
         for index, (table, weights) in enumerate(zip(whole, all_weights, strict=True)):
-            drawn = bootstrap.draw(
+            replicates = bootstrap.draw(
                 table, weights, seed=seed + 1 + index, widen=table.bootstrap.widening
             )
             # The laws over two sizes speak of parameters and samples alone.
-            law = select.select(table, drawn) if axis == "surface" else None
-            found.append(SurfaceAnalysis(table, drawn, law))
-    return found
+            law = select.select(table, replicates) if axis == "surface" else None
+            analyses.append(SurfaceAnalysis(table, replicates, law))
+    return analyses
 
 
 def _compared(along: AxisAnalysis, draws: int, seed: int) -> dict[str, Comparison]:

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from mlxts import formats
 from mlxts.evaluation import comparison
 from mlxts.protocol import REFERENCES
-from mlxts.report import words
+from mlxts.report import labels
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.law_figure import MARKERS, shade_of
 from mlxts.scaling.configuration_scores import Scored
@@ -19,20 +19,20 @@ from mlxts.scaling.configuration_scores import Scored
 
 def frontiers(scored: Sequence[Scored]) -> list[Picture]:
     """One for each estimable cell, over all of its configurations."""
-    unsaid = words.unsaid([one.key for one in scored])
-    usable = [one for one in scored if not one.obstacle]
-    return [_one(key, list(own), unsaid) for key, own in groupby(usable, lambda o: o.cell)]
+    unsaid = labels.unsaid([scores.key for scores in scored])
+    usable = [scores for scores in scored if not scores.obstacle]
+    return [_one(key, list(group), unsaid) for key, group in groupby(usable, lambda o: o.cell)]
 
 
-def _one(key: tuple, own: list[Scored], unsaid: words.CommonSettings) -> Picture:
-    rows = sorted((_row(one, unsaid) for one in own), key=lambda row: row["flops"])
+def _one(key: tuple, group: list[Scored], unsaid: labels.CommonSettings) -> Picture:
+    rows = sorted((_row(scores, unsaid) for scores in group), key=lambda row: row["flops"])
     lowest = np.minimum.accumulate([row["loss"] for row in rows])
     rows = [row | {"frontier": float(best)} for row, best in zip(rows, lowest, strict=True)]
-    mode = "strict" if all(one.mode == "strict" for one in own) else "exploratory"
-    unit = "squared log return" if own[0].regression else "nats"
+    mode = "strict" if all(scores.mode == "strict" for scores in group) else "exploratory"
+    unit = "squared log return" if group[0].regression else "nats"
     return Picture(
-        name=words.slug("frontier", *key),
-        title=words.marked(words.cell(own[0].key), mode),
+        name=labels.slug("frontier", *key),
+        title=labels.marked(labels.cell(group[0].key), mode),
         caption=(
             "Loss over the floating-point operations of training (counted, not timed), each "
             "configuration's mean over seeds, with 95 % intervals paired with the reference. The "
@@ -48,16 +48,16 @@ def _short(count: float) -> str:
     return f"{count:.0e}".replace("e+0", "e").replace("e+", "e")
 
 
-def _row(one: Scored, unsaid: words.CommonSettings) -> dict:
-    figures = one.row()
+def _row(scores: Scored, unsaid: labels.CommonSettings) -> dict:
+    figures = scores.row()
     return {
-        "configuration": words.configuration(one.key, unsaid),
-        "budget": one.key["budget"],
-        "mode": one.mode,
+        "configuration": labels.configuration(scores.key, unsaid),
+        "budget": scores.key["budget"],
+        "mode": scores.mode,
         "seeds": figures["seeds"],
-        "samples": one.samples,
-        "n_total": one.n_total,
-        "flops": one.flops,
+        "samples": scores.samples,
+        "n_total": scores.n_total,
+        "flops": scores.flops,
         "loss": figures["loss"],
         # The reference's own wander is common to all of them and moves no comparison.
         "low": figures["loss_reference"] + figures["difference_low"],
@@ -78,11 +78,11 @@ def draw_frontier(axes: Axes, rows: Sequence[dict], unit: str) -> None:
         where="post", color="C2", linewidth=1.2, label="lowest so far",
     )  # fmt: skip
     for index, budget in enumerate(budgets):
-        own = [row for row in rows if row["budget"] == budget]
-        loss = np.array([row["loss"] for row in own])
-        ends = np.array([[row["low"], row["high"]] for row in own])
+        budget_rows = [row for row in rows if row["budget"] == budget]
+        loss = np.array([row["loss"] for row in budget_rows])
+        ends = np.array([[row["low"], row["high"]] for row in budget_rows])
         axes.errorbar(
-            [row["flops"] for row in own], loss,
+            [row["flops"] for row in budget_rows], loss,
             yerr=np.maximum([loss - ends[:, 0], ends[:, 1] - loss], 0.0),
             fmt=MARKERS[index % len(MARKERS)], color=shade_of(index, len(budgets)), markersize=4.5,
             capsize=2.5, elinewidth=1.0, label=budget,

@@ -111,21 +111,21 @@ class Surface:
     loss_unit: str = "nats"
 
 
-def write(path: Path, shown: Panel | Surface) -> None:
+def write(path: Path, panel: Panel | Surface) -> None:
     """Write one figure; see `figure.drawing` for what it raises."""
-    with drawing(path, size=(7.6, 4.8), title=shown.title) as figure:
+    with drawing(path, size=(7.6, 4.8), title=panel.title) as figure:
         axes = figure.subplots()
-        draw(axes, shown)
+        draw(axes, panel)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
 
 
-def draw(axes: Axes, shown: Panel | Surface, **font: Any) -> None:
+def draw(axes: Axes, panel: Panel | Surface, **font: Any) -> None:
     """What was measured, the laws and the subtitle, without a legend. `font`: of it."""
-    axes.set_title(shown.subtitle, fontweight="normal", **font)
-    if isinstance(shown, Panel):
-        draw_laws(axes, shown)
+    axes.set_title(panel.subtitle, fontweight="normal", **font)
+    if isinstance(panel, Panel):
+        draw_laws(axes, panel)
     else:
-        draw_curves(axes, shown)
+        draw_curves(axes, panel)
 
 
 def draw_curves(axes: Axes, surface: Surface) -> None:
@@ -134,13 +134,13 @@ def draw_curves(axes: Axes, surface: Surface) -> None:
     axes.set_xscale("log")
     seconds = np.unique(surface.sizes[:, 1])
     for index, (second, step) in enumerate(zip(seconds, surface.steps, strict=True)):
-        own = surface.sizes[:, 1] == second
-        shade, losses = shade_of(index, len(seconds)), surface.losses[own]
-        errors = np.vstack([losses - surface.low[own], surface.high[own] - losses])
+        on_curve = surface.sizes[:, 1] == second
+        shade, losses = shade_of(index, len(seconds)), surface.losses[on_curve]
+        errors = np.vstack([losses - surface.low[on_curve], surface.high[on_curve] - losses])
         if surface.curves:
             axes.plot(surface.grid, surface.curves[index], color=shade)
         axes.errorbar(
-            surface.sizes[own, 0], losses, yerr=np.maximum(errors, 0.0), color=shade,
+            surface.sizes[on_curve, 0], losses, yerr=np.maximum(errors, 0.0), color=shade,
             fmt=MARKERS[index % len(MARKERS)] + ("" if surface.curves else "-"),
             markersize=4.5, capsize=3, elinewidth=1.0, label=step,
         )  # fmt: skip

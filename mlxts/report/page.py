@@ -32,7 +32,7 @@ _SOFTWARE = ("mlxts", "matplotlib", "numpy", "polars", "arch", "scipy", "statsmo
 
 
 def write(
-    material: ReportData,
+    report: ReportData,
     out: Path,
     *,
     storage_url: str | None = None,
@@ -47,39 +47,39 @@ def write(
         StorageError: something cannot be written.
         RunError: report.json of the report before is damaged.
     """
-    parts = sections(material, storage_url=storage_url)
-    drawn: dict[str, Markup] = {}
-    kept: list[str] = []
+    parts = sections(report, storage_url=storage_url)
+    images: dict[str, Markup] = {}
+    written: list[str] = []
     for part in parts:
         for table in part.tables:
             table.write(out / "tables")
-            kept += [f"tables/{table.name}.{kind}" for kind in ("csv", "tex")]
+            written += [f"tables/{table.name}.{kind}" for kind in ("csv", "tex")]
         if part.pictures:
             progress(f"{len(part.pictures)} figures: {part.title}")
         for picture in part.pictures:
-            drawn[picture.name] = _inline(picture, out / "figures")
-            kept += [f"figures/{picture.name}.{kind}" for kind in ("svg", "pdf", "csv")]
+            images[picture.name] = _inline(picture, out / "figures")
+            written += [f"figures/{picture.name}.{kind}" for kind in ("svg", "pdf", "csv")]
     software = {name: version(name) for name in _SOFTWARE}
     page = (
         _environment()
         .get_template("report.html.j2")
         .render(
             question=question(),
-            answer=answer(material),
-            exploratory=any(one.mode != "strict" for one in material.scored),
+            answer=answer(report),
+            exploratory=any(scores.mode != "strict" for scores in report.scored),
             sections=parts,
-            drawn=drawn,
+            drawn=images,
             open=OPEN,
             light=Markup(palette.variables(0)),
             dark=Markup(palette.variables(1)),
-            fingerprint=material.fingerprint,
-            material=material,
+            fingerprint=report.fingerprint,
+            material=report,
             software=software,
         )
     )
     write_text(out / PAGE, page)
-    _forget(out, kept)
-    write_json(out / RECORD, _record(material, parts, out, kept, software))
+    _forget(out, written)
+    write_json(out / RECORD, _record(report, parts, out, written, software))
     return out / PAGE
 
 
@@ -114,34 +114,34 @@ class _Record(json_files.Shape):
     files: dict[str, str]
 
 
-def _forget(out: Path, kept: Sequence[str]) -> None:
+def _forget(out: Path, written: Sequence[str]) -> None:
     """Remove what the report before this one had written and this one has not."""
     if not (out / RECORD).exists():
         return
-    way_out = "delete it: files of the report before this one then stay where they are"
-    before = json_files.read(out / RECORD, _Record, error=RunError, way_out=way_out)["files"]
-    for name in set(before) - {*kept, PAGE}:
+    remedy = "delete it: files of the report before this one then stay where they are"
+    before = json_files.read(out / RECORD, _Record, error=RunError, remedy=remedy)["files"]
+    for name in set(before) - {*written, PAGE}:
         kind, _, file = name.partition("/")
         if kind in ("figures", "tables") and file:
             (out / kind / Path(file).name).unlink(missing_ok=True)
 
 
 def _record(
-    material: ReportData, parts: Sequence[Section], out: Path, kept: Sequence[str], software: Any
+    report: ReportData, parts: Sequence[Section], out: Path, written: Sequence[str], software: Any
 ) -> dict[str, Any]:
     return {
         "question": question(),
-        "answer": answer(material),
-        "fingerprint": material.fingerprint,
-        "split": material.split,
-        "draws": material.draws,
-        "seed": material.seed,
-        "tuned": list(material.tuned),
+        "answer": answer(report),
+        "fingerprint": report.fingerprint,
+        "split": report.split,
+        "draws": report.draws,
+        "seed": report.seed,
+        "tuned": list(report.tuned),
         "software": software,
         "runs": {
             run.id: {key: run.record.get(key) for key in ("config_hash", "data_hash")}
-            for run in material.runs
+            for run in report.runs
         },
         "missing": {part.key: list(part.missing) for part in parts if part.missing},
-        "files": {name: digest(out / name) for name in [PAGE, *kept]},
+        "files": {name: digest(out / name) for name in [PAGE, *written]},
     }

@@ -78,22 +78,26 @@ def collect(
         raise RunError(walk_forward_ledger.ALL_WALKED)
     built = _of_labels(ledger.build(folders, split=split))
     joined = _of_labels(walk_forward_ledger.join(walked)) if walked else None
-    found = scored(built, draws=draws, seed=seed)
+    all_scores = scored(built, draws=draws, seed=seed)
     summaries = {folder.name: RunFolder(folder).summary() for folder in folders}
-    main = [one for one in found if one.mode == "strict"]
+    main = [scores for scores in all_scores if scores.mode == "strict"]
     if not main:
         raise RunError("none of these runs is strict; `mlxts sweep run` a strict sweep as well")
-    by_cell = {(*one.cell, one.key["budget"], one.key["features"]): one for one in reversed(main)}
+    by_cell = {
+        (*scores.cell, scores.key["budget"], scores.key["features"]): scores
+        for scores in reversed(main)
+    }
     ablations = []
-    for one in found:
-        strict = by_cell.get((*one.cell, one.key["budget"], one.key["features"]))
-        if one.mode == "strict" or strict is None:
+    for scores in all_scores:
+        strict = by_cell.get((*scores.cell, scores.key["budget"], scores.key["features"]))
+        if scores.mode == "strict" or strict is None:
             continue
-        change = difference(*(records[pair.runs[0]]["config"] for pair in (strict, one)))
+        change = difference(*(records[pair.runs[0]]["config"] for pair in (strict, scores)))
         if not change:
             continue
-        ablations.append(_row(one) | {"change": change} | _against(one, strict))
-    kept = [run for one in found for run in one.runs] + [folder.name for folder in walked]
+        ablations.append(_row(scores) | {"change": change} | _against(scores, strict))
+    run_ids = [run for scores in all_scores for run in scores.runs]
+    run_ids += [folder.name for folder in walked]
     along = _along(built, draws, seed)
     if joined is not None:
         along += [
@@ -104,19 +108,21 @@ def collect(
         "split": split,
         "span": _span(records[main[0].runs[0]]["config"], split),
         "draws": draws,
-        "main": [_row(one) for one in main],
+        "main": [_row(scores) for scores in main],
         "seeds": [
-            _of_seed(one, records[run], summaries[run], split) for one in main for run in one.runs
+            _of_seed(scores, records[run], summaries[run], split)
+            for scores in main
+            for run in scores.runs
         ],
         "ablations": ablations,
         "along": along,
         "walk_forward": _walk_forward(joined, walked, records, draws, seed),
         "provenance": {
-            "runs": sorted(kept),
-            "versions": _distinct(records[run].get("versions") for run in kept),
-            "machines": _distinct(records[run].get("machine") for run in kept),
-            "code": _distinct(records[run].get("git_commit") for run in kept),
-            "data": _distinct(records[run].get("data_hash") for run in kept),
+            "runs": sorted(run_ids),
+            "versions": _distinct(records[run].get("versions") for run in run_ids),
+            "machines": _distinct(records[run].get("machine") for run in run_ids),
+            "code": _distinct(records[run].get("git_commit") for run in run_ids),
+            "data": _distinct(records[run].get("data_hash") for run in run_ids),
         },
     }
 
@@ -169,15 +175,13 @@ def _walk_forward(
     if built is None:
         return []
     data = [records[folder.name]["config"]["data"] for folder in walked]
-    windows = {
-        split_borders.borders(own["splits"], own["walk_forward_window"]).test for own in data
-    }
+    windows = {split_borders.borders(d["splits"], d["walk_forward_window"]).test for d in data}
     rows = []
-    for one in scored(built, draws=draws, seed=seed):
-        days = one.table.dates.astype("datetime64[D]").astype(object)
+    for scores in scored(built, draws=draws, seed=seed):
+        days = scores.table.dates.astype("datetime64[D]").astype(object)
         origins = sum(bool(((first <= days) & (days <= last)).any()) for first, last in windows)
-        settings = one.key["non_default_settings"] or "default"
-        rows.append(_row(one) | {"origins": origins, "settings": settings})
+        settings = scores.key["non_default_settings"] or "default"
+        rows.append(_row(scores) | {"origins": origins, "settings": settings})
     return rows
 
 
@@ -189,15 +193,12 @@ def write(record: dict[str, Any], path: Path) -> Path:
 
 def again(path: Path) -> Path:
     """Write `path` from the figures that are kept beside it. Raises RunError, StorageError."""
-    way_out = "name the finished runs, and it is made anew"
-    kept = json_files.read(
-        figures_of(path),
-        _Figures,
-        error=RunError,
-        way_out=way_out,
-        upgrade=lambda kept: {_FORMER.get(key, key): value for key, value in kept.items()},
-    )
-    write_text(path, markdown(kept))
+    remedy = "name the finished runs, and it is made anew"
+    results = json_files.read(
+        figures_of(path), _Figures, error=RunError, remedy=remedy,
+        upgrade=lambda values: {_FORMER.get(key, key): value for key, value in values.items()},
+    )  # fmt: skip
+    write_text(path, markdown(results))
     return path
 
 
@@ -295,58 +296,58 @@ def difference(strict: dict[str, Any], other: dict[str, Any]) -> str:
     return ", ".join(config_diff.changes(before, after))
 
 
-def _row(one: Scored) -> dict[str, Any]:
-    row = one.row()
-    kept = (
+def _row(scores: Scored) -> dict[str, Any]:
+    row = scores.row()
+    columns = (
         "reference", "loss_linear", "skill_har", "skill_har_low", "skill_har_high",
         *CELL, "data", "features", "budget", "seeds", "n", "n_eff", "n_total", "samples", "loss",
         "loss_har", "difference", "difference_low", "difference_high", "skill", "skill_low",
         "skill_high", "verdict",
     )  # fmt: skip
-    return {name: row[name] for name in kept} | {
-        "loss_prior": float(one.drawn.prior[0]),
-        "base_rate": float(one.targets.mean()),
+    return {name: row[name] for name in columns} | {
+        "loss_prior": float(scores.drawn.prior[0]),
+        "base_rate": float(scores.targets.mean()),
     }
 
 
-def _against(one: Scored, strict: Scored) -> dict[str, float]:
+def _against(scores: Scored, strict: Scored) -> dict[str, float]:
     """The loss minus the strict model's; nothing where they are scored on different days."""
-    if not np.array_equal(one.table.dates, strict.table.dates):
+    if not np.array_equal(scores.table.dates, strict.table.dates):
         return {}
-    bootstrap = one.table.bootstrap
-    difference = Comparison(one.drawn.rungs[:, 0], strict.drawn.rungs[:, 0]).difference
+    bootstrap = scores.table.bootstrap
+    difference = Comparison(scores.drawn.rungs[:, 0], strict.drawn.rungs[:, 0]).difference
     low, high = bootstrap.interval(difference)
     name = "against_main"
     return {name: float(difference[0]), f"{name}_low": low, f"{name}_high": high}
 
 
 def _of_seed(
-    one: Scored, record: dict[str, Any], summary: dict[str, Any], split: str
+    scores: Scored, record: dict[str, Any], summary: dict[str, Any], split: str
 ) -> dict[str, Any]:
     """What the evaluator said of one run."""
     models = summary["scores"][split]
-    own, settings = models[NETWORK], record["config"]
+    network, settings = models[NETWORK], record["config"]
     an_epoch = record["total_steps"] / settings["training"]["max_epochs"]
-    told: dict[str, Any] = {
+    row: dict[str, Any] = {
         "run": record["run_id"],
-        **{name: one.key[name] for name in (*CELL, "budget")},
+        **{name: scores.key[name] for name in (*CELL, "budget")},
         "seed": settings["seed"],
-        "loss": own["log_loss"],
+        "loss": network["log_loss"],
         "auc_har": models.get(BASELINE, {}).get("auc"),  # none where it could not be fitted
         "epoch": summary["best_step"] / an_epoch,
-        "verdict": own["verdict"],
-        "reference": comparison.reference(own),
+        "verdict": network["verdict"],
+        "reference": comparison.reference(network),
     }
     named = {
         "difference": "log_loss_difference", "skill": "log_loss_skill",
         "skill_har": "log_loss_skill_har", "auc": "auc",
     }  # fmt: skip
     for short, name in named.items():
-        if name not in own:
+        if name not in network:
             continue
-        low, high = own["interval"][name]
-        told |= {short: own[name], f"{short}_low": low, f"{short}_high": high}
-    return told
+        low, high = network["interval"][name]
+        row |= {short: network[name], f"{short}_low": low, f"{short}_high": high}
+    return row
 
 
 def _span(settings: dict[str, Any], split: str) -> str:
@@ -359,8 +360,8 @@ def _span(settings: dict[str, Any], split: str) -> str:
 
 
 def _distinct(values: Any) -> list[Any]:
-    found = {json.dumps(value, sort_keys=True) for value in values if value is not None}
-    return [json.loads(text) for text in sorted(found)]
+    texts = {json.dumps(value, sort_keys=True) for value in values if value is not None}
+    return [json.loads(text) for text in sorted(texts)]
 
 
 class _Row(json_files.Shape):

@@ -22,8 +22,8 @@ def _against_a_reference(row: dict[str, Any]) -> dict[str, Any]:
     if "verdict" not in row:
         return row
     name = row.get("reference") or BASELINE
-    known = row if "skill_har" in row or name != BASELINE else row | _over_har(row)
-    return known | {"verdict": comparison.against(row["verdict"], name)}
+    compared = row if "skill_har" in row or name != BASELINE else row | _over_har(row)
+    return compared | {"verdict": comparison.against(row["verdict"], name)}
 
 
 def _over_har(row: dict[str, Any]) -> dict[str, Any]:

@@ -62,47 +62,47 @@ def test_looks() -> Table:
     )
 
 
-def tried(material: ReportData, searched: Table) -> str:
+def tried(report: ReportData, searched: Table) -> str:
     """The number of runs, trials and test-set evaluations, in a few sentences."""
     here = len(run_folders())
-    modes = Counter(run.record["config"]["mode"] for run in material.runs)
-    told = [
-        f"This report is about {_count(len(material.runs), 'finished run')} "
+    modes = Counter(run.record["config"]["mode"] for run in report.runs)
+    sentences = [
+        f"This report is about {_count(len(report.runs), 'finished run')} "
         f"({modes['strict']} strict, {modes['exploratory']} exploratory)"
         + (
-            f"; {len(material.unfinished)} of the selected ones are not finished"
-            * bool(material.unfinished)
+            f"; {len(report.unfinished)} of the selected ones are not finished"
+            * bool(report.unfinished)
         )
         + f". The workspace holds {_count(here, 'run')} in all."
     ]
     trials = sum(row["trials"] for row in searched.rows)
-    told.append(
+    sentences.append(
         f"Its storage holds {_count(len(searched.rows), 'search or sweep', 'searches and sweeps')} "
         f"with {_count(trials, 'trial')}."
         if searched.rows
         else "Its storage holds no searches or sweeps."
     )
     count = len(test_split_log.history())
-    told.append(
+    sentences.append(
         f"The test split was evaluated {_count(count, 'time')}."
         if count
         else "The test split has never been evaluated."
     )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def _count(number: int, singular: str, many: str | None = None) -> str:
+    return f"{number:,} {singular if number == 1 else many or singular + 's'}"
 
 
-def data(material: ReportData) -> Table:
+def data(report: ReportData) -> Table:
     """Every artifact that a run read."""
-    found: dict[str, dict[str, Any]] = {}
+    artifacts: dict[str, dict[str, Any]] = {}
     readers: Counter[str] = Counter()
     strict: Counter[str] = Counter()
-    for run in material.runs:
+    for run in report.runs:
         for artifact in run.record["artifacts"]:
-            found[artifact["sha256"]] = artifact
+            artifacts[artifact["sha256"]] = artifact
             readers[artifact["sha256"]] += 1
             strict[artifact["sha256"]] += run.record["config"]["mode"] == "strict"
     rows = [
@@ -118,7 +118,7 @@ def data(material: ReportData) -> Table:
             "sha256": digest,
             "path": a["path"],
         }
-        for digest, a in found.items()
+        for digest, a in artifacts.items()
     ]
     return Table(
         name="data",
@@ -138,10 +138,10 @@ def data(material: ReportData) -> Table:
     )
 
 
-def machines(material: ReportData) -> Table:
+def machines(report: ReportData) -> Table:
     """Software and machines, with how many runs each made."""
     rows: dict[tuple, dict[str, Any]] = {}
-    for run in material.runs:
+    for run in report.runs:
         row = _machine(run)
         rows.setdefault(tuple(row.values()), row | {"runs": 0})["runs"] += 1
     return Table(
@@ -178,10 +178,10 @@ def _machine(run: Run) -> dict[str, Any]:
     }
 
 
-def heat(material: ReportData) -> Table:
+def heat(report: ReportData) -> Table:
     """Temperatures of each run, and the runs that slowed down."""
     rows = []
-    for run in material.runs:
+    for run in report.runs:
         seen = run.summary.get("thermal", {})
         bands = seen.get("readings_in_band", {})
         rows.append(
@@ -220,10 +220,10 @@ def heat(material: ReportData) -> Table:
     )
 
 
-def flags(material: ReportData) -> str:
+def flags(report: ReportData) -> str:
     """A sentence on runs that slowed down and on temperatures that were not read."""
-    suspect = sum(bool(run.summary.get("thermal", {}).get("suspect")) for run in material.runs)
-    blind = sum(not run.summary.get("thermal", {}).get("readings") for run in material.runs)
-    slowed = f"{_count(suspect, 'run')} of {len(material.runs)} slowed down while training"
+    suspect = sum(bool(run.summary.get("thermal", {}).get("suspect")) for run in report.runs)
+    blind = sum(not run.summary.get("thermal", {}).get("readings") for run in report.runs)
+    slowed = f"{_count(suspect, 'run')} of {len(report.runs)} slowed down while training"
     slowed += "; timing excluded. " if suspect else ". "
     return slowed + f"No temperature was read in {_count(blind, 'run')}."

@@ -104,9 +104,9 @@ def draw_reliability(axes: Axes, diagrams: Mapping[str, Reliability], task: Task
 
 
 def _reliability(predictions: pl.DataFrame, task: Task, horizon: int) -> Reliability:
-    said, happened = predictions["logit"].to_numpy(), predictions["target"].to_numpy()
+    forecasts, happened = predictions["logit"].to_numpy(), predictions["target"].to_numpy()
     if task.kind != "regression":
-        said = metrics.Forecast(said, happened).probabilities
+        forecasts = metrics.Forecast(forecasts, happened).probabilities
     bootstrap = BlockBootstrap(predictions["date"].to_numpy(), horizon)
     weights = bootstrap.weights()[:, 1:]
-    return reliability(said, happened, weights, bins=GROUPS, level=bootstrap.level)
+    return reliability(forecasts, happened, weights, bins=GROUPS, level=bootstrap.level)

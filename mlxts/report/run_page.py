@@ -19,19 +19,21 @@ def draw(folder: Path, split: str = "validation") -> Path:
         StorageError: the picture cannot be written.
     """
     run = RunFolder(folder)
-    asked, rows = run.scored_task, run.predictions()
-    models = by_model(rows.filter(split=split, symbol=asked.score_on).sort("date"))
+    scored_task, rows = run.scored_task, run.predictions()
+    models = by_model(rows.filter(split=split, symbol=scored_task.score_on).sort("date"))
     titles = {NETWORK: NETWORK, BASELINE: BASELINE.upper()}
     path = folder / layout.PICTURE
     run_picture(
         path,
-        f"{asked.task.name}, H = {asked.horizon}, {asked.score_on}, {split} "
-        f"({asked.splits_title} splits)",
+        f"{scored_task.task.name}, H = {scored_task.horizon}, {scored_task.score_on}, {split} "
+        f"({scored_task.splits_title} splits)",
         run.metrics(),
         {title: models[name] for name, title in titles.items() if name in models},
-        asked.task,
-        asked.horizon,
-        references=_reference_losses(folder, split) if primary(asked.task) == "log_loss" else None,
+        scored_task.task,
+        scored_task.horizon,
+        references=_reference_losses(folder, split)
+        if primary(scored_task.task) == "log_loss"
+        else None,
     )
     return path
 

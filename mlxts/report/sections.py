@@ -12,15 +12,15 @@ from mlxts import protocol
 from mlxts.protocol import BASELINE
 from mlxts.report import (
     compute_frontier,
+    labels,
     law_figure,
-    laws,
+    law_panels,
     provenance,
     reliability,
-    sensitivity,
+    result_tables,
+    sensitivity_figure,
     skill,
-    words,
 )
-from mlxts.report import tables as results_tables
 from mlxts.report.collect import AxisAnalysis, ReportData, SurfaceAnalysis
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.section import Section
@@ -42,14 +42,14 @@ def question() -> str:
     return "Does a bigger model, do more features, does more data buy anything here?"
 
 
-def answer(material: ReportData) -> str:
+def answer(report: ReportData) -> str:
     """The verdicts along the three axes, pooled over cells, in one sentence."""
-    parts = [_part(axis, material.along[axis]) for axis in ("parameters", "features", "samples")]
-    mode = {one.mode for one in material.scored}
+    parts = [_part(axis, report.along[axis]) for axis in ("parameters", "features", "samples")]
+    mode = {scores.mode for scores in report.scored}
     mark = "" if mode == {"strict"} else " (with exploratory runs)" * (len(mode) > 1)
     if mode == {"exploratory"}:
         mark = " (exploratory)"
-    return f"On {material.split}{mark}: {'; '.join(parts)}."
+    return f"On {report.split}{mark}: {'; '.join(parts)}."
 
 
 def _part(axis: str, along: AxisAnalysis) -> str:
@@ -57,11 +57,11 @@ def _part(axis: str, along: AxisAnalysis) -> str:
         return f"{_MORE[axis]}: not tried"
     pooled = along.judged.pooled
     several = len(along.judged.pools) > 1  # the primary one alone is said
-    asked = _MORE[axis] + (f", {along.judged.primary.title}" if several else "")
+    question = _MORE[axis] + (f", {along.judged.primary.title}" if several else "")
     if pooled.word == NOT_ESTIMABLE:
-        return f"{asked}: not estimable ({pooled.reason})"
+        return f"{question}: not estimable ({pooled.reason})"
     return (
-        f"{asked}: {pooled.said} ({_percent(pooled.gain)} skill per tenfold {axis}, 95 % "
+        f"{question}: {pooled.said} ({_percent(pooled.gain)} skill per tenfold {axis}, 95 % "
         f"interval {_percent(pooled.interval[0])} to {_percent(pooled.interval[1])})"
     )
 
@@ -70,7 +70,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:+.1f} %".replace("-", "−")
 
 
-def sections(material: ReportData, *, storage_url: str | None = None) -> list[Section]:
+def sections(report: ReportData, *, storage_url: str | None = None) -> list[Section]:
     """All of them, in the order of the page."""
     makers: Sequence[Callable[[ReportData], Section]] = (
         _verdicts,
@@ -87,14 +87,14 @@ def sections(material: ReportData, *, storage_url: str | None = None) -> list[Se
         _runs,
         _provenance,
     )
-    return [make(material) for make in makers]
+    return [make(report) for make in makers]
 
 
-def _verdicts(material: ReportData) -> Section:
-    judged = [axis for axis in _LETTER if material.along[axis].judged]
-    found = [results_tables.verdict(material.along[axis]) for axis in judged]
-    if material.comparisons:
-        found.append(results_tables.comparisons(material))
+def _verdicts(report: ReportData) -> Section:
+    judged = [axis for axis in _LETTER if report.along[axis].judged]
+    tables = [result_tables.verdict(report.along[axis]) for axis in judged]
+    if report.comparisons:
+        tables.append(result_tables.comparisons(report))
     return Section(
         "verdicts",
         "Verdicts",
@@ -104,24 +104,24 @@ def _verdicts(material: ReportData) -> Section:
             "opposite sign. Flat: the 90 % interval lies inside the margin. Otherwise "
             "inconclusive, or not estimable.",
         ),
-        tables=found,
+        tables=tables,
         missing=[
-            f"Along {axis}: {_missing(material, axis)}" for axis in _LETTER if axis not in judged
+            f"Along {axis}: {_missing(report, axis)}" for axis in _LETTER if axis not in judged
         ],
     )
 
 
-def _missing(material: ReportData, axis: str) -> str:
-    return f"{material.along[axis].missing}; {_SWEEP[axis]}."
+def _missing(report: ReportData, axis: str) -> str:
+    return f"{report.along[axis].missing}; {_SWEEP[axis]}."
 
 
-def _along(material: ReportData, axis: str) -> Section:
-    along, title = material.along[axis], f"Loss against {axis} ({_LETTER[axis]})"
+def _along(report: ReportData, axis: str) -> Section:
+    along, title = report.along[axis], f"Loss against {axis} ({_LETTER[axis]})"
     if along.judged is None:
-        return Section(axis, title, missing=[f"Nothing to draw: {_missing(material, axis)}"])
+        return Section(axis, title, missing=[f"Nothing to draw: {_missing(report, axis)}"])
     words_of = {cell.name: cell for cell in along.judged.cells}
     pictures = [
-        _law_picture(along, index, words_of[table.name], material.split)
+        _law_picture(along, index, words_of[table.name], report.split)
         for index, table in enumerate(along.tables)
         if table.name in along.judged.draws
     ]
@@ -130,7 +130,7 @@ def _along(material: ReportData, axis: str) -> Section:
         axis,
         title,
         pictures=pictures,
-        tables=[results_tables.laws(material, axis)] if pictures else (),
+        tables=[result_tables.laws(report, axis)] if pictures else (),
         missing=[
             f"Not estimable and not drawn: {len(skipped)} of {len(along.tables)} cells; their "
             "reasons are given under Verdicts."
@@ -140,11 +140,11 @@ def _along(material: ReportData, axis: str) -> Section:
     )
 
 
-def _law_picture(along: AxisAnalysis, index: int, found: Verdict, split: str) -> Picture:
+def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) -> Picture:
     table, judged = along.tables[index], along.judged
     assert judged is not None
-    subtitle = f"{found.said}: {found.gain:+.3g} per decade, {split}".replace("-", "−")
-    shown = laws.panel(
+    subtitle = f"{verdict.said}: {verdict.gain:+.3g} per decade, {split}".replace("-", "−")
+    panel = law_panels.panel(
         table,
         judged.draws[table.name],
         judged.selections[table.name],
@@ -154,21 +154,21 @@ def _law_picture(along: AxisAnalysis, index: int, found: Verdict, split: str) ->
     )
 
     return Picture(
-        name=words.slug("loss", along.axis, table.name, *((split,) * (split == WALK_FORWARD))),
+        name=labels.slug("loss", along.axis, table.name, *((split,) * (split == WALK_FORWARD))),
         title=table.name,
         caption=(
             "Squares: mean over seeds with 95 % intervals paired with the reference; dots: runs. "
             "Blue: the law chosen by extrapolation, with its band; dashed beyond the largest "
             "size. In brackets how often each law is chosen over bootstrap draws."
         ),
-        data=laws.panel_data(shown),
-        draw=partial(_draw, shown=shown),
+        data=law_panels.panel_data(panel),
+        draw=partial(_draw, panel=panel),
         size=(4.8, 4.2),
     )
 
 
-def _draw(axes: Axes, shown: law_figure.Panel | law_figure.Surface) -> None:
-    law_figure.draw(axes, shown, fontsize=9)
+def _draw(axes: Axes, panel: law_figure.Panel | law_figure.Surface) -> None:
+    law_figure.draw(axes, panel, fontsize=9)
     legend_below(axes)
 
 
@@ -177,7 +177,7 @@ def _unit(cell: str) -> str:
     return "squared log return" if task.kind == "regression" else "nats"
 
 
-def _skill(material: ReportData) -> Section:
+def _skill(report: ReportData) -> Section:
     return Section(
         "skill",
         "Skill over the reference by cell",
@@ -188,13 +188,13 @@ def _skill(material: ReportData) -> Section:
             "the decision bar. A network that does not beat it has learned nothing that needs a "
             "network.",
         ),
-        pictures=skill.maps(material.scored),
-        tables=[results_tables.skill(material.scored)],
+        pictures=skill.maps(report.scored),
+        tables=[result_tables.skill(report.scored)],
     )
 
 
-def _sensitivity(material: ReportData) -> Section:
-    record = sensitivity.newest()
+def _sensitivity(report: ReportData) -> Section:
+    record = sensitivity_figure.newest()
     title = "Minimum detectable effect"
     if record is None:
         return Section(
@@ -209,13 +209,13 @@ def _sensitivity(material: ReportData) -> Section:
         "sensitivity",
         title,
         text=[*record.get("notes", ())],
-        pictures=[sensitivity.picture(record)],
-        tables=[sensitivity.table(record)],
+        pictures=[sensitivity_figure.picture(record)],
+        tables=[sensitivity_figure.table(record)],
     )
 
 
-def _reliability(material: ReportData) -> Section:
-    pictures = reliability.diagrams(material.scored)
+def _reliability(report: ReportData) -> Section:
+    pictures = reliability.diagrams(report.scored)
     return Section(
         "reliability",
         "Reliability",
@@ -229,21 +229,21 @@ def _reliability(material: ReportData) -> Section:
     )
 
 
-def _years(material: ReportData) -> Section:
-    pictures = skill.by_year(material.scored)
+def _years(report: ReportData) -> Section:
+    pictures = skill.by_year(report.scored)
     return Section(
         "years",
         "Skill by year",
         pictures=pictures,
-        tables=[results_tables.years(material)] if pictures else (),
+        tables=[result_tables.years(report)] if pictures else (),
         missing=()
         if pictures
         else ["No cell is estimable: more years of data are needed (`mlxts data download`)."],
     )
 
 
-def _walked(material: ReportData) -> Section:
-    title, walked = "Walk-forward: out-of-sample windows", material.walked
+def _walked(report: ReportData) -> Section:
+    title, walked = "Walk-forward: out-of-sample windows", report.walked
     if walked is None:
         return Section(
             "walked",
@@ -254,7 +254,7 @@ def _walked(material: ReportData) -> Section:
             ],
         )
     judged = walked.along.judged
-    drawn = (
+    judged_cells = (
         [(index, cell) for index, cell in enumerate(judged.cells) if cell.name in judged.draws]
         if judged
         else []
@@ -267,17 +267,19 @@ def _walked(material: ReportData) -> Section:
             "and scored on the next; the references are refitted at each origin. The windows of "
             "a model are scored together.",
         ),
-        pictures=[_law_picture(walked.along, index, cell, WALK_FORWARD) for index, cell in drawn],
+        pictures=[
+            _law_picture(walked.along, index, cell, WALK_FORWARD) for index, cell in judged_cells
+        ],
         tables=[
-            *([results_tables.verdict(walked.along, WALK_FORWARD)] if judged else []),
-            results_tables.skill(walked.scored, WALK_FORWARD),
+            *([result_tables.verdict(walked.along, WALK_FORWARD)] if judged else []),
+            result_tables.skill(walked.scored, WALK_FORWARD),
         ],
         missing=[] if judged else [f"No verdict: {walked.along.missing}."],
     )
 
 
-def _surfaces(material: ReportData) -> Section:
-    samples, features = (material.surfaces[name] for name in ("surface", "features_surface"))
+def _surfaces(report: ReportData) -> Section:
+    samples, features = (report.surfaces[name] for name in ("surface", "features_surface"))
     missing = []
     if not samples:
         missing.append(
@@ -289,48 +291,48 @@ def _surfaces(material: ReportData) -> Section:
             "Parameters × features: no cell has two sizes of each; add `tier: [20, 100, 500]` to "
             "the axes of a sweep over budgets."
         )
-    found = [results_tables.mixed(material)]
+    tables = [result_tables.mixed(report)]
     if samples:
-        found.append(results_tables.surface_laws(material))
+        tables.append(result_tables.surface_laws(report))
     return Section(
         "surfaces",
         "Parameters by samples and by features",
         pictures=[
-            *(_surface_picture(one, material.split, "samples") for one in samples),
-            *(_surface_picture(one, material.split, "features") for one in features),
+            *(_surface_picture(surface, report.split, "samples") for surface in samples),
+            *(_surface_picture(surface, report.split, "features") for surface in features),
         ],
-        tables=[table for table in found if table],
+        tables=[table for table in tables if table],
         missing=missing,
     )
 
 
-def _surface_picture(one: SurfaceAnalysis, split: str, second: str) -> Picture:
-    shown = laws.surface(
-        one.table,
-        one.drawn,
+def _surface_picture(analysis: SurfaceAnalysis, split: str, second: str) -> Picture:
+    surface = law_panels.surface(
+        analysis.table,
+        analysis.drawn,
         split,
-        one.selection,
+        analysis.selection,
         steps=lambda size: f"{size:,.0f} {second}",
-        loss_unit=_unit(one.table.name),
+        loss_unit=_unit(analysis.table.name),
     )
 
     drawn_as = (
         "curves: the law chosen by extrapolation"
-        if one.selection
+        if analysis.selection
         else "lines connect the means, no law is fitted"
     )
     return Picture(
-        name=words.slug("surface", second, one.table.name),
-        title=one.table.name,
+        name=labels.slug("surface", second, analysis.table.name),
+        title=analysis.table.name,
         caption=f"Means over seeds with 95 % intervals paired with the reference; {drawn_as}.",
-        data=laws.surface_data(shown, second),
-        draw=partial(_draw, shown=shown),
+        data=law_panels.surface_data(surface, second),
+        draw=partial(_draw, panel=surface),
         size=(4.8, 4.0),
     )
 
 
-def _frontier(material: ReportData) -> Section:
-    pictures = compute_frontier.frontiers(material.scored)
+def _frontier(report: ReportData) -> Section:
+    pictures = compute_frontier.frontiers(report.scored)
     return Section(
         "frontier",
         "Compute frontier",
@@ -343,36 +345,36 @@ def _frontier(material: ReportData) -> Section:
     )
 
 
-def _evidence(material: ReportData) -> Section:
+def _evidence(report: ReportData) -> Section:
     return Section(
         "evidence",
         "Base rates and estimability",
-        tables=[results_tables.evidence(material)],
+        tables=[result_tables.evidence(report)],
     )
 
 
-def _tried(material: ReportData, storage_url: str | None) -> Section:
+def _tried(report: ReportData, storage_url: str | None) -> Section:
     searched, looked = provenance.studies(storage_url), provenance.test_looks()
     return Section(
         "tried",
         "Multiple testing",
-        text=[provenance.tried(material, searched)],
+        text=[provenance.tried(report, searched)],
         tables=[table for table in (searched, looked) if table.rows],
     )
 
 
-def _runs(material: ReportData) -> Section:
-    return Section("runs", "Every run", tables=[results_tables.every_run(material)])
+def _runs(report: ReportData) -> Section:
+    return Section("runs", "Every run", tables=[result_tables.every_run(report)])
 
 
-def _provenance(material: ReportData) -> Section:
+def _provenance(report: ReportData) -> Section:
     return Section(
         "provenance",
         "Data, versions, temperature",
-        text=[provenance.flags(material)],
+        text=[provenance.flags(report)],
         tables=[
-            provenance.data(material),
-            provenance.machines(material),
-            provenance.heat(material),
+            provenance.data(report),
+            provenance.machines(report),
+            provenance.heat(report),
         ],
     )

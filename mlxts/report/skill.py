@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from mlxts import protocol
 from mlxts.evaluation import comparison
-from mlxts.report import palette, words
+from mlxts.report import labels, palette
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.law_figure import MARKERS, shade_of
 from mlxts.scaling.configuration_scores import Scored
@@ -20,26 +20,26 @@ STEPS = (0.005, 0.01, 0.02, 0.05)  # of skill, where the fill of a cell gets one
 
 def maps(scored: Sequence[Scored]) -> list[Picture]:
     """One map for each configuration, the one with most cells first."""
-    unsaid = words.unsaid([one.key for one in scored])
+    unsaid = labels.unsaid([scores.key for scores in scored])
     groups: dict[tuple, list[Scored]] = {}
-    for one in scored:
-        groups.setdefault(words.of_configuration(one.key), []).append(one)
+    for scores in scored:
+        groups.setdefault(labels.of_configuration(scores.key), []).append(scores)
     ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].n_total))
     return [_map(group, unsaid) for group in ordered]
 
 
-def _map(group: list[Scored], unsaid: words.CommonSettings) -> Picture:
-    rows = [one.row() for one in group]
-    shown = {
+def _map(group: list[Scored], unsaid: labels.CommonSettings) -> Picture:
+    rows = [scores.row() for scores in group]
+    cells = {
         (row["task"], row["timescale"]): row
         for row in rows
         if row["horizon"] == protocol.TIMESCALES[row["timescale"]].horizon
     }
-    mode = "strict" if all(one.mode == "strict" for one in group) else "exploratory"
-    said = words.configuration(group[0].key, unsaid)
+    mode = "strict" if all(scores.mode == "strict" for scores in group) else "exploratory"
+    settings = labels.configuration(group[0].key, unsaid)
     return Picture(
-        name=words.slug("skill", *words.of_configuration(group[0].key)),
-        title=words.marked(said, mode),
+        name=labels.slug("skill", *labels.of_configuration(group[0].key)),
+        title=labels.marked(settings, mode),
         caption=(
             "Skill in percent over the reference, the better of HAR and linear (1 − loss / the "
             "reference's loss; regression: squared error), mean over seeds. Blue is better than "
@@ -47,17 +47,17 @@ def _map(group: list[Scored], unsaid: words.CommonSettings) -> Picture:
             "estimable; – not trained. Each timescale at its own horizon."
         ),
         data=pl.DataFrame(rows, infer_schema_length=None),
-        draw=lambda axes: draw_map(axes, shown),
+        draw=lambda axes: draw_map(axes, cells),
         size=(4.8, 3.1),
     )
 
 
-def draw_map(axes: Axes, shown: dict[tuple[str, str], dict]) -> None:
+def draw_map(axes: Axes, cells: dict[tuple[str, str], dict]) -> None:
     """Tasks down, timescales across; `shown` holds a row of `Scored.row` by (task, timescale)."""
     tasks, scales = list(protocol.TASKS), list(protocol.TIMESCALES)
     for y, task in enumerate(tasks):
         for x, scale in enumerate(scales):
-            row = shown.get((task, scale))
+            row = cells.get((task, scale))
             fill, text, color = _square(row)
             missing = row is not None and row["verdict"] == comparison.NOT_ESTIMABLE
             axes.add_patch(
@@ -96,22 +96,21 @@ def _square(row: dict | None) -> tuple[str | None, str, str]:
 
 def by_year(scored: Sequence[Scored]) -> list[Picture]:
     """For each cell and kind of configuration: skill of each budget in each year."""
-    unsaid = words.unsaid([one.key for one in scored]) | "budget"
+    unsaid = labels.unsaid([scores.key for scores in scored]) | "budget"
 
-    def kind(one: Scored) -> tuple:
-        return (*one.cell, *words.of_configuration(one.key)[:-1])
+    def kind(scores: Scored) -> tuple:
+        return (*scores.cell, *labels.of_configuration(scores.key)[:-1])
 
     pictures = []
-    for key, group in groupby((one for one in scored if not one.obstacle), kind):
-        own = list(group)
-        rows = [row for one in own for row in one.years()]
+    for key, group in groupby((scores for scores in scored if not scores.obstacle), kind):
+        members = list(group)
+        first = members[0].key
+        settings = labels.configuration(first, unsaid)
+        rows = [row for scores in members for row in scores.years()]
         pictures.append(
             Picture(
-                name=words.slug("years", *key),
-                title=words.marked(
-                    f"{words.cell(own[0].key)}: {words.configuration(own[0].key, unsaid)}",
-                    _mode(own),
-                ),
+                name=labels.slug("years", *key),
+                title=labels.marked(f"{labels.cell(first)}: {settings}", _mode(members)),
                 caption=(
                     "Skill over the reference (the better of HAR and linear) in the years of the "
                     "decision dates, mean over seeds, with 95 % block-bootstrap intervals, paired "
@@ -130,11 +129,11 @@ def draw_years(axes: Axes, rows: Sequence[dict]) -> None:
     years = sorted({row["year"] for row in rows})
     budgets = list(dict.fromkeys(row["budget"] for row in rows))
     for index, budget in enumerate(budgets):
-        own = [row for row in rows if row["budget"] == budget]
+        budget_rows = [row for row in rows if row["budget"] == budget]
         offset = (index - (len(budgets) - 1) / 2) * min(0.16, 0.7 / len(budgets))
-        x = [years.index(row["year"]) + offset for row in own]
-        skill = np.array([row["skill"] for row in own])
-        ends = np.array([[row["skill_low"], row["skill_high"]] for row in own])
+        x = [years.index(row["year"]) + offset for row in budget_rows]
+        skill = np.array([row["skill"] for row in budget_rows])
+        ends = np.array([[row["skill_low"], row["skill_high"]] for row in budget_rows])
         errors = np.maximum([skill - ends[:, 0], ends[:, 1] - skill], 0.0)
         axes.errorbar(
             x, 100 * skill, yerr=100 * errors, fmt=MARKERS[index % len(MARKERS)], markersize=4.5,
@@ -147,4 +146,4 @@ def draw_years(axes: Axes, rows: Sequence[dict]) -> None:
 
 
 def _mode(group: Sequence[Scored]) -> str:
-    return "strict" if all(one.mode == "strict" for one in group) else "exploratory"
+    return "strict" if all(scores.mode == "strict" for scores in group) else "exploratory"

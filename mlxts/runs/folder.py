@@ -58,7 +58,7 @@ class RunFolder:
                 f"{self.path} holds no readable {layout.METADATA}; `mlxts runs` lists runs"
             )
         return json_files.read(
-            path, Metadata, error=RunError, way_out=_RESTORE, needs=needs, upgrade=upgrade.metadata
+            path, Metadata, error=RunError, remedy=_RESTORE, needs=needs, upgrade=upgrade.metadata
         )
 
     def summary(self, needs: Sequence[str] = ()) -> dict[str, Any]:
@@ -74,13 +74,13 @@ class RunFolder:
             raise RunError(
                 f"run {self.id} has no {layout.SUMMARY} yet; train it to its end with --resume"
             )
-        way_out = (
+        remedy = (
             "restore it from a backup, or delete that file: `mlxts train CONFIG --resume` writes "
             "it again from the last checkpoint"
         )
         path = self.path / layout.SUMMARY
         return json_files.read(
-            path, Summary, error=RunError, way_out=way_out, needs=needs, upgrade=upgrade.summary
+            path, Summary, error=RunError, remedy=remedy, needs=needs, upgrade=upgrade.summary
         )
 
     def damage(self) -> str | None:

@@ -57,27 +57,27 @@ def resolve(name: str, studies: Studies = no_studies) -> list[Path]:
         if RunFolder(folder).has_begun:
             return [folder]
     pattern = name if _PATTERN & set(name) else f"{name}*"
-    found = _matching(files.runs_folder(), pattern) or _matching(Path(), pattern)
-    if not found and Path(name).is_dir():
-        found = _matching(Path(name), "*")
-    if not found:
+    matches = _matching(files.runs_folder(), pattern) or _matching(Path(), pattern)
+    if not matches and Path(name).is_dir():
+        matches = _matching(Path(name), "*")
+    if not matches:
         of_study = (files.runs_folder() / run_id for run_id in sorted(studies(name)))
-        found = [folder for folder in of_study if RunFolder(folder).has_begun]
-    if not found:
+        matches = [folder for folder in of_study if RunFolder(folder).has_begun]
+    if not matches:
         raise RunError(
             f"{name} is no run, no folder of runs and no study with a run here; `mlxts runs`, "
             "`mlxts sweep status` and `mlxts hpo list` say what there is"
         )
-    return found
+    return matches
 
 
 def find(name: str, studies: Studies = no_studies) -> Path:
     """The one run that a name stands for. Raises RunError: there is none, or there are several."""
-    found = resolve(name, studies)
-    if len(found) > 1:
-        names = ", ".join(folder.name for folder in found)
+    matches = resolve(name, studies)
+    if len(matches) > 1:
+        names = ", ".join(folder.name for folder in matches)
         raise RunError(f"{name} could be any of {names}; give more of the run id")
-    return found[0]
+    return matches[0]
 
 
 def select(names: Sequence[str], studies: Studies = no_studies) -> Selection:
@@ -93,9 +93,9 @@ def select(names: Sequence[str], studies: Studies = no_studies) -> Selection:
     if not finished:
         if damaged:
             raise RunError(next(iter(damaged.values())))
-        what = "none of these runs is finished" if chosen else "there is no finished run"
+        problem = "none of these runs is finished" if chosen else "there is no finished run"
         raise RunError(
-            f"{what}; `mlxts train` or `mlxts sweep run` makes some, `mlxts runs` lists them"
+            f"{problem}; `mlxts train` or `mlxts sweep run` makes some, `mlxts runs` lists them"
         )
     unfinished = tuple(folder for folder in whole if folder not in finished)
     return Selection(finished, unfinished, damaged)
@@ -119,6 +119,6 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
         folder, path = Path(path.anchor), path.relative_to(path.anchor)
     names = (layout.METADATA, layout.SUMMARY)
     try:
-        return sorted({found.parent for name in names for found in folder.glob(f"{path}/{name}")})
+        return sorted({match.parent for name in names for match in folder.glob(f"{path}/{name}")})
     except ValueError as error:
         raise RunError(f"{pattern} is no pattern of names: {error}") from error

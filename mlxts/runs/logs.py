@@ -55,6 +55,6 @@ class _EventLine(_Line):
 
 def read(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a run's record; a torn last line is left out. Raises RunError."""
-    way_out = "delete that line, or restore the file from a backup"
+    remedy = "delete that line, or restore the file from a backup"
     shape = _EventLine if path.name == EVENTS else _MetricLine
-    return json_files.read_lines(path, shape, error=RunError, way_out=way_out, torn_end=True)
+    return json_files.read_lines(path, shape, error=RunError, remedy=remedy, torn_end=True)

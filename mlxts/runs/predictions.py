@@ -22,6 +22,7 @@ from mlxts.data.sources import parquet
 from mlxts.errors import DataError
 from mlxts.files import atomic_path
 from mlxts.protocol import SPLIT_NAMES
+from mlxts.runs import upgrade
 
 NETWORK = "patchtst"
 BASE_RATE = "base_rate"  # the training base rate, for regression the training mean
@@ -151,7 +152,7 @@ def _schema(path: Path) -> pl.Schema | None:
 def _read(path: Path) -> pl.DataFrame:
     try:
         # From memory: Polars would read a folder in the file's place, file by file.
-        return parquet.read(files.read_bytes(path))
+        return upgrade.predictions(parquet.read(files.read_bytes(path)))
     except FileNotFoundError as error:
         raise DataError(f"no predictions at {path}; train the run to its end first") from error
     except (pl.exceptions.PolarsError, OSError) as error:

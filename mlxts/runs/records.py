@@ -9,10 +9,10 @@ from mlxts.json_files import Shape
 from mlxts.protocol import SPLITS, TASKS, TIMESCALES
 
 
-def _one_of(names: Collection[str], what: str) -> AfterValidator:
+def _one_of(names: Collection[str], kind: str) -> AfterValidator:
     def check(name: str) -> str:
         if name not in names:
-            raise ValueError(f"{name} is no {what}; they are {', '.join(names)}")
+            raise ValueError(f"{name} is no {kind}; they are {', '.join(names)}")
         return name
 
     return AfterValidator(check)

@@ -20,11 +20,14 @@ class Reference:
             could be fitted.
         losses: of each in cross-validation within training: nats, for regression squared error.
         not_estimable: why neither could be fitted, or None.
+        pooled: why both were fitted on the training samples of all assets instead of the asset's
+            own, or None.
     """
 
     name: str | None
     losses: Mapping[str, float]
     not_estimable: str | None = None
+    pooled: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -32,19 +35,19 @@ class Reference:
 
 def write(path: Path, references: Mapping[str, Reference]) -> None:
     """Replace `path` by those of each symbol. Raises StorageError."""
-    write_json(path, {symbol: one.to_dict() for symbol, one in references.items()})
+    write_json(path, {symbol: reference.to_dict() for symbol, reference in references.items()})
 
 
 def read(path: Path) -> dict[str, Reference]:
     """By symbol. Raises DataError: there is no such file, or it is damaged."""
-    way_out = (
+    remedy = (
         f"delete {path.with_name(PREDICTIONS)}, and `mlxts evaluate {path.parent.name}` predicts "
         "again"
     )
-    found = json_files.read(path, json_files.Shape, error=DataError, way_out=way_out)
+    values = json_files.read(path, json_files.Shape, error=DataError, remedy=remedy)
     return {
         symbol: json_files.build(
-            one, Reference, where=f"{path}: {symbol}", error=DataError, way_out=way_out
+            value, Reference, where=f"{path}: {symbol}", error=DataError, remedy=remedy
         )
-        for symbol, one in found.items()
+        for symbol, value in values.items()
     }

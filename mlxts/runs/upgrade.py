@@ -7,19 +7,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import polars as pl
+
 from mlxts.config import renamed_keys
 from mlxts.files import SCHEMA
 
 SCORES: Mapping[str, str] = MappingProxyType(
     {"impossible": "better_than_oracle", "log_loss_over_bayes": "excess_log_loss"}
 )
+MODELS: Mapping[str, str] = MappingProxyType({"climatology": "base_rate_by_volatility"})
 
 
 def metadata(written: dict[str, Any]) -> dict[str, Any]:
     """run.json. Raises ConfigError: a key of its configuration by both its names."""
     config = written.get("config")
-    known = {"config": renamed_keys.current(config)} if isinstance(config, dict) else {}
-    return {"schema": SCHEMA} | written | known
+    current_config = {"config": renamed_keys.current(config)} if isinstance(config, dict) else {}
+    return {"schema": SCHEMA} | written | current_config
 
 
 def summary(written: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +32,15 @@ def summary(written: dict[str, Any]) -> dict[str, Any]:
 
 
 def scored(value: Any) -> Any:
-    """Figures of models, at any depth, under the names of today."""
+    """Models and their figures, at any depth, under the names of today."""
     if not isinstance(value, dict):
         return value
-    return {SCORES.get(key, key): scored(below) for key, below in value.items()}
+    names = {**SCORES, **MODELS}
+    return {names.get(key, key): scored(below) for key, below in value.items()}
+
+
+def predictions(written: pl.DataFrame) -> pl.DataFrame:
+    """predictions.parquet."""
+    if "model" not in written.columns:
+        return written
+    return written.with_columns(pl.col("model").replace(dict(MODELS)))

@@ -1,1 +1,1 @@
-"""Scaling laws: run folders in, fitted laws and pre-registered verdicts out."""
+"""Scaling laws: fits and pre-registered verdicts from run folders."""

@@ -33,7 +33,7 @@ from mlxts.scaling import config_diff
 # Column -> the model whose losses it holds.
 _LOSSES = {
     "loss": NETWORK,
-    **{f"loss_{name}": name for name in (*REFERENCES, "climatology")},
+    **{f"loss_{name}": name for name in (*REFERENCES, "base_rate_by_volatility")},
     "loss_prior": BASE_RATE,
 }
 
@@ -91,7 +91,7 @@ COLUMNS = (
     Column("loss_reference", pl.Float64, "of the better of the two, by cross-validation"),
     Column("reference", pl.String, "which of them that is"),
     Column("not_estimable", pl.String, "why neither could be fitted on the training days; or null"),
-    Column("loss_climatology", pl.Float64, "of the base rate of the volatility tercile"),
+    Column("loss_base_rate_by_volatility", pl.Float64, "of the base rate by volatility"),
     Column("loss_prior", pl.Float64, "of the training base rate, for regression the mean"),
 )
 SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
@@ -164,7 +164,7 @@ def runs(ledger: pl.DataFrame) -> pl.DataFrame:
 
 _OF_DATES = (
     "date", "canonical", "target", "loss", "loss_har", "loss_linear", "loss_reference",
-    "reference", "not_estimable", "loss_climatology", "loss_prior",
+    "reference", "not_estimable", "loss_base_rate_by_volatility", "loss_prior",
 )  # fmt: skip
 
 

@@ -1,1 +1,1 @@
-"""Many independent runs, a search or the experiment matrix, on any number of machines."""
+"""Hyperparameter search and sweeps: a queue of independent runs on any number of machines."""

@@ -36,8 +36,8 @@ def machine() -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
-                known = former.read_text(encoding="utf-8").strip() if former.is_file() else ""
-                files.write_text(path, f"{known or uuid.uuid4().hex}\n")
+                former_id = former.read_text(encoding="utf-8").strip() if former.is_file() else ""
+                files.write_text(path, f"{former_id or uuid.uuid4().hex}\n")
         return path.read_text(encoding="utf-8").strip()
     except (StorageError, OSError):  # a home that cannot be written: as good as it gets
         return f"{uuid.getnode():012x}"

@@ -111,14 +111,14 @@ class Job:
         Args:
             finished: the states in which a trial that was trained stands for its twins.
         """
-        own = self.stored
+        stored = self.stored
         twins = [
             other
             for other in self.study.get_trials(False, (*finished, TrialState.RUNNING))
-            if other.number != own.number and parameters(other) == parameters(own)
+            if other.number != stored.number and parameters(other) == parameters(stored)
         ]
         trained = [t for t in twins if t.state.is_finished() and RUN_ID in t.user_attrs]
-        earlier = [t for t in twins if not t.state.is_finished() and _begin(t) < _begin(own)]
+        earlier = [t for t in twins if not t.state.is_finished() and _begin(t) < _begin(stored)]
         return next(iter(trained + earlier), None)
 
     def train(

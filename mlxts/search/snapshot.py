@@ -4,7 +4,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mlxts import formats
-from mlxts.console.sentences import Line
+from mlxts.console.event_text import Line
 from mlxts.console.study_progress import BestTrial, StudySnapshot
 from mlxts.search import job_queue, sampling
 from mlxts.search.objective import DUPLICATE, REASON

@@ -44,12 +44,14 @@ def parse(text: str) -> URL:
     return url
 
 
-def without_values(said: str, url: URL) -> str:
+def without_values(message: str, url: URL) -> str:
     """What a driver said, without the values behind the ? of the URL, which it may repeat."""
     for given in url.query.values():
         for value in (given,) if isinstance(given, str) else given:
-            said = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "***", said) if value else said
-    return said
+            message = (
+                re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "***", message) if value else message
+            )
+    return message
 
 
 def hint(url: URL) -> str:

@@ -91,13 +91,13 @@ def create(
                 "--study name"
             )
         study = load(store, name)
-        begun = settings(study)
+        stored = settings(study)
         wanted = (experiment.hash, search.identity())
-        if (begun.experiment.hash, begun.search.identity()) != wanted:
+        if (stored.experiment.hash, stored.search.identity()) != wanted:
             raise SearchError(
                 f"study {name} searches another configuration; give another --study name"
             )
-        if begun.target_trials != search.trials:
+        if stored.target_trials != search.trials:
             study.set_user_attr("target_trials", search.trials)
         return study
     plan = make_plan(experiment, data=train_validation_data.load(experiment).dataset)
@@ -130,9 +130,9 @@ def load(store: BaseStorage, name: str) -> optuna.Study:
             raise SearchError(f"{name} could be any of {', '.join(matches)}; give more of the name")
         raise SearchError(f"no study {name}; there are: {', '.join(names)}")
     study = optuna.load_study(study_name=matches[0], storage=store)
-    begun = settings(study)
-    study.sampler = sampling.make_sampler(begun.search)
-    study.pruner = sampling.make_pruner(begun.search, begun.experiment.training.max_epochs)
+    stored = settings(study)
+    study.sampler = sampling.make_sampler(stored.search)
+    study.pruner = sampling.make_pruner(stored.search, stored.experiment.training.max_epochs)
     return study
 
 
@@ -188,15 +188,15 @@ def work(
             f"study {study.study_name} was started by another version of this program, whose "
             "values cannot be compared; give another --study name"
         )
-    begun = settings(study)
+    stored = settings(study)
     job_queue.recover(study, store)
     if end_reason(study):
         return None
-    objective = Objective(begun.experiment, begun.search.space, out_of_time=out_of_time)
+    objective = Objective(stored.experiment, stored.search.space, out_of_time=out_of_time)
 
     def evaluate(job: Job) -> float:
         # Another process may have claimed the last one in between.
-        if sampling.ordinal(study, job.stored) >= begun.target_trials:
+        if sampling.ordinal(study, job.stored) >= stored.target_trials:
             job.trial.set_user_attr(sampling.SURPLUS, True)
             raise Surplus
         return objective(job)
@@ -272,12 +272,12 @@ def _interruptible() -> Generator[None]:
 
 def end_reason(study: optuna.Study) -> str | None:
     """Why nothing is left to begin; None while something is."""
-    begun = settings(study)
+    stored = settings(study)
     if job_queue.count(study, TrialState.WAITING):
         return None
-    if len(sampling.suggestions(study)) >= begun.target_trials:
-        return f"all {begun.target_trials} trials are done"
-    leader, patience = best(study), begun.search.patience
+    if len(sampling.suggestions(study)) >= stored.target_trials:
+        return f"all {stored.target_trials} trials are done"
+    leader, patience = best(study), stored.search.patience
     if leader is None or patience is None:
         return None
     lead = sampling.ordinal(study, leader)

@@ -14,13 +14,13 @@ def finder(storage_url: str | None = None) -> Studies:
     """
 
     def run_ids(name: str) -> Sequence[str]:
-        found = {
+        run_ids_of_study = {
             trial.user_attrs.get("run_id")
             for study in studies(storage_url)
             if study.study_name.startswith(name) or study.user_attrs["config"]["name"] == name
             for trial in study.trials
         }
-        return sorted(found - {None})
+        return sorted(run_ids_of_study - {None})
 
     return run_ids
 

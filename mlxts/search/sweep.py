@@ -68,12 +68,12 @@ def create(store: BaseStorage, sweep: Sweep) -> optuna.Study:
 
     The artifacts are pinned once, by whoever comes first; later downloads change no sweep.
     """
-    begun = find(store, sweep)
+    stored = find(store, sweep)
     hashes = worker_checks.pins(point.config for point in sweep.points())
     attributes = {
         "config": sweep.model_dump(mode="json"),
         "code": code_version.of(code_version.RUN),
-        "data": {**hashes, **(begun.user_attrs["data"] if begun else {})},
+        "data": {**hashes, **(stored.user_attrs["data"] if stored else {})},
         "kind": KIND,
     }
     storage.make_study(store, name_of(sweep), attributes)
@@ -134,10 +134,7 @@ def work(study: optuna.Study, store: BaseStorage, listen: Listen) -> Outcome | N
 def _train(job: Job) -> float:
     """The validation loss of a point."""
     sweep = sweep_of(job.study)
-    values = {
-        axis: job.trial.suggest_categorical(axis, list(choices))
-        for axis, choices in sweep.axes.items()
-    }
+    values = {axis: job.trial.suggest_categorical(axis, sweep.choices(axis)) for axis in sweep.axes}
     point = sweep.point(values)
     job.label = point.label
     _give_way(job)

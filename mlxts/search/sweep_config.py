@@ -24,7 +24,8 @@ from mlxts.config.validation import Section, first_problem
 from mlxts.config.yamltext import dump_yaml, overridden
 from mlxts.errors import ConfigError
 
-Value = str | int | float | bool | None
+Scalar = str | int | float | bool | None
+Value = Scalar | Annotated[tuple[Scalar, ...], Field(strict=False)]
 
 # What an axis is called, and the key that it sets; any other axis is a dotted key itself.
 AXES = {
@@ -36,6 +37,14 @@ AXES = {
     "cell": "data.cell",
     "seed": "seed",
     "train_fraction": "data.train_fraction",
+    "walk_forward_window": "data.walk_forward_window",
+}
+_SHORT = {
+    "seed": "s",
+    "horizon": "h",
+    "tier": "t",
+    "train_fraction": "d",
+    "walk_forward_window": "w",
 }
 
 
@@ -62,7 +71,7 @@ class Sweep(Section):
         Raises:
             ConfigError: a combination that is no valid experiment, or two that are the same one.
         """
-        combinations = itertools.product(*self.axes.values())
+        combinations = itertools.product(*map(self.choices, self.axes))
         points = [self.point(dict(zip(self.axes, c, strict=True))) for c in combinations]
         seen: dict[str, Point] = {}
         for point in points:
@@ -74,8 +83,16 @@ class Sweep(Section):
                 )
         return points
 
-    def point(self, values: dict[str, Value]) -> "Point":
-        """The experiment at one combination. Raises ConfigError."""
+    def choices(self, axis: str) -> list[Scalar]:
+        """The values of an axis as a storage of trials can hold them: a list as its JSON text."""
+        return [json.dumps(v) if isinstance(v, tuple) else v for v in self.axes[axis]]
+
+    def point(self, choices: dict[str, Scalar]) -> "Point":
+        """The experiment at one combination of `choices`. Raises ConfigError."""
+        values = {
+            axis: self.axes[axis][self.choices(axis).index(choice)]
+            for axis, choice in choices.items()
+        }
         label = "-".join(_spelled(axis, value) for axis, value in values.items())
         base = dict(self.base)
         if "timescale" in values and "horizon" not in values:
@@ -85,14 +102,14 @@ class Sweep(Section):
         configuration = build_config(
             overridden(base, settings), origin=f"sweep {self.name}, {label}"
         )
-        return Point(values, label, configuration)
+        return Point(choices, label, configuration)
 
 
 @dataclass(frozen=True)
 class Point:
     """One experiment of a sweep."""
 
-    values: dict[str, Value]  # of each axis
+    values: dict[str, Scalar]  # the choice of each axis
     label: str
     config: ExperimentConfig
 
@@ -125,8 +142,10 @@ def to_yaml(sweep: Sweep) -> str:
 
 def _spelled(axis: str, value: Value) -> str:
     """A value as a part of a name: what says itself stands alone, numbers get their axis."""
+    if isinstance(value, tuple):  # a list says how many it holds, e.g. symbols
+        return f"{len(value)}_{axis.rpartition('.')[2]}"
     text = "".join(c if c.isalnum() or c in "._" else "_" for c in str(value))
     if axis in ("budget", "task", "timescale", "cell"):
         return text
-    short = {"seed": "s", "horizon": "h", "tier": "t", "train_fraction": "d"}.get(axis)
+    short = _SHORT.get(axis)
     return f"{short}{text}" if short else f"{axis.rpartition('.')[2]}_{text}"

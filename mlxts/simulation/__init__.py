@@ -1,1 +1,1 @@
-"""Markets whose probabilities are known: what must be found in them, and what must not."""
+"""Simulated markets with known probabilities: positive and negative controls."""

@@ -1,4 +1,4 @@
-"""What the best possible forecast scores: exact figures of a list of probabilities.
+"""Log loss and AUC of the oracle, the best possible forecast, from its probabilities.
 
 Where p_t is P(target | all that is known at t), no forecast has a lower expected log loss than p
 itself, whose expectation over outcomes is the mean binary entropy; and no ranking has a higher
@@ -18,7 +18,7 @@ def entropy(p: np.ndarray) -> np.ndarray:
 
 
 def log_loss(p: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Expected log loss of saying `p`, nats."""
+    """Expected log loss of the forecast `p`, nats."""
     return float(np.average(entropy(p), weights=weights))
 
 

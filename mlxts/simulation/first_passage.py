@@ -1,4 +1,4 @@
-"""Will the path reach a barrier within H days, when each day has a drift of its own?
+"""First passage: the probability that a path with daily drifts reaches a barrier within H days.
 
 A day in regime s moves the log-price from y to z with the normal density of mean m_s and deviation
 d_s (larger than the volatility v_s of the path within the day where the drift itself is uncertain),
@@ -75,10 +75,12 @@ def survival(days: tuple[Day, ...], move: Move, barrier: float, horizon: int) ->
 
 def touch(days: tuple[Day, ...], move: Move, barrier: float, horizon: int) -> np.ndarray:
     """(regimes,) P(log-price reaches `barrier` from 0 within H days | regime of the first day)."""
-    known = survival(days, move, barrier, horizon)
-    after = np.array(move) @ known.values[horizon - 1]
+    survival_values = survival(days, move, barrier, horizon)
+    after = np.array(move) @ survival_values.values[horizon - 1]
     stay = [
-        _stay(np.zeros(1), d.mean, d, barrier, known.nodes)[0] * known.weights @ after[s]
+        _stay(np.zeros(1), d.mean, d, barrier, survival_values.nodes)[0]
+        * survival_values.weights
+        @ after[s]
         for s, d in enumerate(days)
     ]
     return np.clip(1.0 - np.array(stay), 0.0, 1.0)

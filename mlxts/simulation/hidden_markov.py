@@ -66,10 +66,10 @@ class Chain:
         """
         probabilities = np.empty(len(log_ratio))
         # Both densities over the larger one, so that neither overflows.
-        one = np.exp(np.minimum(log_ratio, 0.0)).tolist()
+        likelihood = np.exp(np.minimum(log_ratio, 0.0)).tolist()
         zero = np.exp(np.minimum(-log_ratio, 0.0)).tolist()
         p = self.share
-        for index, (a, b) in enumerate(zip(one, zero, strict=True)):
+        for index, (a, b) in enumerate(zip(likelihood, zero, strict=True)):
             p = p * a / (p * a + (1 - p) * b)
             probabilities[index] = p
             p = p * self.stay_1 + (1 - p) * (1 - self.stay_0)

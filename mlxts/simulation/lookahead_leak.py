@@ -1,11 +1,10 @@
-"""N3: features that see tomorrow, on purpose. Whoever is not alarmed by them misses a leak.
+"""N3: a deliberate look-ahead leak, which the evaluation has to detect.
 
-The bars are those of the constant-volatility martingale, so no honest forecast of the direction
-is better than a coin. Of the 20 features in the column `planted` the first holds tomorrow's
-return e, in deviations, as ρ e + sqrt(1 - ρ²) times noise, and the others are noise: at ρ = 1 a
-model that reads it scores an AUC of 1, and its log loss lies far below the Bayes log loss of the
-honest probabilities stored beside it. On the last bar there is no tomorrow and the feature is
-noise alone, as it is with a careless `shift(-1)`: with more bars the past reads differently.
+The bars are those of the constant-volatility martingale, so the direction is not predictable from
+the past. Of the 20 features in the column `planted` the first is ρ e + sqrt(1 - ρ²) times noise,
+where e is the next day's return in standard deviations; the others are noise. At ρ = 1 a model that
+reads it has an AUC of 1 and a log loss far below the oracle's. On the last bar there is no next day
+and the feature is noise alone, as with a careless `shift(-1)`: appended bars change earlier values.
 """
 
 from dataclasses import dataclass
@@ -37,13 +36,13 @@ class Canary:
 
     def simulate(self, days: list[date], *, seed: int, stream: int = 0) -> pl.DataFrame:
         n = len(days)
-        drawn = price_path.noise(n, seed=seed, stream=stream)
-        moved = price_path.moves(0.0, self.volatility, drawn)
-        features = drawn.hidden.standard_normal((n, FEATURES))
+        noise = price_path.noise(n, seed=seed, stream=stream)
+        moved = price_path.moves(0.0, self.volatility, noise)
+        features = noise.hidden.standard_normal((n, FEATURES))
         tomorrow = np.r_[moved.close[1:] / self.volatility, 0.0]
         features[:, 0] = self.leak * tomorrow + np.sqrt(1 - self.leak**2) * features[:, 0]
         s = self.volatility
-        return price_path.bars(days, moved, drawn.trade).hstack(
+        return price_path.bars(days, moved, noise.trade).hstack(
             [
                 *base.oracles(lambda task, h: np.full(n, probability(s, s, FAIR, task, h)[0])),
                 base.planted(features),

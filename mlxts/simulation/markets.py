@@ -1,8 +1,8 @@
-"""Markets whose probabilities are known exactly: what a model can learn, and what it cannot.
+"""The simulated markets by name, with exact probabilities: positive and negative controls.
 
-Each delivers bars with, in every row, the exact probability of every binary target given all that
-the bars (and the features shown beside them, if any) say until then. N0, N1 and N3 are null
-controls, on which nothing may be found; P1, P2 and P3 are positive ones, on which it must be.
+Each delivers bars with, in every row, the exact probability of every binary target given the bars
+(and features, if any) up to then. N0, N1 and N3 are negative controls, on which nothing may be
+detected but N3's leak; P1, P2 and P3 are positive controls, on which the signal must be.
 """
 
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ class Kind:
     """A market by name.
 
     Attributes:
-        control: its place in the ladder of controls.
-        make: its class; the dataclass fields are its dials.
-        says: what it shows, in a few words.
+        control: its number among the controls.
+        make: its class; the dataclass fields are its parameters (dials).
+        summary: what it is for, in a few words.
     """
 
     control: str
     make: type[Market]
-    says: str
+    summary: str
 
 
 MARKETS: Mapping[str, Kind] = MappingProxyType(
@@ -70,7 +70,7 @@ def make(kind: str, dials: Mapping[str, float] = MappingProxyType({})) -> Market
     """
     if kind not in MARKETS:
         raise ConfigError(f"no market is named {kind}; choose from {', '.join(MARKETS)}")
-    names = [one.name for one in fields(MARKETS[kind].make)]  # ty: ignore[invalid-argument-type]
+    names = [field.name for field in fields(MARKETS[kind].make)]  # ty: ignore[invalid-argument-type]
     for name, value in dials.items():
         if name not in names:
             raise ConfigError(f"{kind} has no dial {name}; it has {', '.join(names)}")
@@ -82,4 +82,4 @@ def make(kind: str, dials: Mapping[str, float] = MappingProxyType({})) -> Market
 
 def dials(kind: str) -> dict[str, float]:
     """The dials of a market and their defaults."""
-    return {one.name: one.default for one in fields(MARKETS[kind].make)}  # ty: ignore
+    return {field.name: field.default for field in fields(MARKETS[kind].make)}  # ty: ignore

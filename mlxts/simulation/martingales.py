@@ -1,20 +1,21 @@
-"""Markets whose direction is a coin: constant volatility, and volatility with a hidden state.
+"""Martingale markets: constant volatility, and volatility that follows a hidden Markov chain.
 
-The log-price is a driftless Brownian motion W run on the clock of its own variance. Day t has the
-variance s_t^2, so over a horizon of H days the elapsed variance is V = s_{t+1}^2 + ... + s_{t+H}^2
-and, given V, by the reflection principle (Karatzas & Shreve 1991, 2.6)
+The log-price is a driftless, time-changed Brownian motion W. Day t has the variance s_t^2, so over
+a horizon of H days the elapsed variance is V = s_{t+1}^2 + ... + s_{t+H}^2 and, given V, by the
+reflection principle (Karatzas & Shreve 1991, 2.6)
 
     P(max W >= b) = 2 Phi(-b / sqrt(V)),    P(W_H > 0) = 1/2.
 
-A Markov chain of two states rules s: the days that the next H spend in the high state have a
-finite distribution given today's state, and the mixture over it is exact. Nobody is told the
-state. What the bars say about it is the posterior of the forward algorithm, in which a day's log
-return x, high u and low d (log prices from the open) have, given its volatility s, the density
+A Markov chain of two states determines s: the number of the next H days in the high state has a
+finite distribution given today's state, and the mixture over it is exact. The state is not
+observable. Its posterior given the bars follows from the forward algorithm, in which a day's log
+return x, high u and low d (log prices relative to the open) have, given its volatility s, the
+density
 
     c s^-5 exp(-(x^2 / 2 + 2 u (u - x) + 2 d (d - x)) / s^2)
 
-with a c that does not depend on s. So touching a threshold is predictable from volatility, and
-the direction never is.
+with a c that does not depend on s. So a touch of a threshold is predictable from volatility, and
+the direction is not.
 """
 
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from mlxts.simulation.price_path import Moves
 
 @dataclass(frozen=True)
 class ConstantVolatility:
-    """N0: nothing can be learned but the base rate.
+    """N0: nothing is predictable beyond the base rate.
 
     Attributes:
         volatility: deviation of a day's log return.
@@ -52,7 +53,7 @@ class ConstantVolatility:
 
 @dataclass(frozen=True)
 class SwitchingVolatility:
-    """N1: the touch of a threshold can be learned up to the filter, the direction not at all.
+    """N1: touches of a threshold are predictable by filtering volatility, the direction is not.
 
     Attributes:
         low, high: deviation of a day's log return in either state.
@@ -78,11 +79,11 @@ class SwitchingVolatility:
 def _simulate(
     low: float, high: float, chain: Chain, days: list[date], seed: int, stream: int
 ) -> pl.DataFrame:
-    drawn = price_path.noise(len(days), seed=seed, stream=stream)
-    state = chain.path(drawn.hidden.random(len(days)))
-    moved = price_path.moves(0.0, np.where(state == 1, high, low), drawn)
+    noise = price_path.noise(len(days), seed=seed, stream=stream)
+    state = chain.path(noise.hidden.random(len(days)))
+    moved = price_path.moves(0.0, np.where(state == 1, high, low), noise)
     seen = chain.posterior(log_ratio(moved, low, high))
-    return price_path.bars(days, moved, drawn.trade).hstack(
+    return price_path.bars(days, moved, noise.trade).hstack(
         base.oracles(lambda task, h: mixed(seen, probability(low, high, chain, task, h)))
     )
 

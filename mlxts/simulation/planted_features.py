@@ -1,7 +1,7 @@
-"""Features that a simulated market shows beside its bars, instead of indicators.
+"""Features that a simulated market provides with its bars, used instead of indicators.
 
-They stand in the artifact in the order in which they matter (or in none), and a tier of n is the
-first n of them. They are what the market says they are: no relation, no warm-up, no timescale.
+They are stored in the artifact in their order of importance (or in none), and a tier of n is the
+first n of them. They have no relation, no warm-up and no timescale.
 """
 
 from typing import Any

@@ -56,14 +56,14 @@ class Moves:
     low: np.ndarray  # at most min(close, 0)
 
 
-def moves(drift: np.ndarray | float, volatility: np.ndarray | float, drawn: Noise) -> Moves:
+def moves(drift: np.ndarray | float, volatility: np.ndarray | float, draws: Noise) -> Moves:
     """The days' log returns and extremes; `drift` and `volatility` in log price a day."""
-    x = drift + volatility * drawn.shock
+    x = drift + volatility * draws.shock
     reach = -2 * np.square(volatility)
     return Moves(
         close=x,
-        high=(x + np.sqrt(x**2 + reach * np.log(drawn.top))) / 2,
-        low=(x - np.sqrt(x**2 + reach * np.log(drawn.bottom))) / 2,
+        high=(x + np.sqrt(x**2 + reach * np.log(draws.top))) / 2,
+        low=(x - np.sqrt(x**2 + reach * np.log(draws.bottom))) / 2,
     )
 
 

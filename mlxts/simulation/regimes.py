@@ -1,15 +1,16 @@
-"""P1: a drift that hides. Two regimes pull the price up or down, and nobody is told which.
+"""P1: a hidden drift. Two regimes with opposite drifts, not observable, alternate.
 
 On a day of regime s in {-1, +1} the log return is normal with mean s δ σ and deviation σ, so δ is
-the daily signal-to-noise ratio. The regime also shows, as noisily as one likes, in the volume,
-whose logarithm is normal with mean s c / 2 in units of its deviation. The bars tell no more: given
-the day's return, its high and low do not depend on the drift. A day's evidence is therefore
+the daily signal-to-noise ratio. The volume depends on the regime too: its logarithm is normal with
+mean s c / 2 in units of its standard deviation. The bars contain no more information: given the
+day's return, its high and low do not depend on the drift. A day's log-likelihood ratio is therefore
 
     log p(bar | +1) - log p(bar | -1) = 2 δ x / σ + c v
 
 for the log return x and the standardised log volume v, and the forward algorithm's posterior π_t
-is exact. Given the regime of today the next H days have a finite law of days in either regime
-(direction) or an exact recursion (touch, see `passage`), which π_t mixes.
+is exact. Given today's regime, the number of the next H days in each regime has a finite
+distribution (direction), and a touch an exact recursion (see `first_passage`); the forecast is the
+mixture of both with weights π_t.
 """
 
 from dataclasses import dataclass
@@ -56,10 +57,10 @@ class HiddenRegime:
         return falling, rising
 
     def simulate(self, days: list[date], *, seed: int, stream: int = 0) -> pl.DataFrame:
-        drawn = price_path.noise(len(days), seed=seed, stream=stream)
-        sign = 2.0 * self.chain.path(drawn.hidden.random(len(days))) - 1.0
-        moved = price_path.moves(sign * self.drift * self.volatility, self.volatility, drawn)
-        trade = drawn.trade + sign * self.clarity / 2
+        noise = price_path.noise(len(days), seed=seed, stream=stream)
+        sign = 2.0 * self.chain.path(noise.hidden.random(len(days))) - 1.0
+        moved = price_path.moves(sign * self.drift * self.volatility, self.volatility, noise)
+        trade = noise.trade + sign * self.clarity / 2
         seen = self.chain.posterior(self.log_ratio(moved.close, trade))
         return price_path.bars(days, moved, trade).hstack(
             base.oracles(lambda task, horizon: mixed(seen, self.probability(task, horizon)))

@@ -1,4 +1,4 @@
-"""A simulated market as a source of data, beside those of vendors."""
+"""A simulated market as a source of data, like those of vendors."""
 
 import zlib
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from mlxts.data import calendar
-from mlxts.data.sources.base import Fetched, asked_range, within
+from mlxts.data.sources.base import Fetched, requested_range, within
 from mlxts.simulation import bayes_scores
 from mlxts.simulation.markets import MARKETS, dials, make
 
@@ -15,7 +15,7 @@ from mlxts.simulation.markets import MARKETS, dials, make
 class SimulatedSource:
     """A simulated series on the sessions of the New York exchange.
 
-    Any symbol is known: it names an independent path of the same market. A path is decided by
+    Any symbol is valid: it names an independent path of the same market. A path is determined by
     kind, dials, seed, symbol and `first`; a later `last` continues it.
     """
 
@@ -41,7 +41,7 @@ class SimulatedSource:
         days = calendar.sessions(self.first, self.last)
         stream = zlib.crc32(symbol.encode())
         bars = chosen.simulate(days, seed=self.seed, stream=stream)
-        kept = within(bars, start, end, what=f"the simulation of {symbol}")
+        rows = within(bars, start, end, subject=f"the simulation of {symbol}")
         described = {
             "kind": self.kind,
             "control": MARKETS[self.kind].control,
@@ -49,8 +49,8 @@ class SimulatedSource:
             "dials": dials(self.kind) | dict(self.dials),
             "first": str(self.first),
             "last": str(self.last),
-            **asked_range(start, end),
-            "bayes": bayes_scores.of_bars(kept),
+            **requested_range(start, end),
+            "bayes": bayes_scores.of_bars(rows),
             **chosen.exact(),
         }
-        return Fetched(kept, described)
+        return Fetched(rows, described)

@@ -1,17 +1,18 @@
-"""P3: a linear teacher whose features matter in a known order, for the feature axis.
+"""P3: a linear teacher with features in a known order of importance, for the feature axis.
 
-Each day shows 2,000 independent normal features (the column `planted`) with the spectrum
+Each day has 2,000 independent normal features (the column `planted`) with the spectrum
 λ_i ∝ i^{-(1+a)}, the most important first, and tomorrow's drift is δ σ u with
 
     u = Σ_i w_i z_i,   w_i = ±1,   Var u = Σ_i λ_i = 1,
 
-where the sum goes on beyond the features that are shown: what the rest contributes, of variance
-r = Σ_{i>2000} λ_i, is never seen. Whoever sees the first n has the sum u_n with a remainder of
-variance r_n ~ n^{-a}, and P(up | u_n) = Φ(δ u_n / sqrt(1 + δ² r_n)) (Maloney, Roberts and Sully
-2022, 2210.16859; Bahri et al. 2021, 2102.06701). The excess over knowing u is ~ n^{-a}.
+where the sum continues beyond the observable features: the contribution of the others, with
+variance r = Σ_{i>2000} λ_i, is not observable. Given the first n features, u is the sum u_n plus a
+remainder of variance r_n ~ n^{-a}, and P(up | u_n) = Φ(δ u_n / sqrt(1 + δ² r_n)) (Maloney, Roberts
+and Sully 2022, 2210.16859; Bahri et al. 2021, 2102.06701). The excess log loss over knowing u is ~
+n^{-a}.
 
-Later days have a fresh u, a standard normal one, so the sum of H log returns is normal given today
-and a touch of a barrier has the same recursion as elsewhere (`passage`), with an uncertain drift.
+Later days have an independent, standard normal u, so the sum of H log returns is normal given
+today, and a touch of a barrier has the recursion of `first_passage` with an uncertain drift.
 """
 
 from dataclasses import dataclass
@@ -60,17 +61,19 @@ class LinearTeacher:
 
     def simulate(self, days: list[date], *, seed: int, stream: int = 0) -> pl.DataFrame:
         n = len(days)
-        drawn = price_path.noise(n, seed=seed, stream=stream)
-        rest, shown = drawn.hidden.spawn(2)
+        noise = price_path.noise(n, seed=seed, stream=stream)
+        rest, visible = noise.hidden.spawn(2)
         scale = np.sqrt(self.spectrum).astype(np.float32)
         # The first row was shown on the day before the first bar.
-        features = shown.standard_normal((n + 1, FEATURES), dtype=np.float32) * scale
-        known = features.astype(np.float64) @ self.weights(seed)
-        pull = known + np.sqrt(self.hidden) * rest.standard_normal(n + 1)
-        moved = price_path.moves(self.drift * self.volatility * pull[:-1], self.volatility, drawn)
-        return price_path.bars(days, moved, drawn.trade).hstack(
+        features = visible.standard_normal((n + 1, FEATURES), dtype=np.float32) * scale
+        visible_part = features.astype(np.float64) @ self.weights(seed)
+        pull = visible_part + np.sqrt(self.hidden) * rest.standard_normal(n + 1)
+        moved = price_path.moves(self.drift * self.volatility * pull[:-1], self.volatility, noise)
+        return price_path.bars(days, moved, noise.trade).hstack(
             [
-                *base.oracles(lambda task, h: self.probability(known[1:], self.hidden, task, h)),
+                *base.oracles(
+                    lambda task, h: self.probability(visible_part[1:], self.hidden, task, h)
+                ),
                 base.planted(features[1:]),
             ]
         )
@@ -79,16 +82,18 @@ class LinearTeacher:
         """(FEATURES,) w_i, -1 or 1: of the market, so of all its symbols."""
         return 2.0 * np.random.default_rng((seed, FEATURES)).integers(0, 2, FEATURES) - 1.0
 
-    def probability(self, known: np.ndarray, rest: float, task: Task, horizon: int) -> np.ndarray:
+    def probability(
+        self, visible_part: np.ndarray, rest: float, task: Task, horizon: int
+    ) -> np.ndarray:
         """P(target | the sum of the features known), for (n,) sums and the variance of the rest."""
         pull = self.drift * self.volatility
         if task.threshold is None:
-            return ndtr(known * self._slope(rest, horizon))
+            return ndtr(visible_part * self._slope(rest, horizon))
         later = Day(0.0, self.volatility * np.hypot(1.0, self.drift), self.volatility)
         spread = self.volatility * np.sqrt(1.0 + self.drift**2 * rest)
         after = first_passage.survival((later,), _ALWAYS, base.barrier(task), max(HORIZONS))
         return first_passage.touch_from(
-            pull * known, Day(0.0, spread, self.volatility), after, horizon
+            pull * visible_part, Day(0.0, spread, self.volatility), after, horizon
         )
 
     def direction(self, features: int, horizon: int) -> dict[str, float]:

@@ -2,20 +2,21 @@
 
 Each day shows one of many patterns, and the pattern decides the sign of tomorrow's drift:
 P(up | k) = Φ(s_k δ). Patterns come in pairs of rank j, one that rises and one that falls, each with
-half of the pair's probability p_j ∝ j^{-(1+a)}; so half of the days rise and prices do not run
-away. A pattern is seen as a random code, a point of R^20 with independent normal coordinates
-(the column `planted`), which says nothing about its sign: it has to be learned by heart.
+half of the pair's probability p_j ∝ j^{-(1+a)}; so half of the days rise and prices do not drift.
+A pattern is observed as a random code, a point of R^20 with independent normal coordinates (the
+column `planted`), which carries no information about its sign: each has to be memorised.
 
-A learner that knows the first n ranks exactly, and says 1/2 elsewhere, loses
+The excess log loss of a learner that knows the first n ranks exactly, and forecasts 1/2 elsewhere,
+is
 
     (ln 2 - h(Φ(δ))) Σ_{j>n} p_j ~ n^{-a}
 
-more than the Bayes rule (h is the binary entropy); one that learns from D samples knows the ranks
-it has met often enough, whatever δ, and so loses ~ D^{-a/(1+a)} (Hutter 2021, 2102.04074; Michaud
-et al. 2023, 2303.13506). Only the constant depends on δ.
+(h is the binary entropy); one that learns from D samples knows the ranks that it has seen often
+enough, whatever δ, and its excess log loss is ~ D^{-a/(1+a)} (Hutter 2021, 2102.04074; Michaud et
+al. 2023, 2303.13506). Only the constant depends on δ.
 
-All patterns after tomorrow's are fresh draws, so every later day rises or falls like a coin, and
-the probabilities at longer horizons are exact as well.
+All later patterns are independent draws, so every later day rises with probability 1/2, and the
+probabilities at longer horizons are exact as well.
 """
 
 from dataclasses import dataclass
@@ -59,14 +60,14 @@ class ZipfPatterns:
         return falling, rising
 
     def simulate(self, days: list[date], *, seed: int, stream: int = 0) -> pl.DataFrame:
-        drawn = price_path.noise(len(days), seed=seed, stream=stream)
+        noise = price_path.noise(len(days), seed=seed, stream=stream)
         # The first one was shown on the day before the first bar.
-        uniform = drawn.hidden.random((len(days) + 1, 2))
+        uniform = noise.hidden.random((len(days) + 1, 2))
         patterns = self.patterns(uniform)
         sign = signs(patterns, seed)
-        moved = price_path.moves(sign[:-1] * self.drift * self.volatility, self.volatility, drawn)
+        moved = price_path.moves(sign[:-1] * self.drift * self.volatility, self.volatility, noise)
         rises = (sign[1:] > 0).astype(np.intp)
-        return price_path.bars(days, moved, drawn.trade).hstack(
+        return price_path.bars(days, moved, noise.trade).hstack(
             [
                 *base.oracles(lambda task, horizon: self.probability(task, horizon)[rises]),
                 base.planted(codes(patterns[1:], seed)),
@@ -87,9 +88,9 @@ class ZipfPatterns:
             return hidden_markov.up((down.mean, up.mean), (down.spread, up.spread), counts)
         return first_passage.touch(self.days, FAIR.move, base.barrier(task), horizon)
 
-    def capacity_excess(self, known: np.ndarray) -> np.ndarray:
+    def capacity_excess(self, learnt: np.ndarray) -> np.ndarray:
         """Expected log loss over the Bayes rule's, at H = 1, of knowing the first `known` ranks."""
-        unknown = 1.0 - np.r_[0.0, np.cumsum(shares(self.exponent))][known]
+        unknown = 1.0 - np.r_[0.0, np.cumsum(shares(self.exponent))][learnt]
         return (np.log(2) - float(bayes_scores.entropy(ndtr(np.array(self.drift))))) * unknown
 
     def exact(self) -> dict[str, Any]:

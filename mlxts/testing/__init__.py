@@ -1,4 +1,4 @@
-"""What every source, sensor, tracker, baseline and network has to do, as tests to subclass.
+"""Conformance tests of sources, sensors, trackers, baselines and networks, to subclass.
 
 An extension, in this repository or another, subclasses a suite and says in a fixture what is to be
 tested; pytest does the rest (docs/extending.md). Nothing in `mlxts` imports this package, which

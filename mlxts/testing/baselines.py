@@ -84,9 +84,9 @@ class BaselineSuite:
         assert baseline.name.strip()
         forecast = baseline.fit(dataset)
         for samples in dataset.samples.values():
-            found = forecast(samples)
-            assert found.shape == (len(samples),)
-            assert np.isfinite(found).all()
+            logits = forecast(samples)
+            assert logits.shape == (len(samples),)
+            assert np.isfinite(logits).all()
 
     def test_fitted_again_it_forecasts_the_same(self, baseline: Baseline, dataset: Dataset) -> None:
         samples = dataset.samples["validation"]

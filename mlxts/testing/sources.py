@@ -31,8 +31,10 @@ class SourceSuite:
         source, symbol = given
         frame = source.fetch(symbol).frame
         schema = dict(BAR_SCHEMA if is_bars(frame) else VALUE_SCHEMA)
-        beside = (ORACLE_PREFIX, PLANTED)
-        extra = {name: kind for name, kind in frame.schema.items() if name.startswith(beside)}
+        extra_prefixes = (ORACLE_PREFIX, PLANTED)
+        extra = {
+            name: kind for name, kind in frame.schema.items() if name.startswith(extra_prefixes)
+        }
         assert dict(frame.schema) == schema | extra
         assert list(frame.columns)[: len(schema)] == list(schema)
 

@@ -1,1 +1,1 @@
-"""Heat: sensors behind one Protocol, a pure policy, and a guard beside the training loop."""
+"""Temperature: sensors behind one Protocol, a pure policy, and a guard of the training loop."""

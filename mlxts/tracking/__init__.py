@@ -1,1 +1,1 @@
-"""Trackers: other programs' pages of a run, beside the run's own record, which stays the truth."""
+"""Experiment trackers (MLflow, Weights & Biases), fed from the run's own record."""

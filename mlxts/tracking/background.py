@@ -92,9 +92,9 @@ class BackgroundTracker:
         if self._error is None or self._notified:
             return []
         self._notified = True
-        what = " ".join(str(self._error).split()) or type(self._error).__name__
+        reason = " ".join(str(self._error).split()) or type(self._error).__name__
         return [
-            f"{self._name} stopped tracking this run: {what[:300]}; training continues, and "
+            f"{self._name} stopped tracking this run: {reason[:300]}; training continues, and "
             f"`mlxts export RUN --to {self._name}` brings it there afterwards"
         ]
 

@@ -22,9 +22,9 @@ def make(name: str, project: str) -> Tracker:
     try:
         return _opened(name, project)
     except Exception as error:  # each library has errors of its own
-        what = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise TrackingError(
-            f"{name} cannot keep anything in {folder()}: {what[:200]}; free some disk space, or "
+            f"{name} cannot keep anything in {folder()}: {reason[:200]}; free some disk space, or "
             "move that folder away"
         ) from error
 

@@ -354,5 +354,5 @@ def _read(path: Path) -> TuningRecord | None:
     """A record, or None where there is none. Raises RunError where it is damaged."""
     if not path.exists():
         return None
-    way_out = "delete it, and run `mlxts batch-size CONFIG` again"
-    return json_files.load(path, TuningRecord, error=RunError, way_out=way_out)
+    remedy = "delete it, and run `mlxts batch-size CONFIG` again"
+    return json_files.load(path, TuningRecord, error=RunError, remedy=remedy)

@@ -143,12 +143,12 @@ class _State(json_files.Shape):
 def _load(
     path: Path, run_id: str, model: Network, optimizer: optim.MultiOptimizer | None
 ) -> LoopState:
-    way_out = "the checkpoint cannot be used"
-    values = json_files.read(path / _STATE, _State, error=CheckpointError, way_out=way_out)
+    remedy = "the checkpoint cannot be used"
+    values = json_files.read(path / _STATE, _State, error=CheckpointError, remedy=remedy)
     files = values.pop("files")
     values.pop("first_loss", None)  # what earlier versions compared losses with
     state = json_files.build(
-        values, LoopState, where=str(path / _STATE), error=CheckpointError, way_out=way_out
+        values, LoopState, where=str(path / _STATE), error=CheckpointError, remedy=remedy
     )
     for name in (_WEIGHTS, _OPTIMIZER) if optimizer is not None else (_WEIGHTS,):
         if name not in files:

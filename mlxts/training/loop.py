@@ -23,7 +23,7 @@ from mlxts.errors import DeviceError, DivergedError
 from mlxts.model.interfaces import Network
 from mlxts.model.patchtst import flat_arrays
 from mlxts.platform import device
-from mlxts.training import checkpoint, divergence, offset
+from mlxts.training import checkpoint, divergence, residual_reference
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import ALONE, Ranks
 from mlxts.training.early_stopping import EarlyStopping
@@ -38,7 +38,7 @@ from mlxts.training.events import (
     ValidationEvent,
 )
 from mlxts.training.losses import BaseRateForecast, TargetScale, mean_loss
-from mlxts.training.offset import Offset
+from mlxts.training.residual_reference import ResidualReference
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Forward, Step, learning_rate
 
@@ -74,16 +74,16 @@ class Arrays:
 
     @classmethod
     def from_dataset(
-        cls, data: Dataset, scale: TargetScale, baseline: Offset | None = None
+        cls, data: Dataset, scale: TargetScale, reference: ResidualReference | None = None
     ) -> Self:
         """Of a data set's training and validation split.
 
         Args:
-            baseline: the forecast that the model's output is added to.
+            reference: the forecast that the model's output is added to.
         """
         train, validation = data.samples["train"], data.samples["validation"]
         return cls(
-            features=device.on_device(offset.inputs(data, baseline, scale)),
+            features=device.on_device(residual_reference.inputs(data, reference, scale)),
             train_rows=train.rows,
             train_targets=scale.scaled(train.targets),
             validation_rows=validation.rows,
@@ -141,7 +141,7 @@ def train(
         arrays.train_targets,
         settings.batch_size,
         micro_batch,
-        config.seed,
+        config.training_seed,
         share=(ranks.rank, ranks.size),
     )
     steps_per_epoch = batches.steps_per_epoch

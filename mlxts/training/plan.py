@@ -86,6 +86,7 @@ class Plan:
             "flops_per_step": flops.training_flops(self.shape, self.config.training.batch_size),
             "memory_bytes": self.memory_bytes,
             "total_steps": self.total_steps,
+            "training_seed": self.config.training_seed,
         }
 
 

@@ -31,15 +31,15 @@ from mlxts.model.saved_shape import read_shape
 from mlxts.platform import device
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
-from mlxts.training import checkpoint, loop, memory_plan, offset, run_metadata
+from mlxts.training import checkpoint, loop, memory_plan, residual_reference, run_metadata
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import ALONE, Ranks
 from mlxts.training.events import Event, Listener, NoticeEvent, StartEvent
 from mlxts.training.log import METRICS, RunLog
 from mlxts.training.loop import Arrays, Gate, Outcome, Permit, always, fresh_state
 from mlxts.training.losses import TargetScale
-from mlxts.training.offset import Offset
 from mlxts.training.plan import Plan
+from mlxts.training.residual_reference import ResidualReference
 from mlxts.training.step import Forward, make_optimizer
 
 _SLOW = (
@@ -55,7 +55,7 @@ class Trained:
     model: PatchTST
     scale: TargetScale
     outcome: Outcome | None = None
-    offset: Offset | None = None  # what the model's output is added to
+    reference: ResidualReference | None = None  # what the model's output is added to
 
     def outputs(self, split: str) -> Float64[np.ndarray, " n"]:
         """(n,) float64 of a split, in the order of its samples: logits, or log returns."""
@@ -64,7 +64,7 @@ class Trained:
     def on(self, data: Dataset, rows: Integer[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         """(n,) float64 for windows that end at `rows` of a data set's bars."""
         forward = Forward(self.model, self.plan.evaluation_batch)
-        inputs = device.on_device(offset.inputs(data, self.offset, self.scale))
+        inputs = device.on_device(residual_reference.inputs(data, self.reference, self.scale))
         return self.scale.unscaled(forward(inputs, rows))
 
 
@@ -112,7 +112,7 @@ def train(
         optimizer = make_optimizer(configuration.training)
         optimizer.init(model.trainable_parameters())
         state, refused = fresh_state(configuration, plan.run_id), []
-        notices = [_SLOW] if _is_slow(configuration) else []
+        notices: list[str | None] = [_SLOW] if _is_slow(configuration) else []
         if ranks.is_rank_zero and checkpoint.exists(checkpoints, "last"):
             state, refused = checkpoint.restore(checkpoints, "last", plan.run_id, model, optimizer)
             notices.append(run_metadata.add_sensor(plan.folder, state.step, sensor or {}))
@@ -123,8 +123,10 @@ def train(
 
         # What it reads: features, and targets in units of the loss.
         scale = TargetScale.fit(data)
-        baseline = offset.load_or_fit(plan.folder, configuration.model.residual_of, data, ranks)
-        arrays = Arrays.from_dataset(data, scale, baseline)
+        residual_of = configuration.model.residual_of
+        reference = residual_reference.load_or_fit(plan.folder, residual_of, data, ranks)
+        notices.append(reference.notice(data) if reference else None)
+        arrays = Arrays.from_dataset(data, scale, reference)
 
         # Who is told: the run's own log, and the caller.
         listeners = [emit]
@@ -160,7 +162,7 @@ def train(
         )
         if ranks.is_rank_zero and outcome.stop.reason in ("finished", "early_stop"):
             outcome = loop.restore_best(checkpoints, outcome, model, emit_to_all)
-    return Trained(plan, model, scale, outcome, baseline)
+    return Trained(plan, model, scale, outcome, reference)
 
 
 def _open_folder(plan: Plan, resume: bool, stack: ExitStack) -> None:
@@ -236,8 +238,8 @@ def load(folder: Path) -> Trained:
     plan = Plan(configuration, data, shape, metadata["micro_batch"], metadata["run_id"])
     model = build_model(configuration, shape, data)
     load_best(folder, plan.run_id, model)
-    baseline = offset.load(folder, configuration.model.residual_of)
-    return Trained(plan, model, TargetScale.fit(data), offset=baseline)
+    reference = residual_reference.load(folder, configuration.model.residual_of)
+    return Trained(plan, model, TargetScale.fit(data), reference=reference)
 
 
 def load_best(folder: Path, run_id: str, model: Network) -> None:

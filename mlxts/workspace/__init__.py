@@ -1,1 +1,1 @@
-"""What keeps a research repository honest."""
+"""The research workspace: workstreams, handoffs, decisions, and checked documents."""

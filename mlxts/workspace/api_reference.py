@@ -44,18 +44,20 @@ def page(room: str) -> str:
     title = f"# mlxts.{room}\n\nWritten from the docstrings by `mlxts docs render`."
     parts = [title]
     for module in _modules(import_module(f"mlxts.{room}")):
-        public = [(name, one) for name, one in vars(module).items() if _is_public(one, module)]
+        public = [
+            (name, member) for name, member in vars(module).items() if _is_public(member, module)
+        ]
         if public:
             parts += [f"## {module.__name__}", f"```text\n{_text(module)}\n```"]
-            parts += [_entry(name, one) for name, one in public]
+            parts += [_entry(name, member) for name, member in public]
     return "\n\n".join(parts) + "\n"
 
 
 def _modules(room: ModuleType) -> Iterator[ModuleType]:
     """The module and, of a package, those below it, by name."""
     yield room
-    for found in pkgutil.walk_packages(getattr(room, "__path__", []), f"{room.__name__}."):
-        yield import_module(found.name)
+    for module in pkgutil.walk_packages(getattr(room, "__path__", []), f"{room.__name__}."):
+        yield import_module(module.name)
 
 
 def _is_public(value: Any, module: ModuleType) -> bool:
@@ -75,8 +77,8 @@ def _entry(name: str, value: Any) -> str:
         is_hidden = member.startswith("_") and member != "__call__"
         if not is_hidden and inspect.isfunction(function) and _text(function):
             is_called = callable(defined) or isinstance(defined, classmethod | staticmethod)
-            shown = _signature(f".{member}", function) if is_called else f".{member}"
-            lines += ["", shown, indent(_text(function), "    ")]
+            heading = _signature(f".{member}", function) if is_called else f".{member}"
+            lines += ["", heading, indent(_text(function), "    ")]
     text = "\n".join(lines)
     return f"### {name}\n\n```text\n{text}\n```"
 
@@ -86,10 +88,10 @@ def _signature(name: str, value: Any) -> str:
     if inspect.isclass(value) and issubclass(value, BaseException):
         return name
     signature = inspect.signature(value)
-    own = [p for name, p in signature.parameters.items() if name not in ("self", "cls")]
-    shown = str(signature.replace(parameters=own)).replace(" -> None", "")
-    shown = _PATH.sub(r"\1", _QUOTED.sub(r"\1\2", _OBJECT.sub("...", shown)))
-    return fill(name + shown, _WIDTH, subsequent_indent=" " * 8, break_long_words=False)
+    parameters = [p for name, p in signature.parameters.items() if name not in ("self", "cls")]
+    text = str(signature.replace(parameters=parameters)).replace(" -> None", "")
+    text = _PATH.sub(r"\1", _QUOTED.sub(r"\1\2", _OBJECT.sub("...", text)))
+    return fill(name + text, _WIDTH, subsequent_indent=" " * 8, break_long_words=False)
 
 
 def _text(value: Any) -> str:

@@ -20,9 +20,9 @@ MARK = "<!--"  # what no text inside a block may hold
 class BlockError(ValueError):
     """Marks that do not pair up, or a block of a name that nothing renders."""
 
-    def __init__(self, line: int, what: str) -> None:
-        super().__init__(what)
-        self.line, self.what = line, what
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line, self.what = line, message
 
 
 def rewrite(text: str, render: Callable[[str], str]) -> str:
@@ -43,8 +43,8 @@ def rewrite(text: str, render: Callable[[str], str]) -> str:
 
 def body(text: str, name: str) -> str:
     """What stands in the first block of that name. Raises BlockError: there is none."""
-    for found, _, part in _parts(text):
-        if found == name:
+    for block, _, part in _parts(text):
+        if block == name:
             return "\n".join(part).strip("\n")
     raise BlockError(0, f"no block named {name}; restore the file with git")
 
@@ -83,21 +83,21 @@ def _rendered(name: str, line: int, render: Callable[[str], str]) -> str:
 def _parts(text: str) -> Iterator[tuple[str | None, int, list[str]]]:
     """(name, line, lines) of blocks, without their marks, and of what lies between (name None)."""
     name: str | None = None
-    began, kept = 1, []
+    began, lines = 1, []
     for number, line in enumerate(text.split("\n"), 1):
         opens = _OPENS.fullmatch(line.strip())
         if opens:
             if name is not None:
                 raise BlockError(number, f"block {opens[1]} begins inside block {name}")
-            yield None, began, kept
-            name, began, kept = opens[1], number, []
+            yield None, began, lines
+            name, began, lines = opens[1], number, []
         elif line.strip() == _CLOSES:
             if name is None:
                 raise BlockError(number, f"{_CLOSES} closes no block")
-            yield name, began, kept
-            name, began, kept = None, number + 1, []
+            yield name, began, lines
+            name, began, lines = None, number + 1, []
         else:
-            kept.append(line)
+            lines.append(line)
     if name is not None:
         raise BlockError(began, f"block {name} is never closed by {_CLOSES}")
-    yield None, began, kept
+    yield None, began, lines

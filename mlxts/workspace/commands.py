@@ -94,8 +94,8 @@ def wrong(
         return None
     if name == "make":
         return _wrong_target(rest, targets)
-    found = _wrong_call(rest, tree, whole) if name == "mlxts" else None
-    return found or _missing_file(rest, project)
+    problem = _wrong_call(rest, tree, whole) if name == "mlxts" else None
+    return problem or _missing_file(rest, project)
 
 
 def targets(project: Path) -> frozenset[str]:
@@ -117,12 +117,12 @@ def _bare(words: Sequence[str]) -> list[str]:
     return left
 
 
-def _wrong_target(rest: list[str], known: frozenset[str]) -> str | None:
+def _wrong_target(rest: list[str], targets: frozenset[str]) -> str | None:
     words = iter(rest)
     for word in words:
         if word == "-C":
             next(words, None)
-        elif not word.startswith("-") and "=" not in word and word not in known:
+        elif not word.startswith("-") and "=" not in word and word not in targets:
             return None if _PLACEHOLDER.fullmatch(word) else f"make has no target {word}"
     return None
 
@@ -211,10 +211,10 @@ def _number(parameter: Any) -> Callable[[str], float] | None:
 def _kinds(parameter: Any) -> tuple[Any, ...]:
     """The types in a parameter's annotation: of `list[int] | None`, int among them."""
     named = {"integer": int, "integer range": int, "float": float, "float range": float}
-    known = named.get(getattr(getattr(parameter, "type", None), "name", ""))
+    kind = named.get(getattr(getattr(parameter, "type", None), "name", ""))
     annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
     inner = get_args(annotation)
-    return (known, annotation, *inner, *(a for one in inner for a in get_args(one)))
+    return (kind, annotation, *inner, *(a for part in inner for a in get_args(part)))
 
 
 def _choices(parameter: Any) -> frozenset[str]:

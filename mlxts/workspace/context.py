@@ -14,16 +14,20 @@ from filelock import FileLock, Timeout
 
 from mlxts.errors import WorkspaceError
 from mlxts.files import sweep, write_text
-from mlxts.workspace import blocks, project, records, summaries, tables
+from mlxts.workspace import blocks, context_records, project, protocol_tables, summaries
+from mlxts.workspace.context_records import WORKSTREAMS, H, Record
 from mlxts.workspace.project import CONTEXT, Problem
-from mlxts.workspace.records import WORKSTREAMS, H, Record
 
 GLOBAL, PHASES, DECISIONS = "global_context.md", "phase_tracker.md", "decision_log.md"
 LOCK = ".lock"
 LOCK_SECONDS = 60.0
 # The blocks that software writes; what it says is lost where one is gone. Workstreams: `_gone`.
 _BLOCKS = {GLOBAL: ("workstreams", "coordination"), PHASES: ("phases",), DECISIONS: ()}
-_MODELS = {GLOBAL: records.Overview, PHASES: records.Phases, DECISIONS: records.Decisions}
+_MODELS = {
+    GLOBAL: context_records.Overview,
+    PHASES: context_records.Phases,
+    DECISIONS: context_records.Decisions,
+}
 
 
 @dataclass(frozen=True)
@@ -31,17 +35,17 @@ class Context:
     """Everything the records say."""
 
     root: Path
-    overview: Record[records.Overview]
-    phases: Record[records.Phases]
-    decisions: Record[records.Decisions]
-    workstreams: dict[str, Record[records.Workstream]]
+    overview: Record[context_records.Overview]
+    phases: Record[context_records.Phases]
+    decisions: Record[context_records.Decisions]
+    workstreams: dict[str, Record[context_records.Workstream]]
 
-    def with_workstream(self, record: Record[records.Workstream]) -> "Context":
+    def with_workstream(self, record: Record[context_records.Workstream]) -> "Context":
         name = record.header.workstream
         return replace(self, workstreams={**self.workstreams, name: record})
 
     @property
-    def headers(self) -> list[records.Workstream]:
+    def headers(self) -> list[context_records.Workstream]:
         return [self.workstreams[name].header for name in WORKSTREAMS]
 
 
@@ -50,11 +54,11 @@ def load(root: Path) -> Context:
     folder = root / CONTEXT
     context = Context(
         root,
-        records.load(folder / GLOBAL, records.Overview),
-        records.load(folder / PHASES, records.Phases),
-        records.load(folder / DECISIONS, records.Decisions),
+        context_records.load(folder / GLOBAL, context_records.Overview),
+        context_records.load(folder / PHASES, context_records.Phases),
+        context_records.load(folder / DECISIONS, context_records.Decisions),
         {
-            name: records.load(workstream_path(root, name), records.Workstream)
+            name: context_records.load(workstream_path(root, name), context_records.Workstream)
             for name in WORKSTREAMS
         },
     )
@@ -125,32 +129,32 @@ def rewritten(record: Record[H], render: Callable[[str], str]) -> Record[H]:
 def renderer(root: Path) -> Callable[[Path, str], Callable[[str], str]]:
     """What renders the blocks of a document: protocol tables, or for records what headers say."""
     context = load(root)
-    known = {context.overview.path: GLOBAL, context.phases.path: PHASES}
+    renderers = {context.overview.path: GLOBAL, context.phases.path: PHASES}
 
     def choose(path: Path, text: str) -> Callable[[str], str]:
-        if path in known:
-            return _of(context, known[path])
+        if path in renderers:
+            return _of(context, renderers[path])
         if root / CONTEXT in path.parents:  # a snapshot: it stays as the handoff wrote it
             return lambda name: blocks.body(text, name)
-        return tables.render
+        return protocol_tables.render
 
     return choose
 
 
 def problems(root: Path) -> Iterator[Problem]:
     """Headers that are not valid, tables that do not follow from them, claims that collide."""
-    paths: dict[Path, type[records.Header]] = {
+    paths: dict[Path, type[context_records.Header]] = {
         root / CONTEXT / name: model for name, model in _MODELS.items()
     }
-    paths |= {workstream_path(root, name): records.Workstream for name in WORKSTREAMS}
+    paths |= {workstream_path(root, name): context_records.Workstream for name in WORKSTREAMS}
     broken = False
     for path, model in paths.items():
         try:
-            records.load(path, model)
+            context_records.load(path, model)
         except WorkspaceError as error:
             broken = True
-            what = str(error).removeprefix(f"{path}: ")
-            yield Problem(project.relative(path, root), 0, what)
+            message = str(error).removeprefix(f"{path}: ")
+            yield Problem(project.relative(path, root), 0, message)
     if broken:
         return
     try:
@@ -161,8 +165,8 @@ def problems(root: Path) -> Iterator[Problem]:
     yield from _missing(context)
     yield from _stale(context)
     yield from _counts(context)
-    for one, other, path in summaries.collisions(context.headers):
-        where = project.relative(workstream_path(root, one), root)
+    for workstream, other, path in summaries.collisions(context.headers):
+        where = project.relative(workstream_path(root, workstream), root)
         yield Problem(where, 0, f"{path} is claimed by {other} as well; release one of them")
 
 
@@ -203,13 +207,13 @@ def _counts(context: Context) -> Iterator[Problem]:
             yield Problem(where, 0, error.what)
             continue
         if len(rows) != record.header.handoffs:
-            said = f"{record.header.handoffs} handoffs in the header, {len(rows)} in the table"
-            yield Problem(where, 0, f"{said}; restore the file with git")
+            message = f"{record.header.handoffs} handoffs in the header, {len(rows)} in the table"
+            yield Problem(where, 0, f"{message}; restore the file with git")
     count = summaries.decision_count(context.decisions.body)
     if count != context.decisions.header.decisions:
         where = project.relative(context.decisions.path, context.root)
-        said = f"{context.decisions.header.decisions} decisions in the header, {count} below"
-        yield Problem(where, 0, f"{said}; restore the file with git")
+        message = f"{context.decisions.header.decisions} decisions in the header, {count} below"
+        yield Problem(where, 0, f"{message}; restore the file with git")
 
 
 def _of(context: Context, name: str) -> Callable[[str], str]:

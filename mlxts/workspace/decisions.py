@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlxts.errors import WorkspaceError
 from mlxts.workspace import blocks, context, git, summaries
-from mlxts.workspace.records import Phase, Stage, validated
+from mlxts.workspace.context_records import Phase, Stage, validated
 
 _ENTRIES = "<!-- entries -->"
 
@@ -43,8 +43,8 @@ def decide(
             f"- **When**: {summaries.moment(datetime.now(UTC))}{where}",
             *([f"- **Workstream**: {workstream}"] if workstream else []),
             f"- **Why**: {' '.join(why.split())}",
-            *(f"- **Instead of**: {' '.join(one.split())}" for one in instead),
-            *(f"- **Evidence**: {' '.join(one.split())}" for one in evidence),
+            *(f"- **Instead of**: {' '.join(text.split())}" for text in instead),
+            *(f"- **Evidence**: {' '.join(text.split())}" for text in evidence),
         ]
         entry = "\n".join([_ENTRIES, "", f"## {number}: {title}", "", *facts])
         body = record.body.replace(_ENTRIES, entry, 1)
@@ -73,21 +73,21 @@ def phase(
     """
     with context.changing(root) as before:
         record = before.phases
-        known = {p.id: p for p in record.header.phases}
-        if name not in known and title is None:
+        phases = {p.id: p for p in record.header.phases}
+        if name not in phases and title is None:
             raise WorkspaceError(
-                f"no phase {name}, only {', '.join(known)}; --name adds one, with its name"
+                f"no phase {name}, only {', '.join(phases)}; --name adds one, with its name"
             )
-        old = known.get(name) or validated(Phase, {"id": name, "name": title or name})
+        old = phases.get(name) or validated(Phase, {"id": name, "name": title or name})
         changes = {"status": status, "name": title, "note": note}
         if stage:
             changes["stages"] = _staged(old, stage, done=stage_done)
         fields = {k: v for k, v in changes.items() if v is not None}
         moment = datetime.now(UTC).replace(microsecond=0)
         new = validated(Phase, old.model_dump() | fields | {"updated": moment})
-        after = record.update(phases=tuple((known | {name: new}).values()))
-        shown = summaries.phases(after.header)
-        context.save(before, context.rewritten(after, lambda block: {"phases": shown}[block]))
+        after = record.update(phases=tuple((phases | {name: new}).values()))
+        phase_table = summaries.phases(after.header)
+        context.save(before, context.rewritten(after, lambda block: {"phases": phase_table}[block]))
     return new
 
 

@@ -12,7 +12,15 @@ from urllib.parse import unquote
 from mlxts.config.yamltext import parse_yaml
 from mlxts.errors import WorkspaceError
 from mlxts.files import write_text
-from mlxts.workspace import blocks, commands, context, generated, markdown, project, tables
+from mlxts.workspace import (
+    blocks,
+    commands,
+    context,
+    generated_documents,
+    markdown,
+    project,
+    protocol_tables,
+)
 from mlxts.workspace.project import Problem
 
 _OF_THEIR_TIME = (".claude/context/", "docs/archive/")  # they name what there was
@@ -36,7 +44,7 @@ def _render(root: Path) -> list[str]:
     texts = {path: project.read(path) for path in project.documents(root)}
     after = {}
     for path, text in texts.items():
-        whole = generated.DOCUMENTS.get(project.relative(path, root))
+        whole = generated_documents.DOCUMENTS.get(project.relative(path, root))
         if whole:
             after[path] = whole()
             continue
@@ -67,7 +75,7 @@ def check(root: Path, tree: Any) -> list[Problem]:
         problems += _links(root, path, name, parts, parsed)
         problems += _code(name, parts)
         problems += _commands(name, parts, root, tree, targets)
-    return sorted([*problems, *generated.stale(root, texts)])
+    return sorted([*problems, *generated_documents.stale(root, texts)])
 
 
 def layout(root: Path) -> Iterator[Problem]:
@@ -89,7 +97,7 @@ def layout(root: Path) -> Iterator[Problem]:
 
 def _stale(name: str, text: str) -> Iterator[Problem]:
     try:
-        for line, block in blocks.stale(text, tables.render):
+        for line, block in blocks.stale(text, protocol_tables.render):
             yield Problem(name, line, f"block {block} is stale; run `mlxts docs render`")
     except blocks.BlockError as error:
         yield Problem(name, error.line, error.what)
@@ -122,8 +130,8 @@ def _code(name: str, parts: markdown.Parts) -> Iterator[Problem]:
             elif block.language in commands.SHELLS:
                 _shell(block.text)
         except (SyntaxError, ValueError) as error:
-            what = str(error).splitlines()[0]
-            yield Problem(name, block.line, f"the {block.language} block is broken: {what}")
+            message = str(error).splitlines()[0]
+            yield Problem(name, block.line, f"the {block.language} block is broken: {message}")
 
 
 def _shell(text: str) -> None:
@@ -139,9 +147,9 @@ def _commands(
     name: str, parts: markdown.Parts, root: Path, tree: Any, targets: frozenset[str]
 ) -> Iterator[Problem]:
     for line, words, whole in named(parts):
-        what = commands.wrong(words, project=root, tree=tree, targets=targets, whole=whole)
-        if what:
-            yield Problem(name, line, what)
+        message = commands.wrong(words, project=root, tree=tree, targets=targets, whole=whole)
+        if message:
+            yield Problem(name, line, message)
 
 
 def named(parts: markdown.Parts) -> Iterator[tuple[int, list[str], bool]]:

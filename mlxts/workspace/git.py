@@ -43,8 +43,8 @@ def state(root: Path) -> State | None:
 
 def knows(root: Path, commit: str) -> bool:
     """Whether there is such a commit; a rebase or a shallow clone leaves some behind."""
-    asked = f"{commit}^{{commit}}"
-    return _git(root, "rev-parse", "--verify", "--quiet", asked) is not None
+    revision = f"{commit}^{{commit}}"
+    return _git(root, "rev-parse", "--verify", "--quiet", revision) is not None
 
 
 def commits(root: Path, since: str | None, paths: list[str] | None = None) -> list[Commit]:
@@ -56,12 +56,12 @@ def commits(root: Path, since: str | None, paths: list[str] | None = None) -> li
     where = ["--branches", "HEAD", *(["--not", since] if since else [])]
     only = ["--", *paths] if paths else []
     log = _git(root, "log", f"--format={fields}", "--name-only", "--relative", "-z", *where, *only)
-    found = []
+    listed_commits = []
     for entry in (log or "").split("\x01")[1:]:
         name, subject, trailer, files = entry.split("\0", 3)
         listed = tuple(f for f in files.strip("\n\0").replace("\n", "").split("\0") if f)
-        found.append(Commit(name, subject, trailer.split(",")[0].strip(), listed))
-    return found
+        listed_commits.append(Commit(name, subject, trailer.split(",")[0].strip(), listed))
+    return listed_commits
 
 
 def branches_with(root: Path, commit: str) -> set[str]:

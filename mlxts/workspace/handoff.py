@@ -13,7 +13,7 @@ from typing import Any
 from mlxts.errors import WorkspaceError
 from mlxts.tables import markdown
 from mlxts.workspace import blocks, context, git, ownership, project, state_report, summaries
-from mlxts.workspace.records import Blocking, Record, Workstream
+from mlxts.workspace.context_records import Blocking, Record, Workstream
 
 _COLUMNS = ("#", "when", "commit", "where it stood")
 
@@ -29,26 +29,26 @@ class HandoffNotes:
     finished: bool = False  # the workstream has reached its end
 
 
-def write(root: Path, name: str, told: HandoffNotes) -> Record[Workstream]:
+def write(root: Path, name: str, notes: HandoffNotes) -> Record[Workstream]:
     """Write the workstream's file and the summary rows that follow from it.
 
     Raises:
         WorkspaceError: a record cannot be read, or a text is no single line; nothing is touched.
         StorageError: a file cannot be written.
     """
-    for text in (told.summary, *told.done, *told.next):
+    for text in (notes.summary, *notes.done, *notes.next):
         if not text.strip() or len(text.splitlines()) != 1 or blocks.MARK in text:
             raise WorkspaceError("a summary, a thing done or to do is one line of plain text")
-    if any(blocking.by == name for blocking in told.blocked_by):
+    if any(blocking.by == name for blocking in notes.blocked_by):
         raise WorkspaceError(f"{name} cannot wait for itself")
     with project.at_home(root), context.changing(root) as before:
         record = before.workstreams[name]
         now, when = git.state(root), datetime.now(UTC).replace(microsecond=0)
         changes: dict[str, Any] = {
-            "status": "done" if told.finished else "blocked" if told.blocked_by else "active",
-            "focus": told.summary,
+            "status": "done" if notes.finished else "blocked" if notes.blocked_by else "active",
+            "focus": notes.summary,
             "branch": now.branch if now else record.header.branch,
-            "blocked_by": told.blocked_by,
+            "blocked_by": notes.blocked_by,
             "handoffs": record.header.handoffs + 1,
             "updated": when,
             "commit": (now.hash or None) if now else None,
@@ -60,7 +60,7 @@ def write(root: Path, name: str, told: HandoffNotes) -> Record[Workstream]:
         except blocks.BlockError as error:
             raise WorkspaceError(f"{record.path}: {error}") from error
         written = {
-            "handoff": _situation(root, record.header, header, told, now, trespasses),
+            "handoff": _situation(root, record.header, header, notes, now, trespasses),
             summaries.HISTORY: _history(earlier, header),
         }
         body = context.rewritten(record, lambda block: written[block]).body
@@ -73,25 +73,25 @@ def _situation(
     root: Path,
     before: Workstream,
     now: Workstream,
-    told: HandoffNotes,
+    notes: HandoffNotes,
     state: git.State | None,
     trespasses: list[ownership.Trespass],
 ) -> str:
-    waits = [f"- {b.by}: {b.why}" for b in told.blocked_by]
+    waits = [f"- {b.by}: {b.why}" for b in notes.blocked_by]
     about = [t for t in trespasses if now.workstream in (t.owner, t.by)]
     parts = [
-        ("Current state", told.summary),
-        ("Done since the last handoff", "\n".join(f"- {one}" for one in told.done) or "None."),
-        ("Next", "\n".join(f"{n}. {one}" for n, one in enumerate(told.next, 1)) or "None."),
+        ("Current state", notes.summary),
+        ("Done since the last handoff", "\n".join(f"- {item}" for item in notes.done) or "None."),
+        ("Next", "\n".join(f"{n}. {item}" for n, item in enumerate(notes.next, 1)) or "None."),
         ("Waits for", "\n".join(waits) or "Nobody."),
         ("Runs since the last handoff", state_report.runs_since(before.updated)),
         ("Data", state_report.data()),
         ("Code", state_report.code(state, before.commit, root)),
     ]
     if about:
-        parts.append(("Changed by somebody else", "\n".join(f"- {one}" for one in about)))
-    said = f"Handed off {summaries.moment(now.updated)}."
-    return "\n\n".join([said, *(f"## {title}\n\n{text}" for title, text in parts)])
+        parts.append(("Changed by somebody else", "\n".join(f"- {item}" for item in about)))
+    opening = f"Handed off {summaries.moment(now.updated)}."
+    return "\n\n".join([opening, *(f"## {title}\n\n{text}" for title, text in parts)])
 
 
 def _history(earlier: list[str], now: Workstream) -> str:

@@ -34,24 +34,24 @@ class Parts:
 def parse(text: str) -> Parts:
     """The parts of a Markdown text. YAML between leading `---` lines is left out."""
     prose, blocks = [], []
-    fence, began, kept, language = "", 0, [], ""
+    fence, began, lines, language = "", 0, [], ""
     for number, line in enumerate(_without_header(text).split("\n"), 1):
         mark = _FENCE.match(line)
         if fence:
             if mark and mark[1].startswith(fence) and line.strip() == mark[1]:
-                blocks.append(Piece(began, "\n".join(kept), language))
+                blocks.append(Piece(began, "\n".join(lines), language))
                 fence = ""
             else:
-                kept.append(line)
+                lines.append(line)
             prose.append("")
         elif mark:
-            fence, began, kept, language = mark[1], number + 1, [], mark[2].lower()
+            fence, began, lines, language = mark[1], number + 1, [], mark[2].lower()
             prose.append("")
         else:
             prose.append(line)
-    plain = _COMMENT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), "\n".join(prose))
+    plain = _COMMENT.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), "\n".join(prose))
     spans = tuple(_pieces(_SPAN, 2, plain))
-    bare = _SPAN.sub(lambda found: re.sub(r"[^\n\[\]]", "x", found[0]), plain)
+    bare = _SPAN.sub(lambda match: re.sub(r"[^\n\[\]]", "x", match[0]), plain)
     return Parts(tuple(blocks), spans, tuple(_links(bare)), _anchors(plain))
 
 
@@ -60,7 +60,7 @@ def _links(text: str) -> Iterator[Piece]:
     yield from _pieces(_LINK, 1, text)
     yield from _pieces(_HTML, 1, text)
     yield from _pieces(_DEFINED, 2, text)
-    defined = {found[1].casefold() for found in _DEFINED.finditer(text)}
+    defined = {match[1].casefold() for match in _DEFINED.finditer(text)}
     for piece in _pieces(_REFERS, 1, text):
         if piece.text.casefold() not in defined:
             yield Piece(piece.line, f"[{piece.text}]")
@@ -74,9 +74,9 @@ def _without_header(text: str) -> str:
 
 
 def _pieces(pattern: re.Pattern[str], group: int, text: str) -> Iterator[Piece]:
-    for found in pattern.finditer(text):
-        inside = " ".join(found[group].split())
-        yield Piece(text.count("\n", 0, found.start()) + 1, inside)
+    for match in pattern.finditer(text):
+        inside = " ".join(match[group].split())
+        yield Piece(text.count("\n", 0, match.start()) + 1, inside)
 
 
 def _anchors(text: str) -> frozenset[str]:

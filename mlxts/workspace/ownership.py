@@ -6,7 +6,7 @@ from typing import Any
 
 from mlxts.errors import WorkspaceError
 from mlxts.workspace import context, git, summaries
-from mlxts.workspace.records import Claim, Record, Workstream, validated
+from mlxts.workspace.context_records import Claim, Record, Workstream, validated
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ def claim(
                         f"{header.workstream} {theirs.path}`, or both claim it with --shared"
                     )
         record = before.workstreams[workstream]
-        kept = [c for c in record.header.owns if c.path not in {w.path for w in wanted}]
+        other_claims = [c for c in record.header.owns if c.path not in {w.path for w in wanted}]
         held = record.header.resources
         more = tuple(r for r in resources or () if r not in held)
         after = record.update(
-            owns=(*kept, *wanted),
+            owns=(*other_claims, *wanted),
             resources=(*held, *more),
             status="active" if record.header.status in ("idle", "done") else record.header.status,
             branch=now.branch if now else record.header.branch,
@@ -110,51 +110,51 @@ def release(
     return after
 
 
-def trespasses(found: context.Context) -> list[Trespass]:
+def trespasses(loaded: context.Context) -> list[Trespass]:
     """Changes since a claim by a workstream that may not make them, newest first.
 
     A commit is of the workstream that its trailer names, else of the one whose branch alone holds
     it. What is not committed is of the workstream whose branch is checked out, if it is one's only.
     What can be of several is nobody's.
     """
-    now = git.state(found.root)
+    now = git.state(loaded.root)
     if now is None:
         return []
-    here = [h.workstream for h in found.headers if h.branch == now.branch and h.status != "idle"]
-    claims = [(header.workstream, held) for header in found.headers for held in header.owns]
+    here = [h.workstream for h in loaded.headers if h.branch == now.branch and h.status != "idle"]
+    claims = [(header.workstream, held) for header in loaded.headers for held in header.owns]
     reported = [
         Trespass(path, owner, held.mode, here[0], "", "")
         for owner, held in claims
         for path in (now.changed if len(here) == 1 else ())
-        if held.covers(path) and not _may(found, here[0], path)
+        if held.covers(path) and not _may(loaded, here[0], path)
     ]
     # One question to git for all the claims of one moment.
     for since in dict.fromkeys(held.since for _, held in claims):
         alike = [(owner, held) for owner, held in claims if held.since == since]
-        if since and not git.knows(found.root, since):
+        if since and not git.knows(loaded.root, since):
             reported += [
                 Trespass(held.path, owner, held.mode, "", since, "") for owner, held in alike
             ]
             continue
-        for commit in git.commits(found.root, since, [held.path for _, held in alike]):
-            by = commit.workstream or _by_branch(found, commit)
+        for commit in git.commits(loaded.root, since, [held.path for _, held in alike]):
+            by = commit.workstream or _by_branch(loaded, commit)
             reported += [
                 Trespass(path, owner, held.mode, by, commit.hash, commit.subject)
                 for owner, held in alike
                 for path in commit.files
-                if by and held.covers(path) and not _may(found, by, path)
+                if by and held.covers(path) and not _may(loaded, by, path)
             ]
     return list(dict.fromkeys(reported))
 
 
-def _may(found: context.Context, name: str, path: str) -> bool:
-    record = found.workstreams.get(name)
+def _may(loaded: context.Context, name: str, path: str) -> bool:
+    record = loaded.workstreams.get(name)
     return record is not None and any(c.covers(path) for c in record.header.owns)
 
 
-def _by_branch(found: context.Context, commit: git.Commit) -> str:
-    named = [(h.workstream, h.branch) for h in found.headers if h.branch]
-    holding = git.branches_with(found.root, commit.hash) if named else set()
+def _by_branch(loaded: context.Context, commit: git.Commit) -> str:
+    named = [(h.workstream, h.branch) for h in loaded.headers if h.branch]
+    holding = git.branches_with(loaded.root, commit.hash) if named else set()
     holders = [name for name, branch in named if branch in holding]
     return holders[0] if len(holders) == 1 and len(holding) == 1 else ""
 

@@ -36,7 +36,7 @@ def problems(root: Path) -> list[UnmetRequirement]:
     if not path.exists():
         return []
     wanted = tomllib.loads(project.read(path)).get("project", {}).get("dependencies", [])
-    return [found for text in wanted if (found := _unfit(text)) is not None]
+    return [unmet for text in wanted if (unmet := _unfit(text)) is not None]
 
 
 def _unfit(text: str) -> UnmetRequirement | None:
@@ -46,10 +46,10 @@ def _unfit(text: str) -> UnmetRequirement | None:
         return UnmetRequirement(text, None)
     if requirement.marker is not None and not requirement.marker.evaluate():
         return None
-    said = f"{requirement.name}{requirement.specifier}"
+    wanted = f"{requirement.name}{requirement.specifier}"
     try:
         installed = version(requirement.name)
     except PackageNotFoundError:
-        return UnmetRequirement(said, None)
+        return UnmetRequirement(wanted, None)
     fits = requirement.specifier.contains(installed, prereleases=True)
-    return None if fits else UnmetRequirement(said, installed)
+    return None if fits else UnmetRequirement(wanted, installed)

@@ -42,13 +42,13 @@ def find(start: Path | None = None) -> Path | None:
 
 def root() -> Path:
     """As `find`. Raises WorkspaceError where there is none."""
-    found = find()
-    if found is None:
+    folder = find()
+    if folder is None:
         raise WorkspaceError(
             f"no {CONTEXT} here or above; go to the project's folder, or `mlxts workspace init` "
             "makes one here"
         )
-    return found
+    return folder
 
 
 def documents(project: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlxts.workspace import blocks, context, git, ownership, project, state_report, summaries
-from mlxts.workspace.records import Workstream
+from mlxts.workspace.context_records import Workstream
 
 _WORD = re.compile(r"[a-z0-9]+")
 # Words of every request, which tell no workstream from another.
@@ -58,59 +58,61 @@ def sections(root: Path, wanted: str | None, text: str) -> list[tuple[str, str]]
 
 
 def _sections(root: Path, wanted: str | None, text: str) -> list[tuple[str, str]]:
-    found = context.load(root)
-    chosen = Guess(wanted, ()) if wanted else guess(found.headers, text)
-    told = [
+    loaded = context.load(root)
+    chosen = Guess(wanted, ()) if wanted else guess(loaded.headers, text)
+    parts = [
         (
             "The project",
-            f"{_prose(found.overview.body)}\n\n{summaries.phases(found.phases.header)}",
+            f"{_prose(loaded.overview.body)}\n\n{summaries.phases(loaded.phases.header)}",
         ),
-        ("Workstreams", summaries.summary(found.headers)),
-        ("Which one", _selection(found, chosen, given=wanted is not None)),
-        ("Confirm", _confirm(found, chosen.workstream)),
+        ("Workstreams", summaries.summary(loaded.headers)),
+        ("Which one", _selection(loaded, chosen, given=wanted is not None)),
+        ("Confirm", _confirm(loaded, chosen.workstream)),
     ]
     if chosen.workstream:
-        record = found.workstreams[chosen.workstream]
-        told.append((f"{chosen.workstream} in detail", _read(record.body)))
-    told.append(("The environment", _environment(root, found, chosen.workstream)))
-    told.append(("Other workstreams", _others(found, chosen.workstream)))
-    told.append(("Priorities", _priorities(found, chosen.workstream)))
-    return told
+        record = loaded.workstreams[chosen.workstream]
+        parts.append((f"{chosen.workstream} in detail", _read(record.body)))
+    parts.append(("The environment", _environment(root, loaded, chosen.workstream)))
+    parts.append(("Other workstreams", _others(loaded, chosen.workstream)))
+    parts.append(("Priorities", _priorities(loaded, chosen.workstream)))
+    return parts
 
 
-def _selection(found: context.Context, chosen: Guess, *, given: bool) -> str:
+def _selection(loaded: context.Context, chosen: Guess, *, given: bool) -> str:
     if chosen.workstream is None:
         return "The words point at no single workstream."
-    name = found.workstreams[chosen.workstream].header.name or "no name yet"
+    name = loaded.workstreams[chosen.workstream].header.name or "no name yet"
     if given:
         return f"{chosen.workstream} ({name}), as asked."
     return f"Detected {chosen.workstream} ({name}) by {', '.join(chosen.words)}."
 
 
-def _confirm(found: context.Context, name: str | None) -> str:
+def _confirm(loaded: context.Context, name: str | None) -> str:
     if name is None:
         return "Ask which workstream is meant, then `mlxts workspace restore --workstream ws1`."
-    called = found.workstreams[name].header.name or "no name yet"
+    called = loaded.workstreams[name].header.name or "no name yet"
     return f"Ask: workstream {name} ({called}), correct? Read on only after a yes."
 
 
 def _prose(body: str) -> str:
     """What people wrote, without the headings whose table another section shows."""
     lines = [line for line in blocks.without(body).split("\n") if line.strip()]
-    kept = [
+    prose_lines = [
         line
         for line, after in zip(lines, [*lines[1:], "#"], strict=True)
         if not (line.startswith("# ") or (line.startswith("#") and after.startswith("#")))
     ]
-    return "\n".join(f"\n{line}\n" if line.startswith("#") else line for line in kept).strip()
+    return "\n".join(
+        f"\n{line}\n" if line.startswith("#") else line for line in prose_lines
+    ).strip()
 
 
 def _read(body: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", blocks.unmarked(body)).strip()
 
 
-def _environment(root: Path, found: context.Context, name: str | None) -> str:
-    since = found.workstreams[name].header if name else None
+def _environment(root: Path, loaded: context.Context, name: str | None) -> str:
+    since = loaded.workstreams[name].header if name else None
     lines = [state_report.code(git.state(root), since.commit if since else None, root), ""]
     wrong = list(context.problems(root))
     lines += [f"- {problem}" for problem in wrong]
@@ -124,23 +126,23 @@ def _environment(root: Path, found: context.Context, name: str | None) -> str:
     return "\n".join(lines)
 
 
-def _others(found: context.Context, name: str | None) -> str:
-    said = [summaries.coordination(found.headers)]
-    changed = ownership.trespasses(found)
+def _others(loaded: context.Context, name: str | None) -> str:
+    parts = [summaries.coordination(loaded.headers)]
+    changed = ownership.trespasses(loaded)
     if changed:
-        said.append("\n".join(f"- {one}" for one in changed))
+        parts.append("\n".join(f"- {trespass}" for trespass in changed))
     if name:
-        waiting = [h.workstream for h in found.headers if name in {b.by for b in h.blocked_by}]
+        waiting = [h.workstream for h in loaded.headers if name in {b.by for b in h.blocked_by}]
         if waiting:
-            said.append(f"{', '.join(waiting)} waits for you.")
-    return "\n\n".join(said)
+            parts.append(f"{', '.join(waiting)} waits for you.")
+    return "\n\n".join(parts)
 
 
-def _priorities(found: context.Context, name: str | None) -> str:
+def _priorities(loaded: context.Context, name: str | None) -> str:
     if not name:
         return "None until a workstream is chosen."
     try:
-        written = blocks.body(found.workstreams[name].body, "handoff")
+        written = blocks.body(loaded.workstreams[name].body, "handoff")
     except blocks.BlockError:
         written = ""
     after = re.search(r"^## Next\n\n(.*?)(?:\n\n## |\Z)", written, re.S | re.M)

@@ -5,8 +5,7 @@ from pathlib import Path
 from mlxts.errors import WorkspaceError
 from mlxts.files import write_text
 from mlxts.workspace import blocks, context
-from mlxts.workspace.project import CONTEXT
-from mlxts.workspace.records import (
+from mlxts.workspace.context_records import (
     WORKSTREAMS,
     Decisions,
     Overview,
@@ -15,6 +14,7 @@ from mlxts.workspace.records import (
     Record,
     Workstream,
 )
+from mlxts.workspace.project import CONTEXT
 
 _PHASES = (
     ("1", "First runs and their baselines", "configs/phase1"),

@@ -52,50 +52,52 @@ def runs_since(moment: datetime | None) -> str:
     rows = []
     for started, folder in sorted(began, reverse=True)[:RUNS]:
         try:
-            one = run_listing.describe(folder)
+            run = run_listing.describe(folder)
         except MlxtsError as error:
             rows.append((f"`{folder.name}`", str(error), "–", "damaged", "–", "–", "–"))
             continue
-        skill = f"{one['skill']:+.4f}" if one["skill"] is not None else "–"
-        what = f"{one['name']}: {one['budget']} {one['task']} H = {one['horizon']}"
+        skill = f"{run['skill']:+.4f}" if run["skill"] is not None else "–"
+        description = f"{run['name']}: {run['budget']} {run['task']} H = {run['horizon']}"
         rows.append(
             (
                 f"`{folder.name}`",
-                f"{what}, seed {one['seed']}",
-                one["mode"],
-                one["status"],
+                f"{description}, seed {run['seed']}",
+                run["mode"],
+                run["status"],
                 skill,
-                comparison.against(one["verdict"], one["reference"]) or "–",
+                comparison.against(run["verdict"], run["reference"]) or "–",
                 f"{started:%Y-%m-%d %H:%M}",
             )
         )
-    shown = markdown(("run", "what", "mode", "status", "skill", "verdict", "began"), rows)
+    table = markdown(("run", "what", "mode", "status", "skill", "verdict", "began"), rows)
     left = len(began) - RUNS
-    return f"{shown}\n\nand {left} more; `mlxts runs` lists them." if left > 0 else shown
+    return f"{table}\n\nand {left} more; `mlxts runs` lists them." if left > 0 else table
 
 
-def code(found: git.State | None, since: str | None, root: Path) -> str:
+def code(state: git.State | None, since: str | None, root: Path) -> str:
     """Branch, commits since a commit, and what is not committed, as Markdown."""
-    if found is None:
+    if state is None:
         return "No git repository."
-    known = since is not None and git.knows(root, since)
-    made = git.commits(root, since) if known else []
-    changed = [path for path in found.changed if not path.startswith(".claude/context/")]
+    is_known = since is not None and git.knows(root, since)
+    made = git.commits(root, since) if is_known else []
+    changed = [path for path in state.changed if not path.startswith(".claude/context/")]
     lines = [
-        f"- branch `{found.branch}` at `{found.commit or 'no commit'}` {found.subject}".rstrip(),
+        f"- branch `{state.branch}` at `{state.commit or 'no commit'}` {state.subject}".rstrip(),
         f"- not committed: {_listed(changed, CHANGED) if changed else 'nothing'}",
     ]
     if since:
-        said = [f"`{c.hash}` {c.subject}" for c in made[:CHANGED]]
+        lines_of_commits = [f"`{c.hash}` {c.subject}" for c in made[:CHANGED]]
         more = f" and {len(made) - CHANGED} more" if len(made) > CHANGED else ""
-        there = "; ".join(said) + more if said else "no commit"
-        told = there if known else "that commit is gone, so what came after it cannot be told"
-        lines.append(f"- since `{since[:10]}`: {told}")
+        there = "; ".join(lines_of_commits) + more if lines_of_commits else "no commit"
+        since_text = (
+            there if is_known else "that commit is gone, so what came after it cannot be told"
+        )
+        lines.append(f"- since `{since[:10]}`: {since_text}")
     return "\n".join(lines)
 
 
 def _begun() -> list[tuple[datetime, Path]]:
-    found = []
+    started = []
     for folder in run_folders():
         try:
             when = datetime.fromisoformat(RunFolder(folder).metadata(("started",))["started"])
@@ -103,8 +105,8 @@ def _begun() -> list[tuple[datetime, Path]]:
             # A damaged run counts as begun when its record was last written.
             written = (folder / layout.METADATA).stat().st_mtime
             when = datetime.fromtimestamp(written, UTC)
-        found.append((when if when.tzinfo else when.replace(tzinfo=UTC), folder))
-    return found
+        started.append((when if when.tzinfo else when.replace(tzinfo=UTC), folder))
+    return started
 
 
 def _last(folder: Path) -> datetime:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from mlxts.tables import markdown
 from mlxts.workspace import blocks
-from mlxts.workspace.records import Claim, Phases, Workstream
+from mlxts.workspace.context_records import Claim, Phases, Workstream
 
 HISTORY = "history"
 _DECISION = re.compile(r"^## D-(\d{4,}): ", re.M)
@@ -48,8 +48,10 @@ def coordination(headers: Sequence[Workstream]) -> str:
             [(name, ", ".join(by)) for name, by in sorted(users.items())],
         ),
     ]
-    said = [f"{title}\n\n{markdown(columns, rows)}" for title, columns, rows in parts if rows]
-    return "\n\n".join(said) or "No claims, no blocked workstreams, no shared resources."
+    parts_shown = [
+        f"{title}\n\n{markdown(columns, rows)}" for title, columns, rows in parts if rows
+    ]
+    return "\n\n".join(parts_shown) or "No claims, no blocked workstreams, no shared resources."
 
 
 def phases(header: Phases) -> str:

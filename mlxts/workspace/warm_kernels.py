@@ -44,9 +44,9 @@ def two_steps(channels: str, *, binary: bool, budget: str = _BUDGET, batch: int 
     step = Step(model, optimizer, training, binary=binary)
     seconds = []
     for index in range(2):
-        drawn = batches.at(index)
+        samples = batches.at(index)
         began = time.perf_counter()
-        step(index, features, drawn.rows, drawn.targets, drawn.weights, drawn.keys)
+        step(index, features, samples.rows, samples.targets, samples.weights, samples.keys)
         transfer.evaluate(model.state, optimizer.state)
         seconds.append(time.perf_counter() - began)
     Forward(model, 32)(features, rows[:32])

@@ -3,10 +3,8 @@
 import pytest
 
 from mlxts.baselines.base import Baseline
-from mlxts.baselines.registry import BASELINES, LEARNERS, WALKS
+from mlxts.baselines.registry import ALL
 from mlxts.testing.baselines import BaselineSuite
-
-ALL = {baseline.name: baseline for baseline in (*BASELINES.values(), *WALKS, *LEARNERS)}
 
 
 class TestBaselines(BaselineSuite):

@@ -91,10 +91,10 @@ def test_the_penalty_has_the_lowest_loss_of_a_search_that_leaves_nothing_out(tas
 
 def test_a_feature_that_knows_more_makes_it_the_reference_and_noise_makes_it_har():
     told = fit_baselines(market(strength=1.0), ("train", "validation"))
-    assert told.reference.name == "linear"
-    assert told.reference.losses["linear"] < told.reference.losses["har"]
+    assert told.references["A"].name == "linear"
+    assert told.references["A"].losses["linear"] < told.references["A"].losses["har"]
     noise = fit_baselines(market(features=60), ("train", "validation"))
-    assert noise.reference.name == "har"
+    assert noise.references["A"].name == "har"
 
 
 def test_the_scored_days_do_not_choose_the_reference():
@@ -103,8 +103,8 @@ def test_the_scored_days_do_not_choose_the_reference():
         name: samples if name == "train" else replace(samples, targets=1.0 - samples.targets)
         for name, samples in world.samples.items()
     }
-    honest = fit_baselines(world, ("validation",)).reference
-    assert fit_baselines(replace(world, samples=later), ("validation",)).reference == honest
+    honest = fit_baselines(world, ("validation",)).references["A"]
+    assert fit_baselines(replace(world, samples=later), ("validation",)).references["A"] == honest
 
 
 def test_a_feature_that_sees_tomorrow_is_seen_through():
@@ -163,7 +163,7 @@ def test_what_beats_har_and_not_linear_does_not_beat_the_reference():
     )
     models = {"m": between, **found.tables}
     asked = worlds.scored_task(world)
-    own = score.score_models(models, asked, splits[1:], found.reference)["validation"]["m"]
+    own = score.score_models(models, asked, splits[1:], found.references["A"])["validation"]["m"]
     assert own["reference"] == "linear"
     assert own["log_loss_difference_har"] < 0.0 < own["log_loss_difference"]
     assert own["interval"]["log_loss_difference_har"][1] < 0.0
@@ -218,12 +218,12 @@ def test_on_spy_it_scores_what_is_known_whatever_else_is_pooled(realdata, tmp_pa
         data = build_dataset(build_config(values), register=False)
         beside = fit_baselines(data, ("train", "validation"))
         asked = worlds.scored_task(data)
-        scores = score.score_models(beside.tables, asked, ("validation",), beside.reference)
+        scores = score.score_models(beside.tables, asked, ("validation",), beside.references["SPY"])
         figures = scores["validation"]
         assert figures["linear"]["n"] == 501
         assert figures["linear"]["log_loss"] == pytest.approx(0.4528, abs=0.003)
         assert figures["har"]["log_loss"] == pytest.approx(0.473531, abs=1e-5)
-        assert beside.reference.name == "linear"
+        assert beside.references["SPY"].name == "linear"
         found.append(beside.tables)
     for name in ("har", "linear"):
         alone, among = (tables[name]["logit"].to_numpy() for tables in found)

@@ -6,7 +6,7 @@ import pytest
 from arch import arch_model
 
 from mlxts.baselines import random_walk
-from mlxts.baselines.registry import WALKS
+from mlxts.baselines.registry import RANDOM_WALKS
 from tests.evaluation import worlds
 
 PATHS, STEPS = 20_000, 100
@@ -86,5 +86,5 @@ def test_bars_that_show_only_closes_are_watched_once_a_day():
     for name, of in {"highs": bars, "closes": closes}.items():
         world = worlds.world(of, horizon=2)
         assert random_walk._only_closes(world.daily, world.samples["train"]) == (name == "closes")
-        said[name] = WALKS[0].fit(world)(world.samples["validation"])
+        said[name] = RANDOM_WALKS["ewma_random_walk"].fit(world)(world.samples["validation"])
     assert (said["closes"] < said["highs"]).all()

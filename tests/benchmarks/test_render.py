@@ -104,12 +104,12 @@ def test_what_decides_a_claim_goes_to_the_validation_and_nothing_else(tmp_path: 
     assert found["not measured yet"] == "–"
 
 
-@pytest.mark.parametrize("claim", claims.CLAIMS, ids=lambda claim: claim.says[:40])
+@pytest.mark.parametrize("claim", claims.CLAIMS, ids=lambda claim: claim.statement[:40])
 def test_every_claim_can_be_read_off_the_figures_that_are_kept(claim: claims.Claim) -> None:
     kept = json.loads((render.DOCS / render.VALIDATION_FIGURES).read_text(encoding="utf-8"))
     said, holds = claim.check(kept[claim.benchmark]["rows"])
     assert said
-    assert (holds is None) == (not claim.aim)
+    assert (holds is None) == (not claim.criterion)
 
 
 def test_what_was_not_measured_this_time_stays_as_it_was(results: Path, tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import typer
 from typer.testing import CliRunner
 
 from mlxts import experiment, predict
-from mlxts.baselines.registry import BASELINES
+from mlxts.baselines.registry import ALL, BASELINES, BESIDE_NETWORKS
 from mlxts.cli import evaluate
 from mlxts.config.loading import build_config, load_config
 from mlxts.data import store
 from mlxts.errors import ConfigError, DataError, EmptySplitError, RunError, StorageError
-from mlxts.evaluation import baseline_selection, test_split_log
+from mlxts.evaluation import test_split_log
 from mlxts.runs import layout, predictions
 from mlxts.runs.folder import RunFolder
 from mlxts.simulation.source import SimulatedSource
@@ -69,7 +69,7 @@ def workspace(trained, monkeypatch) -> Path:
 def test_evaluate_repeats_what_the_training_concluded(trained):
     found = json.loads(call("evaluate", trained.name, "--json").stdout)
     summary = json.loads((trained / "summary.json").read_text())
-    assert set(found["validation"]) == {"patchtst", "bayes", *BASELINES}
+    assert set(found["validation"]) == {"patchtst", "bayes", *BESIDE_NETWORKS}
     assert set(found.pop("details")) == {"reliability", "operating_points", "chosen_on"}
     assert found.pop("schema") == 2
     assert found.pop("reference") == summary["reference"]
@@ -101,7 +101,7 @@ def test_the_test_split_is_opened_on_record_only(trained):
         shown = call("evaluate", trained.name, "--split", "test", "--json")
         assert f"test-set evaluation {count}" in shown.stderr
         found = json.loads(shown.stdout)
-        assert set(found["test"]) == {"patchtst", "bayes", *BASELINES}
+        assert set(found["test"]) == {"patchtst", "bayes", *BESIDE_NETWORKS}
         mended = found["details"]["recalibrated"]
         assert mended["as it is"]["log_loss"] == found["test"]["patchtst"]["log_loss"]
     assert [look["run"] for look in test_split_log.history()] == [trained.name] * 2
@@ -135,11 +135,7 @@ def test_the_test_split_is_not_predicted_before_the_look_is_on_record(
 
 def test_baselines_need_no_run(workspace):
     found = json.loads(call("baselines", str(workspace / "small.yaml"), "--json").stdout)
-    assert set(found["validation"]) == {
-        "bayes",
-        *baseline_selection.FREE,
-        *baseline_selection.LEARNED,
-    }
+    assert set(found["validation"]) == {"bayes", *ALL}
     assert found["validation"]["har"]["n"] == 501
     for name, figures in found["validation"].items():
         assert not figures["better_than_oracle"]
@@ -152,7 +148,7 @@ def test_one_baseline_may_be_asked_for_and_the_slow_ones_are_named(workspace):
     asked = ("baselines", str(workspace / "small.yaml"))
     shown = call(*asked, "--only", "mlp", "--set", "horizon=2", "--json")
     assert set(json.loads(shown.stdout)["validation"]) == {"bayes", "mlp", *BASELINES}
-    with pytest.raises(ConfigError, match="none of climatology"):
+    with pytest.raises(ConfigError, match="none of base_rate_by_volatility"):
         call(*asked, "--only", "patchtst")
     assert "mlp, dlinear; --all" in call(*asked).stderr
 
@@ -166,7 +162,7 @@ def test_baselines_never_open_the_test_split(workspace):
 
 def test_baselines_show_how_to_read_them(workspace):
     shown = call("baselines", str(workspace / "small.yaml"))
-    assert "climatology" in shown.stdout
+    assert "base_rate_by_volatility" in shown.stdout
     assert "block-bootstrap" in shown.stderr
 
 

@@ -170,6 +170,21 @@ def test_an_override_cannot_go_through_a_value(tmp_path: Path) -> None:
         load_config(_write(tmp_path, "seed: 1"), {"seed.deeper": 2})
 
 
+def test_each_forecast_origin_draws_random_numbers_of_its_own() -> None:
+    def drawn(seed: int, window: int | None) -> int:
+        data = {"walk_forward_window": window}
+        return build_config(
+            {"name": "x", "mode": "exploratory", "seed": seed, "data": data}
+        ).training_seed
+
+    assert [drawn(seed, None) for seed in range(3)] == [0, 1, 2]
+    windows = range(1, protocol.ORIGINS["protocol"] + 1)
+    seeds = {drawn(seed, window) for seed in range(5) for window in windows}
+    assert len(seeds) == 5 * len(windows)
+    assert all(0 <= seed < 2**32 for seed in seeds)
+    assert drawn(0, 1) == drawn(0, 1)
+
+
 @given(seed=st.integers(0, 2**32 - 1), tier=st.sampled_from(protocol.TIERS))
 def test_what_is_written_reads_back_as_the_same_experiment(seed: int, tier: int) -> None:
     first = build_config({"name": "x", "seed": seed, "features": {"tier": tier}})

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from mlxts.console import study_screen
-from mlxts.console.sentences import Line
+from mlxts.console.event_text import Line
 from mlxts.console.study_progress import BestTrial, CurrentTrial, StudyProgress, StudySnapshot
 from mlxts.training.events import StartEvent, StepEvent, ThermalEvent, ValidationEvent
 

@@ -166,7 +166,7 @@ def test_a_date_of_another_age_is_an_error(bars: pl.DataFrame, day: date) -> Non
 def test_a_date_that_python_does_not_have_is_an_error_too(bars: pl.DataFrame) -> None:
     far = bars.with_columns(pl.Series("date", [10**9] * bars.height, pl.Int32).cast(pl.Date))
     with pytest.raises(DataError, match=r"row 1, 9999-12-31: the date lies in the future"):
-        checks.require(far, what="files/TEST")
+        checks.require(far, subject="files/TEST")
 
 
 def test_prices_that_do_not_move_are_a_warning(bars: pl.DataFrame) -> None:
@@ -208,7 +208,7 @@ def test_values_need_dates_and_finite_numbers() -> None:
 
 def test_the_message_is_one_line_and_counts_the_rest(bars: pl.DataFrame) -> None:
     with pytest.raises(DataError) as caught:
-        checks.require(bars.with_columns(close=-pl.col("close")), what="files/TEST")
+        checks.require(bars.with_columns(close=-pl.col("close")), subject="files/TEST")
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith("files/TEST: row 1, 2020-01-02: close is -")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlxts.baselines.registry import BASELINES
+from mlxts.baselines.registry import ALL, BASELINES
 from mlxts.errors import ConfigError
 from mlxts.evaluation import baseline_selection
 from mlxts.evaluation.neural_baselines import NETWORKS, NeuralBaseline
@@ -42,18 +42,14 @@ def test_returns_are_spoken_in_their_own_units(name):
     assert fitted.std() < 2 * data.samples["train"].targets.std()
 
 
-def test_the_default_is_what_is_cheap():
+def test_the_default_is_what_needs_no_training_loop():
     config = worlds.configuration()
-    small = baseline_selection.choose(config, 7_000, 20)
-    assert tuple(small.chosen) == (*baseline_selection.FREE, *baseline_selection.LEARNED)
-    assert small.left_out == tuple(NETWORKS)
-    large = baseline_selection.choose(config, 7_000, 2_000)
-    assert tuple(large.chosen) == baseline_selection.FREE
-    assert (
-        tuple(baseline_selection.choose(config, 7_000, 2_000, everything=True).chosen)
-        == baseline_selection.NAMES
-    )
-    asked = baseline_selection.choose(config, 7_000, 2_000, names=["boosting"])
-    assert set(asked.chosen) == {*BASELINES, "boosting"}
-    with pytest.raises(ConfigError, match="baseline magic is none of climatology"):
-        baseline_selection.choose(config, 1, 1, names=["magic"])
+    default = baseline_selection.choose(config)
+    assert set(default.chosen) == set(ALL)
+    assert default.left_out == tuple(NETWORKS)
+    every = baseline_selection.choose(config, everything=True)
+    assert tuple(every.chosen) == baseline_selection.NAMES
+    asked = baseline_selection.choose(config, names=["trees"])
+    assert set(asked.chosen) == {*BASELINES, "trees"}
+    with pytest.raises(ConfigError, match="baseline magic is none of base_rate_by_volatility"):
+        baseline_selection.choose(config, names=["magic"])

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from scipy.special import expit
 
-from mlxts.baselines.registry import BASELINES, LEARNERS, WALKS
+from mlxts.baselines.registry import ALL, BASELINES
 from mlxts.config.loading import build_config
 from mlxts.data import store
 from mlxts.data.sources.base import oracle_column
@@ -19,6 +19,7 @@ from mlxts.evaluation.reference import fit_baselines
 from mlxts.runs import predictions
 from mlxts.runs.references import Reference
 from mlxts.simulation.source import SimulatedSource
+from mlxts.training import residual_reference
 from tests.evaluation import worlds
 
 
@@ -41,10 +42,8 @@ def market(patch: pytest.MonkeyPatch, home, kind: str, task: str, **data: Any) -
 
 def rivals(data: Dataset) -> dict[str, pl.DataFrame]:
     """Every baseline that needs no network, and the best possible forecast."""
-    known = {one.name: one for one in (*WALKS, *LEARNERS)}
     asked = ("train", "validation")
-    own, others = fit_baselines(data, asked), fit_baselines(data, asked, known, known)
-    return own.tables | others.tables | oracle.forecast(data, asked)
+    return fit_baselines(data, asked, ALL, ALL).tables | oracle.forecast(data, asked)
 
 
 HAR = Reference("har", {})
@@ -77,7 +76,7 @@ def test_no_honest_model_beats_it(tmp_path, monkeypatch, kind: str, task: str) -
     scores = score.score_models(rivals(data), worlds.scored_task(data), ("validation",), HAR)[
         "validation"
     ]
-    assert {predictions.ORACLE, "walk_garch", "boosting"} < set(scores)
+    assert {predictions.ORACLE, "garch_random_walk", "trees"} < set(scores)
     for name, figures in scores.items():
         assert not figures["better_than_oracle"]
         if name != predictions.ORACLE:
@@ -95,8 +94,22 @@ def test_a_model_that_reads_the_canary_is_found_out(tmp_path, monkeypatch) -> No
     ]
     assert scores["linear"]["auc"] > 0.999
     # Those that read features, and they alone.
-    leaky = {"linear", "boosting"}
+    leaky = {"linear", "trees"}
     assert {name for name, figures in scores.items() if figures["better_than_oracle"]} == leaky
+
+
+def test_so_is_a_network_that_builds_on_a_reference_which_reads_it(tmp_path, monkeypatch) -> None:
+    data = market(monkeypatch, tmp_path, "canary", "direction")
+    beneath = residual_reference.fit(data, "linear")(data)
+    rows = pl.concat(
+        predictions.table(predictions.NETWORK, samples, split, beneath[samples.rows])
+        for split, samples in data.samples.items()
+        if split in ("train", "validation")
+    )
+    models = rivals(data) | {predictions.NETWORK: rows}
+    for split in ("train", "validation"):
+        scores = score.score_models(models, worlds.scored_task(data), (split,), HAR)[split]
+        assert scores[predictions.NETWORK]["better_than_oracle"]
 
 
 def test_real_bars_and_foreign_labels_have_no_best_forecast(tmp_path, monkeypatch) -> None:

@@ -1,5 +1,6 @@
 """One suite for every baseline: causal, fitted on train alone, and on exactly the samples."""
 
+from collections import Counter
 from dataclasses import fields, replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import polars as pl
 import pytest
 
 from mlxts.baselines import har as scale
-from mlxts.baselines.registry import BASELINES, LEARNERS, WALKS
+from mlxts.baselines.registry import ALL, BASELINES
 from mlxts.dataset.samples import Dataset, Samples, of_symbol, with_train
 from mlxts.evaluation import score
 from mlxts.evaluation.reference import fit_baselines
@@ -15,8 +16,7 @@ from mlxts.protocol import SPLITS, TASKS
 from tests.evaluation import worlds
 
 DAYS = 900
-KNOWN = {**BASELINES, **{one.name: one for one in (*WALKS, *LEARNERS)}}
-every_baseline = pytest.mark.parametrize("name", KNOWN)
+every_baseline = pytest.mark.parametrize("name", ALL)
 every_kind = pytest.mark.parametrize("task", ["direction", "threshold_1pct", "regression"])
 
 
@@ -40,7 +40,7 @@ def own(world: Dataset) -> Dataset:
 
 
 def spoken(world: Dataset, splits: tuple[str, ...], name: str) -> pl.DataFrame:
-    return fit_baselines(world, splits, [name], KNOWN).tables[name]
+    return fit_baselines(world, splits, [name], ALL).tables[name]
 
 
 @every_baseline
@@ -49,8 +49,7 @@ def test_it_speaks_about_exactly_the_samples(bars, name, task):
     world = featured(bars, task, horizon=3)
     table = spoken(world, ("train", "validation"), name)
     for split in ("train", "validation"):
-        asked = own(world) if name in BASELINES else world
-        samples, rows = asked.samples[split], table.filter(split=split)
+        samples, rows = own(world).samples[split], table.filter(split=split)
         assert (rows["date"].to_numpy() == samples.dates).all()
         assert (rows["symbol"].to_numpy() == samples.symbols).all()
         assert (rows["target"].to_numpy() == samples.targets).all()
@@ -86,8 +85,8 @@ def test_later_bars_change_no_forecast(name, task):
         eligible=world.eligible[:seen],
     )
     assert len(known)
-    full = KNOWN[name].fit(world)(known)
-    assert (full == KNOWN[name].fit(prefix)(known)).all()
+    full = ALL[name].fit(world)(known)
+    assert (full == ALL[name].fit(prefix)(known)).all()
 
 
 @every_baseline
@@ -112,7 +111,7 @@ def test_bars_without_a_range_and_without_a_move_are_survived(name, task):
     assert (logits.abs() < 8.0).all()
 
 
-@pytest.mark.parametrize("name", [name for name in KNOWN if name not in BASELINES])
+@pytest.mark.parametrize("name", [name for name in ALL if name not in BASELINES])
 def test_one_class_in_training_is_answered_with_its_rate(bars, name):
     calm = bars.with_columns(pl.lit(100.0).alias(c) for c in ("open", "high", "low", "close"))
     table = spoken(featured(calm), ("train", "validation"), name)
@@ -120,26 +119,42 @@ def test_one_class_in_training_is_answered_with_its_rate(bars, name):
     assert table["logit"].is_finite().all()
 
 
-def test_a_symbol_without_training_days_of_its_own_has_no_reference_and_borrows_none(bars):
-    world = featured(bars)
+@every_kind
+def test_a_symbol_without_training_days_of_its_own_borrows_those_of_all(bars, task):
+    world = featured(bars, task)
     world = with_train(world, world.samples["train"].symbols == "B")
-    found = fit_baselines(world, ("validation",), KNOWN, KNOWN)
-    assert found.reference.name is None
-    assert "0 positives and 0 negatives of A" in str(found.reference.not_estimable)
-    assert set(found.tables) == set(KNOWN) - set(BASELINES)
+    found = fit_baselines(world, ("validation",), ALL, ALL, symbols=["A", "B"])
+    ours, theirs = found.references["A"], found.references["B"]
+    assert (ours.name, ours.losses) == (theirs.name, theirs.losses)
+    assert "of A, at least 30" in str(ours.pooled)
+    assert (ours.not_estimable, theirs.pooled) == (None, None)
+    assert set(found.tables) == set(ALL)
     for table in found.tables.values():
+        assert table.group_by("symbol").len().sort("symbol").rows() == [
+            (symbol, (world.samples["validation"].symbols == symbol).sum()) for symbol in "AB"
+        ]
         assert table["logit"].is_finite().all()
+
+
+def test_what_is_pooled_is_fitted_once(bars):
+    fitted = []
+    for symbols in (["A"], ["A", "B"]):
+        names = []
+        fit_baselines(featured(bars), ("validation",), symbols=symbols, progress=names.append)
+        fitted.append(Counter(names))
+    assert (fitted[0]["har"], fitted[1]["har"]) == (1, 2)
+    assert (fitted[0]["trees"], fitted[1]["trees"]) == (1, 1)
 
 
 @pytest.mark.parametrize("task", ["threshold_1pct", "direction", "regression"])
 def test_too_few_training_days_make_no_reference(bars, task):
     world = featured(bars, task)
     ours = np.flatnonzero(world.samples["train"].symbols == "A")
-    found = fit_baselines(with_train(world, ours[:8]), ("validation",))
-    assert (found.reference.name, found.tables) == (None, {})
-    assert "at least 30" in str(found.reference.not_estimable)
+    found = fit_baselines(with_train(world, ours[:8]), ("validation",), BASELINES)
+    assert (found.references["A"].name, found.tables) == (None, {})
+    assert "at least 30" in str(found.references["A"].not_estimable)
     enough = fit_baselines(with_train(world, ours), ("validation",))
-    assert enough.reference.name in ("har", "linear")
+    assert enough.references["A"].name in ("har", "linear")
 
 
 def test_thirty_of_each_class_are_enough_and_twenty_nine_are_not(bars):
@@ -149,14 +164,16 @@ def test_thirty_of_each_class_are_enough_and_twenty_nine_are_not(bars):
     rises, falls = (np.flatnonzero(ours & (train.targets == kind)) for kind in (1.0, 0.0))
     for count, known in ((29, False), (30, True)):
         few = with_train(world, np.sort(np.r_[rises[:count], falls]))
-        assert (fit_baselines(few, ("validation",)).reference.name is not None) is known
+        assert (fit_baselines(few, ("validation",)).references["A"].name is not None) is known
+        both = with_train(world, np.sort(np.r_[rises[:count], falls, np.flatnonzero(~ours)]))
+        assert (fit_baselines(both, ("validation",)).references["A"].pooled is None) is known
 
 
 def test_prices_that_never_move_make_no_reference(bars):
     calm = bars.with_columns(pl.lit(100.0).alias(c) for c in ("open", "high", "low", "close"))
     for task in ("direction", "regression"):
-        found = fit_baselines(featured(calm, task), ("validation",))
-        assert (found.reference.name, found.tables) == (None, {})
+        found = fit_baselines(featured(calm, task), ("validation",), BASELINES)
+        assert (found.references["A"].name, found.tables) == (None, {})
 
 
 @pytest.mark.parametrize("task", ["threshold_1pct", "regression"])
@@ -167,14 +184,14 @@ def test_an_asset_has_the_same_references_alone_and_among_others(bars, task):
     one = replace(one, features=noise[: one.bars.height], names=("a", "b"))
     alone = fit_baselines(one, ("train", "validation"))
     among = fit_baselines(both, ("train", "validation"))
-    assert among.reference == alone.reference
+    assert among.references == alone.references
     for name, table in alone.tables.items():
         np.testing.assert_allclose(among.tables[name]["logit"], table["logit"], atol=1e-9)
 
 
 def test_each_asset_has_references_of_its_own(bars):
     ours, theirs = (
-        fit_baselines(featured(bars), ("validation",), symbol=symbol).tables["har"]
+        fit_baselines(featured(bars), ("validation",), symbols=[symbol]).tables["har"]
         for symbol in ("A", "B")
     )
     alone = fit_baselines(featured(bars.filter(symbol="B")), ("validation",)).tables["har"]
@@ -183,7 +200,7 @@ def test_each_asset_has_references_of_its_own(bars):
     np.testing.assert_allclose(theirs["logit"], alone["logit"], atol=1e-9)
 
 
-def test_volatility_baselines_find_volatility_and_climatology_is_calibrated():
+def test_volatility_baselines_find_volatility_and_the_base_rate_by_volatility_is_calibrated():
     bars = worlds.market(4000, seed=4)
     world = worlds.world(bars)
     scores = score.score(
@@ -192,14 +209,16 @@ def test_volatility_baselines_find_volatility_and_climatology_is_calibrated():
     assert scores["har"]["auc"] > 0.6
     assert scores["volatility"]["auc"] > 0.6
     # A base rate by group is calibrated on the samples it was counted on.
-    assert scores["climatology"]["ece"] < 1e-6
+    assert scores["base_rate_by_volatility"]["ece"] < 1e-6
     for name in BASELINES:
         assert scores[name]["log_loss"] < scores[name]["log_loss_prior"]
 
 
-def test_the_training_mean_is_the_climatology_of_returns(bars):
+def test_the_training_mean_is_the_base_rate_of_returns(bars):
     world = worlds.world(bars, "regression")
-    table = fit_baselines(world, ("validation",), ["climatology"]).tables["climatology"]
+    table = fit_baselines(world, ("validation",), ["base_rate_by_volatility"]).tables[
+        "base_rate_by_volatility"
+    ]
     assert table["logit"].unique().to_list() == [
         pytest.approx(own(world).samples["train"].targets.mean(dtype=np.float64))
     ]

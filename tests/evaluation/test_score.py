@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from scipy.special import logit
 
-from mlxts.baselines.registry import WALKS
+from mlxts.baselines.registry import RANDOM_WALKS
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import (
@@ -81,7 +81,7 @@ def test_overlapping_labels_are_worth_fewer_samples():
 def test_only_rows_of_the_scored_symbol_count(world, models):
     samples = world.samples["validation"]
     of_b = samples.symbols == "B"
-    of_b_alone = fit_baselines(world, ("train", "validation"), symbol="B").tables
+    of_b_alone = fit_baselines(world, ("train", "validation"), symbols=["B"]).tables
     figures = scored(of_b_alone, score_on="B")["har"]
     assert figures["n"] == of_b.sum()
     assert figures["n_pos"] == samples.targets[of_b].sum()
@@ -134,7 +134,9 @@ def test_figures_do_not_depend_on_the_order_of_models_or_rows(models):
 
 
 def test_without_har_nothing_is_compared(models):
-    figures = scored({"climatology": models["climatology"]})["climatology"]
+    figures = scored({"base_rate_by_volatility": models["base_rate_by_volatility"]})[
+        "base_rate_by_volatility"
+    ]
     assert "verdict" not in figures
     assert "log_loss_difference" not in figures
 
@@ -175,9 +177,10 @@ def test_returns_are_scored_by_their_own_metrics():
         assert set(regression.METRICS) <= set(figures)
         assert 0.8 < figures["coverage"] <= 1.0
         assert figures["width"] > 0.0
-    assert found["climatology"]["r2"] == pytest.approx(0.0, abs=1e-12)
-    assert found["climatology"]["collapsed"]
-    assert found["climatology"]["verdict"] in ("beats", "not significantly different", "loses")
+    constant = found["base_rate_by_volatility"]
+    assert constant["r2"] == pytest.approx(0.0, abs=1e-12)
+    assert constant["collapsed"]
+    assert constant["verdict"] in ("beats", "not significantly different", "loses")
 
 
 def test_a_symbol_that_was_never_trained_on_borrows_the_prior_of_the_others(world):
@@ -187,7 +190,7 @@ def test_a_symbol_that_was_never_trained_on_borrows_the_prior_of_the_others(worl
         train, **{field.name: getattr(train, field.name)[others] for field in fields(train)}
     )
     apart = replace(world, samples={**world.samples, "train": only_b})
-    known = {"walk": next(one for one in WALKS if one.name == "walk_ewma")}
+    known = {"walk": RANDOM_WALKS["ewma_random_walk"]}
     found = scored(fit_baselines(apart, ("train", "validation"), known, known).tables)
     happened = found["walk"]["base_rate"]
     odds = logit(only_b.targets.mean(dtype=np.float64))

@@ -14,9 +14,9 @@ from polars.testing import assert_frame_equal
 from mlxts import protocol
 from mlxts.config.data import DataConfig
 from mlxts.data import calendar, panel, store
-from mlxts.data import exogenous as joining
-from mlxts.data.exogenous import Releases
+from mlxts.data import exogenous_releases as joining
 from mlxts.data.exogenous_catalog import COLUMN_PREFIX, SERIES, Series
+from mlxts.data.exogenous_releases import Releases
 from mlxts.features import cache, exogenous, tiers
 from mlxts.simulation.source import SimulatedSource
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import mlxts
-from mlxts.interop import imported
+from mlxts.interop import imported_models
 from mlxts.scaling import ledger
 from tests.interop import golden
 
@@ -87,7 +87,9 @@ def test_pandas_reads_the_ledger_by_its_columns(
 
 def test_the_block_on_imported_models_runs(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
-    imported.from_huggingface(golden.folder(golden.load("max_pooling"), tmp_path / "a"), "theirs")
+    imported_models.from_huggingface(
+        golden.folder(golden.load("max_pooling"), tmp_path / "a"), "theirs"
+    )
     space: dict = {}
     exec(_block("python", "load_model"), space)
     assert space["outputs"].shape == (1, 2)

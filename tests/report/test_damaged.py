@@ -7,7 +7,7 @@ import pytest
 
 from mlxts import files
 from mlxts.errors import DataError, RunError
-from mlxts.report import page, paper, sensitivity
+from mlxts.report import page, paper, sensitivity_figure
 
 BAD = ("{", "[]", "null", "\x00")
 
@@ -48,4 +48,4 @@ def test_a_benchmarks_record(text: str) -> None:
     path = files.outputs_folder() / "results" / "benchmarks" / "2026-01-01.json"
     files.write_text(path, text)
     with pytest.raises(DataError, match=r"2026-01-01\.json is damaged.*make bench"):
-        sensitivity.newest()
+        sensitivity_figure.newest()

@@ -1,12 +1,16 @@
 """Run folders of before are read under the names of today."""
 
 import json
+from datetime import date
 from pathlib import Path
 
+import polars as pl
+
+from mlxts.baselines.base_rate import BaseRateByVolatility
 from mlxts.config import renamed_keys
 from mlxts.config.loading import build_config
 from mlxts.files import write_json
-from mlxts.runs import upgrade
+from mlxts.runs import predictions, upgrade
 from mlxts.runs.folder import RunFolder
 
 OLD = {
@@ -14,12 +18,14 @@ OLD = {
         "impossible": False, "log_loss_over_bayes": 0.1,
         "interval": {"log_loss_over_bayes": [0.0, 0.2]},
     },
+    "climatology": {"log_loss": 0.5},
 }  # fmt: skip
 NEW = {
     "patchtst": {
         "better_than_oracle": False, "excess_log_loss": 0.1,
         "interval": {"excess_log_loss": [0.0, 0.2]},
     },
+    "base_rate_by_volatility": {"log_loss": 0.5},
 }  # fmt: skip
 
 
@@ -48,3 +54,21 @@ def test_the_metadata_of_before_have_the_keys_of_today(tmp_path: Path) -> None:
 
 def test_what_is_of_today_stays(tmp_path: Path) -> None:
     assert upgrade.scored({"validation": NEW}) == {"validation": NEW}
+
+
+def test_predictions_of_before_have_the_models_of_today(tmp_path: Path) -> None:
+    now = BaseRateByVolatility().name
+    path = tmp_path / "predictions.parquet"
+    rows = pl.DataFrame(
+        {
+            "model": ["patchtst", "climatology"],
+            "date": [date(2024, 1, 2)] * 2,
+            "symbol": ["SPY"] * 2,
+            "split": ["validation"] * 2,
+            "canonical": [True] * 2,
+            "logit": [0.1, 0.2],
+            "target": [1.0, 1.0],
+        }
+    )
+    predictions.write(path, rows)
+    assert RunFolder(tmp_path).predictions()["model"].to_list() == ["patchtst", now]

@@ -102,7 +102,7 @@ def test_the_baseline_to_beat_is_the_best_one_the_training_rate_among_them() -> 
     scores = {
         "patchtst": {"log_loss": 0.60, "log_loss_prior": 0.69},
         "har": {"log_loss": 0.70},
-        "climatology": {"log_loss": 0.71},
+        "base_rate_by_volatility": {"log_loss": 0.71},
     }
     assert analysis._best_baseline(scores, "log_loss") == 0.69
     scores["har"]["log_loss"] = 0.5

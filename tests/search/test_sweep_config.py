@@ -1,5 +1,7 @@
 """Axes over a base: every combination once, in the order of the file, valid before it is queued."""
 
+import json
+import math
 from pathlib import Path
 
 import pytest
@@ -113,6 +115,35 @@ def test_the_shipped_sweeps_are_what_their_names_say(name: str, count: int, mode
     assert {point.config.mode for point in points} == {mode}
 
 
+LARGE = ("study_20M", "study_200M")  # at fewer origins
+STUDY = {
+    "study_parameters": 3 * 10 * 3, "study_range": 3 * 10 * 3, "study_direction": 3 * 10 * 2,
+    "study_assets": 3 * 2 * 10 * 4, "study_history": 3 * 10 * 5, "study_features": 3 * 10 * 4,
+    "study_columns": 3 * 10 * 4, "study_series": 3 * 10 * 2, "study_20M": 3 * 4,
+    "study_200M": 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "count"), STUDY.items())
+def test_a_sweep_of_the_study_walks_forward_over_what_the_linear_reference_leaves(
+    name: str, count: int
+) -> None:
+    loaded = sweep_config.load(SHIPPED / f"{name}.yaml")
+    windows = loaded.axes["walk_forward_window"]
+    assert loaded.name == name
+    assert math.prod(map(len, loaded.axes.values())) == count
+    assert set(windows) <= set(range(1, protocol.ORIGINS["protocol"] + 1))
+    assert (len(windows) == protocol.ORIGINS["protocol"]) == (name not in LARGE)
+    assert loaded.base["model"] == {"residual_of": "linear"}
+    assert loaded.axes["seed"] == (0, 1, 2)
+
+
+def test_every_sweep_that_is_shipped_is_tested_here() -> None:
+    fixed = {"phase6a", "feature_scaling", "data_scaling", "matrix_48", "walk_forward"}
+    spy = {"spy_2M", "spy_revin", "spy_offset", "spy_decay", "spy_pooled"}
+    assert {path.stem for path in SHIPPED.glob("*.yaml")} == fixed | spy | set(STUDY)
+
+
 @pytest.mark.parametrize(
     ("name", "changed"),
     [
@@ -139,3 +170,18 @@ def test_the_matrix_holds_every_task_at_every_timescale() -> None:
         (task, scale) for task in protocol.TASKS for scale in protocol.TIMESCALES
     }
     assert all(p.config.horizon == protocol.TIMESCALES[p.config.timescale].horizon for p in points)
+
+
+def test_an_axis_of_lists_sets_each_list_and_a_storage_can_hold_its_choices() -> None:
+    swept = sweep_config.build(
+        {
+            "name": "pools",
+            "base": {"mode": "exploratory", "budget": "0.02M", "data": {"score_on": "A"}},
+            "axes": {"data.symbols": [["A"], ["A", "B"]], "seed": [0, 1]},
+        }
+    )
+    points = swept.points()
+    assert [point.config.data.symbols for point in points] == [("A",)] * 2 + [("A", "B")] * 2
+    assert [point.label for point in points][1:3] == ["1_symbols-s1", "2_symbols-s0"]
+    stored = json.loads(json.dumps([point.values for point in points]))
+    assert [swept.point(values).config for values in stored] == [p.config for p in points]

@@ -13,7 +13,7 @@ from mlxts.config.loading import load_config
 from mlxts.errors import RunError, TrackingError
 from mlxts.runs.folder import RunFolder
 from mlxts.testing import trackers as conformance
-from mlxts.tracking import export, replay, trackers
+from mlxts.tracking import replay, run_export, trackers
 from mlxts.tracking.background import BackgroundTracker
 from mlxts.tracking.run_trackers import RunTrackers
 from mlxts.training.events import Event, NoticeEvent, StepEvent, StopEvent, ThermalEvent
@@ -213,7 +213,7 @@ def test_a_run_is_exported_afterwards_as_it_was_followed(runs: dict[str, dict[st
     plan = _plan(29)
     experiment.execute(plan, emit=lambda event: None)
     followed = runs.pop(plan.run_id)
-    assert export.export(plan.folder, stories.Recording(runs)) > plan.total_steps
+    assert run_export.export(plan.folder, stories.Recording(runs)) > plan.total_steps
     exported = runs[plan.run_id]
     assert exported["params"] == followed["params"]
     assert exported["tags"] == followed["tags"]
@@ -227,7 +227,7 @@ def test_an_export_that_is_refused_is_one_line(runs: dict[str, dict[str, Any]]) 
     if not (plan.folder / "summary.json").exists():
         experiment.execute(plan, emit=lambda event: None)
     with pytest.raises(TrackingError, match="could not be exported: broken in start"):
-        export.export(plan.folder, Raising("start"))
+        run_export.export(plan.folder, Raising("start"))
 
 
 def test_following_is_off_unless_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxts.workspace import documents, scaffold, tables
+from mlxts.workspace import documents, protocol_tables, scaffold
 from mlxts.workspace.project import CONTEXT
 
 
@@ -43,7 +43,9 @@ def with_documents(folder: Path) -> Path:
     """Add a README with every table, a document and a rule, all of them true."""
     (folder / "docs").mkdir()
     (folder / ".claude" / "rules").mkdir()
-    tables_ = "\n".join(f"<!-- rendered: {name} -->\n<!-- end -->" for name in tables.RENDERERS)
+    tables_ = "\n".join(
+        f"<!-- rendered: {name} -->\n<!-- end -->" for name in protocol_tables.RENDERERS
+    )
     readme = f"# A project\n\n[heat](docs/thermal.md#bands)\n\n`make test`\n\n{tables_}\n"
     (folder / "README.md").write_text(readme)
     (folder / "Makefile").write_text("test:\n\ttrue\n")

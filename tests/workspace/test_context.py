@@ -14,8 +14,8 @@ from mlxts import files
 from mlxts.data import store
 from mlxts.errors import WorkspaceError
 from mlxts.workspace import context, decisions, git, handoff, ownership, project, restore, summaries
+from mlxts.workspace.context_records import Blocking, Workstream
 from mlxts.workspace.handoff import HandoffNotes
-from mlxts.workspace.records import Blocking, Workstream
 from tests.workspace import projects
 
 ROUNDS = 6

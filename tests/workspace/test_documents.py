@@ -15,7 +15,7 @@ import mlxts
 from mlxts import protocol
 from mlxts.cli.app import command_tree
 from mlxts.errors import WorkspaceError
-from mlxts.workspace import documents, generated, markdown, project, tables
+from mlxts.workspace import documents, generated_documents, markdown, project, protocol_tables
 from tests.workspace import projects
 
 TREE = command_tree()
@@ -61,7 +61,7 @@ def test_each_skill_says_when_to_use_it_and_is_short() -> None:
 
 def test_every_table_is_shown_somewhere() -> None:
     texts = [p.read_text(encoding="utf-8") for p in project.documents(REPOSITORY)]
-    for name in tables.RENDERERS:
+    for name in protocol_tables.RENDERERS:
         assert any(f"<!-- rendered: {name} -->" in text for text in texts), name
 
 
@@ -131,7 +131,7 @@ def test_rendering_writes_documents_that_are_generated_whole(small: Path) -> Non
     page = small / "docs" / "feature_catalog.md"
     page.write_text("# Features\n")
     assert documents.render(small) == ["docs/feature_catalog.md"]
-    assert page.read_text() == generated.DOCUMENTS["docs/feature_catalog.md"]()
+    assert page.read_text() == generated_documents.DOCUMENTS["docs/feature_catalog.md"]()
     assert documents.render(small) == []
 
 
@@ -173,7 +173,7 @@ def test_tables_hold_every_value_of_the_protocol() -> None:
     ):
         cells = [
             line.split("|")[1].strip(" `")
-            for line in tables.render(table).splitlines()[2:]
+            for line in protocol_tables.render(table).splitlines()[2:]
             if "|" in line
         ]
         assert set(names) <= set(cells)

@@ -76,32 +76,36 @@ def is_bars(frame: pl.DataFrame) -> bool:
     return set(BAR_SCHEMA) <= set(frame.columns)
 
 
-def within(frame: pl.DataFrame, start: date | None, end: date | None, *, what: str) -> pl.DataFrame:
+def within(
+    frame: pl.DataFrame, start: date | None, end: date | None, *, subject: str
+) -> pl.DataFrame:
     """The rows from `start` to `end`, both included. Raises SourceError when none is left."""
-    kept = frame
+    rows = frame
     if start is not None:
-        kept = kept.filter(pl.col("date") >= start)
+        rows = rows.filter(pl.col("date") >= start)
     if end is not None:
-        kept = kept.filter(pl.col("date") <= end)
-    if kept.is_empty():
+        rows = rows.filter(pl.col("date") <= end)
+    if rows.is_empty():
         span = f"{frame['date'].min()} to {frame['date'].max()}" if frame.height else "no rows"
         raise SourceError(
-            f"{what} has no row from {start or 'its beginning'} to {end or 'its end'} "
+            f"{subject} has no row from {start or 'its beginning'} to {end or 'its end'} "
             f"(it holds {span}); choose other dates"
         )
-    return kept
+    return rows
 
 
-def asked_range(start: date | None, end: date | None) -> dict[str, str | None]:
+def requested_range(start: date | None, end: date | None) -> dict[str, str | None]:
     """The bounds of a request, for `Fetched.parameters`."""
     return {"start": str(start) if start else None, "end": str(end) if end else None}
 
 
 def without_gaps(values: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """A value series without its empty rows (vendors list holidays so), and a note that says so."""
-    kept = values.with_columns(pl.col("value").cast(pl.Float64).fill_nan(None)).drop_nulls("value")
-    empty = values.height - kept.height
-    return kept, (f"{empty} dates without a value were left out",) if empty else ()
+    complete = values.with_columns(pl.col("value").cast(pl.Float64).fill_nan(None)).drop_nulls(
+        "value"
+    )
+    empty = values.height - complete.height
+    return complete, (f"{empty} dates without a value were left out",) if empty else ()
 
 
 def as_bars(columns: pl.DataFrame) -> pl.DataFrame:

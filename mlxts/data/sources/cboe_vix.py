@@ -31,10 +31,10 @@ class CboeVixSource(Downloaded):
         """
         if symbol != SYMBOL:
             raise SourceError(f"Cboe's file holds {SYMBOL}, not {symbol}; ask for {SYMBOL}")
-        return self._fetch(parse, start, end, what="Cboe's VIX", column="close")
+        return self._fetch(parse, start, end, subject="Cboe's VIX", column="close")
 
 
-def parse(body: bytes, *, what: str) -> pl.DataFrame:
+def parse(body: bytes, *, subject: str) -> pl.DataFrame:
     """The CSV as date, value (the close). Lines before the header are skipped.
 
     Raises:
@@ -44,12 +44,12 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
     starts = (n for n, line in enumerate(lines) if line.strip().lower().startswith("date,"))
     header = next(starts, None)
     if header is None:
-        raise SourceError(f"{what}: the answer has no header DATE,…,CLOSE; try again later")
+        raise SourceError(f"{subject}: the answer has no header DATE,…,CLOSE; try again later")
     try:
         table = pl.read_csv("\n".join(lines[header:]).encode(), infer_schema=False)
         columns = column_aliases.match(table.columns, values=True)
         days = column_aliases.dates(table[columns["date"]], DATES)
         values = number_text.numbers(table[columns["value"]], ".")
     except (SourceError, pl.exceptions.PolarsError) as error:
-        raise SourceError(f"{what}: {' '.join(str(error).split())[:200]}") from error
+        raise SourceError(f"{subject}: {' '.join(str(error).split())[:200]}") from error
     return pl.DataFrame({"date": days, "value": values})

@@ -72,8 +72,8 @@ def match(columns: Sequence[str], *, values: bool) -> dict[str, str]:
             "date": fitting["date"], "value": fitting["value"] + fitting["close"],
             "symbol": fitting["symbol"],
         }  # fmt: skip
-    found = {ours: names[0] for ours, names in fitting.items() if names}
-    for ours, first in found.items():
+    matched = {ours: names[0] for ours, names in fitting.items() if names}
+    for ours, first in matched.items():
         rivals = fitting[ours]
         if ours in _FIRST_COUNTS:
             rivals = [name for name in rivals if plain(name) == plain(first)]
@@ -82,15 +82,15 @@ def match(columns: Sequence[str], *, values: bool) -> dict[str, str]:
                 f"columns {' and '.join(rivals)} both read as {ours}; keep one, or rename the other"
             )
     if values:
-        return _match_value(columns, found)
-    missing = [name for name in REQUIRED if name not in found]
+        return _match_value(columns, matched)
+    missing = [name for name in REQUIRED if name not in matched]
     if missing:
         hint = "; a series without open, high and low is imported with --values"
         raise SourceError(
             f"columns {', '.join(missing)} are missing (found: {', '.join(columns)}); rename "
-            f"the columns{hint if 'close' in found or len(columns) == 2 else ''}"
+            f"the columns{hint if 'close' in matched or len(columns) == 2 else ''}"
         )
-    return {name: found[name] for name in (*REQUIRED, *OPTIONAL) if name in found}
+    return {name: matched[name] for name in (*REQUIRED, *OPTIONAL) if name in matched}
 
 
 def _fitting(columns: Sequence[str], spellings: Sequence[str]) -> list[str]:
@@ -98,21 +98,23 @@ def _fitting(columns: Sequence[str], spellings: Sequence[str]) -> list[str]:
     return [name for spelling in spellings for name in columns if plain(name) == plain(spelling)]
 
 
-def _match_value(columns: Sequence[str], found: dict[str, str]) -> dict[str, str]:
-    others = [name for name in columns if name != found.get("date")]
-    value = found.get("value") or (others[0] if len(others) == 1 else None)
-    if "date" not in found or value is None:
+def _match_value(columns: Sequence[str], matched: dict[str, str]) -> dict[str, str]:
+    others = [name for name in columns if name != matched.get("date")]
+    value = matched.get("value") or (others[0] if len(others) == 1 else None)
+    if "date" not in matched or value is None:
         raise SourceError(
             "a series of values needs a date and a value (or close) column "
             f"(found: {', '.join(columns)}); rename the columns"
         )
-    optional = {"symbol": found["symbol"]} if "symbol" in found else {}
-    return {"date": found["date"], "value": value} | optional
+    optional = {"symbol": matched["symbol"]} if "symbol" in matched else {}
+    return {"date": matched["date"], "value": value} | optional
 
 
 def is_read(name: str) -> bool:
     """Whether a column of this name may be one of ours."""
-    return any(plain(name) == plain(spelling) for own in SPELLINGS.values() for spelling in own)
+    return any(
+        plain(name) == plain(spelling) for spellings in SPELLINGS.values() for spelling in spellings
+    )
 
 
 def dates(column: pl.Series, formats: Sequence[str] = DATE_FORMATS) -> pl.Series:
@@ -142,11 +144,11 @@ def dates(column: pl.Series, formats: Sequence[str] = DATE_FORMATS) -> pl.Series
     return days
 
 
-def texts(column: pl.Series, what: str) -> pl.Series:
+def texts(column: pl.Series, expected: str) -> pl.Series:
     """A column of text without blanks around it. Raises SourceError: it holds something else."""
     if column.dtype.is_integer() or column.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null):
         return column.cast(pl.String).str.strip_chars()
-    raise SourceError(f"column {column.name} holds {column.dtype}, not {what}; convert it")
+    raise SourceError(f"column {column.name} holds {column.dtype}, not {expected}; convert it")
 
 
 def _days(column: pl.Series, formats: Sequence[str]) -> pl.Series:

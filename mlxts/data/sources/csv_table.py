@@ -48,9 +48,9 @@ def read(path: Path) -> tuple[pl.DataFrame, str]:
     fields, tickers = (rows[0], rows[1]) if _first(rows[1]) == "ticker" else (rows[1], rows[0])
     blocks = []
     for ticker in dict.fromkeys(tickers[1:]):
-        own = [0, *(n for n, name in enumerate(tickers) if n and name == ticker)]
-        header = ["Date", *(fields[n] for n in own[1:]), SYMBOL]
-        cells = ([row[n] for n in own] for row in rows[3:])
+        positions = [0, *(n for n, name in enumerate(tickers) if n and name == ticker)]
+        header = ["Date", *(fields[n] for n in positions[1:]), SYMBOL]
+        cells = ([row[n] for n in positions] for row in rows[3:])
         # A day without any cell is one on which only the other symbols traded.
         blocks.append(_table(header, [[*row, ticker] for row in cells if any(row[1:])]))
     return pl.concat(blocks, how="diagonal"), separator

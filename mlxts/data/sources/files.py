@@ -8,7 +8,7 @@ import polars as pl
 
 from mlxts import files
 from mlxts.data.sources import column_aliases, csv_table, number_text, parquet
-from mlxts.data.sources.base import Fetched, as_bars, asked_range, within, without_gaps
+from mlxts.data.sources.base import Fetched, as_bars, requested_range, within, without_gaps
 from mlxts.data.sources.number_text import Mark
 from mlxts.errors import SourceError
 
@@ -48,12 +48,12 @@ class FilesSource:
         try:
             columns = column_aliases.match(table.columns, values=self.values)
             theirs = columns.pop("symbol", None)
-            asked = self.named or symbol
-            table = _of_symbol(table, theirs, asked)
+            named_symbol = self.named or symbol
+            table = _of_symbol(table, theirs, named_symbol)
             days = column_aliases.dates(table[columns["date"]]).alias("date")
             cells = [table[name].alias(ours) for ours, name in columns.items()]
             read = number_text.read(
-                [one for one in cells if one.name != "date"],
+                [cell for cell in cells if cell.name != "date"],
                 self.decimal, likely=likely, counts=("volume",),
             )  # fmt: skip
         except (SourceError, pl.exceptions.PolarsError) as error:
@@ -66,12 +66,12 @@ class FilesSource:
             notes += left_out
         else:
             frame = as_bars(frame)
-        kept = within(frame, start, end, what=str(self.path))
+        rows = within(frame, start, end, subject=str(self.path))
         described = {"file": self.path.name, "sha256": files.digest(self.path), "columns": columns}
-        if theirs and asked.upper() != symbol.upper():
-            described["named"] = asked
-            notes += (f"this is what the file calls {asked}",)
-        return Fetched(kept, described | asked_range(start, end), notes)
+        if theirs and named_symbol.upper() != symbol.upper():
+            described["named"] = named_symbol
+            notes += (f"this is what the file calls {named_symbol}",)
+        return Fetched(rows, described | requested_range(start, end), notes)
 
     @property
     def symbol(self) -> str:
@@ -116,10 +116,10 @@ def _of_symbol(table: pl.DataFrame, column: str | None, symbol: str) -> pl.DataF
     names = column_aliases.texts(table[column], "symbols").str.to_uppercase()
     rows = table.filter(names == symbol.upper())
     if rows.is_empty():
-        known = _names(table[column])
-        shown = ", ".join(known[:_NAMES_SHOWN]) + (", …" if len(known) > _NAMES_SHOWN else "")
+        symbols = _names(table[column])
+        listed = ", ".join(symbols[:_NAMES_SHOWN]) + (", …" if len(symbols) > _NAMES_SHOWN else "")
         raise SourceError(
-            f"no row of {symbol} (its {column} column has {shown}); use --symbol, and --as to "
+            f"no row of {symbol} (its {column} column has {listed}); use --symbol, and --as to "
             "store it under another name"
         )
     return rows

@@ -25,10 +25,10 @@ class FredSource(Downloaded):
         Raises:
             SourceError: no network, an unknown id, or an answer that is no such CSV.
         """
-        return self._fetch(parse, start, end, what=f"FRED's {symbol}", query={"id": symbol})
+        return self._fetch(parse, start, end, subject=f"FRED's {symbol}", query={"id": symbol})
 
 
-def parse(body: bytes, *, what: str) -> pl.DataFrame:
+def parse(body: bytes, *, subject: str) -> pl.DataFrame:
     """The CSV as date, value. Its header is read by position: its names have changed before.
 
     Raises:
@@ -37,11 +37,11 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
     try:
         table = pl.read_csv(body, has_header=True, infer_schema=False)
     except pl.exceptions.PolarsError as error:
-        raise SourceError(f"{what}: {_not_csv(error)}") from error
+        raise SourceError(f"{subject}: {_not_csv(error)}") from error
     if table.width != 2 or table.is_empty():
-        shown = ", ".join(table.columns[:5])
+        names = ", ".join(table.columns[:5])
         raise SourceError(
-            f"{what}: expected a table of dates and values, found {table.height} rows of {shown}"
+            f"{subject}: expected a table of dates and values, found {table.height} rows of {names}"
         )
     try:
         days, values = (
@@ -49,7 +49,7 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
             number_text.numbers(table.to_series(1), "."),
         )
     except SourceError as error:
-        raise SourceError(f"{what}: {error}") from error
+        raise SourceError(f"{subject}: {error}") from error
     return pl.DataFrame({"date": days, "value": values})
 
 

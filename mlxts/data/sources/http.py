@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 
 import polars as pl
 
-from mlxts.data.sources.base import Fetched, asked_range, within, without_gaps
+from mlxts.data.sources.base import Fetched, requested_range, within, without_gaps
 from mlxts.errors import OfflineError, SourceError
 
 ATTEMPTS = 5  # requests for one address, the first included
@@ -59,11 +59,11 @@ class Web:
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     tell: Callable[[str], None] = field(default=lambda message: None, repr=False)
 
-    def get(self, address: str, *, what: str) -> bytes:
+    def get(self, address: str, *, subject: str) -> bytes:
         """The body of the answer, whole.
 
         Args:
-            what: the subject of messages, e.g. `FRED's DGS10`.
+            subject: of messages, e.g. `FRED's DGS10`.
 
         Raises:
             OfflineError: the server's name is not known; it is asked for once.
@@ -72,47 +72,47 @@ class Web:
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._ask(address, what)
+                return self._ask(address, subject)
             except Passing as error:
                 trouble = error
             if attempt < ATTEMPTS:
                 jittered = FIRST_WAIT * 2 ** (attempt - 1) * (0.5 + self.uniform())
                 wait = min(jittered if trouble.wait is None else trouble.wait, LONGEST_WAIT)
-                self.tell(f"{what}: {trouble}; retrying in {wait:.0f} s")
+                self.tell(f"{subject}: {trouble}; retrying in {wait:.0f} s")
                 self.sleep(wait)
         raise SourceError(
-            f"{what}: {trouble}, {ATTEMPTS} times in a row; try again later, or "
+            f"{subject}: {trouble}, {ATTEMPTS} times in a row; try again later, or "
             "`mlxts data import` a file"
         ) from trouble
 
-    def _ask(self, address: str, what: str) -> bytes:
+    def _ask(self, address: str, subject: str) -> bytes:
         request = Request(address, headers={"User-Agent": _AGENT})
         try:
             with urlopen(request, timeout=self.timeout) as response:
-                return self._body(response, what)
+                return self._body(response, subject)
         except HTTPError as error:
             error.close()
             if error.code in _PASSING or error.code >= 500:
                 wait = _asked_wait(error.headers)
                 raise Passing(f"the server answers {error.code} {error.reason}", wait) from error
             if error.code == 404:
-                raise SourceError(f"{what} does not exist (404); check the name") from error
+                raise SourceError(f"{subject} does not exist (404); check the name") from error
             raise SourceError(
-                f"{what}: the server refuses ({error.code} {error.reason}); download the file "
+                f"{subject}: the server refuses ({error.code} {error.reason}); download the file "
                 "with a browser and `mlxts data import` it"
             ) from error
         except TimeoutError as error:
             raise Passing(f"no answer within {self.timeout:g} s") from error
         except URLError as error:
             if is_unresolved(error):
-                raise offline(what, urlsplit(address).hostname) from error
+                raise offline(subject, urlsplit(address).hostname) from error
             if isinstance(error.reason, TimeoutError | socket.timeout):
                 raise Passing(f"no answer within {self.timeout:g} s") from error
             raise Passing(f"cannot be reached ({_line(error.reason)})") from error
         except (HTTPException, OSError) as error:
             raise Passing(f"the connection broke ({_line(error)})") from error
 
-    def _body(self, response: HTTPResponse, what: str) -> bytes:
+    def _body(self, response: HTTPResponse, subject: str) -> bytes:
         """Read to the end. A body that is shorter than announced is no answer."""
         ends = self.clock() + self.deadline
         announced = response.headers.get("Content-Length")
@@ -120,7 +120,9 @@ class Web:
         while chunk := response.read1(_CHUNK):
             body += chunk
             if len(body) > LARGEST:
-                raise SourceError(f"{what} is larger than {LARGEST >> 20} MiB; this is no series")
+                raise SourceError(
+                    f"{subject} is larger than {LARGEST >> 20} MiB; this is no series"
+                )
             if self.clock() > ends:
                 raise Passing(f"the answer was not complete after {self.deadline:g} s")
         if announced and announced.isdigit() and len(body) < int(announced):
@@ -155,21 +157,21 @@ class Downloaded:
         start: date | None,
         end: date | None,
         *,
-        what: str,
+        subject: str,
         query: Mapping[str, str] = MappingProxyType({}),
         **parameters: str,
     ) -> Fetched:
-        """What `parse(body, what=what)` finds in the file, without its gaps.
+        """What `parse(body, subject=subject)` finds in the file, without its gaps.
 
         Raises:
             SourceError: no network, or an answer that `parse` cannot read.
         """
         address = f"{self._address}?{urlencode(query)}" if query else self._address
-        body = self._web.get(address, what=what)
-        require_no_page(body, what=what)
-        frame, notes = without_gaps(parse(body, what=what))
-        asked = {**query, "address": self._address, **parameters, **asked_range(start, end)}
-        return Fetched(within(frame, start, end, what=what), asked, notes)
+        body = self._web.get(address, subject=subject)
+        require_no_page(body, subject=subject)
+        frame, notes = without_gaps(parse(body, subject=subject))
+        asked = {**query, "address": self._address, **parameters, **requested_range(start, end)}
+        return Fetched(within(frame, start, end, subject=subject), asked, notes)
 
 
 def is_unresolved(error: BaseException) -> bool:
@@ -183,21 +185,21 @@ def is_unresolved(error: BaseException) -> bool:
     return False
 
 
-def offline(what: str, host: str | None) -> OfflineError:
+def offline(subject: str, host: str | None) -> OfflineError:
     """What to say when a name could not be looked up."""
     return OfflineError(
-        f"{what}: the address of {host} cannot be looked up; connect this machine to the network "
-        "and try again, or `mlxts data import` a file"
+        f"{subject}: the address of {host} cannot be looked up; connect this machine to the "
+        "network and try again, or `mlxts data import` a file"
     )
 
 
-def require_no_page(body: bytes, *, what: str) -> None:
+def require_no_page(body: bytes, *, subject: str) -> None:
     """Raises SourceError when a web page came instead of a file (a login, an outage, a block)."""
     start = body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<script", b"<!--")):
         raise SourceError(
-            f"{what}: a web page came instead of data; try again later, or download the file with "
-            "a browser and `mlxts data import` it"
+            f"{subject}: a web page came instead of data; try again later, or download the file "
+            "with a browser and `mlxts data import` it"
         )
 
 

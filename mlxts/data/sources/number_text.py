@@ -70,15 +70,15 @@ def read(
     """
     readings = [_readings(column, decimal) for column in columns]
     hint = _hint(
-        [(c.name in counts, found) for c, found in zip(columns, readings, strict=True)], likely
+        [(c.name in counts, parsed) for c, parsed in zip(columns, readings, strict=True)], likely
     )
     unclear = [
         column.name
-        for column, found in zip(columns, readings, strict=True)
-        if len(found) > 1
+        for column, parsed in zip(columns, readings, strict=True)
+        if len(parsed) > 1
         and (
             hint is None
-            or (column.name in counts and not (hint == likely and _is_whole(found[hint])))
+            or (column.name in counts and not (hint == likely and _is_whole(parsed[hint])))
         )
     ]
     if unclear:
@@ -86,9 +86,9 @@ def read(
             f"{', '.join(unclear)}: the numbers can be read with a decimal comma or with a decimal "
             "point; say which with --decimal , or --decimal ."
         )
-    chosen = [hint if len(found) > 1 else next(iter(found)) for found in readings]
+    chosen = [hint if len(parsed) > 1 else next(iter(parsed)) for parsed in readings]
     return Numbers(
-        tuple(found[mark] for found, mark in zip(readings, chosen, strict=True)),
+        tuple(parsed[mark] for parsed, mark in zip(readings, chosen, strict=True)),
         tuple(c.name for c, mark in zip(columns, chosen, strict=True) if mark == ","),
     )
 
@@ -99,9 +99,9 @@ def _hint(
     """The mark of what is unclear; each reading comes with whether it is of a count."""
     clear = {
         (is_count, mark)
-        for is_count, found in readings
-        for mark in found
-        if mark and len(found) == 1
+        for is_count, parsed in readings
+        for mark in parsed
+        if mark and len(parsed) == 1
     }
     measured = {mark for is_count, mark in clear if not is_count}
     if measured:

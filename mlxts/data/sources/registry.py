@@ -50,7 +50,8 @@ SOURCES: Mapping[str, SourceInfo] = MappingProxyType(
     {
         "sample": SourceInfo(
             f"{_HERE}.sample:SampleSource", "SP500", splits="sample",
-            notes="two indices and the VIX from 1999 to 2018, without a network (package `arch`)",
+            notes="two indices and the VIX from 1999 to 2018 (package `arch`) and four "
+            "stocks from 2000 to 2013 (public domain, in this package), without a network",
         ),
         "yahoo": SourceInfo(
             f"{_HERE}.yahoo:YahooSource", "SPY", _DOWNLOAD + " {symbol}",
@@ -90,7 +91,7 @@ SOURCES: Mapping[str, SourceInfo] = MappingProxyType(
 
 def downloadable() -> tuple[str, ...]:
     """Those that `mlxts data download` can ask."""
-    return tuple(name for name, one in SOURCES.items() if one.command.startswith(_DOWNLOAD))
+    return tuple(name for name, source in SOURCES.items() if source.command.startswith(_DOWNLOAD))
 
 
 def for_quickstart() -> tuple[str, ...]:
@@ -101,9 +102,9 @@ def for_quickstart() -> tuple[str, ...]:
 
 def require_bars(name: str) -> None:
     """Refuse a `data.source` that is neither `auto` nor a source of bars. Raises ConfigError."""
-    known = ("auto", *(name for name, one in SOURCES.items() if one.bars))
-    if name not in known:
-        raise ConfigError(f"data.source: {name} is none of {', '.join(known)}")
+    bar_sources = ("auto", *(name for name, source in SOURCES.items() if source.bars))
+    if name not in bar_sources:
+        raise ConfigError(f"data.source: {name} is none of {', '.join(bar_sources)}")
 
 
 def open_source(name: str, tell: Callable[[str], None]) -> "Source":

@@ -33,10 +33,10 @@ class SFFedSource(Downloaded):
         """
         if symbol != SYMBOL:
             raise SourceError(f"the SF Fed's workbook holds {SYMBOL}, not {symbol}")
-        return self._fetch(parse, start, end, what="the SF Fed's news sentiment")
+        return self._fetch(parse, start, end, subject="the SF Fed's news sentiment")
 
 
-def parse(body: bytes, *, what: str) -> pl.DataFrame:
+def parse(body: bytes, *, subject: str) -> pl.DataFrame:
     """The first sheet with a column `date` and one beside it, as date, value.
 
     Raises:
@@ -52,7 +52,7 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
     except (BadZipFile, InvalidFileException, KeyError, ValueError, OSError, EOFError) as error:
         reason = " ".join(str(error).split())[:120]
         raise SourceError(
-            f"{what}: the answer is no workbook ({reason}); try again later"
+            f"{subject}: the answer is no workbook ({reason}); try again later"
         ) from error
     for rows in sheets:
         for position, row in enumerate(rows[:_HEADER_ROWS]):
@@ -61,19 +61,21 @@ def parse(body: bytes, *, what: str) -> pl.DataFrame:
                 column = names.index("date")
                 below = ((r[column], r[column + 1]) for r in rows[position + 1 :])
                 cells = [(day, value) for day, value in below if day is not None]
-                return _series(cells, first_row=position + 2, what=what)
+                return _series(cells, first_row=position + 2, subject=subject)
     raise SourceError(
-        f"{what}: no sheet of the workbook has a column `date`; import a file instead"
+        f"{subject}: no sheet of the workbook has a column `date`; import a file instead"
     )
 
 
-def _series(cells: list[tuple[Any, Any]], *, first_row: int, what: str) -> pl.DataFrame:
+def _series(cells: list[tuple[Any, Any]], *, first_row: int, subject: str) -> pl.DataFrame:
     days, values = [], []
     for row, (day, value) in enumerate(cells, first_row):
         if not isinstance(day, date):
-            raise SourceError(f"{what}: row {row}: {day!r} is no date; import a file instead")
+            raise SourceError(f"{subject}: row {row}: {day!r} is no date; import a file instead")
         if value is not None and not isinstance(value, int | float):
-            raise SourceError(f"{what}: row {row}: {value!r} is no number; import a file instead")
+            raise SourceError(
+                f"{subject}: row {row}: {value!r} is no number; import a file instead"
+            )
         days.append(day.date() if isinstance(day, datetime) else day)
         values.append(value)
     schema = {"date": pl.Date, "value": pl.Float64}

@@ -15,7 +15,7 @@ import polars as pl
 
 from mlxts import files
 from mlxts.data.sources import column_aliases, number_text
-from mlxts.data.sources.base import Fetched, asked_range, within, without_gaps
+from mlxts.data.sources.base import Fetched, requested_range, within, without_gaps
 from mlxts.errors import SourceError
 
 PREFIX = "GT_"
@@ -69,10 +69,10 @@ class TrendsSource:
         ended = frame.filter(pl.col("date") < self.today())
         if ended.height < frame.height:
             notes += (f"the last {period} had not ended and was left out",)
-        asked = {"file": self.path.name, "sha256": files.digest(self.path), "term": term}
-        asked |= {"period": period, "dated": "last day of the period"}
-        kept = within(ended, start, end, what=str(self.path))
-        return Fetched(kept, asked | asked_range(start, end), notes)
+        request = {"file": self.path.name, "sha256": files.digest(self.path), "term": term}
+        request |= {"period": period, "dated": "last day of the period"}
+        rows = within(ended, start, end, subject=str(self.path))
+        return Fetched(rows, request | requested_range(start, end), notes)
 
     def symbols(self) -> tuple[str, ...]:
         """What the file's terms are called. Raises SourceError."""

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from mlxts.data.sources.base import Fetched, as_bars, asked_range, within
+from mlxts.data.sources.base import Fetched, as_bars, requested_range, within
 from mlxts.data.sources.http import is_unresolved, offline
 from mlxts.errors import SourceError
 
@@ -107,8 +107,8 @@ class YahooSource:
             "currency": metadata.get("currency"),
             "time_zone": metadata.get("exchangeTimezoneName"),
         }
-        kept = within(frame, start, end, what=f"Yahoo's {symbol}")
-        return Fetched(kept, described | asked_range(start, end), (*notes, *empty))
+        rows = within(frame, start, end, subject=f"Yahoo's {symbol}")
+        return Fetched(rows, described | requested_range(start, end), (*notes, *empty))
 
     def _patiently(self, symbol: str, start: date | None, end: date | None) -> tuple[Any, Any]:
         """Ask until there is an answer, waiting longer each time, at most ATTEMPTS times."""
@@ -144,9 +144,9 @@ class YahooSource:
         import yfinance
 
         make = self._ticker or yfinance.Ticker
-        asked: dict[str, Any] = {"start": str(start)} if start else {"period": "max"}
+        request: dict[str, Any] = {"start": str(start)} if start else {"period": "max"}
         if end:
-            asked["end"] = str(end + timedelta(days=1))  # theirs is exclusive
+            request["end"] = str(end + timedelta(days=1))  # theirs is exclusive
         debug = yfinance.config.debug
         hidden = debug.hide_exceptions
         debug.hide_exceptions = False  # else a failure is an empty table
@@ -156,7 +156,7 @@ class YahooSource:
                 warnings.simplefilter("ignore", DeprecationWarning)
                 ticker = make(symbol)
                 table = ticker.history(
-                    **asked, interval="1d", auto_adjust=False, actions=True, keepna=True
+                    **request, interval="1d", auto_adjust=False, actions=True, keepna=True
                 )
                 # By name: to list all of it would fetch intraday bars.
                 metadata = ticker.history_metadata
@@ -204,8 +204,8 @@ def _without_empty(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     empty = frame.filter(~has_price)["date"].to_list()
     if not empty:
         return frame, ()
-    shown = ", ".join(map(str, empty[:5])) + (", …" if len(empty) > 5 else "")
-    return frame.filter(has_price), (f"Yahoo has no prices for {shown}; left out",)
+    first_dates = ", ".join(map(str, empty[:5])) + (", …" if len(empty) > 5 else "")
+    return frame.filter(has_price), (f"Yahoo has no prices for {first_dates}; left out",)
 
 
 def _line(error: Exception) -> str:

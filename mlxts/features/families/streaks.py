@@ -113,8 +113,8 @@ _RUNS: tuple[tuple[str, Quantity], ...] = (
 def _run_return() -> Quantity:
     """Return since the present run of closes began (at most 20 bars of it), in deviations."""
     total = SCALED_RETURN.running_total().named("scaled_total")
-    kept = total.lag(1).staged()
-    steps = [kept.lag(bars - 1) if bars > 1 else kept for bars in (1, 2, 3, 4, 5)]
+    before_today = total.lag(1).staged()
+    steps = [before_today.lag(bars - 1) if bars > 1 else before_today for bars in (1, 2, 3, 4, 5)]
     return total - _nearest(steps)
 
 

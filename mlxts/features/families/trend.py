@@ -82,8 +82,8 @@ def _median(bars: int) -> Quantity:
 
 
 @cache
-def _mean_of(what: str, bars: int) -> Quantity:
-    return {"high": HIGH, "low": LOW}[what].mean(bars).named(f"mean_{what}_{bars}")
+def _mean_of(field: str, bars: int) -> Quantity:
+    return {"high": HIGH, "low": LOW}[field].mean(bars).named(f"mean_{field}_{bars}")
 
 
 SAR = talib("SAR", HIGH, LOW, acceleration=0.02, maximum=0.2).named("sar")

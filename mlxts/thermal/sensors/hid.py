@@ -57,10 +57,10 @@ class Hid:
         return Sample(tuple(probes))
 
     def dump(self) -> dict[str, Any]:
-        found: dict[str, list[float]] = {}
+        temperatures: dict[str, list[float]] = {}
         for name, celsius in self._values(selected=False):
-            found.setdefault(name, []).append(celsius)
-        return dict(found)
+            temperatures.setdefault(name, []).append(celsius)
+        return dict(temperatures)
 
     def close(self) -> None:
         if self._client:

@@ -83,10 +83,10 @@ class Nvidia:
         reasons = [
             self._ask("nvmlDeviceGetCurrentClocksEventReasons", card) for card in self._cards
         ]
-        known = [reason for reason in reasons if reason is not None]
-        if not known or not thermal:
+        reported = [reason for reason in reasons if reason is not None]
+        if not reported or not thermal:
             return None
-        return Pressure.HEAVY if any(reason & thermal for reason in known) else Pressure.NOMINAL
+        return Pressure.HEAVY if any(reason & thermal for reason in reported) else Pressure.NOMINAL
 
     def _ask(self, function: str, *arguments: Any) -> Any:
         """The answer, or None where the card or the driver has none."""

@@ -26,8 +26,8 @@ class PressureLevel:
 
     def read(self) -> Sample:
         level = self._level()
-        known = level is not None and level in set(Pressure)
-        return Sample(pressure=Pressure(level) if known else None)
+        is_level = level is not None and level in set(Pressure)
+        return Sample(pressure=Pressure(level) if is_level else None)
 
     def dump(self) -> dict[str, Any]:
         return {KEY.decode(): self._level()}

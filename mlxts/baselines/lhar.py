@@ -1,0 +1,77 @@
+"""HAR and what it lacks: the leverage effect, and from column c of the matrix on the VIX.
+
+After a fall volatility is higher than past ranges say (Corsi and Renò 2012, LHAR), and options
+know of days to come. Beside HAR's logs of ranges stand the returns over 1 and 5 days and the place
+of the close in its day's range, and where the data hold the VIX its logarithm, as it was known on
+that day. Days from before the VIX have a regression of their own, without it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64
+
+from mlxts.baselines import har
+from mlxts.baselines.base import Forecast
+from mlxts.data.exogenous_catalog import SERIES
+from mlxts.dataset.samples import Dataset, with_train
+from mlxts.protocol import BASELINE
+
+RETURN_DAYS = (1, 5)
+VIX = SERIES["VIX"].column  # of the daily bars: its logarithm
+_CLIP = 10.0  # training deviations: no input is longer than this
+
+
+@dataclass(frozen=True)
+class LeverageHAR:
+    """Logistic, for regression linear, regression of one asset."""
+
+    name: str = "lhar"
+
+    def fit(self, dataset: Dataset) -> Forecast:
+        forecasts = _regression(dataset, _inputs(dataset))
+        if VIX in dataset.daily.columns:
+            log_vix = dataset.daily[VIX].cast(pl.Float64).fill_null(np.nan).to_numpy()
+            known = np.isfinite(log_vix)
+            later = with_train(dataset, known[dataset.samples["train"].daily_rows])
+            if not har.obstacle(later):
+                with_vix = np.column_stack([_inputs(later), np.where(known, log_vix, 0.0)])
+                forecasts = np.where(known, _regression(later, with_vix), forecasts)
+        return lambda samples: forecasts[samples.daily_rows]
+
+
+def leverage(bars: pl.DataFrame) -> Float64[np.ndarray, "{bars.height} 3"]:
+    """Log returns over 1 and 5 days (0 where they are not known), and where in its day's range the
+    close lies: 1 at the high, -1 at the low, 0 where there is no range."""
+    log = {name: pl.col(name).log() for name in ("high", "low", "close")}
+    width = log["high"] - log["low"]
+    place = (2.0 * log["close"] - log["high"] - log["low"]) / width
+    return bars.select(
+        *(
+            log["close"].diff(days).over("symbol").fill_null(0.0).alias(f"return_{days}")
+            for days in RETURN_DAYS
+        ),
+        pl.when(width > har.RESOLUTION).then(place).otherwise(0.0).alias("place"),
+    ).to_numpy()
+
+
+def _inputs(dataset: Dataset) -> Float64[np.ndarray, "days k"]:
+    """Of each daily bar: HAR's logs and `leverage`."""
+    ranges = har.MEASURES[BASELINE](dataset.daily)
+    floors = har.floor(ranges[dataset.samples["train"].daily_rows])
+    return np.hstack([har.log_scale(ranges, floors), leverage(dataset.daily)])
+
+
+def _regression(
+    dataset: Dataset, inputs: Float64[np.ndarray, "days k"]
+) -> Float64[np.ndarray, " days"]:
+    """Fit on the training samples; the forecast of each daily bar."""
+    train = dataset.samples["train"]
+    learned = inputs[train.daily_rows]
+    center, spread = learned.mean(axis=0), learned.std(axis=0)
+    spread[spread <= har.CONSTANT] = np.inf
+    standard = np.clip((inputs - center) / spread, -_CLIP, _CLIP)
+    weights, bias = har.regress(standard[train.daily_rows], train.targets, dataset.task)
+    # Row by row: a matrix product's last bits depend on how many rows there are.
+    return (standard * weights).sum(axis=1) + bias

@@ -1,0 +1,97 @@
+"""Boosted trees over each asset's HAR: what a learner without a window finds in the same inputs.
+
+They read what `linear.py` reads, HAR's logs and the network's own features at the decision bar, and
+HAR's forecast, and are pooled over the assets as a network is. HAR is each asset's own, so that a
+pooled learner need not guess whose days these are; on training rows it is read out of fold, since
+trees learn how far to trust it. A logit is one more input (scikit-learn's trees start from no other
+model); of returns the residual is learned, which is to start from HAR.
+
+The settings are modest and fixed: with more trees one asset alone is overfitted, with fewer the
+pooled ones learn less.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float64
+
+from mlxts.baselines import har, out_of_fold
+from mlxts.baselines.base import Forecast
+from mlxts.baselines.base_rate import BaseRate
+from mlxts.baselines.har import ScaleModel
+from mlxts.baselines.out_of_fold import CrossFitted
+from mlxts.dataset.samples import Dataset, Samples, of_symbol, with_train
+from mlxts.protocol import BASELINE
+
+_SETTINGS = {
+    "learning_rate": 0.05,
+    "max_iter": 100,
+    "max_leaf_nodes": 8,
+    "min_samples_leaf": 40,
+    "l2_regularization": 1.0,
+    "early_stopping": False,
+    "random_state": 0,
+}
+_NUMBERS = 30_000_000  # samples x inputs that are learned from; of more every k-th sample
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Gradient-boosted trees on histograms (Friedman 2001, Ke and others 2017)."""
+
+    name: str = "trees"
+
+    def fit(self, dataset: Dataset) -> Forecast:
+        """Learn from the training samples of all assets; where HAR cannot, their base rate."""
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+        if out_of_fold.obstacle(dataset):
+            return BaseRate().fit(dataset)
+        reference, train = _reference(dataset), dataset.samples["train"]
+        ranges = har.MEASURES[BASELINE](dataset.daily)
+        floors = har.floor(ranges[train.daily_rows])
+
+        def inputs(samples: Samples) -> Float64[np.ndarray, "{len(samples)} k"]:
+            logs = har.log_scale(ranges[samples.daily_rows], floors)
+            return np.column_stack([reference(samples), logs, dataset.features[samples.rows]])
+
+        every = math.ceil(len(train) * len(dataset.names) / _NUMBERS)
+        learned = with_train(dataset, np.arange(0, len(train), every)).samples["train"]
+        known, targets = inputs(learned), learned.targets.astype(np.float64)
+        if dataset.task.kind == "regression":
+            regressor = HistGradientBoostingRegressor(**_SETTINGS).fit(known, targets - known[:, 0])
+            return lambda samples: reference(samples) + regressor.predict(inputs(samples))
+        classifier = HistGradientBoostingClassifier(**_SETTINGS).fit(known, targets > 0.5)
+        return lambda samples: classifier.decision_function(inputs(samples))
+
+
+def _reference(dataset: Dataset) -> Callable[[Samples], Float64[np.ndarray, " n"]]:
+    """HAR of each asset, out of fold on its training days; of one whose history is too short that
+    of all assets."""
+    ranges = har.MEASURES[BASELINE](dataset.daily)
+
+    @cache
+    def pooled() -> CrossFitted[ScaleModel]:
+        return out_of_fold.fit(dataset, lambda data: har.fit(data, BASELINE))
+
+    @cache
+    def of(symbol: str) -> CrossFitted[ScaleModel]:
+        own = of_symbol(dataset, symbol)
+        if out_of_fold.obstacle(own):
+            return pooled()
+        return out_of_fold.fit(own, lambda data: har.fit(data, BASELINE))
+
+    def forecast(samples: Samples) -> Float64[np.ndarray, " n"]:
+        forecasts = np.empty(len(samples))
+        for symbol in np.unique(samples.symbols):
+            own = samples.symbols == symbol
+            measures = ranges[samples.daily_rows[own]]
+            forecasts[own] = of(str(symbol)).forecast(
+                samples.dates[own], lambda model, chosen, of=measures: model(of[chosen])
+            )
+        return forecasts
+
+    return forecast

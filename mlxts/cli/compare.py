@@ -1,0 +1,201 @@
+"""`mlxts compare A B`: which of two forecasts is better, and what could have been seen."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlxts.cli.evaluate import record_look
+from mlxts.cli.output import JsonOption, Note, Part, render
+from mlxts.tables import Column, Table, ranged, with_ends
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from mlxts.evaluation.paired_comparison import Difference
+    from mlxts.runs.scored_task import ScoredTask
+
+
+class ComparedSplit(StrEnum):
+    validation = "validation"
+    test = "test"
+    walk_forward = "walk-forward"
+
+
+_HELP = (
+    "A run, several (a sweep, study or pattern), RUN:MODEL for another model in its predictions "
+    "(linear, har, reference), or a file of forecasts."
+)
+
+
+def compare(
+    a: Annotated[str, typer.Argument(help=_HELP)],
+    b: Annotated[str, typer.Argument(help="Likewise; what A is compared with.")],
+    split: Annotated[
+        ComparedSplit | None,
+        typer.Option(
+            "--split",
+            help="Whose rows; test is recorded as a look. By default the windows of walk-forward "
+            "runs, else validation.",
+        ),
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="RUN", help="Two files: a run that says what they forecast."),
+    ] = None,
+    mean_of_seeds: Annotated[
+        bool, typer.Option("--mean-of-seeds", help="The mean logit of several seeds is a model.")
+    ] = False,
+    assets: Annotated[
+        bool, typer.Option("--assets", help="Also each asset by itself, without a claim.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Test two forecasts on the days that both predict: panel Diebold-Mariano, paired by date."""
+    from mlxts.errors import ConfigError
+    from mlxts.evaluation import paired_comparison
+
+    sides = [_side(a), _side(b)]
+    runs = [side for side in (*sides, *([_side(on)] if on else [])) if side.folders]
+    if not runs:
+        raise ConfigError("neither is a run; --on RUN says what two files forecast")
+    asked, windows = _asked(runs)
+    split = split or (ComparedSplit.walk_forward if windows else ComparedSplit.validation)
+    if split is ComparedSplit.walk_forward and not windows:
+        raise ConfigError("these are runs on the fixed splits; leave --split walk-forward out")
+    if split is ComparedSplit.test:
+        if windows:
+            raise ConfigError("walk-forward runs are compared on their windows; leave --split out")
+        record_look(f"{sides[0].name} compared with {sides[1].name}", asked.score_on)
+    tables = [_forecasts(side, runs[-1], asked, split, mean_of_seeds) for side in sides]
+    rows = paired_comparison.pair(*tables, asked.task)
+    found = paired_comparison.estimands(rows, asked)
+    own = paired_comparison.by_asset(rows, asked) if assets else {}
+    names = sides[0].name, sides[1].name
+    unpaired = sum(table.height for table in tables) - 2 * rows.height
+    result = {
+        "a": names[0], "b": names[1], "task": asked.task.name, "horizon": asked.horizon,
+        "split": split.value, "unpaired_rows": unpaired,
+        "differences": {name: one.to_dict() for name, one in found.items()},
+        "assets": {name: one.to_dict() for name, one in own.items()},
+    }  # fmt: skip
+    render(result, as_json, _screen(names, asked, split, found, own, unpaired))
+
+
+@dataclass(frozen=True)
+class _Side:
+    """What one name stands for: runs and a model in them, or a file."""
+
+    name: str
+    folders: tuple[Path, ...] = ()
+    model: str = ""
+
+
+def _side(name: str) -> _Side:
+    from mlxts.cli.selected_runs import complete_predictions, some_runs
+    from mlxts.runs.predictions import NETWORK
+
+    if Path(name).is_file():
+        return _Side(name)
+    run, _, model = name.partition(":")
+    folders = some_runs([run]).finished
+    complete_predictions(folders)
+    shown = name if len(folders) > 1 else folders[0].name + (f":{model}" if model else "")
+    return _Side(shown, folders, model or NETWORK)
+
+
+def _asked(sides: list[_Side]) -> "tuple[ScoredTask, bool]":
+    """What all runs predict, and whether they are walk-forward runs. Raises RunError."""
+    from mlxts.errors import RunError
+    from mlxts.runs.folder import RunFolder
+
+    runs = [RunFolder(folder) for side in sides for folder in side.folders]
+    first = runs[0].scored_task
+    for run in runs:
+        own = run.scored_task
+        what = (own.task, own.horizon, own.timescale, own.score_on)
+        if what != (first.task, first.horizon, first.timescale, first.score_on):
+            raise RunError(
+                f"{runs[0].id} and {run.id} do not predict the same (task, timescale, horizon, "
+                "scored symbol); compare runs of one task"
+            )
+        if run.is_walk_forward != runs[0].is_walk_forward:
+            raise RunError(
+                f"of {runs[0].id} and {run.id} one is a walk-forward run and one is not; compare "
+                "runs of one kind"
+            )
+    return first, runs[0].is_walk_forward
+
+
+def _forecasts(
+    side: _Side, other: _Side, asked: "ScoredTask", split: ComparedSplit, mean_of_seeds: bool
+) -> "pl.DataFrame":
+    """Canonical rows. A file's are laid beside those of the `other` side's runs."""
+    from mlxts.evaluation import external_forecasts
+    from mlxts.evaluation.run_forecasts import of_runs
+    from mlxts.runs.folder import WINDOW
+
+    named = WINDOW if split is ComparedSplit.walk_forward else split.value
+    if side.folders:
+        rows = of_runs(side.folders, named, side.model, mean_of_seeds=mean_of_seeds)
+    else:
+        scored = of_runs(other.folders, named, other.model, mean_of_seeds=mean_of_seeds)
+        file = external_forecasts.read(Path(side.name), asked.task)
+        rows = file.on(scored, asked.score_on, complete=False).rows
+    return rows.filter("canonical")
+
+
+def _screen(
+    names: tuple[str, str],
+    asked: "ScoredTask",
+    split: ComparedSplit,
+    found: "Mapping[str, Difference]",
+    own: "Mapping[str, Difference]",
+    unpaired: int,
+) -> Iterator[Part]:
+    from mlxts import formats
+    from mlxts.evaluation import paired_comparison
+
+    title = f"{names[0]} − {names[1]}: {asked.task.name}, H = {asked.horizon}, {split.value}"
+    yield differences_table(title, found)
+    if own:
+        yield differences_table("Each asset by itself, without a claim", own)
+    if unpaired:
+        yield Note(f"Left out: {formats.count(unpaired, 'row')} that only one of them predicts.")
+    yield Note(HOW_TO_READ)
+    for name, one in found.items():
+        what = f"{asked.task.name} at H = {asked.horizon}, {name}, {split.value}"
+        yield paired_comparison.sentence(*names, one, what)
+
+
+HOW_TO_READ = (
+    "Difference: mean loss of the first minus that of the second, below zero the first is better; "
+    "in brackets 95 % block-bootstrap intervals, dates drawn with all their assets. t and p: "
+    "Diebold-Mariano on the dates' means over assets, Newey-West variance. Detectable: a true "
+    "difference that is seen with 80 % power at 5 %, 2.80 standard errors. n_eff: as how many "
+    "independent dates or assets these count."
+)
+
+
+def differences_table(title: str, found: "Mapping[str, Difference]") -> Table:
+    """A row for each estimand, or asset."""
+    from mlxts import formats
+
+    columns = (
+        "scored",
+        (Column("loss_a", "loss", formats.loss), Column("loss_b", "of the other", formats.loss)),
+        ranged("difference", "", "+.5f"),
+        (Column("statistic", "t", "+.2f"), Column("p_value", "p", ".3f")),
+        Column("smallest_detectable", "detectable", ".5f"),
+        (Column("dates", "dates"), Column("n_eff", "n_eff", ",.0f")),
+        (Column("assets", "assets"), Column("n_eff_assets", "n_eff", ".1f")),
+    )
+    return Table(title, columns, [_row(name, one) for name, one in found.items()])
+
+
+def _row(name: str, one: "Difference") -> dict[str, Any]:
+    figures = one.to_dict()
+    return {"scored": name} | with_ends(figures | {"interval": {"difference": one.interval}})

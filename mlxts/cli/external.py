@@ -1,0 +1,183 @@
+"""`mlxts evaluate RUN --predictions FILE`: forecasts of another program beside the references."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlxts.cli.compare import HOW_TO_READ, differences_table
+from mlxts.cli.evaluate import record_look
+from mlxts.cli.output import Note, Part, note, render
+from mlxts.cli.scores import scores_screen
+
+if TYPE_CHECKING:
+    from mlxts.evaluation.external_forecasts import File, Forecasts
+    from mlxts.evaluation.lookahead import Suspicion
+    from mlxts.evaluation.paired_comparison import Difference
+    from mlxts.evaluation.score import Figures, Scores
+    from mlxts.scored_rows import ScoredRows
+
+WALK_FORWARD = "walk-forward"
+
+
+def evaluate_file(target: str, path: Path, split: str, windows: int, as_json: bool) -> None:
+    """Score a file of forecasts on the rows of a run or a configuration.
+
+    Args:
+        target: a run's name, or a configuration's file.
+        split: validation, test or walk-forward.
+        windows: of a configuration, how many walk-forward origins.
+    """
+    from mlxts.evaluation import paired_comparison
+
+    scored, file = _scored(target, path, split, windows)
+    forecasts = file.on(scored.rows, scored.asked.score_on)
+    models = {forecasts.name: forecasts.table(), **scored.models}
+    figures = _figures(models, scored)
+    suspicions = _suspicions(forecasts, scored, figures[forecasts.name])
+    _void(figures[forecasts.name], forecasts.name, suspicions)
+    paired = {}
+    if scored.reference.name:
+        rows = paired_comparison.pair(
+            forecasts.rows.filter("canonical"), scored.references, scored.asked.task
+        )
+        paired = paired_comparison.estimands(rows, scored.asked)
+    result = {
+        split: figures,
+        "reference": scored.reference.to_dict(),
+        "paired": {name: one.to_dict() for name, one in paired.items()},
+        "file": {
+            "path": str(path),
+            "sha256": forecasts.sha256,
+            "rows": forecasts.rows.height,
+            "unused_rows": forecasts.unused,
+            "dated_by": forecasts.dated,
+        },
+        "suspicions": [one.to_dict() for one in suspicions],
+    }
+    render(result, as_json, _screen(forecasts, scored, figures, suspicions, paired, split))
+
+
+def _scored(target: str, path: Path, split: str, windows: int) -> "tuple[ScoredRows, File]":
+    """What is scored, and the file, which is checked by itself before anything is opened."""
+    from mlxts import scored_rows
+    from mlxts.cli.selected_runs import one_run, some_runs
+    from mlxts.config.loading import load_config
+    from mlxts.evaluation import external_forecasts
+    from mlxts.runs.folder import RunFolder
+    from mlxts.runs.scored_task import ScoredTask
+
+    if Path(target).is_file():
+        configuration = load_config(Path(target))
+        asked = ScoredTask.of(configuration.model_dump(mode="json"))
+        file = external_forecasts.read(path, asked.task)
+        if split == WALK_FORWARD:
+            return scored_rows.of_configured_origins(configuration, windows, note), file
+        permit = _recorder(file, configuration.name, asked.score_on, split)
+        return scored_rows.of_configuration(configuration, split, permit), file
+    if split == WALK_FORWARD:
+        folders = some_runs([target]).finished
+        file = external_forecasts.read(path, RunFolder(folders[0]).scored_task.task)
+        return scored_rows.of_origins(folders, target), file
+    folder = one_run(target)
+    asked = RunFolder(folder).scored_task
+    file = external_forecasts.read(path, asked.task)
+    permit = _recorder(file, folder.name, asked.score_on, split)
+    return scored_rows.of_run(folder, split, permit), file
+
+
+def _recorder(file: "File", name: str, score_on: str, split: str) -> Callable[[], None]:
+    """Records a test-set evaluation; for other splits it does nothing."""
+    what = f"{file.path.name} ({file.sha256[:8]}) beside {name}"
+    return (lambda: record_look(what, score_on)) if split == "test" else lambda: None
+
+
+def _figures(models: dict[str, Any], scored: "ScoredRows") -> "dict[str, Figures]":
+    from mlxts.data import bars
+    from mlxts.evaluation import score
+
+    asked, own = scored.asked, scored.rows.filter("canonical", symbol=scored.asked.score_on)
+    return score.score(
+        models,
+        asked.task,
+        asked.horizon,
+        asked.score_on,
+        reference=scored.reference.name,
+        obstacle=scored.reference.not_estimable,
+        splits=(scored.split,),
+        dates=own["date"].to_numpy(),
+        spacing=bars.spacing(asked.timescale),
+    )[scored.split]
+
+
+def _suspicions(
+    forecasts: "Forecasts", scored: "ScoredRows", figures: "Figures"
+) -> "list[Suspicion]":
+    import math
+
+    import polars as pl
+
+    from mlxts.data import bars
+    from mlxts.evaluation import lookahead
+    from mlxts.protocol import BASELINE
+
+    asked = scored.asked
+    own = forecasts.rows.filter("canonical", symbol=asked.score_on).select("date", ours="logit")
+    har = scored.models.get(BASELINE)
+    both = own
+    if har is not None:
+        theirs = har.filter(pl.col("canonical"), split=scored.split, symbol=asked.score_on)
+        both = own.join(theirs.select("date", "logit"), on="date").sort("date")
+    return lookahead.suspicions(
+        both["ours"].to_numpy(),
+        None if har is None else both["logit"].to_numpy(),
+        figures,
+        asked.task,
+        math.ceil(asked.horizon / bars.spacing(asked.timescale)),
+    )
+
+
+def _void(figures: "Figures", name: str, suspicions: "list[Suspicion]") -> None:
+    """No claim may rest on forecasts that knew the future."""
+    from mlxts.evaluation import comparison
+
+    reasons = [one.what for one in suspicions if one.voids]
+    if reasons:
+        figures["not_estimable"] = f"look-ahead is suspected in {name}: {'; '.join(reasons)}"
+        figures["estimable"], figures["verdict"] = False, comparison.NOT_ESTIMABLE
+
+
+def _screen(
+    forecasts: "Forecasts",
+    scored: "ScoredRows",
+    figures: "dict[str, Figures]",
+    suspicions: "list[Suspicion]",
+    paired: "dict[str, Difference]",
+    split: str,
+) -> Iterator[Part]:
+    from mlxts import formats
+    from mlxts.evaluation import comparison, lookahead, paired_comparison
+
+    asked, name = scored.asked, forecasts.name
+    if split == WALK_FORWARD:
+        asked = replace(asked, splits_title="walk-forward")
+    scores: Scores = {split: figures}
+    title = f"{name} beside {scored.name}" + (" (exploratory)" if scored.exploratory else "")
+    yield from scores_screen(scores, asked, title)
+    if paired:
+        yield differences_table(f"{name} − reference, paired by date", paired)
+        yield Note(HOW_TO_READ)
+    if forecasts.unused:
+        rows = formats.count(forecasts.unused, "row")
+        yield Note(f"Not scored: {rows} of {name} on other days than those of {split}.")
+    if forecasts.dated:
+        yield Note(f"When forecasts were made is what {forecasts.dated} says; nothing proves it.")
+    yield Note(lookahead.UNDETECTED)
+    for one in suspicions:
+        yield f"Look at {name}: {one.what}."
+    yield comparison.sentence(name, figures[name], asked.task, asked.horizon, split)
+    voided = figures[name]["not_estimable"]
+    for whose, one in paired.items():
+        if not voided:
+            what = f"{asked.task.name} at H = {asked.horizon}, {whose}, {split}"
+            yield paired_comparison.sentence(name, "the reference", one, what)

@@ -1,0 +1,77 @@
+"""How the report names cells, configurations and files. One place, so that all agree."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlxts import protocol
+from mlxts.scaling import config_diff
+from mlxts.scaling.configuration_scores import CONFIGURATION
+from mlxts.scaling.ledger import LATEST, REAL
+from mlxts.scaling.results import file_name
+
+
+def cell(key: Mapping[str, Any]) -> str:
+    """`threshold_1pct H1 daily`, as in `scaling/`; the symbol where it is not the usual one."""
+    name = f"{key['task']} H{key['horizon']} {key['timescale']}"
+    return name if key["symbol"] == protocol.SCORED_ON else f"{name} {key['symbol']}"
+
+
+@dataclass(frozen=True)
+class CommonSettings:
+    """What need not be said, because all that is shown has it in common.
+
+    Attributes:
+        names: of `CONFIGURATION`. changes: settings of recipes, see `scaling/recipes.py`.
+    """
+
+    names: frozenset[str] = frozenset()
+    changes: frozenset[str] = frozenset()
+
+    def __or__(self, name: str) -> "CommonSettings":
+        return replace(self, names=self.names | {name})
+
+
+def configuration(key: Mapping[str, Any], unsaid: CommonSettings = CommonSettings()) -> str:
+    """What a model was and read: `2M, Aa, 20 features`; settings off the beaten track as well."""
+    settings = {
+        "budget": key.get("budget"),
+        "data": key["data"],
+        "features": f"{key['features']:,} features",
+        "fraction": "" if key["fraction"] == 1.0 else f"{key['fraction']:g} of the history",
+        "history": "" if key["history"] == LATEST else key["history"],
+        "data_generator": "" if key["data_generator"] == REAL else key["data_generator"],
+        "config_hash": config_diff.describe(
+            key["non_default_settings"], key["config_hash"], unsaid.changes
+        ),
+        "artifacts": f"files {key['artifacts']}",
+    }
+    return ", ".join(text for name, text in settings.items() if name not in unsaid.names and text)
+
+
+def marked(name: str, mode: str) -> str:
+    """What an exploratory configuration reaches says so."""
+    return name if mode == "strict" else f"{name} (exploratory)"
+
+
+def unsaid(keys: Sequence[Mapping[str, Any]]) -> CommonSettings:
+    """What all keys agree on: recipes, and the market; hashes of files are worth their place only
+    where they tell two things apart."""
+    files = {(key["data"], key["artifacts"]) for key in keys}
+    common = {
+        name for name in ("config_hash", "data_generator") if len({key[name] for key in keys}) < 2
+    }
+    if len(files) == len({data for data, _ in files}):
+        common.add("artifacts")
+    return CommonSettings(
+        frozenset(common), config_diff.shared([key["non_default_settings"] for key in keys])
+    )
+
+
+def slug(*parts: Any) -> str:
+    """A file's name."""
+    return file_name("-".join(str(part) for part in parts))
+
+
+def of_configuration(key: Mapping[str, Any]) -> tuple:
+    return tuple(key[name] for name in CONFIGURATION)

@@ -1,0 +1,41 @@
+"""Documents that are generated whole, each from the part of the package that it is about."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mlxts.workspace import api_reference
+from mlxts.workspace.project import Problem
+
+
+def _catalog() -> str:
+    from mlxts.features import catalog_document
+
+    return catalog_document.render()
+
+
+def _sources() -> str:
+    from mlxts.data import sources_document
+
+    return sources_document.render()
+
+
+def _controls() -> str:
+    from mlxts.workspace import controls_document
+
+    return controls_document.render()
+
+
+DOCUMENTS: dict[str, Callable[[], str]] = {
+    "docs/feature_catalog.md": _catalog,
+    "docs/data_sources.md": _sources,
+    "docs/controls.md": _controls,
+    **api_reference.pages(),
+}
+
+
+def stale(root: Path, texts: dict[Path, str]) -> Iterator[Problem]:
+    """Those among the project's documents that would be written differently now."""
+    for name, render in DOCUMENTS.items():
+        text = texts.get(root / name)
+        if text is not None and text != render():
+            yield Problem(name, 0, "it is stale; run `mlxts docs render`")
