@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.evaluate import record_look
 from mlxts.cli.output import JsonOption, Note, Part, render
+from mlxts.cli.scores import record_look
 from mlxts.tables import Column, Table, ranged, with_ends
 
 if TYPE_CHECKING:

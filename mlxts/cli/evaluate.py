@@ -9,7 +9,7 @@ import typer
 
 from mlxts import formats
 from mlxts.cli.output import JsonOption, Note, Part, note, render
-from mlxts.cli.scores import details_screen, scores_screen
+from mlxts.cli.scores import details_screen, record_look, scores_screen
 from mlxts.tables import Column, Table
 
 
@@ -209,14 +209,6 @@ def _on_screen(row: dict[str, Any]) -> dict[str, Any]:
         "loss": row["log_loss"] if row["rmse"] is None else row["rmse"],
         "verdict": comparison.against(row["verdict"], row["reference"]),
     }
-
-
-def record_look(what: str, score_on: str) -> None:
-    """Write down a test-set evaluation before it happens, and say so. Raises StorageError."""
-    from mlxts.evaluation import test_split_log
-
-    count = test_split_log.record(what, score_on)
-    note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
 
 
 def _marked(name: str, mode: str) -> str:

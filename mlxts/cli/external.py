@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxts.cli.compare import HOW_TO_READ, differences_table
-from mlxts.cli.evaluate import record_look
 from mlxts.cli.output import Note, Part, note, render
-from mlxts.cli.scores import scores_screen
+from mlxts.cli.scores import record_look, scores_screen
 
 if TYPE_CHECKING:
     from mlxts.evaluation.external_forecasts import File, Forecasts

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from mlxts.cli.output import Note, Part
+from mlxts.cli.output import Note, Part, note
 from mlxts.formats import UNKNOWN, interval
 from mlxts.tables import Column, Table, ranged, with_ends
 
@@ -15,6 +15,14 @@ Figures = dict[str, Any]
 
 _SPLITS = {"train": "the training rows", "validation": "validation"}
 _ENDS = Column("interval", "95 % interval", lambda ends: interval(*ends, ".3f", ",") or UNKNOWN)
+
+
+def record_look(what: str, score_on: str) -> None:
+    """Write down a test-set evaluation before it happens, and say so. Raises StorageError."""
+    from mlxts.evaluation import test_split_log
+
+    count = test_split_log.record(what, score_on)
+    note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
 
 
 def scores_screen(scores: "Scores", asked: "ScoredTask", name: str) -> Iterator[Part]:
