@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import date
+from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
@@ -341,9 +342,10 @@ def _slow_after(seconds: float, steps: int, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_run_that_slows_down_says_so_once_and_keeps_its_wall_time_to_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _slow_after(0.01, 200, monkeypatch)
-    long = {"training.max_epochs": 30, "training.validations_per_epoch": 1}
-    plan = _plan(seed=8, **long, **{"training.patience": 1000})
+    monkeypatch.setattr(StepTimeDrift, "__init__", partialmethod(StepTimeDrift.__init__, window=5))
+    _slow_after(0.01, 30, monkeypatch)
+    plan = _plan(seed=8, **{"training.batch_size": 32})
+    assert plan.total_steps > 50
     summary = experiment.execute(plan, emit=lambda event: None)
     assert summary["thermal"]["step_time_drift"] is True
     assert "up to 50%" in summary["thermal"]["step_time_drift_reason"]

@@ -266,7 +266,7 @@ def verdict_(
     }
     mixed = None
     if axis == "parameters":
-        mixed = mixed_model.over(built, found, judged, parameters=parameters, seed=seed)
+        mixed = mixed_model.over(built, tables, judged, parameters=parameters, seed=seed)
     record = {
         "axis": axis,
         "split": split,
