@@ -94,7 +94,7 @@ def run(
                 store, only=study.study_name, per_device=per_device, wait=wait, quiet=quiet,
                 exit_when_idle=True,
             )  # fmt: skip
-        show(_status_screen(study, [_point_row(one) for one in sweeps.points(study)]))
+        show(_status_screen(study, [_point_row(point) for point in sweeps.points(study)]))
 
 
 @sweep.command()

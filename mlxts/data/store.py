@@ -290,7 +290,7 @@ def _append(folder: Path, entries: list[dict[str, Any]], artifact: Artifact, dat
     """File first, manifest second; without the entry the file goes too."""
     _put(artifact.file, data)
     try:
-        files.write_json(folder / _NAME, {"format": 1, "artifacts": [*entries, artifact.record()]})
+        files.write_json(folder / _NAME, {"format": 1, "artifacts": [*entries, artifact.to_dict()]})
     except StorageError:
         artifact.file.unlink(missing_ok=True)
         raise

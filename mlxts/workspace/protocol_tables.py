@@ -237,8 +237,8 @@ def _span(first: date | None, last: date | None) -> str:
 
 RENDERERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
     {
-        one.__name__: one
-        for one in (
+        part.__name__: part
+        for part in (
             budgets, tasks, timescales, splits, origins, fixed, matrix, tiers, thermal, estimable,
             strict, axes, exit_codes, column_reference.ledger_columns,
             column_reference.prediction_columns, column_reference.verdict_rules,

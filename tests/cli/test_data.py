@@ -156,8 +156,8 @@ def test_import_cuts_to_the_dates_asked_for(csv: Path) -> None:
 def test_json_is_one_object_and_nothing_else(csv: Path) -> None:
     out, _ = run("import", csv, "--symbol", "spy", "--json")
     (artifact,) = json.loads(out)["artifacts"]
-    assert artifact == store.raw_artifacts()[0].record() | {"warnings": [], "notes": []}
-    assert json.loads(run("list", "--json")[0])["raw"] == [store.raw_artifacts()[0].record()]
+    assert artifact == store.raw_artifacts()[0].to_dict() | {"warnings": [], "notes": []}
+    assert json.loads(run("list", "--json")[0])["raw"] == [store.raw_artifacts()[0].to_dict()]
     assert json.loads(checked("--json")[0]) == {
         "schema": 2, "ok": True, "checked": 1, "changed": [], "missing": [], "unregistered": [],
     }  # fmt: skip
