@@ -116,7 +116,7 @@ def status(
         if study is None:
             named = f"sweep-{definition.name}-"
             alike = [name for name in storages.study_names(store) if name.startswith(named)]
-            other = f" ({', '.join(alike)}: begun with other axes or other code)" if alike else ""
+            other = f" ({', '.join(alike)}: started with other axes or other code)" if alike else ""
             raise SearchError(
                 f"{sweeps.name_of(definition)} is not in this storage{other}; `mlxts sweep run "
                 f"{config}` begins it"

@@ -101,7 +101,7 @@ class _Loader(yaml.SafeLoader):
                 raise _at(begins, f"*{begins.anchor} holds itself")
             self._aliased += self._sizes[id(node)]
             if self._aliased > ALIASED:
-                raise _at(begins, f"aliases stand for more than {ALIASED:,} values")
+                raise _at(begins, f"aliases expand to more than {ALIASED:,} values")
         elif node is not None:
             self._sizes[id(node)] = 1 + sum(self._sizes[id(inner)] for inner in _within(node))
         return node

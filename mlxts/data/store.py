@@ -301,7 +301,7 @@ class _Manifest(json_files.Shape):
     artifacts: list[dict[str, Any]]
 
 
-_REMEDY = "restore it from a backup (the files beside it are intact)"
+_REMEDY = "restore it from a backup (the data files are intact)"
 
 
 def _read(folder: Path) -> list[dict[str, Any]]:

@@ -210,7 +210,7 @@ def exit_codes() -> str:
         ("exit status", "meaning"),
         [
             (0, "done"),
-            (protocol.EXIT_USAGE, "a user error; standard error says how to correct it"),
+            (protocol.EXIT_USAGE, "a user error; standard error gives the correction"),
             (protocol.EXIT_UNEXPECTED, "an error of mlxts itself; its traceback is in a file"),
             (
                 protocol.EXIT_DEVICE,

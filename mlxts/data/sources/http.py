@@ -192,7 +192,7 @@ def is_unresolved(error: BaseException) -> bool:
 def offline(subject: str, host: str | None) -> OfflineError:
     """The error for a name that could not be resolved."""
     return OfflineError(
-        f"{subject}: the address of {host} cannot be looked up; connect this machine to the "
+        f"{subject}: the address of {host} cannot be resolved; connect this machine to the "
         "network and try again, or `mlxts data import` a file"
     )
 
