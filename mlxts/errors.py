@@ -13,7 +13,7 @@ class MlxtsError(Exception):
 
 
 class FormerNameWarning(FutureWarning):
-    """A name of the last release: it still works, and goes with the next one."""
+    """A name of the last release: it still works, and the next one removes it."""
 
 
 class ConfigError(MlxtsError):

@@ -46,10 +46,10 @@ def predict_references(
     Where nothing can be fitted at all there is the base rate alone.
     """
     every = np.unique(np.concatenate([data.samples[split].symbols for split in splits])).tolist()
-    found = fit_baselines(data, splits, symbols=every)
+    baselines = fit_baselines(data, splits, symbols=every)
     base_rates = [table for symbol in every for table in _base_rate(data, splits, symbol)]
     best = oracle.forecast(data, splits).values()
-    return pl.concat([*found.tables.values(), *base_rates, *best]), found.references
+    return pl.concat([*baselines.tables.values(), *base_rates, *best]), baselines.references
 
 
 def _base_rate(data: Dataset, splits: Sequence[str], symbol: str) -> list[pl.DataFrame]:

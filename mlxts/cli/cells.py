@@ -23,7 +23,7 @@ def cell(
 
     needs = cell_status.of(name)
     missing = [need.id for need in needs if need.artifact is None]
-    artifacts = {need.id: need.artifact.record() for need in needs if need.artifact}
+    artifacts = {need.id: need.artifact.to_dict() for need in needs if need.artifact}
     result = {
         "cell": name,
         "missing": missing,

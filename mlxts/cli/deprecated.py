@@ -66,7 +66,7 @@ def _replaced(argument: str, old: str, new: str) -> str:
 
 
 def _warn(old: str, new: str) -> None:
-    note(f"{old} is called {new} now; the old name goes with the next release")
+    note(f"{old} is now {new}; the next release removes the former name")
 
 
 def show_former_names() -> None:

@@ -53,7 +53,7 @@ def build(
         f"{built.dataset} version {built.version}: {frame.width - 2} features x {frame.height} "
         f"bars ({warmup} in warm-up), {built.first} to {built.last}, {seconds:.2f} s"
     )
-    result = built.record() | {"seconds": seconds, "rows_in_warmup": warmup}
+    result = built.to_dict() | {"seconds": seconds, "rows_in_warmup": warmup}
     render(result, as_json, [sentence, Path(built.path)])
 
 

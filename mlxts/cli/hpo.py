@@ -252,7 +252,7 @@ def _winner(study: "optuna.Study") -> list[Part]:
 
     leader = studies.best(study)
     if leader is None:
-        return [f"no trial is complete yet; `mlxts hpo show {study.study_name}` says why"]
+        return [f"no trial is complete yet; `mlxts hpo show {study.study_name}` gives the reasons"]
     return [
         f"best: trial {leader.number}, validation loss {formats.loss(leader.value)}",
         f"      {spelled(leader.params)}",

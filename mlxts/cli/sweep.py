@@ -114,7 +114,7 @@ def run(
                 store, only=study.study_name, per_device=per_device, wait=wait, quiet=quiet,
                 exit_when_idle=True,
             )  # fmt: skip
-        show(_status_screen(study, [_point_row(one) for one in sweeps.points(study)]))
+        show(_status_screen(study, [_point_row(point) for point in sweeps.points(study)]))
 
 
 @sweep.command()
@@ -136,7 +136,7 @@ def status(
         if study is None:
             named = f"sweep-{definition.name}-"
             alike = [name for name in storages.study_names(store) if name.startswith(named)]
-            other = f" ({', '.join(alike)}: begun with other axes or other code)" if alike else ""
+            other = f" ({', '.join(alike)}: started with other axes or other code)" if alike else ""
             raise SearchError(
                 f"{sweeps.name_of(definition)} is not in this storage{other}; `mlxts sweep run "
                 f"{config}` begins it"

@@ -12,7 +12,8 @@ class FeaturesConfig(ConfigSection):
     """Which inputs the model reads."""
 
     source: Literal["indicators", "simulated"] = Field(
-        "indicators", description="`simulated`: those that a simulated market shows beside its bars"
+        "indicators",
+        description="`simulated`: those that a simulated market generates with its bars",
     )
     tier: int = Field(20, description="number of relational features, nested tiers")
 

@@ -47,7 +47,7 @@ def current_with_notice(values: Mapping[str, Any], where: str) -> dict[str, Any]
             renamed[part], more = _renamed(renamed[part], KEYS, VALUES)
             notes += more
     if notes:
-        message = f"{where}: {', '.join(notes)} now; the former name goes with the next release"
+        message = f"{where}: {', '.join(notes)}; the next release removes the former name"
         warnings.warn(message, FormerNameWarning, stacklevel=3)
     return renamed
 
@@ -79,7 +79,7 @@ def _renamed(
                 result = renamed
             else:
                 result[section] = renamed
-            notes.append(f"{old} is called {new}")
+            notes.append(f"{old} is now {new}")
     for key, pairs in words.items():
         section, _, last = key.partition(".")
         if key in result:
@@ -99,5 +99,5 @@ def _reworded(key: str, value: Any, pairs: Mapping[str, str]) -> tuple[Any, list
         reworded = [_reworded(key, item, pairs) for item in value]
         return [item for item, _ in reworded], [note for _, notes in reworded for note in notes]
     if isinstance(value, str) and value in pairs:
-        return pairs[value], [f"{key}: {value} is called {pairs[value]}"]
+        return pairs[value], [f"{key}: {value} is now {pairs[value]}"]
     return value, []

@@ -34,7 +34,7 @@ class YamlError(ValueError):
 
     def __init__(self, message: str, line: int | None = None) -> None:
         super().__init__(f"line {line}: {message}" if line else message)
-        self.what = message
+        self.message = message
         self.line = line
 
 
@@ -101,7 +101,7 @@ class _Loader(yaml.SafeLoader):
                 raise _at(begins, f"*{begins.anchor} holds itself")
             self._aliased += self._sizes[id(node)]
             if self._aliased > ALIASED:
-                raise _at(begins, f"aliases stand for more than {ALIASED:,} values")
+                raise _at(begins, f"aliases expand to more than {ALIASED:,} values")
         elif node is not None:
             self._sizes[id(node)] = 1 + sum(self._sizes[id(inner)] for inner in _within(node))
         return node
@@ -159,7 +159,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     try:
         return key, parse_yaml(value)
     except YamlError as error:
-        raise ConfigError(f"--set {text}: the value is not YAML: {error.what}") from error
+        raise ConfigError(f"--set {text}: the value is not YAML: {error.message}") from error
 
 
 def parse_overrides(texts: Iterable[str] | None) -> dict[str, Any]:

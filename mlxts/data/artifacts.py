@@ -38,7 +38,7 @@ class Artifact:
     def file(self) -> Path:
         return files.home() / self.path
 
-    def record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The entry as a JSON object."""
         return asdict(self) | {"first": str(self.first), "last": str(self.last)}
 

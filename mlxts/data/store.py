@@ -290,7 +290,7 @@ def _append(folder: Path, entries: list[dict[str, Any]], artifact: Artifact, dat
     """File first, manifest second; without the entry the file goes too."""
     _put(artifact.file, data)
     try:
-        files.write_json(folder / _NAME, {"format": 1, "artifacts": [*entries, artifact.record()]})
+        files.write_json(folder / _NAME, {"format": 1, "artifacts": [*entries, artifact.to_dict()]})
     except StorageError:
         artifact.file.unlink(missing_ok=True)
         raise
@@ -301,7 +301,7 @@ class _Manifest(json_files.Shape):
     artifacts: list[dict[str, Any]]
 
 
-_REMEDY = "restore it from a backup (the files beside it are intact)"
+_REMEDY = "restore it from a backup (the data files are intact)"
 
 
 def _read(folder: Path) -> list[dict[str, Any]]:

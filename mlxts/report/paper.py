@@ -193,7 +193,7 @@ def write(record: dict[str, Any], path: Path) -> Path:
 
 def rewrite(path: Path) -> Path:
     """Write `path` from the figures file next to it. Raises RunError, StorageError."""
-    remedy = "name the finished runs, and it is made anew"
+    remedy = "name the finished runs, and it is made again"
     results = json_files.read(
         figures_of(path), _Figures, error=RunError, remedy=remedy,
         upgrade=lambda values: {_FORMER.get(key, key): value for key, value in values.items()},
@@ -213,7 +213,7 @@ def markdown(record: dict[str, Any]) -> str:
     parts = [
         "# Results",
         "Rendered by `mlxts report RUNS --paper FILE` from run folders; do not edit. Without RUNS "
-        "the same command renders it again from the figures beside it.",
+        "the same command renders it again from the JSON file next to it.",
         f"Task `{first['task']}`, {first['symbol']}, {first['timescale']}, {record['split']} "
         f"({record['span']}), canonical phase. Log loss in nats. In brackets 95 % intervals from "
         f"{record['draws']:,} block-bootstrap draws, paired by date, widened for few blocks and "

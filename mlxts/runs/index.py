@@ -66,7 +66,7 @@ def resolve(name: str, studies: Studies = no_studies) -> list[Path]:
     if not matches:
         raise RunError(
             f"{name} is no run, no folder of runs and no study with a run here; `mlxts runs`, "
-            "`mlxts sweep status` and `mlxts hpo list` say what there is"
+            "`mlxts sweep status` and `mlxts hpo list` list what there is"
         )
     return matches
 

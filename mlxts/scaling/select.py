@@ -68,14 +68,15 @@ class Selection:
         """One row a family: parameters with 95 % intervals, error and frequency."""
         rows: list[dict[str, Any]] = []
         for name, law in self.fits.items():
-            told = law.parameters()
+            parameters = law.parameters()
             rows.append(
                 {
                     "family": name,
                     "formula": law.family.formula,
-                    "parameters": {key: float(values[0]) for key, values in told.items()},
+                    "parameters": {key: float(values[0]) for key, values in parameters.items()},
                     "intervals": {
-                        key: list(percentile_interval(values[1:])) for key, values in told.items()
+                        key: list(percentile_interval(values[1:]))
+                        for key, values in parameters.items()
                     },
                     "objective": float(law.objective[0]),
                     "extrapolation_error": float(self.errors[name][0]),

@@ -185,7 +185,7 @@ def _require_whole_end(path: Path) -> None:
     is added, and could not read the journal after that. A line that was cut is no damage."""
     whole, _, torn = path.read_bytes().rpartition(b"\n")
     if torn and not torn.startswith(b"{"):
-        raise ValueError("it ends in what nobody wrote")
+        raise ValueError("it ends in bytes that no version writes")
     if whole and not isinstance(json.loads(whole.rpartition(b"\n")[2]), dict):
         raise TypeError("its last line is no JSON object")
 

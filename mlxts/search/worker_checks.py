@@ -57,7 +57,7 @@ def require_data(hashes: dict[str, str]) -> None:
             )
         if _digest(artifact.file) != sha256:
             raise SearchError(
-                f"{artifact.path} on {socket.gethostname()} is not what its manifest says; copy "
+                f"{artifact.path} on {socket.gethostname()} is not the file in its manifest; copy "
                 "data/raw from the machine that planned the work"
             )
 

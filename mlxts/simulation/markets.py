@@ -73,7 +73,7 @@ def make(kind: str, dials: Mapping[str, float] = MappingProxyType({})) -> Market
     names = [field.name for field in fields(MARKETS[kind].make)]  # ty: ignore[invalid-argument-type]
     for name, value in dials.items():
         if name not in names:
-            raise ConfigError(f"{kind} has no dial {name}; it has {', '.join(names)}")
+            raise ConfigError(f"{kind} has no parameter {name}; it has {', '.join(names)}")
         above, most, allowed = _LIMITS[name]
         if type(value) not in (int, float) or not above < value <= most:
             raise ConfigError(f"{name} of {kind} is {value}; it must be {allowed}")

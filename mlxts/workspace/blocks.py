@@ -22,7 +22,7 @@ class BlockError(ValueError):
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
-        self.line, self.what = line, message
+        self.line, self.message = line, message
 
 
 def rewrite(text: str, render: Callable[[str], str]) -> str:

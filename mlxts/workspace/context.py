@@ -179,7 +179,7 @@ def _missing(context: Context) -> Iterator[Problem]:
                 if name != summaries.HISTORY:
                     yield Problem(where, 0, f"no block named {name}; restore the file with git")
         except blocks.BlockError as error:
-            yield Problem(where, error.line, error.what)
+            yield Problem(where, error.line, error.message)
 
 
 def _stale(context: Context) -> Iterator[Problem]:
@@ -189,7 +189,7 @@ def _stale(context: Context) -> Iterator[Problem]:
             for line, block in blocks.stale(project.read(record.path), _of(context, name)):
                 yield Problem(where, line, f"block {block} is stale; run `mlxts docs render`")
         except blocks.BlockError as error:
-            yield Problem(where, error.line, error.what)
+            yield Problem(where, error.line, error.message)
 
 
 def _gone(record: Record) -> list[str]:
@@ -204,7 +204,7 @@ def _counts(context: Context) -> Iterator[Problem]:
         try:
             rows = summaries.history(record.body)
         except blocks.BlockError as error:
-            yield Problem(where, 0, error.what)
+            yield Problem(where, 0, error.message)
             continue
         if len(rows) != record.header.handoffs:
             message = f"{record.header.handoffs} handoffs in the header, {len(rows)} in the table"

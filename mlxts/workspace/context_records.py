@@ -150,7 +150,7 @@ def load(path: Path, model: type[H]) -> Record[H]:
     except YamlError as error:
         where = f" (line {error.line + 1})" if error.line else ""
         raise WorkspaceError(
-            f"{path}: the header is not valid YAML{where}: {error.what}; {_RESTORE}"
+            f"{path}: the header is not valid YAML{where}: {error.message}; {_RESTORE}"
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -161,7 +161,7 @@ def load(path: Path, model: type[H]) -> Record[H]:
         blocks.names(body)
     except blocks.BlockError as error:
         line = error.line + text.count("\n", 0, end + 5)
-        raise WorkspaceError(f"{path}: line {line}: {error.what}; {_RESTORE}") from error
+        raise WorkspaceError(f"{path}: line {line}: {error.message}; {_RESTORE}") from error
     return Record(path, header, body)
 
 

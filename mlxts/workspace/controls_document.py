@@ -66,20 +66,20 @@ def render() -> str:
         ("–", "`task: direction`, H = 1", "real bars as they are: nobody foresees tomorrow's sign")
     )
     lines = [_INTRODUCTION, "", markdown(("control", "name", "what it is for"), rows)]
-    shown: set[str] = set()
+    described: set[str] = set()
     for name, kind in MARKETS.items():
-        lines += ["", f"## {kind.control}: `{name}`", "", *_law(kind.make.__module__, shown)]
+        lines += ["", f"## {kind.control}: `{name}`", "", *_law(kind.make.__module__, described)]
         lines += ["", *_figures(name)]
     lines += ["", *_shift(), "", *_DIRECTION, "", *_look_ahead()]
     return "\n".join(lines) + "\n"
 
 
-def _law(module: str, shown: set[str]) -> Iterator[str]:
+def _law(module: str, described: set[str]) -> Iterator[str]:
     """The law of a market from its module's docstring, once for each module."""
-    if module in shown:
+    if module in described:
         yield "Its law is given above."
         return
-    shown.add(module)
+    described.add(module)
     yield (inspect.getdoc(sys.modules[module]) or "")
 
 

@@ -52,7 +52,9 @@ def _render(root: Path) -> list[str]:
             after[path] = blocks.rewrite(text, renderer(path, text))
         except blocks.BlockError as error:
             name = project.relative(path, root)
-            raise WorkspaceError(f"{Problem(name, error.line, error.what)}; correct it") from error
+            raise WorkspaceError(
+                f"{Problem(name, error.line, error.message)}; correct it"
+            ) from error
     changed = [path for path in texts if after[path] != texts[path]]
     for path in changed:
         write_text(path, after[path])
@@ -100,7 +102,7 @@ def _stale(name: str, text: str) -> Iterator[Problem]:
         for line, block in blocks.stale(text, protocol_tables.render):
             yield Problem(name, line, f"block {block} is stale; run `mlxts docs render`")
     except blocks.BlockError as error:
-        yield Problem(name, error.line, error.what)
+        yield Problem(name, error.line, error.message)
 
 
 def _links(

@@ -224,7 +224,7 @@ def exit_codes() -> str:
         ("exit status", "meaning"),
         [
             (0, "done"),
-            (protocol.EXIT_USAGE, "a user error; standard error says how to correct it"),
+            (protocol.EXIT_USAGE, "a user error; standard error gives the correction"),
             (protocol.EXIT_UNEXPECTED, "an error of mlxts itself; its traceback is in a file"),
             (
                 protocol.EXIT_DEVICE,
@@ -251,8 +251,8 @@ def _span(first: date | None, last: date | None) -> str:
 
 RENDERERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
     {
-        one.__name__: one
-        for one in (
+        part.__name__: part
+        for part in (
             budgets, tasks, timescales, splits, origins, fixed, matrix, tiers, thermal, estimable,
             strict, axes, exit_codes, column_reference.ledger_columns,
             column_reference.prediction_columns, column_reference.verdict_rules,

@@ -89,9 +89,7 @@ def code(state: git.GitState | None, since: str | None, root: Path) -> str:
         lines_of_commits = [f"`{c.hash}` {c.subject}" for c in made[:CHANGED]]
         more = f" and {len(made) - CHANGED} more" if len(made) > CHANGED else ""
         there = "; ".join(lines_of_commits) + more if lines_of_commits else "no commit"
-        since_text = (
-            there if is_known else "that commit is gone, so what came after it cannot be told"
-        )
+        since_text = there if is_known else "that commit is gone, so what came after it is unknown"
         lines.append(f"- since `{since[:10]}`: {since_text}")
     return "\n".join(lines)
 

@@ -49,7 +49,7 @@ def run_folder(
         "config": configuration.model_dump(mode="json"),
         "data_hash": data.data_hash,
         "shape": shape.to_dict(),
-        "artifacts": [artifact.record() for artifact in data.artifacts],
+        "artifacts": [artifact.to_dict() for artifact in data.artifacts],
         "started": started,
     }
     summary = {"status": "finished", "steps": 50, "train_seconds": 3.0}

@@ -165,5 +165,5 @@ def test_a_worker_that_waits_reads_its_data_once(
     assert read == [artifact.file]
     artifact.file.chmod(0o644)
     artifact.file.write_bytes(artifact.file.read_bytes() + b"0")
-    with pytest.raises(SearchError, match="not what its manifest says"):
+    with pytest.raises(SearchError, match="not the file in its manifest"):
         worker_checks.require_data(hashes)

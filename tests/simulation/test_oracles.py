@@ -121,7 +121,7 @@ def test_features_stand_beside_the_bars_of_the_markets_that_have_some() -> None:
     [
         ("heston", {}, "no market is named heston; choose from gbm, sv"),
         ("zipf", {"exponent": True}, "exponent of zipf is True"),
-        ("gbm", {"drift": 0.1}, "gbm has no dial drift; it has volatility"),
+        ("gbm", {"drift": 0.1}, "gbm has no parameter drift; it has volatility"),
         ("zipf", {"exponent": 0.0}, "exponent of zipf is 0.0; it must be above 0"),
         ("regimes", {"stay": 1.0}, "stay of regimes is 1.0; it must be above 0 and below 1"),
         ("canary", {"leak": "much"}, "leak of canary is much"),

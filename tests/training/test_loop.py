@@ -396,7 +396,7 @@ def test_predictions_that_do_not_move_are_called_collapsed(tmp_path: Path) -> No
     (notice,) = (e for e in events if isinstance(e, NoticeEvent))
     assert "collapsed" in notice.message
     assert notice.step == [e.step for e in events if isinstance(e, ValidationEvent)][2]
-    assert outcome.state.collapsed_looks == 4
+    assert outcome.state.collapsed_validations == 4
     assert outcome.state.collapses == 1
 
 

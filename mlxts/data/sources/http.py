@@ -174,8 +174,8 @@ class Downloaded:
         body = self._web.get(address, subject=subject)
         require_no_page(body, subject=subject)
         frame, notes = without_gaps(parse(body, subject=subject))
-        asked = {**query, "address": self._address, **parameters, **requested_range(start, end)}
-        return Fetched(within(frame, start, end, subject=subject), asked, notes)
+        request = {**query, "address": self._address, **parameters, **requested_range(start, end)}
+        return Fetched(within(frame, start, end, subject=subject), request, notes)
 
 
 def is_unresolved(error: BaseException) -> bool:
@@ -192,7 +192,7 @@ def is_unresolved(error: BaseException) -> bool:
 def offline(subject: str, host: str | None) -> OfflineError:
     """The error for a name that could not be resolved."""
     return OfflineError(
-        f"{subject}: the address of {host} cannot be looked up; connect this machine to the "
+        f"{subject}: the address of {host} cannot be resolved; connect this machine to the "
         "network and try again, or `mlxts data import` a file"
     )
 

@@ -84,7 +84,7 @@ def read(
     if unclear:
         raise SourceError(
             f"{', '.join(unclear)}: the numbers can be read with a decimal comma or with a decimal "
-            "point; say which with --decimal , or --decimal ."
+            "point; choose with --decimal , or --decimal ."
         )
     chosen = [hint if len(parsed) > 1 else next(iter(parsed)) for parsed in readings]
     return Numbers(
