@@ -3,7 +3,7 @@
 One regression over several assets is a weaker one for each, so an asset has regressions of its own
 wherever its history allows one: 30 training samples of either class (of returns 30 samples), below
 which nothing is estimable by the protocol, and a block of time that can be cross-validated. An
-asset of a shorter history borrows from all that are trained on, which is said beside every score.
+asset with a shorter history uses those of all training assets, which is stated with every score.
 """
 
 from dataclasses import dataclass

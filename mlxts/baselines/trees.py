@@ -4,7 +4,7 @@ They read what `linear.py` reads, HAR's logs and the network's own features at t
 HAR's forecast, and are pooled over the assets as a network is. HAR is each asset's own, so that a
 pooled learner need not guess whose days these are; on training rows it is read out of fold, since
 trees learn how far to trust it. A logit is one more input (scikit-learn's trees start from no other
-model); of returns the residual is learned, which is to start from HAR.
+model); of numbers the residual is learned, which is to start from HAR.
 
 The settings are modest and fixed: with more trees one asset alone is overfitted, with fewer the
 pooled ones learn less.
@@ -61,7 +61,7 @@ class Trees:
         every = math.ceil(len(train) * len(dataset.names) / _NUMBERS)
         learned = with_train(dataset, np.arange(0, len(train), every)).samples["train"]
         known, targets = inputs(learned), learned.targets.astype(np.float64)
-        if dataset.task.kind == "regression":
+        if not dataset.task.binary:
             regressor = HistGradientBoostingRegressor(**_SETTINGS).fit(known, targets - known[:, 0])
             return lambda samples: beneath(samples) + regressor.predict(inputs(samples))
         classifier = HistGradientBoostingClassifier(**_SETTINGS).fit(known, targets > 0.5)

@@ -31,10 +31,10 @@ def scores_screen(
         title += split.replace("_", " ")
         # Every model is scored on the same rows, so their number stands above, not in each row.
         title += f" ({asked.splits_title} splits)\nn = {any_model['n']:,}"
-        regression = asked.task.kind == "regression"
-        tables = (_of_returns if regression else _of_labels)(title, any_model)
+        binary = asked.task.binary
+        tables = _of_labels(title, any_model) if binary else _of_numbers(title, any_model, asked)
         rows = [
-            {"model": model, "predictions": _range(figures, "+.4f" if regression else ".3f")}
+            {"model": model, "predictions": _range(figures, ".3f" if binary else "+.4f")}
             | with_ends(figures)
             for model, figures in models.items()
         ]
@@ -72,7 +72,7 @@ def _of_labels(title: str, any_model: Figures) -> dict[str, tuple[Column | str, 
     return {
         title: (
             ranged("auc", "AUC", ".4f", ".3f"),
-            ranged("log_loss", "", ".4f", ".3f"),
+            ranged("log_loss", None, ".4f", ".3f"),
             ranged("log_loss_difference", against(any_model), "+.4f", ".4f"),
         ),
         "Skill": (
@@ -94,7 +94,27 @@ def _of_labels(title: str, any_model: Figures) -> dict[str, tuple[Column | str, 
     }
 
 
-def _of_returns(title: str, any_model: Figures) -> dict[str, tuple[Column | str, ...]]:
+def _of_numbers(
+    title: str, any_model: Figures, asked: "ScoredTask"
+) -> dict[str, tuple[Column | str, ...]]:
+    own: dict[str, tuple[Column | str, ...]] = {
+        "Returns": (
+            ranged("r2", "R² out of sample", "+.4f", ".4f"),
+            ranged("directional_accuracy", "right direction", ".4f", ".3f"),
+        )
+    }
+    if asked.task.kind == "range":
+        own = {
+            "Mean squared error": (
+                ranged("mse", "MSE", ".4f"),
+                ranged("r2", "R² out of sample", "+.4f", ".4f"),
+            ),
+            "QLIKE of the range": (
+                ranged("qlike", "QLIKE", ".4f"),
+                ranged("qlike_difference", against(any_model), "+.4f", ".4f"),
+                ranged("qlike_skill", "skill", "+.2%", ".2%"),
+            ),
+        }
     return {
         title: (
             ranged("rmse", "RMSE", ".5f"),
@@ -104,15 +124,12 @@ def _of_returns(title: str, any_model: Figures) -> dict[str, tuple[Column | str,
             ranged("mse_skill", "over the reference", "+.2%", ".2%"),
             ranged("mse_skill_har", "over HAR", "+.2%", ".2%"),
         ),
-        "Returns": (
-            ranged("r2", "R² out of sample", "+.4f", ".4f"),
-            ranged("directional_accuracy", "right direction", ".4f", ".3f"),
-        ),
+        **own,
         f"Conformal intervals of 90 % (width from {any_model['width_from']})\n"
-        "and the range of predictions, log returns": (
+        f"and the range of predictions, unit {asked.task.unit}": (
             Column("n_eff", "n_eff", ",.0f"),
             Column("mae", "MAE"),
-            ranged("coverage", "", ".4f", ".3f"),
+            ranged("coverage", None, ".4f", ".3f"),
             "width",
             "predictions",
         ),
@@ -138,8 +155,8 @@ def details_screen(details: Figures, model: str) -> Iterator[Part]:
                 Column("name", "point"),
                 "threshold",
                 ranged("predicted_positive_rate", "positive rate", ".4f", ".3f"),
-                ranged("precision", "", ".4f", ".3f"),
-                ranged("recall", "", ".4f", ".3f"),
+                ranged("precision", None, ".4f", ".3f"),
+                ranged("recall", None, ".4f", ".3f"),
             ),
             [with_ends(row) for row in details["operating_points"]],
         )
@@ -148,7 +165,7 @@ def details_screen(details: Figures, model: str) -> Iterator[Part]:
             f"Probabilities of {model}, recalibrated on validation",
             (
                 "method",
-                ranged("log_loss", "", ".4f", ".3f"),
+                ranged("log_loss", None, ".4f", ".3f"),
                 ranged("difference", "change", ".4f", ".3f"),
                 ranged("brier", "Brier", ".4f", ".3f"),
                 ranged("ece", "ECE", ".4f", ".3f"),

@@ -1,8 +1,8 @@
 """The baselines' forecasts of the same samples, and which of them a model is compared with.
 
-Those of `BASELINES` stand beside every score, each fitted on the asset's own training days, so that
-they are the same whatever else a network was trained on; where these are too few, on those of all
-assets (`baselines/history.py`), which is recorded. Those of `POOLED` are fitted on all, as a
+Those of `BASELINES` are reported with every score, each fitted on the asset's own training days, so
+that they are the same whatever else a network was trained on; where these are too few, on those of
+all assets (`baselines/history.py`), which is recorded. Those of `POOLED` are fitted on all, as a
 network is. HAR and linear are the references: the better of the two, by cross-validation within
 training, is the one that a model has to beat.
 

@@ -40,6 +40,7 @@ _COLUMNS = {
         Column("n_pos", "positives"),
         Column("n_total", "parameters"),
         Column("precision", form=".3f"),
+        ranged("qlike", "QLIKE", ".4f"),
         Column("r2", "R²", "+.3f"),
         Column("range", "predictions"),
         Column("reason", "why"),

@@ -8,7 +8,7 @@ from mlxts import protocol
 from mlxts.evaluation import comparison, estimability
 from mlxts.formats import percent
 from mlxts.protocol import REFERENCES
-from mlxts.report.collect import AxisAnalysis, ReportData, Run
+from mlxts.report.collect import AxisAnalysis, ReportData, ReportRun
 from mlxts.report.columns import HAR, columns
 from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import results
@@ -23,19 +23,19 @@ _CONFIGURATION = (
 _REFERENCES = [f"loss_{name}" for name in (*REFERENCES, *BESIDE)]
 
 
-def _said(row: dict[str, Any]) -> dict[str, Any]:
-    """With the verdict as people say it: beats linear."""
+def _with_verdict_text(row: dict[str, Any]) -> dict[str, Any]:
+    """With the verdict in words: beats linear."""
     return row | {"said": comparison.against(row["verdict"], row["reference"])}
 
 
 def verdict(along: AxisAnalysis, split: str = "") -> Table:
-    """The verdict on every cell along an axis. `split`: said where it is not the report's."""
+    """The verdict on every cell along an axis. `split`: named where it is not the report's."""
     assert along.judged is not None
     return of_split(results.verdicts(along.judged, along.axis), split)
 
 
 def of_split(table: Table, split: str) -> Table:
-    """A table whose title and name tell its split, where it is not the report's."""
+    """A table whose title and name hold its split, where it is not the report's."""
     if not split:
         return table
     return replace(table, title=f"{table.title}, {split}", name=f"{table.name}_{split}")
@@ -122,7 +122,7 @@ def skill(scored: Sequence[Scored], split: str = "") -> Table:
             "n_total",
             "samples",
         ),
-        rows=[_said(scores.row()) for scores in scored],
+        rows=[_with_verdict_text(scores.row()) for scores in scored],
         note=(
             "Mean over seeds. The reference is the better of HAR and linear, a ridge regression on "
             "HAR's log ranges and the same features at the decision bar, by cross-validation "
@@ -238,6 +238,7 @@ def every_run(report: ReportData) -> Table:
             "precision",
             "recall",
             "rmse",
+            "qlike",
             "r2",
             "range",
             "collapsed",
@@ -254,15 +255,16 @@ def every_run(report: ReportData) -> Table:
 
 _METRICS = (
     "log_loss", "log_loss_difference", "log_loss_skill", "log_loss_skill_har", "auc",
-    "average_precision", "brier", "ece", "accuracy", "precision", "recall", "rmse", "mae", "r2",
-    "directional_accuracy", "coverage", "width", "mse_skill", "mse_skill_har",
+    "average_precision", "brier", "ece", "accuracy", "precision", "recall", "rmse", "mse",
+    "mae", "r2", "qlike", "directional_accuracy", "coverage", "width", "mse_skill", "mse_skill_har",
+    "qlike_skill", "qlike_skill_har",
 )  # fmt: skip
 
 
 _ENDS = ("", "_low", "_high")
 
 
-def _run(run: Run, row: dict[str, Any]) -> dict[str, Any]:
+def _run(run: ReportRun, row: dict[str, Any]) -> dict[str, Any]:
     models = run.summary.get("scores", {}).get("validation", {})
     network: dict[str, Any] = models.get(NETWORK, {})
     figures = {

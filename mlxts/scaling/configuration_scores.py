@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from mlxts import protocol
+from mlxts import losses, protocol
 from mlxts.data import bars
 from mlxts.evaluation import comparison, estimability
 from mlxts.evaluation.comparison import Comparison
 from mlxts.protocol import REFERENCES
-from mlxts.scaling import axes, bootstrap, config_diff
+from mlxts.scaling import bootstrap, config_diff, run_table
 from mlxts.scaling.bootstrap import Draws
 from mlxts.scaling.loss_table import BESIDE, LossTable
 
@@ -76,7 +76,7 @@ class Scored:
 
     @property
     def regression(self) -> bool:
-        return protocol.TASKS[self.key["task"]].kind == "regression"
+        return not protocol.TASKS[self.key["task"]].binary
 
     @property
     def spacing(self) -> int:
@@ -213,7 +213,8 @@ def _one(
         horizon=horizon,
         spacing=spacing,
         obstacle=estimability.obstacle_of(task, dates, targets, horizon, spacing)
-        or axes.untrained(rows),
+        or run_table.untrained(rows),
+        unit=losses.unit(task),
     )
     same = (dates.tobytes(), table.bootstrap.block)
     if same not in drawn:

@@ -202,7 +202,7 @@ def test_constant_returns_are_not_estimable():
         for split in ("train", "validation")
     )
     own = worlds.score_run(said, world)[0]["validation"]["patchtst"]
-    assert own["not_estimable"] == "the returns are all the same"
+    assert own["not_estimable"] == "every log return is the same"
     assert own["verdict"] == "not estimable"
 
 

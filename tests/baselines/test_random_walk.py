@@ -36,6 +36,19 @@ def test_a_walk_that_is_always_watched_touches_as_often_as_its_bridges(paths):
     assert said == pytest.approx(1.0 - stays.mean(), abs=0.01)
 
 
+def test_the_mean_logarithm_of_a_walks_range_is_that_of_simulated_bridges():
+    """Between two looks the extremes are those of a Brownian bridge, drawn exactly."""
+    rng, steps = np.random.default_rng(1), 200
+    ends = np.cumsum(rng.normal(size=(20_000, steps)) / np.sqrt(steps), axis=1)
+    begins = np.column_stack([np.zeros(len(ends)), ends[:, :-1]])
+    lows, highs = (
+        0.5 * (begins + ends + sign * np.sqrt((ends - begins) ** 2 + 2 * extra / steps))
+        for sign, extra in ((side, rng.exponential(size=ends.shape)) for side in (-1.0, 1.0))
+    )
+    found = np.log(highs.max(axis=1) - lows.min(axis=1)).mean()
+    assert found == pytest.approx(random_walk.LOG_RANGE, abs=0.01)
+
+
 def test_one_look_is_at_the_end():
     said = random_walk.touch(0.1, np.array([0.02]), np.array([0.1]), step=1.0)
     assert said == pytest.approx(0.211855, abs=1e-6)

@@ -130,13 +130,13 @@ def test_the_page_is_whole_html_that_needs_nothing_else(text, world):
 def test_every_section_is_there_or_says_what_to_run(text, world):
     parsed = Page(text)
     for key in (
-        "verdicts", "parameters", "samples", "features", "skill", "sensitivity", "reliability",
-        "years", "surfaces", "frontier", "evidence", "tried", "runs", "provenance",
+        "verdicts", "parameters", "features", "history", "assets", "skill", "sensitivity",
+        "reliability", "years", "surfaces", "frontier", "evidence", "tried", "runs", "provenance",
     ):  # fmt: skip
         assert key in parsed.ids
     record = json.loads((world[3] / page.RECORD).read_text())
     assert set(record["missing"]) == {
-        "verdicts", "features", "sensitivity", "walked", "surfaces",
+        "verdicts", "features", "assets", "sensitivity", "walked", "surfaces",
     }  # fmt: skip
     assert all(any("`" in line for line in lines) for lines in record["missing"].values())
     assert "Does a bigger model" in text

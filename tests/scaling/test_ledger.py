@@ -73,7 +73,7 @@ def test_nothing_of_the_test_split_is_read_unless_it_was_opened(built, folders):
 
 
 def test_a_throttled_run_gives_no_wall_time(home):
-    (folder, *_) = worlds.ladder({"0.02M": 0.5}, seeds=1, suspect=True, started="2020")
+    (folder, *_) = worlds.ladder({"0.02M": 0.5}, seeds=1, step_time_drift=True, started="2020")
     (row,) = ledger.runs(ledger.build([folder])).to_dicts()
     assert row["step_time_drift"]
     assert row["seconds"] is None
@@ -266,7 +266,7 @@ def test_strict_runs_are_judged_apart_from_what_else_was_tried():
 
 def test_one_size_is_no_axis(built):
     with pytest.raises(RunError, match="differ in training samples"):
-        axes.tables(built, "samples")
+        axes.tables(built, "history")
 
 
 def _one_more_download(data: dict) -> dict:
@@ -303,12 +303,12 @@ def test_blocks_of_the_history_are_no_share_of_the_latest(home):
     latest = [*at(0.25, None, "2032"), *at(0.5, None, "2033")]
     whole = at(1.0, None, "2034")
     drawn = [*at(0.25, 7, "2035"), *at(0.5, 7, "2036")]
-    found = axes.tables(ledger.build([*latest, *whole, *drawn]), "samples")
-    runs = {frozenset(table.runs) for table in found}
+    found = axes.tables(ledger.build([*latest, *whole, *drawn]), "history")
+    runs = {frozenset(table.runs) for table in found if not table.pool.estimand}
     assert runs == {
         frozenset(folder.name for folder in (*shares, *whole)) for shares in (latest, drawn)
     }
-    assert sum("blocks of seed 7" in table.name for table in found) == 1
+    assert any("blocks of seed 7" in table.name for table in found)
 
 
 def test_cells_are_pooled_by_mode_recipe_and_market(built):
