@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import polars as pl
 
 from mlxts.baselines import cross_validation, history
@@ -48,8 +49,9 @@ def fit_baselines(
 
     Args:
         names: which, keys of `known`; without both references none is chosen.
-        symbols: whose samples; None: those of the scored one. One that nothing can be fitted for is
-            in no table of `BASELINES`.
+        symbols: whose samples; None: those of the scored one and, if it was never trained on, of
+            those that were, whose base rate is its prior. One that nothing can be fitted for is in
+            no table of `BASELINES`.
         progress: called with the name of each baseline before it is fitted.
     """
 
@@ -65,7 +67,7 @@ def fit_baselines(
     names, splits = tuple(names), tuple(splits)
     parts: dict[str, list[pl.DataFrame]] = {name: [] for name in names}
     references = {}
-    for symbol in (dataset.score_on,) if symbols is None else symbols:
+    for symbol in _scored(dataset) if symbols is None else symbols:
         asset, losses = history.of(dataset, symbol), {}
         for name in names:
             if name in BASELINES and asset.unfitted:
@@ -82,6 +84,11 @@ def fit_baselines(
         references[symbol] = _chosen(losses, asset)
     tables = {name: pl.concat(tables) for name, tables in parts.items() if tables}
     return Beside(tables, references)
+
+
+def _scored(dataset: Dataset) -> list[str]:
+    trained = np.unique(dataset.samples["train"].symbols).tolist()
+    return [dataset.score_on] if dataset.score_on in trained else [dataset.score_on, *trained]
 
 
 def _validated(baseline: Baseline, forecast: Forecast, data: Dataset) -> float | None:
