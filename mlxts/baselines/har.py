@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 
 from mlxts.baselines.base import Forecast
 from mlxts.dataset.labels import RESOLUTION
@@ -127,6 +127,14 @@ def regress(
         return linear.coef_, float(linear.intercept_)
     logistic = LogisticRegression().fit(inputs, targets > 0.5)
     return logistic.coef_[0], float(logistic.intercept_[0])
+
+
+def daily_rows(data: Dataset) -> Int64[np.ndarray, " {data.bars.height}"]:
+    """The row among the daily bars of the day on which each bar ends; -1 where there is none."""
+    keys = ["date", "symbol"]
+    days = data.daily.select(*keys).with_row_index("day")
+    of_bar = data.bars.select(keys).join(days, on=keys, how="left", maintain_order="left")
+    return of_bar["day"].cast(pl.Int64).fill_null(-1).to_numpy()
 
 
 def floor(train: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, " k"]:

@@ -38,6 +38,8 @@ def count(shape: Shape) -> Counts:
     else:
         embed += shape.patch_length * D
         head = shape.pooled * K + K + F * K + 1
+    if shape.last_bar:
+        head += (F + shape.last_bar + 2) * K
     return Counts(body, embed, head + (2 * F if shape.statistics_to_head else 0))
 
 
@@ -126,6 +128,7 @@ def _at_width(
         res_attention=model.res_attention,
         head=model.head,
         assets=assets,
+        last_bar=model.last_bar_columns,
     )
     # The encoder is fixed at the widest tier, whatever `features` is.
     per_unit = depth * (2 * d_model + 1)

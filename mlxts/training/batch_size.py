@@ -23,7 +23,8 @@ from mlxts.data.exogenous_catalog import COLUMN_PREFIX
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import BudgetError, DeviceError, RunError
 from mlxts.files import canonical_hash, outputs_folder, write_json
-from mlxts.model.patchtst import PatchTST, Shape
+from mlxts.model.initialisation import build_model
+from mlxts.model.patchtst import Shape
 from mlxts.platform import device as backend
 from mlxts.training import memory_plan
 from mlxts.training.inputs import inputs
@@ -276,13 +277,13 @@ def time_steps(
     planned = planned_bytes(config, shape, dataset, micro_batch)
     memory_plan.check(planned, dataset.features.nbytes)
     split = dataset.samples["train"]
-    model, optimizer = PatchTST(shape, seed=config.seed), make_optimizer(config.training)
+    model, optimizer = build_model(config, shape, dataset), make_optimizer(config.training)
     binary = dataset.task.binary
     step = Step(model, optimizer, config.training, binary=binary)
     batches = Batches(
         split.rows, split.targets, config.training.batch_size, micro_batch, config.seed
     )
-    features = backend.on_device(inputs(dataset, config.assets))
+    features = backend.on_device(inputs(dataset, config))
     seconds = []
     for index in range(count + 1):
         batch = batches.at(index)

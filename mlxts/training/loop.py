@@ -6,7 +6,6 @@ that is stopped after any step and continued gives the same bytes as one that wa
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
@@ -39,9 +38,7 @@ from mlxts.training.events import (
     StopEvent,
     ValidationEvent,
 )
-from mlxts.training.inputs import inputs
 from mlxts.training.losses import BaseRateForecast, TargetScale, mean_loss
-from mlxts.training.residual_reference import ResidualReference
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Forward, Step, learning_rate
 
@@ -81,22 +78,20 @@ class Arrays:
         cls,
         data: Dataset,
         scale: TargetScale,
-        reference: ResidualReference | None = None,
+        columns: Float32[np.ndarray, "N C"],
         *,
-        assets: Sequence[str] = (),
         stop_on: StopOn = "samples",
     ) -> Self:
         """Of a data set's training and validation split.
 
         Args:
-            reference: the forecast that the model's output is added to.
-            assets: symbols that the model tells apart.
+            columns: of each bar, see `inputs`.
             stop_on: `training.stop_on` of the configuration: which validation samples are scored.
         """
         train, validation = data.samples["train"], data.samples["validation"]
         decisive, weights = stopping_samples(validation, stop_on, data.score_on)
         return cls(
-            features=device.on_device(inputs(data, assets, reference, scale)),
+            features=device.on_device(columns),
             train_rows=train.rows,
             train_targets=scale.scaled(train.targets),
             validation_rows=validation.rows[decisive],

@@ -16,8 +16,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
-import polars as pl
-from jaxtyping import Float32, Float64, Int64, Integer
+from jaxtyping import Float32, Float64, Integer
 
 from mlxts import json_files
 from mlxts.baselines import har, linear, out_of_fold
@@ -60,7 +59,7 @@ class ResidualReference:
         """
         if self.names and self.names != data.names:
             raise DataError("the data have other features than model.residual_of was fitted on")
-        ranges, days = har.MEASURES[BASELINE](data.daily), _daily_rows(data)
+        ranges, days = har.MEASURES[BASELINE](data.daily), har.daily_rows(data)
         dates = data.bars["date"].to_numpy().astype("datetime64[D]")
         symbols = data.bars["symbol"].to_numpy()
         forecasts = np.zeros(len(symbols))
@@ -182,14 +181,6 @@ def _read(folder: Path) -> ResidualReference:
     path = folder / layout.OFFSET
     values = json_files.read(path, json_files.Shape, error=CheckpointError, remedy=_WAY_OUT)
     return ResidualReference.from_dict(values, str(path))
-
-
-def _daily_rows(data: Dataset) -> Int64[np.ndarray, " {data.bars.height}"]:
-    """The row among the daily bars of the day on which each bar ends; -1 where there is none."""
-    keys = ["date", "symbol"]
-    days = data.daily.select(*keys).with_row_index("day")
-    of_bar = data.bars.select(keys).join(days, on=keys, how="left", maintain_order="left")
-    return of_bar["day"].cast(pl.Int64).fill_null(-1).to_numpy()
 
 
 def _predict(

@@ -65,7 +65,7 @@ class Trained:
     def on(self, data: Dataset, rows: Integer[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         """(n,) float64 for windows that end at `rows` of a data set's bars."""
         forward = Forward(self.model, self.plan.evaluation_batch)
-        columns = inputs(data, self.plan.config.assets, self.reference, self.scale)
+        columns = inputs(data, self.plan.config, self.reference, self.scale)
         return self.scale.unscaled(forward(device.on_device(columns), rows))
 
 
@@ -127,10 +127,9 @@ def train(
         residual_of = configuration.model.residual_of
         reference = residual_reference.load_or_fit(plan.folder, residual_of, data, ranks)
         notices.append(reference.notice(data) if reference else None)
+        columns = inputs(data, configuration, reference, scale)
         stop_on = configuration.training.stop_on
-        arrays = Arrays.from_dataset(
-            data, scale, reference, assets=configuration.assets, stop_on=stop_on
-        )
+        arrays = Arrays.from_dataset(data, scale, columns, stop_on=stop_on)
 
         # Who is told: the run's own log, and the caller.
         listeners = [emit]

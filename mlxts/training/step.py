@@ -23,7 +23,7 @@ from mlxts.model.interfaces import Network
 from mlxts.platform import device
 from mlxts.training.distributed import ALONE, Ranks
 
-_FLOAT32 = ("revin", "head")  # parts of the model that are never rounded
+_FLOAT32 = ("revin", "head", "last_bar")  # parts of the model that are never rounded
 
 
 class Update(NamedTuple):
