@@ -12,7 +12,7 @@ PYTHON ?= $(or $(shell for p in python3 python3.12 python3.13 python3.14 python3
 CHOICE := $(if $(filter undefined,$(origin EXTRAS)),,"$(EXTRAS)")
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-11s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv (nothing where it is up to date) and warm the kernels; EXTRAS=cuda for a GPU
 	@$(PYTHON) mlxts/workspace/install.py $(CHOICE)
