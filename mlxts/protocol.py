@@ -10,7 +10,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Literal
 
-TaskKind = Literal["direction", "threshold", "regression"]
+TaskKind = Literal["direction", "threshold", "regression", "range"]
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,23 @@ class Task:
     direction   Close[t+H] > Close[t]
     threshold   max(High[t+1..t+H]) >= Close[t] * (1 + threshold)
     regression  log(Close[t+H] / Close[t])
+    range       log(log(max(High[t+1..t+H]) / min(Low[t+1..t+H])))
     """
 
     name: str
     kind: TaskKind
     threshold: float | None  # fraction of Close[t]; None unless kind is "threshold"
+    unit: str | None = None  # of the number that is predicted; None: whether something happens
+    strict: bool = False  # a strict configuration may have it
+
+    @property
+    def binary(self) -> bool:
+        return self.unit is None
 
 
 @dataclass(frozen=True)
 class Timescale:
-    """The bars that a model reads, and how far ahead (in trading days) it looks."""
+    """The bars that a model reads, and its forecast horizon in trading days."""
 
     name: str
     unit: Literal["session", "week", "fortnight", "month"]
@@ -129,12 +136,13 @@ TASKS = MappingProxyType(
     {
         t.name: t
         for t in (
-            Task("direction", "direction", None),
-            Task("threshold_1pct", "threshold", 0.01),
-            Task("threshold_2pct", "threshold", 0.02),
-            Task("threshold_3pct", "threshold", 0.03),
-            Task("threshold_5pct", "threshold", 0.05),
-            Task("regression", "regression", None),
+            Task("direction", "direction", None, None, True),
+            Task("threshold_1pct", "threshold", 0.01, None, True),
+            Task("threshold_2pct", "threshold", 0.02, None, True),
+            Task("threshold_3pct", "threshold", 0.03, None, True),
+            Task("threshold_5pct", "threshold", 0.05, None, True),
+            Task("regression", "regression", None, "log return", True),
+            Task("range", "range", None, "log(log range)", False),
         )
     }
 )
@@ -202,7 +210,7 @@ DATASET_COLUMNS = MappingProxyType(
         )
     }
 )
-# What the names in `adds` stand for: symbols are themselves, groups are lists in universe.yaml.
+# The names in `adds`: symbols are themselves, groups are lists in universe.yaml.
 ASSET_GROUPS = ("sector_etfs", "large_stocks")
 SERIES_GROUPS = ("economic_series", "news_sentiment", "vix", "search_trends")
 SCORED_ON = "SPY"  # every cell of the matrix is scored on this symbol

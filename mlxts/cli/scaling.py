@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlxts.scaling.verdict import Verdict
 
 scaling = typer.Typer(
-    name="scaling", help="Do losses fall with size? Ledger, laws, verdicts.", no_args_is_help=True
+    name="scaling", help="Scaling laws: loss tables, fits, verdicts.", no_args_is_help=True
 )
 
 
@@ -69,7 +69,7 @@ Runs = Annotated[
     ),
 ]
 CountOption = Annotated[
-    Count, typer.Option("--parameters", help="What N counts: a law is to be told under each.")
+    Count, typer.Option("--parameters", help="Which parameters N counts; report a law under each.")
 ]
 
 
@@ -89,7 +89,7 @@ AssetsOption = Annotated[
     bool,
     typer.Option(
         "--all-assets",
-        help="Score every pooled asset, each a cell of its own, not the main symbol alone.",
+        help="Score every pooled asset as a cell of its own, not only the main symbol.",
     ),
 ]
 PanelOption = Annotated[
@@ -102,7 +102,8 @@ NameOption = Annotated[str, typer.Option("--name", help="Folder under outputs/re
 DrawsOption = Annotated[int, typer.Option("--draws", min=50, max=100_000, help="Bootstrap draws.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="For the bootstrap.")]
 PhasesOption = Annotated[
-    bool, typer.Option("--all-phases", help="All phases of a timescale, not only the canonical.")
+    bool,
+    typer.Option("--all-phases", help="All phases of a timescale, not only the canonical one."),
 ]
 SplitOption = Annotated[
     SplitName,
@@ -189,7 +190,7 @@ def fit(
             law_figure.write(path, law_panels.surface(cell, replicates, split, chosen))
         else:
             gain = verdict.gains(cell.rungs[:, 0], replicates.rungs)[0]
-            subtitle = f"{gain:+.4f} nats per decade of {axis}, {split}"
+            subtitle = f"{gain:+.4f} {cell.unit} per decade of {axis}, {split}"
             unit = axes.AXES[axis].unit
             law_figure.write(path, law_panels.panel(cell, replicates, chosen, subtitle, unit))
         note(f"picture: {path}")
@@ -320,7 +321,7 @@ def _ledger(
         )
     built = ledgers.build(chosen, split=split, tuned=tuned or (), every_asset=every_asset)
     if split is SplitName.test:
-        # On record before anything is computed or shown; without a record there is no look.
+        # Recorded before anything is computed; without a record there is no test-set evaluation.
         looked = built.select("run", "symbol").unique().sort("run")
         count = max(test_split_log.record(run, symbol) for run, symbol in looked.iter_rows())
         note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")

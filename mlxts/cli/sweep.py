@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mlxts.search.sweep import SweepPoint
     from mlxts.search.sweep_config import Sweep
 
-_MOST_ROWS = 200  # of a plan's table; more are shown together where they cost the same
+_MOST_ROWS = 200  # of a plan's table; more are grouped where they cost the same
 
 sweep = typer.Typer(
     help="Train every combination of budgets, tasks, horizons, cells, tiers and seeds, once.",
@@ -58,7 +58,7 @@ def plan(
 
     definition = sweep_config.load(config)
     points = definition.points()
-    states, hashes = _begun(definition, storage)
+    states, hashes = _stored_states(definition, storage)
     estimates = cost_estimate.estimate(
         points,
         hashes or worker_checks.pins(point.config for point in points),
@@ -99,7 +99,8 @@ def run(
     leave_out: set[str] = set()
     if estimable_only:
         points = definition.points()
-        hashes = _begun(definition, storage)[1] or worker_checks.pins(p.config for p in points)
+        hashes = _stored_states(definition, storage)[1]
+        hashes = hashes or worker_checks.pins(point.config for point in points)
         costs = cost_estimate.estimate(points, hashes, timed=False)
         leave_out = {cost.point.label for cost in costs if cost.not_estimable}
         if leave_out:
@@ -114,7 +115,7 @@ def run(
                 store, only=study.study_name, per_device=per_device, wait=wait, quiet=quiet,
                 exit_when_idle=True,
             )  # fmt: skip
-        show(_status_screen(study, [_point_row(one) for one in sweeps.points(study)]))
+        show(_status_screen(study, [_point_row(point) for point in sweeps.points(study)]))
 
 
 @sweep.command()
@@ -136,7 +137,7 @@ def status(
         if study is None:
             named = f"sweep-{definition.name}-"
             alike = [name for name in storages.study_names(store) if name.startswith(named)]
-            other = f" ({', '.join(alike)}: begun with other axes or other code)" if alike else ""
+            other = f" ({', '.join(alike)}: started with other axes or other code)" if alike else ""
             raise SearchError(
                 f"{sweeps.name_of(definition)} is not in this storage{other}; `mlxts sweep run "
                 f"{config}` begins it"
@@ -148,10 +149,10 @@ def status(
     render(result, as_json, _status_screen(study, rows))
 
 
-def _begun(definition: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, str]]:
+def _stored_states(definition: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, str]]:
     """The state of each point by its label, and the sha256 of each artifact that it is bound to.
 
-    Both are empty where the sweep was not begun; no journal is made for that.
+    Both are empty where the sweep was not started; no journal is made for that.
     """
     from mlxts.search import storage as storages
     from mlxts.search import sweep as sweeps
@@ -255,7 +256,7 @@ def _plan_screen(definition: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Pa
     yield Table(
         f"{definition.name}: {formats.count(len(rows), 'run')}",
         columns,
-        shown if len(shown) <= _MOST_ROWS else _alike(shown, columns),
+        shown if len(shown) <= _MOST_ROWS else _grouped(shown, columns),
     )
     for problem in dict.fromkeys(row["problem"] for row in rows if row["problem"]):
         count = sum(row["problem"] == problem for row in rows)
@@ -269,8 +270,8 @@ def _plan_screen(definition: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Pa
     yield f"{sentence}. Nothing was written."
 
 
-def _alike(rows: list[dict[str, Any]], columns: Sequence[Column]) -> list[Row]:
-    """One row for all that look alike but for the run's name, with the first of the names."""
+def _grouped(rows: list[dict[str, Any]], columns: Sequence[Column]) -> list[Row]:
+    """One row for all that are equal but for the run's name, with the first of the names."""
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(tuple(column.text(row) for column in columns[1:]), []).append(row)

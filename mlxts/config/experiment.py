@@ -1,6 +1,6 @@
 """ExperimentConfig: every section, what goes together, and the hash of what decides the numbers.
 
-A *strict* configuration picks only from `protocol.py`; an *exploratory* one may say anything,
+A *strict* configuration picks only from `protocol.py`; an *exploratory* one may have any value,
 and everything it reaches is marked so.
 """
 
@@ -15,20 +15,22 @@ from mlxts.config.features import FeaturesConfig
 from mlxts.config.model import ModelConfig
 from mlxts.config.monitoring import CheckpointConfig, ThermalConfig, TrackingConfig
 from mlxts.config.training import TrainingConfig
-from mlxts.config.validation import Name, Positive, Section
+from mlxts.config.validation import ConfigSection, Name, Positive
 from mlxts.config.yamltext import dump_yaml
 from mlxts.files import canonical_hash
 
 Mode = Literal["strict", "exploratory"]
+_SQUARED = 1000.0  # deviations of the targets; no error exceeds it: half the squared error
 _CAME_LATER = (
     ("data", "exogenous"), ("data", "train_fraction"), ("data", "rotate_labels_years"),
     ("data", "walk_forward_window"),
     ("features", "source"), ("model", "residual_of"), ("model", "norm"), ("model", "res_attention"),
     ("model", "head"), ("training", "precision"), ("training", "gradient_checkpointing"),
+    ("training", "stop_on"), ("model", "asset_embedding"),
 )  # fmt: skip
 
 
-class ExperimentConfig(Section):
+class ExperimentConfig(ConfigSection):
     """One experiment: everything that decides its numbers, and nothing that does not."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
@@ -78,6 +80,12 @@ class ExperimentConfig(Section):
 
     def _is_strict(self) -> None:
         fixed, scale = protocol.FIXED, protocol.TIMESCALES[self.timescale]
+        if not protocol.TASKS[self.task].strict:
+            strict = ", ".join(t.name for t in protocol.TASKS.values() if t.strict)
+            raise ValueError(
+                f"task: {self.task} is not a task of the protocol ({strict}); "
+                "choose one, or set mode: exploratory"
+            )
         if not protocol.BUDGETS[self.budget].strict:
             strict = ", ".join(b.name for b in protocol.BUDGETS.values() if b.strict)
             raise ValueError(
@@ -100,9 +108,11 @@ class ExperimentConfig(Section):
             "model.revin.enabled": (self.model.revin.enabled, (True,)),
             "model.revin.statistics_to_head": (self.model.revin.statistics_to_head, (False,)),
             "model.residual_of": (self.model.residual_of, (None,)),
+            "model.asset_embedding": (self.model.asset_embedding, (False,)),
             "model.norm": (self.model.norm, ("layer",)),
             "model.res_attention": (self.model.res_attention, (False,)),
             "model.head": (self.model.head, ("flatten",)),
+            "training.stop_on": (self.training.stop_on, ("samples",)),
             "training.learning_rate": (self.training.learning_rate, (fixed.learning_rate,)),
         }
         for key, (value, allowed) in stated.items():
@@ -122,6 +132,18 @@ class ExperimentConfig(Section):
             )
 
     @property
+    def training_of_task(self) -> TrainingConfig:
+        """`training`; of a range with the squared error, whatever `huber_delta` is."""
+        if self.task != "range":
+            return self.training
+        return self.training.model_copy(update={"huber_delta": _SQUARED})
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """The symbols that the network tells apart, in the order of their numbers."""
+        return self.data.symbols if self.model.asset_embedding else ()
+
+    @property
     def training_seed(self) -> int:
         """Of initial weights, order and dropout: `seed`; at a forecast origin a hash of it and of
         the window, so that no two origins share the luck of a seed."""
@@ -132,7 +154,7 @@ class ExperimentConfig(Section):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what decides the numbers (name, heat, checkpoints, trackers do not).
+        """SHA-256 of what decides the numbers (not name, thermal, checkpoint, tracking).
 
         A cell is a name for its contents: they count, it does not. Pinned bytes count as much as
         any others, in the hash of the data.

@@ -5,10 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mlxts import protocol
-from mlxts.config.validation import Fraction, Positive, Section
+from mlxts.config.validation import ConfigSection, Fraction, Positive
 
 
-class RevINConfig(Section):
+class RevINConfig(ConfigSection):
     """Reversible instance normalisation (Kim et al. 2022)."""
 
     enabled: bool = True
@@ -19,7 +19,7 @@ class RevINConfig(Section):
     )
 
 
-class ModelConfig(Section):
+class ModelConfig(ConfigSection):
     """PatchTST. Widths are solved from the budget; depth, heads and ffn_ratio may be fixed."""
 
     channels: Literal["mixing", "independent"] = "mixing"
@@ -36,6 +36,9 @@ class ModelConfig(Section):
         None, description="learn what is left after a forecast that is fitted first: har, linear"
     )
 
+    asset_embedding: bool = Field(
+        False, description="tell the network which of data.symbols a window is of"
+    )
     norm: Literal["layer", "batch"] = Field("layer", description="of the encoder's tokens")
     res_attention: bool = Field(False, description="add the attention scores of the layer before")
     head: Literal["flatten", "mean", "max"] = Field(

@@ -5,12 +5,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mlxts import protocol
-from mlxts.config.validation import Fraction, NotNegative, Positive, Section
+from mlxts.config.validation import ConfigSection, Fraction, NotNegative, Positive
 
 Precision = Literal["float32", "bfloat16"]
+StopOn = Literal["samples", "scored", "panel"]
 
 
-class TrainingConfig(Section):
+class TrainingConfig(ConfigSection):
     """The optimizer and the loop."""
 
     learning_rate: Annotated[float, Field(gt=0)] = protocol.FIXED.learning_rate
@@ -33,8 +34,15 @@ class TrainingConfig(Section):
     validations_per_epoch: Positive = Field(4, description="for early stopping")
     patience: Positive = Field(12, description="validations without improvement before stopping")
     min_delta: Annotated[float, Field(ge=0)] = Field(0.0, description="nats")
+    stop_on: StopOn = Field(
+        "samples",
+        description="whose validation loss decides: of all samples, of the scored asset's, or the "
+        "mean of all assets' own means (panel)",
+    )
     huber_delta: Annotated[float, Field(gt=0)] = Field(
-        1.0, description="regression loss, in units of the training targets' deviation"
+        1.0,
+        description="loss of regression, in units of the training targets' deviation; "
+        "that of range is the squared error",
     )
 
     @model_validator(mode="after")

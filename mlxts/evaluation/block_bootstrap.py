@@ -6,8 +6,8 @@ symbols of a date together. The draws depend on the dates alone, so two models s
 dates share them: every comparison is paired.
 
 Two years hold some twenty blocks, and blocks of a random length cut most overlapping labels apart,
-so that percentiles of the draws are still too narrow. `BlockBootstrap.level` says which percentiles
-to take; how often the intervals then hold the truth is measured in benchmarks/interval_coverage.py.
+so that percentiles of the draws are still too narrow. `BlockBootstrap.level` gives the percentiles
+to take; the coverage of these intervals is measured in benchmarks/interval_coverage.py.
 """
 
 import math
@@ -26,7 +26,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class BlockBootstrap:
-    """Draws of blocks of dates, and what they say of a figure that is computed in each of them.
+    """Bootstrap draws of blocks of dates, and intervals of a figure computed in each draw.
 
     Values over draws are arrays of 1 + D numbers: the figure itself, then one for each of D draws;
     `draws` stands for all of them in shapes.

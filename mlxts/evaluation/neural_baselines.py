@@ -57,7 +57,7 @@ class NeuralBaseline:
             rate=config.model.dropout,
         )
         optimizer = make_optimizer(config.training)
-        arrays = Arrays.from_dataset(dataset, scale)
+        arrays = Arrays.from_dataset(dataset, scale, stop_on=config.training.stop_on)
         with tempfile.TemporaryDirectory(prefix="mlxts-") as folder:
             outcome = train(
                 config,
@@ -65,7 +65,7 @@ class NeuralBaseline:
                 model,
                 optimizer,
                 fresh_state(config, self.name),
-                binary=dataset.task.kind != "regression",
+                binary=dataset.task.binary,
                 micro_batch=config.training.micro_batch or config.training.batch_size,
                 folder=Path(folder),
                 emit=self._tell,

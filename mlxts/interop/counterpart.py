@@ -25,7 +25,7 @@ from mlxts.model.residual import OffsetPatchTST
 
 
 def published(model: PatchTST, *, center: float = 0.0, scale: float | None = None) -> Model:
-    """The published model that says what `model` says.
+    """The published model with the outputs of `model`.
 
     Args:
         center, scale: of a regression, the targets' mean and deviation, log returns; outputs are
@@ -73,6 +73,7 @@ def require(shape: Shape, *, offset: bool = False) -> None:
         "model.revin.subtract_last=false": shape.revin_subtract_last,
         "model.revin.statistics_to_head=false": shape.statistics_to_head,
         "model.residual_of=null": offset,
+        "model.asset_embedding=false": shape.assets > 0,
         f"model.patch_length={max(1, shape.context // 2)}": shape.patch_length == shape.context,
     }
     settings = [f"--set {setting}" for setting, is_wrong in wrong.items() if is_wrong]

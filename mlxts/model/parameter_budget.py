@@ -31,7 +31,7 @@ def count(shape: Shape) -> Counts:
     feed_forward = 2 * D * shape.ffn_dim + shape.ffn_dim + D
     closing = 2 * D if shape.head == "flatten" else 0
     body = shape.depth * (attention + feed_forward + 4 * D) + closing
-    embed = shape.patches * D + (2 * F if shape.revin_affine else 0) + D
+    embed = (shape.patches + shape.assets) * D + (2 * F if shape.revin_affine else 0) + D
     if shape.channels == "mixing":
         embed += F * K + K + K * shape.patch_length * D
         head = shape.pooled + 1
@@ -41,13 +41,14 @@ def count(shape: Shape) -> Counts:
     return Counts(body, embed, head + (2 * F if shape.statistics_to_head else 0))
 
 
-def solve(budget: str, features: int, model: ModelConfig) -> Shape:
+def solve(budget: str, features: int, model: ModelConfig, assets: int = 0) -> Shape:
     """The shape whose trainable parameters meet `budget` at `features` inputs.
 
     Args:
         budget: a name in `protocol.BUDGETS`.
         features: F, the model's inputs.
         model: channel mode, patches and RevIN; depth, heads and ffn_ratio where they are fixed.
+        assets: that the model tells apart, see `ExperimentConfig.assets`.
 
     Raises:
         BudgetError: no shape comes within 1 % (a tiny budget with too many features, say).
@@ -56,7 +57,7 @@ def solve(budget: str, features: int, model: ModelConfig) -> Shape:
     depth = model.depth or _DEPTH[budget]
     best: Shape | None = None
     for d_model, heads in _widths(target, depth, model.heads):
-        shape = _at_width(target, d_model, depth, heads, features, model)
+        shape = _at_width(target, d_model, depth, heads, features, model, assets)
         if shape and (
             best is None or _badness(shape, target, model) < _badness(best, target, model)
         ):
@@ -95,7 +96,13 @@ def _widths(target: int, depth: int, heads: int | None) -> list[tuple[int, int]]
 
 
 def _at_width(
-    target: int, d_model: int, depth: int, heads: int, features: int, model: ModelConfig
+    target: int,
+    d_model: int,
+    depth: int,
+    heads: int,
+    features: int,
+    model: ModelConfig,
+    assets: int,
 ) -> Shape | None:
     """The best shape of one width, or None where the encoder alone would be too big."""
     shape = Shape(
@@ -118,6 +125,7 @@ def _at_width(
         norm=model.norm,
         res_attention=model.res_attention,
         head=model.head,
+        assets=assets,
     )
     # The encoder is fixed at the widest tier, whatever `features` is.
     per_unit = depth * (2 * d_model + 1)

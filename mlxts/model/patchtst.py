@@ -11,6 +11,9 @@ independent  RevIN -> each feature's patches of L values to D, shared over featu
 With a pooled head (`head`: mean, max) the mean or the largest over patches takes the place of
 flattening, and no normalisation closes the encoder, as in the `transformers` library.
 
+With an asset embedding (`assets`) a learned vector of D values, one an asset, is added to each of a
+window's tokens (as categories are embedded by Guo and Berkhahn 2016).
+
 The ranks R and K keep 2,000 features from eating a 2M budget.
 """
 
@@ -71,6 +74,7 @@ class Shape:
     norm: Norm = "layer"
     res_attention: bool = False
     head: Head = "flatten"
+    assets: int = 0  # that the model tells apart; 0: none
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -80,6 +84,8 @@ class Shape:
             value = getattr(self, name)
             if type(value) is not int or value < 1:
                 raise ShapeError(f"{name}: {value!r} is no whole number above 0")
+        if type(self.assets) is not int or self.assets < 0:
+            raise ShapeError(f"assets: {self.assets!r} is no whole number from 0")
         for name in ("dropout", "head_dropout"):
             require_rate(name, getattr(self, name))
         if self.patch_length > self.context:
@@ -164,6 +170,8 @@ class PatchTST(Network):
         self.position = mx.array(
             rng.uniform(-0.02, 0.02, (shape.patches, shape.d_model)).astype(np.float32)
         )
+        if shape.assets:  # all alike at first; one that is never trained on stays at 0
+            self.asset_embedding = mx.zeros((shape.assets, shape.d_model))
         self.encoder = encoder_variants.encoder(
             shape.d_model, shape.depth, shape.heads, shape.ffn_dim, shape.dropout, rng,
             norm=shape.norm, res_attention=shape.res_attention, closing=shape.head == "flatten",
@@ -189,22 +197,25 @@ class PatchTST(Network):
 
     @property
     def columns(self) -> int:
-        return self._shape.features
+        return self._shape.features + bool(self._shape.assets)
 
     def forward(
         self,
-        x: Float32[mx.array, "B T F"],
+        x: Float32[mx.array, "B T C"],
         keys: UInt32[mx.array, "B 2"] | None = None,
         *,
         checkpointing: bool = False,
     ) -> Float32[mx.array, " B"]:
-        """See `Network.forward`.
+        """See `Network.forward`; C = F, and behind the features the asset's number, if any.
 
         Statistics are taken and the head is computed in float32, everything between in the
         precision of the weights that are there.
         """
         shape = self._shape
         sites = (None, None, None) if keys is None else split_keys(keys, 3)
+        asset = None
+        if shape.assets:
+            asset, x = x[:, -1, -1], x[..., :-1]
         normalised = self.revin(x)
         if shape.revin:
             x = normalised.x
@@ -217,7 +228,15 @@ class PatchTST(Network):
             tokens = patches(x, shape.patch_length, shape.stride)
             tokens = tokens.transpose(0, 3, 1, 2)  # (B, F, P, L)
             tokens = tokens.reshape(B * shape.features, shape.patches, -1)
-        tokens = dropout(self.embed(tokens) + self.position, shape.dropout, sites[0])
+        tokens = self.embed(tokens) + self.position
+        if asset is not None:
+            # A product with zeros and a one: the gradient of a look-up adds by scattering, in an
+            # order that a GPU's threads leave open.
+            chosen = asset[:, None] == mx.arange(shape.assets)
+            each = chosen.astype(tokens.dtype) @ self.asset_embedding  # (B, D)
+            told = tokens.reshape(B, -1, shape.patches, shape.d_model) + each[:, None, None]
+            tokens = told.reshape(tokens.shape)
+        tokens = dropout(tokens, shape.dropout, sites[0])
         tokens = self.encoder(tokens, sites[1], checkpointing=checkpointing)
         flat = encoder_variants.pool(tokens, shape.head)
         if shape.channels == "independent":
@@ -270,6 +289,7 @@ _PARTS = {
     "input_proj": "embed",
     "embed": "embed",
     "position": "embed",
+    "asset_embedding": "embed",
     "head_down": "head",
     "head": "head",
 }

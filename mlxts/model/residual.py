@@ -6,11 +6,9 @@ not see it, and its output is added to it.
 """
 
 import mlx.core as mx
-import numpy as np
-from jaxtyping import Float, Float32, UInt32
+from jaxtyping import Float32, UInt32
 
 from mlxts.model.patchtst import PatchTST
-from mlxts.platform import device
 
 
 class OffsetPatchTST(PatchTST):
@@ -22,7 +20,7 @@ class OffsetPatchTST(PatchTST):
 
     @property
     def columns(self) -> int:
-        return self._shape.features + 1
+        return super().columns + 1
 
     def forward(
         self,
@@ -31,17 +29,5 @@ class OffsetPatchTST(PatchTST):
         *,
         checkpointing: bool = False,
     ) -> Float32[mx.array, " B"]:
-        """See `Network.forward`; C = F + 1, the features and the offset."""
+        """See `Network.forward`; C is one column more than `PatchTST` takes, the offset."""
         return super().forward(x[..., :-1], keys, checkpointing=checkpointing) + x[:, -1, -1]
-
-
-def append_offset(
-    features: Float32[np.ndarray, "rows F"], offset: Float[np.ndarray, " rows"]
-) -> Float32[np.ndarray, "rows F+1"]:
-    """The features with the offset of each bar as a last column."""
-    rows, count = features.shape
-    array = device.host_array(rows, count + 1)
-    array[:, :count] = features
-    array[:, count] = offset
-    array.flags.writeable = False
-    return array

@@ -1,6 +1,6 @@
 """From the ledger to tables that differ along one axis (or two) and in nothing else.
 
-parameters  N: budgets; data, features, task, timescale, horizon and recipe are the same
+parameters  N: budgets; data, features, task, timescale, horizon and other settings are the same
 compute     the same runs by the operations of their training, at one origin
 features    F: tiers; the reference reads the same tier, see `scaling/over_reference.py`
 history     D: unique training samples, by the share of the most recent training dates

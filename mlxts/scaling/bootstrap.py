@@ -122,10 +122,11 @@ def seed_shares(rung_of_run: np.ndarray, draws: int, rng: np.random.Generator) -
 
 
 def redraw_seeds(runs: np.ndarray, rung_of_run: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Run by run what `draw` does to rungs: each draw gives a run the luck of one of its rung.
+    """Redraw seeds by run, as `draw` does by size: each run gets the seed error of a run of its
+    size.
 
     Args:
-        runs: (B + 1, R) of `Draws.runs`; row 0 stays. A rung of one seed keeps its own luck.
+        runs: (B + 1, R) of `Draws.runs`; row 0 stays. A size with one seed keeps its own error.
 
     Returns:
         (B + 1, R).

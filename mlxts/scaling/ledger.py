@@ -1,9 +1,9 @@
 """The ledger: run folders in, one Polars table out, a row for each run and date.
 
 Losses of the network and of its references are those of the very same rows of the run's
-predictions; which reference counts, what a run was and what it reached stand beside them in its
-folder. Nothing is fitted and no data are read. Every fit, verdict and figure of scaling starts from
-this table and from nothing else.
+predictions; the reference, the settings and the results of a run are read from its folder. Nothing
+is fitted and no data are read. Every fit, verdict and figure of scaling uses this table and nothing
+else.
 """
 
 import json
@@ -27,13 +27,13 @@ from mlxts.model.saved_shape import read_shape
 from mlxts.protocol import REFERENCES, TASKS
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
-from mlxts.runs.predictions import BASE_RATE, NETWORK
+from mlxts.runs.predictions import BASE_RATE, NETWORK, SIMPLE_MODELS
 from mlxts.scaling import config_diff
 
 # Column -> the model whose losses it holds.
 _LOSSES = {
     "loss": NETWORK,
-    **{f"loss_{name}": name for name in (*REFERENCES, "base_rate_by_volatility")},
+    **{f"loss_{name}": name for name in SIMPLE_MODELS},
     "loss_prior": BASE_RATE,
 }
 
@@ -91,15 +91,19 @@ COLUMNS = (
     Column("split", pl.String, "of the row"),
     Column("date", pl.Date, "of the decision bar"),
     Column("canonical", pl.Boolean, "whether the bar is of the timescale's canonical phase"),
-    Column("target", pl.Float64, "target: 0 or 1, for regression the log return"),
-    Column("loss", pl.Float64, "of the run: nats, for regression the squared error"),
+    Column("target", pl.Float64, "target: 0 or 1, or a number in the unit of the task"),
+    Column("loss", pl.Float64, "of the run: nats, of a number the squared error"),
     Column("loss_har", pl.Float64, "of HAR on the same row"),
     Column("loss_linear", pl.Float64, "of the linear model on the same row"),
     Column("loss_reference", pl.Float64, "of the better of the two, by cross-validation"),
     Column("reference", pl.String, "which of them that is"),
     Column("not_estimable", pl.String, "why neither could be fitted on the training days; or null"),
+    Column("pooled", pl.String, "why both were fitted on the training days of all assets; or null"),
+    Column("loss_lhar", pl.Float64, "of HAR with the leverage effect and, if read, the VIX"),
+    Column("loss_trees", pl.Float64, "of boosted trees over HAR"),
+    Column("loss_volatility", pl.Float64, "of the regression on one volatility"),
     Column("loss_base_rate_by_volatility", pl.Float64, "of the base rate by volatility"),
-    Column("loss_prior", pl.Float64, "of the training base rate, for regression the mean"),
+    Column("loss_prior", pl.Float64, "of the training base rate, of a number the mean"),
 )
 SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 
@@ -170,8 +174,8 @@ def runs(ledger: pl.DataFrame) -> pl.DataFrame:
 
 
 _OF_DATES = (
-    "origin", "date", "canonical", "target", "loss", "loss_har", "loss_linear", "loss_reference",
-    "reference", "not_estimable", "loss_base_rate_by_volatility", "loss_prior",
+    "origin", "date", "canonical", "target", *_LOSSES, "loss_reference", "reference",
+    "not_estimable", "pooled",
 )  # fmt: skip
 
 
@@ -220,10 +224,15 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
             f"{folder.name} again"
         )
     chosen = [
-        {"symbol": symbol, "reference": one.name, "not_estimable": one.not_estimable}
+        {
+            "symbol": symbol,
+            "reference": one.name,
+            "not_estimable": one.not_estimable,
+            "pooled": one.pooled,
+        }
         for symbol, one in RunFolder(folder).references().items()
     ]
-    schema = dict.fromkeys(("symbol", "reference", "not_estimable"), pl.String)
+    schema = dict.fromkeys(("symbol", "reference", "not_estimable", "pooled"), pl.String)
     return (
         wide.rename({model: column for column, model in _LOSSES.items()})
         .join(pl.DataFrame(chosen, schema), on="symbol", how="left")
@@ -243,7 +252,7 @@ def _described(
     settings = record["config"]
     data = settings["data"]
     samples = record["samples"]["train"]
-    drifted = bool(summary["thermal"]["suspect"])
+    drifted = bool(summary["thermal"]["step_time_drift"])
     epochs = summary["steps"] / record["total_steps"] * settings["training"]["max_epochs"]
     return {
         "run": record["run_id"],
@@ -333,7 +342,7 @@ def _recorded(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{folder / layout.METADATA} is damaged: artifacts hold {scored_on} "
             f"{read.count(scored_on)} times; train the run again"
         )
-    return record, RunFolder(folder).summary(("steps", "train_seconds", "thermal.suspect"))
+    return record, RunFolder(folder).summary(("steps", "train_seconds", "thermal.step_time_drift"))
 
 
 def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:

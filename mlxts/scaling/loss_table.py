@@ -1,12 +1,15 @@
 """Losses of several runs on the same dates: what every estimate of this room is made from."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from mlxts.evaluation.block_bootstrap import BlockBootstrap
 from mlxts.scaling import config_diff
+
+BESIDE = ("lhar", "trees")  # shown beside the references; no verdict is against them
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Pool:
         strict: whether every run is.
         config_hash: of the settings that are neither axis nor size nor seed.
         non_default_settings: which of them are not at their defaults, as in the ledger.
-        data_generator: `real`, or which simulated one: what is true of one says nothing of another.
+        data_generator: `real`, or the simulated market; results of different ones are not pooled.
         estimand: what is estimated, where it is not the loss of each scored asset itself.
     """
 
@@ -57,10 +60,11 @@ class LossTable:
     Attributes:
         name: of the cell.
         dates: (T,) datetime64[D], ascending.
-        losses: (T, R) of each run; nats, for regression squared log returns.
+        losses: (T, R) of each run, in `unit`.
         har, linear: (T,) of the two references on the same rows; NaN where not estimable.
         reference: (T,) of the better one, which the runs have to beat.
-        prior: (T,) of the training base rate (for regression the training mean).
+        prior: (T,) of the training base rate (of a number the training mean).
+        beside: (T,) of each further model of `BESIDE` that was predicted; NaN where it was not.
         sizes: (R, axes) parameters, samples or features of each run.
         horizon: H, trading days. spacing: trading days from one date to the next.
         bound: the loss of a forecast that knows the base rate of these rows and nothing else.
@@ -74,7 +78,7 @@ class LossTable:
             would tell sizes apart as well.
         references: (T, R) of each run's own reference, where all are estimable. reference_name: of
             the better one; of both where runs differ in it.
-        pool: with which other cells it may be pooled.
+        pool: with which other cells it may be pooled. unit: of the losses.
     """
 
     name: str
@@ -98,6 +102,8 @@ class LossTable:
     references: np.ndarray | None = None
     reference_name: str = ""
     pool: Pool = Pool()
+    beside: Mapping[str, np.ndarray] = field(default_factory=dict)
+    unit: str = "nats"
 
     @cached_property
     def _rungs(self) -> tuple[np.ndarray, np.ndarray]:

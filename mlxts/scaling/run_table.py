@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from mlxts import protocol
+from mlxts import losses, protocol
 from mlxts.data import bars
 from mlxts.errors import DataError
 from mlxts.evaluation import estimability
@@ -100,6 +100,7 @@ def loss_table(
         references=reference_losses if np.isfinite(reference_losses).all() else None,
         reference_name=" or ".join(group["reference"].drop_nulls().unique().sort()),
         assets=wide["symbol"].n_unique(),
+        unit=losses.unit(task),
         pool=Pool(
             (group["mode"] == "strict").all(),
             first["config_hash"],
@@ -117,8 +118,7 @@ def loss_table(
 
 def _bound(targets: np.ndarray, task: protocol.Task) -> float:
     """The loss of a forecast that knows the base rate of these rows and nothing else."""
-    binary = task.kind in ("direction", "threshold")
-    return entropy(float(targets.mean())) if binary else float(np.var(targets))
+    return entropy(float(targets.mean())) if task.binary else float(np.var(targets))
 
 
 def _effective(wide: pl.DataFrame, runs: Sequence[str], weights: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """The pre-registered verdict: scaling, inverse, flat, inconclusive or not estimable.
 
 The estimand is the gain: how many nats the loss falls per decade of size, minus the least-squares
-slope of the rungs' mean losses on log10 of their sizes. It is defined whatever the true law is.
+slope of the mean losses by size on log10 of the sizes. It is defined for any true law.
 
 scaling        the gain's 95 % interval lies above 0, a power law predicts the largest size better
                than a constant, and the test split, where it has been opened, has the same sign
@@ -12,12 +12,11 @@ flat           two one-sided tests at 5 %: the 90 % interval lies inside ± marg
 inconclusive   none of these
 not estimable  too few of a class, or too few sizes
 
-Cells are taken together only where they have mode, recipe and market in common (`table.Pool`): a
-control says nothing of real prices, and an ablation or another moment of the past is no replicate.
-Over the cells of a pool both families of p-values are adjusted by Benjamini, Hochberg (1995) before
-they are read; and pooled over the estimable ones, gains count in units of the loss of each cell's
-reference (skill per decade), and one test is made, unadjusted. The first pool, real and strict
-where there is one, is the primary claim.
+Only cells with the same mode, settings and market are pooled (`loss_table.Pool`): a control is no
+evidence about real prices, and an ablation or another forecast origin is no replicate. Over the
+cells of a pool both families of p-values are adjusted by Benjamini, Hochberg (1995); the gains of
+the estimable cells, in units of the loss of each cell's reference (skill per decade), are pooled
+into one test, unadjusted. The first pool, real and strict where there is one, is the primary claim.
 """
 
 import math
@@ -45,13 +44,13 @@ POOLED = "pooled"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one cell along one axis.
+    """The verdict on one cell along one axis.
 
     Attributes:
         name: of the cell, or `POOLED` (and of which cells, where there are several pools).
         word: one of the five.
         reason: why, in a sentence.
-        unit: of gain, margin and intervals: nats or skill, per decade.
+        unit: of gain, margin and intervals: that of the losses, or skill, per decade.
         gain: how much the loss falls per decade of size; above 0 bigger is better.
         interval, interval90: of the gain.
         margin: what counts as no more than flat.
@@ -107,7 +106,7 @@ class Verdict:
 
     @property
     def said(self) -> str:
-        """The word, and of a claim that waits for the test split that it does."""
+        """The word, with a note where a claim is not yet confirmed on the test split."""
         waits = self.word in (SCALING, INVERSE, BETTER, WORSE) and self.replicated is None
         return f"{self.word}, not replicated yet" if waits else self.word
 
@@ -227,6 +226,7 @@ def _evidence(
         replicated = bool(np.sign(gains(other.rungs[:, 0], means)) == np.sign(gain[0]))
     return replace(
         _tested(table.name, gain, margin),
+        unit=table.unit,
         skill=float(gain[0] / drawn.reference[0]),
         extrapolation=selection.skill,
         replicated=replicated,

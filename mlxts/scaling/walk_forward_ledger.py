@@ -1,7 +1,7 @@
 """Walk-forward runs in the ledger: a model at all of its origins is one run.
 
-Its dates are those of all windows, each foreseen from before it. Nothing of a window was looked at
-in training, not even to stop, so these losses flatter no network.
+Its dates are those of all windows. Each window is predicted from its own forecast origin and out of
+sample, also for early stopping, so these losses are not optimistic.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,7 +45,7 @@ def join(
     those of all windows.
 
     Args:
-        folders: run folders of origins whose windows have been foreseen.
+        folders: run folders of origins whose windows have been predicted.
         tuned, every_asset: see `ledger.build`.
         alike: an origin counts where every model that is compared there was trained at it; False:
             each model is of all of its origins (`axes.tables` compares sizes at those they share).

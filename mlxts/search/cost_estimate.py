@@ -31,7 +31,7 @@ class CostEstimate:
 
     Attributes:
         done: its run folder on this machine holds a summary.
-        problem: why it could not begin on this machine, in a few words.
+        problem: why it could not start on this machine, in a few words.
         run_id, n_total, total_steps: None where the run cannot be planned here.
         flops: of all its steps, if it does not stop early.
         memory_bytes: planned; None where the micro-batch is not known yet.

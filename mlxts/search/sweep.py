@@ -88,7 +88,7 @@ def create(store: BaseStorage, sweep: Sweep, leave_out: Collection[str] = ()) ->
 
 
 def find(store: BaseStorage, sweep: Sweep) -> optuna.Study | None:
-    """The study of a sweep, None where it was never begun in this storage."""
+    """The study of a sweep, None where it was never started in this storage."""
     name = name_of(sweep)
     return load(store, name) if name in storage.study_names(store, KIND) else None
 
@@ -141,11 +141,11 @@ def _train(job: Job) -> float:
     values = {axis: job.trial.suggest_categorical(axis, sweep.choices(axis)) for axis in sweep.axes}
     point = sweep.point(values)
     job.label = point.label
-    _give_way(job)
+    _raise_if_duplicate(job)
     plan = make_plan(worker_checks.pinned(point.config, job.study.user_attrs["data"]))
     job.identify(plan)
     summary = job.train(plan)
-    _give_way(job)
+    _raise_if_duplicate(job)
     scores = summary["scores"]["validation"][NETWORK]
     for key, value in {
         **{key: summary[key] for key in ("status", "n_total", "steps", "train_seconds")},
@@ -157,7 +157,7 @@ def _train(job: Job) -> float:
     return float(summary["best_loss"])
 
 
-def _give_way(job: Job) -> None:
+def _raise_if_duplicate(job: Job) -> None:
     if twin := job.find_twin(TrialState.COMPLETE):
         raise Duplicate(f"trial {twin.number} is the same run")
 
@@ -181,7 +181,7 @@ def _enqueue(
 ) -> int:
     """Queue the points that are in some state, but for labels to leave out. Returns how many.
 
-    Two machines that queue the same ones at the same moment are noticed when the trials begin.
+    Two machines that queue the same ones at the same time are noticed when the trials start.
     """
     with job_queue.one_at_a_time(store):
         queued = [

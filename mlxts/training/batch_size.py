@@ -26,6 +26,7 @@ from mlxts.files import canonical_hash, outputs_folder, write_json
 from mlxts.model.patchtst import PatchTST, Shape
 from mlxts.platform import device as backend
 from mlxts.training import memory_plan
+from mlxts.training.inputs import inputs
 from mlxts.training.memory_plan import MemoryPlan
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Step, make_optimizer
@@ -76,8 +77,8 @@ def micro_batch(
 ) -> int:
     """The configured micro-batch, else the tuned one, else the largest that fits.
 
-    A record of another feature count serves too, as far as what it says fits by the formula:
-    tuning again is optional when features change, and due when the budget does.
+    A record of another feature count is used too, if its micro-batch fits by the formula: tuning
+    again is optional when features change, and due when the budget does.
 
     Args:
         tuned: strict mode wants a record, and a configured micro-batch is none. False: what is
@@ -276,12 +277,12 @@ def time_steps(
     memory_plan.check(planned, dataset.features.nbytes)
     split = dataset.samples["train"]
     model, optimizer = PatchTST(shape, seed=config.seed), make_optimizer(config.training)
-    binary = dataset.task.kind != "regression"
+    binary = dataset.task.binary
     step = Step(model, optimizer, config.training, binary=binary)
     batches = Batches(
         split.rows, split.targets, config.training.batch_size, micro_batch, config.seed
     )
-    features = backend.on_device(dataset.features)
+    features = backend.on_device(inputs(dataset, config.assets))
     seconds = []
     for index in range(count + 1):
         batch = batches.at(index)

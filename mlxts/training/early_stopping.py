@@ -1,6 +1,38 @@
-"""When to stop: the validation loss has not improved in `patience` validations."""
+"""When to stop: the validation loss has not improved in `patience` validations.
+
+Of which samples that loss is says `training.stop_on`: *samples*, the mean over all validation
+samples, so that an asset with more days (and a day with more assets) counts for more; *scored*, the
+scored asset's alone; *panel*, the mean over assets of each one's own mean.
+"""
 
 from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64, Integer
+
+from mlxts.config.training import StopOn
+from mlxts.dataset.samples import Samples
+
+
+def stopping_samples(
+    validation: Samples, stop_on: StopOn, score_on: str
+) -> tuple[Integer[np.ndarray, " m"], Float64[np.ndarray, " m"] | None]:
+    """Which validation samples the loss that decides is of, in all phases, and their weights.
+
+    Args:
+        score_on: the scored symbol.
+
+    Returns:
+        Indices, and weights of sum 1; None where all weigh the same.
+    """
+    if stop_on == "scored":
+        return np.flatnonzero(validation.symbols == score_on), None
+    if stop_on == "samples":
+        return np.arange(len(validation)), None
+    assets, of_sample, counts = np.unique(
+        validation.symbols, return_inverse=True, return_counts=True
+    )
+    return np.arange(len(validation)), 1.0 / (len(assets) * counts[of_sample])
 
 
 @dataclass(frozen=True)

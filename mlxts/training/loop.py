@@ -6,6 +6,7 @@ that is stopped after any step and continued gives the same bytes as one that wa
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
@@ -18,15 +19,16 @@ from scipy.special import expit
 
 from mlxts import protocol, transfer
 from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.training import StopOn
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import DeviceError, DivergedError
 from mlxts.model.interfaces import Network
 from mlxts.model.patchtst import flat_arrays
 from mlxts.platform import device
-from mlxts.training import checkpoint, divergence, residual_reference
+from mlxts.training import checkpoint, divergence
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import ALONE, Ranks
-from mlxts.training.early_stopping import EarlyStopping
+from mlxts.training.early_stopping import EarlyStopping, stopping_samples
 from mlxts.training.events import (
     CheckpointEvent,
     CompileEvent,
@@ -37,6 +39,7 @@ from mlxts.training.events import (
     StopEvent,
     ValidationEvent,
 )
+from mlxts.training.inputs import inputs
 from mlxts.training.losses import BaseRateForecast, TargetScale, mean_loss
 from mlxts.training.residual_reference import ResidualReference
 from mlxts.training.sampler import Batches
@@ -65,30 +68,41 @@ def always() -> None:
 class Arrays:
     """What the loop reads: one feature array on the device, and two splits."""
 
-    features: Float32[mx.array, "N C"]  # C: F, and the offset where there is one
+    features: Float32[mx.array, "N C"]  # C: F, and what `inputs` appends
     train_rows: Integer[np.ndarray, " n"]
     train_targets: Float[np.ndarray, " n"]  # in the loss's units
     validation_rows: Integer[np.ndarray, " m"]
     validation_targets: Float[np.ndarray, " m"]
     train_dates: Shaped[np.ndarray, " n"] | None = None  # datetime64[D], to name a batch by
+    validation_weights: Float64[np.ndarray, " m"] | None = None  # in the loss that stops training
 
     @classmethod
     def from_dataset(
-        cls, data: Dataset, scale: TargetScale, reference: ResidualReference | None = None
+        cls,
+        data: Dataset,
+        scale: TargetScale,
+        reference: ResidualReference | None = None,
+        *,
+        assets: Sequence[str] = (),
+        stop_on: StopOn = "samples",
     ) -> Self:
         """Of a data set's training and validation split.
 
         Args:
             reference: the forecast that the model's output is added to.
+            assets: symbols that the model tells apart.
+            stop_on: `training.stop_on` of the configuration: which validation samples are scored.
         """
         train, validation = data.samples["train"], data.samples["validation"]
+        decisive, weights = stopping_samples(validation, stop_on, data.score_on)
         return cls(
-            features=device.on_device(residual_reference.inputs(data, reference, scale)),
+            features=device.on_device(inputs(data, assets, reference, scale)),
             train_rows=train.rows,
             train_targets=scale.scaled(train.targets),
-            validation_rows=validation.rows,
-            validation_targets=scale.scaled(validation.targets),
+            validation_rows=validation.rows[decisive],
+            validation_targets=scale.scaled(validation.targets)[decisive],
             train_dates=train.dates,
+            validation_weights=weights,
         )
 
 
@@ -134,7 +148,7 @@ def train(
         StorageError: a checkpoint could not be written.
         TakenOverError: `permit` says that the run is another worker's; nothing was written.
     """
-    settings = config.training
+    settings = config.training_of_task
     evaluation_batch = evaluation_batch or micro_batch
     batches = Batches(
         arrays.train_rows,
@@ -174,7 +188,14 @@ def train(
     def validate(windows: slice) -> tuple[Float64[np.ndarray, " m"], float]:
         outputs = forward(arrays.features, arrays.validation_rows[windows])
         targets = arrays.validation_targets[windows]
-        loss = mean_loss(outputs, targets, binary=binary, huber_delta=settings.huber_delta)
+        weights = arrays.validation_weights
+        loss = mean_loss(
+            outputs,
+            targets,
+            binary=binary,
+            huber_delta=settings.huber_delta,
+            weights=None if weights is None else weights[windows],
+        )
         # One loss for all: unlike machines differ in its last bits, and would not stop together.
         loss = ranks.broadcast(loss)
         require(divergence.loss_problem("validation loss", loss, base_rate, targets), state.step)
@@ -297,7 +318,7 @@ def fresh_state(config: ExperimentConfig, run_id: str) -> LoopState:
         stopping=EarlyStopping(config.training.patience, config.training.min_delta),
         epoch_loss=0.0,
         epoch_samples=0,
-        collapsed_looks=0,
+        collapsed_validations=0,
         train_seconds=0.0,
     )
 
@@ -325,13 +346,13 @@ def _count_validation(
     stopping = state.stopping.update(loss, state.step)
     emit(ValidationEvent(state.step, epoch, loss, stopping.best, stopping.improved, (low, high)))
     collapsed = binary and high - low < protocol.COLLAPSE_RANGE
-    in_a_row = state.collapsed_looks + 1 if collapsed else 0
+    in_a_row = state.collapsed_validations + 1 if collapsed else 0
     collapses = state.collapses + (in_a_row == _COLLAPSED_VALIDATIONS)
     if in_a_row == _COLLAPSED_VALIDATIONS:
         width = protocol.COLLAPSE_RANGE
         message = f"collapsed: all predictions lie within {width} of each other"
         emit(NoticeEvent(state.step, message))
-    return replace(state, stopping=stopping, collapsed_looks=in_a_row, collapses=collapses)
+    return replace(state, stopping=stopping, collapsed_validations=in_a_row, collapses=collapses)
 
 
 def _natural_end(state: LoopState) -> StopEvent:

@@ -140,7 +140,7 @@ def alternatives(
         changes = {key: value, "mode": "exploratory"}
         try:
             other = build_config(overridden(configuration.model_dump(mode="json"), changes))
-            solved = parameter_budget.solve(other.budget, features, other.model)
+            solved = parameter_budget.solve(other.budget, features, other.model, len(other.assets))
         except (BudgetError, ConfigError):
             continue
         parts = other.training.batch_size

@@ -40,7 +40,7 @@ class Plan:
 
     @property
     def binary(self) -> bool:
-        return self.dataset.task.kind != "regression"
+        return self.dataset.task.binary
 
     @property
     def steps_per_epoch(self) -> int:
@@ -80,6 +80,8 @@ class Plan:
                 name: int((split.phases == bars.CANONICAL).sum()) for name, split in samples.items()
             },
             "features": len(self.dataset.names),
+            "days_without_decision": self.dataset.undecided,
+            "coverage": dict(self.dataset.coverage),
             "joined_features": timescales.joined(self.dataset.names),
             "micro_batch": self.micro_batch,
             "ranks": self.ranks,
@@ -87,6 +89,7 @@ class Plan:
             "memory_bytes": self.memory_bytes,
             "total_steps": self.total_steps,
             "training_seed": self.config.training_seed,
+            "stop_on": self.config.training.stop_on,
         }
 
 
@@ -122,7 +125,9 @@ def make_plan(
             f"training.batch_size: {configuration.training.batch_size} is more than the {samples} "
             "training samples; choose a smaller one"
         )
-    shape = parameter_budget.solve(configuration.budget, len(data.names), configuration.model)
+    shape = parameter_budget.solve(
+        configuration.budget, len(data.names), configuration.model, len(configuration.assets)
+    )
     micro_batch = batch_size.micro_batch(configuration, shape, data, tuned=tuned)
     code = code_version.of(code_version.RUN)
     run_id = identify(configuration, data, micro_batch, code=code, ranks=ranks)

@@ -27,11 +27,9 @@ from mlxts.baselines.out_of_fold import CrossFitted
 from mlxts.dataset.samples import Dataset, of_symbol
 from mlxts.errors import CheckpointError, DataError
 from mlxts.files import write_json
-from mlxts.model import residual
 from mlxts.protocol import BASELINE, LINEAR
 from mlxts.runs import layout
 from mlxts.training.distributed import Ranks
-from mlxts.training.losses import TargetScale
 
 _ALL_SYMBOLS = "*"  # in place of a symbol: one regression for all that have none of their own
 _ROWS_AT_ONCE = 4096  # whose features are copied
@@ -178,15 +176,6 @@ def load_or_fit(
 def load(folder: Path, of: str | None) -> ResidualReference | None:
     """The one in a run's folder, if it has one. Raises CheckpointError where it cannot be read."""
     return None if of is None else _read(folder)
-
-
-def inputs(
-    data: Dataset, reference: ResidualReference | None, scale: TargetScale
-) -> Float32[np.ndarray, "rows C"]:
-    """The F features, and the reference's forecast, if any, in units of the loss, behind them."""
-    if reference is None:
-        return data.features
-    return residual.append_offset(data.features, scale.scaled(reference(data)))
 
 
 def _read(folder: Path) -> ResidualReference:

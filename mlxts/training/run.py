@@ -22,7 +22,7 @@ from mlxts.config.experiment import ExperimentConfig
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import BusyError, CheckpointError, RunError
-from mlxts.files import sweep, write_text
+from mlxts.files import delete_temporary_files, write_text
 from mlxts.model import parameter_budget
 from mlxts.model.initialisation import build_model
 from mlxts.model.interfaces import Network
@@ -35,6 +35,7 @@ from mlxts.training import checkpoint, loop, memory_plan, residual_reference, ru
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import ALONE, Ranks
 from mlxts.training.events import Event, Listener, NoticeEvent, StartEvent
+from mlxts.training.inputs import inputs
 from mlxts.training.log import METRICS, RunLog
 from mlxts.training.loop import Arrays, Gate, Outcome, Permit, always, fresh_state
 from mlxts.training.losses import TargetScale
@@ -64,8 +65,8 @@ class Trained:
     def on(self, data: Dataset, rows: Integer[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         """(n,) float64 for windows that end at `rows` of a data set's bars."""
         forward = Forward(self.model, self.plan.evaluation_batch)
-        inputs = device.on_device(residual_reference.inputs(data, self.reference, self.scale))
-        return self.scale.unscaled(forward(inputs, rows))
+        columns = inputs(data, self.plan.config.assets, self.reference, self.scale)
+        return self.scale.unscaled(forward(device.on_device(columns), rows))
 
 
 def train(
@@ -126,7 +127,10 @@ def train(
         residual_of = configuration.model.residual_of
         reference = residual_reference.load_or_fit(plan.folder, residual_of, data, ranks)
         notices.append(reference.notice(data) if reference else None)
-        arrays = Arrays.from_dataset(data, scale, reference)
+        stop_on = configuration.training.stop_on
+        arrays = Arrays.from_dataset(
+            data, scale, reference, assets=configuration.assets, stop_on=stop_on
+        )
 
         # Who is told: the run's own log, and the caller.
         listeners = [emit]
@@ -176,7 +180,7 @@ def _open_folder(plan: Plan, resume: bool, stack: ExitStack) -> None:
             f"run {plan.run_id} exists and is not finished; continue it with --resume, "
             f"or delete {plan.folder}"
         )
-    sweep(plan.folder)
+    delete_temporary_files(plan.folder)
 
 
 def _is_slow(configuration: ExperimentConfig) -> bool:

@@ -127,8 +127,8 @@ def measure(configuration: ExperimentConfig, shape: Shape, request: Request) -> 
     mx.clear_cache()
     rng, training = np.random.default_rng(0), configuration.training
     rows = _ROWS + shape.context
-    features = mx.array(rng.standard_normal((rows, shape.features), dtype=np.float32))
     model = PatchTST(shape, seed=configuration.seed)
+    features = mx.array(rng.standard_normal((rows, model.columns), dtype=np.float32))
     optimizer: Any = make_optimizer(training) if request.update else _NoUpdate()
     step = Step(model, optimizer, training, binary=True)
     ends = np.arange(shape.context - 1, rows)

@@ -222,5 +222,5 @@ def test_a_long_plan_shows_what_costs_the_same_in_one_row(
 def test_options_of_the_last_release_still_work_and_name_the_new_ones(home: Path) -> None:
     done = _call("worker", "--quiet", "--idle-exit", "--grace=7")
     assert done.exit_code == 0
-    assert "--idle-exit is called --exit-when-idle now" in done.stderr
-    assert "--grace is called --heartbeat-timeout now" in done.stderr
+    assert "--idle-exit is now --exit-when-idle" in done.stderr
+    assert "--grace is now --heartbeat-timeout" in done.stderr

@@ -220,6 +220,7 @@ def test_a_model_that_went_back_loads_there_and_says_the_same(name: str, tmp_pat
         ({"res_attention": True}, "model.res_attention=false"),
         ({"revin_subtract_last": True}, "model.revin.subtract_last=false"),
         ({"statistics_to_head": True}, "model.revin.statistics_to_head=false"),
+        ({"assets": 2}, "model.asset_embedding=false"),
         ({"patch_length": 20}, "model.patch_length=10"),
     ],
 )

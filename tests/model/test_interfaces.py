@@ -27,6 +27,8 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "independent": lambda: PatchTST(replace(SHAPE, channels="independent")),
     "batch": lambda: PatchTST(replace(SHAPE, norm="batch", dropout=0.0)),
     "offset": lambda: OffsetPatchTST(SHAPE),
+    "assets": lambda: PatchTST(replace(SHAPE, assets=3)),
+    "both": lambda: OffsetPatchTST(replace(SHAPE, channels="independent", assets=3)),
     "mlp": lambda: MLP(WindowShape(T, F), STATISTICS, seed=0, bias=0.0, rate=0.5),
     "dlinear": lambda: DLinear(WindowShape(T, F), STATISTICS, seed=0, bias=0.0, rate=0.5),
 }
@@ -34,7 +36,7 @@ DROPPING = ("mixing", "independent", "offset", "mlp")
 
 
 def _columns(name: str) -> int:
-    return F + (name == "offset")
+    return F + {"offset": 1, "assets": 1, "both": 2}.get(name, 0)
 
 
 def _windows(name: str, batch: int = 4) -> np.ndarray:
@@ -58,6 +60,7 @@ def _windows(name: str, batch: int = 4) -> np.ndarray:
         *((f, 0, "no whole number above 0") for f in ("stride", "d_model", "depth", "heads")),
         *((f, -1, "no whole number above 0") for f in ("ffn_dim", "rank")),
         ("d_model", 8.0, "no whole number above 0"),
+        ("assets", -1, "no whole number from 0"),
         ("depth", True, "no whole number above 0"),
     ],
 )

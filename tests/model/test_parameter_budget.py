@@ -64,14 +64,15 @@ def test_the_encoder_does_not_change_along_the_feature_axis(
     patch=st.sampled_from([(16, 8), (10, 5), (7, 7)]),
     affine=st.booleans(),
     statistics=st.booleans(),
+    assets=st.sampled_from([0, 1, 19]),
 )
 @settings(max_examples=40, deadline=None)
 def test_the_closed_form_counts_what_is_built(
-    mode, features, depth, heads, hidden, factor, patch, affine, statistics
+    mode, features, depth, heads, hidden, factor, patch, affine, statistics, assets
 ) -> None:
     shape = Shape(
         mode, features, 40, *patch, 8, depth, heads, hidden, factor,
-        revin_affine=affine, statistics_to_head=statistics,
+        revin_affine=affine, statistics_to_head=statistics, assets=assets,
     )  # fmt: skip
     assert PatchTST(shape).counts() == parameter_budget.count(shape)
 

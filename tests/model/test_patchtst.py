@@ -139,16 +139,49 @@ def test_every_parameter_takes_part(mode: Channels) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("flags", [{"stride": 2}, {"head": "max", "res_attention": True}], ids=str)
+@pytest.mark.parametrize(
+    "flags",
+    [{"stride": 2, "assets": 0}, {"head": "max", "res_attention": True, "assets": 3}],
+    ids=str,
+)
 def test_no_gradient_is_added_up_by_scattering(mode: Channels, flags: dict) -> None:
     model = PatchTST(_shape(mode, revin_affine=True, dropout=0.3, **flags))
     keys = mx.random.split(mx.random.key(1), 4)
-    gradients = nn.value_and_grad(model, lambda: mx.sum(model(mx.array(_windows()), keys)))()[1]
+    x = mx.array(_windows() if not model.shape.assets else _of_assets([0, 1, 2, 1]))
+    gradients = nn.value_and_grad(model, lambda: mx.sum(model(x, keys)))()[1]
     graph = io.StringIO()
     mx.export_to_dot(graph, gradients)
     operations = set(re.findall(r'label ="(\w+)', graph.getvalue()))
     assert "AddMM" in operations
     assert not {name for name in operations if "Scatter" in name}
+
+
+def _of_assets(numbers: list[int]) -> np.ndarray:
+    """The same windows with the number of an asset behind their features."""
+    column = np.broadcast_to(np.array(numbers)[:, None, None], (len(numbers), 23, 1))
+    return np.concatenate([_windows(batch=len(numbers)), column], axis=2).astype(np.float32)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_asset_is_a_vector_that_is_added_to_every_token(mode: Channels) -> None:
+    plain, model = (PatchTST(_shape(mode, assets=count), seed=3) for count in (0, 3))
+    said = np.array(plain(mx.array(_windows())))
+    # Nothing is known of assets at first; the other weights are those of a model without them.
+    assert np.array_equal(model(mx.array(_of_assets([0, 1, 2, 1]))), said)
+    vectors = np.random.default_rng(1).normal(size=(3, model.shape.d_model)).astype(np.float32)
+    model.asset_embedding = mx.array(vectors)
+    each = np.array(model(mx.array(_of_assets([0, 1, 2, 1]))))
+    position = np.array(plain.position)
+    for row, number in enumerate([0, 1, 2, 1]):
+        plain.position = mx.array(position + vectors[number])
+        assert each[row] == pytest.approx(float(plain(mx.array(_windows()))[row]), abs=1e-5)
+
+
+def test_an_asset_learns_from_its_own_windows_alone() -> None:
+    model = PatchTST(_shape("independent", assets=3), seed=3)
+    x = mx.array(_of_assets([0, 2, 2, 0]))
+    gradients = nn.value_and_grad(model, lambda: mx.sum(model(x)))()[1]["asset_embedding"]
+    assert (np.abs(np.array(gradients)).max(axis=1) > 0).tolist() == [True, False, True]
 
 
 def test_a_seed_is_a_model() -> None:

@@ -247,6 +247,14 @@ def test_what_is_not_estimable_is_marked_and_not_drawn(world):
     assert skill.filter(task="threshold_5pct")["verdict"].to_list() == ["not estimable"]
 
 
+def test_the_skill_table_shows_every_reference(world):
+    skill = pl.read_csv(world[3] / "tables" / "skill.csv", infer_schema_length=None)
+    own = skill.row(by_predicate=pl.col("task") == "regression", named=True)
+    rows = world[2].ledger.filter(pl.col("canonical"), task="regression")
+    for name in ("prior", "har", "lhar", "linear", "trees"):
+        assert own[f"loss_{name}"] == pytest.approx(rows[f"loss_{name}"].mean(), rel=1e-9)
+
+
 def test_the_compute_frontier_never_rises_and_knows_no_seconds(world):
     (path,) = (world[3] / "figures").glob("frontier-threshold-1pct*.csv")
     rows = pl.read_csv(path)

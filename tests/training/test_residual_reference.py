@@ -15,12 +15,12 @@ from mlxts.config.loading import build_config, load_config
 from mlxts.dataset.samples import of_symbol, with_train
 from mlxts.errors import CheckpointError, ConfigError, DataError
 from mlxts.evaluation.reference import fit_baselines
-from mlxts.model import residual
 from mlxts.model.initialisation import build_model
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
 from mlxts.training import residual_reference, run
 from mlxts.training.distributed import ALONE
+from mlxts.training.inputs import inputs
 from mlxts.training.losses import TargetScale
 from mlxts.training.plan import Plan, make_plan
 from mlxts.training.residual_reference import ResidualReference
@@ -107,8 +107,11 @@ def test_an_offset_names_another_run_and_no_offset_names_the_old_one(home):
 def test_every_bar_stands_on_the_offset_of_its_day(home):
     data = plan(home, timescale="weekly").dataset
     forecasts = residual_reference.fit(data, "har")(data)
-    beside = residual.append_offset(data.features, forecasts)
-    assert (beside[:, :-1] == data.features).all()
+    scale = TargetScale.fit(data)
+    beside = inputs(data, ("SPY",), residual_reference.fit(data, "har"), scale)
+    assert (beside[:, :-2] == data.features).all()
+    assert (beside[:, -2] == 0).all()  # the number of the only asset
+    assert np.array_equal(beside[:, -1], forecasts.astype(np.float32))
     validation = data.samples["validation"]
     expected = BASELINES["har"].fit(data)(validation)
     np.testing.assert_allclose(beside[validation.rows, -1], expected, rtol=1e-6)
