@@ -103,7 +103,8 @@ def run(
         hashes = hashes or worker_checks.pins(point.config for point in points)
         costs = cost_estimate.estimate(points, hashes, timed=False)
         leave_out = {cost.point.label for cost in costs if cost.not_estimable}
-        note(f"{formats.count(len(leave_out), 'run')} left out: not estimable")
+        if leave_out:
+            note(f"{formats.count(len(leave_out), 'run')} left out: not estimable")
     beat = storages.Heartbeat(heartbeat, heartbeat_timeout)
     with storages.opened(storage, beat, notify=note) as store:
         study = sweeps.create(store, definition, leave_out)

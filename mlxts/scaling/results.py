@@ -57,7 +57,7 @@ def flat_laws(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def mode_of(cell: str) -> str:
     """Of a cell by its name."""
-    return "exploratory" if cell.endswith("(exploratory)") else "strict"
+    return "exploratory" if "(exploratory)" in cell else "strict"
 
 
 def verdicts(judged: Judged, axis: str) -> Table:

@@ -346,7 +346,7 @@ def _pool(
         sizes=min(v.sizes for v in cells),
         seeds=min(v.seeds for v in cells),
         dates=max(v.dates for v in cells),
-        reference=" or ".join(dict.fromkeys(v.reference for v in cells if v.reference)),
+        reference=" or ".join(sorted({n for v in cells for n in v.reference.split(" or ") if n})),
         assets=max(v.assets for v in cells),
         n_eff_assets=max(v.n_eff_assets for v in cells),
         paired=all(v.paired for v in cells),
