@@ -126,6 +126,27 @@ def _caught(rows: Rows) -> Check:
     )
 
 
+def _direction(rows: Rows) -> Check:
+    own = [row for row in rows if row["task"] == "direction"]
+    better = [row["model"] for row in own if row["high"] < 0.0]
+    best = min(own, key=lambda row: row["minus"])
+    result = (
+        f"{', '.join(better) or 'none'} of {len(own)}; the best, {best['model']}: "
+        f"{best['minus']:+.4f} [{best['low']:+.4f}, {best['high']:+.4f}] nats"
+    )
+    return result, not better
+
+
+def _touch(rows: Rows) -> Check:
+    own = [row for row in rows if row["task"] != "direction"]
+    better = [row for row in own if row["high"] < 0.0]
+    worst = max(own, key=lambda row: row["high"])
+    return (
+        f"{len(better)} of {len(own)}; the worst, {worst['model']}: {worst['minus']:+.4f} nats",
+        len(better) == len(own),
+    )
+
+
 def _seconds(rows: Rows) -> Check:
     return _at_most(max(row["all"] for row in rows), 2.0, ".2f")
 
@@ -199,6 +220,20 @@ CLAIMS: Sequence[Claim] = (
         "a leak could go undetected",
         "all models that read features, and no other",
         _caught,
+    ),
+    Claim(
+        "direction_control",
+        "on real prices nothing beats the base rate at the direction of the next day",
+        "skill on real prices could come from a leak",
+        "no model",
+        _direction,
+    ),
+    Claim(
+        "direction_control",
+        "the same models beat the base rate at a touch of 1 % on the same days",
+        "the control could be too weak to find anything",
+        "every model",
+        _touch,
     ),
     Claim(
         "interval_coverage",

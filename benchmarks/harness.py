@@ -121,7 +121,7 @@ def fresh(file: str, case: Row, environment: Mapping[str, str] | None = None) ->
     """
     done = subprocess.run(
         [sys.executable, file, "--case", json.dumps(case)],
-        env={**os.environ, **huge_pages.wanted(), **(environment or {})},  # as commands start
+        env={**os.environ, **huge_pages.variables(), **(environment or {})},  # as commands start
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -23,8 +23,9 @@ FOLDER = Path(__file__).parent
 PLUMBING = ("__init__", "claims", "compare_revisions", "harness", "postgres", "run", "render")
 # Studies that take many minutes: only when named, or with --all.
 LONG = (
-    "bad_inputs", "end_to_end", "fitter_coverage", "handoffs", "interval_coverage", "kills",
-    "oracle_checks", "outages", "planted_exponents", "search_controls", "sensitivity",
+    "bad_inputs", "direction_control", "end_to_end", "fitter_coverage", "handoffs",
+    "interval_coverage", "kills", "oracle_checks", "outages", "planted_exponents",
+    "search_controls", "sensitivity",
 )  # fmt: skip
 SECONDS, LONG_SECONDS = 1200.0, 7200.0  # the longest that one may take, and a long one
 

@@ -42,7 +42,7 @@ def of(modules: tuple[str, ...], package: Path = PACKAGE) -> str:
 
 
 def files(modules: tuple[str, ...], package: Path = PACKAGE) -> list[Path]:
-    """The files behind `of`, sorted: modules, and the data files that lie beside them."""
+    """The files behind `of`, sorted: modules, and the data files in their folders."""
     module_paths = {_name(path, package): path for path in package.rglob("*.py")}
     del module_paths[package.name]  # what it names is loaded on demand and decides nothing
     loaded_modules: set[str] = set()
@@ -59,7 +59,7 @@ def files(modules: tuple[str, ...], package: Path = PACKAGE) -> list[Path]:
         for path in folder.iterdir()
         if path.is_file()
         and path.suffix not in (".py", ".pyc")
-        and not path.name.startswith(".")  # a Mac's Finder leaves .DS_Store where it has looked
+        and not path.name.startswith(".")  # a Mac's Finder leaves .DS_Store
     }
     return sorted(sources | data_files)
 
@@ -89,7 +89,7 @@ def _imported(source: bytes) -> tuple[str, ...]:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node that is run; what stands under `if TYPE_CHECKING` never is."""
+    """Every node that is run; code under `if TYPE_CHECKING` never is."""
     for child in ast.iter_child_nodes(node):
         named = isinstance(child, ast.If) and isinstance(child.test, ast.Name)
         if not (named and child.test.id == "TYPE_CHECKING"):

@@ -1,4 +1,4 @@
-"""The errors a user can cause. Each message is one line and says what to do about it."""
+"""The errors a user can cause. Each message is one line that names the remedy."""
 
 from mlxts import protocol
 
@@ -13,7 +13,7 @@ class MlxtsError(Exception):
 
 
 class FormerNameWarning(FutureWarning):
-    """A name of the last release: it still works, and goes with the next one."""
+    """A name of the last release: it still works, and the next one removes it."""
 
 
 class ConfigError(MlxtsError):
@@ -29,7 +29,7 @@ class SourceError(DataError):
 
 
 class OfflineError(SourceError):
-    """A server whose name nobody knows: there is no network, and asking again does not help."""
+    """A server whose name cannot be resolved: there is no network, and a retry does not help."""
 
 
 class IntegrityError(DataError):

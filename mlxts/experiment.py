@@ -1,4 +1,4 @@
-"""One experiment from a configuration to its summary: train, watch the heat, predict, score.
+"""One experiment from a configuration to its summary: train, monitor temperature, predict, score.
 
 The only place where training, the thermal guard and the evaluator meet; the command line, the
 search and every other caller go through it.
@@ -18,7 +18,7 @@ from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import ConfigError, DataError
 from mlxts.evaluation import comparison, conformal, metrics, score
-from mlxts.files import SCHEMA, sweep, write_json
+from mlxts.files import SCHEMA, delete_temporary_files, write_json
 from mlxts.platform import device
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
@@ -53,7 +53,7 @@ _SUMMARISED = (
 # Of every model on validation, the references too where they could be fitted.
 _SCORED = ("n", "n_eff", "prediction_range", "collapsed", "interval")
 _SCORED_LABELS = ("n_pos", "base_rate", "log_loss_prior", "log_loss")
-_SCORED_RETURNS = ("rmse", "width_from")
+_SCORED_NUMBERS = ("rmse", "width_from")
 
 
 def summary_of(folder: Path) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def summary_of(folder: Path) -> dict[str, Any]:
         RunError: the run has not been trained to its end, or the file is damaged.
     """
     run = RunFolder(folder)
-    of_kind = _SCORED_RETURNS if run.scored_task.task.kind == "regression" else _SCORED_LABELS
+    of_kind = _SCORED_LABELS if run.scored_task.task.binary else _SCORED_NUMBERS
     scored = [f"scores.validation.*.{key}" for key in (*_SCORED, *of_kind)]
     return run.summary((*_SUMMARISED, *scored))
 
@@ -168,7 +168,7 @@ def _tidy(folder: Path) -> None:
     """Remove what a killed process left half-written, unless another one is at work there."""
     with locks.hold(RunFolder(folder).lock) as holder:
         if holder is None:
-            sweep(folder)
+            delete_temporary_files(folder)
 
 
 def _left(plan: Plan, status: str, message: str) -> dict[str, Any]:
@@ -234,13 +234,14 @@ def _gate(interrupt: Interrupt, guard: Guard, more: Gate | None) -> Gate:
 
 
 def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -> dict[str, Any]:
-    """What a finished run says at the close of `day`, from the newest registered data.
+    """A finished run's forecast at the close of `day`, from the newest registered data.
 
     Returns:
         run_id, symbol, date (of the decision bar), task, horizon, close, and for binary tasks
-        `probability`, for regression `log_return`, `price` and `price_interval`, which is
-        split-conformal: as wide as residuals of validation, which the model was not fitted to;
-        `sentence` says it in words.
+        `probability`, for regression `log_return`, `price` and `price_interval`, for range
+        `log_log_range`, `range` and `range_interval`, how far the highest price lies above the
+        lowest, as a fraction of it. Intervals are split-conformal: as wide as residuals of
+        validation, which the model was not fitted to. `sentence` is the forecast in words.
 
     Raises:
         DataError: no such bar, or too few bars before it for the context.
@@ -264,7 +265,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
     }
     span = "next day" if newest.horizon == 1 else f"next {newest.horizon} days"
     begin = f"{symbol}, close of {bar['date']} at {bar['close']:.2f}, {span}"
-    if newest.task.kind != "regression":
+    if newest.task.binary:
         probability = float(metrics.Forecast(np.array([output]), np.zeros(1)).probabilities[0])
         event = {"direction": "a higher close"}.get(
             newest.task.name, f"a high at least {newest.task.threshold or 0:.0%} above the close"
@@ -272,6 +273,19 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
         sentence = f"{begin}: probability of {event} {probability:.3f}"
         return {**said, "probability": probability, "sentence": sentence}
     half = conformal.half_width(_validation_residuals(folder, newest.score_on))
+    if newest.task.kind == "range":
+        middle, low, high = (conformal.price_range(output + z) for z in (0.0, -half, half))
+        sentence = (
+            f"{begin}: high to low {middle:.2%}, {conformal.COVERAGE:.0%} interval {low:.2%} to "
+            f"{high:.2%}"
+        )
+        return {
+            **said,
+            "log_log_range": output,
+            "range": middle,
+            "range_interval": [low, high],
+            "sentence": sentence,
+        }
     low, high = conformal.price_interval(bar["close"], output, half)
     price = bar["close"] * math.exp(output)
     sentence = (
@@ -296,8 +310,9 @@ def _decision_row(data: Dataset, symbol: str, day: date | None) -> int:
     if not bars.height:
         when = f" on {day}" if day else ""
         raise DataError(
-            f"no bar of {symbol}{when} with {data.context} bars of context before it; "
-            "choose a trading day that is registered (`mlxts data list`)"
+            f"no bar of {symbol}{when} with {data.context} bars of context before it, none of "
+            "which spans more than twice the usual sessions; choose a trading day that is "
+            "registered (`mlxts data list`)"
         )
     return int(bars["row"][-1])
 

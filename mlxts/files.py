@@ -21,7 +21,7 @@ from mlxts.errors import StorageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_FILES = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-RESOURCES = Path(__file__).with_name("resources")  # what the package ships and nobody edits
+RESOURCES = Path(__file__).with_name("resources")  # package data
 SCHEMA = 2  # of what commands print with --json and of a run's files, under the key `schema`
 TEMPORARY = ".tmp"  # in every temporary name, which begins with a dot
 
@@ -87,7 +87,7 @@ def read_text(path: Path, *, encoding: str = "utf-8") -> str:
 
 
 def reason(error: Exception) -> str:
-    """Why a file could not be read, in words and one line: without a number and its path."""
+    """Why a file could not be read, in one line without error number and path."""
     if isinstance(error, UnicodeDecodeError):
         return f"byte {error.start + 1} is not UTF-8"
     system_message = error.strerror if isinstance(error, OSError) else None
@@ -96,7 +96,7 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def atomic_path(target: Path, *, mode: int = 0o644) -> Generator[Path]:
-    """A temporary path beside `target` that replaces it when the block ends well.
+    """A temporary path next to `target` that replaces it when the block ends without an error.
 
     The bytes are flushed to the disk before the replacement, so a reader sees the old file or
     the whole new one. On any error the temporary file is removed and `target` is untouched.
@@ -128,10 +128,10 @@ def atomic_path(target: Path, *, mode: int = 0o644) -> Generator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
+def delete_temporary_files(folder: Path) -> None:
     """Remove, from `folder` and below, what a killed process left half-written.
 
-    Only for whoever holds the folder's lock: another process's temporary files look the same.
+    Only for the holder of the folder's lock: another process's temporary files look the same.
     """
     for path in sorted(folder.rglob(f".*{TEMPORARY}*")):
         if path.is_dir():

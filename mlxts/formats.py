@@ -10,7 +10,7 @@ MINUS = "−"  # as print sets it; a terminal and a CSV file get the hyphen
 Format = str | Callable[[Any], str]
 
 
-def known(value: Any) -> bool:
+def is_known(value: Any) -> bool:
     """Whether there is a value: neither None nor a float that is not finite."""
     return value is not None and not (isinstance(value, float) and not math.isfinite(value))
 
@@ -22,7 +22,7 @@ def number(value: Any, form: Format = "") -> str:
         form: a format specification or a function of the value. By default whole numbers have
             their thousands separated, others four decimals, and a truth is yes or no.
     """
-    if not known(value):
+    if not is_known(value):
         return UNKNOWN
     if not isinstance(form, str):
         return form(value)
@@ -37,7 +37,7 @@ def number(value: Any, form: Format = "") -> str:
 
 def interval(low: Any, high: Any, form: Format = "", between: str = ", ") -> str:
     """`[low, high]`; empty where an end is not known."""
-    if not (known(low) and known(high)):
+    if not (is_known(low) and is_known(high)):
         return ""
     return f"[{number(low, form)}{between}{number(high, form)}]"
 

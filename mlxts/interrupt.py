@@ -14,7 +14,7 @@ INTERRUPTED = 130  # as `protocol.EXIT_INTERRUPTED`, which is not loaded yet
 
 
 def end_at_once() -> None:
-    """Let Ctrl-C end this process without a word, if it is the command line."""
+    """Let Ctrl-C end this process silently, if it is the command line."""
     if _is_command_line() and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _end)
 

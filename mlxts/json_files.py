@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Shape(BaseModel):
-    """What a file must hold: keys and types. Other keys may stand beside them; a field with a
+    """The keys and types of a file. Other keys are allowed; a field with a
     default may be missing."""
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
@@ -38,9 +38,9 @@ def read(
     """The object in a JSON file, as it was written: keys that the shape does not name included.
 
     Args:
-        error: the kind that is raised; remedy: what its line says can be done.
+        error: the kind that is raised; remedy: the advice in its message.
         needs: dotted keys that must be there although the shape does not require them; a part `*`
-            stands for every key that there is.
+            matches every key.
         upgrade: makes what an earlier version wrote into what this one does; it raises MlxtsError
             where it cannot.
 
@@ -52,7 +52,7 @@ def read(
         values = _checked(data, shape, upgrade)
         _require(values, needs)
     except (ValueError, MlxtsError) as reason:
-        raise error(f"{path} is damaged: {_why(reason)}; {remedy}") from reason
+        raise error(f"{path} is damaged: {_first_problem(reason)}; {remedy}") from reason
     return values
 
 
@@ -83,7 +83,7 @@ def read_lines(
         except ValueError as reason:
             if torn_end and number > len(lines) and line.startswith(b"{"):
                 break
-            problem = f"line {number}: {_why(reason)}"
+            problem = f"line {number}: {_first_problem(reason)}"
             raise error(f"{path} is damaged: {problem}; {remedy}") from reason
     return records
 
@@ -97,14 +97,14 @@ def load(path: Path, kind: type[T], *, error: type[MlxtsError], remedy: str) -> 
     data = _bytes(path, error, remedy)
     try:
         data.decode("utf-8")
-        _require_known(from_json(data), kind)
+        _require_known_keys(from_json(data), kind)
         return _adapter(kind).validate_json(data, strict=True)
     except ValueError as reason:
-        raise error(f"{path} is damaged: {_why(reason)}; {remedy}") from reason
+        raise error(f"{path} is damaged: {_first_problem(reason)}; {remedy}") from reason
 
 
 def build(value: Any, kind: type[T], *, where: str, error: type[MlxtsError], remedy: str) -> T:
-    """A dataclass of what stands under a key of a file that has been read.
+    """A dataclass from the value of a key of a file that has been read.
 
     Args:
         where: the file, and the key in it.
@@ -113,11 +113,11 @@ def build(value: Any, kind: type[T], *, where: str, error: type[MlxtsError], rem
         MlxtsError: of the kind `error`: another type, a key too many or one missing.
     """
     try:
-        _require_known(value, kind)
+        _require_known_keys(value, kind)
         written = to_json(value, inf_nan_mode="constants")
         return _adapter(kind).validate_json(written, strict=True)
     except ValueError as reason:
-        raise error(f"{where} is damaged: {_why(reason)}; {remedy}") from reason
+        raise error(f"{where} is damaged: {_first_problem(reason)}; {remedy}") from reason
 
 
 def _bytes(path: Path, error: type[MlxtsError], remedy: str) -> bytes:
@@ -135,7 +135,7 @@ def _checked(
     upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Raises ValueError: not UTF-8, no JSON, or of another shape; MlxtsError: see `upgrade`."""
-    data.decode("utf-8")  # says it more plainly than the parser
+    data.decode("utf-8")  # a plainer error than the parser's
     if upgrade and isinstance(values := from_json(data), dict):
         data = to_json(upgrade(values), inf_nan_mode="constants")
     shape.model_validate_json(data)
@@ -147,7 +147,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _require_known(value: Any, kind: Any) -> None:
+def _require_known_keys(value: Any, kind: Any) -> None:
     """A key that a dataclass does not have may decide what another version computes."""
     if isinstance(value, dict):
         unknown = sorted(set(value) - {field.name for field in fields(kind)})
@@ -172,7 +172,7 @@ def _lacks(value: Any, parts: Sequence[str]) -> bool:
     return first not in value or _lacks(value[first], rest)
 
 
-def _why(reason: Exception) -> str:
+def _first_problem(reason: Exception) -> str:
     """One line."""
     if isinstance(reason, UnicodeDecodeError):
         return f"byte {reason.start + 1} is not UTF-8"

@@ -1,7 +1,7 @@
-"""Locks that end with the process that holds them, and that say which process it is.
+"""Locks that end with the process that holds them, and that name this process.
 
 The system releases a lock when its holder dies, however it dies, and no step of a clock and no
-process number that is used again can make a living holder look dead, or a dead one alive.
+process number that is used again can make a living holder appear dead, or a dead one alive.
 
 Where processes only take turns at a file for a moment, `filelock` serves; it waits, but cannot tell
 who holds a lock, nor whether anybody does without taking it.
@@ -30,7 +30,7 @@ _LOOKS, _LOOK_SECONDS = 10, 0.01
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock, as far as its file says."""
+    """The holder of a lock, as far as its file names it."""
 
     pid: int | None = None
     command: str = ""
@@ -54,7 +54,7 @@ def folder() -> Path:
 
 @contextmanager
 def hold(path: Path) -> Generator[Holder | None]:
-    """Hold `path` while the block runs, if nobody else does.
+    """Hold `path` while the block runs, if no other process does.
 
     Yields:
         None where this process holds it now, else who does.
@@ -67,7 +67,7 @@ def hold(path: Path) -> Generator[Holder | None]:
         if not _locked(descriptor):
             yield _holder(descriptor)
             return
-        _write(descriptor, _own())
+        _write(descriptor, _holder_record())
         try:
             yield None
         finally:
@@ -78,7 +78,7 @@ def hold(path: Path) -> Generator[Holder | None]:
 
 
 def holder(path: Path) -> Holder | None:
-    """Who holds a lock now; None where nobody does, or there is no such file."""
+    """The current holder of a lock; None where there is none, or no such file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -93,7 +93,7 @@ def holder(path: Path) -> Holder | None:
 
 
 def command(arguments: Sequence[str] | None = None) -> str:
-    """What this process was called with, in one line and without any password."""
+    """This process's command, in one line and without any password."""
     first, *rest = arguments or sys.argv or [""]
     words = [Path(first).name if Path(first).name != "__main__.py" else "mlxts"]
     for before, word in zip([first, *rest], rest, strict=False):
@@ -111,12 +111,12 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise StorageError(
-            f"the lock {path} cannot be opened ({error.strerror}{_of_whom(path)}); name a folder "
+            f"the lock {path} cannot be opened ({error.strerror}{_held_by(path)}); name a folder "
             "that you may write to: in MLXTS_LOCKS for the locks of devices, in MLXTS_HOME for runs"
         ) from error
 
 
-def _of_whom(path: Path) -> str:
+def _held_by(path: Path) -> str:
     """`, it belongs to ann` where that explains why it cannot be opened."""
     with suppress(OSError, KeyError):
         owner = next(place for place in (path, *path.parents) if place.exists())
@@ -132,13 +132,13 @@ def _locked(descriptor: int) -> bool:
         except BlockingIOError:
             if os.pread(descriptor, 1, 0):
                 return False
-            time.sleep(_LOOK_SECONDS)  # held without a name: by one who only looks whether it is
+            time.sleep(_LOOK_SECONDS)  # held without a name: by a process that only checks it
         else:
             return True
     return False
 
 
-def _own() -> bytes:
+def _holder_record() -> bytes:
     since = datetime.now().strftime("%Y-%m-%d %H:%M")
     return json.dumps({"pid": os.getpid(), "command": command(), "since": since}).encode()
 

@@ -30,7 +30,7 @@ ENDED = ("train", "validation")  # what is predicted when training has ended
 
 
 def predict_network(trained: Trained, splits: Iterable[str]) -> pl.DataFrame:
-    """What a trained network says of some splits of its data."""
+    """Predictions of a trained network on some splits of its data."""
     samples = trained.plan.dataset.samples
     return pl.concat(
         predictions.table(NETWORK, samples[split], split, trained.outputs(split))
@@ -41,15 +41,15 @@ def predict_network(trained: Trained, splits: Iterable[str]) -> pl.DataFrame:
 def predict_references(
     data: Dataset, splits: Sequence[str]
 ) -> tuple[pl.DataFrame, dict[str, Reference]]:
-    """What every other model says of the same rows, and each asset's reference by symbol.
+    """Every other model's predictions of the same rows, and each asset's reference by symbol.
 
     Where nothing can be fitted at all there is the base rate alone.
     """
     every = np.unique(np.concatenate([data.samples[split].symbols for split in splits])).tolist()
-    found = fit_baselines(data, splits, symbols=every)
+    baselines = fit_baselines(data, splits, symbols=every)
     base_rates = [table for symbol in every for table in _base_rate(data, splits, symbol)]
     best = oracle.forecast(data, splits).values()
-    return pl.concat([*found.tables.values(), *base_rates, *best]), found.references
+    return pl.concat([*baselines.tables.values(), *base_rates, *best]), baselines.references
 
 
 def _base_rate(data: Dataset, splits: Sequence[str], symbol: str) -> list[pl.DataFrame]:
@@ -65,17 +65,17 @@ def _base_rate(data: Dataset, splits: Sequence[str], symbol: str) -> list[pl.Dat
 
 
 def can_score(data: Dataset, split: str) -> bool:
-    """Whether a split holds a sample that the main figures speak of."""
+    """Whether a split holds a sample of the scored symbol."""
     return bool(is_scored(data.samples[split], data.score_on).any())
 
 
 def predict_run(trained: Trained, folder: Path, permit: Permit = always) -> pl.DataFrame:
-    """Write what all models say of training and validation into a run's folder."""
+    """Write all models' predictions on training and validation into a run's folder."""
     return _write(predict_network(trained, ENDED), trained.plan.dataset, ENDED, folder, permit)
 
 
 def predict_split(trained: Trained, folder: Path, split: str) -> pl.DataFrame:
-    """Write what all models say of one more split beside a run's other predictions.
+    """Add all models' predictions of one more split to a run's predictions.
 
     Returns:
         The whole table.
@@ -151,9 +151,7 @@ def _write(
     others, chosen = predict_references(data, splits)
     rows = pl.concat([network, others])
     permit()
-    references.write(
-        folder / layout.REFERENCES, chosen
-    )  # first: who reads predictions finds them beside it
+    references.write(folder / layout.REFERENCES, chosen)  # first: a reader of predictions needs it
     predictions.write(folder / layout.PREDICTIONS, rows)
     return rows
 

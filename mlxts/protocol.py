@@ -10,7 +10,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Literal
 
-TaskKind = Literal["direction", "threshold", "regression"]
+TaskKind = Literal["direction", "threshold", "regression", "range"]
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,23 @@ class Task:
     direction   Close[t+H] > Close[t]
     threshold   max(High[t+1..t+H]) >= Close[t] * (1 + threshold)
     regression  log(Close[t+H] / Close[t])
+    range       log(log(max(High[t+1..t+H]) / min(Low[t+1..t+H])))
     """
 
     name: str
     kind: TaskKind
     threshold: float | None  # fraction of Close[t]; None unless kind is "threshold"
+    unit: str | None = None  # of the number that is predicted; None: whether something happens
+    strict: bool = False  # a strict configuration may have it
+
+    @property
+    def binary(self) -> bool:
+        return self.unit is None
 
 
 @dataclass(frozen=True)
 class Timescale:
-    """The bars that a model reads, and how far ahead (in trading days) it looks."""
+    """The bars that a model reads, and its forecast horizon in trading days."""
 
     name: str
     unit: Literal["session", "week", "fortnight", "month"]
@@ -87,6 +94,14 @@ class ThermalBands:
 
 
 @dataclass(frozen=True)
+class LossNoise:
+    """What a difference in size is measured against, in nats; see `evaluation/power.py`."""
+
+    seed: float  # deviation of a network's mean loss between seeds
+    day: float  # deviation of a day's part of the gain per decade
+
+
+@dataclass(frozen=True)
 class Fixed:
     """Hyperparameters that a strict configuration cannot change."""
 
@@ -121,12 +136,13 @@ TASKS = MappingProxyType(
     {
         t.name: t
         for t in (
-            Task("direction", "direction", None),
-            Task("threshold_1pct", "threshold", 0.01),
-            Task("threshold_2pct", "threshold", 0.02),
-            Task("threshold_3pct", "threshold", 0.03),
-            Task("threshold_5pct", "threshold", 0.05),
-            Task("regression", "regression", None),
+            Task("direction", "direction", None, None, True),
+            Task("threshold_1pct", "threshold", 0.01, None, True),
+            Task("threshold_2pct", "threshold", 0.02, None, True),
+            Task("threshold_3pct", "threshold", 0.03, None, True),
+            Task("threshold_5pct", "threshold", 0.05, None, True),
+            Task("regression", "regression", None, "log return", True),
+            Task("range", "range", None, "log(log range)", False),
         )
     }
 )
@@ -194,7 +210,7 @@ DATASET_COLUMNS = MappingProxyType(
         )
     }
 )
-# What the names in `adds` stand for: symbols are themselves, groups are lists in universe.yaml.
+# The names in `adds`: symbols are themselves, groups are lists in universe.yaml.
 ASSET_GROUPS = ("sector_etfs", "large_stocks")
 SERIES_GROUPS = ("economic_series", "news_sentiment", "vix", "search_trends")
 SCORED_ON = "SPY"  # every cell of the matrix is scored on this symbol
@@ -208,6 +224,11 @@ FIXED = Fixed(
 THERMAL = ThermalBands(
     acceptable=70.0, warning=85.0, critical=95.0, leave_warning=80.0, resume=75.0
 )
+
+# As measured on SPY before the study; runs that are there replace it. By what a network learns.
+NOISE = MappingProxyType({"strict": LossNoise(0.007, 0.10), "residual": LossNoise(0.004, 0.05)})
+# Independent assets among so many, of differences between models: large stocks move together.
+N_EFF_ASSETS = MappingProxyType({1: 1.0, 7: 2.3, 12: 5.0, 19: 4.5})
 
 MIN_CLASS_SAMPLES = 30  # fewer of either class: not estimable
 MIN_POSITIVE_CLUSTERS = 10  # runs of positives separated by more than H days

@@ -31,7 +31,7 @@ class Answers:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the series are called once they are stored: of files what `data import` says."""
+        """The symbols of the stored series: of files as `data import` names them."""
         if self.source == "files":
             return tuple(FilesSource(Path(path)).symbol.upper() for path in self.symbols)
         return tuple(symbol.upper() for symbol in self.symbols)

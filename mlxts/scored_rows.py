@@ -15,7 +15,7 @@ from mlxts.config.experiment import ExperimentConfig
 from mlxts.dataset.build import build_dataset
 from mlxts.errors import EmptySplitError, RunError
 from mlxts.runs.folder import WINDOW, RunFolder
-from mlxts.runs.predictions import BASE_RATE, by_model
+from mlxts.runs.predictions import BASE_RATE, NETWORK, by_model
 from mlxts.runs.references import Reference
 from mlxts.runs.scored_task import ScoredTask
 from mlxts.training.loop import Permit, always
@@ -70,12 +70,13 @@ def of_origins(folders: Sequence[Path], name: str) -> ScoredRows:
     """Those of the windows of walk-forward runs, whose predictions are made where they lack.
 
     Args:
-        folders: one or more at each origin; the references are those of the first of each.
+        folders: one or more at each origin; the references are those of the first of each. Where
+            there are several, no network is among the models.
 
     Raises:
         RunError: a run is of no origin, or they do not ask for the same.
     """
-    by_window: dict[int, Path] = {}
+    by_window: dict[int, list[Path]] = {}
     tasks: dict[tuple[str, int, str, str], str] = {}
     for folder in folders:
         run = RunFolder(folder)
@@ -84,14 +85,18 @@ def of_origins(folders: Sequence[Path], name: str) -> ScoredRows:
                 f"{folder.name} is of no origin; leave --split walk-forward out, or name runs of "
                 "`mlxts walk-forward`"
             )
-        by_window.setdefault(run.metadata()["config"]["data"]["walk_forward_window"], folder)
+        window = run.metadata()["config"]["data"]["walk_forward_window"]
+        by_window.setdefault(window, []).append(folder)
         asked = run.scored_task
         tasks[(asked.task.name, asked.horizon, asked.timescale.name, asked.score_on)] = folder.name
     if len(tasks) > 1:
         first, second, *_ = tasks.values()
         raise RunError(f"{first} and {second} do not predict the same; name runs of one task")
-    chosen = [by_window[window] for window in sorted(by_window, reverse=True)]
+    chosen = [by_window[window][0] for window in sorted(by_window, reverse=True)]
     parts = [_Part(walk_forward.predict_window(f), RunFolder(f).references()) for f in chosen]
+    if max(map(len, by_window.values())) > 1:
+        without = pl.col("model") != NETWORK
+        parts = [_Part(part.predictions.filter(without), part.references) for part in parts]
     asked = RunFolder(chosen[-1]).scored_task
     return _of(parts, asked, name, True, WINDOW, "walk-forward windows")
 

@@ -12,7 +12,7 @@ def borders(name: str, origin: int | None = None) -> Splits:
     length. Number 1 scores the validation years themselves, number 2 the window before, and so on.
     The scored window takes the place of the test split, the window before it that of the
     validation split (where training stops early), and all that is older is trained on: nothing
-    that is scored has been looked at, and no origin reaches into the true test split.
+    that is scored has been used before, and no origin reaches into the test split.
 
     Args:
         name: key of `protocol.SPLITS`.

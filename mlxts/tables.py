@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxts.files import write_text
-from mlxts.formats import MINUS, Format, interval, known, number
+from mlxts.formats import MINUS, Format, interval, is_known, number
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -27,27 +27,27 @@ _LATEX = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column that is shown.
+    """One column of a table.
 
     Attributes:
         key: of the value in a row. title: its heading, with the unit; by default the key.
         form: a format specification or a function of the value; by default what suits its type.
-        ends: keys of the lower and upper end of its interval, shown in brackets.
-        ends_form: where the ends are shown shorter than the value.
+        ends: keys of the lower and upper end of its interval, in brackets.
+        ends_form: format of the ends, where it is shorter than the value's.
     """
 
     key: str
-    title: str = ""
+    title: str | None = None
     form: Format = ""
     ends: tuple[str, str] | None = None
     ends_form: Format = ""
 
     @property
     def heading(self) -> str:
-        return self.title or self.key.replace("_", " ")
+        return self.key.replace("_", " ") if self.title is None else self.title
 
     def text(self, row: Row, minus: str = "-") -> str:
-        """The value as it is shown."""
+        """The formatted value."""
         value = row.get(self.key)
         text = number(value, self.form)
         return text.replace("-", minus) if isinstance(value, int | float) else text
@@ -61,13 +61,13 @@ class Column:
 
     def numeric(self, rows: Iterable[Row]) -> bool:
         """Whether all values that are known are numbers: then they are aligned to the right."""
-        values = [row[self.key] for row in rows if known(row.get(self.key))]
+        values = [row[self.key] for row in rows if is_known(row.get(self.key))]
         return bool(values) and all(
             isinstance(value, int | float) and not isinstance(value, bool) for value in values
         )
 
 
-def ranged(key: str, title: str, form: Format, ends_form: Format = "") -> Column:
+def ranged(key: str, title: str | None, form: Format, ends_form: Format = "") -> Column:
     """A column of a figure whose interval is in `<key>_low` and `<key>_high`."""
     return Column(key, title, form, (f"{key}_low", f"{key}_high"), ends_form)
 
@@ -82,7 +82,7 @@ def with_ends(figures: Row) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows, and which of their values are shown how.
+    """Rows, and the columns and formats of their values.
 
     Attributes:
         title: what it shows.
@@ -100,7 +100,7 @@ class Table:
 
     @classmethod
     def of(cls, title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> "Table":
-        """A table of rows whose values stand in the order of the headings."""
+        """A table of rows whose values are in the order of the headings."""
         keys = [str(index) for index, _ in enumerate(headings)]
         return cls(
             title,
@@ -146,7 +146,7 @@ class Table:
         needed = [w if f else _NARROW for w, f in zip(widths, figures, strict=True)]
         fits = sum(needed) + 3 * len(groups) + 1 <= width
         for group, figure, longest in zip(groups, figures, widths, strict=True):
-            numbers = [c for c in group if any(known(row.get(c.key)) for row in self.rows)]
+            numbers = [c for c in group if any(is_known(row.get(c.key)) for row in self.rows)]
             right = bool(numbers) and all(column.numeric(self.rows) for column in numbers)
             headings = [column.heading for column in group]
             if figure and fits:  # no wider than the figures, but for its words
@@ -185,7 +185,7 @@ class Table:
             lines.append(Markup("<tr>\n"))
             for shape, column in zip(shapes, self.flat, strict=True):
                 value, ends = row.get(column.key), column.interval(row, MINUS)
-                by = Markup(' data-value="{}"').format(repr(value) if known(value) else "")
+                by = Markup(' data-value="{}"').format(repr(value) if is_known(value) else "")
                 small = Markup(" <small>{}</small>").format(ends) if ends else ""
                 lines.append(
                     Markup('<td class="{}"{}>{}{}</td>\n').format(

@@ -1,8 +1,8 @@
 """Transfer of values from the device to the host; the only file that does it.
 
-MLX computes when it is asked to, and tells of a failure (a command buffer that the GPU did not
+MLX evaluates lazily, and reports a failure (a command buffer that the GPU did not
 finish, no memory, a file that was cut) once, to whoever waits for it; then it is forgotten, and
-the array holds memory that nobody wrote. NumPy drops an exception of the buffer protocol and asks
+the array holds unwritten memory. NumPy drops an exception of the buffer protocol and asks
 a second time, so `np.asarray` of an array that is still to be computed takes that memory for an
 answer. Everything is therefore evaluated first, and a failure becomes a `DeviceError`.
 """
@@ -17,11 +17,11 @@ from mlx.utils import tree_map
 from mlxts.errors import DeviceError
 
 # MLX starts the compiler of its CPU kernels with popen, which fails if another thread changes the
-# environment at that moment. The kernel was not begun, so the same evaluation can go on.
+# environment at that moment. The kernel was not started, so the same evaluation can go on.
 _NOT_STARTED = "popen() failed"
 _SMALLER = "train with a smaller training.micro_batch, which is another run"
 _AGAIN = "run the same command again, training with --resume"
-# What MLX says, in lower case, and what helps.
+# MLX's messages, in lower case, and remedies.
 _REMEDIES = {
     ("impactinginteractivity", "impacting interactivity", "gpu timeout", "errortimeout"): (
         f"macOS ends long work on a GPU that drives a display: turn it off and {_AGAIN}; or "
@@ -43,7 +43,7 @@ def evaluate(*trees: Any) -> None:
 
 
 def start(*trees: Any) -> None:
-    """Begin to compute arrays, or trees of them; `evaluate` must follow and says how it went.
+    """Begin to compute arrays, or trees of them; `evaluate` must follow and reports errors.
 
     Raises:
         DeviceError: see `evaluate`.
@@ -87,7 +87,7 @@ def on_device(array: np.ndarray) -> mx.array:
 
 
 def failure(error: Exception) -> DeviceError:
-    """What to say of an exception of MLX: its own words, and how to go on."""
+    """The error for an exception of MLX: its message, and how to go on."""
     message = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     remedies = (
         remedy

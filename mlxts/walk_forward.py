@@ -170,11 +170,11 @@ def pooled(found: list[Origin]) -> dict[str, score.Figures]:
 def join(
     origins: Sequence[tuple[Mapping[str, pl.DataFrame], Reference]],
 ) -> tuple[dict[str, pl.DataFrame], Reference]:
-    """Several origins' tables of each model and their reference as those of one.
+    """Tables of each model and references of several origins, joined.
 
-    The training rows, which only say what a forecast without any model would be, are those of all
-    origins together. The reference is that of each origin; where it is not the same one at all of
-    them it stands there as `EITHER`.
+    The training rows, from which the constant base-rate forecast is computed, are those of all
+    origins together. The reference is that of each origin; where origins differ in it, it is named
+    `EITHER`.
     """
     together = {
         name: pl.concat([tables[name] for tables, _ in origins])

@@ -139,6 +139,6 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path) ->
     (tmp_path / "deep" / f".last.1{files.TEMPORARY}").mkdir()
     (tmp_path / "deep" / f".last.1{files.TEMPORARY}" / "weights").write_text("half")
     assert len(list(tmp_path.rglob("*"))) == 7
-    files.sweep(tmp_path)
+    files.delete_temporary_files(tmp_path)
     left = sorted(path.name for path in tmp_path.rglob("*"))
     assert left == [".lock", "a.tmp", "deep", "kept.json"]

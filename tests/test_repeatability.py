@@ -13,9 +13,9 @@ from rich.console import Console
 
 from mlxts import experiment
 from mlxts.config.loading import load_config
-from mlxts.console import Silent
-from mlxts.console.live import Live
-from mlxts.console.plain import Plain
+from mlxts.console import SilentReporter
+from mlxts.console.live import LiveReporter
+from mlxts.console.plain import PlainReporter
 from mlxts.model.patchtst import PatchTST, flat_arrays
 from mlxts.platform import device
 from mlxts.runs.folder import RunFolder
@@ -29,9 +29,13 @@ KEPT = ("checkpoint/best/weights.safetensors", "checkpoint/last/weights.safetens
         "checkpoint/last/optimizer.safetensors", "predictions.parquet")  # fmt: skip
 
 
-def _reporters() -> dict[str, Silent | Plain | Live]:
+def _reporters() -> dict[str, SilentReporter | PlainReporter | LiveReporter]:
     screen = Console(file=io.StringIO(), force_terminal=True, width=80, height=24)
-    return {"off": Silent(), "plain": Plain(io.StringIO()), "live": Live(screen)}
+    return {
+        "off": SilentReporter(),
+        "plain": PlainReporter(io.StringIO()),
+        "live": LiveReporter(screen),
+    }
 
 
 def _bytes(folder: Path) -> dict[str, object]:

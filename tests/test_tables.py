@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import polars as pl
 from rich.console import Console
 
-from mlxts.tables import Column, Table, ranged, with_ends
+from mlxts.tables import Column, Table, markdown, ranged, with_ends
 
 ROWS = [
     {
@@ -151,3 +151,7 @@ def test_a_terminal_too_narrow_for_figures_breaks_them_and_cuts_nothing():
     text, figures = ("".join(line.split("│")[i] for line in lines) for i in (1, 2))
     assert "".join(text.split()) == "".join(WIDE.rows[0]["why"].split())
     assert "".join(figures.split()) == "+0.5000[-0.2500,+0.7500]"
+
+
+def test_an_empty_heading_stays_empty():
+    assert markdown(("", "value"), [("a", 1)]).splitlines()[0] == "|  | value |"

@@ -51,7 +51,7 @@ def test_a_report_is_written(home) -> None:
     assert not (home / "data").exists()
 
 
-@pytest.mark.parametrize("axis", ["parameters", "samples"])
+@pytest.mark.parametrize("axis", ["parameters", "history"])
 def test_a_verdict_is_reached(home, axis: str) -> None:
     shown = call("scaling", "verdict", "--axis", axis, "--draws", "100", "--json")
     assert shown.exit_code == 0

@@ -14,6 +14,7 @@ RIGHT: dict[str, list[str]] = {
     "baselines": ["small.yaml"],
     "batch-size": ["small.yaml"],
     "check": [],
+    "compare": [RUN, f"{RUN}:har"],
     "data cell": ["Aa"],
     "data controls": [],
     "data download": ["SPY", "--source", "sample"],

@@ -31,7 +31,7 @@ class Worker:
             # Not at the top: in the wheel's process MLX must come first.
             from mlxts.platform import huge_pages
 
-            environment |= huge_pages.wanted(environment)
+            environment |= huge_pages.variables(environment)
         if name == "wheel":
             environment["MLXTS_KERNELS"] = "stock"
         self._process = subprocess.Popen(

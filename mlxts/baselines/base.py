@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from mlxts.dataset.samples import Dataset, Samples
 
-# Of each sample: a logit, or a predicted log return.
+# Of each sample: a logit, or a number in the unit of the task.
 Forecast = Callable[[Samples], Float[np.ndarray, " n"]]
 
 

@@ -29,14 +29,14 @@ def folds(samples: Samples, count: int = FOLDS) -> list[Fold]:
     shares = np.arange(1, count + 1) / (count + 1)
     borders = np.quantile(samples.dates.astype(np.int64), shares).astype("datetime64[D]")
     ends = [*borders[1:], samples.dates.max() + 1]
-    found = [
+    all_folds = [
         (
             np.flatnonzero(samples.label_end < begin),
             np.flatnonzero((samples.dates >= begin) & (samples.dates < end)),
         )
         for begin, end in zip(borders, ends, strict=True)
     ]
-    return [(learned, scored) for learned, scored in found if len(learned) and len(scored)]
+    return [(learned, scored) for learned, scored in all_folds if len(learned) and len(scored)]
 
 
 def teaching(data: Dataset) -> list[Fold]:
@@ -58,9 +58,9 @@ def loss(fit: Callable[[Dataset], Forecast], data: Dataset) -> float | None:
     Returns:
         None where no fold can be learned from.
     """
-    train, found = data.samples["train"], []
+    train, fold_losses = data.samples["train"], []
     for learned, scored in teaching(data):
         forecast = fit(with_train(data, learned))
-        said = forecast(with_train(data, scored).samples["train"])
-        found.append(sample_losses(said, train.targets[scored], data.task))
-    return float(np.concatenate(found).mean()) if found else None
+        logits = forecast(with_train(data, scored).samples["train"])
+        fold_losses.append(sample_losses(logits, train.targets[scored], data.task))
+    return float(np.concatenate(fold_losses).mean()) if fold_losses else None

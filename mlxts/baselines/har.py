@@ -16,12 +16,12 @@ import polars as pl
 from jaxtyping import Float, Float64, Int64
 
 from mlxts.baselines.base import Forecast
+from mlxts.dataset.labels import RESOLUTION
 from mlxts.dataset.samples import Dataset
 from mlxts.protocol import BASELINE, HAR_WINDOWS, MIN_CLASS_SAMPLES, Task
 
 DECAY = 0.94  # of the daily variance (RiskMetrics 1996)
 CONSTANT = 1e-12  # deviation of logs that differ by rounding alone
-RESOLUTION = 1e-9  # log price; a rolling mean of zeros may miss 0 by its rounding
 
 
 def volatility(bars: pl.DataFrame) -> Float64[np.ndarray, "{bars.height} 1"]:
@@ -48,7 +48,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType({"volatility": volatility, BA
 
 @dataclass(frozen=True)
 class ScaleModel:
-    """A fitted regression on the logs of k measures: a logit, or a log return."""
+    """A fitted regression on the logs of k measures: a logit, or a number in the task's unit."""
 
     measure: str  # key of MEASURES
     floors: tuple[float, ...]  # (k,) the smallest value that has a logarithm
@@ -58,7 +58,7 @@ class ScaleModel:
     bias: float
 
     def __call__(self, measures: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, " n"]:
-        """Of days with these measures of scale, see `MEASURES`: logits, or log returns."""
+        """Of days with these measures of scale, see `MEASURES`: logits, or numbers."""
         logs = log_scale(measures, np.array(self.floors))
         # Row by row: a matrix product's last bits depend on how many rows there are.
         return ((logs - self.center) / self.spread * self.weights).sum(axis=1) + self.bias
@@ -71,14 +71,14 @@ def obstacle(dataset: Dataset) -> str | None:
         dataset: with the samples of that symbol alone, see `samples.of_symbol`.
     """
     train, symbol = dataset.samples["train"].targets, dataset.score_on
-    if dataset.task.kind == "regression":
+    if not dataset.task.binary:
         if len(train) < MIN_CLASS_SAMPLES:
             return (
                 f"trained on {len(train)} samples of {symbol}, "
                 f"at least {MIN_CLASS_SAMPLES} are needed"
             )
         if train.min() == train.max():
-            return f"trained on {symbol}, whose returns are all the same"
+            return f"trained on {symbol}, of which every {dataset.task.unit} is the same"
         return None
     positives = int((train > 0.5).sum())
     negatives = len(train) - positives
@@ -91,7 +91,7 @@ def obstacle(dataset: Dataset) -> str | None:
 
 
 def fit(dataset: Dataset, measure: str) -> ScaleModel:
-    """Logistic (for regression: linear) regression on the training samples alone.
+    """Logistic (of a number: linear) regression on the training samples alone.
 
     Args:
         dataset: with the samples of one symbol alone, see `samples.of_symbol`: one regression over
@@ -119,10 +119,10 @@ def fit(dataset: Dataset, measure: str) -> ScaleModel:
 def regress(
     inputs: Float64[np.ndarray, "n k"], targets: Float[np.ndarray, " n"], task: Task
 ) -> tuple[Float64[np.ndarray, " k"], float]:
-    """Weights and bias of a logistic, for regression a linear, regression."""
+    """Weights and bias of a logistic, of numbers a linear, regression."""
     from sklearn.linear_model import LinearRegression, LogisticRegression
 
-    if task.kind == "regression":
+    if not task.binary:
         linear = LinearRegression().fit(inputs, targets.astype(np.float64))
         return linear.coef_, float(linear.intercept_)
     logistic = LogisticRegression().fit(inputs, targets > 0.5)
@@ -156,7 +156,7 @@ def log_scale(
 
 @dataclass(frozen=True)
 class ScaleRegression:
-    """Logistic (for regression: linear) regression on the logs of causal measures of scale."""
+    """Logistic (of a number: linear) regression on the logs of causal measures of scale."""
 
     name: str  # key of `MEASURES`
 

@@ -3,13 +3,13 @@
 One regression over several assets is a weaker one for each, so an asset has regressions of its own
 wherever its history allows one: 30 training samples of either class (of returns 30 samples), below
 which nothing is estimable by the protocol, and a block of time that can be cross-validated. An
-asset of a shorter history borrows from all that are trained on, which is said beside every score.
+asset with a shorter history uses those of all training assets, which is stated with every score.
 """
 
 from dataclasses import dataclass
 
 from mlxts.baselines import cross_validation, har
-from mlxts.dataset.samples import Dataset, of_symbol
+from mlxts.dataset.samples import Dataset, of_symbol, with_own_days
 
 
 @dataclass(frozen=True)
@@ -17,14 +17,12 @@ class History:
     """What an asset's references are fitted on.
 
     Attributes:
-        own: the data set with the samples of that asset alone.
-        training: the data set whose training samples teach; `own`, or that of all assets.
-        pooled: why it is that of all assets; None: it is the asset's own.
+        training: the asset's own samples and days, or where it has too few those of all assets.
+        pooled: why they are those of all assets; None: they are the asset's own.
         unfitted: why nothing can be fitted at all, or None.
         unvalidated: why nothing can be cross-validated, or None.
     """
 
-    own: Dataset
     training: Dataset
     pooled: str | None
     unfitted: str | None
@@ -33,12 +31,12 @@ class History:
 
 def of(dataset: Dataset, symbol: str) -> History:
     """The history of one asset of a data set."""
-    own = of_symbol(dataset, symbol)
+    own = with_own_days(of_symbol(dataset, symbol))
     unfitted, unvalidated = har.obstacle(own), _unvalidated(own)
     short = unfitted or unvalidated
     if short and not (har.obstacle(dataset) or _unvalidated(dataset)):
-        return History(own, dataset, short, None, None)
-    return History(own, own, None, unfitted, unvalidated)
+        return History(dataset, short, None, None)
+    return History(own, None, unfitted, unvalidated)
 
 
 def _unvalidated(data: Dataset) -> str | None:

@@ -1,9 +1,10 @@
 """HAR and what it lacks: the leverage effect, and from column c of the matrix on the VIX.
 
 After a fall volatility is higher than past ranges say (Corsi and Renò 2012, LHAR), and options
-know of days to come. Beside HAR's logs of ranges stand the returns over 1 and 5 days and the place
-of the close in its day's range, and where the data hold the VIX its logarithm, as it was known on
-that day. Days from before the VIX have a regression of their own, without it.
+know of days to come. Beside HAR's logs of ranges stand the returns over 1 and 5 days, in units of
+the usual range, and the place of the close in its day's range, and where the data hold the VIX its
+logarithm, as it was known on that day. Days from before the VIX have a regression of their own,
+without it.
 """
 
 from dataclasses import dataclass
@@ -16,9 +17,10 @@ from mlxts.baselines import har
 from mlxts.baselines.base import Forecast
 from mlxts.data.exogenous_catalog import SERIES
 from mlxts.dataset.samples import Dataset, with_train
-from mlxts.protocol import BASELINE
+from mlxts.protocol import BASELINE, HAR_WINDOWS
 
 RETURN_DAYS = (1, 5)
+_USUAL_DAYS = max(HAR_WINDOWS)
 VIX = SERIES["VIX"].column  # of the daily bars: its logarithm
 _CLIP = 10.0  # training deviations: no input is longer than this
 
@@ -42,18 +44,25 @@ class LeverageHAR:
 
 
 def leverage(bars: pl.DataFrame) -> Float64[np.ndarray, "{bars.height} 3"]:
-    """Log returns over 1 and 5 days (0 where they are not known), and where in its day's range the
-    close lies: 1 at the high, -1 at the low, 0 where there is no range."""
-    log = {name: pl.col(name).log() for name in ("high", "low", "close")}
-    width = log["high"] - log["low"]
-    place = (2.0 * log["close"] - log["high"] - log["low"]) / width
-    return bars.select(
-        *(
-            log["close"].diff(days).over("symbol").fill_null(0.0).alias(f"return_{days}")
-            for days in RETURN_DAYS
-        ),
-        pl.when(width > har.RESOLUTION).then(place).otherwise(0.0).alias("place"),
-    ).to_numpy()
+    """Signed returns, and where in its day's range the close lies; 0 where there is no range.
+
+    Returns:
+        Log returns over d = 1 and 5 days in units of sqrt(d) times the mean log range of 22 days (a
+        fall of 1 % is another thing in a calm month than in a crash), 0 where they are not known;
+        the place of the close, 1 at the high, -1 at the low, in logs.
+    """
+    high, low, close = (pl.col(name).log() for name in ("high", "low", "close"))
+    usual = (high - low).rolling_mean(_USUAL_DAYS, min_samples=1).over("symbol")
+    returns = [
+        _ratio(close.diff(days).over("symbol").fill_null(0.0), usual * days**0.5)
+        for days in RETURN_DAYS
+    ]
+    columns = [*returns, _ratio(2.0 * close - high - low, high - low)]
+    return bars.select(column.alias(str(n)) for n, column in enumerate(columns)).to_numpy()
+
+
+def _ratio(value: pl.Expr, scale: pl.Expr) -> pl.Expr:
+    return pl.when(scale > har.RESOLUTION).then(value / scale).otherwise(0.0)
 
 
 def _inputs(dataset: Dataset) -> Float64[np.ndarray, "days k"]:

@@ -19,7 +19,7 @@ from mlxts.dataset.samples import Dataset, Samples
 from mlxts.losses import sample_losses
 from mlxts.protocol import BASELINE, LINEAR
 
-# Inverse strengths, strongest first: of the summed nats; for regression of the summed squares.
+# Inverse strengths, strongest first: of the summed nats; of a number of the summed squares.
 PENALTIES = tuple(float(c) for c in np.geomspace(1e-6, 1.0, 13))
 _RISES = 2  # losses in a row above the lowest, after which weaker penalties are not tried
 _CLIP = 10.0  # training deviations: no input is longer than this
@@ -44,7 +44,7 @@ class LinearModel:
     def __call__(
         self, ranges: Float64[np.ndarray, "n 3"], features: Float[np.ndarray, "n F"]
     ) -> Float64[np.ndarray, " n"]:
-        """Logits, for regression log returns.
+        """Logits, or numbers in the unit of the task.
 
         Args:
             ranges: HAR's means of log ranges at the decision bars, see `har.ranges`.
@@ -79,7 +79,7 @@ class FittedLinear:
 
 @dataclass(frozen=True)
 class Linear:
-    """Logistic, for regression linear, ridge regression of one asset."""
+    """Logistic, of a number linear, ridge regression of one asset."""
 
     name: str = LINEAR
 
@@ -145,7 +145,7 @@ class _Standard:
 
 @dataclass(frozen=True)
 class _Line:
-    """Inputs to logits, or log returns."""
+    """Inputs to logits, or numbers."""
 
     standard: _Standard
     weights: Float64[np.ndarray, " k"]
@@ -173,7 +173,7 @@ class _Logits:
         return _Line(self._standard, self._model.coef_[0].copy(), self._model.intercept_[0])
 
 
-class _Returns:
+class _Numbers:
     """Linear regressions on the same rows with every penalty, solved at once."""
 
     def __init__(
@@ -191,8 +191,8 @@ class _Returns:
         return _Line(self._standard, self._model.coef_[column], self._model.intercept_[column])
 
 
-def _paths(dataset: Dataset) -> type[_Logits] | type[_Returns]:
-    return _Returns if dataset.task.kind == "regression" else _Logits
+def _paths(dataset: Dataset) -> type[_Logits] | type[_Numbers]:
+    return _Logits if dataset.task.binary else _Numbers
 
 
 def _choose(dataset: Dataset, inputs: Float64[np.ndarray, "n k"]) -> tuple[float, float | None]:

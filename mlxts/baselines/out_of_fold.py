@@ -81,11 +81,11 @@ def obstacle(data: Dataset) -> str | None:
     Args:
         data: with the samples of that symbol alone, see `samples.of_symbol`.
     """
-    if found := har.obstacle(data):
-        return found
+    if problem := har.obstacle(data):
+        return problem
     for first, last, learned in blocks(data.samples["train"]):
-        if found := har.obstacle(with_train(data, learned)):
-            return f"{found} (without the block from {first} to {last})"
+        if problem := har.obstacle(with_train(data, learned)):
+            return f"{problem} (without the block from {first} to {last})"
     return None
 
 
@@ -102,10 +102,10 @@ def blocks(
     starts = np.unique(np.quantile(samples.dates.astype(np.int64), shares, method="higher"))
     firsts = starts.astype("datetime64[D]")
     lasts = [*(firsts[1:] - 1), samples.dates.max()]
-    found = []
+    all_blocks = []
     for first, last in zip(firsts, lasts, strict=True):
         within = (samples.dates >= first) & (samples.dates <= last)
         label_end = samples.label_end[within].max()
         learned = (samples.label_end < first) | (samples.dates > label_end)
-        found.append((first, last, np.flatnonzero(learned)))
-    return found
+        all_blocks.append((first, last, np.flatnonzero(learned)))
+    return all_blocks

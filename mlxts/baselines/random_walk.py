@@ -1,7 +1,8 @@
 """A random walk's own answer: closed forms that need nothing but today's volatility.
 
 Log prices as a Brownian motion with drift: the touch of a barrier by the reflection principle, the
-direction by one normal probability, the return by the drift. Volatility is that of RiskMetrics'
+direction by one normal probability, the return by the drift, the range by the mean of its
+logarithm. Volatility is that of RiskMetrics'
 EWMA or of a GARCH(1,1), whose parameters `arch` fits by maximum likelihood to the training years
 of each symbol; later bars only move the filter on. Nothing is calibrated afterwards, so what these
 forecasts miss is what a market is besides a random walk of changing volatility.
@@ -21,6 +22,9 @@ from mlxts.baselines.har import DECAY
 from mlxts.dataset.samples import Dataset, Samples
 
 _SCALE = 100.0  # returns in percent, as `arch` asks for
+# Mean log of the range of a Brownian motion over a unit of time: the derivative at p = 0 of the log
+# of E[range^p] (Parkinson 1980; Alizadeh, Brandt, Diebold 2002).
+LOG_RANGE = 0.42567
 _OVERSHOOT = float(-zeta(0.5) / np.sqrt(2.0 * np.pi))  # 0.5826, of a Gaussian walk over a barrier
 
 
@@ -70,6 +74,8 @@ class RandomWalkBaseline:
         task = dataset.task
         if task.kind == "regression":
             said = horizon * drift
+        elif task.kind == "range":
+            said = np.log(total) + LOG_RANGE
         elif task.threshold is None:
             said = logit(ndtr(horizon * drift / total).clip(prior, 1.0 - prior))
         else:

@@ -2,7 +2,7 @@
 
 Those of `BASELINES`, each asset's own, and of `POOLED` stand beside every network. HAR and linear
 are the references: the better of the two, by cross-validation within training, is the one that a
-model has to beat. A random walk's closed form is asked for (`mlxts baselines`). The same window
+model has to beat. Those of `ON_REQUEST` are fitted by `mlxts baselines` alone. The same window
 without attention needs the loop that trains PatchTST, so it stands further down
 (`evaluation/neural_baselines.py`).
 """
@@ -32,9 +32,9 @@ BASELINES = _by_name(
     Linear(),
 )
 POOLED = _by_name(Trees())
-RANDOM_WALKS = _by_name(
+ON_REQUEST = _by_name(
     RandomWalkBaseline("ewma_random_walk", "ewma"),
     RandomWalkBaseline("garch_random_walk", "garch"),
 )
 BESIDE_NETWORKS: Mapping[str, Baseline] = MappingProxyType({**BASELINES, **POOLED})
-ALL: Mapping[str, Baseline] = MappingProxyType({**BESIDE_NETWORKS, **RANDOM_WALKS})
+ALL: Mapping[str, Baseline] = MappingProxyType({**BESIDE_NETWORKS, **ON_REQUEST})

@@ -4,7 +4,7 @@ They read what `linear.py` reads, HAR's logs and the network's own features at t
 HAR's forecast, and are pooled over the assets as a network is. HAR is each asset's own, so that a
 pooled learner need not guess whose days these are; on training rows it is read out of fold, since
 trees learn how far to trust it. A logit is one more input (scikit-learn's trees start from no other
-model); of returns the residual is learned, which is to start from HAR.
+model); of numbers the residual is learned, which is to start from HAR.
 
 The settings are modest and fixed: with more trees one asset alone is overfitted, with fewer the
 pooled ones learn less.
@@ -23,7 +23,7 @@ from mlxts.baselines.base import Forecast
 from mlxts.baselines.base_rate import BaseRate
 from mlxts.baselines.har import ScaleModel
 from mlxts.baselines.out_of_fold import CrossFitted
-from mlxts.dataset.samples import Dataset, Samples, of_symbol, with_train
+from mlxts.dataset.samples import Dataset, Samples, of_symbol, with_own_days, with_train
 from mlxts.protocol import BASELINE
 
 _SETTINGS = {
@@ -50,27 +50,27 @@ class Trees:
 
         if out_of_fold.obstacle(dataset):
             return BaseRate().fit(dataset)
-        reference, train = _reference(dataset), dataset.samples["train"]
+        beneath, train = reference(dataset), dataset.samples["train"]
         ranges = har.MEASURES[BASELINE](dataset.daily)
         floors = har.floor(ranges[train.daily_rows])
 
         def inputs(samples: Samples) -> Float64[np.ndarray, "{len(samples)} k"]:
             logs = har.log_scale(ranges[samples.daily_rows], floors)
-            return np.column_stack([reference(samples), logs, dataset.features[samples.rows]])
+            return np.column_stack([beneath(samples), logs, dataset.features[samples.rows]])
 
         every = math.ceil(len(train) * len(dataset.names) / _NUMBERS)
         learned = with_train(dataset, np.arange(0, len(train), every)).samples["train"]
         known, targets = inputs(learned), learned.targets.astype(np.float64)
-        if dataset.task.kind == "regression":
+        if not dataset.task.binary:
             regressor = HistGradientBoostingRegressor(**_SETTINGS).fit(known, targets - known[:, 0])
-            return lambda samples: reference(samples) + regressor.predict(inputs(samples))
+            return lambda samples: beneath(samples) + regressor.predict(inputs(samples))
         classifier = HistGradientBoostingClassifier(**_SETTINGS).fit(known, targets > 0.5)
         return lambda samples: classifier.decision_function(inputs(samples))
 
 
-def _reference(dataset: Dataset) -> Callable[[Samples], Float64[np.ndarray, " n"]]:
-    """HAR of each asset, out of fold on its training days; of one whose history is too short that
-    of all assets."""
+def reference(dataset: Dataset) -> Callable[[Samples], Float64[np.ndarray, " n"]]:
+    """HAR of each asset, out of fold on its training days; that of all assets where its own history
+    is too short for that."""
     ranges = har.MEASURES[BASELINE](dataset.daily)
 
     @cache
@@ -79,7 +79,7 @@ def _reference(dataset: Dataset) -> Callable[[Samples], Float64[np.ndarray, " n"
 
     @cache
     def of(symbol: str) -> CrossFitted[ScaleModel]:
-        own = of_symbol(dataset, symbol)
+        own = with_own_days(of_symbol(dataset, symbol))
         if out_of_fold.obstacle(own):
             return pooled()
         return out_of_fold.fit(own, lambda data: har.fit(data, BASELINE))

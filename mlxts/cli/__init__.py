@@ -33,7 +33,7 @@ def _command() -> None:
     from mlxts.platform import huge_pages
 
     if sys.argv[1:] and sys.argv[1] in _TRAINING:
-        huge_pages.start_again()
+        huge_pages.restart_process()
     platform.check_environment()
     platform.enable()
     _require_text()
@@ -47,7 +47,7 @@ def _command() -> None:
 
 def _require_text() -> None:
     """Files, runs and studies are named in UTF-8, here and in every file of ours; and an empty
-    name is a shell's variable that is not set, which would stand for the working folder, or for
+    name is a shell's variable that is not set, which would mean the working folder, or for
     every run there is.
 
     Raises:

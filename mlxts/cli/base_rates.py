@@ -7,7 +7,7 @@ import typer
 
 from mlxts.cli.output import JsonOption, Note, Part, render
 from mlxts.formats import UNKNOWN
-from mlxts.tables import Table
+from mlxts.tables import Column, Table
 
 if TYPE_CHECKING:
     from mlxts.dataset.samples import Dataset
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def base_rates(
-    symbol: Annotated[str, typer.Option(help="Whose days.")] = "SPY",
+    symbol: Annotated[str, typer.Option(help="Symbol to count.")] = "SPY",
     source: Annotated[str, typer.Option(help="auto, yahoo, files, sample or simulated.")] = "auto",
     tier: Annotated[
         int, typer.Option(help="Feature tier; its warm-up delays the first sample.")
@@ -23,9 +23,9 @@ def base_rates(
     splits: Annotated[str, typer.Option(help="protocol or sample.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Base rates of the tasks and counts of samples at every timescale, with the marks.
+    """Base rates of the tasks and numbers of samples at every timescale.
 
-    An asterisk: not estimable, too few of a class or too few separate moves; part of no claim.
+    An asterisk marks what is not estimable: too few samples of a class or too few separate moves.
     """
     from mlxts import protocol
     from mlxts.errors import EmptySplitError
@@ -78,8 +78,13 @@ def screen(
     from mlxts import protocol
     from mlxts.evaluation import base_rates
 
-    short = {"direction": "up", "regression": "return"}  # a terminal has 80 columns
-    heads = [short.get(name, name.replace("threshold_", ">")) for name in protocol.TASKS]
+    short = {"direction": "up", "regression": "return"}
+    heads = [
+        Column(name, short.get(name, name.replace("threshold_", ">"))) for name in protocol.TASKS
+    ]
+    labels = sum(task.binary for task in protocol.TASKS.values())
+    # A terminal has 80 columns: some share one.
+    columns = (("bars", "n"), "H", *heads[:labels], tuple(heads[labels:]))
     sections = {
         "training samples, all phases": ("train", False),
         "validation, canonical phase": ("validation", True),
@@ -91,9 +96,10 @@ def screen(
             # Where there is one phase, all phases are the canonical one.
             chosen = {r.task: r for r in rates if r.split == split and r.canonical == canonical}
             chosen = chosen or {r.task: r for r in rates if r.split == split}
-            cells = [_cell(chosen[task]) for task in protocol.TASKS]
-            rows.append([timescale, data.horizon, next(iter(chosen.values())).n, *cells])
-        yield Table.of(f"{symbol}: {title}", ["bars", "H", "n", *heads], rows)
+            cells = {task: _cell(chosen[task]) for task in protocol.TASKS}
+            n = next(iter(chosen.values())).n
+            rows.append({"bars": timescale, "n": f"{n:,}", "H": data.horizon} | cells)
+        yield Table(f"{symbol}: {title}", columns, rows)
     counts = [
         {"bars": timescale} | row
         for timescale, (data, _) in rates_by_timescale.items()
@@ -101,8 +107,9 @@ def screen(
     ]
     yield Table("Samples in each phase", ("bars", "phase", *protocol.SPLIT_NAMES), counts)
     yield Note(
-        "Base rates (up: direction); return: deviation of the log returns "
-        "that regression predicts. *: not estimable, part of no claim."
+        "Base rates (up: direction); return and range: deviation of the log returns and of the "
+        "log(log range)s that regression and range predict. *: not estimable, excluded from all "
+        "claims."
     )
 
 

@@ -58,7 +58,7 @@ def check(
         screen += [Note(note.format(path)) for path in files.unregistered]
         if files.ok:
             count = formats.count(files.checked, "file")
-            screen.append(f"{count} checked: as the manifests say.")
+            screen.append(f"{count} checked: equal to the manifests.")
     if Checked.docs in chosen:
         result["problems"] = None  # there is no project
         if root:

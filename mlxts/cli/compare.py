@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlxts.cli.evaluate import record_look
 from mlxts.cli.output import JsonOption, Note, Part, render
+from mlxts.cli.selected_runs import complete_predictions, record_test_evaluation, some_runs
 from mlxts.tables import Column, Table, ranged, with_ends
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def compare(
         ComparedSplit | None,
         typer.Option(
             "--split",
-            help="Whose rows; test is recorded as a look. By default the windows of walk-forward "
+            help="Whose rows; test is recorded in a log. By default the windows of walk-forward "
             "runs, else validation.",
         ),
     ] = None,
@@ -66,15 +66,15 @@ def compare(
     split = split or (ComparedSplit.walk_forward if windows else ComparedSplit.validation)
     if split is ComparedSplit.walk_forward and not windows:
         raise ConfigError("these are runs on the fixed splits; leave --split walk-forward out")
-    if split is ComparedSplit.test:
-        if windows:
-            raise ConfigError("walk-forward runs are compared on their windows; leave --split out")
-        record_look(f"{sides[0].name} compared with {sides[1].name}", asked.score_on)
+    if split is ComparedSplit.test and windows:
+        raise ConfigError("walk-forward runs are compared on their windows; leave --split out")
     tables = [_forecasts(side, runs[-1], asked, split, mean_of_seeds) for side in sides]
+    names = sides[0].name, sides[1].name
+    if split is ComparedSplit.test:
+        record_test_evaluation(f"{names[0]} compared with {names[1]}", asked.score_on)
     rows = paired_comparison.pair(*tables, asked.task)
     found = paired_comparison.estimands(rows, asked)
     own = paired_comparison.by_asset(rows, asked) if assets else {}
-    names = sides[0].name, sides[1].name
     unpaired = sum(table.height for table in tables) - 2 * rows.height
     result = {
         "a": names[0], "b": names[1], "task": asked.task.name, "horizon": asked.horizon,
@@ -95,7 +95,6 @@ class _Side:
 
 
 def _side(name: str) -> _Side:
-    from mlxts.cli.selected_runs import complete_predictions, some_runs
     from mlxts.runs.predictions import NETWORK
 
     if Path(name).is_file():
@@ -160,9 +159,9 @@ def _screen(
     from mlxts.evaluation import paired_comparison
 
     title = f"{names[0]} − {names[1]}: {asked.task.name}, H = {asked.horizon}, {split.value}"
-    yield differences_table(title, found)
+    yield from differences_tables(title, found)
     if own:
-        yield differences_table("Each asset by itself, without a claim", own)
+        yield from differences_tables("Each asset by itself, without a claim", own)
     if unpaired:
         yield Note(f"Left out: {formats.count(unpaired, 'row')} that only one of them predicts.")
     yield Note(HOW_TO_READ)
@@ -180,20 +179,36 @@ HOW_TO_READ = (
 )
 
 
-def differences_table(title: str, found: "Mapping[str, Difference]") -> Table:
-    """A row for each estimand, or asset."""
+def differences_tables(title: str, found: "Mapping[str, Difference]") -> Iterator[Table]:
+    """A row for each estimand, or asset; and what they rest on."""
     from mlxts import formats
+    from mlxts.evaluation.paired_comparison import p_value
 
-    columns = (
-        "scored",
-        (Column("loss_a", "loss", formats.loss), Column("loss_b", "of the other", formats.loss)),
-        ranged("difference", "", "+.5f"),
-        (Column("statistic", "t", "+.2f"), Column("p_value", "p", ".3f")),
-        Column("smallest_detectable", "detectable", ".5f"),
-        (Column("dates", "dates"), Column("n_eff", "n_eff", ",.0f")),
-        (Column("assets", "assets"), Column("n_eff_assets", "n_eff", ".1f")),
+    rows = [_row(name, one) for name, one in found.items()]
+    yield Table(
+        title,
+        (
+            "scored",
+            (Column("loss_a", "loss", formats.loss), Column("loss_b", "the other's", formats.loss)),
+            ranged("difference", "", "+.5f"),
+            (Column("statistic", "t", "+.2f"), Column("p_value", "p", p_value)),
+            Column("smallest_detectable", "detectable", ".5f"),
+        ),
+        rows,
     )
-    return Table(title, columns, [_row(name, one) for name, one in found.items()])
+    yield Table(
+        "What that rests on",
+        (
+            "scored",
+            "dates",
+            Column("n_eff", "n_eff", ",.0f"),
+            "assets",
+            Column("n_eff_assets", "n_eff", ".1f"),
+            Column("standard_error", "SE", ".5f"),
+            "lags",
+        ),
+        rows,
+    )
 
 
 def _row(name: str, one: "Difference") -> dict[str, Any]:

@@ -17,14 +17,14 @@ def controls(
     as_json: JsonOption = False,
 ) -> None:
     """List the simulated markets and their parameters, or write docs/controls.md."""
-    from mlxts.simulation.markets import MARKETS, dials
+    from mlxts.simulation.markets import MARKETS, default_parameters
 
     if write:
         from mlxts.workspace import controls_document as document
 
         write_document(document.render, output, as_json)
         return
-    parameters = {name: dials(name) for name in MARKETS}
+    parameters = {name: default_parameters(name) for name in MARKETS}
     rows = [
         (
             kind.control,

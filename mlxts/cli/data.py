@@ -179,8 +179,8 @@ def list_(as_json: JsonOption = False) -> None:
     """List what is registered, oldest first."""
     from mlxts.data import store
 
-    raw = [artifact.record() for artifact in store.raw_artifacts()]
-    processed = [artifact.record() for artifact in store.processed_artifacts()]
+    raw = [artifact.to_dict() for artifact in store.raw_artifacts()]
+    processed = [artifact.to_dict() for artifact in store.processed_artifacts()]
     first, *rest = (
         "dataset", "rows", "first", "last",
         Column("timestamp", "registered (UTC)", lambda when: when[:16].replace("T", " ")),
@@ -248,7 +248,7 @@ def _store_all(
                 f"are used again with data.artifact_sha256: {{{symbol}: {former.sha256}}}"
             )
         messages = [f"{w.rule}: {w}" for w in warnings]
-        stored.append(artifact.record() | {"warnings": messages, "notes": list(fetched.notes)})
+        stored.append(artifact.to_dict() | {"warnings": messages, "notes": list(fetched.notes)})
         if not as_json:
             say(
                 f"{artifact.dataset}: {formats.count(artifact.rows, 'row')}, "

@@ -1,4 +1,4 @@
-"""Names of the last release: they work once more, and say the new name."""
+"""Names of the last release: they still work, with a warning that gives the new name."""
 
 import warnings
 from typing import TextIO
@@ -14,7 +14,7 @@ OPTIONS = {
     "--every-asset": "--all-assets",
     "--every-tier": "--all-tiers",
 }
-VALUES = {("--split", "foreseen"): "walk-forward"}
+VALUES = {("--split", "foreseen"): "walk-forward", ("--axis", "samples"): "history"}
 COMMANDS = {
     ("targets", "table"): ("base-rates",),
     ("track", "export"): ("export",),
@@ -28,7 +28,7 @@ def with_new_names(arguments: list[str]) -> list[str]:
     """A command line under the names of today; each former one is named in a note.
 
     Raises:
-        ConfigError: an option stands there under both of its names.
+        ConfigError: an option is given under both of its names.
     """
     renamed = _command(arguments)
     names = [argument.partition("=")[0] for argument in arguments]
@@ -36,14 +36,14 @@ def with_new_names(arguments: list[str]) -> list[str]:
         if old in names:
             if new in names:
                 raise ConfigError(f"{old} is the former name of {new}; give {new} alone")
-            if old != "--origins":  # told with its command
-                _tell(old, new)
+            if old != "--origins":  # part of its command's warning
+                _warn(old, new)
             renamed = [_replaced(argument, old, new) for argument in renamed]
     for (option, old), new in VALUES.items():
         for place, argument in enumerate(renamed):
             apart = argument == old and place and renamed[place - 1] == option
             if apart or argument == f"{option}={old}":
-                _tell(f"{option} {old}", f"{option} {new}")
+                _warn(f"{option} {old}", f"{option} {new}")
                 renamed[place] = argument.removesuffix(old) + new
     return renamed
 
@@ -51,11 +51,11 @@ def with_new_names(arguments: list[str]) -> list[str]:
 def _command(arguments: list[str]) -> list[str]:
     walks = any(argument.partition("=")[0] == "--origins" for argument in arguments)
     if walks and arguments[0] == "evaluate":
-        _tell("evaluate --origins", "walk-forward --windows")
+        _warn("evaluate --origins", "walk-forward --windows")
         return ["walk-forward", *arguments[1:]]
     for old, new in COMMANDS.items():
         if tuple(arguments[: len(old)]) == old:
-            _tell(" ".join(old), " ".join(new))
+            _warn(" ".join(old), " ".join(new))
             return [*new, *arguments[len(old) :]]
     return list(arguments)
 
@@ -65,12 +65,12 @@ def _replaced(argument: str, old: str, new: str) -> str:
     return new + equals + value if name == old else argument
 
 
-def _tell(old: str, new: str) -> None:
-    note(f"{old} is called {new} now; the old name goes with the next release")
+def _warn(old: str, new: str) -> None:
+    note(f"{old} is now {new}; the next release removes the former name")
 
 
 def show_former_names() -> None:
-    """Have keys by their former names told in a line of their own, without a place in the code."""
+    """Print warnings on former keys in a line of their own, without a place in the code."""
     others, shown_messages = warnings.showwarning, set[str]()
 
     def show(

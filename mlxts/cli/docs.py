@@ -1,4 +1,4 @@
-"""`mlxts docs`: write what documents say about the protocol."""
+"""`mlxts docs`: render the parts of documents that follow from the code."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from mlxts import formats
 from mlxts.cli import output
 from mlxts.cli.output import JsonOption
 
-docs = typer.Typer(help="Write the marked blocks of documents.", no_args_is_help=True)
+docs = typer.Typer(help="Render the generated parts of documents.", no_args_is_help=True)
 
 
 @docs.callback()

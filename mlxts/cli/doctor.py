@@ -10,7 +10,7 @@ from mlxts.tables import Table
 def doctor(as_json: JsonOption = False) -> None:
     """Describe this machine: device, BLAS and its measured speed, memory, sensors, data.
 
-    Says too what is wrong with MLX's library: two wheels of one file, a macOS too old for it.
+    Also reports problems of MLX's library: two wheels of one file, a macOS too old for it.
     """
     import psutil
 

@@ -55,14 +55,17 @@ def evaluate(
         ),
     ] = None,
     windows: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--windows", min=1, help="Of a configuration with --split walk-forward: how many."
+            "--windows",
+            min=1,
+            help="With --split walk-forward and a configuration: how many are scored; by default "
+            "ten, of bundled data six.",
         ),
-    ] = 6,
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a run against HAR, linear and the base rates; `--split test` is recorded as a look."""
+    """Score a run against HAR, linear and the base rates; `--split test` is recorded in a log."""
     from mlxts.errors import ConfigError
 
     if predictions is not None:
@@ -79,7 +82,7 @@ def evaluate(
 
 def _evaluate_run(run: str, split: str, as_json: bool) -> None:
     from mlxts import predict
-    from mlxts.cli.selected_runs import one_run
+    from mlxts.cli.selected_runs import one_run, record_test_evaluation
     from mlxts.evaluation import comparison, diagnostics, score
     from mlxts.runs.folder import RunFolder
     from mlxts.runs.predictions import NETWORK
@@ -87,7 +90,9 @@ def _evaluate_run(run: str, split: str, as_json: bool) -> None:
     folder = one_run(run)
     asked = RunFolder(folder).scored_task
     if split == "test":
-        predicted = predict.open_test(folder, lambda: record_look(folder.name, asked.score_on))
+        predicted = predict.open_test(
+            folder, lambda: record_test_evaluation(folder.name, asked.score_on)
+        )
     else:
         predicted = predict.read_or_predict(folder)
     reference = RunFolder(folder).references()[asked.score_on]
@@ -101,7 +106,11 @@ def _evaluate_run(run: str, split: str, as_json: bool) -> None:
     render(
         {**scores, "reference": reference.to_dict(), "details": details},
         as_json,
-        [*scores_screen(scores, asked, name), *details_screen(details, NETWORK), *verdicts],
+        [
+            *scores_screen(scores, asked, name, reference),
+            *details_screen(details, NETWORK),
+            *verdicts,
+        ],
     )
 
 
@@ -156,7 +165,8 @@ def baselines(
     asked = ScoredTask.of(configuration.model_dump(mode="json"))
     models = found.tables | oracle.forecast(dataset, dict.fromkeys(("train", split)))
     scores = score.score_models(models, asked, (split,), reference)
-    screen = [*scores_screen(scores, asked, _marked(configuration.name, configuration.mode))]
+    name = _marked(configuration.name, configuration.mode)
+    screen = [*scores_screen(scores, asked, name, reference)]
     if line.left_out:
         left_out = ", ".join(line.left_out)
         screen.append(Note(f"Not fitted because they are slow: {left_out}; --all includes them."))
@@ -181,8 +191,8 @@ def _runs_screen(rows: list[dict[str, Any]]) -> Iterator[Part]:
     )  # fmt: skip
     yield Table("Runs, scored on validation", columns, [_on_screen(row) for row in rows])
     yield Note(
-        "Loss: log loss, for regression RMSE. The verdict and the first skill, 1 - log loss / its "
-        "log loss (for regression of the squared error), are against the reference, the better of "
+        "Loss: log loss, of a number RMSE. The verdict and the first skill, 1 - log loss / its "
+        "log loss (of a number of the squared error), are against the reference, the better of "
         "HAR and linear by cross-validation within training; of runs of before there was a linear "
         "one against HAR."
     )
@@ -209,14 +219,6 @@ def _on_screen(row: dict[str, Any]) -> dict[str, Any]:
         "loss": row["log_loss"] if row["rmse"] is None else row["rmse"],
         "verdict": comparison.against(row["verdict"], row["reference"]),
     }
-
-
-def record_look(what: str, score_on: str) -> None:
-    """Write down a test-set evaluation before it happens, and say so. Raises StorageError."""
-    from mlxts.evaluation import test_split_log
-
-    count = test_split_log.record(what, score_on)
-    note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
 
 
 def _marked(name: str, mode: str) -> str:

@@ -28,7 +28,7 @@ def export(
     runs: Annotated[
         list[str],
         typer.Argument(
-            help="A run id, the beginning of one, its folder; an imported model. Several for a "
+            help="A run id, the beginning of one, its folder, or an imported model; several for a "
             "tracker."
         ),
     ],
@@ -50,9 +50,9 @@ def export(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a run for other libraries, or bring runs to MLflow or Weights & Biases.
+    """Export a run to files for other libraries, or runs to MLflow or Weights & Biases.
 
-    A tracker that has a run already is sent what is missing. Runs need not be finished.
+    A tracker that has a run already receives only what is missing. Runs need not be finished.
     """
     from mlxts.errors import ConfigError
 
@@ -87,7 +87,7 @@ def _to_tracker(runs: list[str], to: FormatName, project: str | None, as_json: b
         as_json,
         [
             *(f"{row['run_id']}: {row['events']:,} events" for row in exported),
-            Note(f"under {trackers.folder()}; docs/tracking.md says how to look at it"),
+            Note(f"under {trackers.folder()}; docs/tracking.md shows how to open it"),
         ],
     )
 

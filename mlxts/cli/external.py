@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxts.cli.compare import HOW_TO_READ, differences_table
-from mlxts.cli.evaluate import record_look
+from mlxts.cli.compare import HOW_TO_READ, differences_tables
 from mlxts.cli.output import Note, Part, note, render
 from mlxts.cli.scores import scores_screen
+from mlxts.cli.selected_runs import one_run, record_test_evaluation, some_runs
 
 if TYPE_CHECKING:
     from mlxts.evaluation.external_forecasts import File, Forecasts
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 WALK_FORWARD = "walk-forward"
 
 
-def evaluate_file(target: str, path: Path, split: str, windows: int, as_json: bool) -> None:
+def evaluate_file(target: str, path: Path, split: str, windows: int | None, as_json: bool) -> None:
     """Score a file of forecasts on the rows of a run or a configuration.
 
     Args:
         target: a run's name, or a configuration's file.
         split: validation, test or walk-forward.
-        windows: of a configuration, how many walk-forward origins.
+        windows: of a configuration, how many walk-forward origins; None: the protocol's.
     """
     from mlxts.evaluation import paired_comparison
 
@@ -58,10 +58,9 @@ def evaluate_file(target: str, path: Path, split: str, windows: int, as_json: bo
     render(result, as_json, _screen(forecasts, scored, figures, suspicions, paired, split))
 
 
-def _scored(target: str, path: Path, split: str, windows: int) -> "tuple[ScoredRows, File]":
+def _scored(target: str, path: Path, split: str, windows: int | None) -> "tuple[ScoredRows, File]":
     """What is scored, and the file, which is checked by itself before anything is opened."""
-    from mlxts import scored_rows
-    from mlxts.cli.selected_runs import one_run, some_runs
+    from mlxts import protocol, scored_rows
     from mlxts.config.loading import load_config
     from mlxts.evaluation import external_forecasts
     from mlxts.runs.folder import RunFolder
@@ -72,7 +71,8 @@ def _scored(target: str, path: Path, split: str, windows: int) -> "tuple[ScoredR
         asked = ScoredTask.of(configuration.model_dump(mode="json"))
         file = external_forecasts.read(path, asked.task)
         if split == WALK_FORWARD:
-            return scored_rows.of_configured_origins(configuration, windows, note), file
+            count = windows or protocol.ORIGINS[configuration.data.splits]
+            return scored_rows.of_configured_origins(configuration, count, note), file
         permit = _recorder(file, configuration.name, asked.score_on, split)
         return scored_rows.of_configuration(configuration, split, permit), file
     if split == WALK_FORWARD:
@@ -89,7 +89,7 @@ def _scored(target: str, path: Path, split: str, windows: int) -> "tuple[ScoredR
 def _recorder(file: "File", name: str, score_on: str, split: str) -> Callable[[], None]:
     """Records a test-set evaluation; for other splits it does nothing."""
     what = f"{file.path.name} ({file.sha256[:8]}) beside {name}"
-    return (lambda: record_look(what, score_on)) if split == "test" else lambda: None
+    return (lambda: record_test_evaluation(what, score_on)) if split == "test" else lambda: None
 
 
 def _figures(models: dict[str, Any], scored: "ScoredRows") -> "dict[str, Figures]":
@@ -163,9 +163,9 @@ def _screen(
         asked = replace(asked, splits_title="walk-forward")
     scores: Scores = {split: figures}
     title = f"{name} beside {scored.name}" + (" (exploratory)" if scored.exploratory else "")
-    yield from scores_screen(scores, asked, title)
+    yield from scores_screen(scores, asked, title, scored.reference)
     if paired:
-        yield differences_table(f"{name} − reference, paired by date", paired)
+        yield from differences_tables(f"{name} − reference, paired by date", paired)
         yield Note(HOW_TO_READ)
     if forecasts.unused:
         rows = formats.count(forecasts.unused, "row")

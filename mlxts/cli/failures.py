@@ -37,7 +37,7 @@ _PASSWORDS = (re.compile(r"(://[^\s/:@]*:)\S+(?=@)"), re.compile(r"(password=)[^
 
 
 def exit_code_of(command: Callable[[], None]) -> int:
-    """Run `command`, say in one line what ended it, and return the exit code."""
+    """Run `command`, print an error in one line, and return the exit code."""
     line, of_system = "", False
     try:
         _open_streams()
@@ -54,13 +54,13 @@ def exit_code_of(command: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         code = protocol.EXIT_INTERRUPTED
     except BaseException as error:  # Polars' panics are no Exception
-        line, code = _apology(error), protocol.EXIT_UNEXPECTED
+        line, code = _internal_error(error), protocol.EXIT_UNEXPECTED
     unwritten = _flush(sys.stdout)
     if unwritten and not isinstance(unwritten, BrokenPipeError) and (code == 0 or of_system):
         unwritten.filename = "standard output"
         line, code = f"error: {_sentence(unwritten)}", protocol.EXIT_USAGE
     if line:
-        with contextlib.suppress(OSError):  # nobody can be told
+        with contextlib.suppress(OSError):  # nobody reads it
             note(line)
     _flush(sys.stderr)
     return code
@@ -118,21 +118,23 @@ def _sentence(error: OSError) -> str:
     return f"{message}; {hint}" if hint else message
 
 
-def _apology(error: BaseException) -> str:
+def _internal_error(error: BaseException) -> str:
     reason = " ".join(str(error).split())[:200]
     message = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     text = "".join(traceback.format_exception(error))
     arguments = shlex.join(sys.argv[1:])
     line = f"error: internal error ({_without_passwords(message)}); "
     try:
-        log_file = _kept(_without_passwords(f"mlxts {arguments}\nPython {sys.version}\n\n{text}"))
+        log_file = _save_traceback(
+            _without_passwords(f"mlxts {arguments}\nPython {sys.version}\n\n{text}")
+        )
     except OSError:
         return f"{line}its traceback could not be saved, please report it"
     return f"{line}the traceback is in {log_file}, please report it"
 
 
-def _kept(text: str) -> Path:
-    """Write `text` beside the outputs, or, where there are none, into the temporary folder.
+def _save_traceback(text: str) -> Path:
+    """Write `text` under the outputs, or, where there are none, into the temporary folder.
 
     Raises:
         OSError: neither can be written.

@@ -46,14 +46,14 @@ def build(
 
     began = perf_counter()
     frame, built = cache.load(panel.load(_data(symbols, source, timescale)), tier, timescale)
-    assert built is not None  # it is registered unless asked not to be
+    assert built is not None  # it is registered by default
     seconds = perf_counter() - began
     warmup = frame.height - frame.drop_nulls().height
     sentence = (
         f"{built.dataset} version {built.version}: {frame.width - 2} features x {frame.height} "
         f"bars ({warmup} in warm-up), {built.first} to {built.last}, {seconds:.2f} s"
     )
-    result = built.record() | {"seconds": seconds, "rows_in_warmup": warmup}
+    result = built.to_dict() | {"seconds": seconds, "rows_in_warmup": warmup}
     render(result, as_json, [sentence, Path(built.path)])
 
 

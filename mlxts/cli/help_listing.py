@@ -8,7 +8,7 @@ _WHOLE = 1000  # characters: more than any sentence has
 
 
 class Group(TyperGroup):
-    """Says each command's sentence to its end, over several lines where it needs them.
+    """Prints each command's whole summary, over several lines where needed.
 
     Click would cut it at the width of the terminal.
     """

@@ -252,7 +252,7 @@ def _winner(study: "optuna.Study") -> list[Part]:
 
     leader = studies.best(study)
     if leader is None:
-        return [f"no trial is complete yet; `mlxts hpo show {study.study_name}` says why"]
+        return [f"no trial is complete yet; `mlxts hpo show {study.study_name}` gives the reasons"]
     return [
         f"best: trial {leader.number}, validation loss {formats.loss(leader.value)}",
         f"      {spelled(leader.params)}",
@@ -348,7 +348,7 @@ def _selection_bias(bias: "SelectionBias | None", name: str) -> Iterator[Part]:
             {"run": "mean of re-runs", "value": bias.mean},
         ],
     )  # fmt: skip
-    has_error = formats.known(bias.error)
+    has_error = formats.is_known(bias.error)
     error = f" (standard error {formats.loss(bias.error)})" if has_error else ""
     yield f"optimism of the best validation loss {formats.difference(bias.optimism)}{error}"
     if bias.against_baseline is not None:

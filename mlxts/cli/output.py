@@ -1,4 +1,4 @@
-"""How commands speak: tables and notes for people, one JSON object with `--json`."""
+"""Output of commands: tables and notes for people, one JSON object with `--json`."""
 
 import json
 import re
@@ -34,7 +34,7 @@ class Verbatim(str):
 Part = Table | Note | Verbatim | str | Path
 
 _WHOLE = re.compile(r"`[^`\n]*`|\[[^\]\n]*\]")
-_HELD = "\x00"  # stands for a space that is no place to break a line
+_HELD = "\x00"  # a space at which a line is not broken
 
 
 def console() -> "Console":
@@ -57,7 +57,7 @@ def note(message: str) -> None:
 def fitted(message: str, stream: TextIO) -> str:
     """Broken between words where the stream is a terminal; else as it is, one line a sentence.
 
-    What stands in backquotes or brackets, a command or an interval, is not broken.
+    Text in backquotes or brackets, a command or an interval, is not broken.
     """
     if not stream.isatty():
         return message
@@ -81,8 +81,8 @@ def render(result: Mapping[str, Any], as_json: bool, screen: Part | Iterable[Par
 
     Args:
         result: of dicts, lists, numbers and texts; numbers that are not finite become null, and
-            the version of its keys stands before it under `schema`.
-        screen: see `show`; not looked at where JSON is asked for.
+            the version of its keys comes first, under `schema`.
+        screen: see `show`; not used with JSON.
     """
     if as_json:
         print(json.dumps(finite({"schema": SCHEMA, **result}), default=str, allow_nan=False))
@@ -121,6 +121,6 @@ def progress(verb: str) -> Generator[Callable[[str], None]]:
 
 
 def write_document(text: Callable[[], str], path: Path, as_json: bool) -> None:
-    """Write a generated document and say where. Raises StorageError."""
+    """Write a generated document and print its path. Raises StorageError."""
     write_text(path, text())
     render({"path": str(path)}, as_json, path)

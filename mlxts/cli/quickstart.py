@@ -1,4 +1,4 @@
-"""`quickstart`: a first experiment, asked for at a terminal or given by flags."""
+"""`quickstart`: a first experiment, by questions at a terminal or by flags."""
 
 import os
 import select
@@ -53,7 +53,7 @@ def quickstart(
 
     if output.exists():
         raise ConfigError(f"{output} exists; choose another --output")
-    ask = _Asking(yes=yes, terminal=sys.stdin.isatty() and not as_json)
+    ask = _Prompt(yes=yes, terminal=sys.stdin.isatty() and not as_json)
     try:
         answers = _answers(ask, source and source.value, symbols, task, budget, output)
         wanted = first.configuration(answers)
@@ -80,15 +80,15 @@ def quickstart(
     _finish(result, plan, train=bool(train), as_json=as_json)
 
 
-class _Asking:
-    """Answers that were not given: asked for, taken by default, or refused."""
+class _Prompt:
+    """Answers that were not given as options: prompted for, default, or refused."""
 
     def __init__(self, *, yes: bool, terminal: bool) -> None:
         self._yes = yes
         self.can = terminal and not yes
 
     def __call__(self, flag: str, question: str, default: str, choices: Sequence[str] = ()) -> str:
-        """Raises ConfigError where there is nobody to ask."""
+        """Raises ConfigError without a terminal."""
         from mlxts.errors import ConfigError
 
         if self._yes and default:

@@ -44,4 +44,4 @@ def register_processed(
 
 def _show_registered(artifact: "Artifact", as_json: bool) -> None:
     rows = formats.count(artifact.rows, "row")
-    render(artifact.record(), as_json, f"{artifact.dataset}: {rows}, {artifact.path}")
+    render(artifact.to_dict(), as_json, f"{artifact.dataset}: {rows}, {artifact.path}")

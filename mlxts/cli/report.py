@@ -1,4 +1,4 @@
-"""`mlxts report`: everything that runs have shown, on one page and in files for a paper."""
+"""`mlxts report`: the results of runs, on one page and in files for a paper."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,8 +26,8 @@ def report(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Instead of the page: tables for a paper as Markdown, their figures as JSON "
-            "beside it; without runs rendered again from those figures.",
+            help="Instead of the page: tables for a paper as Markdown, and their figures as JSON; "
+            "without runs, rendered again from that JSON.",
         ),
     ] = None,
     split: Annotated[
@@ -46,11 +46,11 @@ def report(
     from mlxts.scaling import results
 
     if paper and not runs and papers.figures_of(paper).exists():
-        note(f"rendered again from {papers.figures_of(paper)}: {papers.again(paper)}")
+        note(f"rendered again from {papers.figures_of(paper)}: {papers.rewrite(paper)}")
         return
     picked = some_runs(runs or (), storage)
     if split is FixedSplit.test:
-        # On record before anything is read; without a record there is no look.
+        # Recorded before anything is read; without a record there is no test-set evaluation.
         count = max(
             test_split_log.record(*evaluation)
             for evaluation in collect.scored_symbols(picked.finished)

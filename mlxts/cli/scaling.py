@@ -17,20 +17,25 @@ if TYPE_CHECKING:
     from mlxts.scaling.verdict import Verdict
 
 scaling = typer.Typer(
-    name="scaling", help="Do losses fall with size? Ledger, laws, verdicts.", no_args_is_help=True
+    name="scaling", help="Scaling laws: loss tables, fits, verdicts.", no_args_is_help=True
 )
 
 
 class AxisName(StrEnum):
     parameters = "parameters"
-    samples = "samples"
+    compute = "compute"
     features = "features"
+    history = "history"
+    assets = "assets"
+    columns = "columns"
 
 
 class FitAxis(StrEnum):
     parameters = "parameters"
-    samples = "samples"
+    compute = "compute"
     features = "features"
+    history = "history"
+    assets = "assets"
     surface = "surface"
 
 
@@ -64,7 +69,7 @@ Runs = Annotated[
     ),
 ]
 CountOption = Annotated[
-    Count, typer.Option("--parameters", help="What N counts: a law is to be told under each.")
+    Count, typer.Option("--parameters", help="Which parameters N counts; report a law under each.")
 ]
 
 
@@ -84,14 +89,21 @@ AssetsOption = Annotated[
     bool,
     typer.Option(
         "--all-assets",
-        help="Score every pooled asset, each a cell of its own, not the main symbol alone.",
+        help="Score every pooled asset as a cell of its own, not only the main symbol.",
+    ),
+]
+PanelOption = Annotated[
+    bool,
+    typer.Option(
+        "--panel", help="Also the mean over all assets that the runs score, dates drawn with all."
     ),
 ]
 NameOption = Annotated[str, typer.Option("--name", help="Folder under outputs/results.")]
 DrawsOption = Annotated[int, typer.Option("--draws", min=50, max=100_000, help="Bootstrap draws.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="For the bootstrap.")]
 PhasesOption = Annotated[
-    bool, typer.Option("--all-phases", help="All phases of a timescale, not only the canonical.")
+    bool,
+    typer.Option("--all-phases", help="All phases of a timescale, not only the canonical one."),
 ]
 SplitOption = Annotated[
     SplitName,
@@ -178,7 +190,7 @@ def fit(
             law_figure.write(path, law_panels.surface(cell, replicates, split, chosen))
         else:
             gain = verdict.gains(cell.rungs[:, 0], replicates.rungs)[0]
-            subtitle = f"{gain:+.4f} nats per decade of {axis}, {split}"
+            subtitle = f"{gain:+.4f} {cell.unit} per decade of {axis}, {split}"
             unit = axes.AXES[axis].unit
             law_figure.write(path, law_panels.panel(cell, replicates, chosen, subtitle, unit))
         note(f"picture: {path}")
@@ -208,6 +220,7 @@ def verdict_(
     ] = JudgedSplit.validation,
     tuned: TunedOption = None,
     every_asset: AssetsOption = False,
+    panel: PanelOption = False,
     all_phases: PhasesOption = False,
     replicate: Annotated[
         bool,
@@ -220,6 +233,7 @@ def verdict_(
 ) -> None:
     """Scaling, inverse, flat, inconclusive or not estimable: for each cell, and pooled."""
     from dataclasses import asdict
+    from functools import partial
 
     from mlxts.errors import ConfigError
     from mlxts.files import finite, write_json, write_text
@@ -231,13 +245,20 @@ def verdict_(
             "--replicate asks the test split of runs on the fixed splits; leave --split out"
         )
     folder = results.folder(name)
-    built = _ledger(runs, SplitName(split), tuned, every_asset)
-    tables = axes.tables(built, axis, parameters=parameters, all_phases=all_phases)
+
+    def cells_of(split: SplitName) -> tuple["pl.DataFrame", list["LossTable"]]:
+        cut = partial(axes.tables, axis=axis, parameters=parameters, all_phases=all_phases)
+        built = _ledger(runs, split, tuned, every_asset, alike=False)
+        cells = cut(built)
+        if panel:
+            pooled = built if every_asset else _ledger(runs, split, tuned, True, alike=False)
+            cells += cut(pooled, panel=True)
+        return built, cells
+
+    built, tables = cells_of(SplitName(split))
     test = None
     if replicate:
-        opened = _ledger(runs, SplitName.test, tuned, every_asset)
-        cells = axes.tables(opened, axis, parameters=parameters, all_phases=all_phases)
-        test = {cell.name: cell for cell in cells}
+        test = {cell.name: cell for cell in cells_of(SplitName.test)[1]}
     judged = verdict.judge(tables, test=test, draws=draws, seed=seed)
     usable = [cell for cell in tables if cell.name in judged.draws]
     compared = {
@@ -252,9 +273,9 @@ def verdict_(
         "parameters": parameters,
         "draws": draws,
         "seed": seed,
-        "pooled": asdict(judged.pooled),
-        "pools": [asdict(pooled) for pooled in judged.pools.values()],
-        "cells": [asdict(cell) for cell in judged.cells],
+        "pooled": judged.pooled.to_dict(),
+        "pools": [pooled.to_dict() for pooled in judged.pools.values()],
+        "cells": [cell.to_dict() for cell in judged.cells],
         "comparisons": {key: asdict(value) for key, value in compared.items()},
         "mixed": mixed and asdict(mixed),
     }
@@ -266,12 +287,17 @@ def verdict_(
         mode = "strict" if all(pool.strict for pool in judged.pools) else "exploratory"
         screen.append(results.mixed_slopes(mixed, mode))
     screen.append(Note(f"written to {folder}"))
-    screen += [_sentence(pooled, axis) for pooled in judged.pools.values()]
+    screen += [_sentence(one, axis) for one in verdict.claims(judged, tables)]
     render(record, as_json, screen)
 
 
 def _ledger(
-    runs: list[str] | None, split: SplitName, tuned: list[str] | None, every_asset: bool
+    runs: list[str] | None,
+    split: SplitName,
+    tuned: list[str] | None,
+    every_asset: bool,
+    *,
+    alike: bool = True,
 ) -> "pl.DataFrame":
     """The ledger of the named runs or of all finished ones; reading test rows is recorded.
 
@@ -290,10 +316,12 @@ def _ledger(
         chosen = [folder for folder in chosen if RunFolder(folder).is_walk_forward == walked]
     complete_predictions(chosen)
     if split is SplitName.walk_forward:
-        return walk_forward_ledger.join(chosen, tuned=tuned or (), every_asset=every_asset)
+        return walk_forward_ledger.join(
+            chosen, tuned=tuned or (), every_asset=every_asset, alike=alike
+        )
     built = ledgers.build(chosen, split=split, tuned=tuned or (), every_asset=every_asset)
     if split is SplitName.test:
-        # On record before anything is computed or shown; without a record there is no look.
+        # Recorded before anything is computed; without a record there is no test-set evaluation.
         looked = built.select("run", "symbol").unique().sort("run")
         count = max(test_split_log.record(run, symbol) for run, symbol in looked.iter_rows())
         note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
@@ -328,11 +356,17 @@ def _laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> Table:
     )
 
 
-def _sentence(pooled: "Verdict", axis: str) -> str:
-    if pooled.word == "not estimable":
-        return f"{pooled.name.capitalize()} along {axis}: not estimable: {pooled.reason}."
+def _sentence(claim: "Verdict", axis: str) -> str:
+    from mlxts.scaling.verdict import POOLED
+
+    named = claim.name.replace(POOLED, POOLED.capitalize(), 1)
+    per = "" if claim.paired else " per decade"
+    if claim.word == "not estimable":
+        return f"{named} along {axis}: not estimable: {claim.reason}."
+    reference = f", over {claim.reference}" if claim.unit == "skill" and claim.reference else ""
+    unit = f"{claim.unit}{per}{reference}"
     return (
-        f"{pooled.name.capitalize()} along {axis}: {pooled.said} ({pooled.gain:+.4f} skill per "
-        f"decade, 95 % interval {formats.interval(*pooled.interval, '+.4f')}, "
-        f"margin {pooled.margin:.4f}): {pooled.reason}."
+        f"{named} along {axis}: {claim.said} ({claim.gain:+.4f} {unit}, "
+        f"95 % interval {formats.interval(*claim.interval, '+.4f')}, margin {claim.margin:.4f}; "
+        f"{claim.seen:.4f} would have been seen with 80 %): {claim.reason}."
     )

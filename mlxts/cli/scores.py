@@ -9,6 +9,7 @@ from mlxts.tables import Column, Table, ranged, with_ends
 
 if TYPE_CHECKING:
     from mlxts.evaluation.score import Scores
+    from mlxts.runs.references import Reference
     from mlxts.runs.scored_task import ScoredTask
 
 Figures = dict[str, Any]
@@ -17,7 +18,9 @@ _SPLITS = {"train": "the training rows", "validation": "validation"}
 _ENDS = Column("interval", "95 % interval", lambda ends: interval(*ends, ".3f", ",") or UNKNOWN)
 
 
-def scores_screen(scores: "Scores", asked: "ScoredTask", name: str) -> Iterator[Part]:
+def scores_screen(
+    scores: "Scores", asked: "ScoredTask", name: str, reference: "Reference"
+) -> Iterator[Part]:
     """Tables of what `score.score` computed, and a line on how to read them."""
     from mlxts.evaluation.block_bootstrap import DRAWS
     from mlxts.protocol import MIN_BLOCK_DAYS
@@ -28,10 +31,10 @@ def scores_screen(scores: "Scores", asked: "ScoredTask", name: str) -> Iterator[
         title += split.replace("_", " ")
         # Every model is scored on the same rows, so their number stands above, not in each row.
         title += f" ({asked.splits_title} splits)\nn = {any_model['n']:,}"
-        regression = asked.task.kind == "regression"
-        tables = (_of_returns if regression else _of_labels)(title, any_model)
+        binary = asked.task.binary
+        tables = _of_labels(title, any_model) if binary else _of_numbers(title, any_model, asked)
         rows = [
-            {"model": model, "predictions": _range(figures, "+.4f" if regression else ".3f")}
+            {"model": model, "predictions": _range(figures, ".3f" if binary else "+.4f")}
             | with_ends(figures)
             for model, figures in models.items()
         ]
@@ -45,9 +48,16 @@ def scores_screen(scores: "Scores", asked: "ScoredTask", name: str) -> Iterator[
                 )
         if any_model.get("not_estimable"):
             yield Note(f"Not estimable, part of no claim: {any_model['not_estimable']}.")
+    if reference.pooled:
+        yield Note(
+            "Pooled references: every model here was fitted on the training days of all assets, "
+            f"because of {asked.score_on} alone there are too few ({reference.pooled})."
+        )
     yield Note(
         "The reference is the better of HAR and linear, a ridge regression on HAR's log ranges and "
-        "the same features at the decision bar, by cross-validation within training. Against it: "
+        "the same features at the decision bar, by cross-validation within training. lhar: HAR "
+        "with past returns and, where it is among the data, the VIX; trees: boosted trees over HAR "
+        "on linear's inputs, pooled over the assets as the network is. Against the reference: "
         "model minus reference, below zero is better; skill: 1 - loss / the reference's loss. "
         f"In brackets 95 % intervals from {DRAWS:,} block-bootstrap draws, mean block "
         f"{max(asked.horizon, MIN_BLOCK_DAYS)} days, paired by date, widened for "
@@ -62,7 +72,7 @@ def _of_labels(title: str, any_model: Figures) -> dict[str, tuple[Column | str, 
     return {
         title: (
             ranged("auc", "AUC", ".4f", ".3f"),
-            ranged("log_loss", "", ".4f", ".3f"),
+            ranged("log_loss", None, ".4f", ".3f"),
             ranged("log_loss_difference", against(any_model), "+.4f", ".4f"),
         ),
         "Skill": (
@@ -84,7 +94,27 @@ def _of_labels(title: str, any_model: Figures) -> dict[str, tuple[Column | str, 
     }
 
 
-def _of_returns(title: str, any_model: Figures) -> dict[str, tuple[Column | str, ...]]:
+def _of_numbers(
+    title: str, any_model: Figures, asked: "ScoredTask"
+) -> dict[str, tuple[Column | str, ...]]:
+    own: dict[str, tuple[Column | str, ...]] = {
+        "Returns": (
+            ranged("r2", "R² out of sample", "+.4f", ".4f"),
+            ranged("directional_accuracy", "right direction", ".4f", ".3f"),
+        )
+    }
+    if asked.task.kind == "range":
+        own = {
+            "Mean squared error": (
+                ranged("mse", "MSE", ".4f"),
+                ranged("r2", "R² out of sample", "+.4f", ".4f"),
+            ),
+            "QLIKE of the range": (
+                ranged("qlike", "QLIKE", ".4f"),
+                ranged("qlike_difference", against(any_model), "+.4f", ".4f"),
+                ranged("qlike_skill", "skill", "+.2%", ".2%"),
+            ),
+        }
     return {
         title: (
             ranged("rmse", "RMSE", ".5f"),
@@ -94,15 +124,12 @@ def _of_returns(title: str, any_model: Figures) -> dict[str, tuple[Column | str,
             ranged("mse_skill", "over the reference", "+.2%", ".2%"),
             ranged("mse_skill_har", "over HAR", "+.2%", ".2%"),
         ),
-        "Returns": (
-            ranged("r2", "R² out of sample", "+.4f", ".4f"),
-            ranged("directional_accuracy", "right direction", ".4f", ".3f"),
-        ),
+        **own,
         f"Conformal intervals of 90 % (width from {any_model['width_from']})\n"
-        "and the range of predictions, log returns": (
+        f"and the range of predictions, unit {asked.task.unit}": (
             Column("n_eff", "n_eff", ",.0f"),
             Column("mae", "MAE"),
-            ranged("coverage", "", ".4f", ".3f"),
+            ranged("coverage", None, ".4f", ".3f"),
             "width",
             "predictions",
         ),
@@ -128,8 +155,8 @@ def details_screen(details: Figures, model: str) -> Iterator[Part]:
                 Column("name", "point"),
                 "threshold",
                 ranged("predicted_positive_rate", "positive rate", ".4f", ".3f"),
-                ranged("precision", "", ".4f", ".3f"),
-                ranged("recall", "", ".4f", ".3f"),
+                ranged("precision", None, ".4f", ".3f"),
+                ranged("recall", None, ".4f", ".3f"),
             ),
             [with_ends(row) for row in details["operating_points"]],
         )
@@ -138,7 +165,7 @@ def details_screen(details: Figures, model: str) -> Iterator[Part]:
             f"Probabilities of {model}, recalibrated on validation",
             (
                 "method",
-                ranged("log_loss", "", ".4f", ".3f"),
+                ranged("log_loss", None, ".4f", ".3f"),
                 ranged("difference", "change", ".4f", ".3f"),
                 ranged("brier", "Brier", ".4f", ".3f"),
                 ranged("ece", "ECE", ".4f", ".3f"),

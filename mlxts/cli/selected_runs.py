@@ -1,5 +1,5 @@
-"""The runs that a command was asked for: found by their names, and completed where they lack
-predictions."""
+"""The runs that a command was asked for: found by their names, completed where they lack
+predictions, and on record where the test split is evaluated."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def one_run(name: str) -> Path:
-    """The folder of the one run that a name stands for, see `runs/index.py`. Raises RunError."""
+    """The folder of the one run that a name resolves to, see `runs/index.py`. Raises RunError."""
     from mlxts.runs import index
     from mlxts.search import study_runs
 
@@ -20,7 +20,7 @@ def one_run(name: str) -> Path:
 
 
 def some_runs(names: Sequence[str], storage_url: str | None = None) -> "Selection":
-    """The runs that names stand for, or all; those that are left out are named.
+    """The runs that names resolve to, or all; those that are left out are reported.
 
     Raises:
         RunError: see `index.select`. SearchError: the storage of studies cannot be opened.
@@ -46,3 +46,11 @@ def complete_predictions(folders: Sequence[Path]) -> None:
         from mlxts import walk_forward
 
         walk_forward.complete(lacking, note)
+
+
+def record_test_evaluation(what: str, score_on: str) -> None:
+    """Write down a test-set evaluation before it happens, and say so. Raises StorageError."""
+    from mlxts.evaluation import test_split_log
+
+    count = test_split_log.record(what, score_on)
+    note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mlxts.search.sweep import SweepPoint
     from mlxts.search.sweep_config import Sweep
 
-_MOST_ROWS = 200  # of a plan's table; more are shown together where they cost the same
+_MOST_ROWS = 200  # of a plan's table; more are grouped where they cost the same
 
 sweep = typer.Typer(
     help="Train every combination of budgets, tasks, horizons, cells, tiers and seeds, once.",
@@ -35,6 +35,10 @@ sweep = typer.Typer(
 
 ConfigArgument = Annotated[
     Path, typer.Argument(help="A YAML file with axes, e.g. configs/sweeps/phase6a.yaml.")
+]
+EstimableOption = Annotated[
+    bool,
+    typer.Option("--estimable-only", help="Leave out runs whose cell has too few of a class."),
 ]
 RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Queue failed runs again.")]
 
@@ -46,22 +50,29 @@ def plan(
     timed: Annotated[
         bool, typer.Option("--timing/--no-timing", help="Time a few steps of each shape.")
     ] = True,
+    estimable_only: EstimableOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Plan: parameters, operations, memory, time and state of every run. Writes nothing."""
+    """Plan: cost and state of every run, and what they will be able to see. Writes nothing."""
     from mlxts.search import cost_estimate, sweep_config, worker_checks
 
     definition = sweep_config.load(config)
     points = definition.points()
-    states, hashes = _begun(definition, storage)
+    states, hashes = _stored_states(definition, storage)
     estimates = cost_estimate.estimate(
         points,
         hashes or worker_checks.pins(point.config for point in points),
         timed=timed,
         progress=lambda text: None if as_json else note(f"{text} ..."),
     )
+    left_out = sum(cost.not_estimable is not None for cost in estimates) * estimable_only
+    if estimable_only:
+        estimates = [cost for cost in estimates if cost.not_estimable is None]
     rows = [_planned(cost, states.get(cost.point.label)) for cost in estimates]
-    render({"sweep": definition.name, "runs": rows}, as_json, _plan_screen(definition, rows))
+    powers = _powers(definition, estimates)
+    screen = [*_plan_screen(definition, rows), *_power_screen(rows, powers, left_out)]
+    result = {"sweep": definition.name, "runs": rows, "left_out": left_out, "power": powers}
+    render(result, as_json, screen)
 
 
 @sweep.command()
@@ -72,6 +83,7 @@ def run(
     queue_only: Annotated[
         bool, typer.Option("--queue-only", help="Queue the runs for workers; train nothing here.")
     ] = False,
+    estimable_only: EstimableOption = False,
     per_device: PerDeviceOption = 1,
     wait: WaitOption = False,
     heartbeat: HeartbeatOption = 60,
@@ -79,14 +91,22 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Train missing runs. Can be killed at any time; the same command continues."""
+    from mlxts.search import cost_estimate, sweep_config, worker_checks
     from mlxts.search import storage as storages
     from mlxts.search import sweep as sweeps
-    from mlxts.search import sweep_config
 
     definition = sweep_config.load(config)
+    leave_out: set[str] = set()
+    if estimable_only:
+        points = definition.points()
+        hashes = _stored_states(definition, storage)[1]
+        hashes = hashes or worker_checks.pins(point.config for point in points)
+        costs = cost_estimate.estimate(points, hashes, timed=False)
+        leave_out = {cost.point.label for cost in costs if cost.not_estimable}
+        note(f"{formats.count(len(leave_out), 'run')} left out: not estimable")
     beat = storages.Heartbeat(heartbeat, heartbeat_timeout)
     with storages.opened(storage, beat, notify=note) as store:
-        study = sweeps.create(store, definition)
+        study = sweeps.create(store, definition, leave_out)
         if retry_failed:
             note(f"{formats.count(sweeps.retry_failed(study, store), 'failed run')} queued again")
         if not queue_only:
@@ -94,7 +114,7 @@ def run(
                 store, only=study.study_name, per_device=per_device, wait=wait, quiet=quiet,
                 exit_when_idle=True,
             )  # fmt: skip
-        show(_status_screen(study, [_point_row(one) for one in sweeps.points(study)]))
+        show(_status_screen(study, [_point_row(point) for point in sweeps.points(study)]))
 
 
 @sweep.command()
@@ -116,7 +136,7 @@ def status(
         if study is None:
             named = f"sweep-{definition.name}-"
             alike = [name for name in storages.study_names(store) if name.startswith(named)]
-            other = f" ({', '.join(alike)}: begun with other axes or other code)" if alike else ""
+            other = f" ({', '.join(alike)}: started with other axes or other code)" if alike else ""
             raise SearchError(
                 f"{sweeps.name_of(definition)} is not in this storage{other}; `mlxts sweep run "
                 f"{config}` begins it"
@@ -128,10 +148,10 @@ def status(
     render(result, as_json, _status_screen(study, rows))
 
 
-def _begun(definition: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, str]]:
+def _stored_states(definition: "Sweep", url: str | None) -> tuple[dict[str, str], dict[str, str]]:
     """The state of each point by its label, and the sha256 of each artifact that it is bound to.
 
-    Both are empty where the sweep was not begun; no journal is made for that.
+    Both are empty where the sweep was not started; no journal is made for that.
     """
     from mlxts.search import storage as storages
     from mlxts.search import sweep as sweeps
@@ -158,7 +178,66 @@ def _planned(cost: "CostEstimate", state: str | None) -> dict[str, Any]:
         "seconds_per_step": cost.seconds_per_step,
         "seconds": cost.seconds,
         "problem": cost.problem,
+        "not_estimable": cost.not_estimable,
     }
+
+
+def _powers(definition: "Sweep", estimates: "list[CostEstimate]") -> list[dict[str, Any]]:
+    """What the runs will be able to see, by cell and axis; noise as runs of the sweep show it."""
+    from mlxts.evaluation import power
+    from mlxts.files import runs_folder
+    from mlxts.scaling import measured_noise
+    from mlxts.search import sweep_power
+
+    done = [runs_folder() / cost.run_id for cost in estimates if cost.done and cost.run_id]
+    known = [(c.point.config, c.evidence) for c in estimates if c.evidence is not None]
+    measured = measured_noise.of_runs(done)
+    return [
+        {
+            "cell": one.cell,
+            "axis": one.axis,
+            "sizes": len(one.design.sizes),
+            "seeds": one.design.seeds,
+            "origins": one.design.origins,
+            "days": one.design.days,
+            "noise": vars(one.noise) if one.noise else None,
+            "measured": measured is not None,
+            "not_estimable": one.not_estimable,
+            "smallest_gain": power.smallest_gain(one.error) if one.error else None,
+            "smallest_margin": power.smallest_margin(one.error) if one.error else None,
+        }
+        for one in sweep_power.cell_powers(known, definition.axes, measured)
+    ]
+
+
+def _power_screen(
+    rows: list[dict[str, Any]], powers: list[dict[str, Any]], left_out: int
+) -> Iterator[Part]:
+    """Which runs can claim nothing, and what the others will be able to see."""
+    for reason in dict.fromkeys(row["not_estimable"] for row in rows if row["not_estimable"]):
+        count = sum(row["not_estimable"] == reason for row in rows)
+        yield f"{formats.count(count, 'run')} not estimable: {reason}"
+    if any(row["not_estimable"] for row in rows):
+        yield "--estimable-only leaves them out."
+    if left_out:
+        yield f"{formats.count(left_out, 'run')} left out: not estimable."
+    if not powers:
+        return
+    noise = "measured on the runs that are done" if powers[0]["measured"] else "measured before"
+    yield Table(
+        "What these runs will be able to see",
+        (
+            ("cell", "axis"),
+            ("sizes", "seeds", "origins"),
+            Column("days", "independent days"),
+            Column("smallest_gain", "smallest gain", ".4f"),
+            Column("smallest_margin", "smallest flat margin", ".4f"),
+            Column("not_estimable", "not estimable"),
+        ),
+        powers,
+        note="Nats per decade that are seen, and a margin within which *flat* is certified, with "
+        f"80 % each, on the scored symbol; from noise that was {noise}. Docs: methods.md.",
+    )
 
 
 def _plan_screen(definition: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Part]:
@@ -176,7 +255,7 @@ def _plan_screen(definition: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Pa
     yield Table(
         f"{definition.name}: {formats.count(len(rows), 'run')}",
         columns,
-        shown if len(shown) <= _MOST_ROWS else _alike(shown, columns),
+        shown if len(shown) <= _MOST_ROWS else _grouped(shown, columns),
     )
     for problem in dict.fromkeys(row["problem"] for row in rows if row["problem"]):
         count = sum(row["problem"] == problem for row in rows)
@@ -190,8 +269,8 @@ def _plan_screen(definition: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Pa
     yield f"{sentence}. Nothing was written."
 
 
-def _alike(rows: list[dict[str, Any]], columns: Sequence[Column]) -> list[Row]:
-    """One row for all that look alike but for the run's name, with the first of the names."""
+def _grouped(rows: list[dict[str, Any]], columns: Sequence[Column]) -> list[Row]:
+    """One row for all that are equal but for the run's name, with the first of the names."""
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(tuple(column.text(row) for column in columns[1:]), []).append(row)

@@ -1,4 +1,4 @@
-"""`mlxts thermal`: what the machine's sensors say, which one rules a run, and why."""
+"""`mlxts thermal`: readings of the machine's sensors, the one a run uses, and why."""
 
 import contextlib
 import json
@@ -55,14 +55,16 @@ def thermal(
             if record:
                 output.note(f"recording to {record}; end with Ctrl-C")
             with contextlib.suppress(KeyboardInterrupt):
-                _watch(survey, interval, note, screen if live else None)
+                _monitor(survey, interval, note, screen if live else None)
         if as_json:
             output.render(survey.report(), as_json, ())
         elif not live:
             screen.print(_view(survey))
 
 
-def _watch(survey: "SensorListing", interval: float, note: Note, screen: "Console | None") -> None:
+def _monitor(
+    survey: "SensorListing", interval: float, note: Note, screen: "Console | None"
+) -> None:
     """Read again and again until Ctrl-C; draw where there is a screen."""
     from rich.live import Live
 

@@ -1,4 +1,4 @@
-"""`train`, `batch-size`, `predict`: one experiment, its preparation, and what it says of today."""
+"""`train`, `batch-size`, `predict`: one experiment, its preparation, and today's forecast."""
 
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -101,7 +101,7 @@ def batch_size(
 ) -> None:
     """Find the fastest micro-batch on this machine; strict training requires it.
 
-    CONFIG may be a sweep: then its first experiment, with what the flags change.
+    CONFIG may be a sweep: then its first experiment is taken, with the options' changes.
     """
     from dataclasses import asdict
 
@@ -160,7 +160,7 @@ def _load(
     """The configuration with what flags change.
 
     Args:
-        first_of_sweep: a sweep's file stands for the first of its experiments.
+        first_of_sweep: of a sweep's file the first experiment is taken.
 
     Raises:
         ConfigError: it cannot be read, or is a sweep where an experiment is wanted.
@@ -197,6 +197,7 @@ def _recommend_tuning(plan: "Plan") -> None:
 
 
 def _dry_run(plan: "Plan", as_json: bool) -> None:
+    from mlxts.search import sweep_power
     from mlxts.thermal import sensors
     from mlxts.training import batch_size as tuner
 
@@ -212,6 +213,7 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
         "projected_seconds": seconds * plan.total_steps,
         "config": plan.config.model_dump(mode="json"),
         "untuned": untuned,
+        **sweep_power.expected(plan.config, plan.dataset),
     }
     steps, minutes = plan.total_steps, record["projected_seconds"] / 60
     screen: list[Part] = [
@@ -219,6 +221,7 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
         plan_table(record),
         f"{seconds:.3f} s a step, {steps:,} steps in {plan.config.training.max_epochs} epochs: "
         f"at most {minutes:.1f} min, less when it stops early. Nothing was written.",
+        sweep_power.sentence(record),
     ]
     if untuned:
         screen.append(Note(f"training cannot start yet, and its run id may change: {untuned}"))
@@ -227,13 +230,19 @@ def _dry_run(plan: "Plan", as_json: bool) -> None:
 
 def plan_table(record: dict[str, Any]) -> Table:
     """What `Plan.record` holds, for people."""
+    undecided = record["days_without_decision"]  # their windows hold a bar that is too long
     rows = [
         ("run", record["run_id"]),
         *((name, record[name]) for name in ("n_total", "n_body", "n_embed", "n_head")),
         *((f"{split} samples", count) for split, count in record["samples"].items()),
         *_phases(record),
+        *([("days without a decision", undecided)] if undecided else []),
         ("features", record["features"]),
         *((f"of {bars} bars", count) for bars, count in record["joined_features"].items()),
+        *(
+            (f"{name} known on", f"{share:.1%} of training days")
+            for name, share in record["coverage"].items()
+        ),
         ("micro-batch", record["micro_batch"]),
         ("GFLOP a step", f"{record['flops_per_step'] / 1e9:,.1f}"),
         ("planned memory", formats.size(record["memory_bytes"])),
@@ -254,7 +263,7 @@ def claim_device(per_device: int = 1, *, wait: bool | None = None) -> Generator[
     """Take one of this device's places for the block.
 
     Args:
-        per_device: how many may train on this device without a word about it.
+        per_device: how many may train on this device without a warning.
         wait: until a place is free; else a single run is trained all the same. None: the command
             has no option to wait, and none is advised.
     """
@@ -285,13 +294,14 @@ def show_result(
     read_or_predict(plan.folder)  # of a finished run of an earlier version
     picture = run_page.draw(plan.folder)
     scored_task = RunFolder(plan.folder).scored_task
+    reference = RunFolder(plan.folder).references()[scored_task.score_on]
     if finished_before and not as_json:
         note(f"run {plan.run_id} is already finished; its result:")
     render(
         {**summary, "picture": str(picture)},
         as_json,
         [
-            *scores_screen(summary["scores"], scored_task, plan.config.name),
+            *scores_screen(summary["scores"], scored_task, plan.config.name, reference),
             f"best at step {summary['best_step']} of {summary['steps']}; {summary['message']}",
             summary["verdict"],
             f"run folder {plan.folder}, picture {picture}",

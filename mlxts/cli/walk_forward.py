@@ -18,7 +18,7 @@ Figures = dict[str, dict[str, Any]]  # by model
 
 def walk_forward(
     target: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="A configuration, or a run for its own.")
+        str, typer.Argument(metavar="CONFIG", help="A configuration, or a run that has one.")
     ],
     count: Annotated[
         int | None,
@@ -28,7 +28,7 @@ def walk_forward(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train at so many forecast origins, score the window after each, beside the fixed split."""
+    """Train at several forecast origins and score the window after each, out of sample."""
     from mlxts import protocol, walk_forward
     from mlxts.evaluation import comparison
     from mlxts.runs.predictions import NETWORK
@@ -65,7 +65,7 @@ def walk_forward(
     verdict = comparison.sentence(
         NETWORK, together[NETWORK], data.task, data.horizon, "walk-forward windows"
     )
-    tables = _tables(title, rows, regression=data.task.kind == "regression")
+    tables = _tables(title, rows, binary=data.task.binary)
     render(
         {"origins": records, "pooled": together, "fixed": fixed},
         as_json,
@@ -109,22 +109,22 @@ def _finish(planned: Any, as_json: bool) -> dict[str, Any]:
     return summary
 
 
-def _tables(title: str, rows: dict[str, Figures], *, regression: bool) -> Iterator[Part]:
+def _tables(title: str, rows: dict[str, Figures], *, binary: bool) -> Iterator[Part]:
     from mlxts.protocol import BASELINE
     from mlxts.runs.predictions import NETWORK
 
-    if regression:
+    if binary:
+        columns = (
+            ranged("auc", "AUC", ".4f", ".3f"),
+            ranged("har_auc", "HAR's", ".4f", ".3f"),
+            ranged("log_loss", None, ".4f", ".2f"),
+            ranged("log_loss_difference", "against\nreference", "+.4f", ".3f"),
+        )
+    else:
         columns = (
             ranged("rmse", "RMSE", ".5f"),
             ranged("rmse_difference", "against\nreference", "+.6f", ".6f"),
             ranged("coverage", "", ".3f"),
-        )
-    else:
-        columns = (
-            ranged("auc", "AUC", ".4f", ".3f"),
-            ranged("har_auc", "HAR's", ".4f", ".3f"),
-            ranged("log_loss", "", ".4f", ".2f"),
-            ranged("log_loss_difference", "against\nreference", "+.4f", ".3f"),
         )
     cells = [
         {"scored": _heading(name, models[NETWORK])}
@@ -135,7 +135,7 @@ def _tables(title: str, rows: dict[str, Figures], *, regression: bool) -> Iterat
     yield Table(title, ("scored", *columns), cells)
     for name, models in rows.items():
         if reason := models[NETWORK].get("not_estimable"):
-            yield Note(f"{name}: not estimable, part of no claim: {reason}.")
+            yield Note(f"{name}: not estimable, excluded from all claims: {reason}.")
 
 
 def _heading(name: str, figures: dict[str, Any]) -> str:

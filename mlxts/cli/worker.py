@@ -37,7 +37,7 @@ HeartbeatTimeoutOption = Annotated[
 PerDeviceOption = Annotated[
     int,
     typer.Option(
-        "--workers-per-device", min=1, max=1024, help="How many may train on this device at once."
+        "--workers-per-device", min=1, max=1024, help="Runs that may train on this device at once."
     ),
 ]
 WaitOption = Annotated[
@@ -80,7 +80,7 @@ def work(
     exit_when_idle: bool,
     once: bool = False,
 ) -> None:
-    """Work until the loop ends; its exit code says why."""
+    """Work until the loop ends; its exit code gives the reason."""
     import signal
 
     from mlxts.cli.failures import exit_unless_finished
@@ -99,7 +99,7 @@ def work(
     def done(study: str, outcome: "Outcome") -> None:
         print(f"{_sentence(outcome)} ({worker.progress(study, store)})", flush=True)
 
-    # A worker that is told to end puts back what it has claimed, wherever it is.
+    # A worker that is asked to end puts back what it has claimed, wherever it is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with device_lock.device_to_itself(per_device, wait=wait, notify=note):

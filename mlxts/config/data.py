@@ -6,11 +6,11 @@ from pydantic import Field, model_validator
 
 from mlxts import protocol
 from mlxts.config import dataset_matrix
-from mlxts.config.validation import Name, NotNegative, Section
+from mlxts.config.validation import ConfigSection, Name, NotNegative
 from mlxts.errors import ConfigError
 
 
-class DataConfig(Section):
+class DataConfig(ConfigSection):
     """Which bars are read, and where the splits lie."""
 
     source: Name = Field(
@@ -80,5 +80,5 @@ class DataConfig(Section):
 
     @property
     def title(self) -> str:
-        """What is read, in a few words: the cell, or else its contents."""
+        """The data in a few words: the cell, or else its contents."""
         return self.cell or ", ".join((*self.symbols, *self.exogenous))

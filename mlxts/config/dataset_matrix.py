@@ -66,7 +66,7 @@ def named(symbols: Collection[str], exogenous: Collection[str] = ()) -> str | No
 
 
 def members(group: str) -> tuple[str, ...]:
-    """What a name in the protocol's `adds` stands for: a group its list, a symbol itself.
+    """The symbols of a name in the protocol's `adds`: a group's list, or a symbol itself.
 
     Raises:
         ConfigError: universe.yaml lacks that list.

@@ -1,6 +1,6 @@
 """ExperimentConfig: every section, what goes together, and the hash of what decides the numbers.
 
-A *strict* configuration picks only from `protocol.py`; an *exploratory* one may say anything,
+A *strict* configuration picks only from `protocol.py`; an *exploratory* one may have any value,
 and everything it reaches is marked so.
 """
 
@@ -15,11 +15,12 @@ from mlxts.config.features import FeaturesConfig
 from mlxts.config.model import ModelConfig
 from mlxts.config.monitoring import CheckpointConfig, ThermalConfig, TrackingConfig
 from mlxts.config.training import TrainingConfig
-from mlxts.config.validation import Name, Positive, Section
+from mlxts.config.validation import ConfigSection, Name, Positive
 from mlxts.config.yamltext import dump_yaml
 from mlxts.files import canonical_hash
 
 Mode = Literal["strict", "exploratory"]
+_SQUARED = 1000.0  # deviations of the targets; no error exceeds it: half the squared error
 _CAME_LATER = (
     ("data", "exogenous"), ("data", "train_fraction"), ("data", "rotate_labels_years"),
     ("data", "walk_forward_window"),
@@ -30,7 +31,7 @@ _CAME_LATER = (
 )  # fmt: skip
 
 
-class ExperimentConfig(Section):
+class ExperimentConfig(ConfigSection):
     """One experiment: everything that decides its numbers, and nothing that does not."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
@@ -80,6 +81,12 @@ class ExperimentConfig(Section):
 
     def _is_strict(self) -> None:
         fixed, scale = protocol.FIXED, protocol.TIMESCALES[self.timescale]
+        if not protocol.TASKS[self.task].strict:
+            strict = ", ".join(t.name for t in protocol.TASKS.values() if t.strict)
+            raise ValueError(
+                f"task: {self.task} is not a task of the protocol ({strict}); "
+                "choose one, or set mode: exploratory"
+            )
         if not protocol.BUDGETS[self.budget].strict:
             strict = ", ".join(b.name for b in protocol.BUDGETS.values() if b.strict)
             raise ValueError(
@@ -127,6 +134,13 @@ class ExperimentConfig(Section):
             )
 
     @property
+    def training_of_task(self) -> TrainingConfig:
+        """`training`; of a range with the squared error, whatever `huber_delta` is."""
+        if self.task != "range":
+            return self.training
+        return self.training.model_copy(update={"huber_delta": _SQUARED})
+
+    @property
     def assets(self) -> tuple[str, ...]:
         """The symbols that the network tells apart, in the order of their numbers."""
         return self.data.symbols if self.model.asset_embedding else ()
@@ -142,7 +156,7 @@ class ExperimentConfig(Section):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what decides the numbers (name, heat, checkpoints, trackers do not).
+        """SHA-256 of what decides the numbers (not name, thermal, checkpoint, tracking).
 
         A cell is a name for its contents: they count, it does not. Pinned bytes count as much as
         any others, in the hash of the data.

@@ -5,14 +5,15 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from mlxts import protocol
-from mlxts.config.validation import Section
+from mlxts.config.validation import ConfigSection
 
 
-class FeaturesConfig(Section):
+class FeaturesConfig(ConfigSection):
     """Which inputs the model reads."""
 
     source: Literal["indicators", "simulated"] = Field(
-        "indicators", description="`simulated`: those that a simulated market shows beside its bars"
+        "indicators",
+        description="`simulated`: those that a simulated market generates with its bars",
     )
     tier: int = Field(20, description="number of relational features, nested tiers")
 

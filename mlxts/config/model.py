@@ -5,10 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mlxts import protocol
-from mlxts.config.validation import Fraction, Positive, Section
+from mlxts.config.validation import ConfigSection, Fraction, Positive
 
 
-class RevINConfig(Section):
+class RevINConfig(ConfigSection):
     """Reversible instance normalisation (Kim et al. 2022)."""
 
     enabled: bool = True
@@ -19,7 +19,7 @@ class RevINConfig(Section):
     )
 
 
-class ModelConfig(Section):
+class ModelConfig(ConfigSection):
     """PatchTST. Widths are solved from the budget; depth, heads and ffn_ratio may be fixed."""
 
     channels: Literal["mixing", "independent"] = "mixing"

@@ -1,13 +1,13 @@
-"""`thermal`, `checkpoint`, `tracking`: what goes on beside a run and changes no number of it."""
+"""`thermal`, `checkpoint`, `tracking`: settings that change no number of a run."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mlxts.config.validation import Section
+from mlxts.config.validation import ConfigSection
 
 
-class ThermalConfig(Section):
+class ThermalConfig(ConfigSection):
     """Which sensor rules, and what happens when there is none."""
 
     sensor: str = Field(
@@ -20,7 +20,7 @@ class ThermalConfig(Section):
     )
 
 
-class CheckpointConfig(Section):
+class CheckpointConfig(ConfigSection):
     """How often the run can be resumed from. Has no influence on any number."""
 
     every_seconds: Annotated[float, Field(ge=0)] = Field(
@@ -28,7 +28,7 @@ class CheckpointConfig(Section):
     )
 
 
-class TrackingConfig(Section):
+class TrackingConfig(ConfigSection):
     """Which trackers follow the run, besides its own record. Has no influence on any number."""
 
     trackers: tuple[Literal["mlflow", "wandb"], ...] = Field((), strict=False)

@@ -1,7 +1,7 @@
 """Keys and values of the last release under their names of today: the one table of them.
 
 Files of experiments and sweeps, `--set`, run folders and studies that hold a former name are read
-as if they held the one of today; people are told once, what is stored is not remarked on.
+as if they held the one of today; users are warned once, stored files are not.
 """
 
 import warnings
@@ -29,7 +29,7 @@ def current(values: Mapping[str, Any]) -> dict[str, Any]:
     """A mapping under the names of today: sections of keys, or keys with dots, as `--set` has them.
 
     Raises:
-        ConfigError: a key stands there under both of its names.
+        ConfigError: a key is given under both of its names.
     """
     return _renamed(values, KEYS, VALUES)[0]
 
@@ -47,7 +47,7 @@ def current_with_notice(values: Mapping[str, Any], where: str) -> dict[str, Any]
             renamed[part], more = _renamed(renamed[part], KEYS, VALUES)
             notes += more
     if notes:
-        message = f"{where}: {', '.join(notes)} now; the former name goes with the next release"
+        message = f"{where}: {', '.join(notes)}; the next release removes the former name"
         warnings.warn(message, FormerNameWarning, stacklevel=3)
     return renamed
 
@@ -62,7 +62,7 @@ def former(values: Mapping[str, Any]) -> dict[str, Any]:
 def _renamed(
     values: Mapping[str, Any], keys: Mapping[str, str], words: Mapping[str, Mapping[str, str]]
 ) -> tuple[dict[str, Any], list[str]]:
-    """With the new names, and a clause for each old one that stood there."""
+    """With the new names, and a clause for each old one that was there."""
     result, notes = dict(values), []
     for old, new in keys.items():
         section, _, was = old.partition(".")
@@ -79,7 +79,7 @@ def _renamed(
                 result = renamed
             else:
                 result[section] = renamed
-            notes.append(f"{old} is called {new}")
+            notes.append(f"{old} is now {new}")
     for key, pairs in words.items():
         section, _, last = key.partition(".")
         if key in result:
@@ -99,5 +99,5 @@ def _reworded(key: str, value: Any, pairs: Mapping[str, str]) -> tuple[Any, list
         reworded = [_reworded(key, item, pairs) for item in value]
         return [item for item, _ in reworded], [note for _, notes in reworded for note in notes]
     if isinstance(value, str) and value in pairs:
-        return pairs[value], [f"{key}: {value} is called {pairs[value]}"]
+        return pairs[value], [f"{key}: {value} is now {pairs[value]}"]
     return value, []

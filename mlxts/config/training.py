@@ -5,13 +5,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mlxts import protocol
-from mlxts.config.validation import Fraction, NotNegative, Positive, Section
+from mlxts.config.validation import ConfigSection, Fraction, NotNegative, Positive
 
 Precision = Literal["float32", "bfloat16"]
 StopOn = Literal["samples", "scored", "panel"]
 
 
-class TrainingConfig(Section):
+class TrainingConfig(ConfigSection):
     """The optimizer and the loop."""
 
     learning_rate: Annotated[float, Field(gt=0)] = protocol.FIXED.learning_rate
@@ -40,7 +40,9 @@ class TrainingConfig(Section):
         "mean of all assets' own means (panel)",
     )
     huber_delta: Annotated[float, Field(gt=0)] = Field(
-        1.0, description="regression loss, in units of the training targets' deviation"
+        1.0,
+        description="loss of regression, in units of the training targets' deviation; "
+        "that of range is the squared error",
     )
 
     @model_validator(mode="after")

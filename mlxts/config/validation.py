@@ -28,10 +28,10 @@ _EXPECTED: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """A part of a configuration: frozen, unknown keys are errors, and no type becomes another.
 
-    A whole number may stand for a float. A tuple is declared with `Field(strict=False)`, since
+    A whole number may be given for a float. A tuple is declared with `Field(strict=False)`, since
     YAML has lists; what it holds is strict all the same.
     """
 

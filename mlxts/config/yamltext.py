@@ -1,7 +1,7 @@
 """The one reader and the one writer of YAML: version 1.2's core schema, and nothing beyond it.
 
 `yes`, `no`, `on`, `off` and dates are text, `010` is ten, `1:30` is text, and `1e-4` is a number.
-What YAML leaves to the reader and what nobody means is refused: a key that stands there twice or
+What YAML leaves to the reader and is never meant is refused: a key that occurs twice or
 is no text, tags, nesting without end, and aliases that grow a small file into a large one.
 """
 
@@ -18,7 +18,7 @@ from mlxts.config import renamed_keys
 from mlxts.errors import ConfigError
 
 DEPTH = 50  # lists and mappings within each other
-ALIASED = 10_000  # values that aliases may stand for, in all
+ALIASED = 10_000  # values that aliases may expand to, in all
 DIGITS = 300  # of a whole number; more would not even fit a float
 
 _TAG = "tag:yaml.org,2002:"
@@ -34,7 +34,7 @@ class YamlError(ValueError):
 
     def __init__(self, message: str, line: int | None = None) -> None:
         super().__init__(f"line {line}: {message}" if line else message)
-        self.what = message
+        self.message = message
         self.line = line
 
 
@@ -101,7 +101,7 @@ class _Loader(yaml.SafeLoader):
                 raise _at(begins, f"*{begins.anchor} holds itself")
             self._aliased += self._sizes[id(node)]
             if self._aliased > ALIASED:
-                raise _at(begins, f"aliases stand for more than {ALIASED:,} values")
+                raise _at(begins, f"aliases expand to more than {ALIASED:,} values")
         elif node is not None:
             self._sizes[id(node)] = 1 + sum(self._sizes[id(inner)] for inner in _within(node))
         return node
@@ -116,7 +116,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def parse_yaml(text: str) -> Any:
-    """What a document says: mappings with text as keys, lists, text, numbers, bools and None.
+    """A parsed document: mappings with text as keys, lists, text, numbers, bools and None.
 
     Raises:
         YamlError: it is no YAML of this schema.
@@ -159,11 +159,11 @@ def parse_override(text: str) -> tuple[str, Any]:
     try:
         return key, parse_yaml(value)
     except YamlError as error:
-        raise ConfigError(f"--set {text}: the value is not YAML: {error.what}") from error
+        raise ConfigError(f"--set {text}: the value is not YAML: {error.message}") from error
 
 
 def parse_overrides(texts: Iterable[str] | None) -> dict[str, Any]:
-    """What every `--set` says, by dotted key; former names are told. Raises ConfigError."""
+    """The value of every `--set` by dotted key; warns of former names. Raises ConfigError."""
     read = dict(parse_override(text) for text in texts or ())
     return renamed_keys.current_with_notice(read, "--set")
 
@@ -197,7 +197,7 @@ def _construct_mapping(loader: _Loader, node: Node) -> dict[str, Any]:
     for name, value in node.value:
         key = loader.construct_object(name, deep=True)
         if not isinstance(key, str):
-            raise _at(name, f"a key is {_shown(name)}, not text; quote it")
+            raise _at(name, f"a key is {_node_text(name)}, not text; quote it")
         if key in values:
             raise _at(name, f"the key {key} occurs twice; remove one")
         values[key] = loader.construct_object(value, deep=True)
@@ -213,7 +213,7 @@ def _construct_list(loader: _Loader, node: Node) -> list[Any]:
 def _construct_scalar(loader: _Loader, node: Node) -> Any:
     pattern, _, read = _SCALARS[node.tag.removeprefix(_TAG)]
     if not isinstance(node, ScalarNode) or not pattern.match(node.value):
-        raise _at(node, f"{_shown(node)} does not match its tag")
+        raise _at(node, f"{_node_text(node)} does not match its tag")
     try:
         return read(node.value)
     except ValueError as error:
@@ -224,7 +224,7 @@ def _refuse(loader: _Loader, node: Node) -> Any:
     raise _at(node, f"the tag {node.tag.replace(_TAG, '!!')} is not read here")
 
 
-def _shown(node: Node) -> str:
+def _node_text(node: Node) -> str:
     if isinstance(node, ScalarNode):
         return node.value[:40] or "empty"
     return "a list or a mapping"

@@ -26,8 +26,8 @@ class Reporter(Protocol):
     def __call__(self, event: Event) -> None: ...
 
 
-class Silent:
-    """Says nothing."""
+class SilentReporter:
+    """Prints nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -45,29 +45,32 @@ def make(stream: TextIO | None = None, *, quiet: bool = False, json: bool = Fals
     Args:
         stream: None: standard output, or standard error under `json`, where standard output
             belongs to one JSON object.
-        quiet: say nothing at all.
+        quiet: print nothing at all.
     """
     if quiet:
-        return Silent()
+        return SilentReporter()
     stream = stream or (sys.stderr if json else sys.stdout)
     from rich.console import Console
 
     # Rich decides about colour and reads NO_COLOR, TERM, TTY_COMPATIBLE and TTY_INTERACTIVE.
     screen = Console(file=stream, highlight=False)
     if can_redraw(screen, stream):
-        from mlxts.console.live import Live
+        from mlxts.console.live import LiveReporter
 
-        return Live(screen)
-    from mlxts.console.plain import Plain
+        return LiveReporter(screen)
+    from mlxts.console.plain import PlainReporter
 
-    return Plain(stream)
+    return PlainReporter(stream)
 
 
 def can_redraw(screen: "Console", stream: TextIO) -> bool:
-    """FORCE_COLOR makes rich take a pipe for a terminal; redrawing wants a real one, or a word."""
-    asked_for = os.environ.get("TTY_INTERACTIVE") == "1"
+    """Whether lines can be redrawn.
+
+    FORCE_COLOR makes rich take a pipe for a terminal; this needs a real one, or TTY_INTERACTIVE=1.
+    """
+    is_forced = os.environ.get("TTY_INTERACTIVE") == "1"
     return (
         screen.is_interactive
-        and (stream.isatty() or asked_for)
+        and (stream.isatty() or is_forced)
         and not screen.options.ascii_only  # braille and box lines need UTF-8
     )

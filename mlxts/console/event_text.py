@@ -1,4 +1,4 @@
-"""Events as one line of text, and how loud each is."""
+"""Events as one line of text each, with its severity."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -31,7 +31,7 @@ class Line:
 
 
 def describe(event: Event) -> Line | None:
-    """What to say about an event; None for steps, epochs and routine temperature readings."""
+    """An event as text; None for steps, epochs and routine temperature readings."""
     match event:
         case StartEvent(step=step, total_steps=total, resumed=resumed):
             verb = f"resuming at step {step:,}" if resumed else "training"

@@ -14,7 +14,7 @@ from mlxts.training.events import Event
 REFRESH = 4  # Hz
 
 
-class Live:
+class LiveReporter:
     """Holds the lower part of the terminal; what others print scrolls above it."""
 
     def __init__(

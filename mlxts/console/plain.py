@@ -14,7 +14,7 @@ from mlxts.training.events import Event, StartEvent, StepEvent, StopEvent, Therm
 INTERVAL = 10.0  # seconds between two lines about steps
 
 
-class Plain:
+class PlainReporter:
     """A line every few seconds, and one for each validation, checkpoint, alarm and the end."""
 
     def __init__(

@@ -143,7 +143,7 @@ def _validation_title(state: RunState) -> Text:
 
 
 def _curve(history: History, width: int, rows: int, style: str) -> Text:
-    """The curve with the two ends of its scale beside it."""
+    """The curve with the two ends of its scale next to it."""
     label = 8
     points = binned(history.values, 2 * max(1, width - label - 1))
     lines = sparkline(points, len(points) // 2, rows)

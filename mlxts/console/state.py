@@ -1,4 +1,4 @@
-"""What a run looks like right now, gathered from its events. Knows no terminal."""
+"""The current state of a run, accumulated from its events. Knows no terminal."""
 
 import time
 from collections import deque
@@ -21,7 +21,7 @@ from mlxts.training.events import (
 
 LOSS_WEIGHT = 0.05  # of the newest step in the training loss that is shown
 HISTORY = 1024  # points kept of a curve
-RECENT = 12  # lines kept of what happened
+RECENT = 12  # log lines kept
 
 
 class History:
@@ -70,7 +70,7 @@ class RunState:
         self.recent: deque[tuple[str, Line]] = deque(maxlen=RECENT)
 
     def update(self, event: Event) -> Line | None:
-        """Take in an event; returns what to say about it, if anything."""
+        """Update the state with an event; returns the line to print for it, if any."""
         # A guard that opens before the run knows no step yet.
         self.step = max(self.step, event.step)
         match event:

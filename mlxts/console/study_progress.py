@@ -10,7 +10,7 @@ from mlxts.console.event_text import BANDS, Line
 from mlxts.console.state import RunState
 from mlxts.training.events import Event, ThermalEvent
 
-RECENT = 8  # lines kept of what happened
+RECENT = 8  # log lines kept
 Parameters = Mapping[str, int | float]
 
 
@@ -24,13 +24,13 @@ class BestTrial:
 
 @dataclass(frozen=True)
 class StudySnapshot:
-    """A study at one moment.
+    """A snapshot of a study.
 
     Attributes:
         counts: trials by what became of them: done, running, pruned, waiting, failed (given up).
         best_values: the lowest value after each trial that ended.
         seconds_per_trial: mean of those that ended; None before the first.
-        ended: what to say of each trial that has ended, by its number.
+        ended: a line for each trial that has ended, by its number.
     """
 
     name: str

@@ -11,16 +11,16 @@ from rich.text import Text
 
 from mlxts import console, formats
 from mlxts.console import event_text
-from mlxts.console.live import Live
+from mlxts.console.live import LiveReporter
 from mlxts.console.screen import STYLES
 from mlxts.console.sparkline import binned, sparkline
 from mlxts.console.study_progress import CurrentTrial, StudyProgress, StudySnapshot, spelled
 from mlxts.training.events import Event
 
-_ALWAYS = ("done", "pruned")  # counts that are shown though they are none
+_ALWAYS = ("done", "pruned")  # counts that are shown even if 0
 
 
-class StudyReporter(console.Silent):
+class StudyReporter(console.SilentReporter):
     """Holds the terminal for the length of a session. This one is silent."""
 
     def begin(self, study: StudySnapshot, trial: CurrentTrial) -> None:
@@ -39,7 +39,7 @@ def make(stream: TextIO | None = None, *, quiet: bool = False, json: bool = Fals
     return LiveStudy(terminal) if console.can_redraw(terminal, stream) else PlainStudy(stream)
 
 
-class LiveStudy(Live, StudyReporter):
+class LiveStudy(LiveReporter, StudyReporter):
     """Drawn in place."""
 
     def __init__(self, terminal: Console) -> None:

@@ -18,7 +18,7 @@ class Artifact:
         timestamp: when it was registered, UTC, ISO 8601.
         first, last: dates of the first and the last row.
         schema: column name -> Polars type.
-        parameters: what the source was asked for.
+        parameters: of the request to the source.
     """
 
     dataset: str
@@ -38,7 +38,7 @@ class Artifact:
     def file(self) -> Path:
         return files.home() / self.path
 
-    def record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The entry as a JSON object."""
         return asdict(self) | {"first": str(self.first), "last": str(self.last)}
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 import polars as pl
+from jaxtyping import Bool
 
 from mlxts.data import calendar
 from mlxts.files import canonical_hash
@@ -27,8 +28,9 @@ FORTNIGHTS_FROM = date(1960, 1, 4)  # a Monday
 
 _SESSIONS = {"session": 1, "week": 5, "fortnight": 10, "month": 21}  # nominal, in each unit
 _LONGEST_PERIOD = timedelta(days=31)
+_TOO_LONG = 2  # times the usual sessions: a bar that spans more is in no window
 _DAY = timedelta(days=1)
-_AGGREGATED = ("date", "symbol", "open", "high", "low", "close", "volume")
+COLUMNS = ("date", "symbol", "open", "high", "low", "close", "volume")
 
 
 def spacing(timescale: Timescale) -> int:
@@ -66,6 +68,27 @@ def _schedule(timescale: Timescale, year: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array(days, dtype="datetime64[D]"), phases.astype(np.int16)
 
 
+def too_long(bars: pl.DataFrame, timescale: Timescale) -> Bool[np.ndarray, " {bars.height}"]:
+    """Which bars span more than twice the sessions that are usual for the timescale.
+
+    They are of phases that not every period has: where no month has a 23rd-last session for half a
+    year, that phase's bar runs through all of it. Known in advance, as the ends are.
+
+    Args:
+        bars: as `build` returns them.
+    """
+    dates = bars["date"].to_numpy().astype("datetime64[D]")
+    if spacing(timescale) == 1 or not len(dates):
+        return np.zeros(len(dates), dtype=bool)
+    ends, phases = schedule(timescale, dates.max().item())
+    # Each session ends a bar of exactly one phase, so that their numbers count sessions.
+    spans = np.zeros(len(ends), dtype=np.int64)
+    for phase in range(int(phases.max()) + 1):
+        own = np.flatnonzero(phases == phase)
+        spans[own[1:]] = np.diff(own)
+    return np.isin(dates, ends[spans > _TOO_LONG * spacing(timescale)])
+
+
 def schedule_hash(timescale: Timescale, last: date) -> str:
     """SHA-256 of all that decides, besides the days' prices, which bars there are until `last`."""
     ends, phases = schedule(timescale, last)
@@ -89,14 +112,14 @@ def build(daily: pl.DataFrame, timescale: Timescale) -> pl.DataFrame:
         further columns as on that date, null where the symbol has no such day. Bars of one
         session are the days themselves, all in phase 0.
     """
-    facts = [name for name in daily.columns if name not in _AGGREGATED]
+    facts = [name for name in daily.columns if name not in COLUMNS]
     phase = pl.lit(CANONICAL, dtype=pl.Int16).alias("phase")
     if spacing(timescale) == 1:
-        return daily.select(*_AGGREGATED, phase, *facts)
-    empty = daily.clear().select(*_AGGREGATED, phase)
+        return daily.select(*COLUMNS, phase, *facts)
+    empty = daily.clear().select(*COLUMNS, phase)
     series = [
         bars
-        for of_symbol in daily.select(_AGGREGATED).partition_by("symbol")
+        for of_symbol in daily.select(COLUMNS).partition_by("symbol")
         for bars in _phases(of_symbol, timescale)
     ]
     bars = pl.concat([empty, *series])
@@ -122,7 +145,7 @@ def _aggregate(daily: pl.DataFrame, ends: np.ndarray, phase: int) -> pl.DataFram
     complete = bar < len(ends)
     complete[0] &= bar[0] > 0 and _follows(ends[bar[0] - 1].item(), days[0].item())
     lasts = np.r_[begins[1:], len(days)] - 1
-    values = {name: daily[name].to_numpy() for name in _AGGREGATED[2:]}
+    values = {name: daily[name].to_numpy() for name in COLUMNS[2:]}
     # Segment by segment, each in the order of its days: later days cannot change a rounding.
     return pl.DataFrame(
         {

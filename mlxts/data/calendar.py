@@ -1,8 +1,8 @@
 """When the New York exchange trades: rules for the holidays, a small file for the exceptions.
 
 The rules give the *scheduled* sessions of any year from 1960 on, so the list never ends.
-`nyse_closures.csv` names the weekdays on which the exchange stayed shut although no rule says so
-(funerals, storms, attacks, the paperwork crisis of 1968).
+`nyse_closures.csv` names the weekdays on which the exchange stayed shut although no rule requires
+it (funerals, storms, attacks, the paperwork crisis of 1968).
 """
 
 import csv
@@ -43,7 +43,7 @@ def _observed(day: date) -> date:
 
 @cache
 def holidays(year: int) -> frozenset[date]:
-    """The holidays that the exchange's rules foresee for a year from 1960 on."""
+    """The holidays that the exchange's rules give for a year from 1960 on."""
     days = {
         easter(year) - 2 * _DAY,
         _nth(year, 9, _MONDAY, 1),
@@ -77,7 +77,7 @@ def closures() -> frozenset[date]:
 
 
 def is_scheduled(day: date) -> bool:
-    """Whether the rules foresee a session on that day."""
+    """Whether a session is scheduled on that day by the rules."""
     return day.weekday() < _SATURDAY and day not in holidays(day.year)
 
 

@@ -1,7 +1,7 @@
 """What a series must satisfy before it is stored. Nothing is repaired and nothing is dropped.
 
 An *error* is a row that cannot be true; the series is refused. A *warning* is a row that may be
-true and deserves a look. High and low are compared with a relative tolerance of 1e-6, because
+true and should be inspected. High and low are compared with a relative tolerance of 1e-6, because
 adjusted prices are rounded one by one and miss each other in the last bits.
 """
 
@@ -112,7 +112,7 @@ def _flag(
     message: pl.Expr,
     severity: Literal["error", "warning"] = "error",
 ) -> Iterator[Finding]:
-    # The message is formed before the filter, since it may look at the row before.
+    # The message is formed before the filter, since it may use the row before.
     checked_rows = rows.select("row", "date", message.alias("message"), condition.alias("bad"))
     for row, day, text in checked_rows.filter("bad").drop("bad").iter_rows():
         yield Finding(severity, rule, day, row, text)
@@ -162,7 +162,7 @@ def _bars(rows: pl.DataFrame) -> Iterator[Finding]:
     for name in (*numbers, *oracles):
         yield from _numbers(rows, name)
     if PLANTED in rows.columns:
-        yield from _planted(rows)
+        yield from _planted_values(rows)
     for name in (*prices, *(("adj_close",) if adjusted else ())):
         yield from _flag(
             rows,
@@ -180,13 +180,13 @@ def _bars(rows: pl.DataFrame) -> Iterator[Finding]:
     whole = rows.filter(pl.all_horizontal(_is_number(n) & (pl.col(n) > 0) for n in prices))
     yield from _ranges(whole)
     yield from _jumps(whole)
-    yield from _still(whole)
+    yield from _frozen_prices(whole)
     yield from _volumes(rows)
     yield from _adjusted(whole)
     yield from _gaps(rows)
 
 
-def _planted(rows: pl.DataFrame) -> Iterator[Finding]:
+def _planted_values(rows: pl.DataFrame) -> Iterator[Finding]:
     wrong = pl.Series("wrong", ~np.isfinite(rows[PLANTED].to_numpy()).min(axis=1))
     message = pl.lit("a planted feature is missing or not finite")
     checked_rows = rows.select("row", "date").hstack([wrong])
@@ -236,7 +236,7 @@ def _jumps(rows: pl.DataFrame) -> Iterator[Finding]:
     )
 
 
-def _still(rows: pl.DataFrame) -> Iterator[Finding]:
+def _frozen_prices(rows: pl.DataFrame) -> Iterator[Finding]:
     """Stretches without any movement; the whole series may be one."""
     prices = zip(rows["row"], rows["date"], rows["high"], rows["low"], strict=True)
     for (high, low), stretch in groupby(prices, key=lambda bar: bar[2:]):

@@ -40,7 +40,7 @@ class Series:
         source: the source that fetches it; `mlxts data import` may deliver any.
         frequency: of its observations.
         lag_days: calendar days from the reference date until the value counts as released.
-        form: what features look at: the level, its logarithm, or the growth over a year.
+        form: what features are computed from: the level, its logarithm, or the growth over a year.
         description: what it measures, and in which unit.
         release: when its publisher releases it, which `lag_days` covers.
         terms: on what terms its publisher lets it be used.
@@ -61,7 +61,7 @@ class Series:
 
     @property
     def column(self) -> str:
-        """What its column in a panel is called; its features' names start with it."""
+        """The name of its column in a panel; its features' names start with it."""
         return f"{COLUMN_PREFIX}{self.id.lower()}"
 
 
@@ -170,7 +170,7 @@ def get(id_: str) -> Series:
     """What is known of a series.
 
     Raises:
-        ConfigError: nothing is known of it, so nobody knows as of when to join it.
+        ConfigError: the series is unknown, and so is its release lag.
     """
     if id_ in SERIES:
         return SERIES[id_]

@@ -27,7 +27,7 @@ class Releases:
 def releases(series: Series, values: pl.DataFrame) -> Releases:
     """When which value became known.
 
-    An observation that is released on the same day as a newer one, or after it, is never shown.
+    An observation that is released on the same day as a newer one, or after it, is never used.
 
     Args:
         values: date (of reference, increasing), value.
@@ -44,7 +44,7 @@ def releases(series: Series, values: pl.DataFrame) -> Releases:
 
 
 def formed(series: Series, values: pl.DataFrame) -> pl.DataFrame:
-    """The observations in the form that features look at; those without one are left out."""
+    """The observations in the form that features use; those without one are left out."""
     if series.form == "level":
         return values
     if series.form == "log":
@@ -72,6 +72,13 @@ def as_of(dates: pl.Series, all_releases: Sequence[Releases]) -> pl.DataFrame:
         table = table.join_asof(right, left_on="date", right_on="release", strategy="backward")
         table = table.drop("release", strict=False)
     return table
+
+
+def coverage(dates: pl.Series, all_releases: Sequence[Releases]) -> dict[str, float]:
+    """On which share of some dates a value of each series was known, by its id; 0 of no dates."""
+    seen = pl.DataFrame({"date": dates}).join(as_of(dates, all_releases), on="date", how="left")
+    days = max(seen.height, 1)
+    return {one.series.id: seen[one.series.column].count() / days for one in all_releases}
 
 
 def require_alive(all_releases: Sequence[Releases], last: date) -> None:

@@ -55,7 +55,7 @@ def load(data: DataConfig) -> Panel:
     frame = pl.concat(frames, how="diagonal")
     outside = [(exogenous_catalog.get(id_), choose_series(id_, data)) for id_ in data.exogenous]
     releases = tuple(
-        exogenous_releases.releases(series, _values(artifact)) for series, artifact in outside
+        exogenous_releases.releases(series, values(artifact)) for series, artifact in outside
     )
     exogenous_releases.require_alive(releases, max(artifact.last for artifact in artifacts))
     if releases:
@@ -94,7 +94,7 @@ def _choose(symbol: str, data: DataConfig, sources: tuple[str, ...]) -> Artifact
 
 
 def adjust(bars: pl.DataFrame) -> pl.DataFrame:
-    """Raw bars of one symbol with adjusted prices in front and the raw ones beside them.
+    """Raw bars of one symbol with adjusted prices, and the raw ones in columns of their own.
 
     Prices: one factor per bar, adj_close / close (1 where adj_close is null). Volume: times the
     new shares per old one of every later split that the prices have not been adjusted for. That
@@ -128,7 +128,8 @@ def _bars(artifact: Artifact) -> pl.DataFrame:
     return frame.with_columns(pl.lit(artifact.symbol).alias("symbol"))
 
 
-def _values(artifact: Artifact) -> pl.DataFrame:
+def values(artifact: Artifact) -> pl.DataFrame:
+    """The values of a registered series, by date. Raises DataError: it holds bars."""
     frame = store.load(artifact)
     if is_bars(frame):
         raise DataError(

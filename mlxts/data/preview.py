@@ -1,4 +1,4 @@
-"""Small CSV extracts of what is registered, for a person to look at."""
+"""Small CSV extracts of registered artifacts, for inspection by eye."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """Registering Parquet files that something other than a source has written.
 
 The store gets a copy. A file that was written under data/raw or data/processed by hand is moved
-instead: there the name holds a version or a hash, and nothing unregistered lies beside it.
+instead: there the name holds a version or a hash, and nothing unregistered may lie there.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ def processed(
 
 
 def _is_simulated(name: str, dtype: pl.DataType) -> bool:
-    """Whether a column is one that a simulated market has beside its bars."""
+    """Whether a column is one of a simulated market's extra columns."""
     if name == PLANTED:
         return isinstance(dtype, pl.Array) and dtype.inner == pl.Float32
     return name.startswith(ORACLE_PREFIX) and dtype == pl.Float64

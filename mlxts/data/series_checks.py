@@ -1,7 +1,7 @@
 """Faults of a whole series of bars that no single row shows: what was read is not what was meant.
 
-Each row of such a series may be true. It is the spacing of its days, the days of its weeks, or the
-size of its prices that says it was exported, or its time stamps were converted, in another way.
+Each row of such a series may be true. The spacing of its days, its weekdays or the size of its
+prices show that it was exported, or its time stamps converted, in another way.
 """
 
 import numpy as np
@@ -9,12 +9,12 @@ import polars as pl
 
 _PRICES = ("open", "high", "low", "close")
 
-_SPACINGS = 5  # between days, at least, to say anything of their usual one
+_SPACINGS = 5  # between days, at least, to estimate the usual one
 _EVEN = 0.8  # of them alike: they are made so
 _WEEK = 5  # days apart or more: nobody trades that seldom
 _KINDS = ((5, 9, "weekly"), (12, 16, "fortnightly"), (26, 35, "monthly"), (84, 98, "quarterly"))
 
-_WEEKS = 8  # at least, that look shifted, and so large a share of all:
+_WEEKS = 8  # at least, that appear shifted, and so large a share of all:
 _SHARE = 1 / 3  # by chance, where days are missing, at most a quarter do
 _FIRST_MONDAY = -3  # 1969-12-29, in days since 1970
 _MONDAY, _FRIDAY, _SATURDAY, _SUNDAY = 0, 4, 5, 6
@@ -44,7 +44,7 @@ def fault(bars: pl.DataFrame) -> tuple[str, str] | None:
 
 
 def not_daily(days: np.ndarray) -> str | None:
-    """What the usual spacing of days says of bars that are not daily.
+    """Why bars are not daily, by the usual spacing of their days; None where they are.
 
     Args:
         days: (n,) days since 1970, ascending.
@@ -98,7 +98,7 @@ def shifted(days: np.ndarray) -> str | None:
 
 
 def fixed_point(bars: pl.DataFrame) -> str | None:
-    """Whether all four prices are whole numbers of a size that says they count fractions."""
+    """Whether all four prices are whole numbers so large that they must count fractions."""
     prices = bars.select(pl.col(_PRICES).cast(pl.Float64)).drop_nulls().to_numpy()
     if not len(prices) or not np.isfinite(prices).all() or (prices % 1).any():
         return None

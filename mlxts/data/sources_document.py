@@ -89,7 +89,8 @@ def render() -> str:
         ),
         "",
         "`mlxts data download --cell Cb` fetches all series of a cell, `mlxts data cell Cb` lists "
-        "which of them are stored.",
+        "which of them are stored, and on which share of the scored asset's training days a value "
+        "of each was known.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,4 @@
-"""The store: immutable Parquet files and the manifests that say what their bytes must be.
+"""The store: immutable Parquet files and the manifests that list their hashes.
 
     data/raw/<source>/<SYMBOL>/<first>_<last>_<hash8>.parquet         data/raw/manifest.json
     data/processed/<dataset>/v<version>_<hash8>.parquet               data/processed/manifest.json
@@ -56,7 +56,7 @@ class Verification:
         return not self.changed and not self.missing
 
     def require(self) -> None:
-        """Raises IntegrityError, naming each file that is not what the manifest says."""
+        """Raises IntegrityError, naming each file whose hash differs from the manifest's."""
         if not self.ok:
             wrong = [f"{path} was changed" for path in self.changed]
             wrong += [f"{path} is missing" for path in self.missing]
@@ -242,7 +242,7 @@ def unregistered() -> tuple[str, ...]:
 
 
 def _origin(sources: Sequence[Artifact]) -> dict[str, Any]:
-    """Symbols count too: one file may bear two names, and the name stands in the rows."""
+    """Symbols count too: one file may hold two names, and the name is a column."""
     return {
         "symbol": "+".join(sorted(a.symbol for a in sources)),
         "source_raw_md5s": sorted(a.md5 for a in sources),
@@ -279,7 +279,7 @@ def _described(frame: pl.DataFrame, data: bytes, path: Path) -> dict[str, Any]:
 
 
 def _put(target: Path, data: bytes) -> None:
-    """Write the bytes of an artifact, read-only, unless they stand there already."""
+    """Write the bytes of an artifact, read-only, unless they are there already."""
     if target.is_file() and target.read_bytes() == data:
         return
     with files.atomic_path(target, mode=READ_ONLY) as temporary:
@@ -290,7 +290,7 @@ def _append(folder: Path, entries: list[dict[str, Any]], artifact: Artifact, dat
     """File first, manifest second; without the entry the file goes too."""
     _put(artifact.file, data)
     try:
-        files.write_json(folder / _NAME, {"format": 1, "artifacts": [*entries, artifact.record()]})
+        files.write_json(folder / _NAME, {"format": 1, "artifacts": [*entries, artifact.to_dict()]})
     except StorageError:
         artifact.file.unlink(missing_ok=True)
         raise
@@ -301,7 +301,7 @@ class _Manifest(json_files.Shape):
     artifacts: list[dict[str, Any]]
 
 
-_REMEDY = "restore it from a backup (the files beside it are intact)"
+_REMEDY = "restore it from a backup (the data files are intact)"
 
 
 def _read(folder: Path) -> list[dict[str, Any]]:

@@ -15,12 +15,13 @@ from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import bars as timescale_bars
 from mlxts.data import panel
 from mlxts.data.exogenous_catalog import COLUMN_PREFIX, SERIES
+from mlxts.data.exogenous_releases import coverage
 from mlxts.data.sources.base import ORACLE_PREFIX
 from mlxts.dataset.labels import label_bars
 from mlxts.dataset.samples import (
     Dataset,
     Samples,
-    eligible_rows,
+    decisions,
     is_scored,
     rotate_labels,
     split_samples,
@@ -75,10 +76,12 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     symbol_features = [name for name in names if not name.startswith(COLUMN_PREFIX)]
     complete = table.select(pl.all_horizontal(pl.col(symbol_features).is_finite().fill_null(False)))
     labels = label_bars(bars, days, task, config.horizon)
-    series = bars.select(pl.format("{}/{}", "symbol", "phase")).to_series().to_numpy()
     # Where an exchange cancelled the session that ends a bar, nobody could decide anything.
     traded = labels["daily_row"].is_not_null().to_numpy()
-    may_end = traded & eligible_rows(series, complete.to_series().to_numpy(), config.model.context)
+    whole = complete.to_series().to_numpy()
+    may_end, undecided = decisions(bars, whole, scale, config.model.context)
+    may_end &= traded
+    own_bars = (bars["symbol"] == config.data.score_on).to_numpy()
     borders = split_borders.borders(config.data.splits, config.data.walk_forward_window)
     samples = split_samples(labels, may_end, borders)
     if years := config.data.rotate_labels_years:
@@ -109,7 +112,14 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
             }
         ),
         walk_forward_window=config.data.walk_forward_window,
+        undecided=int((undecided & traded & own_bars).sum()),
+        coverage=coverage(_training_dates(samples["train"], config), loaded.releases),
     )
+
+
+def _training_dates(train: Samples, config: ExperimentConfig) -> pl.Series:
+    own = train.dates[train.symbols == config.data.score_on]
+    return pl.Series(own if len(own) else train.dates)
 
 
 def feature_array(

@@ -1,4 +1,4 @@
-"""The six tasks: what happens within the next H trading days, from adjusted daily highs and closes.
+"""The seven tasks: what happens within the next H trading days, from adjusted daily prices.
 
 Prices enter as they traded (adjusted, never normalised): a target computed from a scaled column
 would be a different question.
@@ -8,26 +8,29 @@ import polars as pl
 
 from mlxts.protocol import Task
 
+RESOLUTION = 1e-9  # log price: what is nearer to 0 may be rounding
+
 
 def compute(bars: pl.DataFrame, task: Task, horizon: int) -> pl.DataFrame:
     """The target of every bar, and the day that decides it.
 
     Args:
-        bars: date, symbol, high, close; the bars of a symbol in the order of their dates.
-        task: which of the six (`protocol.TASKS`).
+        bars: date, symbol, high, low, close; the bars of a symbol in the order of their dates.
+        task: one of `protocol.TASKS`.
         horizon: H, trading days, at least 1.
 
     Returns:
-        As many rows as `bars`, in their order: date, symbol, target (Float64: 0 or 1, or the log
-        return for regression), label_end (Date of t+H). The last H bars of a symbol have neither:
-        their future is not known yet, so both are null.
+        As many rows as `bars`, in their order: date, symbol, target (Float64: 0 or 1, or a number
+        in the task's unit), label_end (Date of t+H). The last H bars of a symbol have neither:
+        their future is not known yet, so both are null. Neither has a bar before H days whose
+        highs equal their lows, for `range`: nothing was traded, and 0 has no logarithm.
     """
     return bars.select(
         "date",
         "symbol",
         _target(task, horizon).cast(pl.Float64).over("symbol").alias("target"),
         pl.col("date").shift(-horizon).over("symbol").alias("label_end"),
-    )
+    ).with_columns(pl.when(pl.col("target").is_not_null()).then("label_end"))
 
 
 def label_bars(bars: pl.DataFrame, days: pl.DataFrame, task: Task, horizon: int) -> pl.DataFrame:
@@ -52,7 +55,10 @@ def _target(task: Task, horizon: int) -> pl.Expr:
         return future_close > close
     if task.kind == "regression":
         return (future_close / close).log()
-    assert task.threshold is not None
     # The rolling maximum that ends at t+H spans t+1..t+H; moved back by H it stands at t.
     future_high = pl.col("high").rolling_max(horizon).shift(-horizon)
+    if task.kind == "range":
+        future_range = (future_high / pl.col("low").rolling_min(horizon).shift(-horizon)).log()
+        return pl.when(future_range > RESOLUTION).then(future_range.log())
+    assert task.threshold is not None
     return future_high >= close * (1.0 + task.threshold)

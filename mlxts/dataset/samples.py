@@ -8,7 +8,8 @@ own, which no window leaves.
 """
 
 import math
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import polars as pl
@@ -59,6 +60,10 @@ class Dataset:
     artifacts: tuple[Artifact, ...]  # raw ones, then the processed one
     data_hash: str  # of the raw bytes and of the features made from them
     walk_forward_window: int | None = None  # see `split_borders.borders`
+    undecided: int = 0  # days of `score_on` without a decision, as its window holds a long bar
+    # Of each joined series, by its id: share of the training samples of `score_on` (of all where
+    # it has none) on whose dates a value was known.
+    coverage: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def splits_title(self) -> str:
@@ -78,6 +83,23 @@ def eligible_rows(
         np.where(~complete, position, np.where(begins, position - 1, -1))
     )
     return position - barrier >= context
+
+
+def decisions(
+    bars: pl.DataFrame,
+    complete: Bool[np.ndarray, " {bars.height}"],
+    timescale: Timescale,
+    context: int,
+) -> tuple[Bool[np.ndarray, " {bars.height}"], Bool[np.ndarray, " {bars.height}"]]:
+    """Whether a window ends at a bar; and whether one would, if it held no bar that is too long.
+
+    Args:
+        bars: as `bars.build` returns them. complete: whether a bar holds every feature.
+    """
+    series = bars.select(pl.format("{}/{}", "symbol", "phase")).to_series().to_numpy()
+    usual = ~timescale_bars.too_long(bars, timescale)
+    may_end = eligible_rows(series, complete & usual, context)
+    return may_end, eligible_rows(series, complete, context) & ~may_end
 
 
 def split_samples(
@@ -169,6 +191,18 @@ def of_symbol(data: Dataset, symbol: str) -> Dataset:
         name: _chosen(samples, samples.symbols == symbol) for name, samples in data.samples.items()
     }
     return replace(data, samples=symbol_samples, score_on=symbol)
+
+
+def with_own_days(data: Dataset) -> Dataset:
+    """A data set of one symbol's samples with that symbol's days alone: what a regression of its
+    own reads, computed once and not for every asset again."""
+    days = np.flatnonzero((data.daily["symbol"] == data.score_on).to_numpy())
+    first = np.int32(days[0])
+    samples = {
+        name: replace(part, daily_rows=part.daily_rows - first)
+        for name, part in data.samples.items()
+    }
+    return replace(data, daily=data.daily[int(first) : int(days[-1]) + 1], samples=samples)
 
 
 def with_train(

@@ -1,7 +1,7 @@
-"""How often what is predicted comes true, and whether a split holds enough of it to be scored.
+"""Base rates of every task, and whether a split has enough events to be scored.
 
-Decided before there is any model, from the samples that one would be trained and scored on. What
-happened in the test years stays closed: only their number of samples is shown.
+Computed before any training, from the samples that a model would be trained and scored on. The test
+years' outcomes stay closed: only their number of samples is shown.
 """
 
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ class Rate:
     """One task on the samples of one split: all of them, or those of the canonical phase.
 
     Attributes:
-        n: samples. n_pos: with a positive target; None for regression.
-        rate: n_pos / n; None for regression and where there is no sample.
-        deviation: of the targets of regression, log return; None for the others.
+        n: samples. n_pos: with a positive target; None for a number.
+        rate: n_pos / n; None for a number and where there is no sample.
+        deviation: of the targets, where they are numbers; else None.
         not_estimable: why the cell takes part in no claim, or None.
     """
 
@@ -40,7 +40,7 @@ class Rate:
 
 
 def rates(data: Dataset) -> list[Rate]:
-    """All six tasks on the symbol that is scored, at the data set's own timescale and horizon.
+    """All tasks on the symbol that is scored, at the data set's own timescale and horizon.
 
     Returns:
         For each task and each split of `OPEN` one rate over all phases, and where there are
@@ -87,7 +87,7 @@ def _rate(
     dates, targets = samples.dates[chosen], samples.targets[chosen].astype(np.float64)
     canonical = bool((samples.phases[chosen] == bars.CANONICAL).all())
     n = len(targets)
-    if task.kind == "regression":
+    if not task.binary:
         deviation = float(targets.std()) if n else None
         return Rate(task.name, split, canonical, n, None, None, deviation, None)
     positives = int(targets.sum())

@@ -1,4 +1,5 @@
-"""Which baselines stand beside a configuration: networks, which have to be trained, on request."""
+"""Which baselines a configuration is compared with; networks, which have to be trained, on
+request."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

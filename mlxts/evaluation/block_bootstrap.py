@@ -6,8 +6,8 @@ symbols of a date together. The draws depend on the dates alone, so two models s
 dates share them: every comparison is paired.
 
 Two years hold some twenty blocks, and blocks of a random length cut most overlapping labels apart,
-so that percentiles of the draws are still too narrow. `BlockBootstrap.level` says which percentiles
-to take; how often the intervals then hold the truth is measured in benchmarks/interval_coverage.py.
+so that percentiles of the draws are still too narrow. `BlockBootstrap.level` gives the percentiles
+to take; the coverage of these intervals is measured in benchmarks/interval_coverage.py.
 """
 
 import math
@@ -26,7 +26,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class BlockBootstrap:
-    """Draws of blocks of dates, and what they say of a figure that is computed in each of them.
+    """Bootstrap draws of blocks of dates, and intervals of a figure computed in each draw.
 
     Values over draws are arrays of 1 + D numbers: the figure itself, then one for each of D draws;
     `draws` stands for all of them in shapes.
@@ -34,11 +34,37 @@ class BlockBootstrap:
     Attributes:
         dates: the date of each row, in any order, repeated where symbols share it.
         horizon: H, trading days. spacing: trading days from one date to the next.
+        length: mean block length in dates, see `remembering`; None: of `MIN_BLOCK_DAYS`. Never of
+            less than H days.
     """
 
     dates: Shaped[np.ndarray, " n"]
     horizon: int
     spacing: int = 1
+    length: int | None = None
+
+    @classmethod
+    def remembering(
+        cls,
+        dates: Shaped[np.ndarray, " n"],
+        series: Float[np.ndarray, " n"],
+        horizon: int,
+        spacing: int = 1,
+    ) -> "BlockBootstrap":
+        """With blocks as long as what is asked of each row, say a difference of losses, remembers.
+
+        That is the length which Politis and White (2004, corrected by Patton, Politis and White
+        2009) estimate as the best for the stationary bootstrap of the mean of `series` over dates.
+        A series that never varies says nothing about it.
+        """
+        from arch.bootstrap import optimal_block_length
+
+        _, date_of, count = np.unique(dates, return_inverse=True, return_counts=True)
+        daily = np.bincount(date_of, weights=series) / count
+        if np.ptp(daily) <= 1e-12 * np.abs(daily).max():
+            return cls(dates, horizon, spacing)
+        (length,) = optimal_block_length(daily)["stationary"]
+        return cls(dates, horizon, spacing, math.ceil(length) if np.isfinite(length) else None)
 
     @cached_property
     def count(self) -> int:
@@ -47,8 +73,10 @@ class BlockBootstrap:
 
     @property
     def block(self) -> int:
-        """Mean block length in dates: max(H, 22) trading days, rounded up."""
-        return math.ceil(max(self.horizon, MIN_BLOCK_DAYS) / self.spacing)
+        """Mean block length in dates, of H trading days at least."""
+        if self.length is None:
+            return math.ceil(max(self.horizon, MIN_BLOCK_DAYS) / self.spacing)
+        return max(self.overlap, self.length)
 
     @property
     def overlap(self) -> int:

@@ -52,9 +52,11 @@ def reliability(
     edges = np.unique(np.quantile(predictions, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
     _, bin_of = np.unique(np.searchsorted(edges, predictions), return_inverse=True)
     counts = np.bincount(bin_of)
-    drawn = _by_bin(bin_of, len(counts), weights)
+    weight_in_bin = _by_bin(bin_of, len(counts), weights)
     sums = _by_bin(bin_of, len(counts), targets[:, None] * weights)
-    means = np.divide(sums, drawn, out=np.full(drawn.shape, np.nan), where=drawn > 0.0)
+    means = np.divide(
+        sums, weight_in_bin, out=np.full(weight_in_bin.shape, np.nan), where=weight_in_bin > 0.0
+    )
     low, high = np.nanquantile(means, (0.5 - 0.5 * level, 0.5 + 0.5 * level), axis=1)
     return Reliability(
         predicted=np.bincount(bin_of, predictions) / counts,

@@ -1,7 +1,7 @@
 """One comparison of a model with a reference, and one sentence: did the model beat it?
 
-The reference is the better of HAR and linear (`runs/references.py`); what was written down before
-there was a linear one names none, and was said against HAR.
+The reference is the better of HAR and linear (`runs/references.py`); records of before the linear
+reference name none, and are against HAR.
 """
 
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ class Comparison:
 
 
 def primary(task: Task) -> str:
-    """The metric that decides: log loss, for regression RMSE."""
-    return "rmse" if task.kind == "regression" else "log_loss"
+    """The metric that decides: log loss, of a number RMSE."""
+    return "log_loss" if task.binary else "rmse"
 
 
 def title(name: str) -> str:
@@ -100,6 +100,10 @@ def sentence(model: str, figures: dict[str, Any], task: Task, horizon: int, spli
         if other != own and f"{primary(task)}_difference_{other}" in figures:
             weaker = "" if own not in REFERENCES else ", the weaker of the two in training"
             said += f" Against {title(other)}{weaker}: {_difference(figures, task, f'_{other}')}."
+    if "qlike_difference" in figures:
+        low, high = figures["interval"]["qlike_difference"]
+        interval = f"95 % interval [{low:+.4f}, {high:+.4f}]"
+        said += f" QLIKE difference {figures['qlike_difference']:+.4f}, {interval}."
     collapse = " Its predictions have collapsed to a constant." if figures["collapsed"] else ""
     return said + collapse
 

@@ -1,10 +1,10 @@
-"""Split-conformal intervals around a predicted log return (Lei et al. 2018).
+"""Split-conformal intervals around a predicted number (Lei et al. 2018).
 
 The half-width is a quantile of absolute residuals on rows that the model was not fitted to: its own
 training residuals are too small, the more so the larger the network. Test rows get that of
 validation. Validation rows get that of the other half of validation, the labels at the border left
-out (two-fold cross-conformal, Vovk 2015), since a model is fitted on all of train. Validation ended
-the training of a network early, which is the one way in which it was looked at.
+out (two-fold cross-conformal, Vovk 2015), since a model is fitted on all of train. Validation was
+used for early stopping of the network, and for nothing else.
 
 The promise of coverage needs residuals that are exchangeable with the new ones; markets change, so
 the coverage that was reached is always reported beside the width.
@@ -23,7 +23,9 @@ COVERAGE = 0.9
 class Widths:
     """Half-widths of rows, and which residuals they come from."""
 
-    half: Float[np.ndarray, " n"]  # log return; infinite where there are too few residuals
+    half: Float[
+        np.ndarray, " n"
+    ]  # in the unit of the task; infinite where there are too few residuals
     source: str
 
 
@@ -44,7 +46,7 @@ def held_out(
     """The half-width of every row, from residuals of other rows.
 
     Args:
-        dates: of the rows. residuals: log returns.
+        dates: of the rows. residuals: in the unit of the task.
         overlap: how many successive dates have labels that share days; 1: none do.
         earlier: residuals of validation, where the rows are of test.
     """
@@ -58,6 +60,11 @@ def held_out(
     half[first] = half_width(residuals[place >= border + overlap - 1])
     half[second] = half_width(residuals[place <= border - overlap])
     return Widths(half, "residuals of the other half of these rows")
+
+
+def price_range(prediction: float) -> float:
+    """How far the highest price lies above the lowest, as a fraction, from log(log(high / low))."""
+    return math.expm1(math.exp(prediction))
 
 
 def price_interval(close: float, prediction: float, half_width: float) -> tuple[float, float]:

@@ -30,7 +30,7 @@ class _Rows:
     """The scored rows of a split, in the order of their dates."""
 
     dates: Shaped[np.ndarray, " n"]  # datetime64[D]
-    said: Float[np.ndarray, " n"]  # logits or log returns
+    said: Float[np.ndarray, " n"]  # logits or numbers
     targets: Float[np.ndarray, " n"]
     bootstrap: BlockBootstrap
     weights: Float[np.ndarray, "n draws"]  # of it
@@ -42,17 +42,17 @@ class _Rows:
 
 
 def details(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> dict[str, Any]:
-    """What `mlxts evaluate` shows below the scores of a model.
+    """Reliability and operating points of a model, or its coverage by year.
 
     Args:
         predictions: its rows of the split and of train; for test also those of validation.
 
     Returns:
-        For labels `reliability`: [{n, said, happened, interval}], by groups of equal size;
-        `operating_points`: [{name, threshold, called, precision, recall, interval: {metric:
-        ends}}]; `chosen_on`: the split that their thresholds come from; and, on test,
-        `recalibrated`: {method: {log_loss, ece, brier, difference (of log loss to the raw
-        forecast), interval}}. For returns `years`: [{year, n, coverage, interval, width}] with
+        For labels `reliability`: [{n, mean_predicted, observed_rate, interval}], by groups of equal
+        size; `operating_points`: [{name, threshold, predicted_positive_rate, precision, recall,
+        interval: {metric: ends}}]; `chosen_on`: the split that their thresholds come from; and, on
+        test, `recalibrated`: {method: {log_loss, ece, brier, difference (of log loss to the raw
+        forecast), interval}}. For numbers `years`: [{year, n, coverage, interval, width}] with
         widths of residuals that the model was not fitted to, and `width_from`: which those are.
     """
     rows = _scored(predictions, asked, split)
@@ -61,7 +61,7 @@ def details(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> dict[st
         train = predictions.filter(split="train")
     earlier = predictions.filter(split="validation", symbol=asked.score_on)
     mended = split == "test" and earlier.height > 0
-    if asked.task.kind == "regression":
+    if not asked.task.binary:
         learned = (earlier["logit"] - earlier["target"]).to_numpy() if mended else None
         residuals = rows.said - rows.targets
         widths = conformal.held_out(rows.dates, residuals, rows.bootstrap.overlap, learned)

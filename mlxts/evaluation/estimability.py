@@ -32,11 +32,11 @@ def obstacle_of(
     horizon: int,
     spacing: int = 1,
 ) -> str | None:
-    """`obstacle` of labels; returns are not estimable where they are all the same."""
-    if task.kind != "regression":
+    """`obstacle` of labels; numbers are not estimable where they are all the same."""
+    if task.binary:
         return obstacle(dates, targets, horizon, spacing)
     constant = len(targets) > 0 and targets.min() == targets.max()
-    return "the returns are all the same" if constant else None
+    return f"every {task.unit} is the same" if constant else None
 
 
 def obstacle(

@@ -84,8 +84,8 @@ class File:
             frame = frame.with_columns(symbol=pl.lit(scored_on))
         self._known_symbols(frame, scored)
         self._trading_days(frame, scored)
-        own = frame.rename({"target": "said"}) if "target" in frame.columns else frame
-        rows = scored.drop("logit", strict=False).join(own, on=("date", "symbol"))
+        forecasts = frame.rename({"target": "said"}) if "target" in frame.columns else frame
+        rows = scored.drop("logit", strict=False).join(forecasts, on=("date", "symbol"))
         rows = rows.sort("date", "symbol")
         if complete:
             self._covered(rows, scored.filter("canonical"), {scored_on, *frame["symbol"]})
@@ -107,12 +107,12 @@ class File:
         )
 
     def _known_symbols(self, frame: pl.DataFrame, scored: pl.DataFrame) -> None:
-        known = set(scored["symbol"])
-        unknown = sorted(set(frame["symbol"]) - known)
+        scored_symbols = set(scored["symbol"])
+        unknown = sorted(set(frame["symbol"]) - scored_symbols)
         if unknown:
             raise DataError(
                 f"{self.path} names {unknown[0]}, which is not scored here; those that are: "
-                f"{', '.join(sorted(known))}"
+                f"{', '.join(sorted(scored_symbols))}"
             )
 
     def _trading_days(self, frame: pl.DataFrame, scored: pl.DataFrame) -> None:
@@ -130,16 +130,16 @@ class File:
 
     def _covered(self, rows: pl.DataFrame, scored: pl.DataFrame, symbols: set[str]) -> None:
         keys = ("symbol", "date")
-        asked = scored.filter(pl.col("symbol").is_in(sorted(symbols)))
-        absent = asked.join(rows, on=keys, how="anti").sort(keys)
+        wanted = scored.filter(pl.col("symbol").is_in(sorted(symbols)))
+        absent = wanted.join(rows, on=keys, how="anti").sort(keys)
         if not absent.height:
             return
         symbol, day = absent["symbol"][0], absent["date"][0]
-        own = asked.filter(symbol=symbol)
+        due = wanted.filter(symbol=symbol)
         days = absent.filter(symbol=symbol).height
         raise DataError(
-            f"{self.path} lacks {days:,} of the {own.height:,} scored dates of {symbol} "
-            f"({own['date'].min()} to {own['date'].max()}), the first {day}; every one needs a "
+            f"{self.path} lacks {days:,} of the {due.height:,} scored dates of {symbol} "
+            f"({due['date'].min()} to {due['date'].max()}), the first {day}; every one needs a "
             "forecast, or losses of unequal days would be compared"
         )
 
@@ -197,15 +197,15 @@ def _forecast_column(table: pl.DataFrame, task: Task, path: Path) -> str:
     if "date" not in table:
         raise DataError(f"{path} has no column date (of the decision day); it has {there}")
     wanted = LABEL_COLUMNS if task.kind in ("direction", "threshold") else (VALUE_COLUMN,)
-    found = [name for name in (*LABEL_COLUMNS, VALUE_COLUMN) if name in table]
-    if len(found) > 1:
-        raise DataError(f"{path} has both {found[0]} and {found[1]}; keep one of them")
-    if not found or found[0] not in wanted:
+    columns = [name for name in (*LABEL_COLUMNS, VALUE_COLUMN) if name in table]
+    if len(columns) > 1:
+        raise DataError(f"{path} has both {columns[0]} and {columns[1]}; keep one of them")
+    if not columns or columns[0] not in wanted:
         raise DataError(
             f"{path} has no column {' or '.join(wanted)}, which forecasts of {task.name} need; "
             f"it has {there}"
         )
-    return found[0]
+    return columns[0]
 
 
 def _numbers(column: pl.Series, path: Path) -> pl.Series:

@@ -67,7 +67,7 @@ class NeuralBaseline:
                 model,
                 optimizer,
                 fresh_state(config, self.name),
-                binary=dataset.task.kind != "regression",
+                binary=dataset.task.binary,
                 micro_batch=config.training.micro_batch or config.training.batch_size,
                 folder=Path(folder),
                 emit=self._tell,

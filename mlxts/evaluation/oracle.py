@@ -1,8 +1,8 @@
 """The best possible forecast, as one more model, where a simulated market stores it.
 
-It is the probability of the target given all that the market shows until the decision, so no
-honest model has a lower expected log loss on the same rows. One whose interval lies below it has
-seen the future, or the market does not do what it says.
+It is the probability of the target given all that is observable at the decision, so no model
+without look-ahead has a lower expected log loss on the same rows. Where a model's interval lies
+below it, the model reads the future, or the stored probabilities are wrong.
 """
 
 from collections.abc import Iterable

@@ -2,11 +2,11 @@
 
 The test is that of Diebold and Mariano (1995) on a panel: the losses' difference is averaged over
 the assets of a date, with equal weights, and the mean over dates is set against a long-run variance
-with Bartlett weights (Newey, West 1987). Labels of H days overlap, so the lags reach over twice as
-many dates as share days, at least over 4 (n/100)^(2/9) (Newey, West 1994). An estimated variance is
-no known one: quantiles are Student's with 1.5 n / lags degrees of freedom, those of the Bartlett
-window (Lazarus, Lewis, Stock, Watson 2018). Beside it stands the block bootstrap of
-`block_bootstrap.py`, which all other intervals come from. How often the test calls two equal
+with Bartlett weights (Newey, West 1987). Its lags: 4 (n/100)^(2/9) dates (Newey, West 1994); where
+labels of H days overlap 1.3 sqrt(n) (Lazarus, Lewis, Stock, Watson 2018), and at least three times
+as many as share days. An estimated variance is no known one: quantiles are Student's with
+1.5 n / lags degrees of freedom, those of the Bartlett window. Beside it stands the block bootstrap
+of `block_bootstrap.py`, which all other intervals come from. How often the test calls two equal
 forecasts different is measured in its tests.
 """
 
@@ -23,16 +23,13 @@ from scipy import stats
 from mlxts import formats
 from mlxts.data import bars
 from mlxts.errors import DataError
-from mlxts.evaluation import estimability
+from mlxts.evaluation import estimability, power
 from mlxts.evaluation.block_bootstrap import DRAWS, LEVEL, BlockBootstrap
 from mlxts.evaluation.metrics import mean
 from mlxts.losses import sample_losses
 from mlxts.protocol import Task
 from mlxts.runs.scored_task import ScoredTask
 
-POWER = 0.80
-# Standard errors between zero and a difference that is seen with 80 % power at 5 %.
-DETECTABLE = float(stats.norm.isf(0.5 * (1.0 - LEVEL)) + stats.norm.ppf(POWER))  # 2.80
 BETTER, SAME, WORSE = "better", "not significantly different", "worse"
 _KEYS = ("symbol", "date")
 _MIN_DATES = 30
@@ -170,7 +167,7 @@ def compare(
         statistic=statistic,
         p_value=None if statistic is None else float(2.0 * stats.t.sf(abs(statistic), freedom)),
         interval=bootstrap.interval(drawn),
-        smallest_detectable=DETECTABLE * error,
+        smallest_detectable=power.smallest_gain(error),
         rows=rows.height,
         dates=len(daily),
         assets=rows["symbol"].n_unique(),
@@ -234,12 +231,17 @@ def sentence(a: str, b: str, found: Difference, what: str) -> str:
     low, high = found.interval
     test = "the losses never differ"
     if found.p_value is not None:
-        test = f"Diebold-Mariano t {found.statistic:+.2f}, p {found.p_value:.3f}"
+        test = f"Diebold-Mariano t {found.statistic:+.2f}, p {p_value(found.p_value)}"
     return (
         f"{a} is {verb} {b} ({where}): difference {found.difference:+.5f}, 95 % interval "
         f"[{low:+.5f}, {high:+.5f}], {test}; a difference of "
         f"{found.smallest_detectable:.5f} would have been seen with 80 % power."
     )
+
+
+def p_value(value: float) -> str:
+    """As people write it."""
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def mean_of(tables: Iterable[pl.DataFrame]) -> pl.DataFrame:
@@ -266,8 +268,9 @@ def mean_of(tables: Iterable[pl.DataFrame]) -> pl.DataFrame:
 
 def _lags(dates: int, overlap: int) -> int:
     """Dates over which the long-run variance reaches."""
-    rule = math.ceil(4.0 * (dates / 100.0) ** (2.0 / 9.0))
-    return min(max(rule, 2 * overlap), dates // 3)
+    if overlap == 1:
+        return math.ceil(4.0 * (dates / 100.0) ** (2.0 / 9.0))
+    return min(max(math.ceil(1.3 * math.sqrt(dates)), 3 * overlap), dates // 3)
 
 
 def _independent_assets(rows: pl.DataFrame) -> float:

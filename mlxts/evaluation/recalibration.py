@@ -1,9 +1,9 @@
-"""Three ways to mend a forecast's probabilities, fitted on validation and reported on test.
+"""Three recalibrations of a forecast's probabilities, fitted on validation and reported on test.
 
-A network that ranks days well may still say 30 % where 20 % is true. Each map below keeps the
-order of the logits (isotonic regression may tie some), so what changes is log loss, Brier score
-and calibration error. Nothing mended is the score of a run: it says how much of a run's loss is
-a matter of scale.
+A network that ranks days well may still forecast 30 % where 20 % is true. Each map below keeps the
+order of the logits (isotonic regression may tie some), so what changes is log loss, Brier score and
+calibration error. A recalibrated loss is not the score of a run; it shows how much of the loss is
+due to miscalibration.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,8 +1,8 @@
 """The baselines' forecasts of the same samples, and which of them a model is compared with.
 
-Those of `BASELINES` stand beside every score, each fitted on the asset's own training days, so that
-they are the same whatever else a network was trained on; where these are too few, on those of all
-assets (`baselines/history.py`), which is recorded. Those of `POOLED` are fitted on all, as a
+Those of `BASELINES` are reported with every score, each fitted on the asset's own training days, so
+that they are the same whatever else a network was trained on; where these are too few, on those of
+all assets (`baselines/history.py`), which is recorded. Those of `POOLED` are fitted on all, as a
 network is. HAR and linear are the references: the better of the two, by cross-validation within
 training, is the one that a model has to beat.
 
@@ -20,7 +20,7 @@ from mlxts.baselines import cross_validation, history
 from mlxts.baselines.base import Baseline, Forecast
 from mlxts.baselines.linear import FittedLinear
 from mlxts.baselines.registry import BASELINES, BESIDE_NETWORKS
-from mlxts.dataset.samples import Dataset
+from mlxts.dataset.samples import Dataset, of_symbol
 from mlxts.protocol import REFERENCES
 from mlxts.runs import predictions
 from mlxts.runs.references import Reference
@@ -71,10 +71,11 @@ def fit_baselines(
             if name in BASELINES and asset.unfitted:
                 continue
             borrowed = name not in BASELINES or asset.pooled
-            forecast, loss = pooled(name) if borrowed else fit(name, asset.own)
+            forecast, loss = pooled(name) if borrowed else fit(name, asset.training)
+            samples = (of_symbol(dataset, symbol) if borrowed else asset.training).samples
             parts[name] += [
-                predictions.table(name, samples, split, forecast(samples))
-                for split, samples in ((split, asset.own.samples[split]) for split in splits)
+                predictions.table(name, samples[split], split, forecast(samples[split]))
+                for split in splits
             ]
             if loss is not None:
                 losses[name] = loss

@@ -1,4 +1,4 @@
-"""Scores of a predicted log return; metrics over many reweightings at once, as in `metrics.py`."""
+"""Scores of a predicted number; metrics over many reweightings at once, as in `metrics.py`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,18 +7,19 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Float
 
+from mlxts import losses
 from mlxts.evaluation.metrics import Draws, Weights, mean
 from mlxts.protocol import COLLAPSE_RANGE
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What was said and what happened, n samples in one order; log returns over the horizon."""
+    """What was said and what happened, n samples in one order; all in the unit of the task."""
 
     predictions: Float[np.ndarray, " n"]
     targets: Float[np.ndarray, " n"]
-    train_mean: float  # of the training targets, log return
-    train_deviation: float  # of the training targets, log return
+    train_mean: float  # of the training targets
+    train_deviation: float  # of the training targets
 
     @property
     def errors(self) -> Float[np.ndarray, " n"]:
@@ -34,12 +35,12 @@ def mse(forecast: Forecast, weights: Weights) -> Draws:
 
 
 def rmse(forecast: Forecast, weights: Weights) -> Draws:
-    """Root of the mean squared error, log return."""
+    """Root of the mean squared error."""
     return np.sqrt(mse(forecast, weights))
 
 
 def mae(forecast: Forecast, weights: Weights) -> Draws:
-    """Mean absolute error, log return."""
+    """Mean absolute error."""
     return mean(np.abs(forecast.errors), weights)
 
 
@@ -55,18 +56,23 @@ def directional_accuracy(forecast: Forecast, weights: Weights) -> Draws:
     return mean((forecast.predictions > 0.0) == (forecast.targets > 0.0), weights)
 
 
-METRICS: Mapping[str, Metric] = MappingProxyType(
+def qlike(forecast: Forecast, weights: Weights) -> Draws:
+    """Mean QLIKE of the range, see `losses.qlike`."""
+    return mean(losses.qlike(forecast.predictions, forecast.targets), weights)
+
+
+_OF_NUMBERS: Mapping[str, Metric] = MappingProxyType({"rmse": rmse, "mae": mae, "r2": r2})
+# By the kind of task.
+METRICS: Mapping[str, Mapping[str, Metric]] = MappingProxyType(
     {
-        "rmse": rmse,
-        "mae": mae,
-        "r2": r2,
-        "directional_accuracy": directional_accuracy,
+        "regression": {**_OF_NUMBERS, "directional_accuracy": directional_accuracy},
+        "range": {"mse": mse, **_OF_NUMBERS, "qlike": qlike},
     }
 )
 
 
 def prediction_range(forecast: Forecast) -> tuple[float, float]:
-    """The lowest and the highest predicted log return."""
+    """The lowest and the highest prediction."""
     return float(forecast.predictions.min()), float(forecast.predictions.max())
 
 

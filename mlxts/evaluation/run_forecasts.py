@@ -1,4 +1,4 @@
-"""What one model says in one run or in several: all origins of walk-forward, the mean of seeds.
+"""One model's forecasts from one run or several: all walk-forward origins, the mean of seeds.
 
 Only run folders are read.
 """
@@ -17,6 +17,7 @@ from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
 
 REFERENCE = "reference"  # each asset's own, the better of HAR and linear
+_NO_RECIPE = ("name", "mode", "seed", "thermal", "checkpoint", "tracking")
 _COLUMNS = ("date", "symbol", "canonical", "target", "logit")
 
 
@@ -96,7 +97,8 @@ def _remedy(run: RunFolder, split: str) -> str:
 
 
 def _recipe(settings: dict[str, Any]) -> str:
-    """Equal where runs differ in name, seed and origin alone."""
+    """Equal where runs differ in name, seed, origin and what has no influence alone."""
     data = {k: v for k, v in settings["data"].items() if k != "walk_forward_window"}
-    own = {k: v for k, v in settings.items() if k not in ("name", "seed", "mode")}
-    return canonical_hash(own | {"data": data})
+    return canonical_hash(
+        {k: v for k, v in settings.items() if k not in _NO_RECIPE} | {"data": data}
+    )

@@ -60,8 +60,8 @@ def wall_time(summary: dict[str, Any]) -> dict[str, Any]:
         that no sensor shows) and for an unfinished run; `wall_time_omitted` says why, or is None.
     """
     thermal = summary.get("thermal", {})
-    if thermal.get("suspect"):
-        reason = thermal.get("suspect_reason") or "steps slowed down"
+    if thermal.get("step_time_drift"):
+        reason = thermal.get("step_time_drift_reason") or "steps slowed down"
         return {"train_seconds": None, "samples_per_second": None, "wall_time_omitted": reason}
     return {
         "train_seconds": summary.get("train_seconds"),

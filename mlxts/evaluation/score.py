@@ -2,11 +2,11 @@
 
 Every comparison is paired: all models are scored on the same rows with the same bootstrap draws.
 A difference is model minus reference, so less than zero is better; a skill is 1 - loss / the
-reference's loss. *The* reference is the better of HAR and linear (`runs/references.py`); what is
-said against either of them stands beside it, with the name behind the metric's.
+reference's loss. *The* reference is the better of HAR and linear (`runs/references.py`);
+comparisons with either of them are added, with its name appended to the metric's.
 
 Where a timescale has phases, a split's own figures are those of the canonical phase, and those of
-every phase stand beside them under the split's name with `ALL_PHASES` behind it.
+every phase are added under the split's name with `ALL_PHASES` appended.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,6 +40,12 @@ Dates = Shaped[np.ndarray, " n"]  # datetime64[D]
 Scores = dict[str, dict[str, Figures]]  # split -> model -> figures
 
 ALL_PHASES = "_all_phases"
+# A loss, the skill in it, and the power of the loss that the skill is of.
+_COMPARED = (
+    ("log_loss", "log_loss_skill", 1),
+    ("rmse", "mse_skill", 2),
+    ("qlike", "qlike_skill", 1),
+)
 EXCESS = "excess_log_loss"  # a model's log loss minus that of the best possible forecast
 
 
@@ -61,7 +67,7 @@ def score(
 
     Args:
         models: tables of predictions by name. They hold the training rows as well, from which the
-            prior comes (one that has none takes another's), and for returns on test those of
+            prior comes (one that has none takes another's), and for numbers on test those of
             validation, from which conformal widths come (see `conformal.py`).
         task, horizon: what was predicted, H in trading days.
         score_on: the symbol whose rows are scored.
@@ -79,10 +85,11 @@ def score(
         base rate), the metrics of `metrics.METRICS`, interval: {metric: [low, high]} at 95 %,
         reference (its name), and against it log_loss_difference, log_loss_skill and verdict,
         against HAR and linear log_loss_difference_har and so on; on a simulated market also
-        excess_log_loss and better_than_oracle (which shows it the future). Regression: those of
-        `regression.METRICS`, coverage, width (mean), width_from, rmse_difference, mse_skill,
-        both of HAR and linear likewise, and verdict. A figure that is not
-        defined (precision where nothing was called positive) is None, and so are its ends.
+        excess_log_loss and better_than_oracle (which shows it the future). Of numbers: those of
+        `regression.METRICS`, coverage, width (mean), width_from, rmse_difference, mse_skill, for
+        `range` qlike_difference and qlike_skill, of HAR and linear likewise, and verdict. A figure
+        that is not defined (precision where nothing was called positive) is None, and so are its
+        ends.
 
     Raises:
         EmptySplitError: a split without a row of `score_on`.
@@ -184,14 +191,14 @@ def _score_split(
     days, targets = rows["date"].to_numpy(), rows["target"].to_numpy()
     bootstrap = BlockBootstrap(days, horizon, spacing)
     weights = bootstrap.weights(draws, seed)
-    compute = _regression_figures if task.kind == "regression" else _classifier_figures
-    computed = {name: compute(scored[name], trained[name], weights) for name in models}
+    compute = _classifier_figures if task.binary else _regression_figures
+    computed = {name: compute(scored[name], trained[name], weights, task) for name in models}
     for name in REFERENCES:
         if name in models:
             _compare(computed, name, f"_{name}")
     if reference is not None:
         _compare(computed, reference, "")
-    if task.kind == "regression":
+    if not task.binary:
         for name, table in models.items():
             earlier = _rows(table, "validation", score_on) if split == "test" else None
             figures, drawn = _conformal(scored[name], earlier, bootstrap.overlap, weights)
@@ -261,7 +268,7 @@ def _evidence(
 ) -> Figures:
     obstacle = estimability.obstacle_of(task, dates, targets, horizon, spacing) or untrained
     found = {"n": len(targets), "estimable": obstacle is None, "not_estimable": obstacle}
-    if task.kind == "regression":
+    if not task.binary:
         return found
     return found | {"n_pos": int(targets.sum()), "base_rate": float(targets.mean())}
 
@@ -272,7 +279,7 @@ def _compare(
     """Give each model its difference to one of them and its skill over it."""
     theirs = dict(computed[reference][1])
     for _, drawn in computed.values():
-        for loss, skill, power in (("log_loss", "log_loss_skill", 1), ("rmse", "mse_skill", 2)):
+        for loss, skill, power in _COMPARED:
             if loss in drawn:
                 compared = Comparison(drawn[loss], theirs[loss], power)
                 drawn[f"{loss}_difference{suffix}"] = compared.difference
@@ -280,9 +287,7 @@ def _compare(
 
 
 def _classifier_figures(
-    scored: pl.DataFrame,
-    trained: pl.DataFrame,
-    weights: Weights,
+    scored: pl.DataFrame, trained: pl.DataFrame, weights: Weights, task: Task
 ) -> tuple[Figures, dict[str, Draws]]:
     forecast = metrics.Forecast(scored["logit"].to_numpy(), scored["target"].to_numpy())
     drawn = {name: metric(forecast, weights) for name, metric in metrics.METRICS.items()}
@@ -296,9 +301,7 @@ def _classifier_figures(
 
 
 def _regression_figures(
-    scored: pl.DataFrame,
-    trained: pl.DataFrame,
-    weights: Weights,
+    scored: pl.DataFrame, trained: pl.DataFrame, weights: Weights, task: Task
 ) -> tuple[Figures, dict[str, Draws]]:
     train_targets = trained["target"].to_numpy()
     forecast = regression.Forecast(
@@ -307,7 +310,9 @@ def _regression_figures(
         train_mean=float(train_targets.mean()),
         train_deviation=float(train_targets.std()),
     )
-    drawn = {name: metric(forecast, weights) for name, metric in regression.METRICS.items()}
+    drawn = {
+        name: metric(forecast, weights) for name, metric in regression.METRICS[task.kind].items()
+    }
     figures = {
         "prediction_range": list(regression.prediction_range(forecast)),
         "collapsed": regression.collapsed(forecast),

@@ -33,7 +33,7 @@ def record(run_id: str, score_on: str) -> int:
         StorageError: the ledger is damaged or cannot be written; the test split stays closed.
     """
     history()  # raises where it is damaged, before a line is added
-    look = {
+    entry = {
         "who": _who(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "run": run_id,
@@ -43,7 +43,7 @@ def record(run_id: str, score_on: str) -> int:
         path().parent.mkdir(parents=True, exist_ok=True)
         # One write to a file opened for appending: two looks at once both keep their line.
         with path().open("ab", buffering=0) as ledger:
-            ledger.write((json.dumps(look) + "\n").encode())
+            ledger.write((json.dumps(entry) + "\n").encode())
             sync(ledger.fileno())
     except OSError as error:
         raise StorageError(

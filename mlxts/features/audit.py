@@ -69,7 +69,7 @@ class Audit:
 
 
 def audit(bars: pl.DataFrame, names: Sequence[str], splits: Splits, cuts: Sequence[int]) -> Audit:
-    """Look at features of one symbol's bars.
+    """Check features of one symbol's bars.
 
     Args:
         splits: where the training years end and the test years begin.
@@ -89,10 +89,10 @@ def audit(bars: pl.DataFrame, names: Sequence[str], splits: Splits, cuts: Sequen
     return Audit(
         symbol=bars["symbol"][0],
         bars=bars.height,
-        constant=_those(names, [column.n_unique() < 2 for column in values]),
-        one_value=_those(names, [most_common(column) > ONE_VALUE for column in values]),
-        infinite=_those(names, [not column.is_finite().all() for column in values]),
-        late_nulls=_those(
+        constant=_flagged(names, [column.n_unique() < 2 for column in values]),
+        one_value=_flagged(names, [most_common(column) > ONE_VALUE for column in values]),
+        infinite=_flagged(names, [not column.is_finite().all() for column in values]),
+        late_nulls=_flagged(
             names,
             [
                 column.null_count() != min(feature.warmup, len(column))
@@ -145,5 +145,5 @@ def _distance(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.abs(shares[0] - shares[1]).max())
 
 
-def _those(names: Sequence[str], flags: Sequence[bool]) -> tuple[str, ...]:
+def _flagged(names: Sequence[str], flags: Sequence[bool]) -> tuple[str, ...]:
     return tuple(name for name, hit in zip(names, flags, strict=True) if hit)

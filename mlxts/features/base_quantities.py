@@ -77,7 +77,7 @@ def mean_volume(bars: int) -> Quantity:
 
 @cache
 def close_location() -> Quantity:
-    """Where the close stands in its bar: -1 at the low, 1 at the high, 0 in a flat bar."""
+    """The close's position in its bar: -1 at the low, 1 at the high, 0 in a flat bar."""
     return ((2.0 * CLOSE - HIGH - LOW) * inverse(HIGH - LOW, FLAT)).named("close_location")
 
 

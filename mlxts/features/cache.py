@@ -24,7 +24,7 @@ def load(
     Returns:
         date, symbol and the features (Float32, null in warm-up; see `timescales.build` for how
         many), then those of the exogenous series; a row for each row of `bars.build`, in its
-        order. And the artifact that they stand in, None where they stand in none.
+        order. And the artifact that holds them, None where there is none.
 
     Raises:
         ConfigError: no such tier.

@@ -51,7 +51,7 @@ def look_ahead(
 
 
 def rewritten(whole: pl.DataFrame, prefix: pl.DataFrame, names: Iterable[str]) -> list[LookAhead]:
-    """Which columns say something else about a day once later days are known.
+    """Which columns change on a day once later days are known.
 
     Args:
         whole: date and the Float32 columns `names`, made from all bars.

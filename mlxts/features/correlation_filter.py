@@ -1,4 +1,4 @@
-"""Which features say the same, or nothing: correlations, linear and of ranks, and standstill."""
+"""Redundant and constant features: linear and rank correlations, and the share of one value."""
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,7 @@ def correlation(matrix: np.ndarray) -> np.ndarray:
 
 
 def complete_rows(features: pl.DataFrame) -> np.ndarray:
-    """The bars of one symbol on which every feature has begun: (rows, F) float64."""
+    """The bars of one symbol on which every feature is past its warm-up: (rows, F) float64."""
     columns = features.drop("date", "symbol")
     begin = max(column.null_count() for column in columns)
     return columns.slice(begin).to_numpy().astype(np.float64)

@@ -2,7 +2,7 @@
 
 Only what the requested features depend on is computed. The plan is deep and wide, and Polars'
 streaming engine needs a hundred times the time and ten times the memory for it, so the in-memory
-engine is asked for by name.
+engine is computed by name.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def build_symbol(bars: pl.DataFrame, features: tuple[Feature, ...]) -> pl.DataFr
     return lazy.select("date", "symbol", *wanted).collect(engine="in-memory", optimizations=_PLAIN)
 
 
-# Every shared term is a named stage already: looking for more of them only costs time.
+# Every shared term is a named stage already: searching for more of them only costs time.
 _PLAIN = pl.QueryOptFlags(comm_subexpr_elim=False, comm_subplan_elim=False)
 
 

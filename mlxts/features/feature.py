@@ -16,7 +16,7 @@ class Feature:
     Attributes:
         name: `<subject>_<relation>`, unique in the catalog.
         family: the table that it comes from.
-        relation: how its subject is looked at.
+        relation: one of those in `relations.py`.
         unit: percent, sigma (deviations), ATR (average true ranges), bars, or a pure ratio.
         quantity: its expression, formula and warm-up.
     """
@@ -34,7 +34,7 @@ class Feature:
 
     @property
     def formula(self) -> str:
-        """What it computes; where it is a named column as it stands, that column's formula."""
+        """What it computes; where it is a named column itself, that column's formula."""
         for column in self.quantity.columns:
             if column.name == self.quantity.formula:
                 return column.quantity.formula
@@ -55,7 +55,7 @@ S = TypeVar("S", bound=Named)
 
 @dataclass(frozen=True)
 class Relation(Generic[S]):
-    """One way of looking at a subject (a level, an oscillator, ...), for every row of its table.
+    """One derivation from a subject (a level, an oscillator, ...), for every row of its table.
 
     Attributes:
         name: the last part of the feature's name.

@@ -23,7 +23,7 @@ _DECIMALS = 7  # dimensionless values nearer than this are ties, whatever the pr
 
 
 def on_series(kernel: Kernel, series: Sequence[pl.Series]) -> pl.Series:
-    """Run a kernel from the bar on at which all of its inputs have begun; null before."""
+    """Run a kernel from the first bar on which no input is in its warm-up; null before."""
     begin = max(column.null_count() for column in series)
     arrays = [column.slice(begin).to_numpy() for column in series]
     result = np.full(len(series[0]), np.nan)

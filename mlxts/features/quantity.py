@@ -1,8 +1,8 @@
 """An algebra of causal series: what a feature is built from.
 
 A `Quantity` is a Polars expression over one symbol's bars that carries its formula and its exact
-warm-up with it, so that no table states either by hand. Operations only look back, and nulls
-stand in the warm-up and nowhere else.
+warm-up with it, so that no table states either by hand. Operations only use the past, and nulls
+occur in the warm-up and nowhere else.
 """
 
 from collections.abc import Callable, Sequence

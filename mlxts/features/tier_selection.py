@@ -24,7 +24,7 @@ from mlxts.files import canonical_hash
 # Index funds, sectors and large companies of different kinds; others are left to check it on.
 SYMBOLS = ("AAPL", "DIA", "JNJ", "JPM", "QQQ", "SPY", "WMT", "XLE", "XLF", "XOM")
 SIZE = max(protocol.TIERS)
-STEADY = 0.95  # a candidate with one value on more of the bars than this says too little
+STEADY = 0.95  # a candidate with one value on more of the bars than this is nearly constant
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Order:
 
     Attributes:
         symbols: symbol -> sha256 of the raw artifact that correlations were computed on.
-        until: last date that was looked at.
+        until: last date of the bars used.
         candidates: hash of the catalog that was chosen from.
     """
 
@@ -67,7 +67,7 @@ def freeze(data: DataConfig, progress: Callable[[str], None] = lambda symbol: No
     """Compute the order on the training years of registered artifacts.
 
     Args:
-        progress: told each symbol before its turn.
+        progress: called with each symbol before it is processed.
 
     Raises:
         DataError: an artifact is not registered, or too many candidates are near-duplicates.

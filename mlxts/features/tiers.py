@@ -57,7 +57,7 @@ def order() -> tuple[str, ...]:
 
 @cache
 def header() -> dict[str, str]:
-    """What the packaged order says of its origin: `origin`, `candidates`, symbols, ..."""
+    """The origin of the packaged order: `origin`, `candidates`, symbols, ..."""
     lines = ORDER.read_text(encoding="utf-8").splitlines()
     pairs = (line[1:].split(":", 1) for line in lines if line.startswith("#") and ": " in line)
     return {key.strip(): value.strip() for key, value in pairs}

@@ -18,7 +18,7 @@ from mlxts.features import engine, tiers
 from mlxts.protocol import TIMESCALES
 
 MULTI = "daily_multi"
-JOINED = ("weekly", "monthly")  # whose features stand beside the daily ones
+JOINED = ("weekly", "monthly")  # whose features are joined to the daily ones
 JOINED_TIER = min(protocol.TIERS)
 
 

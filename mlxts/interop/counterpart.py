@@ -25,7 +25,7 @@ from mlxts.model.residual import OffsetPatchTST
 
 
 def published(model: PatchTST, *, center: float = 0.0, scale: float | None = None) -> Model:
-    """The published model that says what `model` says.
+    """The published model with the outputs of `model`.
 
     Args:
         center, scale: of a regression, the targets' mean and deviation, log returns; outputs are

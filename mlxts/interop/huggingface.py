@@ -23,7 +23,7 @@ CLASSES: dict[Task, str] = {
     "regression": "PatchTSTForRegression",
     "prediction": "PatchTSTForPrediction",
 }
-# What a configuration may say and still be evaluated here; other values are refused by name.
+# Values of a configuration that can be evaluated here; others are refused by name.
 _POSSIBLE: dict[str, tuple[Any, ...]] = {
     "norm_type": ("batchnorm", "layernorm"),
     "activation_function": ("gelu", "relu"),
@@ -68,7 +68,7 @@ def write(folder: Path, model: Model, extras: dict[str, Any] | None = None) -> P
         "dtype": "float32",
         **(extras or {}),
     }
-    state = tensor_names.theirs(model.shape, model.arrays)
+    state = tensor_names.to_transformers(model.shape, model.arrays)
     with atomic_path(folder / WEIGHTS) as temporary:
         arrays = {name: mx.array(value) for name, value in state.items()}
         checkpoint.write_arrays(temporary, arrays, {"format": "pt"})
@@ -84,7 +84,7 @@ def read(folder: Path) -> Model:
             no counterpart here.
     """
     shape = _shape(_configuration(folder / CONFIG), folder / CONFIG)
-    return Model(shape, tensor_names.ours(shape, _tensors(folder)))
+    return Model(shape, tensor_names.from_transformers(shape, _tensors(folder)))
 
 
 def of(model: PublishedPatchTST) -> Model:
@@ -162,7 +162,7 @@ _KINDS: dict[type, tuple[tuple[type, ...], str]] = {
 
 
 def require_whole(path: Path) -> None:
-    """Raises ValueError: a safetensors file is shorter or longer than its header says.
+    """Raises ValueError: a safetensors file is shorter or longer than in its header.
 
     MLX reads what lies at the offsets, whatever it is.
     """
@@ -187,7 +187,7 @@ def _tensors(folder: Path) -> tensor_names.Arrays:
         require_whole(path)
         loaded = mx.load(str(path))
         assert isinstance(loaded, dict)
-        # Read now: what `load` returns is read when it is asked for.
+        # Read now: what `load` returns is lazy.
         return transfer.on_host(
             {
                 name: value.astype(mx.float32) if value.ndim else value

@@ -1,4 +1,4 @@
-"""Models that came from elsewhere: kept under outputs/models, found again by name.
+"""Models from other libraries: stored under outputs/models, found by name.
 
 A folder there holds model.json (the shape, and where it came from) and weights.safetensors (the
 parameters of a `PublishedPatchTST`, under our names).
@@ -26,7 +26,7 @@ def models_folder() -> Path:
 
 
 def from_huggingface(path: Path, name: str | None = None) -> Path:
-    """Import what `save_pretrained` wrote; returns the folder it is kept in.
+    """Import what `save_pretrained` wrote; returns the folder it is stored in.
 
     Args:
         path: the folder with config.json and model.safetensors.
@@ -80,7 +80,7 @@ def load_model(name: str | Path) -> PublishedPatchTST:
         name: of the model, or its folder.
 
     Returns:
-        A model of (B, T, C) windows; `PublishedPatchTST` says what its outputs are.
+        A model of (B, T, C) windows; for its outputs see `PublishedPatchTST`.
 
     Raises:
         InteropError: there is no such model, or its files cannot be read.

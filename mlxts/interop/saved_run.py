@@ -1,4 +1,4 @@
-"""A run as an object: what its folder holds, read when it is asked for."""
+"""A run as an object: the content of its folder, read on access."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,7 +52,7 @@ class Run:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """summary.json: scores beside the baselines, verdict, times.
+        """summary.json: scores of the model and its baselines, verdict, times.
 
         Raises:
             RunError: the run has not been trained to its end, or the file is damaged.
@@ -60,15 +60,16 @@ class Run:
         return RunFolder(self.folder).summary()
 
     def predictions(self, split: str | None = None, model: str | None = NETWORK) -> pl.DataFrame:
-        """What the model said, row by row; see `load_predictions`."""
+        """The model's predictions, row by row; see `load_predictions`."""
         return load_predictions(self.folder, split, model)
 
     def metrics(self) -> pl.DataFrame:
         """The numbers of training, a row for each step, validation and epoch.
 
         Returns:
-            step, split (train, validation, train_epoch), loss (nats; for regression Huber, in
-            units of the targets' deviation) and what else an event says, null where it does not.
+            step, split (train, validation, train_epoch), loss (nats; for regression Huber, for
+            range half the squared error, in units of the targets' deviation) and an event's other
+            fields, else null.
         """
         return pl.DataFrame(RunFolder(self.folder).metrics(), infer_schema_length=None)
 
@@ -76,7 +77,7 @@ class Run:
         """The model with its best weights, in evaluation mode.
 
         It maps windows (B, T, F), float32, features in the order of the catalog's tier, to (B,)
-        logits, or to log returns in units of the training targets' deviation around their mean.
+        logits, or to numbers in units of the training targets' deviation around their mean.
 
         Raises:
             CheckpointError: the best checkpoint is gone or damaged.
@@ -107,24 +108,25 @@ def load_run(run: str | Path) -> Run:
 def load_predictions(
     run: str | Path, split: str | None = None, model: str | None = NETWORK
 ) -> pl.DataFrame:
-    """What a run's model, or one that it is compared with, said of each row, beside what happened.
+    """Predictions of a run's model, or of one that it is compared with, and targets, row by row.
 
     Args:
         run: a run's id, the beginning of one, or its folder.
         split: train, validation or test (which `mlxts evaluate RUN --split test` opens); None: all
             that were predicted.
-        model: patchtst; har, linear, volatility, base_rate_by_volatility or base_rate, each
-            asset's own; bayes, the best possible forecast of a simulated market; None: all of them.
+        model: patchtst, one of the baselines (har, linear, lhar, trees, volatility,
+            base_rate_by_volatility, base_rate), or bayes, the oracle of a simulated market; None:
+            all of them.
 
     Returns:
         model, date (of the decision bar), symbol, split, canonical (whether the bar is of the
-        timescale's canonical phase), logit (for regression the predicted log return) and target (0
-        or 1; the log return), of each model sorted by split, date and symbol.
+        timescale's canonical phase), logit (for regression and range the predicted number) and
+        target (0 or 1; the number), of each model sorted by split, date and symbol.
 
     Raises:
         RunError: there is no such run, or several begin so.
         DataError: it has no predictions yet, not of that split or model, or they cannot be read.
-        ConfigError: no split is called that.
+        ConfigError: no split has that name.
     """
     if split is not None and split not in SPLIT_NAMES:
         raise ConfigError(f"split: {split} is none of {', '.join(SPLIT_NAMES)}")

@@ -17,7 +17,7 @@ _TOKEN = f"{_ENCODER}.positional_encoder.cls_token"
 _STATISTICS = ("running_mean", "running_var")
 
 
-def theirs(shape: Published, ours: Arrays) -> Arrays:
+def to_transformers(shape: Published, ours: Arrays) -> Arrays:
     """A `PublishedPatchTST`'s parameters as the state of the `transformers` model."""
     state: Arrays = {_POSITION: ours["position"]}
     for name in _embeddings(shape):
@@ -48,13 +48,13 @@ def theirs(shape: Published, ours: Arrays) -> Arrays:
     return {name: np.array(value, order="C") for name, value in state.items()}
 
 
-def ours(shape: Published, theirs: Arrays) -> Arrays:
+def from_transformers(shape: Published, theirs: Arrays) -> Arrays:
     """The state of a `transformers` model as parameters of a `PublishedPatchTST`.
 
     Raises:
-        InteropError: a tensor is missing or has another shape than the configuration says.
+        InteropError: a tensor is missing or has another shape than in the configuration.
     """
-    D, taken = shape.d_model, _Taken(theirs)
+    D, taken = shape.d_model, _TensorReader(theirs)
     arrays: Arrays = {"position": taken(_POSITION, shape.tokens, D)}
     weights = [taken(f"{name}.weight", D, shape.patch_length).T for name in _embeddings(shape)]
     biases = [taken(f"{name}.bias", D) for name in _embeddings(shape)]
@@ -85,7 +85,7 @@ def ours(shape: Published, theirs: Arrays) -> Arrays:
     return {name: np.ascontiguousarray(value) for name, value in arrays.items()}
 
 
-class _Taken:
+class _TensorReader:
     """Tensors by name and shape."""
 
     def __init__(self, tensors: Arrays):

@@ -18,7 +18,7 @@ from mlxts.training import run as training
 
 Format = Literal["huggingface", "safetensors", "npz", "parquet", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-INPUTS = "mlxts.json"  # beside a Hugging Face model: what its channels and outputs are
+INPUTS = "mlxts.json"  # next to a Hugging Face model: its channels and outputs
 
 
 def export(name: str, to: Format, target: Path | None = None) -> Path:
@@ -44,12 +44,12 @@ def export(name: str, to: Format, target: Path | None = None) -> Path:
     run = load_run(name)
     match to:
         case "huggingface":
-            return _huggingface(run, target or _place(f"{run.id}-huggingface"))
+            return _huggingface(run, target or _default_path(f"{run.id}-huggingface"))
         case "safetensors" | "npz":
             arrays = flat_arrays(run.model().parameters())
-            return _weights(arrays, describe(run), to, target or _place(f"{run.id}.{to}"))
+            return _weights(arrays, describe(run), to, target or _default_path(f"{run.id}.{to}"))
         case "parquet" | "csv":
-            return _predictions(run, to, target or _place(f"{run.id}-predictions.{to}"))
+            return _predictions(run, to, target or _default_path(f"{run.id}-predictions.{to}"))
 
 
 def describe(run: Run) -> dict[str, str]:
@@ -61,7 +61,7 @@ def describe(run: Run) -> dict[str, str]:
 def _export_imported(folder: Path, to: Format, target: Path | None) -> Path:
     model = imported_models.load(folder)
     if to == "huggingface":
-        return huggingface.write(target or _place(f"{folder.name}-huggingface"), model)
+        return huggingface.write(target or _default_path(f"{folder.name}-huggingface"), model)
     if to not in ("safetensors", "npz"):
         raise InteropError(
             f"{folder.name} was imported and has predicted nothing; "
@@ -69,7 +69,7 @@ def _export_imported(folder: Path, to: Format, target: Path | None) -> Path:
         )
     arrays = {name: mx.array(value) for name, value in model.arrays.items()}
     description = {"shape": json.dumps(model.shape.to_dict()), "format": "mlx"}
-    return _weights(arrays, description, to, target or _place(f"{folder.name}.{to}"))
+    return _weights(arrays, description, to, target or _default_path(f"{folder.name}.{to}"))
 
 
 def _huggingface(run: Run, folder: Path) -> Path:
@@ -77,7 +77,7 @@ def _huggingface(run: Run, folder: Path) -> Path:
     trained = training.load(run.folder)
     data, task = trained.plan.dataset, trained.plan.dataset.task
     settings = counterpart.training_settings(run.shape)
-    outputs = "regression_outputs[:, 0]: the log return"
+    outputs = f"regression_outputs[:, 0]: the {task.unit}"
     if trained.plan.binary:
         model = counterpart.published(trained.model)
         settings["id2label"] = {"0": f"no {task.name}", "1": task.name}
@@ -123,5 +123,5 @@ def _predictions(run: Run, to: Format, target: Path) -> Path:
     return target
 
 
-def _place(name: str) -> Path:
+def _default_path(name: str) -> Path:
     return files.outputs_folder() / "exports" / name

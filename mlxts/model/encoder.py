@@ -4,7 +4,9 @@ Shapes: B batch, S sequences (a multiple of B), P patches, D model width, H head
 """
 
 import math
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -45,6 +47,7 @@ class EncoderLayer(nn.Module):
     """x + attention(norm(x)), then x + feed-forward(norm(x)).
 
     Dropout falls on the attention's output, the hidden units and the feed-forward's output.
+    `norm` and `attention` make these parts, see `encoder_variants.py` for others.
     """
 
     def __init__(
@@ -55,12 +58,15 @@ class EncoderLayer(nn.Module):
         rate: float,
         out_gain: float,
         rng: np.random.Generator,
+        *,
+        norm: Callable[[int], Any] = LayerNorm,
+        attention: type[Attention] = Attention,
     ):
         super().__init__()
         self._rate = rate
-        self.norm1 = LayerNorm(d_model)
-        self.attention = Attention(d_model, heads, out_gain, rng)
-        self.norm2 = LayerNorm(d_model)
+        self.norm1 = norm(d_model)
+        self.attention = attention(d_model, heads, out_gain, rng)
+        self.norm2 = norm(d_model)
         self.ffn_up = Dense(d_model, ffn_dim, rng)
         self.ffn_down = Dense(ffn_dim, d_model, rng, gain=out_gain)
 
@@ -89,13 +95,14 @@ class Encoder(nn.Module):
         ffn_dim: int,
         rate: float,
         rng: np.random.Generator,
+        *,
+        norm: Callable[[int], Any] = LayerNorm,
+        layer: Callable[..., Any] = EncoderLayer,
     ):
         super().__init__()
         out_gain = 1.0 / math.sqrt(2 * depth)
-        self.layers = [
-            EncoderLayer(d_model, heads, ffn_dim, rate, out_gain, rng) for _ in range(depth)
-        ]
-        self.norm = LayerNorm(d_model)
+        self.layers = [layer(d_model, heads, ffn_dim, rate, out_gain, rng) for _ in range(depth)]
+        self.norm = norm(d_model)
 
     def __call__(
         self,

@@ -7,15 +7,14 @@ Shapes: B batch, S sequences (a multiple of B), P patches, D model width, H head
 
 import math
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import mlx.core as mx
 import mlx.nn as nn
-import numpy as np
 from jaxtyping import Float, UInt32
 
-from mlxts.model.encoder import Attention, Encoder
-from mlxts.model.layers import Dense, dropout, split_keys
+from mlxts.model.encoder import Attention, Encoder, EncoderLayer
+from mlxts.model.layers import dropout, split_keys
 from mlxts.model.normalisation import Norm, make, normalised
 
 Head = Literal["flatten", "mean", "max"]
@@ -37,29 +36,8 @@ class ResidualAttention(Attention):
         return self.out(mixed.transpose(0, 2, 1, 3).reshape(S, P, D)), scores
 
 
-class VariantLayer(nn.Module):
+class VariantLayer(EncoderLayer):
     """`encoder.EncoderLayer` with a choice of normalisation and attention."""
-
-    def __init__(
-        self,
-        d_model: int,
-        heads: int,
-        ffn_dim: int,
-        rate: float,
-        out_gain: float,
-        rng: np.random.Generator,
-        *,
-        norm: Norm,
-        res_attention: bool,
-    ):
-        super().__init__()
-        self._rate = rate
-        self.norm1 = make(norm, d_model)
-        kind = ResidualAttention if res_attention else Attention
-        self.attention = kind(d_model, heads, out_gain, rng)
-        self.norm2 = make(norm, d_model)
-        self.ffn_up = Dense(d_model, ffn_dim, rng)
-        self.ffn_down = Dense(ffn_dim, d_model, rng, gain=out_gain)
 
     def __call__(
         self,
@@ -81,37 +59,22 @@ class VariantLayer(nn.Module):
         return x + dropout(self.ffn_down(hidden), self._rate, k[2]), scores
 
 
-class VariantEncoder(nn.Module):
-    """`depth` such layers; parameters are drawn and named as in `encoder.Encoder`.
+class VariantEncoder(Encoder):
+    """`encoder.Encoder` of such layers.
 
     Args:
+        *shape: as of `encoder.Encoder`.
         closing: whether a normalisation closes it.
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        depth: int,
-        heads: int,
-        ffn_dim: int,
-        rate: float,
-        rng: np.random.Generator,
-        *,
-        norm: Norm,
-        res_attention: bool,
-        closing: bool,
-    ):
-        super().__init__()
-        out_gain = 1.0 / math.sqrt(2 * depth)
-        self.layers = [
-            VariantLayer(
-                d_model, heads, ffn_dim, rate, out_gain, rng, norm=norm, res_attention=res_attention
-            )
-            for _ in range(depth)
-        ]
+    def __init__(self, *shape: Any, norm: Norm, res_attention: bool, closing: bool):
+        make_norm = partial(make, norm)
+        attention = ResidualAttention if res_attention else Attention
+        layer = partial(VariantLayer, norm=make_norm, attention=attention)
+        super().__init__(*shape, norm=make_norm, layer=layer)
         self._closing = closing
-        if closing:
-            self.norm = make(norm, d_model)
+        if not closing:
+            del self.norm
 
     def __call__(
         self,
@@ -144,24 +107,12 @@ def _first(
 
 
 def encoder(
-    d_model: int,
-    depth: int,
-    heads: int,
-    ffn_dim: int,
-    rate: float,
-    rng: np.random.Generator,
-    *,
-    norm: Norm = "layer",
-    res_attention: bool = False,
-    closing: bool = True,
-) -> Encoder | VariantEncoder:
-    """The encoder of these flags: ours where none is set."""
+    *shape: Any, norm: Norm = "layer", res_attention: bool = False, closing: bool = True
+) -> Encoder:
+    """The encoder of these flags, its shape as of `encoder.Encoder`: that where none is set."""
     if norm == "layer" and closing and not res_attention:
-        return Encoder(d_model, depth, heads, ffn_dim, rate, rng)
-    return VariantEncoder(
-        d_model, depth, heads, ffn_dim, rate, rng,
-        norm=norm, res_attention=res_attention, closing=closing,
-    )  # fmt: skip
+        return Encoder(*shape)
+    return VariantEncoder(*shape, norm=norm, res_attention=res_attention, closing=closing)
 
 
 def pool(tokens: Float[mx.array, "S P D"], head: Head) -> Float[mx.array, "S pooled"]:

@@ -28,7 +28,7 @@ def initial_bias(data: Dataset) -> float:
 
     One positive and one negative are added (Laplace): it stays finite where a class is missing.
     """
-    if data.task.kind == "regression":
+    if not data.task.binary:
         return 0.0
     positives, total = data.samples["train"].targets.sum(), len(data.samples["train"])
     rate = (float(positives) + 1) / (total + 2)

@@ -28,5 +28,5 @@ def patches(
     block = math.gcd(length, stride)
     span = (patch_count(T, length, stride) - 1) * stride // block + 1
     blocks = x[:, (T - length) % stride :].reshape(B, -1, block, C)
-    each = [blocks[:, j : j + span : stride // block] for j in range(length // block)]
-    return mx.concatenate(each, axis=2)
+    shifted = [blocks[:, j : j + span : stride // block] for j in range(length // block)]
+    return mx.concatenate(shifted, axis=2)

@@ -56,9 +56,9 @@ def load() -> Blas:
 
 
 def limit_threads() -> None:
-    """Tell the loaded BLAS, before its first product, and other libraries how many threads to use.
+    """Set the number of threads of the loaded BLAS, before its first product, and other libraries.
 
-    OpenBLAS has read the environment when it was loaded, so it is told by a call.
+    OpenBLAS has read the environment when it was loaded, so it is set by a call.
     """
     blas = load()
     if blas.path is None:
@@ -89,7 +89,7 @@ def _choose() -> Blas:
         return Blas("device", None, threads)
     if "mlx.core" in sys.modules:  # too late: symbols are bound already
         return Blas("mkl" if _mkl_is_loaded() else "late", None, threads)
-    # What stands there may be what a parent process wrote: our own variable outranks it.
+    # A parent process may have written it: our own variable takes precedence.
     threads = (
         requested or thread_count("MKL_NUM_THREADS") or thread_count("OMP_NUM_THREADS") or threads
     )

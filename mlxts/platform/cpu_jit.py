@@ -33,7 +33,7 @@ _FLAGS = (
     # and computes one element at a time; AdamW's kernel, of seven arrays, needs more.
     "--param vect-max-version-for-alias-checks=200"
 )
-# What a process that turned them on tells its children.
+# Variables through which a process that enabled them informs its children.
 _FOLDER, _OUTER = "MLXTS_KERNEL_FOLDER", "MLXTS_OUTER_TMPDIR"
 # A kernel with the operations that matter: if this compiles and is right, the others do too.
 _PROBE = """
@@ -46,8 +46,8 @@ raise SystemExit(0 if right else 3)
 """
 _WRONG = 3  # status of a probe whose numbers are wrong
 _ENOUGH = 256  # rows of a product that reaches MKL: `gemm` answers small ones itself
-# What a compiler says that was killed or found no room: another time it may work.
-_PASSING = re.compile(
+# Messages of a compiler that was killed or found no room: another time it may work.
+_TEMPORARY_FAILURE = re.compile(
     "killed|terminated|no space|quota|memory exhausted|out of memory|cannot allocate"
     "|temporarily unavailable|read-only|permission denied",
     re.IGNORECASE,
@@ -68,7 +68,7 @@ def enable(*, probe: bool) -> bool:
     """
     global _enabled
     if _enabled is None:
-        _leave_what_was_inherited()
+        _restore_parent_environment()
     if _enabled is None or (probe and not _enabled):
         _enabled = _enable(probe)
     return _enabled
@@ -83,7 +83,7 @@ def _enable(probe: bool) -> bool:
         return False
     environment = _environment(folder)
     try:
-        _furnish(folder, gxx)
+        _prepare_folder(folder, gxx)
         if not (folder / "works").exists() and not _try(folder, environment):
             return False
     except (OSError, subprocess.TimeoutExpired):
@@ -113,7 +113,7 @@ def settle() -> None:
 
 
 def identity() -> str:
-    """What tells the kernels of this process from others: compiler, flags, MLX and processor."""
+    """Identifies the kernels of this process: compiler, flags, MLX and processor."""
     return Path(os.environ[_FOLDER]).name if _enabled else "stock"
 
 
@@ -171,7 +171,7 @@ def _outer() -> tuple[str, str]:
     return path, temporary
 
 
-def _leave_what_was_inherited() -> None:
+def _restore_parent_environment() -> None:
     """Begin from the environment that a parent process had before it turned its kernels on.
 
     Otherwise the compiler found here would be the parent's wrapper, with a cache of its own to
@@ -184,10 +184,10 @@ def _leave_what_was_inherited() -> None:
     os.environ.pop("TMPDIR", None)
     os.environ |= {"PATH": path} | ({"TMPDIR": temporary} if temporary else {})
     if tempfile.tempdir == str(Path(folder, "tmp")):
-        tempfile.tempdir = None  # asked for before
+        tempfile.tempdir = None  # cached before
 
 
-def _furnish(folder: Path, compiler: Path) -> None:
+def _prepare_folder(folder: Path, compiler: Path) -> None:
     """Put the wrapper and MLX's temporary folder there, and take away kernels that are no files.
 
     Someone may have cleaned the cache, or the power may have gone before a kernel reached the
@@ -250,12 +250,12 @@ def _try(folder: Path, environment: dict[str, str]) -> bool:
     if done.returncode == 0 and any((folder / "tmp").rglob("*.so")):
         (folder / "works").touch()
         return True
-    if done.returncode == _WRONG or _refuses(folder):
+    if done.returncode == _WRONG or _compiler_rejects(folder):
         (folder / "fails").touch()
     return False
 
 
-def _refuses(folder: Path) -> bool:
+def _compiler_rejects(folder: Path) -> bool:
     """Whether the compiler rejects the kernel that MLX wrote, and not for want of room or time."""
     written = next((folder / "tmp").rglob("*.cpp"), None)
     if written is None:
@@ -266,4 +266,4 @@ def _refuses(folder: Path) -> bool:
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     (folder / "tmp" / f"tried.{os.getpid()}.so").unlink(missing_ok=True)
-    return done.returncode > 0 and not _PASSING.search(done.stderr)
+    return done.returncode > 0 and not _TEMPORARY_FAILURE.search(done.stderr)

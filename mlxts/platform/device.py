@@ -177,7 +177,7 @@ def matmul_gflops(size: int = 2048, repeats: int = 5) -> float:
 
 
 def describe() -> dict[str, Any]:
-    """What run.json and `mlxts doctor` say of this machine."""
+    """This machine, as in run.json and `mlxts doctor`."""
     library, vector = blas.load(), enable()
     return {
         "device": device(),
@@ -198,7 +198,7 @@ def describe() -> dict[str, Any]:
 
 
 def changes_since(began: dict[str, Any]) -> str:
-    """What differs from a machine that `describe` told of, of all that decides the last bits."""
+    """The differences from a machine as of `describe`, of all that decides the last bits."""
     now = describe()
     return ", ".join(
         f"{name.replace('_', ' ')} {now[name]} instead of {began[name]}"

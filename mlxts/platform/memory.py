@@ -1,7 +1,7 @@
 """The memory of this machine and of this process, in bytes, as the operating system counts it.
 
-What MLX holds is asked of MLX, in `device.py`. A container may be granted less than the machine
-has; its control groups (v1 and v2) say how much.
+What MLX holds is in `device.py`. A container may be granted less than the machine
+has; its control groups (v1 and v2) hold the limit.
 """
 
 import ctypes

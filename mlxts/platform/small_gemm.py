@@ -3,7 +3,7 @@
 MLX's CPU backend calls `cblas_sgemm` once for every item of a batch, so attention over 9 patches
 is thousands of 9 x 32 products a step. MKL spreads each over its threads on some processors, and
 waking them takes far longer than the product: five times the whole step when another process
-wants a core too. MKL can be told the number of threads call by call. And on one thread its fixed
+wants a core too. MKL can be given the number of threads call by call. And on one thread its fixed
 cost for a call is several times the arithmetic of the smallest, so those are computed by a kernel
 of our own. Few rows times a tall matrix (a 200M model's 144 tokens times 1,024 x 4,096 weights)
 are handed to MKL in pieces of 512: 196 GFLOP/s on one thread instead of 143. `small_gemm.cpp` is

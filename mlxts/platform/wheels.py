@@ -1,7 +1,7 @@
 """Which wheel MLX's compute library comes from, and which macOS it was built for.
 
 On Linux `mlx-cpu` and `mlx-cuda-13` both install `mlx/lib/libmlx.so`. Where both are installed the
-installer's order decides whose file is there; what is installed says nothing, the file's hash does.
+installer's order decides whose file is there; only the file's hash shows which one it is.
 """
 
 import base64
@@ -40,7 +40,7 @@ def claimed() -> dict[str, PackagePath]:
 def owner() -> str | None:
     """The backend whose `libmlx.so` is there; None: there is none, or it is of no wheel.
 
-    Several claim it only in an environment that is to be mended; then the file is hashed.
+    Several claim it only in an environment that needs repair; then the file is hashed.
     """
     claims = claimed()
     if len(claims) < 2:
@@ -96,7 +96,7 @@ def _too_old_macos() -> str | None:
 
 
 def oldest_macos(library: Path) -> tuple[int, int] | None:
-    """The macOS that a 64-bit Mach-O file was built for (`minos`); None where it says none."""
+    """The macOS that a 64-bit Mach-O file was built for (`minos`); None where it names none."""
     content = library.read_bytes()
     if len(content) < _HEADER.size:
         return None

@@ -31,12 +31,12 @@ from mlxts.scaling.multiple_comparison import Comparison
 from mlxts.scaling.select import Selection
 from mlxts.scaling.verdict import Judged
 
-AXES = ("parameters", "samples", "features")  # the three questions, in their order
+AXES = ("parameters", "features", "history", "assets")  # the questions, in their order
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a run folder says of itself."""
+class ReportRun:
+    """The records of a run folder."""
 
     record: dict[str, Any]  # run.json
     summary: dict[str, Any]
@@ -80,11 +80,11 @@ class ReportData:
     split: whose rows. draws, seed: of the bootstrap. tuned: settings left out of recipes.
     scored: every configuration. along: by axis. surfaces: N×D, N×F.
     comparisons: of sizes along N, by cell. mixed: over all cells along N, or None.
-    unfinished: ids of runs that were asked for but have no summary yet.
+    unfinished: ids of selected runs that have no summary yet.
     walked: walk-forward runs, or None.
     """
 
-    runs: Sequence[Run]
+    runs: Sequence[ReportRun]
     ledger: pl.DataFrame
     split: str
     draws: int
@@ -132,7 +132,7 @@ def gather(
 
     Args:
         split, tuned: see `ledger.build`. draws, seed: of the bootstrap.
-        progress: told what is at work.
+        progress: called with each stage.
 
     Raises:
         RunError, DataError: see `ledger.build` and `axes.tables`.
@@ -160,7 +160,7 @@ def gather(
         scored=configuration_scores,
         along=along,
         surfaces={
-            axis: _over_two(built, axis, draws, seed) for axis in ("surface", "features_surface")
+            axis: _surfaces(built, axis, draws, seed) for axis in ("surface", "features_surface")
         },
         comparisons=_compared(along["parameters"], draws, seed),
         mixed=_mixed(built, along["parameters"], seed),
@@ -175,8 +175,8 @@ def scored_symbols(folders: Sequence[Path]) -> list[tuple[str, str]]:
     return [(run.id, run.record["config"]["data"]["score_on"]) for run in runs]
 
 
-def _run(folder: Path) -> Run:
-    return Run(RunFolder(folder).metadata(), RunFolder(folder).summary())
+def _run(folder: Path) -> ReportRun:
+    return ReportRun(RunFolder(folder).metadata(), RunFolder(folder).summary())
 
 
 def _opened(folders: Sequence[Path], tuned: Sequence[str]) -> pl.DataFrame | None:
@@ -228,7 +228,7 @@ def _walked(
     )
 
 
-def _over_two(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[SurfaceAnalysis]:
+def _surfaces(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[SurfaceAnalysis]:
     """Cells that hold at least two of each size and are estimable."""
     try:
         tables = axes.tables(built, axis)
@@ -246,7 +246,7 @@ def _over_two(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[Sur
             replicates = bootstrap.draw(
                 table, weights, seed=seed + 1 + index, widen=table.bootstrap.widening
             )
-            # The laws over two sizes speak of parameters and samples alone.
+            # The laws over two sizes are of parameters and samples alone.
             law = select.select(table, replicates) if axis == "surface" else None
             analyses.append(SurfaceAnalysis(table, replicates, law))
     return analyses

@@ -19,17 +19,17 @@ from mlxts.scaling.configuration_scores import Scored
 
 def frontiers(scored: Sequence[Scored]) -> list[Picture]:
     """One for each estimable cell, over all of its configurations."""
-    unsaid = labels.unsaid([scores.key for scores in scored])
+    common = labels.common_settings([scores.key for scores in scored])
     usable = [scores for scores in scored if not scores.obstacle]
-    return [_one(key, list(group), unsaid) for key, group in groupby(usable, lambda o: o.cell)]
+    return [_frontier(key, list(group), common) for key, group in groupby(usable, lambda o: o.cell)]
 
 
-def _one(key: tuple, group: list[Scored], unsaid: labels.CommonSettings) -> Picture:
-    rows = sorted((_row(scores, unsaid) for scores in group), key=lambda row: row["flops"])
+def _frontier(key: tuple, group: list[Scored], common: labels.CommonSettings) -> Picture:
+    rows = sorted((_row(scores, common) for scores in group), key=lambda row: row["flops"])
     lowest = np.minimum.accumulate([row["loss"] for row in rows])
     rows = [row | {"frontier": float(best)} for row, best in zip(rows, lowest, strict=True)]
     mode = "strict" if all(scores.mode == "strict" for scores in group) else "exploratory"
-    unit = "squared log return" if group[0].regression else "nats"
+    unit = group[0].table.unit
     return Picture(
         name=labels.slug("frontier", *key),
         title=labels.marked(labels.cell(group[0].key), mode),
@@ -48,10 +48,10 @@ def _short(count: float) -> str:
     return f"{count:.0e}".replace("e+0", "e").replace("e+", "e")
 
 
-def _row(scores: Scored, unsaid: labels.CommonSettings) -> dict:
+def _row(scores: Scored, common: labels.CommonSettings) -> dict:
     figures = scores.row()
     return {
-        "configuration": labels.configuration(scores.key, unsaid),
+        "configuration": labels.configuration(scores.key, common),
         "budget": scores.key["budget"],
         "mode": scores.mode,
         "seeds": figures["seeds"],

@@ -56,8 +56,8 @@ class Picture:
 
     Attributes:
         name: of its files.
-        title: the cell that it is of. caption: what is shown, with units and intervals.
-        data: everything that is drawn, as CSV beside it.
+        title: its cell. caption: its content, with units and intervals.
+        data: everything that is drawn, written as CSV next to it.
         draw: puts it onto axes.
         size: inches.
     """

@@ -19,7 +19,7 @@ def cell(key: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class CommonSettings:
-    """What need not be said, because all that is shown has it in common.
+    """Settings that labels leave out, because all models shown share them.
 
     Attributes:
         names: of `CONFIGURATION`. changes: settings of recipes, see `scaling/recipes.py`.
@@ -32,8 +32,8 @@ class CommonSettings:
         return replace(self, names=self.names | {name})
 
 
-def configuration(key: Mapping[str, Any], unsaid: CommonSettings = CommonSettings()) -> str:
-    """What a model was and read: `2M, Aa, 20 features`; settings off the beaten track as well."""
+def configuration(key: Mapping[str, Any], common: CommonSettings = CommonSettings()) -> str:
+    """A model's size and data: `2M, Aa, 20 features`; and its non-default settings."""
     settings = {
         "budget": key.get("budget"),
         "data": key["data"],
@@ -42,21 +42,21 @@ def configuration(key: Mapping[str, Any], unsaid: CommonSettings = CommonSetting
         "history": "" if key["history"] == LATEST else key["history"],
         "data_generator": "" if key["data_generator"] == REAL else key["data_generator"],
         "config_hash": config_diff.describe(
-            key["non_default_settings"], key["config_hash"], unsaid.changes
+            key["non_default_settings"], key["config_hash"], common.changes
         ),
         "artifacts": f"files {key['artifacts']}",
     }
-    return ", ".join(text for name, text in settings.items() if name not in unsaid.names and text)
+    return ", ".join(text for name, text in settings.items() if name not in common.names and text)
 
 
 def marked(name: str, mode: str) -> str:
-    """What an exploratory configuration reaches says so."""
+    """The name, labelled where its configuration is exploratory."""
     return name if mode == "strict" else f"{name} (exploratory)"
 
 
-def unsaid(keys: Sequence[Mapping[str, Any]]) -> CommonSettings:
+def common_settings(keys: Sequence[Mapping[str, Any]]) -> CommonSettings:
     """What all keys agree on: recipes, and the market; hashes of files are worth their place only
-    where they tell two things apart."""
+    where they distinguish two models."""
     files = {(key["data"], key["artifacts"]) for key in keys}
     common = {
         name for name in ("config_hash", "data_generator") if len({key[name] for key in keys}) < 2

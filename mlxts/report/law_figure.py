@@ -28,8 +28,8 @@ class Law:
 
 
 @dataclass(frozen=True)
-class Panel:
-    """Everything in one picture.
+class LawPanel:
+    """The data of one figure.
 
     Attributes:
         title: the cell. subtitle: the verdict.
@@ -58,7 +58,7 @@ class Panel:
     loss_unit: str = "nats"
 
 
-def draw_laws(axes: Axes, panel: Panel) -> None:
+def draw_laws(axes: Axes, panel: LawPanel) -> None:
     """Runs as dots, rungs with their intervals, laws as curves, baselines as levels."""
     axes.set_xscale("log")
     law = panel.chosen
@@ -88,7 +88,7 @@ def draw_laws(axes: Axes, panel: Panel) -> None:
 
 
 @dataclass(frozen=True)
-class Surface:
+class LawSurface:
     """A law over two sizes: one curve over N for each D.
 
     Attributes:
@@ -111,7 +111,7 @@ class Surface:
     loss_unit: str = "nats"
 
 
-def write(path: Path, panel: Panel | Surface) -> None:
+def write(path: Path, panel: LawPanel | LawSurface) -> None:
     """Write one figure; see `figure.drawing` for what it raises."""
     with drawing(path, size=(7.6, 4.8), title=panel.title) as figure:
         axes = figure.subplots()
@@ -119,16 +119,16 @@ def write(path: Path, panel: Panel | Surface) -> None:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
 
 
-def draw(axes: Axes, panel: Panel | Surface, **font: Any) -> None:
+def draw(axes: Axes, panel: LawPanel | LawSurface, **font: Any) -> None:
     """What was measured, the laws and the subtitle, without a legend. `font`: of it."""
     axes.set_title(panel.subtitle, fontweight="normal", **font)
-    if isinstance(panel, Panel):
+    if isinstance(panel, LawPanel):
         draw_laws(axes, panel)
     else:
         draw_curves(axes, panel)
 
 
-def draw_curves(axes: Axes, surface: Surface) -> None:
+def draw_curves(axes: Axes, surface: LawSurface) -> None:
     """One curve over the first size for each of the second, light to dark: an order that can be
     read without telling hues apart; markers differ as well."""
     axes.set_xscale("log")

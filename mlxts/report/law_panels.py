@@ -1,4 +1,4 @@
-"""From a fitted cell to its picture: rungs, runs, laws and bands, and the same as a table."""
+"""From a fitted cell to its figure: sizes, runs, laws and bands, and the same as a table."""
 
 from collections.abc import Callable
 
@@ -7,14 +7,14 @@ import polars as pl
 
 from mlxts.evaluation import comparison
 from mlxts.protocol import REFERENCES
-from mlxts.report.law_figure import Law, Panel, Surface
+from mlxts.report.law_figure import Law, LawPanel, LawSurface
 from mlxts.scaling.bootstrap import Draws
 from mlxts.scaling.loss_table import LossTable
 from mlxts.scaling.select import Selection
 
 BEYOND = 4.0  # laws are drawn to this multiple of the largest size
 _POINTS = 80
-_OTHERS = 3  # laws drawn beside the chosen one
+_OTHERS = 3  # laws drawn besides the chosen one
 _CSV = {
     "kind": pl.String, "name": pl.String, "size": pl.Float64, "samples": pl.Float64,
     "loss": pl.Float64, "low": pl.Float64, "high": pl.Float64,
@@ -27,8 +27,7 @@ def panel(
     selection: Selection,
     subtitle: str,
     unit: str,
-    loss_unit: str = "nats",
-) -> Panel:
+) -> LawPanel:
     """What is drawn of a fit along one axis."""
     sizes = table.rungs[:, 0]
     grid = np.unique(np.r_[np.geomspace(sizes[0], BEYOND * sizes[-1], _POINTS), sizes[-1]])
@@ -44,7 +43,7 @@ def panel(
         (name for name in selection.fits if name != selection.chosen),
         key=lambda name: -selection.frequencies[name],
     )[:_OTHERS]
-    return Panel(
+    return LawPanel(
         title=table.name,
         subtitle=subtitle,
         unit=unit,
@@ -58,7 +57,7 @@ def panel(
         chosen=law(selection.chosen),
         others=[law(name) for name in others],
         levels=_levels(replicates),
-        loss_unit=loss_unit,
+        loss_unit=table.unit,
     )
 
 
@@ -69,12 +68,11 @@ def surface(
     selection: Selection | None = None,
     *,
     steps: Callable[[float], str] = "{:,.0f} samples".format,
-    loss_unit: str = "nats",
-) -> Surface:
+) -> LawSurface:
     """What is drawn of losses over two sizes; without a selection what was measured is joined.
 
     Args:
-        table: of two size axes; the first is the horizontal one, the second tells curves apart.
+        table: of two size axes; the first is horizontal, each value of the second has a curve.
         steps: the label of one of the second sizes.
     """
     _, ends = paired(replicates)
@@ -88,7 +86,7 @@ def surface(
             law.predict(np.column_stack([grid, np.full(len(grid), second)]))[0]
             for second in seconds
         ]
-    return Surface(
+    return LawSurface(
         title=table.name,
         subtitle=subtitle,
         sizes=table.rungs,
@@ -99,7 +97,7 @@ def surface(
         curves=curves,
         steps=[steps(second) for second in seconds],
         levels=_levels(replicates),
-        loss_unit=loss_unit,
+        loss_unit=table.unit,
     )
 
 
@@ -113,7 +111,7 @@ def paired(replicates: Draws) -> tuple[np.ndarray, np.ndarray]:
     return shared, np.percentile(replicates.rungs[1:] - shared[1:, None], (2.5, 97.5), axis=0)
 
 
-def panel_data(panel: Panel) -> pl.DataFrame:
+def panel_data(panel: LawPanel) -> pl.DataFrame:
     """Everything that a panel draws, one row a point: kind, name, size, loss, low, high."""
     rows: list[tuple] = [
         ("mean over seeds", "", *row)
@@ -131,7 +129,7 @@ def panel_data(panel: Panel) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_CSV, orient="row").drop("samples")
 
 
-def surface_data(surface: Surface, second: str) -> pl.DataFrame:
+def surface_data(surface: LawSurface, second: str) -> pl.DataFrame:
     """Everything that a surface draws; `second` names its second size."""
     rows: list[tuple] = [
         (

@@ -1,4 +1,4 @@
-"""The report: one self-contained page, and beside it every figure and table in files.
+"""The report: one self-contained page, and every figure and table in files next to it.
 
     <out>/report.html
     <out>/figures/<name>.svg, .pdf, .csv
@@ -26,7 +26,7 @@ from mlxts.report.section import Section
 from mlxts.report.sections import answer, question, sections
 
 PAGE, RECORD = "report.html", "report.json"
-OPEN = 6  # pictures of a section that are shown at once; more are folded away
+OPEN = 6  # figures of a section that are open at first; more are folded away
 _TEMPLATES = Path(__file__).with_name("templates")
 _SOFTWARE = ("mlxts", "matplotlib", "numpy", "polars", "arch", "scipy", "statsmodels")
 
@@ -78,7 +78,7 @@ def write(
         )
     )
     write_text(out / PAGE, page)
-    _forget(out, written)
+    _delete_old_files(out, written)
     write_json(out / RECORD, _record(report, parts, out, written, software))
     return out / PAGE
 
@@ -114,7 +114,7 @@ class _Record(json_files.Shape):
     files: dict[str, str]
 
 
-def _forget(out: Path, written: Sequence[str]) -> None:
+def _delete_old_files(out: Path, written: Sequence[str]) -> None:
     """Remove what the report before this one had written and this one has not."""
     if not (out / RECORD).exists():
         return

@@ -1,7 +1,7 @@
-"""Colours of the report: each has a light and a dark form, told apart without seeing hues.
+"""Colours of the report: each has a light and a dark form, distinguishable without colour vision.
 
 Figures are drawn once, in the light colours of the style file. Inside the page each of them becomes
-a CSS variable, so that one drawing serves both schemes; the files beside the page stay plain SVG,
+a CSS variable, so that one drawing serves both schemes; the figure files stay plain SVG,
 which any program reads. A colour that is not listed here stays as it is: fills of a heat map, whose
 figures are written on them in a colour that suits the fill.
 """
@@ -59,7 +59,7 @@ def inline(svg: str, name: str, label: str) -> str:
     Args:
         svg: as matplotlib writes it.
         name: of the figure; ids are prefixed with it, so that figures do not share them.
-        label: what the picture shows, for those who cannot see it; plain text.
+        label: alternative text of the figure.
     """
     from markupsafe import escape
 

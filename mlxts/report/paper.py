@@ -37,7 +37,7 @@ from mlxts.scaling.configuration_scores import CELL, Scored, scored
 HAR = BASELINE.upper()
 _FORMER = {"beside": "ablations", "foreseen": "walk_forward", "made_of": "provenance"}
 _APART = ("name", "seed", "mode", "budget", "task", "timescale", "horizon", "thermal", "checkpoint")
-_CONTENTS = ("data.symbols", "data.exogenous", "data.artifact_sha256")  # a cell says it
+_CONTENTS = ("data.symbols", "data.exogenous", "data.artifact_sha256")  # part of a cell
 _COMPARED = ("difference", "skill", "skill_har", "verdict")
 _MAIN = (
     "budget", "horizon", "seeds", "n", "n_eff", "base_rate", "loss_prior", "loss_har",
@@ -128,14 +128,14 @@ def collect(
 
 
 def _of_labels(built: pl.DataFrame) -> pl.DataFrame:
-    regression = [name for name, task in TASKS.items() if task.kind == "regression"]
-    return built.filter(~pl.col("task").is_in(regression))
+    labels = [name for name, task in TASKS.items() if task.binary]
+    return built.filter(pl.col("task").is_in(labels))
 
 
 def _along(built: pl.DataFrame, draws: int, seed: int) -> list[dict[str, Any]]:
     """The verdict on every cell along every axis that there is."""
     rows = []
-    for axis in ("parameters", "samples", "features"):
+    for axis in ("parameters", "features", "history", "assets"):
         try:
             tables = axes.tables(built, axis)
         except RunError:  # of one size
@@ -186,14 +186,14 @@ def _walk_forward(
 
 
 def write(record: dict[str, Any], path: Path) -> Path:
-    """Write the figures beside `path`, and `path` from them. Raises StorageError."""
+    """Write the figures to a file next to `path`, and `path` from them. Raises StorageError."""
     write_json(figures_of(path), record)
-    return again(path)
+    return rewrite(path)
 
 
-def again(path: Path) -> Path:
-    """Write `path` from the figures that are kept beside it. Raises RunError, StorageError."""
-    remedy = "name the finished runs, and it is made anew"
+def rewrite(path: Path) -> Path:
+    """Write `path` from the figures file next to it. Raises RunError, StorageError."""
+    remedy = "name the finished runs, and it is made again"
     results = json_files.read(
         figures_of(path), _Figures, error=RunError, remedy=remedy,
         upgrade=lambda values: {_FORMER.get(key, key): value for key, value in values.items()},
@@ -213,7 +213,7 @@ def markdown(record: dict[str, Any]) -> str:
     parts = [
         "# Results",
         "Rendered by `mlxts report RUNS --paper FILE` from run folders; do not edit. Without RUNS "
-        "the same command renders it again from the figures beside it.",
+        "the same command renders it again from the JSON file next to it.",
         f"Task `{first['task']}`, {first['symbol']}, {first['timescale']}, {record['split']} "
         f"({record['span']}), canonical phase. Log loss in nats. In brackets 95 % intervals from "
         f"{record['draws']:,} block-bootstrap draws, paired by date, widened for few blocks and "
@@ -278,7 +278,7 @@ def _section(
     text: str = "",
     missing: str = "",
 ) -> Section:
-    """The rows of `record[key]` and what to say of them, or that there are none."""
+    """The rows of `record[key]` and the notes on them, or that there are none."""
     if not record[key]:
         return Section(key, title, missing=[missing])
     tables = [paper_tables.table(title, keys, record[key])]
@@ -324,7 +324,7 @@ def _against(scores: Scored, strict: Scored) -> dict[str, float]:
 def _of_seed(
     scores: Scored, record: dict[str, Any], summary: dict[str, Any], split: str
 ) -> dict[str, Any]:
-    """What the evaluator said of one run."""
+    """The evaluator's scores of one run."""
     models = summary["scores"][split]
     network, settings = models[NETWORK], record["config"]
     an_epoch = record["total_steps"] / settings["training"]["max_epochs"]

@@ -1,6 +1,6 @@
-"""The tables of a paper as Markdown, and what is said of figures that are older than linear.
+"""The tables of a paper as Markdown, and notes on figures without a linear reference.
 
-What was computed before there was a linear reference was compared with HAR, and says so.
+Figures computed before there was a linear reference were compared with HAR, and are marked.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def _over_har(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def notes(record: dict[str, Any]) -> list[str]:
-    """What has to be said where rows were compared with HAR before there was linear."""
+    """Notes where rows were compared with HAR before there was linear."""
     rows = [row for name in ("main", "seeds", "ablations", "walk_forward") for row in record[name]]
     if all("reference" in row for row in rows):
         return []

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from mlxts.evaluation import test_split_log
-from mlxts.report.collect import ReportData, Run
+from mlxts.report.collect import ReportData, ReportRun
 from mlxts.runs.index import run_folders
 from mlxts.search import study_runs
 from mlxts.tables import Column, Table
@@ -52,7 +52,7 @@ def _mode(config: dict[str, Any]) -> str:
     return settings.get("mode", "strict") if isinstance(settings, dict) else "strict"
 
 
-def test_looks() -> Table:
+def test_set_evaluations() -> Table:
     """Every time the test split was opened in this workspace."""
     return Table(
         name="test_looks",
@@ -62,7 +62,7 @@ def test_looks() -> Table:
     )
 
 
-def tried(report: ReportData, searched: Table) -> str:
+def multiple_testing(report: ReportData, searched: Table) -> str:
     """The number of runs, trials and test-set evaluations, in a few sentences."""
     here = len(run_folders())
     modes = Counter(run.record["config"]["mode"] for run in report.runs)
@@ -100,11 +100,15 @@ def data(report: ReportData) -> Table:
     artifacts: dict[str, dict[str, Any]] = {}
     readers: Counter[str] = Counter()
     strict: Counter[str] = Counter()
+    known: dict[str, float] = {}
     for run in report.runs:
         for artifact in run.record["artifacts"]:
             artifacts[artifact["sha256"]] = artifact
             readers[artifact["sha256"]] += 1
             strict[artifact["sha256"]] += run.record["config"]["mode"] == "strict"
+            share = run.record.get("coverage", {}).get(artifact["symbol"])
+            if share is not None:
+                known[artifact["sha256"]] = min(share, known.get(artifact["sha256"], 1.0))
     rows = [
         {
             "dataset": a["dataset"],
@@ -114,6 +118,7 @@ def data(report: ReportData) -> Table:
             "last": a["last"],
             "runs": readers[digest],
             "strict_runs": strict[digest],
+            "coverage": known.get(digest),
             "registered": a["timestamp"],
             "sha256": digest,
             "path": a["path"],
@@ -131,10 +136,15 @@ def data(report: ReportData) -> Table:
             "last",
             Column("runs", "read by runs"),
             Column("strict_runs", "of them strict"),
+            Column("coverage", "known on training days", ".1%"),
             Column("sha256", "SHA-256", lambda digest: digest[:16]),
         ),
         rows=sorted(rows, key=lambda row: (row["dataset"], row["sha256"])),
-        note="Whole digests are in the CSV; `mlxts check data` compares them with the files.",
+        note=(
+            "Known: on which share of the scored asset's training days a value of the series was "
+            "known, the lowest of the runs; before that its features are 0. Whole digests are in "
+            "the CSV; `mlxts check data` compares them with the files."
+        ),
     )
 
 
@@ -165,7 +175,7 @@ def machines(report: ReportData) -> Table:
     )
 
 
-def _machine(run: Run) -> dict[str, Any]:
+def _machine(run: ReportRun) -> dict[str, Any]:
     machine = run.record.get("machine", {})
     versions = run.record.get("versions", {})
     return {
@@ -178,7 +188,7 @@ def _machine(run: Run) -> dict[str, Any]:
     }
 
 
-def heat(report: ReportData) -> Table:
+def temperatures(report: ReportData) -> Table:
     """Temperatures of each run, and the runs that slowed down."""
     rows = []
     for run in report.runs:
@@ -195,8 +205,8 @@ def heat(report: ReportData) -> Table:
                 "critical": bands.get("critical"),
                 "paused_seconds": seen.get("paused_seconds"),
                 "step_time_ratio": seen.get("step_time_ratio"),
-                "suspect": bool(seen.get("suspect")),
-                "why": seen.get("suspect_reason") or "",
+                "step_time_drift": bool(seen.get("step_time_drift")),
+                "reason": seen.get("step_time_drift_reason") or "",
             }
         )
     return Table(
@@ -211,19 +221,20 @@ def heat(report: ReportData) -> Table:
             Column("critical", "in critical"),
             Column("paused_seconds", "paused, s", ".0f"),
             Column("step_time_ratio", "last / first steps", ".2f"),
-            "suspect",
-            "why",
+            Column("step_time_drift", "step time drifted"),
+            "reason",
         ),
         rows=rows,
-        note="A suspect run's steps slowed down, perhaps by throttling that no sensor shows: its "
-        "losses are used, its timing is excluded.",
+        note="Where the step time drifted the machine may have throttled unseen by any sensor: "
+        "losses are used, timing is excluded.",
     )
 
 
 def flags(report: ReportData) -> str:
     """A sentence on runs that slowed down and on temperatures that were not read."""
-    suspect = sum(bool(run.summary.get("thermal", {}).get("suspect")) for run in report.runs)
-    blind = sum(not run.summary.get("thermal", {}).get("readings") for run in report.runs)
-    slowed = f"{_count(suspect, 'run')} of {len(report.runs)} slowed down while training"
-    slowed += "; timing excluded. " if suspect else ". "
-    return slowed + f"No temperature was read in {_count(blind, 'run')}."
+    thermal = [run.summary.get("thermal", {}) for run in report.runs]
+    drifted = sum(bool(values.get("step_time_drift")) for values in thermal)
+    unread = sum(not values.get("readings") for values in thermal)
+    slowed = f"{_count(drifted, 'run')} of {len(report.runs)} slowed down while training"
+    slowed += "; timing excluded. " if drifted else ". "
+    return slowed + f"No temperature was read in {_count(unread, 'run')}."

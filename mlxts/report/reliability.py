@@ -1,4 +1,4 @@
-"""Do events called at 20 % happen in 20 % of the cases? The smallest and the largest model,
+"""Reliability: observed against predicted frequency of the smallest and the largest model,
 and the reference.
 """
 
@@ -20,16 +20,16 @@ from mlxts.scaling.configuration_scores import Scored
 
 def diagrams(scored: Sequence[Scored]) -> list[Picture]:
     """One for each binary cell and kind of configuration that is estimable."""
-    unsaid = labels.unsaid([scores.key for scores in scored]) | "budget"
+    common = labels.common_settings([scores.key for scores in scored]) | "budget"
     binary = [scores for scores in scored if not scores.regression and not scores.obstacle]
 
     def kind(scores: Scored) -> tuple:
         return (*scores.cell, *labels.of_configuration(scores.key)[:-1])
 
-    return [_diagram(key, list(group), unsaid) for key, group in groupby(binary, kind)]
+    return [_diagram(key, list(group), common) for key, group in groupby(binary, kind)]
 
 
-def _diagram(key: tuple, group: list[Scored], unsaid: labels.CommonSettings) -> Picture:
+def _diagram(key: tuple, group: list[Scored], common: labels.CommonSettings) -> Picture:
     smallest, largest = group[0], group[-1]
     curves = {
         largest.key["budget"]: _of(largest, largest.table.losses[:, 0]),
@@ -39,7 +39,7 @@ def _diagram(key: tuple, group: list[Scored], unsaid: labels.CommonSettings) -> 
         curves[smallest.key["budget"]] = _of(smallest, smallest.table.losses[:, 0])
     task = protocol.TASKS[group[0].key["task"]]
     mode = "strict" if all(scores.mode == "strict" for scores in group) else "exploratory"
-    settings = labels.configuration(group[0].key, unsaid)
+    settings = labels.configuration(group[0].key, common)
     return Picture(
         name=labels.slug("reliability", *key),
         title=labels.marked(f"{labels.cell(group[0].key)}: {settings}", mode),
@@ -54,7 +54,7 @@ def _diagram(key: tuple, group: list[Scored], unsaid: labels.CommonSettings) -> 
 
 
 def _of(scores: Scored, losses: np.ndarray) -> Reliability:
-    # A log loss says the probability exactly: of what happened it is the exponential of minus it.
+    # A log loss determines the probability: that of the outcome is the exponential of minus it.
     of_outcome = np.exp(-losses)
     probabilities = np.where(scores.targets > 0.5, of_outcome, 1.0 - of_outcome)
     weights, level = scores.weights[:, 1:], scores.table.bootstrap.level

@@ -8,33 +8,34 @@ from mlxts import protocol
 from mlxts.evaluation import comparison, estimability
 from mlxts.formats import percent
 from mlxts.protocol import REFERENCES
-from mlxts.report.collect import AxisAnalysis, ReportData, Run
+from mlxts.report.collect import AxisAnalysis, ReportData, ReportRun
 from mlxts.report.columns import HAR, columns
 from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import results
 from mlxts.scaling import verdict as verdicts
 from mlxts.scaling.configuration_scores import CELL, Scored
+from mlxts.scaling.loss_table import BESIDE
 from mlxts.tables import Column, Table, with_ends
 
 _CONFIGURATION = (
     "task", "timescale", "horizon", "budget", "data", "features", "fraction", "settings", "mode",
 )  # fmt: skip
-_REFERENCES = [f"loss_{name}" for name in REFERENCES]
+_REFERENCES = [f"loss_{name}" for name in (*REFERENCES, *BESIDE)]
 
 
-def _said(row: dict[str, Any]) -> dict[str, Any]:
-    """With the verdict as people say it: beats linear."""
+def _with_verdict_text(row: dict[str, Any]) -> dict[str, Any]:
+    """With the verdict in words: beats linear."""
     return row | {"said": comparison.against(row["verdict"], row["reference"])}
 
 
 def verdict(along: AxisAnalysis, split: str = "") -> Table:
-    """The verdict on every cell along an axis. `split`: said where it is not the report's."""
+    """The verdict on every cell along an axis. `split`: named where it is not the report's."""
     assert along.judged is not None
     return of_split(results.verdicts(along.judged, along.axis), split)
 
 
 def of_split(table: Table, split: str) -> Table:
-    """A table whose title and name tell its split, where it is not the report's."""
+    """A table whose title and name hold its split, where it is not the report's."""
     if not split:
         return table
     return replace(table, title=f"{table.title}, {split}", name=f"{table.name}_{split}")
@@ -112,6 +113,7 @@ def skill(scored: Sequence[Scored], split: str = "") -> Table:
             "said",
             "difference",
             "loss",
+            "loss_prior",
             *_REFERENCES,
             "skill_har",
             "seeds",
@@ -120,14 +122,16 @@ def skill(scored: Sequence[Scored], split: str = "") -> Table:
             "n_total",
             "samples",
         ),
-        rows=[_said(scores.row()) for scores in scored],
+        rows=[_with_verdict_text(scores.row()) for scores in scored],
         note=(
             "Mean over seeds. The reference is the better of HAR and linear, a ridge regression on "
             "HAR's log ranges and the same features at the decision bar, by cross-validation "
-            "within training; minus the reference's: below zero is better; skill: 1 − loss / the "
-            "reference's loss. In brackets 95 % block-bootstrap intervals, paired by date; "
-            "with several seeds they include seed variance. n_eff: effective sample size, the "
-            "number of independent samples that would estimate the loss as precisely."
+            "within training; LHAR (with the leverage effect and, where it is read, the VIX) and "
+            "boosted trees over HAR stand beside them. Minus the reference's: below zero is "
+            "better; skill: 1 − loss / the reference's loss. In brackets 95 % block-bootstrap "
+            "intervals, paired by date; with several seeds they include seed variance. n_eff: "
+            "effective sample size, the number of independent samples that would estimate the loss "
+            "as precisely."
         ),
     )
     return of_split(table, split)
@@ -179,7 +183,8 @@ def evidence(report: ReportData) -> Table:
             f"On {report.split}, canonical phase. Estimable: at least "
             f"{protocol.MIN_CLASS_SAMPLES} of each class and {protocol.MIN_POSITIVE_CLUSTERS} "
             "clusters of positives more than H days apart; otherwise no claim includes the cell. "
-            f"Margin: {percent(verdicts.MARGIN)} of what {HAR} gains over the training base "
+            "Pooled: fitted on the training days of all assets, because the asset's own are too "
+            f"few. Margin: {percent(verdicts.MARGIN)} of what {HAR} gains over the training base "
             "rate."
         ),
     )
@@ -198,8 +203,9 @@ def _evidence(scores: Scored, mode: str) -> dict[str, Any]:
             table.dates, scores.targets, horizon, scores.spacing
         )
     row |= {"loss_prior": prior, "margin": verdicts.MARGIN * (prior - har)}
-    row |= {"reference": scores.reference}
+    row |= {"reference": scores.reference + " (pooled)" * scores.pooled}
     row |= {f"loss_{name}": float(getattr(replicates, name)[0]) for name in REFERENCES}
+    row |= {f"loss_{name}": float(losses.mean()) for name, losses in table.beside.items()}
     return row | {"estimable": scores.obstacle is None, "why": scores.obstacle or ""}
 
 
@@ -232,6 +238,7 @@ def every_run(report: ReportData) -> Table:
             "precision",
             "recall",
             "rmse",
+            "qlike",
             "r2",
             "range",
             "collapsed",
@@ -248,15 +255,16 @@ def every_run(report: ReportData) -> Table:
 
 _METRICS = (
     "log_loss", "log_loss_difference", "log_loss_skill", "log_loss_skill_har", "auc",
-    "average_precision", "brier", "ece", "accuracy", "precision", "recall", "rmse", "mae", "r2",
-    "directional_accuracy", "coverage", "width", "mse_skill", "mse_skill_har",
+    "average_precision", "brier", "ece", "accuracy", "precision", "recall", "rmse", "mse",
+    "mae", "r2", "qlike", "directional_accuracy", "coverage", "width", "mse_skill", "mse_skill_har",
+    "qlike_skill", "qlike_skill_har",
 )  # fmt: skip
 
 
 _ENDS = ("", "_low", "_high")
 
 
-def _run(run: Run, row: dict[str, Any]) -> dict[str, Any]:
+def _run(run: ReportRun, row: dict[str, Any]) -> dict[str, Any]:
     models = run.summary.get("scores", {}).get("validation", {})
     network: dict[str, Any] = models.get(NETWORK, {})
     figures = {

@@ -1,4 +1,4 @@
-"""Pictures of a run. The same figures give the same bytes, so a picture can be compared too."""
+"""Figures of a run. The same numbers give the same bytes, so a figure can be compared too."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -34,7 +34,7 @@ def run_picture(
         title: above both panels.
         losses: rows {step, split, loss}.
         models: predictions of one split of one symbol by name, drawn in this order.
-        task: what was predicted; for regression means of returns stand in for frequencies.
+        task: what was predicted; of a number means stand in for frequencies.
         horizon: H, trading days; decides the bootstrap block of the intervals.
         references: validation losses to draw as levels, e.g. {"HAR": 0.4736}.
 
@@ -70,17 +70,17 @@ def draw_losses(
         axes.plot(best["step"], best["loss"], "o", color="C0", markersize=9, fillstyle="none")
     for (name, level), style in zip(references.items(), ("--", ":", "-."), strict=False):
         axes.axhline(level, color="C1", linestyle=style, linewidth=1.2, label=f"{name} {level:.4f}")
-    unit = "Huber" if task.kind == "regression" else "nats"
+    unit = {"regression": "Huber", "range": "half squared error"}.get(task.kind, "nats")
     axes.set(title="Loss", xlabel="optimizer step", ylabel=f"{unit} per sample")
     axes.legend()
 
 
 def draw_reliability(axes: Axes, diagrams: Mapping[str, Reliability], task: Task) -> None:
-    """What happened over what was predicted, with 95 % intervals."""
+    """Observed against predicted frequency, with 95 % intervals."""
     ends = np.concatenate([[d.low.min(), d.high.max(), *d.predicted] for d in diagrams.values()])
     margin = 0.05 * (ends.max() - ends.min())
     limits = (float(ends.min() - margin), float(ends.max() + margin))
-    if task.kind != "regression":
+    if task.binary:
         limits = (0.0, min(1.0, limits[1]))
     axes.plot(limits, limits, color="0.6", linewidth=1.0, label="calibrated")
     for index, (name, diagram) in enumerate(diagrams.items()):
@@ -88,7 +88,7 @@ def draw_reliability(axes: Axes, diagrams: Mapping[str, Reliability], task: Task
         axes.errorbar(
             diagram.predicted,
             diagram.observed,
-            # A percentile interval may lie beside its figure; a bar cannot have negative length.
+            # A percentile interval may not contain its estimate; a bar cannot have negative length.
             yerr=np.maximum(errors, 0.0),
             fmt=f"{'osD^v'[index % 5]}-",
             color=f"C{index}",
@@ -98,14 +98,14 @@ def draw_reliability(axes: Axes, diagrams: Mapping[str, Reliability], task: Task
             label=name,
         )
     labels = {"xlabel": "predicted probability", "ylabel": "observed frequency"}
-    if task.kind == "regression":
-        labels = {"xlabel": "predicted log return", "ylabel": "mean log return that followed"}
+    if not task.binary:
+        labels = {"xlabel": f"predicted {task.unit}", "ylabel": f"mean {task.unit} that followed"}
     axes.set(xlim=limits, ylim=limits, **labels)
 
 
 def _reliability(predictions: pl.DataFrame, task: Task, horizon: int) -> Reliability:
     forecasts, happened = predictions["logit"].to_numpy(), predictions["target"].to_numpy()
-    if task.kind != "regression":
+    if task.binary:
         forecasts = metrics.Forecast(forecasts, happened).probabilities
     bootstrap = BlockBootstrap(predictions["date"].to_numpy(), horizon)
     weights = bootstrap.weights()[:, 1:]

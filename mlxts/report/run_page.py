@@ -1,4 +1,4 @@
-"""The picture of one run: its losses beside the references, and its reliability beside HAR's."""
+"""The figure of one run: its losses and reliability with those of its references."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def draw(folder: Path, split: str = "validation") -> Path:
 def _reference_losses(folder: Path, split: str) -> dict[str, float]:
     """By name; of a run of before there was a linear one HAR's alone."""
     summary = RunFolder(folder).summary((f"scores.{split}",))
-    # The curve beside it is of every phase as well.
+    # The validation curve is of every phase as well.
     scores = summary["scores"].get(split + score.ALL_PHASES, summary["scores"][split])
     return {
         comparison.title(name): scores[name]["log_loss"] for name in REFERENCES if name in scores

@@ -1,4 +1,4 @@
-"""One part of a page or a paper: what it says, its figures and tables."""
+"""One part of a page or a paper: its text, figures and tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """The sections of the report, in order: what each holds, or what to run so that it holds something.
 
-A section without data says in one line how to get them; it is never left out.
+A section without data has one line on how to get them; it is never left out.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,7 +8,6 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
-from mlxts import protocol
 from mlxts.protocol import BASELINE
 from mlxts.report import (
     compute_frontier,
@@ -29,11 +28,17 @@ from mlxts.scaling.verdict import NOT_ESTIMABLE, Verdict
 from mlxts.scaling.walk_forward_ledger import SPLIT as WALK_FORWARD
 
 HAR = BASELINE.upper()
-_LETTER = {"parameters": "N", "samples": "D", "features": "F"}
-_MORE = {"parameters": "a bigger model", "samples": "more data", "features": "more features"}
+_LETTER = {"parameters": "N", "features": "F", "history": "D", "assets": "A"}
+_MORE = {
+    "parameters": "a bigger model",
+    "features": "more features",
+    "history": "a longer history",
+    "assets": "more assets",
+}
 _SWEEP = {
     "parameters": "`mlxts sweep run configs/sweeps/phase6a.yaml` trains several budgets",
-    "samples": "`mlxts sweep run configs/sweeps/data_scaling.yaml` trains on parts of the history",
+    "history": "`mlxts sweep run configs/sweeps/data_scaling.yaml` trains on parts of the history",
+    "assets": "`mlxts sweep run configs/sweeps/study_assets.yaml` pools more assets",
     "features": "`mlxts sweep run configs/sweeps/feature_scaling.yaml` trains several tiers",
 }
 
@@ -44,7 +49,7 @@ def question() -> str:
 
 def answer(report: ReportData) -> str:
     """The verdicts along the three axes, pooled over cells, in one sentence."""
-    parts = [_part(axis, report.along[axis]) for axis in ("parameters", "features", "samples")]
+    parts = [_part(axis, report.along[axis]) for axis in _LETTER]
     mode = {scores.mode for scores in report.scored}
     mark = "" if mode == {"strict"} else " (with exploratory runs)" * (len(mode) > 1)
     if mode == {"exploratory"}:
@@ -56,7 +61,7 @@ def _part(axis: str, along: AxisAnalysis) -> str:
     if along.judged is None:
         return f"{_MORE[axis]}: not tried"
     pooled = along.judged.pooled
-    several = len(along.judged.pools) > 1  # the primary one alone is said
+    several = len(along.judged.pools) > 1  # only the primary one is reported
     question = _MORE[axis] + (f", {along.judged.primary.title}" if several else "")
     if pooled.word == NOT_ESTIMABLE:
         return f"{question}: not estimable ({pooled.reason})"
@@ -150,7 +155,6 @@ def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) 
         judged.selections[table.name],
         subtitle,
         axes.AXES[along.axis].unit,
-        _unit(table.name),
     )
 
     return Picture(
@@ -167,14 +171,9 @@ def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) 
     )
 
 
-def _draw(axes: Axes, panel: law_figure.Panel | law_figure.Surface) -> None:
+def _draw(axes: Axes, panel: law_figure.LawPanel | law_figure.LawSurface) -> None:
     law_figure.draw(axes, panel, fontsize=9)
     legend_below(axes)
-
-
-def _unit(cell: str) -> str:
-    task = protocol.TASKS[cell.split()[0]]
-    return "squared log return" if task.kind == "regression" else "nats"
 
 
 def _skill(report: ReportData) -> Section:
@@ -183,7 +182,7 @@ def _skill(report: ReportData) -> Section:
         "Skill over the reference by cell",
         text=(
             "The reference is the better of two simple models by cross-validation within the "
-            f"training days. {HAR} is a logistic (for returns a linear) regression on three log "
+            f"training days. {HAR} is a logistic (of numbers a linear) regression on three log "
             "ranges; linear is a ridge regression on these and on the network's own features at "
             "the decision bar. A network that does not beat it has learned nothing that needs a "
             "network.",
@@ -313,7 +312,6 @@ def _surface_picture(analysis: SurfaceAnalysis, split: str, second: str) -> Pict
         split,
         analysis.selection,
         steps=lambda size: f"{size:,.0f} {second}",
-        loss_unit=_unit(analysis.table.name),
     )
 
     drawn_as = (
@@ -354,11 +352,11 @@ def _evidence(report: ReportData) -> Section:
 
 
 def _tried(report: ReportData, storage_url: str | None) -> Section:
-    searched, looked = provenance.studies(storage_url), provenance.test_looks()
+    searched, looked = provenance.studies(storage_url), provenance.test_set_evaluations()
     return Section(
         "tried",
         "Multiple testing",
-        text=[provenance.tried(report, searched)],
+        text=[provenance.multiple_testing(report, searched)],
         tables=[table for table in (searched, looked) if table.rows],
     )
 
@@ -375,6 +373,6 @@ def _provenance(report: ReportData) -> Section:
         tables=[
             provenance.data(report),
             provenance.machines(report),
-            provenance.heat(report),
+            provenance.temperatures(report),
         ],
     )

@@ -20,15 +20,15 @@ STEPS = (0.005, 0.01, 0.02, 0.05)  # of skill, where the fill of a cell gets one
 
 def maps(scored: Sequence[Scored]) -> list[Picture]:
     """One map for each configuration, the one with most cells first."""
-    unsaid = labels.unsaid([scores.key for scores in scored])
+    common = labels.common_settings([scores.key for scores in scored])
     groups: dict[tuple, list[Scored]] = {}
     for scores in scored:
         groups.setdefault(labels.of_configuration(scores.key), []).append(scores)
     ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].n_total))
-    return [_map(group, unsaid) for group in ordered]
+    return [_map(group, common) for group in ordered]
 
 
-def _map(group: list[Scored], unsaid: labels.CommonSettings) -> Picture:
+def _map(group: list[Scored], common: labels.CommonSettings) -> Picture:
     rows = [scores.row() for scores in group]
     cells = {
         (row["task"], row["timescale"]): row
@@ -36,7 +36,7 @@ def _map(group: list[Scored], unsaid: labels.CommonSettings) -> Picture:
         if row["horizon"] == protocol.TIMESCALES[row["timescale"]].horizon
     }
     mode = "strict" if all(scores.mode == "strict" for scores in group) else "exploratory"
-    settings = labels.configuration(group[0].key, unsaid)
+    settings = labels.configuration(group[0].key, common)
     return Picture(
         name=labels.slug("skill", *labels.of_configuration(group[0].key)),
         title=labels.marked(settings, mode),
@@ -53,7 +53,7 @@ def _map(group: list[Scored], unsaid: labels.CommonSettings) -> Picture:
 
 
 def draw_map(axes: Axes, cells: dict[tuple[str, str], dict]) -> None:
-    """Tasks down, timescales across; `shown` holds a row of `Scored.row` by (task, timescale)."""
+    """Tasks down, timescales across; `cells` holds a row of `Scored.row` by (task, timescale)."""
     tasks, scales = list(protocol.TASKS), list(protocol.TIMESCALES)
     for y, task in enumerate(tasks):
         for x, scale in enumerate(scales):
@@ -96,7 +96,7 @@ def _square(row: dict | None) -> tuple[str | None, str, str]:
 
 def by_year(scored: Sequence[Scored]) -> list[Picture]:
     """For each cell and kind of configuration: skill of each budget in each year."""
-    unsaid = labels.unsaid([scores.key for scores in scored]) | "budget"
+    common = labels.common_settings([scores.key for scores in scored]) | "budget"
 
     def kind(scores: Scored) -> tuple:
         return (*scores.cell, *labels.of_configuration(scores.key)[:-1])
@@ -105,7 +105,7 @@ def by_year(scored: Sequence[Scored]) -> list[Picture]:
     for key, group in groupby((scores for scores in scored if not scores.obstacle), kind):
         members = list(group)
         first = members[0].key
-        settings = labels.configuration(first, unsaid)
+        settings = labels.configuration(first, common)
         rows = [row for scores in members for row in scores.years()]
         pictures.append(
             Picture(

@@ -1,4 +1,4 @@
-"""A run folder as an object: what it holds, read and checked when it is asked for."""
+"""A run folder as an object: what it holds, read and checked on access."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _RESTORE = (
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run on disk, begun or finished."""
+    """A run on disk, started or finished."""
 
     path: Path
 

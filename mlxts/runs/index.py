@@ -1,4 +1,4 @@
-"""Which run folders there are, and which of them a name stands for.
+"""Finding run folders: by id, prefix, glob, sweep or study.
 
 A name is the folder of a run or of several, a run id or the beginning of one, a pattern with * ? [,
 a sweep's name, or that of a study or its beginning. Every command that takes runs reads names here.
@@ -18,7 +18,7 @@ _PATTERN = frozenset("*?[")
 
 
 def no_studies(name: str) -> Sequence[str]:
-    """Where no study is looked up."""
+    """Finds no study."""
     return ()
 
 
@@ -46,10 +46,10 @@ def finished_ids() -> set[str]:
 
 
 def resolve(name: str, studies: Studies = no_studies) -> list[Path]:
-    """The run folders that a name stands for, one at least.
+    """The run folders that a name resolves to, one at least.
 
     Raises:
-        RunError: it stands for nothing.
+        RunError: it matches nothing.
     """
     if not name:
         raise RunError("'' names no run; `mlxts runs` lists them")
@@ -66,13 +66,13 @@ def resolve(name: str, studies: Studies = no_studies) -> list[Path]:
     if not matches:
         raise RunError(
             f"{name} is no run, no folder of runs and no study with a run here; `mlxts runs`, "
-            "`mlxts sweep status` and `mlxts hpo list` say what there is"
+            "`mlxts sweep status` and `mlxts hpo list` list what there is"
         )
     return matches
 
 
 def find(name: str, studies: Studies = no_studies) -> Path:
-    """The one run that a name stands for. Raises RunError: there is none, or there are several."""
+    """The one run that a name resolves to. Raises RunError: there is none, or there are several."""
     matches = resolve(name, studies)
     if len(matches) > 1:
         names = ", ".join(folder.name for folder in matches)
@@ -81,10 +81,10 @@ def find(name: str, studies: Studies = no_studies) -> Path:
 
 
 def select(names: Sequence[str], studies: Studies = no_studies) -> Selection:
-    """The runs that `names` stand for, each once; without a name all runs of this workspace.
+    """The runs that `names` resolve to, each once; without a name all runs of this workspace.
 
     Raises:
-        RunError: a name that stands for nothing, or none of the runs is finished.
+        RunError: a name that matches nothing, or none of the runs is finished.
     """
     folders = [folder for name in names for folder in resolve(name, studies)]
     chosen = {folder.resolve(): folder for folder in (folders if names else run_folders())}

@@ -11,5 +11,5 @@ SUMMARY = "summary.json"  # what a run reached, written when training has ended
 PICTURE = "picture.png"
 LOCK = ".lock"  # held by whoever trains the run
 
-# What a tracker copies beside a run's numbers; weights stay in the run folder.
+# Files that a tracker copies with a run's numbers; weights stay in the run folder.
 ARTIFACTS = (CONFIG, METADATA, METRICS, EVENTS, SUMMARY, PREDICTIONS, REFERENCES, PICTURE)

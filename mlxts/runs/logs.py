@@ -9,7 +9,7 @@ from mlxts import json_files
 from mlxts.errors import RunError
 from mlxts.runs.layout import EVENTS
 
-# What a line of each kind says besides its step, time and loss.
+# The fields of a line of each kind besides its step, time and loss.
 _NEEDED = {
     "train": ("epoch", "seconds", "samples", "learning_rate", "grad_norm"),
     "train_epoch": ("epoch", "seconds"),

@@ -1,14 +1,14 @@
-"""predictions.parquet: every model's forecast, row by row; every figure comes from this table.
+"""predictions.parquet: every model's forecast, row by row, from which all scores are computed.
 
-The network stands beside its references (`references.json` says which of them it is compared with)
-and, on a simulated market, beside the best possible forecast. All are written by the experiment
-that trained the network; whoever scores, fits laws or draws reads them here and needs no data.
+It holds the network, its baselines (`references.json` names the reference) and, on a simulated
+market, the oracle. All are written by the experiment that trained the network; scores, laws and
+figures are computed from them, without data.
 
 A logit is stored, never a probability: the sigmoid is applied once, in `evaluation/metrics.py`. For
-the regression task the column `logit` holds the predicted log return.
+regression and range the column `logit` holds the predicted number.
 
 Tables of earlier versions hold the network's rows alone, without `model` and `canonical`; `read`
-refuses them, and `mlxts.predict` makes them whole where the run's data are.
+refuses them, and `mlxts.predict` completes them where the run's data are.
 """
 
 from pathlib import Path
@@ -21,11 +21,13 @@ from mlxts import files
 from mlxts.data.sources import parquet
 from mlxts.errors import DataError
 from mlxts.files import atomic_path
-from mlxts.protocol import SPLIT_NAMES
+from mlxts.protocol import BASELINE, LINEAR, SPLIT_NAMES
 from mlxts.runs import upgrade
 
 NETWORK = "patchtst"
-BASE_RATE = "base_rate"  # the training base rate, for regression the training mean
+BASE_RATE = "base_rate"  # the training base rate, of a number the training mean
+# Fitted beside every network, see `baselines/registry.py`.
+SIMPLE_MODELS = ("base_rate_by_volatility", "volatility", BASELINE, "lhar", LINEAR, "trees")
 ORACLE = "bayes"  # the best possible forecast of a simulated market
 SCHEMA = pl.Schema(
     {
@@ -142,7 +144,7 @@ def replace_split(path: Path, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _schema(path: Path) -> pl.Schema | None:
-    """None where the file cannot be read; `read` then says why."""
+    """None where the file cannot be read; `read` then raises the error."""
     try:
         return pl.Schema(pl.read_parquet_schema(path))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):

@@ -105,6 +105,7 @@ class Metadata(Shape):
     splits: str = ""
     samples: dict[str, Count] = Field(default_factory=dict)
     canonical_samples: dict[str, Count] = Field(default_factory=dict)
+    coverage: dict[str, float] = Field(default_factory=dict)
     features: Count = 0
     micro_batch: Annotated[int, Field(gt=0)] = 1
     flops_per_step: float = 0.0
@@ -147,11 +148,16 @@ class _Figures(Shape):
     log_loss_skill_har: float | None = None
     excess_log_loss: float | None = None
     rmse: float | None = None
+    mse: float | None = None
     mae: float | None = None
     r2: float | None = None
     rmse_difference: float | None = None
     mse_skill: float | None = None
     mse_skill_har: float | None = None
+    qlike: float | None = None
+    qlike_difference: float | None = None
+    qlike_skill: float | None = None
+    qlike_skill_har: float | None = None
     directional_accuracy: float | None = None
     coverage: float | None = None
     width: float | None = None
@@ -165,8 +171,8 @@ class _Thermal(Shape):
     highest: float | None = None
     hottest: float | None = None
     paused_seconds: float = 0.0
-    suspect: bool = False
-    suspect_reason: str | None = None
+    step_time_drift: bool = False
+    step_time_drift_reason: str | None = None
     step_time_ratio: float | None = None
 
 

@@ -11,7 +11,7 @@ from mlxts.protocol import TASKS, TIMESCALES, Task, Timescale
 class ScoredTask:
     """Attributes:
     horizon: H, trading days. score_on: the symbol whose rows are scored.
-    splits_title: where the borders of the splits lie, in words.
+    splits_title: the borders of the splits, in words.
     """
 
     NEEDS: ClassVar = ("task", "timescale", "horizon", "data.score_on", "data.splits")  # settings

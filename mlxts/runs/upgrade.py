@@ -15,6 +15,9 @@ from mlxts.files import SCHEMA
 SCORES: Mapping[str, str] = MappingProxyType(
     {"impossible": "better_than_oracle", "log_loss_over_bayes": "excess_log_loss"}
 )
+THERMAL: Mapping[str, str] = MappingProxyType(
+    {"suspect": "step_time_drift", "suspect_reason": "step_time_drift_reason"}
+)
 MODELS: Mapping[str, str] = MappingProxyType({"climatology": "base_rate_by_volatility"})
 
 
@@ -27,8 +30,11 @@ def metadata(written: dict[str, Any]) -> dict[str, Any]:
 
 def summary(written: dict[str, Any]) -> dict[str, Any]:
     """summary.json."""
-    scores = {"scores": scored(written["scores"])} if "scores" in written else {}
-    return {"schema": SCHEMA} | written | scores
+    current = {"scores": scored(written["scores"])} if "scores" in written else {}
+    thermal = written.get("thermal")
+    if isinstance(thermal, dict):
+        current["thermal"] = {THERMAL.get(key, key): value for key, value in thermal.items()}
+    return {"schema": SCHEMA} | written | current
 
 
 def scored(value: Any) -> Any:

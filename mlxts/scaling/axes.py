@@ -1,26 +1,25 @@
 """From the ledger to tables that differ along one axis (or two) and in nothing else.
 
-parameters  N: budgets; data, features, task, timescale, horizon and recipe are the same
-samples     D: unique training samples, by fraction of the history or by assets; the scored symbol's
-            own bars are the same
-features    F: tiers
-surface     N and D together; features_surface: N and F
+parameters  N: budgets; data, features, task, timescale, horizon and other settings are the same
+compute     the same runs by the operations of their training, at one origin
+features    F: tiers; the reference reads the same tier, see `scaling/over_reference.py`
+history     D: unique training samples, by the share of the most recent training dates
+assets      D by the number of pooled assets: rows A to D of the matrix. Not one law with history
+surface     N and D (by history) together; features_surface: N and F
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import numpy as np
 import polars as pl
 
-from mlxts import protocol
-from mlxts.data import bars
-from mlxts.errors import DataError, RunError
-from mlxts.evaluation import estimability
-from mlxts.scaling import config_diff
+from mlxts.errors import RunError
+from mlxts.formats import count
+from mlxts.scaling import column_pairs, config_diff, over_reference
 from mlxts.scaling.ledger import LATEST
-from mlxts.scaling.loss_table import LossTable, Pool, entropy
+from mlxts.scaling.loss_table import LossTable, named
+from mlxts.scaling.run_table import loss_table
 
 # What may be called the number of parameters of a model: a law has to be told under each.
 PARAMETERS = MappingProxyType(
@@ -48,6 +47,7 @@ class Axis:
     unit: str
 
 
+COLUMNS = "columns"
 _CELL = ("task", "timescale", "horizon", "symbol", "data_generator", "config_hash")
 # A cell of the matrix is a name; its contents change with every download.
 _DATA = ("data", "artifacts")
@@ -60,14 +60,22 @@ AXES: Mapping[str, Axis] = MappingProxyType(
                 (*_CELL, *_DATA, "features", "samples", "history"), "parameters",
             ),
             Axis(
-                "samples", ("D",), (*_CELL, "bars", "features", "history", "budget"),
+                "compute", ("C",), (*_CELL, *_DATA, "features", "samples", "history"), "operations",
+            ),
+            Axis(
+                "history", ("D",), (*_CELL, *_DATA, "features", "history", "budget"),
                 "training samples",
+            ),
+            Axis(
+                "assets", ("A",),
+                (*_CELL, "bars", "exogenous", "features", "fraction", "history", "budget"),
+                "pooled assets",
             ),
             # Warm-up differs between tiers, so samples may; the share of the history does not.
             Axis(
                 "features", ("F",), (*_CELL, *_DATA, "fraction", "history", "budget"), "features"
             ),
-            Axis("surface", ("N", "D"), (*_CELL, "bars", "features", "history"), "parameters"),
+            Axis("surface", ("N", "D"), (*_CELL, *_DATA, "features", "history"), "parameters"),
             Axis(
                 "features_surface", ("N", "F"), (*_CELL, *_DATA, "fraction", "history"),
                 "parameters",
@@ -78,40 +86,100 @@ AXES: Mapping[str, Axis] = MappingProxyType(
 
 
 def tables(
-    ledger: pl.DataFrame, axis: str, *, parameters: str = "total", all_phases: bool = False
+    ledger: pl.DataFrame,
+    axis: str,
+    *,
+    parameters: str = "total",
+    all_phases: bool = False,
+    panel: bool = False,
 ) -> list[LossTable]:
     """One table for each cell that the ledger holds along an axis, sorted by name; of a cell with
-    strict and exploratory runs two, the strict ones apart.
+    strict and exploratory runs two, the strict ones apart; and where some sizes were trained at
+    fewer forecast origins than others, one for the sizes that each set of origins has in common.
 
     Args:
-        axis: a name in `AXES`. parameters: a name in `PARAMETERS`, what N counts.
+        axis: a name in `AXES`, or `COLUMNS` (see `scaling/column_pairs.py`).
+        parameters: a name in `PARAMETERS`, what N counts.
         all_phases: use every phase of a timescale, not the canonical one alone.
+        panel: the mean over the assets that all runs of a cell score, instead of each asset.
 
     Raises:
         DataError: runs of one cell that saw different targets on the same dates.
         RunError: no cell with two sizes.
     """
+    if axis == COLUMNS:
+        rows = ledger if all_phases else ledger.filter("canonical")
+        return column_pairs.tables(rows, all_phases=all_phases, panel=panel)
     cut = AXES[axis]
-    rows = _sized(ledger if all_phases else ledger.filter("canonical"), parameters)
-    rows = _with_the_whole(rows)
+    fixed = tuple(name for name in cut.fixed if not (panel and name in ("symbol", "bars")))
+    rows = _with_the_whole(sized(ledger if all_phases else ledger.filter("canonical"), parameters))
     groups = {
         key: group
-        for key, group in rows.partition_by(cut.fixed, as_dict=True, maintain_order=True).items()
+        for key, group in rows.partition_by(fixed, as_dict=True, maintain_order=True).items()
         if group.select(cut.sizes).n_unique() > 1
     }
     changed = dict(rows.select("config_hash", "non_default_settings").unique().rows())
-    names = _names(cut.fixed, list(groups), changed) if groups else []
+    names = cell_names(fixed, list(groups), changed) if groups else []
     found = [
-        _table(name, one, cut, all_phases)
+        one
         for name, group in zip(names, groups.values(), strict=True)
-        for one in _strict_apart(group, cut)
+        for own in _strict_apart(group, cut)
+        for estimand, part in _by_origins(own, cut)
+        for one in _cell(name, part, cut, all_phases, panel, estimand)
     ]
     if not found:
         raise RunError(
             f"no two runs differ in {cut.unit} and in nothing else; train more sizes (a sweep), or "
             "name settings that were tuned at each size with --ignore-setting"
         )
-    return sorted(found, key=lambda table: table.name)
+    return sorted(found, key=lambda table: (table.pool.estimand, table.name))
+
+
+def _cell(
+    name: str, group: pl.DataFrame, cut: Axis, all_phases: bool, panel: bool, estimand: str
+) -> list[LossTable]:
+    """The table of a cell; where sizes have references of their own (along features and history)
+    also what the network adds, and the reference alone."""
+    losses = loss_table(name, group, cut.sizes, all_phases=all_phases, panel=panel)
+    if losses is None:
+        return []
+    losses = named(losses, estimand)
+    if len(cut.sizes) > 1 or not over_reference.differ(losses):
+        return [losses]
+    return [losses, *over_reference.parts(losses)]
+
+
+def _by_origins(group: pl.DataFrame, cut: Axis) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The sizes that were trained at the same forecast origins, the most origins first.
+
+    At an origin a size counts where all of its seeds were trained there.
+    """
+    if group["origin"].is_null().any():
+        yield "", group
+        return
+    at = group.select(*cut.sizes, "seed", "origin").unique()
+    seeds = at.group_by(cut.sizes).agg(pl.col("seed").n_unique().alias("all"))
+    whole = (
+        at.group_by(*cut.sizes, "origin")
+        .agg(pl.col("seed").n_unique())
+        .join(seeds, on=cut.sizes)
+        .filter(pl.col("seed") == pl.col("all"))
+        .group_by(cut.sizes)
+        .agg(pl.col("origin").sort())
+    )
+    sets = {frozenset(row[-1]): row[-1] for row in whole.rows()}
+    most, before = None, 0
+    for origins in sorted(sets, key=lambda one: (-len(one), sorted(one))):
+        sizes = whole.filter(
+            pl.col("origin").list.set_intersection(sorted(origins)).list.len() == len(origins)
+        )
+        if sizes.height < 2 or sizes.height <= before:
+            continue
+        before = sizes.height
+        estimand = "" if most is None else f"at {count(len(origins), 'origin')}"
+        most = most or origins
+        own = group.join(sizes.select(cut.sizes), on=cut.sizes, how="semi")
+        yield estimand, own.filter(pl.col("origin").is_in(sorted(origins)))
 
 
 def _strict_apart(group: pl.DataFrame, cut: Axis) -> list[pl.DataFrame]:
@@ -123,12 +191,17 @@ def _strict_apart(group: pl.DataFrame, cut: Axis) -> list[pl.DataFrame]:
     return [strict, group]
 
 
-def _sized(ledger: pl.DataFrame, parameters: str) -> pl.DataFrame:
-    """With N (mean over the runs of a budget: they differ by less than 1 %), D and F."""
+def sized(ledger: pl.DataFrame, parameters: str = "total") -> pl.DataFrame:
+    """With N (mean over the runs of a budget: they differ by less than 1 %), C (likewise, of one
+    origin), D, F and A."""
+    alike = ("budget", "config_hash", "data", "features", "samples", "task", "timescale", "horizon")
+    origins = pl.col("origin").n_unique().over("run")
     return ledger.with_columns(
         N=PARAMETERS[parameters].mean().over("budget").cast(pl.Float64),
+        C=(pl.col("flops") / origins).mean().over(alike),
         D=pl.col("samples").cast(pl.Float64),
         F=pl.col("features").cast(pl.Float64),
+        A=pl.col("assets").cast(pl.Float64),
     )
 
 
@@ -139,7 +212,7 @@ def _with_the_whole(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([rows, *(whole.with_columns(history=pl.lit(one)) for one in others)])
 
 
-def _names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str]) -> list[str]:
+def cell_names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str]) -> list[str]:
     """Task, horizon and timescale, and besides whatever tells these cells apart.
 
     Args:
@@ -152,7 +225,7 @@ def _names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str]) -
         own = {name: values[index] for name, values in columns.items()}
         parts = [f"{own['task']} H{own['horizon']} {own['timescale']}"]
         for name, shown in (
-            ("symbol", "{}"), ("data", "{}"), ("features", "{} features"),
+            ("symbol", "{}"), ("data", "{}"), ("exogenous", "{}"), ("features", "{} features"),
             ("samples", "{} samples"), ("fraction", "{:g} of the history"), ("history", "{}"),
             ("budget", "{}"), ("data_generator", "{}"), ("artifacts", "files {}"),
             ("bars", "file {}"),
@@ -168,69 +241,13 @@ def _names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str]) -
     ]
 
 
-def _table(name: str, group: pl.DataFrame, cut: Axis, all_phases: bool) -> LossTable:
-    group = _newest(group, cut)
-    order = group.select(*cut.sizes, "seed", "run").unique().sort(*cut.sizes, "seed")
-    wide = group.pivot("run", index="date", values="loss").drop_nulls().sort("date")
-    if not wide.height:
-        raise DataError(f"{name}: its runs have no date in common; train on one data set")
-    # Baselines of the run with the most training samples: where D varies they would vary as well.
-    best = group.sort("samples", "run").filter(pl.col("run") == pl.col("run").last())
-    rows = wide.select("date").join(best, on="date", how="left", maintain_order="left")
-    agree = group.filter(pl.col("date").is_in(wide["date"].implode())).group_by("date")
-    if (agree.agg(pl.col("target").n_unique())["target"] > 1).any():
-        raise DataError(f"{name}: its runs have different targets on one date; train them again")
-    dates, targets = wide["date"].to_numpy(), rows["target"].to_numpy()
-    first = rows.row(0, named=True)
-    task = protocol.TASKS[first["task"]]
-    scale = protocol.TIMESCALES[first["timescale"]]
-    spacing = 1 if all_phases else bars.spacing(scale)
-    marked = name if (group["mode"] == "strict").all() else f"{name} (exploratory)"
-    return LossTable(
-        name=marked,
-        dates=dates,
-        losses=wide.select(order["run"].to_list()).to_numpy(),
-        har=rows["loss_har"].to_numpy(),
-        linear=rows["loss_linear"].to_numpy(),
-        reference=rows["loss_reference"].to_numpy(),
-        prior=rows["loss_prior"].to_numpy(),
-        sizes=order.select(cut.sizes).to_numpy(),
-        runs=tuple(order["run"].to_list()),
-        horizon=first["horizon"],
-        spacing=spacing,
-        bound=float(np.var(targets))
-        if task.kind == "regression"
-        else entropy(float(targets.mean())),
-        obstacle=estimability.obstacle_of(task, dates, targets, first["horizon"], spacing)
-        or untrained(rows),
-        pool=Pool(
-            (group["mode"] == "strict").all(),
-            first["config_hash"],
-            first["data_generator"],
-            first["non_default_settings"],
-        ),
-    )
-
-
-def untrained(rows: pl.DataFrame) -> str | None:
-    """Why no reference could be fitted for rows of a ledger, or None."""
-    return next(iter(rows["not_estimable"].drop_nulls()), None)
-
-
-def _newest(group: pl.DataFrame, cut: Axis) -> pl.DataFrame:
-    """Of runs of one size and seed the one that was started last."""
-    runs = group.select(*cut.sizes, "seed", "started", "run").unique()
-    latest = runs.sort("started", "run").unique((*cut.sizes, "seed"), keep="last")
-    return group.filter(pl.col("run").is_in(latest["run"].implode()))
-
-
 def design(ledger: pl.DataFrame, tables: Sequence[LossTable], parameters: str) -> pl.DataFrame:
     """For the mixed model one row a run, table by table: cell, seed, N, D, F."""
-    sized = (
-        _sized(ledger, parameters)
+    of_runs = (
+        sized(ledger, parameters)
         .unique("run")
         .with_columns(cell=pl.format("{} H{} {}", "task", "horizon", "timescale"))
     )
     order = pl.DataFrame({"run": [run for table in tables for run in table.runs]})
     columns = ["run", "cell", "seed", "N", "D", "F"]
-    return order.join(sized.select(columns), on="run", how="left", maintain_order="left")
+    return order.join(of_runs.select(columns), on="run", how="left", maintain_order="left")

@@ -30,7 +30,8 @@ class Draws:
         runs: (B + 1, R) mean loss of each run, seeds not drawn.
         rungs: (B + 1, K) mean loss of each rung.
         har, linear, reference, prior: (B + 1,).
-        seed_noise: whether any rung has several seeds; else intervals know of dates alone.
+        seed_noise: whether any rung has several seeds, or none could matter; else intervals know
+            of dates alone.
     """
 
     runs: np.ndarray
@@ -50,7 +51,8 @@ def date_weights(tables: Sequence[LossTable], *, draws: int = DRAWS, seed: int =
     union = np.unique(np.concatenate([table.dates for table in tables]))
     spacing = min(table.spacing for table in tables)
     horizon = max(table.horizon for table in tables)
-    weights = BlockBootstrap(union, horizon, spacing).weights(draws, seed)
+    longest = max(table.bootstrap.block for table in tables)
+    weights = BlockBootstrap(union, horizon, spacing, longest).weights(draws, seed)
     return [weights[np.searchsorted(union, table.dates)] for table in tables]
 
 
@@ -63,23 +65,34 @@ def draw(table: LossTable, weights: np.ndarray, *, seed: int = 0, widen: float =
         widen: how far to move the draws of dates away from the table; 1: as they are drawn.
     """
     total = weights.sum(axis=0)
+    whole = slice(None)
+
+    def moved(losses: np.ndarray, rows: np.ndarray | slice = whole) -> np.ndarray:
+        """The part of the mean that some rows have in each draw, moved away from the table."""
+        drawn = weights[rows].T @ losses[rows]
+        drawn = drawn / (total[:, None] if losses.ndim > 1 else total)
+        return drawn if widen == 1.0 else drawn[0] + widen * (drawn - drawn[0])
 
     def means(losses: np.ndarray) -> np.ndarray:
-        drawn = (weights.T @ losses) / (total[:, None] if losses.ndim > 1 else total)
-        if widen == 1.0:
-            return drawn
-        return np.maximum(drawn[0] + widen * (drawn - drawn[0]), _LEAST * drawn[0])
+        drawn = moved(losses)
+        return drawn if widen == 1.0 else np.maximum(drawn, _LEAST * drawn[0])
 
-    runs = means(table.losses)
-    shares = seed_shares(table.rung_of_run, len(total) - 1, np.random.default_rng(seed))
+    # At each forecast origin the seeds of a size are networks of their own, so they are drawn anew.
+    rng = np.random.default_rng(seed)
+    origins = [whole]
+    if table.origins is not None:
+        origins = [table.origins == origin for origin in np.unique(table.origins)]
+    shares = (seed_shares(table.rung_of_run, len(total) - 1, rng) for _ in origins)
+    parts = zip(shares, origins, strict=True)
+    rungs = sum(np.einsum("bkr,br->bk", s, moved(table.losses, rows)) for s, rows in parts)
     return Draws(
-        runs=runs,
-        rungs=np.einsum("bkr,br->bk", shares, runs),
+        runs=means(table.losses),
+        rungs=rungs if widen == 1.0 else np.maximum(rungs, _LEAST * rungs[0]),
         har=means(table.har),
         linear=means(table.linear),
         reference=means(table.reference),
         prior=means(table.prior),
-        seed_noise=bool((table.seeds > 1).any()),
+        seed_noise=table.deterministic or bool((table.seeds > 1).any()),
     )
 
 
@@ -109,10 +122,11 @@ def seed_shares(rung_of_run: np.ndarray, draws: int, rng: np.random.Generator) -
 
 
 def redraw_seeds(runs: np.ndarray, rung_of_run: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Run by run what `draw` does to rungs: each draw gives a run the luck of one of its rung.
+    """Redraw seeds by run, as `draw` does by size: each run gets the seed error of a run of its
+    size.
 
     Args:
-        runs: (B + 1, R) of `Draws.runs`; row 0 stays. A rung of one seed keeps its own luck.
+        runs: (B + 1, R) of `Draws.runs`; row 0 stays. A size with one seed keeps its own error.
 
     Returns:
         (B + 1, R).

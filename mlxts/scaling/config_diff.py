@@ -8,11 +8,11 @@ _MOST = 3  # settings that a title has room for
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings by dotted keys, `model.residual_of`."""
-    found: dict[str, Any] = {}
+    values_by_key: dict[str, Any] = {}
     for key, value in settings.items():
         name = f"{prefix}{key}"
-        found |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return found
+        values_by_key |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return values_by_key
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -25,17 +25,17 @@ def describe(changed: str, recipe: str, shared: frozenset[str] = frozenset()) ->
 
     Args:
         changed, recipe: as in the ledger.
-        shared: changes that need not be said.
+        shared: changes to leave out.
     """
-    own = [one for one in _parts(changed) if one not in shared]
-    if len(own) > _MOST:
-        return f"{len(own)} settings changed, recipe {recipe}"
-    return ", ".join(own)
+    own_changes = [part for part in _parts(changed) if part not in shared]
+    if len(own_changes) > _MOST:
+        return f"{len(own_changes)} settings changed, recipe {recipe}"
+    return ", ".join(own_changes)
 
 
 def shared(changed: Sequence[str]) -> frozenset[str]:
     """The changes that all recipes have in common."""
-    return frozenset.intersection(*(frozenset(_parts(one)) for one in changed))
+    return frozenset.intersection(*(frozenset(_parts(text)) for text in changed))
 
 
 def _parts(changed: str) -> list[str]:

@@ -10,14 +10,14 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from mlxts import protocol
+from mlxts import losses, protocol
 from mlxts.data import bars
 from mlxts.evaluation import comparison, estimability
 from mlxts.evaluation.comparison import Comparison
 from mlxts.protocol import REFERENCES
-from mlxts.scaling import axes, bootstrap, config_diff
+from mlxts.scaling import bootstrap, config_diff, run_table
 from mlxts.scaling.bootstrap import Draws
-from mlxts.scaling.loss_table import LossTable
+from mlxts.scaling.loss_table import BESIDE, LossTable
 
 # What is asked, of which data; and of a configuration besides.
 CELL = ("task", "timescale", "horizon", "symbol")
@@ -38,6 +38,7 @@ class Scored:
         n_total, samples, flops: parameters, training samples, mean operations of a training.
         table: losses of its runs, (T, R).
         reference: the name of the better of HAR and linear; both names where windows differ in it.
+        pooled: whether that was fitted on the training days of all assets.
         targets: (T,) what happened.
         weights: (T, B + 1) of the dates, column 0 counts each once.
         seed: of the draws of seeds.
@@ -51,6 +52,7 @@ class Scored:
     flops: float
     table: LossTable
     reference: str
+    pooled: bool
     targets: np.ndarray
     weights: np.ndarray
     seed: int
@@ -74,7 +76,7 @@ class Scored:
 
     @property
     def regression(self) -> bool:
-        return protocol.TASKS[self.key["task"]].kind == "regression"
+        return not protocol.TASKS[self.key["task"]].binary
 
     @property
     def spacing(self) -> int:
@@ -111,6 +113,7 @@ class Scored:
                 linear=self.table.linear[own],
                 reference=self.table.reference[own],
                 prior=self.table.prior[own],
+                beside={name: losses[own] for name, losses in self.table.beside.items()},
             )
             weights = self.weights[own]
             # A draw of few blocks may hold no date of a year: it says nothing of that year.
@@ -139,7 +142,9 @@ def figures(table: LossTable, drawn: Draws) -> dict:
         "n_eff": bootstrap.effective(table.losses.mean(axis=1), drawn.runs.mean(axis=1)),
         "loss": float(losses[0]),
     }
-    found |= {f"loss_{name}": float(getattr(drawn, name)[0]) for name in (*REFERENCES, "reference")}
+    names = (*REFERENCES, "reference", "prior")
+    found |= {f"loss_{name}": float(getattr(drawn, name)[0]) for name in names}
+    found |= {f"loss_{name}": float(losses.mean()) for name, losses in table.beside.items()}
     for name, values in (
         ("difference", against.difference),
         ("skill", against.skill),
@@ -202,12 +207,14 @@ def _one(
         linear=rows["loss_linear"].to_numpy(),
         reference=rows["loss_reference"].to_numpy(),
         prior=rows["loss_prior"].to_numpy(),
+        beside={name: rows[f"loss_{name}"].to_numpy() for name in BESIDE},
         sizes=np.ones((len(runs), 1)),
         runs=runs,
         horizon=horizon,
         spacing=spacing,
         obstacle=estimability.obstacle_of(task, dates, targets, horizon, spacing)
-        or axes.untrained(rows),
+        or run_table.untrained(rows),
+        unit=losses.unit(task),
     )
     same = (dates.tobytes(), table.bootstrap.block)
     if same not in drawn:
@@ -221,6 +228,7 @@ def _one(
         flops=float(group.unique("run")["flops"].mean()),  # ty: ignore[invalid-argument-type]
         table=table,
         reference=" or ".join(rows["reference"].drop_nulls().unique().sort()),
+        pooled=rows["pooled"].is_not_null().any(),
         targets=targets,
         weights=drawn[same],
         seed=seed,

@@ -92,20 +92,20 @@ def fit(
         starts: np.ndarray, targets: np.ndarray, stop: _Stop
     ) -> tuple[np.ndarray, np.ndarray]:
         """(B, S, k) starts -> the best (B, k) and its (B,) objective."""
-        count, each, k = starts.shape
+        count, n_starts, k = starts.shape
         problem = _Problem(family, u, bound, huber, limits, stop)
-        found, value = problem.polish(starts.reshape(-1, k), np.repeat(targets, each, axis=0))
-        value = value.reshape(count, each)
+        minima, value = problem.polish(starts.reshape(-1, k), np.repeat(targets, n_starts, axis=0))
+        value = value.reshape(count, n_starts)
         best = value.argmin(axis=1)
         rows = np.arange(count)
-        return found.reshape(count, each, k)[rows, best], value[rows, best]
+        return minima.reshape(count, n_starts, k)[rows, best], value[rows, best]
 
     starts = _project(family, losses[:1], u, bound, limits, STARTS)
     first, value = search(starts, logs[:1], _EXACT)
     if len(losses) > 1:
-        own = _project(family, losses[1:], u, bound, limits, DRAW_STARTS)
-        shared = np.broadcast_to(first[:, None], (len(own), 1, first.shape[-1]))
-        starts = np.concatenate([own, shared], axis=1)
+        projected = _project(family, losses[1:], u, bound, limits, DRAW_STARTS)
+        shared = np.broadcast_to(first[:, None], (len(projected), 1, first.shape[-1]))
+        starts = np.concatenate([projected, shared], axis=1)
         others, values = search(starts, logs[1:], _ROUGH)
         first, value = np.concatenate([first, others]), np.concatenate([value, values])
     return Fit(family, first, value, center, bound)

@@ -32,11 +32,11 @@ Linear = tuple[np.ndarray, np.ndarray, np.ndarray]  # design (n, p), response (B
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter as it is searched and as it is told.
+    """One parameter of a law, with its search scale.
 
     Attributes:
         name: as in the formula.
-        scale: how the told value follows from the searched one v: `exp` is e^v, `share` is the
+        scale: how the value follows from the search variable v: `exp` is e^v, `share` is the
             share expit(v) of the bound L0, `plain` is v.
         limits: of v; None: those of the observed u (the place of a break).
         exponent: a rate of scaling, the figure that laws are compared by.
@@ -317,9 +317,9 @@ FAMILIES = MappingProxyType({family.name: family for family in _ALL})
 
 
 def available(axes: int, points: int) -> tuple[Family, ...]:
-    """The families over `axes` sizes that `points` distinct sizes can tell apart from noise.
+    """The families over `axes` axes that can be fitted to `points` distinct sizes.
 
-    One point more than parameters is asked for; a law that passes through every point by force
-    says nothing. `points` is what the fit sees, so one less where the largest is left out.
+    At least one point more than parameters is required; a law that passes through every point is
+    not testable. `points` counts the fitted sizes, so one less where the largest is left out.
     """
     return tuple(f for f in _ALL if f.axes == axes and len(f.parameters) < points)

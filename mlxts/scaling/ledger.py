@@ -1,9 +1,9 @@
 """The ledger: run folders in, one Polars table out, a row for each run and date.
 
 Losses of the network and of its references are those of the very same rows of the run's
-predictions; which reference counts, what a run was and what it reached stand beside them in its
-folder. Nothing is fitted and no data are read. Every fit, verdict and figure of scaling starts from
-this table and from nothing else.
+predictions; the reference, the settings and the results of a run are read from its folder. Nothing
+is fitted and no data are read. Every fit, verdict and figure of scaling uses this table and nothing
+else.
 """
 
 import json
@@ -27,13 +27,13 @@ from mlxts.model.saved_shape import read_shape
 from mlxts.protocol import REFERENCES, TASKS
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
-from mlxts.runs.predictions import BASE_RATE, NETWORK
+from mlxts.runs.predictions import BASE_RATE, NETWORK, SIMPLE_MODELS
 from mlxts.scaling import config_diff
 
 # Column -> the model whose losses it holds.
 _LOSSES = {
     "loss": NETWORK,
-    **{f"loss_{name}": name for name in (*REFERENCES, "base_rate_by_volatility")},
+    **{f"loss_{name}": name for name in SIMPLE_MODELS},
     "loss_prior": BASE_RATE,
 }
 
@@ -56,6 +56,8 @@ COLUMNS = (
     Column("timescale", pl.String, "of the bars"),
     Column("horizon", pl.Int64, "H, trading days"),
     Column("data", pl.String, "cell of the dataset matrix, or symbols and series"),
+    Column("assets", pl.Int64, "symbols that are pooled in training"),
+    Column("exogenous", pl.String, "series that are joined to them; empty: none"),
     Column("artifacts", pl.String, "digest of the raw files that were read"),
     Column("bars", pl.String, "digest of the raw file of that symbol alone"),
     Column("data_generator", pl.String, "real, or which simulated one"),
@@ -72,27 +74,36 @@ COLUMNS = (
     Column("n_head", pl.Int64, "of the head"),
     Column("n_total", pl.Int64, "all"),
     Column("features", pl.Int64, "inputs of the model"),
+    Column("tier", pl.Int64, "those of the asset's own bars"),
     Column("samples", pl.Int64, "unique training samples"),
     Column("fraction", pl.Float64, "of the training dates that were used"),
     Column("history", pl.String, "which dates those are: the latest, or blocks drawn with a seed"),
     Column("tokens", pl.Int64, "patches seen in training, repeats counted"),
     Column("epochs", pl.Float64, "how often each training sample was seen"),
     Column("flops", pl.Float64, "of the whole training, matrix products counted"),
-    Column("origin", pl.Int64, "walk-forward: how many windows back; null: the fixed splits"),
+    Column(
+        "origin",
+        pl.Int64,
+        "walk-forward: how many windows back that of the row is; null: the fixed splits",
+    ),
     Column("step_time_drift", pl.Boolean, "step times drifted: the machine was throttled"),
     Column("seconds", pl.Float64, "training time without pauses; null where step times drifted"),
     Column("split", pl.String, "of the row"),
     Column("date", pl.Date, "of the decision bar"),
     Column("canonical", pl.Boolean, "whether the bar is of the timescale's canonical phase"),
-    Column("target", pl.Float64, "target: 0 or 1, for regression the log return"),
-    Column("loss", pl.Float64, "of the run: nats, for regression the squared error"),
+    Column("target", pl.Float64, "target: 0 or 1, or a number in the unit of the task"),
+    Column("loss", pl.Float64, "of the run: nats, of a number the squared error"),
     Column("loss_har", pl.Float64, "of HAR on the same row"),
     Column("loss_linear", pl.Float64, "of the linear model on the same row"),
     Column("loss_reference", pl.Float64, "of the better of the two, by cross-validation"),
     Column("reference", pl.String, "which of them that is"),
     Column("not_estimable", pl.String, "why neither could be fitted on the training days; or null"),
+    Column("pooled", pl.String, "why both were fitted on the training days of all assets; or null"),
+    Column("loss_lhar", pl.Float64, "of HAR with the leverage effect and, if read, the VIX"),
+    Column("loss_trees", pl.Float64, "of boosted trees over HAR"),
+    Column("loss_volatility", pl.Float64, "of the regression on one volatility"),
     Column("loss_base_rate_by_volatility", pl.Float64, "of the base rate by volatility"),
-    Column("loss_prior", pl.Float64, "of the training base rate, for regression the mean"),
+    Column("loss_prior", pl.Float64, "of the training base rate, of a number the mean"),
 )
 SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 
@@ -163,8 +174,8 @@ def runs(ledger: pl.DataFrame) -> pl.DataFrame:
 
 
 _OF_DATES = (
-    "date", "canonical", "target", "loss", "loss_har", "loss_linear", "loss_reference",
-    "reference", "not_estimable", "loss_base_rate_by_volatility", "loss_prior",
+    "origin", "date", "canonical", "target", *_LOSSES, "loss_reference", "reference",
+    "not_estimable", "pooled",
 )  # fmt: skip
 
 
@@ -213,10 +224,15 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
             f"{folder.name} again"
         )
     chosen = [
-        {"symbol": symbol, "reference": one.name, "not_estimable": one.not_estimable}
+        {
+            "symbol": symbol,
+            "reference": one.name,
+            "not_estimable": one.not_estimable,
+            "pooled": one.pooled,
+        }
         for symbol, one in RunFolder(folder).references().items()
     ]
-    schema = dict.fromkeys(("symbol", "reference", "not_estimable"), pl.String)
+    schema = dict.fromkeys(("symbol", "reference", "not_estimable", "pooled"), pl.String)
     return (
         wide.rename({model: column for column, model in _LOSSES.items()})
         .join(pl.DataFrame(chosen, schema), on="symbol", how="left")
@@ -236,19 +252,22 @@ def _described(
     settings = record["config"]
     data = settings["data"]
     samples = record["samples"]["train"]
-    drifted = bool(summary["thermal"]["suspect"])
+    drifted = bool(summary["thermal"]["step_time_drift"])
     epochs = summary["steps"] / record["total_steps"] * settings["training"]["max_epochs"]
     return {
         "run": record["run_id"],
         "started": record["started"],
         **{name: settings[name] for name in ("name", "mode", "task", "timescale", "horizon")},
         "data": _held(data),
+        "assets": len(data["symbols"]),
+        "exogenous": ", ".join(sorted(data.get("exogenous", ()))),
         **_read(record),
         "config_hash": config_hash(settings, tuned),
         "non_default_settings": "; ".join(non_default_settings(settings, tuned)),
         "seed": settings["seed"],
         "budget": settings["budget"],
         **{name: record[name] for name in ("n_body", "n_head", "n_total", "features")},
+        "tier": settings["features"].get("tier"),
         "samples": samples,
         "fraction": data.get("train_fraction", 1.0),
         "history": _history(data),
@@ -323,7 +342,7 @@ def _recorded(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{folder / layout.METADATA} is damaged: artifacts hold {scored_on} "
             f"{read.count(scored_on)} times; train the run again"
         )
-    return record, RunFolder(folder).summary(("steps", "train_seconds", "thermal.suspect"))
+    return record, RunFolder(folder).summary(("steps", "train_seconds", "thermal.step_time_drift"))
 
 
 def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:

@@ -1,12 +1,15 @@
 """Losses of several runs on the same dates: what every estimate of this room is made from."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from mlxts.evaluation.block_bootstrap import BlockBootstrap
 from mlxts.scaling import config_diff
+
+BESIDE = ("lhar", "trees")  # shown beside the references; no verdict is against them
 
 
 @dataclass(frozen=True)
@@ -17,18 +20,21 @@ class Pool:
         strict: whether every run is.
         config_hash: of the settings that are neither axis nor size nor seed.
         non_default_settings: which of them are not at their defaults, as in the ledger.
-        data_generator: `real`, or which simulated one: what is true of one says nothing of another.
+        data_generator: `real`, or the simulated market; results of different ones are not pooled.
+        estimand: what is estimated, where it is not the loss of each scored asset itself.
     """
 
     strict: bool = True
     config_hash: str = ""
     data_generator: str = "real"
     non_default_settings: str = ""
+    estimand: str = ""
 
     @property
     def order(self) -> tuple:
-        """Real before simulated, strict before exploratory."""
-        return self.data_generator != "real", not self.strict, self.data_generator, self.config_hash
+        """Real before simulated, strict before exploratory, the losses themselves first."""
+        simulated = self.data_generator != "real"
+        return simulated, not self.strict, self.data_generator, self.config_hash, self.estimand
 
     @property
     def title(self) -> str:
@@ -42,6 +48,7 @@ class Pool:
                     (config_diff.describe(self.non_default_settings, self.config_hash),)
                     * bool(self.non_default_settings)
                 ),
+                *((self.estimand,) * bool(self.estimand)),
             )
         )
 
@@ -53,16 +60,25 @@ class LossTable:
     Attributes:
         name: of the cell.
         dates: (T,) datetime64[D], ascending.
-        losses: (T, R) of each run; nats, for regression squared log returns.
+        losses: (T, R) of each run, in `unit`.
         har, linear: (T,) of the two references on the same rows; NaN where not estimable.
         reference: (T,) of the better one, which the runs have to beat.
-        prior: (T,) of the training base rate (for regression the training mean).
+        prior: (T,) of the training base rate (of a number the training mean).
+        beside: (T,) of each further model of `BESIDE` that was predicted; NaN where it was not.
         sizes: (R, axes) parameters, samples or features of each run.
         horizon: H, trading days. spacing: trading days from one date to the next.
         bound: the loss of a forecast that knows the base rate of these rows and nothing else.
         obstacle: why the cell is not estimable, or None.
         runs: (R) run ids, where the table is of runs.
-        pool: with which other cells it may be pooled.
+        origins: (T,) the forecast origin of each date; at each of them the seeds of a size are
+            networks of their own. None: one network a run for all dates.
+        paired: whether its two sizes are two cells to compare, and no sizes.
+        deterministic: whether a run is all there is at its size: no seed could change it.
+        assets: over how many assets each loss is a mean; n_eff_assets: how many independent ones
+            would tell sizes apart as well.
+        references: (T, R) of each run's own reference, where all are estimable. reference_name: of
+            the better one; of both where runs differ in it.
+        pool: with which other cells it may be pooled. unit: of the losses.
     """
 
     name: str
@@ -78,7 +94,16 @@ class LossTable:
     bound: float = np.inf
     obstacle: str | None = None
     runs: tuple[str, ...] = ()
+    origins: np.ndarray | None = None
+    deterministic: bool = False
+    paired: bool = False
+    assets: int = 1
+    n_eff_assets: float = 1.0
+    references: np.ndarray | None = None
+    reference_name: str = ""
     pool: Pool = Pool()
+    beside: Mapping[str, np.ndarray] = field(default_factory=dict)
+    unit: str = "nats"
 
     @cached_property
     def _rungs(self) -> tuple[np.ndarray, np.ndarray]:
@@ -102,11 +127,30 @@ class LossTable:
 
     @cached_property
     def bootstrap(self) -> BlockBootstrap:
-        """Of its dates."""
-        return BlockBootstrap(self.dates, self.horizon, self.spacing)
+        """Of its dates; of several sizes in blocks as long as the daily part of the gain per decade
+        remembers."""
+        if len(self.rungs) < 2:
+            return BlockBootstrap(self.dates, self.horizon, self.spacing)
+        gain = self.losses @ slope_weights(self)
+        return BlockBootstrap.remembering(self.dates, gain, self.horizon, self.spacing)
+
+
+def slope_weights(table: LossTable) -> np.ndarray:
+    """(R,) weights of runs' losses in the gain: nats per decade of the first size."""
+    x = np.log10(table.rungs[:, 0])
+    x = x - x.mean()
+    return -(x / (x @ x) / table.seeds)[table.rung_of_run]
 
 
 def entropy(rate: float) -> float:
     """Nats of a coin that shows heads at `rate`: no constant forecast of it loses less."""
     inside = np.array([p for p in (rate, 1.0 - rate) if p > 0.0])
     return float(-(inside * np.log(inside)).sum())
+
+
+def named(table: LossTable, estimand: str) -> LossTable:
+    """The table with one more word on what it is an estimate of, if there is any."""
+    if not estimand:
+        return table
+    pool = replace(table.pool, estimand=", ".join(filter(None, (table.pool.estimand, estimand))))
+    return replace(table, name=f"{table.name}, {estimand}", pool=pool)

@@ -5,7 +5,7 @@
 with skill = 1 - loss / the reference's loss of a run, logs to base ten and centred, so that the
 slope of logN is the skill gained per decade of parameters at the middle of D and F. Reported are
 slopes at the lowest, middle and highest D and F, with intervals, and how much the slope varies
-between cells; an interaction alone says nothing.
+between cells; an interaction alone is not interpretable.
 
 `statsmodels` estimates the variance components. Its standard errors take runs on the same dates for
 independent, which they are not: intervals come from the hierarchical bootstrap instead, in which

@@ -1,7 +1,8 @@
-"""Many models at once: which of them beat the reference, and which cannot be told from the best.
+"""Multiple comparison: which of many models beat the reference, and which are not distinguishable
+from the best.
 
-Tests that know how many were tried, from `arch`: superior predictive ability (Hansen 2005), the
-step-wise version that names the superior ones (Romano, Wolf 2005), and the model confidence set
+Tests that account for the number of models, from `arch`: superior predictive ability (Hansen 2005),
+the step-wise version that names the superior ones (Romano, Wolf 2005), and the model confidence set
 (Hansen, Lunde, Nason 2011). Losses are means over seeds, day by day; blocks as everywhere.
 """
 

@@ -1,7 +1,7 @@
-"""Which law: chosen by how well it says what it has not seen (Alabdulmohsin et al. 2022).
+"""Selection of a law by its extrapolation error (Alabdulmohsin et al. 2022).
 
 Every family is fitted without the largest size (of a surface: once without the largest N, once
-without the largest D) and asked for the loss there. Among the families whose error lies within one
+without the largest D) and predicts the loss there. Among the families whose error lies within one
 standard error of the best one's, the simplest is chosen (Breiman et al. 1984); the standard error
 is that of the bootstrap. How often each family is chosen over the draws is part of the result: a
 law that wins 40 % of them is a guess.
@@ -57,7 +57,8 @@ class Selection:
 
     @property
     def skill(self) -> float:
-        """1 - error of the plain power law / that of flat; above 0 a trend foresees better.
+        """1 - error of the plain power law / that of flat; above 0 the power law extrapolates
+        better.
 
         Fixed beforehand, not the best family's: the best of six beats flat on most flat tables.
         """
@@ -67,14 +68,15 @@ class Selection:
         """One row a family: parameters with 95 % intervals, error and frequency."""
         rows: list[dict[str, Any]] = []
         for name, law in self.fits.items():
-            told = law.parameters()
+            parameters = law.parameters()
             rows.append(
                 {
                     "family": name,
                     "formula": law.family.formula,
-                    "parameters": {key: float(values[0]) for key, values in told.items()},
+                    "parameters": {key: float(values[0]) for key, values in parameters.items()},
                     "intervals": {
-                        key: list(percentile_interval(values[1:])) for key, values in told.items()
+                        key: list(percentile_interval(values[1:]))
+                        for key, values in parameters.items()
                     },
                     "objective": float(law.objective[0]),
                     "extrapolation_error": float(self.errors[name][0]),
@@ -141,7 +143,7 @@ def _one_standard_error(
 def skill(selections: Sequence[Selection]) -> float:
     """Of several tables: 1 - sum of the power laws' errors / sum of flat's, where there is both.
 
-    A constant that foresees exactly leaves nothing to gain: 0. NaN without any power law.
+    0 where the constant has no error. NaN without any power law.
     """
     pairs = [(s.power_error, s.flat_error) for s in selections if not math.isnan(s.power_error)]
     if not pairs:

@@ -1,9 +1,9 @@
-"""How small an effect the verdict sees: tables with a planted gain, judged like real ones.
+"""Minimum detectable effect: loss tables with a planted gain, judged like real ones.
 
-What is planted is the loss per date; markets that plant it in prices, and train models on them, are
-the other half of the answer. Samples of 10 and 100 times SPY's validation years show what more
-dates (years, or independent markets) would buy: with them date noise falls, the luck of a seed
-does not, and only more seeds or more sizes help.
+The gain is planted in the loss per date; `benchmarks/end_to_end.py` plants it in prices and trains
+models. Samples of 10 and 100 times SPY's validation years show the effect of more dates (years, or
+independent markets): they reduce the noise of dates, not seed variance, which only more seeds or
+more sizes reduce.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ def power(
 
 
 def smallest(found: Sequence[Power], share: float = POWER) -> float | None:
-    """The smallest gain from which on *scaling* is said in `share` of the samples, by linear
+    """The smallest gain that gets the verdict *scaling* in `share` of the samples, by linear
     interpolation between the gains that were tried; None where none of them reaches it."""
     curve = sorted((p.gain, p.shares[verdict.SCALING]) for p in found)
     gains, shares = np.array(curve).T

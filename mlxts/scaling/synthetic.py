@@ -1,7 +1,7 @@
 """Loss tables with a known truth and the noise that was measured on real ones.
 
-They answer two questions that no real table can: do the intervals of this room cover, and how
-small an effect does its verdict see?
+They answer two questions that no real table can: the coverage of this room's intervals, and the
+minimum detectable effect of its verdict.
 
 A run's loss on a date is
 
@@ -9,7 +9,7 @@ A run's loss on a date is
 
 with z the standardised ln x. What is common to all runs cancels in comparisons; `tilt` and `rung`
 are what makes two sizes differ from day to day, persistent and heavy-tailed (AR(1), Student t with
-5 degrees of freedom); `seed` is the luck of an initialisation. Where labels reach H days ahead,
+5 degrees of freedom); `seed` is the error of an initialisation. Where labels reach H days ahead,
 successive ones share days: every daily series is then a moving mean of H, with the same long-run
 error.
 """

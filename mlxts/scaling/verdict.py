@@ -1,7 +1,7 @@
 """The pre-registered verdict: scaling, inverse, flat, inconclusive or not estimable.
 
 The estimand is the gain: how many nats the loss falls per decade of size, minus the least-squares
-slope of the rungs' mean losses on log10 of their sizes. It is defined whatever the true law is.
+slope of the mean losses by size on log10 of the sizes. It is defined for any true law.
 
 scaling        the gain's 95 % interval lies above 0, a power law predicts the largest size better
                than a constant, and the test split, where it has been opened, has the same sign
@@ -12,21 +12,22 @@ flat           two one-sided tests at 5 %: the 90 % interval lies inside ± marg
 inconclusive   none of these
 not estimable  too few of a class, or too few sizes
 
-Cells are taken together only where they have mode, recipe and market in common (`table.Pool`): a
-control says nothing of real prices, and an ablation or another moment of the past is no replicate.
-Over the cells of a pool both families of p-values are adjusted by Benjamini, Hochberg (1995) before
-they are read; and pooled over the estimable ones, gains count in units of the loss of each cell's
-reference (skill per decade), and one test is made, unadjusted. The first pool, real and strict
-where there is one, is the primary claim.
+Only cells with the same mode, settings and market are pooled (`loss_table.Pool`): a control is no
+evidence about real prices, and an ablation or another forecast origin is no replicate. Over the
+cells of a pool both families of p-values are adjusted by Benjamini, Hochberg (1995); the gains of
+the estimable cells, in units of the loss of each cell's reference (skill per decade), are pooled
+into one test, unadjusted. The first pool, real and strict where there is one, is the primary claim.
 """
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.stats import false_discovery_control
 
+from mlxts.evaluation import power
 from mlxts.evaluation.block_bootstrap import percentile_interval
 from mlxts.scaling import bootstrap, laws
 from mlxts.scaling.bootstrap import Draws
@@ -36,28 +37,33 @@ from mlxts.scaling.select import Selection, select, skill
 MARGIN = 0.2  # of HAR's gain over the base rate
 SIGNIFICANCE = 0.05
 SCALING, INVERSE, FLAT = "scaling", "inverse", "flat"
+BETTER, WORSE = "better", "worse"  # of two cells that are compared, see `scaling/column_pairs.py`
 INCONCLUSIVE, NOT_ESTIMABLE = "inconclusive", "not estimable"
 POOLED = "pooled"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one cell along one axis.
+    """The verdict on one cell along one axis.
 
     Attributes:
         name: of the cell, or `POOLED` (and of which cells, where there are several pools).
         word: one of the five.
         reason: why, in a sentence.
-        unit: of gain, margin and intervals: nats or skill, per decade.
+        unit: of gain, margin and intervals: that of the losses, or skill, per decade.
         gain: how much the loss falls per decade of size; above 0 bigger is better.
         interval, interval90: of the gain.
         margin: what counts as no more than flat.
         p, p_equivalence: of gain = 0 (two-sided) and of |gain| >= margin. q, q_equivalence: the
             same, adjusted over the cells that were judged together.
+        error: standard error of the gain.
+        reference: the better of HAR and linear; of both where runs differ in it.
         skill: gain in units of the reference's loss, per decade.
         extrapolation: 1 - error of a power law / of a constant at the largest size left out.
         replicated: whether the test split's gain has the same sign; None: not opened.
-        sizes, seeds, dates: how many there were; for seeds the fewest at any size.
+        sizes, seeds, dates, assets: how many there were; for seeds the fewest at any size.
+        n_eff_assets: how many independent assets would know the gain as well.
+        paired: two cells were compared; the gain is how much less the second loses.
     """
 
     name: str
@@ -75,14 +81,33 @@ class Verdict:
     skill: float = math.nan
     extrapolation: float = math.nan
     replicated: bool | None = None
+    error: float = math.nan
+    reference: str = ""
     sizes: int = 0
     seeds: int = 0
     dates: int = 0
+    assets: int = 1
+    n_eff_assets: float = 1.0
+    paired: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures, for JSON."""
+        return asdict(self) | {"said": self.said, "seen": self.seen, "certified": self.certified}
+
+    @property
+    def seen(self) -> float:
+        """The smallest gain that would have been seen with 80 %, see `evaluation/power.py`."""
+        return power.smallest_gain(self.error)
+
+    @property
+    def certified(self) -> float:
+        """The smallest margin of *flat* that would be shown with 80 %, were nothing there."""
+        return power.smallest_margin(self.error)
 
     @property
     def said(self) -> str:
-        """The word, and of a claim that waits for the test split that it does."""
-        waits = self.word in (SCALING, INVERSE) and self.replicated is None
+        """The word, with a note where a claim is not yet confirmed on the test split."""
+        waits = self.word in (SCALING, INVERSE, BETTER, WORSE) and self.replicated is None
         return f"{self.word}, not replicated yet" if waits else self.word
 
 
@@ -161,6 +186,16 @@ def judge(
     return Judged(verdicts, pools, drawn, chosen)
 
 
+def claims(judged: Judged, tables: Sequence[LossTable]) -> list[Verdict]:
+    """One verdict a pool: of a pool of one cell that of the cell, in nats."""
+    cells = {verdict.name: verdict for verdict in judged.cells}
+    found = []
+    for pool, verdict in judged.pools.items():
+        own = [table.name for table in tables if table.pool == pool and table.name in judged.draws]
+        found.append(cells[own[0]] if len(own) == 1 else verdict)
+    return found
+
+
 def _pools(tables: Sequence[LossTable], usable: list[LossTable]) -> dict[Pool, list[LossTable]]:
     """The estimable cells of each pool; a pool without any stands there only if it is alone."""
     found = {pool: [t for t in usable if t.pool == pool] for pool in {t.pool for t in tables}}
@@ -191,12 +226,17 @@ def _evidence(
         replicated = bool(np.sign(gains(other.rungs[:, 0], means)) == np.sign(gain[0]))
     return replace(
         _tested(table.name, gain, margin),
+        unit=table.unit,
         skill=float(gain[0] / drawn.reference[0]),
         extrapolation=selection.skill,
         replicated=replicated,
         sizes=len(table.rungs),
         seeds=int(table.seeds.min()),
         dates=len(table.dates),
+        reference=table.reference_name,
+        assets=table.assets,
+        n_eff_assets=table.n_eff_assets,
+        paired=table.paired,
     )
 
 
@@ -215,6 +255,7 @@ def _tested(name: str, gain: np.ndarray, margin: float) -> Verdict:
         margin=margin,
         p=min(1.0, 2.0 * min(above, below)),
         p_equivalence=equivalence,
+        error=float(np.std(drawn, ddof=1)),
     )
 
 
@@ -245,9 +286,11 @@ def _with_word(found: Verdict, seed_noise: bool) -> Verdict:
     missing = _missing(found)
     if missing is None:
         small = abs(found.gain) < found.margin
+        words = (BETTER, WORSE) if found.paired else (SCALING, INVERSE)
         return says(
-            SCALING if found.gain > 0.0 else INVERSE,
-            "the 95 % interval excludes 0 and a power law predicts the largest size"
+            words[0] if found.gain > 0.0 else words[1],
+            "the 95 % interval excludes 0"
+            + ("" if found.paired else " and a power law predicts the largest size")
             + (", though the slope is smaller than the margin" if small else "")
             + ("" if found.replicated else "; not yet replicated on the test split"),
         )
@@ -266,9 +309,9 @@ def _missing(found: Verdict) -> str | None:
             if found.p > SIGNIFICANCE
             else ("the slope differs from 0, but not after allowing for the number of cells")
         )
-    if math.isnan(found.extrapolation):
+    if not found.paired and math.isnan(found.extrapolation):
         return "the slope differs from 0, but three sizes are needed to test extrapolation"
-    if not found.extrapolation > 0.0:
+    if not found.paired and not found.extrapolation > 0.0:
         return "the slope differs from 0, but a constant predicts the largest size better"
     if found.replicated is False:
         return "the slope differs from 0, but has the other sign on the test split"
@@ -303,5 +346,9 @@ def _pool(
         sizes=min(v.sizes for v in cells),
         seeds=min(v.seeds for v in cells),
         dates=max(v.dates for v in cells),
+        reference=" or ".join(dict.fromkeys(v.reference for v in cells if v.reference)),
+        assets=max(v.assets for v in cells),
+        n_eff_assets=max(v.n_eff_assets for v in cells),
+        paired=all(v.paired for v in cells),
     )
     return _with_word(pooled, any(d.seed_noise for d in own))

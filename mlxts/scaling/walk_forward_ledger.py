@@ -1,7 +1,7 @@
 """Walk-forward runs in the ledger: a model at all of its origins is one run.
 
-Its dates are those of all windows, each foreseen from before it. Nothing of a window was looked at
-in training, not even to stop, so these losses flatter no network.
+Its dates are those of all windows. Each window is predicted from its own forecast origin and out of
+sample, also for early stopping, so these losses are not optimistic.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,8 +18,9 @@ SPLIT = "walk-forward"  # the split of the windows of walk-forward runs
 
 # What models have in common that are compared at the same origins, and one model at all of its.
 _COMPARED = (
-    "mode", "task", "timescale", "horizon", "data", "artifacts", "bars", "data_generator", "symbol",
-    "config_hash", "non_default_settings", "features", "fraction", "history",
+    "mode", "task", "timescale", "horizon", "data", "assets", "exogenous", "artifacts", "bars",
+    "data_generator", "symbol", "config_hash", "non_default_settings", "features", "tier",
+    "fraction", "history",
 )  # fmt: skip
 _ONE_MODEL = (*_COMPARED, "seed", "budget", "n_body", "n_head", "n_total")
 
@@ -34,20 +35,24 @@ def apart(folders: Iterable[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def join(
-    folders: Iterable[Path], *, tuned: Sequence[str] = (), every_asset: bool = False
+    folders: Iterable[Path],
+    *,
+    tuned: Sequence[str] = (),
+    every_asset: bool = False,
+    alike: bool = True,
 ) -> pl.DataFrame:
     """The ledger of walk-forward runs: a model at all of its origins is one run, and its dates are
     those of all windows.
 
-    An origin counts where every model that it is compared with was trained at it.
-
     Args:
-        folders: run folders of origins whose windows have been foreseen.
+        folders: run folders of origins whose windows have been predicted.
         tuned, every_asset: see `ledger.build`.
+        alike: an origin counts where every model that is compared there was trained at it; False:
+            each model is of all of its origins (`axes.tables` compares sizes at those they share).
 
     Returns:
         As `ledger.build`, with `run` the newest origin's run id and how many there are, counts over
-        all origins, `split` `SPLIT` and `origin` null.
+        all origins, `split` `SPLIT` and `origin` that of each row.
 
     Raises:
         RunError, DataError: see `ledger.build`; and RunError where a run is of no origin.
@@ -69,7 +74,8 @@ def join(
         .join(models, on=_COMPARED)
         .filter(pl.col("len") == pl.col("models"))
     )
-    runs = runs.join(complete, on=(*_COMPARED, "origin"), how="semi")
+    if alike:
+        runs = runs.join(complete, on=(*_COMPARED, "origin"), how="semi")
     joined = (
         runs.sort("origin", descending=True)
         .group_by(_ONE_MODEL, maintain_order=True)
@@ -95,9 +101,7 @@ def join(
     return (
         rows.drop(set(joined.columns) & set(rows.columns) - set(_ONE_MODEL))
         .join(joined, on=_ONE_MODEL)
-        .with_columns(
-            run=pl.col("joined"), split=pl.lit(SPLIT), origin=pl.lit(None, dtype=pl.Int64)
-        )
+        .with_columns(run=pl.col("joined"), split=pl.lit(SPLIT))
         .select(ledger.SCHEMA.names())
         .sort("run", "date")
     )

@@ -1,4 +1,4 @@
-"""What a study says: importance of its dimensions, and the selection bias of its best value.
+"""Analysis of a study: importance of its dimensions, and the selection bias of its best value.
 
 The best of many noisy values is too low: it was selected for its noise as well. `rerun` trains the
 winner again with other seeds, on the same data and still without the test split; the mean of those
@@ -96,14 +96,14 @@ class SelectionBias:
     def better(self) -> bool:
         """Whether most of the re-runs beat their reference beyond their intervals.
 
-        A mean below the baseline's alone says little: the best epoch was chosen on these rows.
+        A mean below the baseline's is no evidence by itself: the epoch was chosen on these rows.
         """
         beating = [rerun for rerun in self.reruns if rerun.verdict == comparison.BEATS]
         return 2 * len(beating) > len(self.reruns)
 
 
 def importance(study: optuna.Study, seeds: int = IMPORTANCE_SEEDS) -> list[Importance]:
-    """Of every dimension, the largest first; empty where too few trials are complete to tell."""
+    """Of every dimension, the largest first; empty where too few trials are complete."""
     complete = _distinct(study)
     if len(complete) < MIN_TRIALS or len({trial.value for trial in complete}) < 2:
         return []
@@ -155,7 +155,7 @@ def rerun(
 
     Raises:
         SearchError: no trial is complete, or the study is another version's.
-        TrialInterrupted: a signal or heat stopped a run; the same call goes on with it.
+        TrialInterrupted: a signal or overheating stopped a run; the same call resumes it.
         MlxtsError: see `experiment.execute`.
     """
     worker_checks.require_code(study.user_attrs["code_version"])
@@ -171,7 +171,7 @@ def rerun(
         if summary["status"] not in experiment.FINISHED:
             raise TrialInterrupted(summary["status"], summary["message"])
         scores = summary["scores"]["validation"]
-        figure = "rmse" if plan.dataset.task.kind == "regression" else "log_loss"
+        figure = comparison.primary(plan.dataset.task)
         done[seed] = Rerun(
             leader.number,
             seed,

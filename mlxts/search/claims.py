@@ -1,6 +1,6 @@
 """Whose a running trial is, and whether that worker still lives.
 
-A claim is a lock that a worker holds from before its name stands in the trial until the trial has
+A claim is a lock that a worker holds from before its name is in the trial until the trial has
 ended. A worker of this machine is alive as long as it holds its lock; clocks have no part in that.
 Of other machines nothing is known but their heartbeats (`database.py`).
 """
@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial
 from mlxts import files, locks
 from mlxts.errors import StorageError
 
-OWNER = "owner"  # the user attribute of a trial that says which process runs it
+OWNER = "owner"  # the user attribute of a trial with the process that runs it
 
 
 @cache
@@ -44,7 +44,7 @@ def machine() -> str:
 
 
 def shared_folder() -> Path:
-    """Where the claims on trials of a database lie: beside the machine's id, and as private."""
+    """The folder of claims on trials of a database: next to the machine's id, and as private."""
     return files.state_folder() / "claims"
 
 
@@ -69,7 +69,7 @@ def claim(folder: Path) -> Generator[dict[str, Any]]:
 
 
 def is_alive(trial: FrozenTrial, folder: Path) -> bool | None:
-    """Whether the worker of a running trial lives; None where this machine cannot tell."""
+    """Whether the worker of a running trial is alive; None where this machine cannot tell."""
     owner = trial.user_attrs.get(OWNER, {})
     if owner.get("machine") != machine() or not owner.get("claim"):
         return None

@@ -14,8 +14,9 @@ from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import MlxtsError
 from mlxts.runs.index import finished_ids
-from mlxts.search import worker_checks
+from mlxts.search import sweep_power, worker_checks
 from mlxts.search.sweep_config import Point
+from mlxts.search.sweep_power import Evidence
 from mlxts.training import batch_size
 from mlxts.training.plan import Plan, identify, make_plan
 
@@ -30,11 +31,14 @@ class CostEstimate:
 
     Attributes:
         done: its run folder on this machine holds a summary.
-        problem: why it could not begin on this machine, in a few words.
+        problem: why it could not start on this machine, in a few words.
         run_id, n_total, total_steps: None where the run cannot be planned here.
         flops: of all its steps, if it does not stop early.
         memory_bytes: planned; None where the micro-batch is not known yet.
         seconds_per_step: None where it was not timed.
+        evidence: what it is scored on; None where its data cannot be read here.
+        not_estimable: why it takes part in no claim: too little to score on all windows of its cell
+            together, or to train on; or None.
     """
 
     point: Point
@@ -46,6 +50,8 @@ class CostEstimate:
     flops: int | None = None
     memory_bytes: int | None = None
     seconds_per_step: float | None = None
+    evidence: Evidence | None = None
+    not_estimable: str | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -78,7 +84,33 @@ def estimate(
     for indices in data_sets.values():
         some = _of_one_data_set([runs[index] for index in indices], timer)
         estimates |= zip(indices, some, strict=True)
-    return [estimates[index] for index in range(len(points))]
+    return _judged([estimates[index] for index in range(len(points))])
+
+
+def _judged(estimates: list[CostEstimate]) -> list[CostEstimate]:
+    """With whether each cell can be estimated on all of its windows together."""
+    cells: dict[str, dict[str, CostEstimate]] = {}
+    for cost in estimates:
+        if cost.evidence is not None:
+            config = cost.point.config
+            cells.setdefault(sweep_power.cell_key(config), {})[_data_key(config)] = cost
+    obstacles = {
+        key: sweep_power.obstacle(
+            next(iter(own.values())).point.config,
+            [cost.evidence for cost in own.values() if cost.evidence is not None],
+        )
+        for key, own in cells.items()
+    }
+    return [
+        replace(
+            cost,
+            not_estimable=obstacles[sweep_power.cell_key(cost.point.config)]
+            or cost.evidence.untrained,
+        )
+        if cost.evidence
+        else cost
+        for cost in estimates
+    ]
 
 
 def _of_one_data_set(
@@ -89,6 +121,7 @@ def _of_one_data_set(
         data = build_dataset(runs[0][1], register=False)
     except MlxtsError as error:
         return [CostEstimate(point, problem=str(error)) for point, _ in runs]
+    evidence = Evidence.of(data)
     code, done = code_version.of(code_version.RUN), finished_ids()
     estimates: list[CostEstimate] = []
     alike: dict[str, tuple[Plan | None, CostEstimate]] = {}  # in all but `_OF_ONE_RUN`
@@ -101,7 +134,7 @@ def _of_one_data_set(
                 cost = timer.time(plan, cost)
             cost = replace(cost, point=point, run_id=run_id, done=run_id in done)
         alike[key] = plan, cost
-        estimates.append(replace(cost, point=point))
+        estimates.append(replace(cost, point=point, evidence=evidence))
     return estimates
 
 

@@ -47,7 +47,7 @@ _waits: ContextVar[bool] = ContextVar("waits for a database that is away", defau
 
 @contextlib.contextmanager
 def if_reachable() -> Generator[None]:
-    """A block that asks a database once, and ends without an error where it is away."""
+    """A block that tries a database once, and ends without an error where it is unreachable."""
     token = _waits.set(False)
     try:
         with contextlib.suppress(StorageInternalError):
@@ -84,7 +84,7 @@ class _Tables(RDBStorage):
             raise
 
 
-def _asked(name: str) -> Callable[..., Any]:
+def _with_retries(name: str) -> Callable[..., Any]:
     def method(self: "Database", *args: Any, **kwargs: Any) -> Any:
         return self.ask(lambda: getattr(self.cached, name)(*args, **kwargs))
 
@@ -96,7 +96,7 @@ _Asked: Any = type(
     "_Asked",
     (BaseStorage,),
     {
-        name: _asked(name)
+        name: _with_retries(name)
         for name, method in vars(BaseStorage).items()
         if callable(method) and not name.startswith("_")
     },

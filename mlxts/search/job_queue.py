@@ -1,11 +1,11 @@
-"""A storage as a queue of trials: who is at one, what waits again, and what nobody works on.
+"""A storage as a queue of trials: running, queued again, and abandoned ones.
 
 A worker claims a waiting trial and holds the claim until it has ended. Trials that were cut short
 are queued again, as are those whose worker has died, at most `MAX_RETRIES` times. Who is dead:
 
 - A worker of this machine that does not hold its claim any more (`claims.py`).
 - One of another machine, in a database, whose heartbeats have stopped (`database.py`).
-- In a journal, which one machine has: a running trial without an owner, looked at under the lock
+- In a journal, which one machine has: a running trial without an owner, checked under the lock
   that a worker holds from before it claims a trial until it has written itself down.
 
 To fail a trial and to queue it again are two writes. A trial that will be queued again is marked
@@ -47,7 +47,7 @@ RUN_ID = "run_id"
 def claim(
     study: optuna.Study, storage: BaseStorage, *, samples: bool
 ) -> Generator[optuna.Trial | None]:
-    """Claim a trial while the block runs: it says who its owner is, and heartbeats are sent.
+    """Claim a trial while the block runs: its owner is stored, and heartbeats are sent.
 
     Args:
         samples: begin a new trial where none waits.
@@ -96,7 +96,7 @@ def recover(study: optuna.Study, storage: BaseStorage) -> None:
 
 
 def mark(storage: BaseStorage, trial_id: int, *, counted: bool) -> None:
-    """Say of a running trial that it will be queued again once it has failed.
+    """Mark a running trial to be queued again once it has failed.
 
     Args:
         counted: whether that counts among its `MAX_RETRIES`.
@@ -108,7 +108,7 @@ def mark(storage: BaseStorage, trial_id: int, *, counted: bool) -> None:
 def requeue_marked(study: optuna.Study, storage: BaseStorage) -> None:
     """Queue what was failed to be queued again and was not yet, as the same suggestion.
 
-    Two machines that look at the same moment may both do it; the twins are one run.
+    Two machines that check at the same time may both do it; the twins are one run.
     """
     with one_at_a_time(storage):
         trials = study.get_trials(False)
@@ -132,7 +132,7 @@ def retries(trial: FrozenTrial) -> list[int]:
 
 
 def parameters(trial: FrozenTrial) -> dict[str, Any]:
-    """The parameters of a trial, also of one that was queued and has not begun."""
+    """The parameters of a trial, also of one that is queued and has not started."""
     return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
 
 
@@ -142,7 +142,7 @@ def count(study: optuna.Study, *states: TrialState) -> int:
 
 
 def one_at_a_time(storage: BaseStorage) -> AbstractContextManager[Any]:
-    """Nobody else on this machine queues or claims meanwhile, where that is a journal's."""
+    """In a journal no other process of this machine queues or claims meanwhile."""
     return storage.claim_lock() if isinstance(storage, Journal) else nullcontext()
 
 

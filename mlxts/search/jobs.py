@@ -29,11 +29,11 @@ CHECK_SECONDS = 10.0  # between two checks whether a trial still is this worker'
 TAKEN_OVER = "another worker has taken it over; what is done so far stays in the run folder"
 
 State = Literal["done", "failed", "pruned", "duplicate", "put back", "lost"]
-Listen = Callable[["Job", Plan], AbstractContextManager[Listener]]  # who watches a run
+Listen = Callable[["Job", Plan], AbstractContextManager[Listener]]  # a run's listener
 
 
-def unwatched(job: "Job", plan: Plan) -> AbstractContextManager[Listener]:
-    """Nobody watches a run."""
+def without_listener(job: "Job", plan: Plan) -> AbstractContextManager[Listener]:
+    """No listener."""
     return nullcontext(lambda event: None)
 
 
@@ -49,7 +49,7 @@ class TrialInterrupted(Exception):
 
 
 class Duplicate(optuna.TrialPruned):
-    """Another trial is the same run, and stands for this one."""
+    """Another trial is the same run and replaces this one."""
 
 
 class Surplus(Exception):
@@ -106,10 +106,10 @@ class Job:
         self.trial.set_user_attr(RUN_ID, plan.run_id)
 
     def find_twin(self, *finished: TrialState) -> FrozenTrial | None:
-        """Another trial of the same parameters: one that was trained, else one begun earlier.
+        """Another trial of the same parameters: one that was trained, else one started earlier.
 
         Args:
-            finished: the states in which a trial that was trained stands for its twins.
+            finished: the states in which a trained trial replaces its twins.
         """
         stored = self.stored
         twins = [
@@ -128,11 +128,11 @@ class Job:
 
         Args:
             emit: is given every event, before the listener of this worker is.
-            gate: asked after every step whether to go on; one that stops for "pruned" prunes.
+            gate: called after every step, ends it with a status; "pruned" prunes it.
 
         Raises:
-            TrialInterrupted: a signal, heat or `gate` cut it short.
-            TrialPruned: `gate` said so.
+            TrialInterrupted: a signal, overheating or `gate` stopped it early.
+            TrialPruned: by `gate`.
             MlxtsError: see `experiment.execute`.
         """
 
@@ -190,7 +190,7 @@ def work(
     storage: BaseStorage,
     objective: Callable[[Job], float],
     *,
-    listen: Listen = unwatched,
+    listen: Listen = without_listener,
     samples: bool = False,
     retried: type[MlxtsError] = DeviceError,
 ) -> Outcome | None:
@@ -200,7 +200,7 @@ def work(
         study: made with `storage`.
         objective: trains the trial and gives its value, or raises TrialPruned, TrialInterrupted,
             Surplus or an error.
-        listen: who watches its run.
+        listen: makes its run's listener.
         samples: draw a new trial where none waits.
         retried: errors after which the trial is queued again, at most `MAX_RETRIES` times.
 
@@ -210,7 +210,7 @@ def work(
     Raises:
         KeyboardInterrupt: the trial waits to be gone on with.
         StorageInternalError: the database went away and did not come back.
-        Exception: any other that is no MlxtsError; the trial has failed and says why.
+        Exception: any other that is no MlxtsError; the trial has failed and holds the reason.
     """
     with job_queue.claim(study, storage, samples=samples) as trial:
         if trial is None:

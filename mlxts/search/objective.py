@@ -52,7 +52,7 @@ class Objective:
         Args:
             experiment: around the search.
             searched: the dimensions.
-            out_of_time: asked after every step; true interrupts the trial.
+            out_of_time: called after every step; true interrupts the trial.
             load: gives the data. Its type has no test split.
         """
         self._experiment, self._space = experiment, searched
@@ -62,7 +62,7 @@ class Objective:
         """The value of a trial.
 
         Raises:
-            TrialPruned: infeasible, diverged, collapsed, or not promising; `REASON` says which.
+            TrialPruned: infeasible, diverged, collapsed, or not promising; `REASON` names it.
             TrialInterrupted: cut short; the trial must be queued again.
             TakenOverError: another worker was given the trial.
             MlxtsError: see `experiment.execute`.
@@ -131,7 +131,7 @@ class Objective:
 
 
 class _Pruner:
-    """Reports each epoch's best loss to the study and asks it whether to go on.
+    """Reports each epoch's best loss to the study, whose pruner decides whether to go on.
 
     While the storage is away training goes on; what could not be reported is when it is back.
     """
@@ -220,7 +220,7 @@ def _pruned(trial: optuna.Trial, reason: str) -> optuna.TrialPruned:
 
 
 def _constrain(trial: optuna.Trial, key: str, value: float) -> None:
-    """Tell the sampler how far from feasible a trial is; 0 or less is feasible."""
+    """The constraint value for the sampler: distance from feasible; 0 or less is feasible."""
     if key not in trial.constraints:  # a trial that is run again has it already
         trial.set_constraint(key, value)
 

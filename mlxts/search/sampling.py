@@ -1,4 +1,4 @@
-"""Samplers and pruners whose choices depend on the study alone, not on which process asks.
+"""Samplers and pruners whose choices depend on the study alone, not on the process.
 
 A trial has an *ordinal*: how many suggestions came before it. A trial that is run again (its
 worker died, or was interrupted) is the same suggestion and keeps its ordinal. Every random draw
@@ -18,7 +18,7 @@ from mlxts.search.optuna_internals import OrdinalBrackets, storage_of, trial_id
 from mlxts.search.space import SearchConfig
 
 ORDINAL = "ordinal"  # user attribute of a trial
-SURPLUS = "surplus"  # user attribute of a trial that came after the last that was asked for
+SURPLUS = "surplus"  # user attribute of a trial beyond the requested number
 MEDIAN_STARTUP = 5  # complete trials before the median counts
 
 
@@ -98,7 +98,7 @@ class Sampler(BaseSampler):
 class Hyperband(BasePruner):
     """Optuna's Hyperband, with brackets that follow the ordinal.
 
-    It stands behind this class and not in its place because Optuna would otherwise show the
+    It is wrapped by this class because Optuna would otherwise show the
     sampler one bracket's trials only, a third of them, and that only once something was pruned.
     """
 

@@ -1,4 +1,4 @@
-"""A study at one moment, as the screens of `console/` show it."""
+"""A snapshot of a study for the screens of `console/`."""
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -21,7 +21,7 @@ _STATES = {
 
 
 def take(study: optuna.Study) -> StudySnapshot:
-    """Counts, the best trial and what to say of each trial that has ended."""
+    """Counts, the best trial and a line for each trial that has ended."""
     trials = study.get_trials(deepcopy=False)
     retried = [trial for trial in trials if job_queue.ORIGIN in trial.system_attrs]
     # The last try of every suggestion.

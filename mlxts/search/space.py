@@ -24,13 +24,13 @@ from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
 from mlxts.config.model import ModelConfig
 from mlxts.config.training import TrainingConfig
-from mlxts.config.validation import Positive, Section, first_problem
+from mlxts.config.validation import ConfigSection, Positive, first_problem
 from mlxts.errors import ConfigError
 
 Values = dict[str, int | float]  # what was sampled, by the name of the dimension
 
 
-class Range(Section):
+class Range(ConfigSection):
     """All numbers between two bounds, both included."""
 
     low: float
@@ -74,8 +74,8 @@ Float = Annotated[
 ]
 
 
-class Space(Section):
-    """The dimensions of a search. One that is left out stays as the experiment says."""
+class Space(ConfigSection):
+    """The dimensions of a search. One that is left out stays as in the experiment."""
 
     depth: Int | None = Field(None, description="encoder layers; the width is solved")
     heads: Int | None = Field(None, description="attention heads")
@@ -114,8 +114,8 @@ class Space(Section):
         return {name: dimension for name, dimension in named if dimension is not None}
 
 
-class SearchConfig(Section):
-    """How to search. The experiment around it says what is trained and on which data."""
+class SearchConfig(ConfigSection):
+    """How to search. The experiment defines what is trained and on which data."""
 
     trials: Positive = Field(50, description="in all, over all sessions and workers")
     patience: Positive | None = Field(
@@ -137,7 +137,7 @@ class SearchConfig(Section):
         return self.model_dump(mode="json", exclude={"trials", "patience", "timeout"})
 
 
-class _Declared(Section):
+class _Declared(ConfigSection):
     search: SearchConfig
 
 
@@ -215,7 +215,7 @@ def _targets() -> dict[str, tuple[str, str]]:
 
 
 def _require_legal(name: str, value: float) -> None:
-    """Raise ValueError where no experiment could take the value, whatever else it says."""
+    """Raise ValueError where no experiment could take the value, whatever its other values."""
     if name == "accumulation":
         if value < 1:
             raise ValueError(f"accumulation: {value:g} cannot be; choose at least 1")

@@ -170,7 +170,7 @@ def study_names(storage: BaseStorage, kind: str | None = None) -> list[str]:
 def make_study(store: BaseStorage, name: str, attributes: dict[str, Any]) -> None:
     """A study with these user attributes, of which `kind` comes last: without it, it is not whole.
 
-    Two machines may come at the same moment, and one may have been killed half-way.
+    Two machines may come at the same time, and one may have been killed half-way.
     """
     with contextlib.suppress(DuplicatedStudyError):
         optuna.create_study(study_name=name, storage=store, direction="minimize")
@@ -185,7 +185,7 @@ def _require_whole_end(path: Path) -> None:
     is added, and could not read the journal after that. A line that was cut is no damage."""
     whole, _, torn = path.read_bytes().rpartition(b"\n")
     if torn and not torn.startswith(b"{"):
-        raise ValueError("it ends in what nobody wrote")
+        raise ValueError("it ends in bytes that no version writes")
     if whole and not isinstance(json.loads(whole.rpartition(b"\n")[2]), dict):
         raise TypeError("its last line is no JSON object")
 

@@ -19,7 +19,7 @@ def parse(text: str) -> URL:
             of the text but `https` or the like before `://`.
     """
     if text.count("@") > 1:
-        # What stands behind the first one would be taken for the host, and be shown in errors.
+        # Text after the first one would be taken for the host, and be shown in errors.
         raise SearchError(
             "the storage's URL holds two @; write the one that belongs to a user or password as "
             "%40, or keep the password in ~/.pgpass"
@@ -45,7 +45,7 @@ def parse(text: str) -> URL:
 
 
 def without_values(message: str, url: URL) -> str:
-    """What a driver said, without the values behind the ? of the URL, which it may repeat."""
+    """A driver's message without the values after the ? of the URL, which it may repeat."""
     for given in url.query.values():
         for value in (given,) if isinstance(given, str) else given:
             message = (
@@ -55,14 +55,14 @@ def without_values(message: str, url: URL) -> str:
 
 
 def hint(url: URL) -> str:
-    """What to look at where it cannot be opened."""
+    """What to check where it cannot be opened."""
     if url.drivername == "sqlite":
         return "is it a database, and may its folder be written?"
     return "is the server running, and does it let this machine in?"
 
 
 def name(url: URL) -> str:
-    """How it is called in messages: `PostgreSQL`, or `SQLite` and its file."""
+    """Its name in messages: `PostgreSQL`, or `SQLite` and its file."""
     if url.drivername != "sqlite":
         return "PostgreSQL"
     # A file with an @ is more likely the url of a server behind the wrong beginning.

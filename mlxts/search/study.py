@@ -137,7 +137,7 @@ def load(store: BaseStorage, name: str) -> optuna.Study:
 
 
 def settings(study: optuna.Study) -> Settings:
-    """What the study's attributes say.
+    """The settings in the study's attributes.
 
     Raises:
         ConfigError: they are of another version of this program.
@@ -150,7 +150,7 @@ def settings(study: optuna.Study) -> Settings:
 
 
 def require_machine(study: optuna.Study) -> None:
-    """Raises SearchError: this machine has other data or code than the study was begun with."""
+    """Raises SearchError: this machine has other data or code than the study was started with."""
     # The code first: what another version wrote down this one may not be able to read.
     worker_checks.require_code(study.user_attrs[_CODE])
     worker_checks.require_data(settings(study).experiment.data.artifact_sha256)
@@ -163,7 +163,7 @@ def has_work(study: optuna.Study) -> bool:
 def work(
     study: optuna.Study,
     store: BaseStorage,
-    listen: Listen = jobs.unwatched,
+    listen: Listen = jobs.without_listener,
     *,
     out_of_time: Callable[[], bool] = lambda: False,
 ) -> Outcome | None:
@@ -172,16 +172,16 @@ def work(
     Args:
         study: from `create` or `load`.
         store: what it lives in.
-        listen: who watches the run.
-        out_of_time: asked after every step; true interrupts the trial.
+        listen: makes the run's listener.
+        out_of_time: called after every step; true interrupts the trial.
 
     Returns:
         None where none was left. A trial that failed is queued again, at most three times.
 
     Raises:
         KeyboardInterrupt: before training or after it; the trial waits to be gone on with.
-        SearchError: the study was begun by another version of this program.
-        Exception: any that is no MlxtsError; the trial has failed and says why.
+        SearchError: the study was started by another version of this program.
+        Exception: any that is no MlxtsError; the trial has failed and holds the reason.
     """
     if study.user_attrs[_CODE] != code_version.of(code_version.RUN):
         raise SearchError(
@@ -207,7 +207,7 @@ def work(
 def run_all(
     study: optuna.Study,
     store: BaseStorage,
-    listen: Listen = jobs.unwatched,
+    listen: Listen = jobs.without_listener,
     *,
     after_trial: Callable[[optuna.Study], None] = lambda study: None,
     timeout: float | None = None,
@@ -216,7 +216,7 @@ def run_all(
     """Work on a study until it is done, or stopped.
 
     Args:
-        listen: who watches each run.
+        listen: makes each run's listener.
         after_trial: called before the first trial and after each.
         timeout: seconds. The trial in progress is interrupted then, and gone on with next time.
 
@@ -224,7 +224,7 @@ def run_all(
         Why it ended: `end_reason`, or interrupted, overheated or timeout.
 
     Raises:
-        SearchError: this machine has other data than the study was begun with.
+        SearchError: this machine has other data than the study was started with.
         DeviceError: a trial was tried again each time that the device failed, and has no try left.
         MlxtsError: see `experiment.execute`.
     """

@@ -6,6 +6,7 @@ is the run folder that `mlxts train` would make; a trial whose point is done, or
 elsewhere gives way.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,10 +64,13 @@ def name_of(sweep: Sweep) -> str:
     )
 
 
-def create(store: BaseStorage, sweep: Sweep) -> optuna.Study:
+def create(store: BaseStorage, sweep: Sweep, leave_out: Collection[str] = ()) -> optuna.Study:
     """The study of a sweep, made if it is not there, with every point queued that never was.
 
     The artifacts are pinned once, by whoever comes first; later downloads change no sweep.
+
+    Args:
+        leave_out: labels of points that are not queued now.
     """
     stored = find(store, sweep)
     hashes = worker_checks.pins(point.config for point in sweep.points())
@@ -79,12 +83,12 @@ def create(store: BaseStorage, sweep: Sweep) -> optuna.Study:
     storage.make_study(store, name_of(sweep), attributes)
     study = load(store, name_of(sweep))
     job_queue.requeue_marked(study, store)
-    _enqueue(study, store, "not queued")
+    _enqueue(study, store, "not queued", leave_out)
     return study
 
 
 def find(store: BaseStorage, sweep: Sweep) -> optuna.Study | None:
-    """The study of a sweep, None where it was never begun in this storage."""
+    """The study of a sweep, None where it was never started in this storage."""
     name = name_of(sweep)
     return load(store, name) if name in storage.study_names(store, KIND) else None
 
@@ -137,11 +141,11 @@ def _train(job: Job) -> float:
     values = {axis: job.trial.suggest_categorical(axis, sweep.choices(axis)) for axis in sweep.axes}
     point = sweep.point(values)
     job.label = point.label
-    _give_way(job)
+    _raise_if_duplicate(job)
     plan = make_plan(worker_checks.pinned(point.config, job.study.user_attrs["data"]))
     job.identify(plan)
     summary = job.train(plan)
-    _give_way(job)
+    _raise_if_duplicate(job)
     scores = summary["scores"]["validation"][NETWORK]
     for key, value in {
         **{key: summary[key] for key in ("status", "n_total", "steps", "train_seconds")},
@@ -153,7 +157,7 @@ def _train(job: Job) -> float:
     return float(summary["best_loss"])
 
 
-def _give_way(job: Job) -> None:
+def _raise_if_duplicate(job: Job) -> None:
     if twin := job.find_twin(TrialState.COMPLETE):
         raise Duplicate(f"trial {twin.number} is the same run")
 
@@ -172,13 +176,19 @@ def _sweep_point(point: Point, trials: list[FrozenTrial]) -> SweepPoint:
     return SweepPoint(point, "not queued", None, failures)
 
 
-def _enqueue(study: optuna.Study, store: BaseStorage, state: str) -> int:
-    """Queue the points that are in some state. Returns how many.
+def _enqueue(
+    study: optuna.Study, store: BaseStorage, state: str, leave_out: Collection[str] = ()
+) -> int:
+    """Queue the points that are in some state, but for labels to leave out. Returns how many.
 
-    Two machines that queue the same ones at the same moment are noticed when the trials begin.
+    Two machines that queue the same ones at the same time are noticed when the trials start.
     """
     with job_queue.one_at_a_time(store):
-        queued = [point for point in points(study) if point.state == state]
+        queued = [
+            point
+            for point in points(study)
+            if point.state == state and point.point.label not in leave_out
+        ]
         for point in queued:
             study.enqueue_trial(point.point.values)
     return len(queued)

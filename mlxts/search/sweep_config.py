@@ -20,14 +20,14 @@ from pydantic import Field, ValidationError, model_validator
 
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config, read_mapping
-from mlxts.config.validation import Section, first_problem
+from mlxts.config.validation import ConfigSection, first_problem
 from mlxts.config.yamltext import dump_yaml, overridden
 from mlxts.errors import ConfigError
 
 Scalar = str | int | float | bool | None
 Value = Scalar | Annotated[tuple[Scalar, ...], Field(strict=False)]
 
-# What an axis is called, and the key that it sets; any other axis is a dotted key itself.
+# An axis's name and the key that it sets; any other axis is a dotted key itself.
 AXES = {
     "budget": "budget",
     "task": "task",
@@ -48,7 +48,7 @@ _SHORT = {
 }
 
 
-class Sweep(Section):
+class Sweep(ConfigSection):
     """Axes over a base configuration."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
@@ -115,7 +115,7 @@ class Point:
 
 
 def load(path: Path) -> Sweep:
-    """Read a sweep. Its `base` may name a configuration file beside it instead.
+    """Read a sweep. Its `base` may name a configuration file in its folder instead.
 
     Raises:
         ConfigError: no such file, not YAML, an unknown key or a wrong type.

@@ -45,7 +45,7 @@ def without_test_split(data: Dataset) -> TrainValidationData:
 
 
 def load(configuration: ExperimentConfig) -> TrainValidationData:
-    """The data of a configuration; the last ones are kept for trials that read the same.
+    """The data of a configuration; the last ones are cached for trials that read the same.
 
     Raises:
         DataError, IntegrityError, EmptySplitError: see `build_dataset`.

@@ -19,7 +19,7 @@ from mlxts.search import study as search
 from mlxts.search.jobs import Listen, Outcome
 
 
-class Kind(Protocol):
+class JobKind(Protocol):
     """What a worker needs to know of one kind of study; a module."""
 
     def load(self, store: BaseStorage, name: str, /) -> optuna.Study: ...
@@ -33,11 +33,11 @@ class Kind(Protocol):
         ...
 
     def has_work(self, study: optuna.Study, /) -> bool:
-        """Whether something waits to be begun."""
+        """Whether a job is queued."""
         ...
 
 
-KINDS: dict[str, Kind] = {sweep.KIND: sweep, search.KIND: search}
+KINDS: dict[str, JobKind] = {sweep.KIND: sweep, search.KIND: search}
 
 
 @dataclass
@@ -64,10 +64,10 @@ def loop(
     exit_when_idle: bool = False,
     poll_seconds: float = 5.0,
 ) -> WorkerReport:
-    """Work until told to stop.
+    """Work until stopped.
 
     Args:
-        listen: who watches a run while it trains.
+        listen: makes the listener of a run.
         notify: gets a line for the person at the terminal.
         done: is given every outcome.
         only: the one study to work on; None for all of them, the oldest first.
@@ -114,7 +114,7 @@ def progress(name: str, store: BaseStorage) -> str:
     return ", ".join(f"{n} {label}" for label, n in counts.items() if n or label == "done")
 
 
-def _is_open(kind: Kind, study: optuna.Study, store: BaseStorage) -> bool:
+def _is_open(kind: JobKind, study: optuna.Study, store: BaseStorage) -> bool:
     """Whether there is work left, or being done elsewhere that may come back."""
     job_queue.recover(study, store)
     return kind.has_work(study) or job_queue.count(study, TrialState.RUNNING) > 0
@@ -122,7 +122,7 @@ def _is_open(kind: Kind, study: optuna.Study, store: BaseStorage) -> bool:
 
 def _ready(
     store: BaseStorage, only: str | None, report: WorkerReport, notify: Callable[[str], None]
-) -> list[tuple[Kind, optuna.Study]]:
+) -> list[tuple[JobKind, optuna.Study]]:
     """The studies that this machine may work on now; the reason for a refusal is given once."""
     ready = []
     for name in [only] if only else storage.study_names(store):
@@ -140,7 +140,7 @@ def _ready(
     return ready
 
 
-def _open(name: str, store: BaseStorage) -> tuple[Kind, optuna.Study]:
+def _open(name: str, store: BaseStorage) -> tuple[JobKind, optuna.Study]:
     """A study and its kind. Raises SearchError: this machine must not work on it."""
     try:
         study = optuna.load_study(study_name=name, storage=store)

@@ -20,7 +20,7 @@ from mlxts.training.plan import Plan
 def pins(configurations: Iterable[ExperimentConfig]) -> dict[str, str]:
     """The sha256 of the artifact that each symbol and series would be read from now.
 
-    What is not registered here is left out; a run that needs it fails and says so.
+    What is not registered here is left out; a run that needs it fails with an error that names it.
 
     Raises:
         ConfigError: an unknown series.
@@ -57,7 +57,7 @@ def require_data(hashes: dict[str, str]) -> None:
             )
         if _digest(artifact.file) != sha256:
             raise SearchError(
-                f"{artifact.path} on {socket.gethostname()} is not what its manifest says; copy "
+                f"{artifact.path} on {socket.gethostname()} is not the file in its manifest; copy "
                 "data/raw from the machine that planned the work"
             )
 

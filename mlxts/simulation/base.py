@@ -16,7 +16,7 @@ VOLATILITY = 0.01  # deviation of a day's log return, where a market has no othe
 
 
 class Market(Protocol):
-    """A law of bars whose probabilities are known. Its dataclass fields are its dials."""
+    """A law of bars whose probabilities are known. Its dataclass fields are its parameters."""
 
     def simulate(self, days: list[date], *, seed: int, stream: int = 0) -> pl.DataFrame:
         """Bars of `days`, the oracle columns, and `planted` where the market has features.
@@ -34,7 +34,7 @@ class Market(Protocol):
 def binary_tasks() -> Iterator[tuple[Task, int]]:
     """Every task that has a probability, at each horizon that is stored."""
     for task in protocol.TASKS.values():
-        if task.kind != "regression":
+        if task.binary:
             yield from ((task, horizon) for horizon in HORIZONS)
 
 
@@ -47,12 +47,12 @@ def oracles(probability: Callable[[Task, int], np.ndarray]) -> list[pl.Series]:
 
 
 def planted(values: np.ndarray) -> pl.Series:
-    """The column of (n, F) float32 features that a market shows beside its bars."""
+    """The column of (n, F) float32 features that a market has besides its bars."""
     kind = pl.Array(pl.Float32, values.shape[1])
     return pl.Series(PLANTED, np.ascontiguousarray(values, dtype=np.float32), dtype=kind)
 
 
 def barrier(task: Task) -> float:
-    """The log price, from the decision's close, that a threshold task asks to be touched."""
+    """The log price, from the decision's close, that is the barrier of a threshold task."""
     assert task.threshold is not None
     return float(np.log1p(task.threshold))

@@ -23,7 +23,7 @@ FEATURES = 20
 
 
 @dataclass(frozen=True)
-class Canary:
+class LookaheadLeak:
     """N3.
 
     Attributes:

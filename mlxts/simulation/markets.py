@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from mlxts.errors import ConfigError
 from mlxts.simulation.base import Market
-from mlxts.simulation.lookahead_leak import Canary
+from mlxts.simulation.lookahead_leak import LookaheadLeak
 from mlxts.simulation.martingales import ConstantVolatility, SwitchingVolatility
 from mlxts.simulation.regimes import HiddenRegime
 from mlxts.simulation.teacher import LinearTeacher
@@ -19,7 +19,7 @@ from mlxts.simulation.zipf import ZipfPatterns
 
 
 @dataclass(frozen=True)
-class Kind:
+class MarketKind:
     """A market by name.
 
     Attributes:
@@ -33,19 +33,19 @@ class Kind:
     summary: str
 
 
-MARKETS: Mapping[str, Kind] = MappingProxyType(
+MARKETS: Mapping[str, MarketKind] = MappingProxyType(
     {
-        "gbm": Kind("N0", ConstantVolatility, "constant volatility: nothing is predictable"),
-        "sv": Kind(
+        "gbm": MarketKind("N0", ConstantVolatility, "constant volatility: nothing is predictable"),
+        "sv": MarketKind(
             "N1", SwitchingVolatility, "stochastic volatility: only touches are predictable"
         ),
-        "canary": Kind("N3", Canary, "a look-ahead feature that has to be detected"),
-        "regimes": Kind("P1", HiddenRegime, "a hidden drift, to be filtered from noise"),
-        "zipf": Kind("P2", ZipfPatterns, "patterns with Zipf frequencies: known exponents"),
-        "teacher": Kind("P3", LinearTeacher, "a linear teacher with features in known order"),
+        "canary": MarketKind("N3", LookaheadLeak, "a look-ahead feature that has to be detected"),
+        "regimes": MarketKind("P1", HiddenRegime, "a hidden drift, to be filtered from noise"),
+        "zipf": MarketKind("P2", ZipfPatterns, "patterns with Zipf frequencies: known exponents"),
+        "teacher": MarketKind("P3", LinearTeacher, "a linear teacher with features in known order"),
     }
 )
-# Of each dial: more than the first number, at most the second, and how to say so.
+# Of each parameter: more than the first number, at most the second, and the condition in words.
 _LIMITS: Mapping[str, tuple[float, float, str]] = MappingProxyType(
     {
         "volatility": (0.0, 0.1, "above 0, at most 0.1 a day"),
@@ -63,23 +63,23 @@ _LIMITS: Mapping[str, tuple[float, float, str]] = MappingProxyType(
 
 
 def make(kind: str, dials: Mapping[str, float] = MappingProxyType({})) -> Market:
-    """A market with its dials set, the others at their defaults.
+    """A market with some parameters set, the others at their defaults.
 
     Raises:
-        ConfigError: no such market or dial, or a value that the dial does not have.
+        ConfigError: no such market or parameter, or a value out of its range.
     """
     if kind not in MARKETS:
         raise ConfigError(f"no market is named {kind}; choose from {', '.join(MARKETS)}")
     names = [field.name for field in fields(MARKETS[kind].make)]  # ty: ignore[invalid-argument-type]
     for name, value in dials.items():
         if name not in names:
-            raise ConfigError(f"{kind} has no dial {name}; it has {', '.join(names)}")
+            raise ConfigError(f"{kind} has no parameter {name}; it has {', '.join(names)}")
         above, most, allowed = _LIMITS[name]
         if type(value) not in (int, float) or not above < value <= most:
             raise ConfigError(f"{name} of {kind} is {value}; it must be {allowed}")
     return MARKETS[kind].make(**{name: float(value) for name, value in dials.items()})
 
 
-def dials(kind: str) -> dict[str, float]:
-    """The dials of a market and their defaults."""
+def default_parameters(kind: str) -> dict[str, float]:
+    """The parameters of a market and their defaults."""
     return {field.name: field.default for field in fields(MARKETS[kind].make)}  # ty: ignore

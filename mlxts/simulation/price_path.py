@@ -5,7 +5,7 @@ return is x_t = m_t + s_t e_t. High and low are drawn from their exact laws give
 close, the extremes of a Brownian bridge, on which the drift has no influence:
 M = (x + sqrt(x^2 - 2 s^2 ln U)) / 2 (Glasserman 2004, 6.4). Each is exact, their dependence on one
 another is not modelled. A day opens at the close of the day before, so the highs of a horizon
-cover its whole path. Volume is noise, unless a market says otherwise.
+cover its whole path. Volume is noise, unless a market replaces it.
 """
 
 from dataclasses import dataclass

@@ -36,7 +36,7 @@ class HiddenRegime:
         drift: δ, a day's drift in either direction, in daily volatilities.
         stay: probability that the next day is in the same regime.
         clarity: c, how far the regimes' mean log volumes lie apart, in its deviations; 0: only
-            returns tell.
+            returns reveal.
         volatility: σ, deviation of a day's log return within a regime.
     """
 

@@ -8,7 +8,7 @@ from datetime import date
 from mlxts.data import calendar
 from mlxts.data.sources.base import Fetched, requested_range, within
 from mlxts.simulation import bayes_scores
-from mlxts.simulation.markets import MARKETS, dials, make
+from mlxts.simulation.markets import MARKETS, default_parameters, make
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class SimulatedSource:
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
         """Bars with a column `oracle_<task>_h<H>` for each binary task and each H of HORIZONS.
 
-        `parameters` says all that decides the path, the exact figures of the Bayes rule on these
+        `parameters` holds all that decides the path, the exact figures of the Bayes rule on these
         very rows (`bayes`), and what is known of the law itself.
 
         Raises:
-            ConfigError: no such market or dial.
+            ConfigError: no such market or parameter.
             SourceError: no session lies between `start` and `end`.
         """
         chosen = make(self.kind, self.dials)
@@ -46,7 +46,7 @@ class SimulatedSource:
             "kind": self.kind,
             "control": MARKETS[self.kind].control,
             "seed": self.seed,
-            "dials": dials(self.kind) | dict(self.dials),
+            "dials": default_parameters(self.kind) | dict(self.dials),
             "first": str(self.first),
             "last": str(self.last),
             **requested_range(start, end),

@@ -64,7 +64,7 @@ class LinearTeacher:
         noise = price_path.noise(n, seed=seed, stream=stream)
         rest, visible = noise.hidden.spawn(2)
         scale = np.sqrt(self.spectrum).astype(np.float32)
-        # The first row was shown on the day before the first bar.
+        # The first row belongs to the day before the first bar.
         features = visible.standard_normal((n + 1, FEATURES), dtype=np.float32) * scale
         visible_part = features.astype(np.float64) @ self.weights(seed)
         pull = visible_part + np.sqrt(self.hidden) * rest.standard_normal(n + 1)

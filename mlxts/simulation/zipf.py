@@ -61,7 +61,7 @@ class ZipfPatterns:
 
     def simulate(self, days: list[date], *, seed: int, stream: int = 0) -> pl.DataFrame:
         noise = price_path.noise(len(days), seed=seed, stream=stream)
-        # The first one was shown on the day before the first bar.
+        # The first one belongs to the day before the first bar.
         uniform = noise.hidden.random((len(days) + 1, 2))
         patterns = self.patterns(uniform)
         sign = signs(patterns, seed)

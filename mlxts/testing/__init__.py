@@ -1,8 +1,8 @@
 """Conformance tests of sources, sensors, trackers, baselines and networks, to subclass.
 
-An extension, in this repository or another, subclasses a suite and says in a fixture what is to be
-tested; pytest does the rest (docs/extending.md). Nothing in `mlxts` imports this package, which
-needs pytest.
+An extension, in this repository or another, subclasses a suite and returns from a fixture what is
+to be tested; pytest does the rest (docs/extending.md). Nothing in `mlxts` imports this package,
+which needs pytest.
 """
 
 import pytest

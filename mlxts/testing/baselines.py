@@ -23,7 +23,7 @@ def small_dataset(task: str = "threshold_1pct", seed: int = 0) -> Dataset:
     features = rng.normal(size=(ROWS, FEATURES)).astype(np.float32)
     signal = np.convolve(features[:, 0], np.ones(3) / 3)[:ROWS]
     noisy = signal + 0.3 * rng.normal(size=ROWS)
-    regression = protocol.TASKS[task].kind == "regression"
+    regression = not protocol.TASKS[task].binary
     targets = (0.01 * noisy if regression else noisy > 0.3).astype(np.float32)
     days = np.array([date(2015, 1, 1) + timedelta(n) for n in range(ROWS)], dtype="datetime64[D]")
 

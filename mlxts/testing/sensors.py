@@ -18,7 +18,7 @@ class SensorSuite:
 
     @pytest.fixture
     def measures_temperature(self) -> bool:
-        """False: it tells the pressure level alone."""
+        """False: it reports the pressure level alone."""
         return True
 
     @pytest.fixture

@@ -1,4 +1,4 @@
-"""What every tracker keeps of a run that it is told (`mlxts.tracking.base.Tracker`)."""
+"""Tests of a tracker: the events that it stores (`mlxts.tracking.base.Tracker`)."""
 
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,8 @@ def events(first: int = 1, last: int = STEPS) -> list[tuple[Event, float]]:
     return story
 
 
-def tell(tracker: Tracker, folder: Path, story: list[tuple[Event, float]]) -> None:
-    """Tell a tracker all of it, with two files of `folder` as artifacts."""
+def send_events(tracker: Tracker, folder: Path, story: list[tuple[Event, float]]) -> None:
+    """Send all events to a tracker, with two files of `folder` as artifacts."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in (layout.CONFIG, layout.SUMMARY):
         (folder / name).write_text(f"{name} of the run", encoding="utf-8")
@@ -88,7 +88,7 @@ class TrackerSuite:
 
     @pytest.fixture
     def stored(self) -> dict[str, Any]:
-        """What it holds after `tell(tracker, folder, events())`."""
+        """What it holds after `send_events(tracker, folder, events())`."""
         raise NotImplementedError
 
     @pytest.fixture

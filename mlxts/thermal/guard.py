@@ -1,6 +1,6 @@
-"""The guard: a thread that watches the temperature while the training loop works.
+"""The guard: a thread that monitors the temperature while the training loop works.
 
-The loop asks at step boundaries, and the answer changes no number it computes:
+The loop calls `check` at step boundaries; the result changes no number it computes:
 
     with Guard(config.thermal, emit) as guard:
         for step in ...:
@@ -9,7 +9,7 @@ The loop asks at step boundaries, and the answer changes no number it computes:
             if action.kind == "pause":
                 action = guard.wait_until_cool(step, cancelled=signals.received)
             if action.kind == "stop":
-                ...  # checkpoint, exit with protocol.EXIT_OVERHEATED, say action.reason
+                ...  # checkpoint, exit with protocol.EXIT_OVERHEATED, report action.reason
 
 The thread only reads the sensor and advances the policy. Events go out from `check` and
 `wait_until_cool`, on the caller's thread, so listeners need no locks.
@@ -24,7 +24,7 @@ from typing import Any, Self
 from mlxts.config.monitoring import ThermalConfig
 from mlxts.errors import RunError
 from mlxts.thermal import policy, sensors
-from mlxts.thermal.policy import Action, Band, Rules, State
+from mlxts.thermal.policy import Action, Band, Rules, ThermalState
 from mlxts.thermal.sensors import Choice
 from mlxts.thermal.sensors.base import Sample, Sensor
 from mlxts.training.events import Listener, PauseEvent, ResumeEvent, ThermalEvent
@@ -35,7 +35,7 @@ SILENT_SECONDS = 10.0  # and at least this long
 
 
 class Guard:
-    """Context manager: chooses and opens the sensor, watches, and gives it back."""
+    """Context manager: chooses and opens the sensor, monitors it, and closes it."""
 
     def __init__(
         self,
@@ -62,8 +62,8 @@ class Guard:
         )
         self._choice = Choice((), "none", "not entered")
         self._sensor: Sensor | None = None
-        self._state, self._sample = State(), Sample()
-        self._changes: deque[tuple[State, Sample, str]] = deque()
+        self._state, self._sample = ThermalState(), Sample()
+        self._changes: deque[tuple[ThermalState, Sample, str]] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -100,7 +100,7 @@ class Guard:
                 self._sensor.close()
 
     def check(self, step: int) -> Action:
-        """What to do at this step boundary. Does not wait; tells the listener what happened."""
+        """What to do at this step boundary. Does not wait; emits events to the listener."""
         with self._changed:
             self._check_hung()
             changes = list(self._changes)
@@ -116,7 +116,7 @@ class Guard:
         """Wait out a pause.
 
         Args:
-            cancelled: asked a few times a second; true ends the wait.
+            cancelled: called a few times a second; true ends the wait.
 
         Returns:
             `continue` when it has cooled down (or the sensor is lost), `stop` when it got worse,
@@ -194,7 +194,7 @@ class Guard:
             return f"temperature unavailable: {self._choice.why}"
         return f"temperature from {self._choice.source}: {self._choice.why}"
 
-    def _report(self, step: int, state: State, sample: Sample, message: str) -> None:
+    def _report(self, step: int, state: ThermalState, sample: Sample, message: str) -> None:
         self._reported_at = self._clock()
         self._emit(
             ThermalEvent(
@@ -222,7 +222,7 @@ class _Counts:
         self.highest: float | None = None
         self.hottest: float | None = None
 
-    def add(self, state: State, sample: Sample) -> None:
+    def add(self, state: ThermalState, sample: Sample) -> None:
         self.readings += 1
         self.bands[state.band] += 1
         self.highest = _maximum(self.highest, state.temperature)

@@ -45,7 +45,7 @@ CONTINUE = Action("continue")
 
 
 @dataclass(frozen=True)
-class State:
+class ThermalState:
     """Everything the policy remembers."""
 
     readings: tuple[float | None, ...] = ()  # the last WINDOW, newest last
@@ -57,7 +57,9 @@ class State:
     action: Action = CONTINUE  # a stop is final
 
 
-def advance(state: State, reading: float | None, pressure: Pressure | None, rules: Rules) -> State:
+def advance(
+    state: ThermalState, reading: float | None, pressure: Pressure | None, rules: Rules
+) -> ThermalState:
     """The state after one more reading.
 
     Args:
@@ -71,7 +73,7 @@ def advance(state: State, reading: float | None, pressure: Pressure | None, rule
     temperature = median(present) if present else None
     warned = _warned(state.warned, temperature, rules)
     band = _band(temperature, pressure, warned, rules)
-    after = State(
+    after = ThermalState(
         readings=readings,
         temperature=temperature,
         pressure=pressure,
@@ -112,12 +114,12 @@ def _critical(
         return before + 1
     if temperature is None:
         return 0
-    if reading is None:  # an absent reading is no evidence, neither of heat nor of its end
+    if reading is None:  # an absent reading is no evidence, neither of overheating nor of its end
         return before
     return before + 1 if temperature > rules.bands.critical else 0
 
 
-def _action(before: Action, state: State, rules: Rules) -> Action:
+def _action(before: Action, state: ThermalState, rules: Rules) -> Action:
     if before.kind == "stop":
         return before
     if state.critical >= STOP_AFTER:
@@ -138,14 +140,14 @@ def _action(before: Action, state: State, rules: Rules) -> Action:
     return CONTINUE
 
 
-def _cause(state: State) -> str:
+def _cause(state: ThermalState) -> str:
     heat = "temperature unavailable" if state.temperature is None else f"{state.temperature:.0f} °C"
     if state.pressure is not None and state.pressure >= Pressure.HEAVY:
         return f"{heat}, thermal pressure {state.pressure.name.capitalize()}"
     return heat
 
 
-def change(before: State, after: State) -> str:
+def change(before: ThermalState, after: ThermalState) -> str:
     """What is worth saying about a step from one state to the next; empty for routine.
 
     Normal and acceptable are both routine, so a temperature that swings around 70 °C is silent.

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from mlxts.thermal import policy, sensors
-from mlxts.thermal.policy import Rules, State
+from mlxts.thermal.policy import Rules, ThermalState
 from mlxts.thermal.sensors.base import Sample, Sensor, Unavailable, highest
 
 
@@ -37,7 +37,7 @@ class SensorListing:
         self._sensors: dict[str, Sensor | Unavailable] = {**ruling, **sensors.survey(skip=ruling)}
         self._ruling = frozenset(ruling)
         self._samples: dict[str, Sample] = {}
-        self._state = State()
+        self._state = ThermalState()
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +67,7 @@ class SensorListing:
         return sorted(rows, key=lambda row: (not row.rules, not row.available))
 
     def verdict(self) -> str:
-        """What rules, what it says and why, in one line."""
+        """The sensor in use, its reading and why it was chosen, in one line."""
         temperature = self._state.temperature
         heat = "unavailable" if temperature is None else f"{temperature:.1f} °C, {self._state.band}"
         return f"{self._choice.source}: {heat} ({self._choice.why})"
@@ -85,7 +85,7 @@ class SensorListing:
         }
 
     def raw(self) -> dict[str, Any]:
-        """One moment of everything that the sensors say, for a bug report."""
+        """One sample of everything that the sensors report, for a bug report."""
         dumps = {
             name: str(sensor) if isinstance(sensor, Unavailable) else sensor.dump()
             for name, sensor in self._sensors.items()

@@ -1,4 +1,4 @@
-"""Heat that no sensor shows: steps that take longer than those at the start of the run.
+"""Throttling that no sensor shows: steps that take longer than at the start of the run.
 
 On some Macs the GPU slows down by 15–65 % while the clocks and the pressure look nominal. A run
 whose step time drifts is marked, and its timings are excluded from scaling figures.
@@ -14,7 +14,7 @@ SKIP = 10  # first steps, which compile and warm caches
 
 
 class StepTimeDrift:
-    """Watches step times, pauses excluded. Once suspect, a run stays so."""
+    """Compares step times, pauses excluded, with the first ones. Once drifted, a run stays so."""
 
     def __init__(self, *, window: int = WINDOW, baseline: int = BASELINE, skip: int = SKIP) -> None:
         self._window, self._baseline_windows, self._skip = window, baseline, skip
@@ -22,22 +22,22 @@ class StepTimeDrift:
         self._baseline: list[float] = []  # medians of the first windows
         self.ratio = 1.0  # last full window's median / the run's baseline
         self.highest = 1.0  # ratio so far
-        self.suspect = False
+        self.drifted = False
 
     @property
     def reason(self) -> str:
         return f"step time rose by up to {self.highest - 1:.0%}"
 
     def to_dict(self) -> dict[str, Any]:
-        """For the run's summary; `suspect_reason` is None for a run above suspicion."""
+        """For the run's summary; the reason is None where the step time did not drift."""
         return {
-            "suspect": self.suspect,
-            "suspect_reason": self.reason if self.suspect else None,
+            "step_time_drift": self.drifted,
+            "step_time_drift_reason": self.reason if self.drifted else None,
             "step_time_ratio": self.ratio,
         }
 
     def add(self, seconds: float) -> bool:
-        """Count one step. True exactly when it makes the run suspect."""
+        """Count one step. True exactly when the run counts as drifted from this step on."""
         if self._skip:
             self._skip -= 1
             return False
@@ -51,7 +51,7 @@ class StepTimeDrift:
             return False
         self.ratio = window_median / median(self._baseline)
         self.highest = max(self.highest, self.ratio)
-        if self.suspect or self.ratio <= 1 + TOLERANCE:
+        if self.drifted or self.ratio <= 1 + TOLERANCE:
             return False
-        self.suspect = True
+        self.drifted = True
         return True

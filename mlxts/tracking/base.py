@@ -19,12 +19,12 @@ from mlxts.training.events import (
     ValidationEvent,
 )
 
-# Figures of run.json that say how large a run is; the rest of it is an artifact.
+# Figures of run.json on the size of a run; the rest of it is an artifact.
 _SIZES = (
     "n_total", "n_body", "n_embed", "n_head", "features", "micro_batch", "ranks",
     "flops_per_step", "memory_bytes", "total_steps",
 )  # fmt: skip
-# How a run that ended goes down where three words must do.
+# How a finished run is recorded where there are three words for it.
 FINISHED, KILLED, FAILED = "FINISHED", "KILLED", "FAILED"
 
 
@@ -44,7 +44,7 @@ class Tracker(Protocol):
         ...
 
     def log(self, event: Event, time: float) -> None:
-        """Log an event. `time`: seconds since 1970 at which it happened."""
+        """Log an event. `time`: of the event, in seconds since 1970."""
         ...
 
     def finish(self, summary: dict[str, Any], artifacts: list[Path]) -> None:
@@ -52,7 +52,7 @@ class Tracker(Protocol):
 
         Args:
             summary: summary.json of a finished run; else at least its `status` and `message`.
-            artifacts: files to keep beside the numbers.
+            artifacts: files to store with the numbers.
         """
         ...
 

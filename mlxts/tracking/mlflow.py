@@ -70,7 +70,7 @@ class MLflowTracker:
         params = [
             Param(key, str(value)[:_LONGEST])
             for key, value in parameters.items()
-            if key not in run.data.params  # which never change there; heat's settings may here
+            if key not in run.data.params  # which never change there; thermal settings may here
         ]
         new = [RunTag(key, value[:_LONGEST]) for key, value in tags.items()]
         for first in range(0, len(params), _AT_ONCE):
@@ -93,7 +93,7 @@ class MLflowTracker:
         tags = {
             "mlxts.status": summary["status"],
             "mlxts.message": summary.get("message"),
-            "mlflow.note.content": summary.get("verdict"),  # stands on top of the run's page
+            "mlflow.note.content": summary.get("verdict"),  # on top of the run's page
         }
         for key, value in tags.items():
             if value:

@@ -20,7 +20,7 @@ _NOT_LOGGED = "memory"  # of a step; its peak alone is
 
 
 def events(folder: Path) -> Iterator[tuple[Event, float]]:
-    """Every event that the record of a run holds, in the order in which they happened.
+    """Every event in the record of a run, in order of time.
 
     Routine readings of the temperature and all of a step's memory but its peak are not in it.
     """

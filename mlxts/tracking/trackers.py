@@ -40,5 +40,5 @@ def _opened(name: str, project: str) -> Tracker:
 
 
 def folder() -> Path:
-    """Where trackers keep what they are told, absolute: their stores remember it."""
+    """The trackers' folder, absolute: their stores remember it."""
     return (files.outputs_folder() / "tracking").resolve()

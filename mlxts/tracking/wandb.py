@@ -14,7 +14,7 @@ from mlxts.training.events import Event
 
 
 class WandbTracker:
-    """See `base.Tracker`. No network is used; the account is asked for by `wandb sync`."""
+    """See `base.Tracker`. No network is used; `wandb sync` asks for the account."""
 
     def __init__(self, folder: Path, project: str) -> None:
         """`folder`: that `wandb/` comes to lie in. `project`: W&B's."""

@@ -78,8 +78,8 @@ def micro_batch(
 ) -> int:
     """The configured micro-batch, else the tuned one, else the largest that fits.
 
-    A record of another feature count serves too, as far as what it says fits by the formula:
-    tuning again is optional when features change, and due when the budget does.
+    A record of another feature count is used too, if its micro-batch fits by the formula: tuning
+    again is optional when features change, and due when the budget does.
 
     Args:
         tuned: strict mode wants a record, and a configured micro-batch is none. False: what is
@@ -278,7 +278,7 @@ def time_steps(
     memory_plan.check(planned, dataset.features.nbytes)
     split = dataset.samples["train"]
     model, optimizer = build_model(config, shape, dataset), make_optimizer(config.training)
-    binary = dataset.task.kind != "regression"
+    binary = dataset.task.binary
     step = Step(model, optimizer, config.training, binary=binary)
     batches = Batches(
         split.rows, split.targets, config.training.batch_size, micro_batch, config.seed

@@ -37,7 +37,7 @@ class LoopState:
     stopping: EarlyStopping
     epoch_loss: float  # sum of loss * samples since the epoch began
     epoch_samples: int
-    collapsed_looks: int
+    collapsed_validations: int
     train_seconds: float  # within steps, without the first of each process, which compiles
     timed_samples: int = 0  # that those steps saw
     collapses: int = 0  # how often three validations in a row found one prediction for all
@@ -147,6 +147,8 @@ def _load(
     values = json_files.read(path / _STATE, _State, error=CheckpointError, remedy=remedy)
     files = values.pop("files")
     values.pop("first_loss", None)  # what earlier versions compared losses with
+    if "collapsed_looks" in values:  # its name in earlier versions
+        values["collapsed_validations"] = values.pop("collapsed_looks")
     state = json_files.build(
         values, LoopState, where=str(path / _STATE), error=CheckpointError, remedy=remedy
     )

@@ -49,12 +49,12 @@ class Ranks:
         """The largest of the ranks' small non-negative integers."""
         return value if self.size == 1 else max(self._all_gather(value))
 
-    def assert_same(self, what: str, text: str) -> None:
+    def assert_same(self, subject: str, text: str) -> None:
         """Raises RunError on every rank unless all of them pass the same text."""
         if self.size > 1 and len(set(self._all_gather(zlib.crc32(text.encode())))) > 1:
             raise RunError(
-                f"the ranks differ in {what} (rank {self.rank}: {text}); give all of them the same "
-                "version, configuration, data and training.micro_batch"
+                f"the ranks differ in {subject} (rank {self.rank}: {text}); give all of them the "
+                "same version, configuration, data and training.micro_batch"
             )
 
     def broadcast_arrays(self, arrays: dict[str, mx.array]) -> dict[str, mx.array]:

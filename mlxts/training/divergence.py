@@ -1,7 +1,7 @@
 """When training has left the finite numbers, and which batch it was.
 
 Asked after every update of what came out of it, and before every checkpoint of what would go into
-it: the loss of an update says nothing of the weights that the update made.
+it: the loss of an update is that of the weights before it.
 
 A loss is too large in comparison with that of the base rate, of all training samples or of those
 that were scored, whichever is larger: a batch that holds more of a rare event, or of great moves,

@@ -143,7 +143,7 @@ def train(
         StorageError: a checkpoint could not be written.
         TakenOverError: `permit` says that the run is another worker's; nothing was written.
     """
-    settings = config.training
+    settings = config.training_of_task
     evaluation_batch = evaluation_batch or micro_batch
     batches = Batches(
         arrays.train_rows,
@@ -313,7 +313,7 @@ def fresh_state(config: ExperimentConfig, run_id: str) -> LoopState:
         stopping=EarlyStopping(config.training.patience, config.training.min_delta),
         epoch_loss=0.0,
         epoch_samples=0,
-        collapsed_looks=0,
+        collapsed_validations=0,
         train_seconds=0.0,
     )
 
@@ -341,13 +341,13 @@ def _count_validation(
     stopping = state.stopping.update(loss, state.step)
     emit(ValidationEvent(state.step, epoch, loss, stopping.best, stopping.improved, (low, high)))
     collapsed = binary and high - low < protocol.COLLAPSE_RANGE
-    in_a_row = state.collapsed_looks + 1 if collapsed else 0
+    in_a_row = state.collapsed_validations + 1 if collapsed else 0
     collapses = state.collapses + (in_a_row == _COLLAPSED_VALIDATIONS)
     if in_a_row == _COLLAPSED_VALIDATIONS:
         width = protocol.COLLAPSE_RANGE
         message = f"collapsed: all predictions lie within {width} of each other"
         emit(NoticeEvent(state.step, message))
-    return replace(state, stopping=stopping, collapsed_looks=in_a_row, collapses=collapses)
+    return replace(state, stopping=stopping, collapsed_validations=in_a_row, collapses=collapses)
 
 
 def _natural_end(state: LoopState) -> StopEvent:

@@ -22,7 +22,7 @@ class TargetScale(NamedTuple):
     @classmethod
     def fit(cls, data: Dataset) -> Self:
         """Mean and deviation of the training targets for regression, else (0, 1)."""
-        if data.task.kind != "regression":
+        if data.task.binary:
             return cls(0.0, 1.0)
         targets = data.samples["train"].targets.astype(np.float64)
         return cls(float(targets.mean()), float(targets.std()) or 1.0)
@@ -62,7 +62,7 @@ def mean_loss(
 
 @dataclass(frozen=True)
 class BaseRateForecast:
-    """The forecast that says the training targets' base rate (regression: mean) of every sample.
+    """The constant forecast of the training targets' base rate (regression: mean).
 
     Attributes:
         output: a logit, or a value in units of the targets.
@@ -78,8 +78,8 @@ class BaseRateForecast:
     def fit(cls, targets: Float[np.ndarray, " n"], *, binary: bool, huber_delta: float) -> Self:
         """From the training targets.
 
-        Where all of them are alike nothing can be lost: the loss is then that of a forecast that
-        says one half, or is wrong by one unit.
+        Where all targets are equal its loss is 0; the loss of the forecast one half, or of an error
+        of one unit, is used instead.
         """
         mean = float(targets.mean(dtype=np.float64))
         if targets.min() == targets.max():

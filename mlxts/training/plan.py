@@ -40,7 +40,7 @@ class Plan:
 
     @property
     def binary(self) -> bool:
-        return self.dataset.task.kind != "regression"
+        return self.dataset.task.binary
 
     @property
     def steps_per_epoch(self) -> int:
@@ -80,14 +80,16 @@ class Plan:
                 name: int((split.phases == bars.CANONICAL).sum()) for name, split in samples.items()
             },
             "features": len(self.dataset.names),
+            "days_without_decision": self.dataset.undecided,
+            "coverage": dict(self.dataset.coverage),
             "joined_features": timescales.joined(self.dataset.names),
             "micro_batch": self.micro_batch,
             "ranks": self.ranks,
             "flops_per_step": flops.training_flops(self.shape, self.config.training.batch_size),
             "memory_bytes": self.memory_bytes,
             "total_steps": self.total_steps,
-            "stop_on": self.config.training.stop_on,
             "training_seed": self.config.training_seed,
+            "stop_on": self.config.training.stop_on,
         }
 
 

@@ -22,7 +22,7 @@ from mlxts.config.experiment import ExperimentConfig
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import BusyError, CheckpointError, RunError
-from mlxts.files import sweep, write_text
+from mlxts.files import delete_temporary_files, write_text
 from mlxts.model import parameter_budget
 from mlxts.model.initialisation import build_model
 from mlxts.model.interfaces import Network
@@ -179,7 +179,7 @@ def _open_folder(plan: Plan, resume: bool, stack: ExitStack) -> None:
             f"run {plan.run_id} exists and is not finished; continue it with --resume, "
             f"or delete {plan.folder}"
         )
-    sweep(plan.folder)
+    delete_temporary_files(plan.folder)
 
 
 def _is_slow(configuration: ExperimentConfig) -> bool:

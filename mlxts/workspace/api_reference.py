@@ -16,7 +16,7 @@ from typing import Any
 
 ROOMS = (
     "data", "runs", "simulation", "features", "dataset", "baselines", "model", "training",
-    "evaluation", "predict", "experiment", "walk_forward", "scaling", "interop",
+    "evaluation", "predict", "experiment", "walk_forward", "scored_rows", "scaling", "interop",
 )  # fmt: skip
 _QUOTED = re.compile(r"(: |-> )'([\w.]+)'")  # an annotation that was written as text
 _PATH = re.compile(r"\b(?:[A-Za-z_]\w*\.)+([A-Za-z_]\w*)")

@@ -22,7 +22,7 @@ class BlockError(ValueError):
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
-        self.line, self.what = line, message
+        self.line, self.message = line, message
 
 
 def rewrite(text: str, render: Callable[[str], str]) -> str:
@@ -42,7 +42,7 @@ def rewrite(text: str, render: Callable[[str], str]) -> str:
 
 
 def body(text: str, name: str) -> str:
-    """What stands in the first block of that name. Raises BlockError: there is none."""
+    """The text of the first block of that name. Raises BlockError: there is none."""
     for block, _, part in _parts(text):
         if block == name:
             return "\n".join(part).strip("\n")

@@ -34,6 +34,10 @@ def verdict_rules() -> str:
                 f"two one-sided tests at {size} put the gain inside ± {verdict.MARGIN * 100:g} % "
                 f"of what {har} gains over the base rate",
             ),
+            (
+                f"*{verdict.BETTER}*, *{verdict.WORSE}*",
+                "of two cells that differ in their joined series alone: as above, without a law",
+            ),
             (f"*{verdict.INCONCLUSIVE}*", "none of these, or one seed at every size"),
             (f"*{verdict.NOT_ESTIMABLE}*", "too few of a class, too few clusters, or one size"),
         ],
@@ -48,7 +52,7 @@ def verdict_rules() -> str:
             "- Pools: cells of one mode, one recipe and one market; one test each, unadjusted.",
             f"- Draws: {bootstrap.DRAWS:,} of date blocks, the same for all runs, then of seeds "
             f"within a size; intervals of scores {DRAWS:,}. Both are widened for few blocks and "
-            "for labels that overlap.",
+            "for labels that overlap. At each forecast origin seeds are drawn anew.",
             f"- Laws: {laws}; chosen by the error at the largest size left out, one standard error "
             "to the simpler.",
         ]

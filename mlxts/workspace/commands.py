@@ -1,8 +1,8 @@
 """Commands that documents name: found in code, and parsed as the shell and `mlxts` would.
 
-A command is looked for in fenced `sh` blocks and in code spans that begin with `mlxts`, `make` or
+Commands are searched in fenced `sh` blocks and in code spans that begin with `mlxts`, `make` or
 `python`. Its path, its options and the choices of their values must exist; words in capitals (RUN,
-CONFIG) stand for something of the reader's.
+CONFIG) are placeholders.
 """
 
 import re
@@ -157,14 +157,14 @@ def _wrong_arguments(rest: list[str], command: Any, path: str, whole: bool) -> s
             whole = False
             continue
         if not word.startswith("-") or word == "-":
-            if is_group:  # a placeholder stood where its command would
+            if is_group:  # a placeholder in the place of a command
                 return None
             if not places:
                 return f"{path} takes no argument {word}"
             place = places[0] if places[0].nargs < 0 else places.pop(0)
             missing.pop(id(place), None)
             if not _fits(word, place):
-                return f"{path} takes {_known(place)}, not {word}"
+                return f"{path} takes {_accepted_values(place)}, not {word}"
             continue
         name, equals, value = word.partition("=")
         option = options.get(name)
@@ -174,7 +174,7 @@ def _wrong_arguments(rest: list[str], command: Any, path: str, whole: bool) -> s
         if not option.is_flag and not option.count:
             value = value if equals else next(words, "")
             if not _fits(value, option):
-                return f"{path} {name} takes {_known(option)}, not {value or 'nothing'}"
+                return f"{path} {name} takes {_accepted_values(option)}, not {value or 'nothing'}"
     if whole and missing:
         needed = next(iter(missing.values()))
         if needed.param_type_name == "option":
@@ -195,7 +195,7 @@ def _fits(value: str, parameter: Any) -> bool:
     return value in choices if choices else bool(value)
 
 
-def _known(parameter: Any) -> str:
+def _accepted_values(parameter: Any) -> str:
     number = _number(parameter)
     if number:
         return "a whole number" if number is int else "a number"
@@ -219,7 +219,7 @@ def _kinds(parameter: Any) -> tuple[Any, ...]:
 
 def _choices(parameter: Any) -> frozenset[str]:
     """The values that a parameter can have; empty where any will do. Typer keeps an enumeration in
-    click's type or, since it no longer stands on click, in a descriptor of its own."""
+    click's type or, since it is no longer based on click, in a descriptor of its own."""
     choices = getattr(getattr(parameter, "type", None), "choices", None)
     if choices is None:
         kinds = _kinds(parameter)

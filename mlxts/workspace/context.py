@@ -1,6 +1,6 @@
 """.claude/context as one thing: read whole, changed under a lock, written file by file.
 
-Headers are the truth. The tables that stand in `global_context.md` and `phase_tracker.md` follow
+Headers are the source of truth. The tables in `global_context.md` and `phase_tracker.md` follow
 from them and are rendered, so that a process killed between two writes leaves nothing wrong that
 the next write does not put right.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mlxts.errors import WorkspaceError
-from mlxts.files import sweep, write_text
+from mlxts.files import delete_temporary_files, write_text
 from mlxts.workspace import blocks, context_records, project, protocol_tables, summaries
 from mlxts.workspace.context_records import WORKSTREAMS, H, Record
 from mlxts.workspace.project import CONTEXT, Problem
@@ -32,7 +32,7 @@ _MODELS = {
 
 @dataclass(frozen=True)
 class Context:
-    """Everything the records say."""
+    """All records."""
 
     root: Path
     overview: Record[context_records.Overview]
@@ -91,7 +91,7 @@ def changing(root: Path) -> Generator[Context]:
             "try again"
         ) from error
     try:
-        sweep(root / CONTEXT)
+        delete_temporary_files(root / CONTEXT)
         yield load(root)
     finally:
         lock.release()
@@ -112,7 +112,7 @@ def save(context: Context, *changed: Record) -> None:
 
 
 def rewritten(record: Record[H], render: Callable[[str], str]) -> Record[H]:
-    """With its blocks rendered anew.
+    """With its blocks rendered again.
 
     Raises:
         WorkspaceError: marks that do not pair up, or a block is gone that should be written.
@@ -127,7 +127,7 @@ def rewritten(record: Record[H], render: Callable[[str], str]) -> Record[H]:
 
 
 def renderer(root: Path) -> Callable[[Path, str], Callable[[str], str]]:
-    """What renders the blocks of a document: protocol tables, or for records what headers say."""
+    """Renders the blocks of a document: protocol tables, or for records the headers' content."""
     context = load(root)
     renderers = {context.overview.path: GLOBAL, context.phases.path: PHASES}
 
@@ -175,11 +175,11 @@ def _missing(context: Context) -> Iterator[Problem]:
         where = project.relative(record.path, context.root)
         try:
             for name in _gone(record):
-                # `_counts` reads the history, and says so itself.
+                # `_counts` reads the history, and reports it.
                 if name != summaries.HISTORY:
                     yield Problem(where, 0, f"no block named {name}; restore the file with git")
         except blocks.BlockError as error:
-            yield Problem(where, error.line, error.what)
+            yield Problem(where, error.line, error.message)
 
 
 def _stale(context: Context) -> Iterator[Problem]:
@@ -189,7 +189,7 @@ def _stale(context: Context) -> Iterator[Problem]:
             for line, block in blocks.stale(project.read(record.path), _of(context, name)):
                 yield Problem(where, line, f"block {block} is stale; run `mlxts docs render`")
         except blocks.BlockError as error:
-            yield Problem(where, error.line, error.what)
+            yield Problem(where, error.line, error.message)
 
 
 def _gone(record: Record) -> list[str]:
@@ -204,7 +204,7 @@ def _counts(context: Context) -> Iterator[Problem]:
         try:
             rows = summaries.history(record.body)
         except blocks.BlockError as error:
-            yield Problem(where, 0, error.what)
+            yield Problem(where, 0, error.message)
             continue
         if len(rows) != record.header.handoffs:
             message = f"{record.header.handoffs} handoffs in the header, {len(rows)} in the table"

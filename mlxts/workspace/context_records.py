@@ -1,4 +1,4 @@
-"""The headers of .claude/context: what a record says in YAML, validated, above its prose."""
+"""The headers of .claude/context: a record's YAML, validated, above its prose."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -51,7 +51,7 @@ class Workstream(Header):
     workstream: WorkstreamId
     name: Line | None = None
     status: Literal["idle", "active", "blocked", "done"] = "idle"
-    focus: Line | None = None  # where it stands, in one sentence
+    focus: Line | None = None  # the current state, in one sentence
     keywords: tuple[Line, ...] = ()
     branch: Line | None = None
     owns: tuple[Claim, ...] = ()
@@ -150,7 +150,7 @@ def load(path: Path, model: type[H]) -> Record[H]:
     except YamlError as error:
         where = f" (line {error.line + 1})" if error.line else ""
         raise WorkspaceError(
-            f"{path}: the header is not valid YAML{where}: {error.what}; {_RESTORE}"
+            f"{path}: the header is not valid YAML{where}: {error.message}; {_RESTORE}"
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -161,7 +161,7 @@ def load(path: Path, model: type[H]) -> Record[H]:
         blocks.names(body)
     except blocks.BlockError as error:
         line = error.line + text.count("\n", 0, end + 5)
-        raise WorkspaceError(f"{path}: line {line}: {error.what}; {_RESTORE}") from error
+        raise WorkspaceError(f"{path}: line {line}: {error.message}; {_RESTORE}") from error
     return Record(path, header, body)
 
 

@@ -8,11 +8,11 @@ from mlxts import protocol
 from mlxts.dataset.samples import rotate_labels
 from mlxts.features import causality
 from mlxts.simulation.base import HORIZONS
-from mlxts.simulation.markets import MARKETS, dials
+from mlxts.simulation.markets import MARKETS, default_parameters
 from mlxts.simulation.source import SimulatedSource
 from mlxts.tables import markdown
 
-SYMBOL = "SPY"  # of the paths whose figures are shown, seed 0
+SYMBOL = "SPY"  # of the simulated paths, seed 0
 
 _INTRODUCTION = """\
 # Controls
@@ -39,6 +39,19 @@ indicators, as real bars are. The seed determines the market (for instance which
 symbol a path of it."""
 
 
+_DIRECTION = (
+    "## Direction at H = 1",
+    "",
+    "The negative control on real prices: the sign of tomorrow's return is foreseen by no model "
+    "that reads past bars alone, so whatever finds scaling or skill there has found a leak or "
+    "luck. `benchmarks/direction_control.py` asks HAR, LHAR, linear and trees at ten forecast "
+    "origins, in a minute and without a network; `mlxts sweep run "
+    "configs/sweeps/study_direction.yaml` asks networks of two sizes. The touch of 1 % on the same "
+    "days shows that the control could have "
+    "found something ([instrument_validation.md](instrument_validation.md)).",
+)
+
+
 def render() -> str:
     """The controls as Markdown."""
     rows = [(kind.control, f"`{name}`", kind.summary) for name, kind in MARKETS.items()]
@@ -49,28 +62,35 @@ def render() -> str:
             "real bars with labels rotated by years: nothing is predictable",
         )
     )
+    rows.append(
+        ("–", "`task: direction`, H = 1", "real bars as they are: nobody foresees tomorrow's sign")
+    )
     lines = [_INTRODUCTION, "", markdown(("control", "name", "what it is for"), rows)]
-    shown: set[str] = set()
+    described: set[str] = set()
     for name, kind in MARKETS.items():
-        lines += ["", f"## {kind.control}: `{name}`", "", *_law(kind.make.__module__, shown)]
+        lines += ["", f"## {kind.control}: `{name}`", "", *_law(kind.make.__module__, described)]
         lines += ["", *_figures(name)]
-    lines += ["", *_shift(), "", *_look_ahead()]
+    lines += ["", *_shift(), "", *_DIRECTION, "", *_look_ahead()]
     return "\n".join(lines) + "\n"
 
 
-def _law(module: str, shown: set[str]) -> Iterator[str]:
+def _law(module: str, described: set[str]) -> Iterator[str]:
     """The law of a market from its module's docstring, once for each module."""
-    if module in shown:
+    if module in described:
         yield "Its law is given above."
         return
-    shown.add(module)
+    described.add(module)
     yield (inspect.getdoc(sys.modules[module]) or "")
 
 
 def _figures(name: str) -> Iterator[str]:
     """Parameters and exact figures of a market."""
     kind = MARKETS[name]
-    yield "Parameters: " + ", ".join(f"`{d}` {v:g}" for d, v in dials(name).items()) + "."
+    yield (
+        "Parameters: "
+        + ", ".join(f"`{d}` {v:g}" for d, v in default_parameters(name).items())
+        + "."
+    )
     meanings = (inspect.getdoc(kind.make) or "").partition("Attributes:")[2].split("\n    ")
     yield ""
     yield from (f"- {line.strip()}" for line in _joined(meanings))
@@ -87,7 +107,7 @@ def _figures(name: str) -> Iterator[str]:
         [
             (f"`{task.name}`", *(_bayes(scores[f"{task.name}_h{h}"]) for h in HORIZONS))
             for task in protocol.TASKS.values()
-            if task.kind != "regression"
+            if task.binary
         ],
     )
     if "bayes_by_features" in parameters:

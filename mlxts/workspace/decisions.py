@@ -29,7 +29,7 @@ def decide(
         WorkspaceError: the log cannot be read; nothing is touched.
     """
     if len(title.splitlines()) != 1:
-        raise WorkspaceError("a decision's title is one line; say the reasons with --why")
+        raise WorkspaceError("a decision's title is one line; give the reasons with --why")
     if any(blocks.MARK in text for text in (title, why, *instead, *evidence)):
         raise WorkspaceError(f"a decision cannot hold {blocks.MARK}")
     with context.changing(root) as before:
@@ -66,7 +66,7 @@ def phase(
     """Change a phase, or add one when `title` is given.
 
     Args:
-        stage: begun, or ended with `stage_done`.
+        stage: started, or ended with `stage_done`.
 
     Raises:
         WorkspaceError: no such phase or stage, or the tracker cannot be read.

@@ -1,4 +1,4 @@
-"""Are the documents true? Layout, rendered blocks, links, code blocks and commands."""
+"""Checks of the documents: layout, rendered blocks, links, code blocks and commands."""
 
 import ast
 import json
@@ -28,7 +28,7 @@ _ELSEWHERE = ("http://", "https://", "mailto:")
 
 
 def render(root: Path) -> list[str]:
-    """Write every marked block and generated document anew; the relative paths of what changed.
+    """Write every marked block and generated document again; the relative paths of what changed.
 
     Raises:
         WorkspaceError: a header of .claude/context that cannot be read, or marks of blocks that do
@@ -52,7 +52,9 @@ def _render(root: Path) -> list[str]:
             after[path] = blocks.rewrite(text, renderer(path, text))
         except blocks.BlockError as error:
             name = project.relative(path, root)
-            raise WorkspaceError(f"{Problem(name, error.line, error.what)}; correct it") from error
+            raise WorkspaceError(
+                f"{Problem(name, error.line, error.message)}; correct it"
+            ) from error
     changed = [path for path in texts if after[path] != texts[path]]
     for path in changed:
         write_text(path, after[path])
@@ -100,7 +102,7 @@ def _stale(name: str, text: str) -> Iterator[Problem]:
         for line, block in blocks.stale(text, protocol_tables.render):
             yield Problem(name, line, f"block {block} is stale; run `mlxts docs render`")
     except blocks.BlockError as error:
-        yield Problem(name, error.line, error.what)
+        yield Problem(name, error.line, error.message)
 
 
 def _links(
@@ -160,7 +162,7 @@ def named(parts: markdown.Parts) -> Iterator[tuple[int, list[str], bool]]:
                 for offset, words in commands.in_block(block.text):
                     yield block.line + offset, words, True
             except ValueError:
-                continue  # _code says so
+                continue  # _code reports it
     for span in parts.spans:
         for words in commands.in_span(span.text):
             yield span.line, words, False

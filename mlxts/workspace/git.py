@@ -1,4 +1,4 @@
-"""What git says about the project's folder. Outside a repository there is nothing to say."""
+"""Git's state of the project's folder. Outside a repository there is none."""
 
 import subprocess
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ TRAILER = "Workstream"  # git commit --trailer "Workstream: ws1"
 
 
 @dataclass(frozen=True)
-class State:
+class GitState:
     branch: str
     commit: str  # abbreviated; empty before the first one
     hash: str  # the whole of it: abbreviations come to mean nothing, or two things
@@ -24,7 +24,7 @@ class Commit:
     files: tuple[str, ...]
 
 
-def state(root: Path) -> State | None:
+def state(root: Path) -> GitState | None:
     """Branch, newest commit and what is not committed; None outside a repository.
 
     Paths are relative to `root`, which may lie below the repository's own folder.
@@ -38,7 +38,7 @@ def state(root: Path) -> State | None:
     commit, whole, subject = log.strip("\n").split("\0", 2)
     prefix = (_git(root, "rev-parse", "--show-prefix") or "").strip("\n")
     inside = [p.removeprefix(prefix) for p in _paths(entries) if p.startswith(prefix)]
-    return State(branch, commit, whole, subject, tuple(inside))
+    return GitState(branch, commit, whole, subject, tuple(inside))
 
 
 def knows(root: Path, commit: str) -> bool:

@@ -1,6 +1,6 @@
 """Handing off: a workstream's state written down so that anybody can go on from it.
 
-A handoff states the whole situation anew: what is done, what comes next, what is waited for. Facts
+A handoff states the whole situation again: what is done, what comes next, what is waited for. Facts
 (runs, data, git) are gathered, not typed. What a person wrote under *Notes* stays, and each handoff
 leaves one line in the table at the end, for good.
 """
@@ -74,7 +74,7 @@ def _situation(
     before: Workstream,
     now: Workstream,
     notes: HandoffNotes,
-    state: git.State | None,
+    state: git.GitState | None,
     trespasses: list[ownership.Trespass],
 ) -> str:
     waits = [f"- {b.by}: {b.why}" for b in notes.blocked_by]
@@ -110,7 +110,7 @@ def _history(earlier: list[str], now: Workstream) -> str:
 
 
 def _titled(body: str, header: Workstream) -> str:
-    """The heading says the name that the workstream has now."""
+    """The heading with the current name of the workstream."""
     title = f"# {header.workstream}" + (f": {header.name}" if header.name else "")
     lines = body.split("\n")
     place = next((i for i, line in enumerate(lines) if line.startswith("# ")), None)

@@ -22,15 +22,15 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed.sha256"
-CHOSEN = VENV / "extras"  # what EXTRAS was last time, for the calls that say nothing of it
+CHOSEN = VENV / "extras"  # EXTRAS of the last call, for calls without it
 OLDEST = (3, 11, 5)  # as pyproject.toml; soupsieve, which yfinance needs, takes no older one
-FETCHED = "3.12"  # the Python that uv is asked for where none runs here
+FETCHED = "3.12"  # the Python that uv downloads where none runs here
 WARMING_SECONDS = 300
 CANDIDATES = ("python3.12", "python3.13", "python3.14", "python3.11", "python3")
 
 
-class Refused(Exception):
-    """What the user is told, and the end."""
+class SetupError(Exception):
+    """Setup failed; the message is for the user."""
 
 
 def main(arguments: list[str]) -> int:
@@ -50,8 +50,8 @@ def main(arguments: list[str]) -> int:
         if interpreter is None and uv is None:
             wanted = f"Python {'.'.join(map(str, OLDEST))} or newer"
             if os.environ.get("PYTHON"):
-                raise Refused(f"PYTHON={os.environ['PYTHON']} is no {wanted} that runs here")
-            raise Refused(f"no {wanted} runs here; install one, or uv")
+                raise SetupError(f"PYTHON={os.environ['PYTHON']} is no {wanted} that runs here")
+            raise SetupError(f"no {wanted} runs here; install one, or uv")
         print(f"installing into .venv with {interpreter or f'Python {FETCHED}'} (once)", flush=True)
         install(uv, interpreter or FETCHED, extras)
         STAMP.write_text(fingerprint(extras))
@@ -60,14 +60,16 @@ def main(arguments: list[str]) -> int:
 
 
 def chosen(arguments: list[str]) -> list[str]:
-    """The extras asked for now, else those of the last time. Raises Refused: one is unknown."""
+    """The extras of this call, else those of the last one. Raises SetupError: one is unknown."""
     stored = CHOSEN.read_text() if CHOSEN.exists() else ""
     text = arguments[0] if arguments else stored
     extras = sorted({name.lower() for name in re.split(r"[,\s]+", text) if name})
     offered = extras_of((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     unknown = [name for name in extras if name not in offered]
     if unknown:
-        raise Refused(f"EXTRAS: there is no {', '.join(unknown)}; choose of {', '.join(offered)}")
+        raise SetupError(
+            f"EXTRAS: there is no {', '.join(unknown)}; choose of {', '.join(offered)}"
+        )
     return extras
 
 
@@ -118,7 +120,7 @@ def runs(command: str, *, needs_pip: bool) -> bool:
 
 
 def install(uv: str | None, python: str, extras: list[str]) -> None:
-    """Make .venv anew: by uv where there is one, by pip where not. Raises CalledProcessError.
+    """Make .venv again: by uv where there is one, by pip where not. Raises CalledProcessError.
 
     Args:
         python: a command; uv also takes a version, and fetches that one if it must.
@@ -158,7 +160,7 @@ def run(*command: str) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except Refused as refusal:
+    except SetupError as refusal:
         print(f"error: {refusal}", file=sys.stderr)
     except subprocess.CalledProcessError as error:
         print(f"error: {' '.join(error.cmd[:4])} ... failed; see above", file=sys.stderr)

@@ -13,7 +13,7 @@ from mlxts.workspace.context_records import Claim, Record, Workstream, validated
 class Trespass:
     """A file that one workstream claims and another one changed. `commit` "": not committed.
 
-    `by` "": nobody can tell, since the commit at which it was claimed is gone.
+    `by` "": unknown, since the commit at which it was claimed is gone.
     """
 
     path: str
@@ -126,9 +126,9 @@ def trespasses(loaded: context.Context) -> list[Trespass]:
         Trespass(path, owner, held.mode, here[0], "", "")
         for owner, held in claims
         for path in (now.changed if len(here) == 1 else ())
-        if held.covers(path) and not _may(loaded, here[0], path)
+        if held.covers(path) and not _is_allowed(loaded, here[0], path)
     ]
-    # One question to git for all the claims of one moment.
+    # One call of git for all the claims of one commit.
     for since in dict.fromkeys(held.since for _, held in claims):
         alike = [(owner, held) for owner, held in claims if held.since == since]
         if since and not git.knows(loaded.root, since):
@@ -142,12 +142,12 @@ def trespasses(loaded: context.Context) -> list[Trespass]:
                 Trespass(path, owner, held.mode, by, commit.hash, commit.subject)
                 for owner, held in alike
                 for path in commit.files
-                if by and held.covers(path) and not _may(loaded, by, path)
+                if by and held.covers(path) and not _is_allowed(loaded, by, path)
             ]
     return list(dict.fromkeys(reported))
 
 
-def _may(loaded: context.Context, name: str, path: str) -> bool:
+def _is_allowed(loaded: context.Context, name: str, path: str) -> bool:
     record = loaded.workstreams.get(name)
     return record is not None and any(c.covers(path) for c in record.header.owns)
 

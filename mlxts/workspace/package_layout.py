@@ -10,7 +10,9 @@ _ORDER = PACKAGE.parent / "tests" / "test_architecture.py"
 
 def rooms() -> str:
     """A list of the rooms, each with the first sentence of its docstring, the lowest first."""
-    return "\n".join(f"- `{_shown(path)}`: {_purpose(path)}" for path in map(_path, _staircase()))
+    return "\n".join(
+        f"- `{_room_name(path)}`: {_purpose(path)}" for path in map(_path, _staircase())
+    )
 
 
 def _staircase() -> list[str]:
@@ -26,7 +28,7 @@ def _path(room: str) -> Path:
     return folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
 
 
-def _shown(path: Path) -> str:
+def _room_name(path: Path) -> str:
     folder = path.name == "__init__.py"
     room_path = (path.parent if folder else path).relative_to(PACKAGE).as_posix()
     return f"{room_path}/" if folder else room_path

@@ -1,4 +1,4 @@
-"""Are the packages that are installed those that pyproject.toml asks for?"""
+"""Check that the installed packages are those that pyproject.toml requires."""
 
 import tomllib
 from dataclasses import dataclass

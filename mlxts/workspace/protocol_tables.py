@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date
 from types import MappingProxyType
 
-from mlxts import protocol, split_borders
+from mlxts import losses, protocol, split_borders
 from mlxts.formats import listing, percent
 from mlxts.tables import markdown
 from mlxts.workspace import api_reference, column_reference, package_layout, relation_tables
@@ -14,6 +14,7 @@ _RULES = MappingProxyType(
         "direction": "Close[t+H] > Close[t]",
         "threshold": "max(High[t+1], …, High[t+H]) ≥ Close[t] · (1 + {threshold:g})",
         "regression": "log(Close[t+H] / Close[t])",
+        "range": "log(log(max(High[t+1], …, High[t+H]) / min(Low[t+1], …, Low[t+H])))",
     }
 )
 
@@ -41,10 +42,15 @@ def budgets() -> str:
 
 def tasks() -> str:
     rows = [
-        (f"`{task.name}`", f"`{_RULES[task.kind].format(threshold=task.threshold or 0)}`")
+        (
+            f"`{task.name}`",
+            f"`{_RULES[task.kind].format(threshold=task.threshold or 0)}`",
+            losses.unit(task),
+            "strict" if task.strict else "exploratory",
+        )
         for task in protocol.TASKS.values()
     ]
-    return markdown(("task", "target at bar t for H trading days"), rows)
+    return markdown(("task", "target at bar t for H trading days", "loss", "mode"), rows)
 
 
 def timescales() -> str:
@@ -94,6 +100,7 @@ def fixed() -> str:
 def matrix() -> str:
     rows = [(r.name, r.description) for r in protocol.DATASET_ROWS.values()]
     columns = [(c.name, c.description) for c in protocol.DATASET_COLUMNS.values()]
+    strict = sum(task.strict for task in protocol.TASKS.values())
     return "\n".join(
         [
             markdown(("row", "assets"), rows),
@@ -102,8 +109,8 @@ def matrix() -> str:
             "",
             f"A cell is a row and a column (`{rows[0][0]}{columns[0][0]}` to "
             f"`{rows[-1][0]}{columns[-1][0]}`). Every cell is scored on {protocol.SCORED_ON}. "
-            f"{len(protocol.TASKS)} tasks at {len(protocol.TIMESCALES)} timescales are "
-            f"{len(protocol.TASKS) * len(protocol.TIMESCALES)} models a cell.",
+            f"{strict} strict tasks at {len(protocol.TIMESCALES)} timescales are "
+            f"{strict * len(protocol.TIMESCALES)} models a cell.",
         ]
     )
 
@@ -143,8 +150,9 @@ def estimable() -> str:
             f"- Fewer than {protocol.MIN_CLASS_SAMPLES} samples of either class, in what is scored "
             "or in what was trained on, or fewer than "
             f"{protocol.MIN_POSITIVE_CLUSTERS} separate clusters of positives: *not estimable*, "
-            "and part of no claim. Likewise returns that are all the same.",
-            f"- Block bootstrap, blocks of max(H, {protocol.MIN_BLOCK_DAYS}) days.",
+            "and excluded from all claims. Likewise numbers that are all the same.",
+            f"- Block bootstrap of dates; blocks of scores are max(H, {protocol.MIN_BLOCK_DAYS}) "
+            "days, those of verdicts as long as the daily part of the gain remembers, H at least.",
             f"- Probabilities that span less than {protocol.COLLAPSE_RANGE:g}: *collapsed*.",
             "- Primary figure: log-loss skill against the reference, the better of two by "
             "cross-validation within the scored asset's own training days: "
@@ -152,6 +160,12 @@ def estimable() -> str:
             f"{listing(map(str, protocol.HAR_WINDOWS))} days, and {protocol.LINEAR}, a ridge "
             "regression on these and the network's own features at the decision bar. Skill over "
             f"{protocol.BASELINE.upper()} is reported as well.",
+            "- Shown beside them: the base rate; LHAR, which adds signed returns over 1 and 5 days "
+            "in units of the usual range, the place of the close in its range and, from column c "
+            "of the matrix on, the log of the VIX; boosted trees over each asset's own "
+            f"{protocol.BASELINE.upper()}, on linear's inputs, pooled as the network is.",
+            f"- An asset of fewer than {protocol.MIN_CLASS_SAMPLES} training samples of either "
+            "class has references that are fitted on all pooled assets, and its scores say so.",
         ]
     )
 
@@ -210,7 +224,7 @@ def exit_codes() -> str:
         ("exit status", "meaning"),
         [
             (0, "done"),
-            (protocol.EXIT_USAGE, "a user error; standard error says how to correct it"),
+            (protocol.EXIT_USAGE, "a user error; standard error gives the correction"),
             (protocol.EXIT_UNEXPECTED, "an error of mlxts itself; its traceback is in a file"),
             (
                 protocol.EXIT_DEVICE,
@@ -237,8 +251,8 @@ def _span(first: date | None, last: date | None) -> str:
 
 RENDERERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
     {
-        one.__name__: one
-        for one in (
+        part.__name__: part
+        for part in (
             budgets, tasks, timescales, splits, origins, fixed, matrix, tiers, thermal, estimable,
             strict, axes, exit_codes, column_reference.ledger_columns,
             column_reference.prediction_columns, column_reference.verdict_rules,

@@ -8,7 +8,7 @@ from mlxts.workspace import blocks, context, git, ownership, project, state_repo
 from mlxts.workspace.context_records import Workstream
 
 _WORD = re.compile(r"[a-z0-9]+")
-# Words of every request, which tell no workstream from another.
+# Words of every request, which distinguish no workstream.
 _COMMON = frozenset(
     re.findall(
         r"\w+",
@@ -21,7 +21,7 @@ _WEIGHTS = {"keywords": 3, "name": 3, "branch": 2, "owns": 1, "focus": 1}
 
 @dataclass(frozen=True)
 class Guess:
-    """The workstream that some words point at; None where they point at none, or at several."""
+    """The workstream that some words refer to; None where they refer to none, or to several."""
 
     workstream: str | None
     words: tuple[str, ...]  # those that decided
@@ -167,6 +167,6 @@ def _score(header: Workstream, words: set[str]) -> tuple[int, set[str]]:
 
 
 def _stems(text: str) -> list[str]:
-    """Telling words in lower case without a plural's s, so that `features` finds `feature`."""
+    """Words that distinguish, in lower case and singular, so that `features` finds `feature`."""
     words = [word for word in _WORD.findall(text.lower()) if word not in _COMMON]
     return [word[:-1] if len(word) > 3 and word.endswith("s") else word for word in words]

@@ -21,7 +21,7 @@ ARGUMENTS = ("-q", "-n", "2", "--dist", "worksteal")
 
 @contextmanager
 def alone(path: Path) -> Generator[None]:
-    """Hold the lock at `path` for the length of the block; wait, and say so, where another does."""
+    """Hold the lock at `path` during the block; wait, with a message, where another does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as lock:
         try:
@@ -40,8 +40,8 @@ def alone(path: Path) -> Generator[None]:
 def keep_compiled() -> None:
     """Let this process and all below it keep what Python compiles, in a folder of its own.
 
-    Also where the environment says that nothing is kept (PYTHONDONTWRITEBYTECODE, as in many
-    containers): otherwise each of the hundreds of processes would compile the package anew, and
+    Also where the environment turns caching off (PYTHONDONTWRITEBYTECODE, as in many
+    containers): otherwise each of the hundreds of processes would compile the package again, and
     each worker every test with its assertions rewritten.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -1,4 +1,4 @@
-"""What there is besides prose: newest data, what waits for registration, runs since a moment."""
+"""The current state: newest data, unregistered files, runs since a given time."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ CHANGED = 20
 def data() -> str:
     """The newest manifest entries and what waits for registration, as Markdown.
 
-    An unreadable manifest is said, not raised: a handoff must not fail for it.
+    An unreadable manifest is reported, not raised: a handoff must not fail for it.
     """
     try:
         raw, processed = store.raw_artifacts(), store.processed_artifacts()
@@ -41,10 +41,10 @@ def data() -> str:
 
 
 def runs_since(moment: datetime | None) -> str:
-    """Runs that were at work after `moment` (None: all), newest first, as Markdown."""
+    """Runs with activity after `moment` (None: all), newest first, as Markdown."""
     began = [
         (started, folder)
-        for started, folder in _begun()
+        for started, folder in _started_runs()
         if not moment or started > moment or _last(folder) > moment
     ]
     if not began:
@@ -74,7 +74,7 @@ def runs_since(moment: datetime | None) -> str:
     return f"{table}\n\nand {left} more; `mlxts runs` lists them." if left > 0 else table
 
 
-def code(state: git.State | None, since: str | None, root: Path) -> str:
+def code(state: git.GitState | None, since: str | None, root: Path) -> str:
     """Branch, commits since a commit, and what is not committed, as Markdown."""
     if state is None:
         return "No git repository."
@@ -89,20 +89,18 @@ def code(state: git.State | None, since: str | None, root: Path) -> str:
         lines_of_commits = [f"`{c.hash}` {c.subject}" for c in made[:CHANGED]]
         more = f" and {len(made) - CHANGED} more" if len(made) > CHANGED else ""
         there = "; ".join(lines_of_commits) + more if lines_of_commits else "no commit"
-        since_text = (
-            there if is_known else "that commit is gone, so what came after it cannot be told"
-        )
+        since_text = there if is_known else "that commit is gone, so what came after it is unknown"
         lines.append(f"- since `{since[:10]}`: {since_text}")
     return "\n".join(lines)
 
 
-def _begun() -> list[tuple[datetime, Path]]:
+def _started_runs() -> list[tuple[datetime, Path]]:
     started = []
     for folder in run_folders():
         try:
             when = datetime.fromisoformat(RunFolder(folder).metadata(("started",))["started"])
         except (MlxtsError, ValueError):
-            # A damaged run counts as begun when its record was last written.
+            # A damaged run counts as started when its record was last written.
             written = (folder / layout.METADATA).stat().st_mtime
             when = datetime.fromtimestamp(written, UTC)
         started.append((when if when.tzinfo else when.replace(tzinfo=UTC), folder))
@@ -110,11 +108,11 @@ def _begun() -> list[tuple[datetime, Path]]:
 
 
 def _last(folder: Path) -> datetime:
-    """When something last happened in a run; long ago where nothing is recorded."""
+    """Time of a run's last activity; long ago where nothing is recorded."""
     try:
         rows = RunFolder(folder).events()
     except MlxtsError:
-        return datetime.now(UTC)  # a damaged record is worth a look
+        return datetime.now(UTC)  # a damaged record is listed
     return datetime.fromtimestamp(rows[-1].get("time", 0) if rows else 0, UTC)
 
 

@@ -3,11 +3,21 @@
 import pytest
 
 from mlxts.baselines.base import Baseline
-from mlxts.baselines.registry import ALL
-from mlxts.testing.baselines import BaselineSuite
+from mlxts.baselines.registry import ALL, BESIDE_NETWORKS
+from mlxts.dataset.samples import Dataset
+from mlxts.runs.predictions import SIMPLE_MODELS
+from mlxts.testing.baselines import BaselineSuite, small_dataset
 
 
 class TestBaselines(BaselineSuite):
     @pytest.fixture(params=ALL)
     def baseline(self, request: pytest.FixtureRequest) -> Baseline:
         return ALL[request.param]
+
+    @pytest.fixture(params=["threshold_1pct", "regression", "range"])
+    def dataset(self, request: pytest.FixtureRequest) -> Dataset:
+        return small_dataset(request.param)
+
+
+def test_run_folders_know_every_baseline_beside_a_network_by_name() -> None:
+    assert tuple(BESIDE_NETWORKS) == SIMPLE_MODELS

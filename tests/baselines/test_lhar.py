@@ -55,7 +55,7 @@ def test_a_fall_says_what_ranges_do_not():
     assert loss(LeverageHAR(), data) < 0.7 * loss(ScaleRegression("har"), data)
 
 
-def test_leverage_is_two_returns_and_the_place_of_the_close():
+def test_leverage_is_two_returns_of_usual_ranges_and_the_place_of_the_close():
     bars = pl.DataFrame(
         {
             "symbol": ["A"] * 7 + ["B"],
@@ -66,8 +66,9 @@ def test_leverage_is_two_returns_and_the_place_of_the_close():
     )
     found = lhar.leverage(bars)
     one, five, place = found.T
-    np.testing.assert_allclose(one, np.log([1, 2, 1, 1, 1, 1, 0.5, 1]))
-    np.testing.assert_allclose(five, np.log([1, 1, 1, 1, 1, 2, 0.5, 1]))
+    two, usual = np.log(2), np.log(2) * np.array([1, 1, 1, 1, 1, 7 / 6, 1, 1])
+    np.testing.assert_allclose(one, np.array([0, two, 0, 0, 0, 0, -two, 0]) / usual)
+    np.testing.assert_allclose(five, np.array([0, 0, 0, 0, 0, two, -two, 0]) / usual / 5**0.5)
     # At the low, at the high, in the middle of the logs; without a range in the middle too.
     np.testing.assert_allclose(place, [-1, 1, 1, 1, 1, 0, 0, 0])
 

@@ -1,6 +1,7 @@
 """The linear reference: what it reads, how strongly it is held back, and whom it beats."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -201,17 +202,14 @@ def test_constant_returns_are_not_estimable():
         for split in ("train", "validation")
     )
     own = worlds.score_run(said, world)[0]["validation"]["patchtst"]
-    assert own["not_estimable"] == "the returns are all the same"
+    assert own["not_estimable"] == "every log return is the same"
     assert own["verdict"] == "not estimable"
 
 
 @pytest.mark.realdata
 def test_on_spy_it_scores_what_is_known_whatever_else_is_pooled(realdata, tmp_path, monkeypatch):
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
-    paths = {path.stem: path for kind in ("etf", "stock") for path in (realdata / kind).glob("*")}
-    for symbol in ("SPY", "DIA", "QQQ", "KO"):
-        bars = FilesSource(paths[symbol]).fetch(symbol).frame
-        store.register_raw(bars, source="files", symbol=symbol, parameters={})
+    register(realdata, "SPY", "DIA", "QQQ", "KO")
     found = []
     for symbols in (["SPY"], ["SPY", "DIA", "QQQ", "KO"]):
         values = {"name": "t", "mode": "exploratory", "data": {"symbols": symbols}}
@@ -225,6 +223,32 @@ def test_on_spy_it_scores_what_is_known_whatever_else_is_pooled(realdata, tmp_pa
         assert figures["har"]["log_loss"] == pytest.approx(0.473531, abs=1e-5)
         assert beside.references["SPY"].name == "linear"
         found.append(beside.tables)
-    for name in ("har", "linear"):
+    for name in ("har", "lhar", "linear"):
         alone, among = (tables[name]["logit"].to_numpy() for tables in found)
         np.testing.assert_allclose(alone, among, atol=1e-6)
+
+
+@pytest.mark.realdata
+def test_on_six_windows_of_spy_it_and_har_score_what_is_known(realdata, tmp_path, monkeypatch):
+    """2013-14 to 2023-24, each trained on all that is older but the two years before it."""
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    register(realdata, "SPY")
+    losses: dict[str, list[np.ndarray]] = {"har": [], "lhar": [], "linear": []}
+    for window in range(6, 0, -1):
+        data = {"symbols": ["SPY"], "walk_forward_window": window}
+        built = build_dataset(build_config({"name": "t", "mode": "exploratory", "data": data}))
+        for name, table in fit_baselines(built, ("test",), losses).tables.items():
+            logits, targets = table["logit"].to_numpy(), table["target"].to_numpy()
+            losses[name].append(sample_losses(logits, targets, built.task))
+    whole = {name: np.concatenate(parts) for name, parts in losses.items()}
+    assert len(whole["har"]) == 3014
+    assert whole["har"].mean() == pytest.approx(0.4256, abs=1e-4)
+    assert whole["linear"].mean() == pytest.approx(0.4111, abs=1e-3)
+    assert whole["lhar"].mean() == pytest.approx(0.4128, abs=1e-3)
+
+
+def register(realdata: Path, *symbols: str) -> None:
+    for symbol in symbols:
+        (path,) = realdata.glob(f"*/{symbol}.parquet")
+        bars = FilesSource(path).fetch(symbol).frame
+        store.register_raw(bars, source="files", symbol=symbol, parameters={})

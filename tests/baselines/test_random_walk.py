@@ -6,7 +6,7 @@ import pytest
 from arch import arch_model
 
 from mlxts.baselines import random_walk
-from mlxts.baselines.registry import RANDOM_WALKS
+from mlxts.baselines.registry import ON_REQUEST
 from tests.evaluation import worlds
 
 PATHS, STEPS = 20_000, 100
@@ -34,6 +34,19 @@ def test_a_walk_that_is_always_watched_touches_as_often_as_its_bridges(paths):
     stays = np.where((before < 0.1) & (paths < 0.1), -np.expm1(-gap), 0.0).prod(axis=1)
     said = random_walk.touch(0.1, np.array([0.02]), np.array([0.1]))[0]
     assert said == pytest.approx(1.0 - stays.mean(), abs=0.01)
+
+
+def test_the_mean_logarithm_of_a_walks_range_is_that_of_simulated_bridges():
+    """Between two looks the extremes are those of a Brownian bridge, drawn exactly."""
+    rng, steps = np.random.default_rng(1), 200
+    ends = np.cumsum(rng.normal(size=(20_000, steps)) / np.sqrt(steps), axis=1)
+    begins = np.column_stack([np.zeros(len(ends)), ends[:, :-1]])
+    lows, highs = (
+        0.5 * (begins + ends + sign * np.sqrt((ends - begins) ** 2 + 2 * extra / steps))
+        for sign, extra in ((side, rng.exponential(size=ends.shape)) for side in (-1.0, 1.0))
+    )
+    found = np.log(highs.max(axis=1) - lows.min(axis=1)).mean()
+    assert found == pytest.approx(random_walk.LOG_RANGE, abs=0.01)
 
 
 def test_one_look_is_at_the_end():
@@ -86,5 +99,5 @@ def test_bars_that_show_only_closes_are_watched_once_a_day():
     for name, of in {"highs": bars, "closes": closes}.items():
         world = worlds.world(of, horizon=2)
         assert random_walk._only_closes(world.daily, world.samples["train"]) == (name == "closes")
-        said[name] = RANDOM_WALKS["ewma_random_walk"].fit(world)(world.samples["validation"])
+        said[name] = ON_REQUEST["ewma_random_walk"].fit(world)(world.samples["validation"])
     assert (said["closes"] < said["highs"]).all()

@@ -49,7 +49,7 @@ def test_every_task_and_timescale_has_its_rates(found):
     for name, entry in found["timescales"].items():
         phased = name not in ("daily", "daily_multi")
         cells = {(r["task"], r["split"], r["canonical"]) for r in entry["rates"]}
-        assert len(cells) == len(entry["rates"]) == 6 * 2 * (2 if phased else 1)
+        assert len(cells) == len(entry["rates"]) == len(TASKS) * 2 * (2 if phased else 1)
         assert entry["horizon"] == TIMESCALES[name].horizon
 
 
@@ -80,7 +80,7 @@ def test_rates_and_counts_are_those_of_the_samples_trained_on(found, timescale):
 def test_cells_with_too_little_evidence_are_marked(found):
     for entry in found["timescales"].values():
         for rate in entry["rates"]:
-            if rate["task"] == "regression":
+            if not TASKS[rate["task"]].binary:
                 assert rate["not_estimable"] is None
             elif min(rate["n_pos"], rate["n"] - rate["n_pos"]) < 30:
                 assert "at least 30" in rate["not_estimable"]
@@ -88,7 +88,7 @@ def test_cells_with_too_little_evidence_are_marked(found):
         r for r in found["timescales"]["monthly"]["rates"] if r["canonical"] and r["n"] < 60
     ]
     assert canonical
-    assert all(r["not_estimable"] for r in canonical if r["task"] != "regression")
+    assert all(r["not_estimable"] for r in canonical if TASKS[r["task"]].binary)
 
 
 def test_the_test_years_keep_their_outcomes(found):

@@ -40,6 +40,11 @@ def test_a_cell_says_what_it_needs_and_what_is_here(bars: pl.DataFrame, tmp_path
     assert told["missing"] == ["DIA", "QQQ", "SFFED_NEWS_SENTIMENT"]
     assert [need["id"] for need in told["needs"]] == ["SPY", *told["missing"]]
     assert told["needs"][0]["artifact"]["rows"] == bars.height
+    assert told["needs"][0]["coverage"] is None
+    by_scale = {row["timescale"]: row for row in told["decisions"]}
+    assert by_scale["daily"] == {
+        "timescale": "daily", "days": bars.height - 79, "without": 0, "share": 0.0,
+    }  # fmt: skip
     out, notes = run("cell", "Cb")
     assert "missing (sffed)" in out
     assert "missing: DIA, QQQ, SFFED_NEWS_SENTIMENT; try `mlxts data download --cell Cb`" in notes

@@ -53,7 +53,7 @@ def run(*arguments: str | Path) -> tuple[str, str]:
 
 
 def checked(*options: str) -> tuple[str, str]:
-    """Of `mlxts check data`, which finds all as the manifests say."""
+    """Of `mlxts check data`, which finds all equal to the manifests."""
     result = CliRunner().invoke(app, ["check", "data", *options], catch_exceptions=False)
     return result.stdout, result.stderr
 
@@ -156,8 +156,8 @@ def test_import_cuts_to_the_dates_asked_for(csv: Path) -> None:
 def test_json_is_one_object_and_nothing_else(csv: Path) -> None:
     out, _ = run("import", csv, "--symbol", "spy", "--json")
     (artifact,) = json.loads(out)["artifacts"]
-    assert artifact == store.raw_artifacts()[0].record() | {"warnings": [], "notes": []}
-    assert json.loads(run("list", "--json")[0])["raw"] == [store.raw_artifacts()[0].record()]
+    assert artifact == store.raw_artifacts()[0].to_dict() | {"warnings": [], "notes": []}
+    assert json.loads(run("list", "--json")[0])["raw"] == [store.raw_artifacts()[0].to_dict()]
     assert json.loads(checked("--json")[0]) == {
         "schema": 2, "ok": True, "checked": 1, "changed": [], "missing": [], "unregistered": [],
     }  # fmt: skip
@@ -189,7 +189,7 @@ def test_simulate_takes_dials_and_makes_many_symbols_of_one_market(tmp_path: Pat
     run("simulate", "zipf", "--set", "exponent=1", "--symbol", "spy", *span)
     assert len(store.raw_artifacts()) == 3
     run("sample", "--rows", "20")
-    assert "no dial leak" in str(refused("simulate", "zipf", "--set", "leak=1"))
+    assert "no parameter leak" in str(refused("simulate", "zipf", "--set", "leak=1"))
 
 
 def test_controls_lists_the_markets_and_their_dials() -> None:
@@ -281,7 +281,7 @@ def test_without_a_network_the_whole_list_ends_at_once(monkeypatch: pytest.Monke
     monkeypatch.setattr(http, "urlopen", unresolved)
     error = refused("download", "DGS10", "DGS2", "UNRATE", "--source", "fred")
     assert isinstance(error, OfflineError)
-    assert "fred.stlouisfed.org cannot be looked up" in str(error)
+    assert "fred.stlouisfed.org cannot be resolved" in str(error)
     assert len(asked) == 1
 
 
@@ -312,7 +312,7 @@ def test_verify_names_the_changed_and_the_missing(csv: Path, workspace: Path) ->
     run("import", csv)
     run("simulate", "gbm", "--end", "1993-12-31")
     spy, gbm = store.raw_artifacts()
-    assert checked()[0] == "2 files checked: as the manifests say.\n"
+    assert checked()[0] == "2 files checked: equal to the manifests.\n"
     spy.file.chmod(0o644)
     spy.file.write_bytes(spy.file.read_bytes()[:-1] + b"\0")
     gbm.file.unlink()

@@ -34,7 +34,7 @@ def test_a_line_of_the_last_release_is_one_of_today_and_says_so(
     now = LINES[line].split()
     assert with_new_names(line.split()) == now
     notes = capsys.readouterr().err
-    assert notes.count("the old name goes with the next release") >= (line != LINES[line])
+    assert notes.count("the next release removes the former name") >= (line != LINES[line])
     assert with_new_names(now) == now
     assert capsys.readouterr().err == ""
 
@@ -60,11 +60,10 @@ def test_a_key_by_its_former_name_is_one_line_of_the_terminal(tmp_path: Path) ->
     (tmp_path / "old.yaml").write_text("{mode: exploratory, data: {origin: 1, source: sample}}")
     line = "train old.yaml --dry-run --set tracking.to=[]"
     ended = processes.run(line.split(), cwd=tmp_path, env={"MLXTS_HOME": str(tmp_path)})
-    told = [line for line in ended.stderr.splitlines() if " is called " in line]
+    told = [line for line in ended.stderr.splitlines() if " is now " in line]
     assert told == [
-        "--set: tracking.to is called tracking.trackers now; the former name goes with the next "
-        "release",
-        "old.yaml: data.origin is called data.walk_forward_window now; the former name goes with "
-        "the next release",
+        "--set: tracking.to is now tracking.trackers; the next release removes the former name",
+        "old.yaml: data.origin is now data.walk_forward_window; the next release removes the "
+        "former name",
     ]
     assert "Warning" not in ended.stderr

@@ -60,14 +60,15 @@ def test_a_fit_gives_laws_and_a_picture(home):
 
 def test_a_planted_gain_is_scaling_and_the_last_line_says_so(home):
     shown = call("verdict", "--draws", "100")
-    assert (
-        shown.stdout.strip()
-        .splitlines()[-1]
-        .startswith("Pooled along parameters: scaling, not replicated yet")
-    )
+    last = shown.stdout.strip().splitlines()[-1]
+    assert "(exploratory) along parameters: scaling, not replicated yet" in last
+    assert "nats per decade, 95 % interval" in last
+    assert "would have been seen with 80 %" in last
     record = json.loads((home / "outputs/results/scaling/verdict-parameters.json").read_text())
     assert record["cells"][0]["word"] == "scaling"
     assert record["cells"][0]["replicated"] is None
+    cell = record["cells"][0]
+    assert cell["seen"] == pytest.approx(2.8016 * cell["error"], rel=1e-4)
     assert record["mixed"]["effects"]["logN"][0] > 0.0
     comparison = next(iter(record["comparisons"].values()))
     assert comparison["confidence_set"] == [3]
@@ -120,10 +121,11 @@ def test_a_surface_over_parameters_and_samples(tmp_path, monkeypatch):
     }  # fmt: skip
     assert chosen["power_surface"]["parameters"]["b"] > 0.0
     assert len(list((tmp_path / "outputs/results/scaling").glob("surface-*.png"))) == 1
-    found = json.loads(call("verdict", "--axis", "samples", "--draws", "50", "--json").stdout)
-    assert [cell["sizes"] for cell in found["cells"]] == [3, 3]
-    assert all(cell["gain"] > 0.0 for cell in found["cells"])
-    assert all("one seed" in cell["reason"] for cell in found["cells"])
+    found = json.loads(call("verdict", "--axis", "history", "--draws", "50", "--json").stdout)
+    cells = [cell for cell in found["cells"] if "reference" not in cell["name"]]
+    assert [cell["sizes"] for cell in cells] == [3, 3]
+    assert all(cell["gain"] > 0.0 for cell in cells)
+    assert all("one seed" in cell["reason"] for cell in cells)
 
 
 @pytest.mark.parametrize("command", ["ledger", "fit", "verdict"])

@@ -6,6 +6,7 @@ import threading
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from typer.testing import CliRunner
@@ -13,7 +14,9 @@ from typer.testing import CliRunner
 from mlxts import protocol
 from mlxts.cli.app import app
 from mlxts.errors import BudgetError, DivergedError, SearchError
-from mlxts.search import cost_estimate, storage, sweep
+from mlxts.evaluation import power
+from mlxts.evaluation.power import Design
+from mlxts.search import cost_estimate, storage, sweep, sweep_config, sweep_power
 from tests import homes, processes
 from tests.search import studies, sweeps
 
@@ -24,6 +27,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = homes.simulated(tmp_path, monkeypatch, date(2019, 6, 3), date(2023, 3, 31))
     sweeps.write(home, sweeps.sweep({"seed": [0, 1], "horizon": [1, 3]}))
     return home
+
+
+@pytest.fixture
+def two_years(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace whose validation years are whole, so that they can be estimated."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    return homes.simulated(tmp_path, monkeypatch, date(2019, 6, 3), date(2025, 1, 10))
 
 
 def _call(*arguments: str):
@@ -49,6 +59,57 @@ def test_a_plan_says_what_every_run_costs_and_writes_nothing(home: Path) -> None
     shown = _call("sweep", "plan", "tiny.yaml", "--no-timing").stdout
     assert "0 done, 4 left" in shown
     assert "Nothing was written" in shown
+
+
+def test_a_plan_says_what_cannot_be_estimated_and_what_the_rest_will_see(two_years: Path) -> None:
+    rare = {"task": ["threshold_1pct", "threshold_5pct"], "budget": ["0.02M", "0.2M"]}
+    sweeps.write(two_years, sweeps.sweep({"seed": [0, 1, 2], **rare}))
+    said = json.loads(_call("sweep", "plan", "tiny.yaml", "--no-timing", "--json").stdout)
+    possible = [row["run"] for row in said["runs"] if not row["not_estimable"]]
+    assert possible == [f"s{s}-threshold_1pct-{b}" for s in range(3) for b in rare["budget"]]
+    seen, unseen = said["power"]
+    assert (seen["seeds"], seen["origins"], seen["measured"]) == (3, 1, False)
+    error = Design((2e4, 2e5), 3, seen["days"]).error(protocol.NOISE["strict"])
+    assert seen["smallest_gain"] == pytest.approx(power.smallest_gain(error))
+    assert "of each are needed" in unseen["not_estimable"]
+    assert unseen["smallest_gain"] is None
+    shown = _call("sweep", "plan", "tiny.yaml", "--no-timing", "--estimable-only").stdout
+    assert "6 runs left out" in shown
+    assert "threshold_5pct" not in shown
+    queued = _call("sweep", "run", "tiny.yaml", "--estimable-only", "--queue-only").stdout
+    assert "6 waiting, 6 not queued." in queued
+    assert "12 waiting" in _call("sweep", "run", "tiny.yaml", "--queue-only").stdout
+
+
+def test_all_windows_of_a_cell_decide_together_whether_it_is_estimable(home: Path) -> None:
+    """A quiet window is left out of nothing: that would choose days by what happened on them."""
+    sweeps.write(
+        home, sweeps.sweep({"task": ["threshold_2pct"], "data.walk_forward_window": [1, 2]})
+    )
+    points = sweep_config.load(home / "tiny.yaml").points()
+    dates = np.arange(400)
+    few, many = (np.isin(dates, np.arange(0, 400, step)).astype(float) for step in (30, 8))
+    config = points[0].config
+    quiet, wild = (
+        sweep_power.Evidence(dates + 400 * k, targets, None)
+        for k, targets in enumerate((few, many))
+    )
+    assert sweep_power.obstacle(config, [quiet]) is not None
+    assert sweep_power.obstacle(config, [quiet, wild]) is None
+    assert len({sweep_power.cell_key(point.config) for point in points}) == 1
+
+
+def test_noise_of_finished_runs_replaces_what_was_measured_before(
+    two_years: Path,
+) -> None:
+    sweeps.write(two_years, sweeps.sweep({"seed": [0, 1], "budget": ["0.02M", "0.06M"]}))
+    _call("sweep", "run", "tiny.yaml", "--quiet")
+    (one,) = json.loads(_call("sweep", "plan", "tiny.yaml", "--no-timing", "--json").stdout)[
+        "power"
+    ]
+    assert one["measured"]
+    assert one["noise"] != vars(protocol.NOISE["strict"])
+    assert one["noise"]["seed"] > 0
 
 
 def test_a_shape_that_cannot_be_timed_now_keeps_none_from_the_plan(
@@ -161,5 +222,5 @@ def test_a_long_plan_shows_what_costs_the_same_in_one_row(
 def test_options_of_the_last_release_still_work_and_name_the_new_ones(home: Path) -> None:
     done = _call("worker", "--quiet", "--idle-exit", "--grace=7")
     assert done.exit_code == 0
-    assert "--idle-exit is called --exit-when-idle now" in done.stderr
-    assert "--grace is called --heartbeat-timeout now" in done.stderr
+    assert "--idle-exit is now --exit-when-idle" in done.stderr
+    assert "--grace is now --heartbeat-timeout" in done.stderr

@@ -3,13 +3,16 @@
 import json
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from mlxts import files
 from mlxts.cli.app import app
+from mlxts.data import store
 from mlxts.errors import ConfigError, MlxtsError
 from tests import homes, processes
 
@@ -43,6 +46,20 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(home: Path) -> None:
     assert said["run_id"] in shown
     assert "Nothing was written" in shown
     assert _tree(home) == before
+
+
+def test_the_plan_says_what_of_the_data_is_not_known_and_which_days_decide_nothing(
+    home: Path,
+) -> None:
+    values = pl.DataFrame({"date": [date(2022, 6, 1), date(2025, 3, 28)], "value": [20.0, 30.0]})
+    store.register_raw(values, source="files", symbol="VIX", parameters={})
+    weekly = ("--set", "timescale=weekly", "--set", "horizon=5", "--set", "data.exogenous=[VIX]")
+    said = json.loads(_call("train", "small.yaml", *weekly, "--dry-run", "--json").stdout)
+    assert 0.0 < said["coverage"]["VIX"] < 1.0
+    assert said["days_without_decision"] > 0
+    shown = " ".join(_call("train", "small.yaml", *weekly, "--dry-run").stdout.split())
+    assert f"VIX known on │ {said['coverage']['VIX']:.1%} of training days" in shown
+    assert f"days without a decision │ {said['days_without_decision']:,}" in shown
 
 
 def test_a_dry_run_refuses_a_sensor_that_training_would_refuse(home: Path) -> None:

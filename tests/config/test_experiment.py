@@ -40,7 +40,7 @@ def test_every_shipped_configuration_is_valid_and_named_after_its_file(path: Pat
 def test_phase1_has_a_strict_configuration_for_every_budget_and_task() -> None:
     names = {path.stem for path in (ROOT / "configs" / "phase1").glob("*.yaml")}
     strict = [b.name for b in protocol.BUDGETS.values() if b.strict]
-    assert names == {f"{b}-daily-{t}" for b in strict for t in protocol.TASKS}
+    assert names == {f"{b}-daily-{t}" for b in strict for t in protocol.TASKS if t != "range"}
     for path in (ROOT / "configs" / "phase1").glob("*.yaml"):
         loaded = load_config(path)
         assert loaded.mode == "strict"
@@ -308,3 +308,15 @@ def test_a_bare_off_in_yaml_turns_the_sensor_off(tmp_path: Path) -> None:
     path = tmp_path / "quiet.yaml"
     path.write_text("thermal: {sensor: off}\n")
     assert load_config(path).thermal.sensor == "off"
+
+
+def test_a_range_is_exploratory_and_learned_by_its_squared_error() -> None:
+    with pytest.raises(ConfigError, match="task: range is not a task of the protocol"):
+        build_config({"name": "t", "task": "range"})
+    training = {"huber_delta": 0.5}
+    loaded = [
+        build_config({"name": "t", "mode": "exploratory", "task": task, "training": training})
+        for task in ("regression", "range")
+    ]
+    assert [one.training_of_task.huber_delta for one in loaded] == [0.5, 1000.0]
+    assert [one.training.huber_delta for one in loaded] == [0.5, 0.5]

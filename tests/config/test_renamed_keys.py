@@ -45,7 +45,7 @@ def test_a_file_by_former_names_is_the_same_experiment_and_says_so_once(
     old, new = _both(key)
     path = tmp_path / "old.yaml"
     path.write_text(dump_yaml(old))
-    with pytest.warns(FormerNameWarning, match=r"old\.yaml: .* is called .* now") as told:
+    with pytest.warns(FormerNameWarning, match=r"old\.yaml: .* is now .*") as told:
         loaded = load_config(path)
     assert len(told) == 1
     assert loaded == build_config(new)
@@ -65,7 +65,7 @@ def test_what_a_run_stored_is_read_without_a_word(key: str, tmp_path: Path) -> N
 def test_set_takes_former_names_and_says_so(key: str) -> None:
     before, now = VALUES[key]
     today = renamed_keys.KEYS.get(key, key)
-    with pytest.warns(FormerNameWarning, match=f"--set: {key}.* is called .* now"):
+    with pytest.warns(FormerNameWarning, match=f"--set: {key}.* is now .*"):
         read = parse_overrides([f"{key}={before}".replace("'", "")])
     assert read == {today: now}
     assert parse_overrides([f"{today}={now}".replace("'", "")]) == read  # and no warning

@@ -59,7 +59,7 @@ def _bomb() -> str:
         ("? [a]\n: x", "not text"),
         ("a: " + "[" * 5000, "nested deeper than 50 levels"),
         ("\n".join(" " * n + "a:" for n in range(900)), "nested deeper than 50 levels"),
-        (_bomb(), "aliases stand for more than 10,000 values"),
+        (_bomb(), "aliases expand to more than 10,000 values"),
         ("a: &a [*a]", "*a holds itself"),
         ("a: *b", "undefined alias"),
         ("a: !!python/name:os.system", "the tag !!python/name:os.system is not read here"),

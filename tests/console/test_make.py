@@ -11,9 +11,9 @@ from typing import TextIO
 import pytest
 
 from mlxts import console
-from mlxts.console import Silent
-from mlxts.console.live import Live
-from mlxts.console.plain import Plain
+from mlxts.console import SilentReporter
+from mlxts.console.live import LiveReporter
+from mlxts.console.plain import PlainReporter
 from mlxts.training.events import StopEvent
 from tests.console.events import run
 
@@ -55,7 +55,7 @@ def play(stream: TextIO) -> None:
 
 def test_a_terminal_gets_the_live_screen() -> None:
     with terminal() as (stream, arrived):
-        assert isinstance(console.make(stream), Live)
+        assert isinstance(console.make(stream), LiveReporter)
         play(stream)
     text = b"".join(arrived).decode()
     assert "finished: all epochs done" in text
@@ -70,7 +70,7 @@ def test_a_terminal_gets_the_live_screen() -> None:
 )
 def test_a_terminal_that_cannot_redraw_gets_plain_lines(environment: dict[str, str]) -> None:
     with terminal(**environment) as (stream, arrived):
-        assert isinstance(console.make(stream), Plain)
+        assert isinstance(console.make(stream), PlainReporter)
         play(stream)
     assert b"\x1b" not in b"".join(arrived)
 
@@ -96,7 +96,7 @@ def test_a_pipe_gets_plain_lines_even_where_colour_is_forced(
 ) -> None:
     monkeypatch.setenv(variable, "1")
     stream = io.StringIO()
-    assert isinstance(console.make(stream), Plain)
+    assert isinstance(console.make(stream), PlainReporter)
     play(stream)
     assert "\x1b" not in stream.getvalue()
 
@@ -105,7 +105,7 @@ def test_quiet_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     with console.make(quiet=True) as report:
         for event in run(60):
             report(event)
-    assert isinstance(report, Silent)
+    assert isinstance(report, SilentReporter)
     assert capsys.readouterr() == ("", "")
 
 

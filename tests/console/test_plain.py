@@ -1,6 +1,6 @@
 import io
 
-from mlxts.console.plain import Plain
+from mlxts.console.plain import PlainReporter
 from mlxts.training.events import (
     CheckpointEvent,
     Event,
@@ -21,7 +21,7 @@ class Clock:
 
 def told(events: list[Event], seconds_a_step: float = 0.0625) -> list[str]:
     stream, clock = io.StringIO(), Clock()
-    with Plain(stream, clock=clock) as report:
+    with PlainReporter(stream, clock=clock) as report:
         for event in events:
             if type(event).__name__ == "StepEvent":
                 clock.now += seconds_a_step
@@ -85,7 +85,7 @@ def test_there_are_no_control_characters() -> None:
 
 def test_what_a_stream_cannot_encode_is_replaced() -> None:
     raw = io.BytesIO()
-    with Plain(io.TextIOWrapper(raw, encoding="ascii")) as report:
+    with PlainReporter(io.TextIOWrapper(raw, encoding="ascii")) as report:
         for event in run(30):
             report(event)
         assert b"sample SPX 1999?2018" in raw.getvalue()
@@ -96,6 +96,6 @@ def test_a_reader_that_left_does_not_end_the_run() -> None:
         def write(self, text: str) -> int:
             raise BrokenPipeError
 
-    with Plain(Gone()) as report:
+    with PlainReporter(Gone()) as report:
         for event in run(30):
             report(event)

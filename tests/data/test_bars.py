@@ -1,5 +1,6 @@
 """Bars of every timescale: each day ends one, none overlaps, and none knows what comes after it."""
 
+import itertools
 from collections import Counter
 from datetime import date, timedelta
 from functools import cache
@@ -107,6 +108,20 @@ def test_bars_of_a_phase_tile_the_days(scale: Timescale, first: date, sessions: 
             assert bar["volume"] == pytest.approx(sum(days["volume"]), rel=1e-12)
             if scale.unit == "session":
                 assert days.height == scale.length
+
+
+@phased
+def test_a_bar_over_more_than_twice_the_usual_sessions_is_too_long(scale: Timescale) -> None:
+    made = bars.build(market(date(2003, 1, 2), 1500), scale)
+    found = dict(zip(made["date"], bars.too_long(made, scale), strict=True))
+    for phase in made["phase"].unique():
+        scheduled = sorted(day for day, of_day in phase_of(scale).items() if of_day == phase)
+        for before, end in itertools.pairwise(scheduled):
+            if end in found:
+                span = len(calendar.scheduled_sessions(before + timedelta(days=1), end))
+                assert found[end] == (span > 2 * bars.spacing(scale)), (end, span)
+    assert any(found.values()) == (scale.unit != "session")
+    assert not bars.too_long(made.head(0), scale).any()
 
 
 @phased

@@ -75,6 +75,15 @@ def test_what_is_released_later_changes_nothing_before(
         assert_frame_equal(known(one, rows, asked).filter(pl.col("date") <= border), before)
 
 
+def test_coverage_is_the_share_of_days_on_which_a_value_was_known() -> None:
+    known = exogenous_releases.releases(
+        made(2), frame([(START + 3 * DAY, 1.0), (START + 5 * DAY, 2.0)])
+    )
+    days = pl.Series([START + n * DAY for n in (1, 4, 5, 5, 9)])
+    assert exogenous_releases.coverage(days, [known]) == {"MADE": 0.6}
+    assert exogenous_releases.coverage(days.head(0), [known]) == {"MADE": 0.0}
+
+
 def test_a_value_is_not_seen_at_its_own_date() -> None:
     rows = [(date(2024, 1, 1), 1.0), (date(2024, 2, 1), 2.0)]
     asked = [date(2024, 2, 24), date(2024, 2, 25), date(2024, 3, 26), date(2024, 3, 27)]

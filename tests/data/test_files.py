@@ -242,7 +242,7 @@ BAD = {
     ),
     "unclear": (
         "date;open;high;low;close;volume\n2024-01-11;1.234;2.345;1.111;2.222;56\n",
-        r"open, high, low, close: the numbers can be read .* say which with --decimal , or",
+        r"open, high, low, close: the numbers can be read .* choose with --decimal , or",
     ),
     "unclear volume": (
         "date;open;high;low;close;volume\n2024-01-11;1.2;2.3;1.1;2.2;748.507\n",
@@ -250,7 +250,7 @@ BAD = {
     ),
     "a volume that prices say nothing of": (
         "date;open;high;low;close;volume\n2024-01-11;1.5;2.3;1.1;2.2;74,850\n",
-        r"volume: the numbers can be read .* say which with --decimal , or",
+        r"volume: the numbers can be read .* choose with --decimal , or",
     ),
     "volume says nothing of prices": (
         "date;open;high;low;close;volume\n2024-01-11;1.234;2.345;1.111;2.222;74,850,700\n",

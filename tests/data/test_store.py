@@ -50,7 +50,7 @@ def test_an_entry_says_all_that_the_manifest_promises(workspace: Path, bars: pl.
     artifact = register(bars)
     (entry,) = json.loads((files.raw_folder() / "manifest.json").read_text())["artifacts"]
     assert store.raw_artifacts() == [artifact]
-    assert entry == artifact.record()
+    assert entry == artifact.to_dict()
     assert entry["dataset"] == "files/SPY"
     assert (
         entry["path"] == f"data/raw/files/SPY/2020-01-02_2020-12-31_{artifact.sha256[:8]}.parquet"
@@ -274,7 +274,7 @@ def test_a_manifest_of_another_shape_is_one_line(
 
 
 def test_every_key_of_an_entry_has_its_type(workspace: Path, bars: pl.DataFrame) -> None:
-    whole = register(bars).record()
+    whole = register(bars).to_dict()
     for key, value in whole.items():
         _entry(**whole | {key: 3 if isinstance(value, str) else "text"})
         with pytest.raises(IntegrityError, match=f"entry 1 is damaged: {key}"):

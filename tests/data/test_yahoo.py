@@ -160,7 +160,7 @@ def test_without_a_network_it_is_asked_once(
     traded: pl.DataFrame, trouble: Callable[[], OSError]
 ) -> None:
     clock, transport = Clock(), Transport(traded, tuple(trouble() for _ in range(99)))
-    with pytest.raises(OfflineError, match="SPY: the address of Yahoo cannot be looked up"):
+    with pytest.raises(OfflineError, match="SPY: the address of Yahoo cannot be resolved"):
         source(transport, clock).fetch("SPY")
     assert len(transport.requests) == 1
     assert (clock.slept, clock.told) == ([], [])

@@ -1,6 +1,7 @@
 """From a configuration to arrays: aligned, causal, purged, and complete."""
 
-from datetime import date
+import itertools
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from mlxts.config.loading import build_config
 from mlxts.data import bars as timescale_bars
 from mlxts.data import calendar, store
+from mlxts.data.exogenous_catalog import SERIES
 from mlxts.data.sources.files import FilesSource
 from mlxts.dataset import labels as targets
 from mlxts.dataset.build import BAR_COLUMNS, build_dataset, feature_array
@@ -175,6 +177,23 @@ def test_an_empty_test_split_is_no_error(tmp_path, monkeypatch):
     assert len(samples["test"]) == 0 < len(samples["validation"])
 
 
+def test_a_joined_series_is_known_on_a_share_of_the_scored_assets_training_days(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    register("SPY", first=date(2019, 1, 2), last=date(2024, 12, 31))
+    register("DIA", first=date(2021, 1, 4), last=date(2024, 12, 31))
+    days = calendar.sessions(date(2022, 1, 3), date(2024, 12, 31))
+    values = pl.DataFrame({"date": days, "value": np.linspace(10.0, 30.0, len(days))})
+    store.register_raw(values, source="files", symbol="VIX", parameters={})
+    built = build_dataset(settings_of(symbols=["SPY", "DIA"], exogenous=["VIX"]))
+    train = built.samples["train"]
+    own = train.dates[train.symbols == "SPY"]
+    known = own >= np.datetime64("2022-01-03") + SERIES["VIX"].lag_days
+    assert built.coverage == {"VIX": pytest.approx(known.mean())}
+    assert 0.2 < known.mean() < 0.5
+
+
 @pytest.fixture(scope="module", params=[name for name in TIMESCALES if name != "daily"])
 def scaled(request, tmp_path_factory) -> Dataset:
     with pytest.MonkeyPatch.context() as patch:
@@ -226,9 +245,38 @@ def test_validation_decides_on_every_day_but_the_purged_and_the_rarest_phases(sc
     wanted = set(days[: len(days) - scaled.horizon])
     found = set(samples.dates[samples.symbols == "SPY"].tolist())
     assert found <= wanted
+    without = _in_windows_with_long_bars(scaled)
+    assert not found & without
     ends, phases = timescale_bars.schedule(scaled.timescale, date(2024, 12, 31))
     rare = {day for day, phase in zip(ends.tolist(), phases, strict=True) if phase >= 19}
-    assert wanted - found <= (rare if scaled.timescale.unit == "month" else set())
+    young = rare if scaled.timescale.unit == "month" else set()  # fewer bars than a window holds
+    assert wanted - found <= without | young
+
+
+def _in_windows_with_long_bars(data: Dataset) -> set[date]:
+    """Days of SPY whose window holds a bar over more than twice the timescale's sessions, one after
+    the other."""
+    usual, found = 2 * timescale_bars.spacing(data.timescale), set()
+    by_rule = data.timescale.unit != "session"
+    sessions = calendar.scheduled_sessions if by_rule else calendar.sessions
+    for _, own in data.bars.filter(symbol="SPY").group_by("phase", maintain_order=True):
+        ends = own["date"].to_list()
+        spans = [usual] + [
+            len(sessions(before + timedelta(1), end)) for before, end in itertools.pairwise(ends)
+        ]
+        for last in range(data.context - 1, len(ends)):
+            if max(spans[last - data.context + 1 : last + 1]) > usual:
+                found.add(ends[last])
+    return found
+
+
+def test_days_without_a_decision_are_counted(scaled):
+    undecided = {day for day in _in_windows_with_long_bars(scaled) if calendar.is_session(day)}
+    if scaled.timescale.unit == "session":
+        assert not undecided
+    assert scaled.undecided <= len(undecided)
+    if scaled.timescale.name in ("weekly", "monthly"):
+        assert scaled.undecided > 0
 
 
 @pytest.mark.realdata

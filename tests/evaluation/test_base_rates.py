@@ -52,6 +52,9 @@ def outcomes(data: Dataset, task: Task, split: str) -> tuple[list[int], list[dat
             target = float(later > now["close"])
         elif task.kind == "regression":
             target = float(np.float32(np.log(later / now["close"])))
+        elif task.kind == "range":
+            highest, lowest = ahead["high"].to_numpy().max(), ahead["low"].to_numpy().min()
+            target = float(np.float32(np.log(np.log(highest / lowest))))
         else:
             assert task.threshold is not None
             target = float(ahead["high"].max() >= now["close"] * (1 + task.threshold))
@@ -74,7 +77,7 @@ def test_rates_are_those_of_the_scored_symbol_in_its_phase_and_in_all(data: Data
         phases, dates, targets = (np.array(v) for v in outcomes(data, TASKS[rate.task], rate.split))
         own = (phases == 0) | (not rate.canonical)
         assert rate.n == own.sum()
-        if rate.task == "regression":
+        if not TASKS[rate.task].binary:
             assert (rate.n_pos, rate.rate, rate.not_estimable) == (None, None, None)
             assert rate.deviation == pytest.approx(targets[own].std(), rel=1e-6)
             continue

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from arch.bootstrap import optimal_block_length
 from scipy import stats
+from scipy.signal import lfilter
 from sklearn.metrics import roc_auc_score
 
 from mlxts.evaluation import metrics
@@ -157,3 +159,20 @@ def test_a_block_spans_its_days_whatever_lies_between_two_dates(horizon, spacing
 
 def test_losses_that_never_differ_are_worth_their_number():
     assert over(40, 1).effective(np.full(40, 0.5), np.full(9, 0.5)) == 40.0
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.9])
+def test_blocks_are_as_long_as_arch_finds_best_for_the_daily_mean(memory):
+    shocks = np.random.default_rng(3).normal(size=(600, 2))
+    series = lfilter([1.0], [1.0, -memory], shocks, axis=0)
+    found = BlockBootstrap.remembering(np.repeat(np.arange(600), 2), series.ravel(), 1)
+    best = optimal_block_length(series.mean(axis=1))["stationary"].item()
+    assert found.block == max(1, int(np.ceil(best)))
+    assert (found.block > 20) == (memory > 0.0)
+
+
+def test_blocks_are_never_shorter_than_the_horizon_and_nothing_varies_says_nothing():
+    noise = np.random.default_rng(0).normal(size=400)
+    assert BlockBootstrap.remembering(np.arange(400), noise, 21).block == 21
+    assert BlockBootstrap.remembering(np.arange(400), noise, 21, 5).block == 5
+    assert BlockBootstrap.remembering(np.arange(400), np.full(400, 0.3), 1).block == 22

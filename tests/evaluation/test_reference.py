@@ -182,8 +182,8 @@ def test_an_asset_has_the_same_references_alone_and_among_others(bars, task):
     both = replace(worlds.world(bars, task), features=noise, names=("a", "b"))
     one = worlds.world(bars.filter(symbol="A"), task)
     one = replace(one, features=noise[: one.bars.height], names=("a", "b"))
-    alone = fit_baselines(one, ("train", "validation"))
-    among = fit_baselines(both, ("train", "validation"))
+    alone = fit_baselines(one, ("train", "validation"), BASELINES)
+    among = fit_baselines(both, ("train", "validation"), BASELINES)
     assert among.references == alone.references
     for name, table in alone.tables.items():
         np.testing.assert_allclose(among.tables[name]["logit"], table["logit"], atol=1e-9)

@@ -79,7 +79,7 @@ def test_the_listing_shows_scores_and_the_unfinished(folder):
 
 
 def test_a_run_whose_steps_slowed_down_gives_no_wall_time_but_a_reason(folder):
-    thermal = {"suspect": True, "suspect_reason": "steps took up to 20% longer"}
+    thermal = {"step_time_drift": True, "step_time_drift_reason": "steps took up to 20% longer"}
     times = {"train_seconds": 61.5, "samples_per_second": 80.0}
     scores = {"validation": {"patchtst": {"log_loss": 0.48}}}
     make(folder, "a", {"status": "finished", "scores": scores, "thermal": thermal, **times})

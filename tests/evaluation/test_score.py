@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from scipy.special import logit
 
-from mlxts.baselines.registry import RANDOM_WALKS
+from mlxts.baselines.registry import ON_REQUEST
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import DataError, EmptySplitError
 from mlxts.evaluation import (
@@ -174,13 +174,27 @@ def test_returns_are_scored_by_their_own_metrics():
     models = fit_baselines(world, ("train", "validation")).tables
     found = scored(models, task=world.task, horizon=5)
     for figures in found.values():
-        assert set(regression.METRICS) <= set(figures)
+        assert set(regression.METRICS["regression"]) <= set(figures)
         assert 0.8 < figures["coverage"] <= 1.0
         assert figures["width"] > 0.0
     constant = found["base_rate_by_volatility"]
     assert constant["r2"] == pytest.approx(0.0, abs=1e-12)
     assert constant["collapsed"]
     assert constant["verdict"] in ("beats", "not significantly different", "loses")
+
+
+def test_a_range_is_foreseen_by_har_and_compared_by_squared_error_and_qlike():
+    world = worlds.world(worlds.market(1500, seed=13), "range", horizon=2)
+    models = fit_baselines(world, ("train", "validation")).tables
+    found = scored(models, task=world.task, horizon=2)
+    har, volatility = found["har"], found["volatility"]
+    assert set(regression.METRICS["range"]) <= set(har)
+    assert har["mse"] == pytest.approx(har["rmse"] ** 2)
+    assert 0.1 < har["r2"] < 1.0
+    assert volatility["mse_skill"] == pytest.approx(1.0 - volatility["mse"] / har["mse"])
+    assert volatility["qlike_skill_har"] == pytest.approx(1.0 - volatility["qlike"] / har["qlike"])
+    low, high = volatility["interval"]["qlike_difference"]
+    assert low < volatility["qlike_difference"] < high
 
 
 def test_a_symbol_that_was_never_trained_on_borrows_the_prior_of_the_others(world):
@@ -190,7 +204,7 @@ def test_a_symbol_that_was_never_trained_on_borrows_the_prior_of_the_others(worl
         train, **{field.name: getattr(train, field.name)[others] for field in fields(train)}
     )
     apart = replace(world, samples={**world.samples, "train": only_b})
-    known = {"walk": RANDOM_WALKS["ewma_random_walk"]}
+    known = {"walk": ON_REQUEST["ewma_random_walk"]}
     found = scored(fit_baselines(apart, ("train", "validation"), known, known).tables)
     happened = found["walk"]["base_rate"]
     odds = logit(only_b.targets.mean(dtype=np.float64))

@@ -22,14 +22,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_record_of_the_report_before(tmp_path: Path, text: str) -> None:
     (tmp_path / page.RECORD).write_text(text)
     with pytest.raises(RunError, match=r"report\.json is damaged"):
-        page._forget(tmp_path, [])
+        page._delete_old_files(tmp_path, [])
 
 
 @pytest.mark.parametrize("text", [*BAD, "{}", '{"main": []}'])
 def test_the_figures_of_a_paper(tmp_path: Path, text: str) -> None:
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(RunError, match=r"results\.json is damaged.*name the finished runs"):
-        paper.again(tmp_path / "results.md")
+        paper.rewrite(tmp_path / "results.md")
 
 
 def test_a_figure_of_a_paper_that_is_no_number(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_figure_of_a_paper_that_is_no_number(tmp_path: Path) -> None:
     }  # fmt: skip
     (tmp_path / "results.json").write_text(json.dumps(whole))
     with pytest.raises(RunError, match=r"loss: '0\.5' is no number"):
-        paper.again(tmp_path / "results.md")
+        paper.rewrite(tmp_path / "results.md")
 
 
 @pytest.mark.parametrize("text", [*BAD, '{"sensitivity": {"rows": [{}]}}', '{"sensitivity": 3}'])

@@ -130,13 +130,13 @@ def test_the_page_is_whole_html_that_needs_nothing_else(text, world):
 def test_every_section_is_there_or_says_what_to_run(text, world):
     parsed = Page(text)
     for key in (
-        "verdicts", "parameters", "samples", "features", "skill", "sensitivity", "reliability",
-        "years", "surfaces", "frontier", "evidence", "tried", "runs", "provenance",
+        "verdicts", "parameters", "features", "history", "assets", "skill", "sensitivity",
+        "reliability", "years", "surfaces", "frontier", "evidence", "tried", "runs", "provenance",
     ):  # fmt: skip
         assert key in parsed.ids
     record = json.loads((world[3] / page.RECORD).read_text())
     assert set(record["missing"]) == {
-        "verdicts", "features", "sensitivity", "walked", "surfaces",
+        "verdicts", "features", "assets", "sensitivity", "walked", "surfaces",
     }  # fmt: skip
     assert all(any("`" in line for line in lines) for lines in record["missing"].values())
     assert "Does a bigger model" in text
@@ -245,6 +245,14 @@ def test_what_is_not_estimable_is_marked_and_not_drawn(world):
     assert drawn == []
     skill = pl.read_csv(world[3] / "tables" / "skill.csv", infer_schema_length=None)
     assert skill.filter(task="threshold_5pct")["verdict"].to_list() == ["not estimable"]
+
+
+def test_the_skill_table_shows_every_reference(world):
+    skill = pl.read_csv(world[3] / "tables" / "skill.csv", infer_schema_length=None)
+    own = skill.row(by_predicate=pl.col("task") == "regression", named=True)
+    rows = world[2].ledger.filter(pl.col("canonical"), task="regression")
+    for name in ("prior", "har", "lhar", "linear", "trees"):
+        assert own[f"loss_{name}"] == pytest.approx(rows[f"loss_{name}"].mean(), rel=1e-9)
 
 
 def test_the_compute_frontier_never_rises_and_knows_no_seconds(world):

@@ -145,7 +145,7 @@ def test_figures_under_the_keys_of_before_make_the_same_document(world, tmp_path
     former = {"ablations": "beside", "walk_forward": "foreseen", "provenance": "made_of"}
     assert kept.pop("schema") == 2
     figures.write_text(json.dumps({former.get(key, key): kept[key] for key in kept}))
-    assert paper.again(path).read_text(encoding="utf-8") == text
+    assert paper.rewrite(path).read_text(encoding="utf-8") == text
 
 
 def test_the_document_is_made_of_its_figures_alone(world, tmp_path, monkeypatch):

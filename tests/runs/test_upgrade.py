@@ -38,6 +38,14 @@ def test_a_summary_of_before_has_the_keys_of_today(tmp_path: Path) -> None:
     assert run.summary() == found
 
 
+def test_a_run_marked_suspect_before_has_a_step_time_drift(tmp_path: Path) -> None:
+    thermal = {"readings": 2, "suspect": True, "suspect_reason": "slow"}
+    write_json(tmp_path / "summary.json", {"thermal": thermal})
+    assert RunFolder(tmp_path).summary(("thermal.step_time_drift",))["thermal"] == {
+        "readings": 2, "step_time_drift": True, "step_time_drift_reason": "slow",
+    }  # fmt: skip
+
+
 def test_the_metadata_of_before_have_the_keys_of_today(tmp_path: Path) -> None:
     values = {"name": "x", "mode": "exploratory", "data": {"walk_forward_window": 2}}
     config = build_config(values).model_dump(mode="json")

@@ -1,5 +1,7 @@
 """Dates are drawn once for all, seeds within a rung, and the spread is that of the real thing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from arch.bootstrap import StationaryBootstrap
@@ -78,3 +80,18 @@ def test_widened_draws_lie_that_much_further_from_the_table_and_stay_positive() 
     np.testing.assert_allclose(wide.rungs - plain.rungs[0], 1.5 * (plain.rungs - plain.rungs[0]))
     np.testing.assert_allclose(wide.har - plain.har[0], 1.5 * (plain.har - plain.har[0]))
     assert (bootstrap.draw(losses, weights, widen=1e3).rungs > 0.0).all()
+
+
+def test_at_each_origin_the_seeds_of_a_size_are_drawn_anew() -> None:
+    """Ten origins of three seeds are thirty networks: luck averages out as theirs does."""
+    rng, origins, seeds, days = np.random.default_rng(2), 10, 3, 30
+    luck = rng.normal(size=(origins, seeds))
+    losses = table(days=origins * days, seeds=seeds)
+    own = 10.0 + np.repeat(luck, days, axis=0)
+    planted = np.tile(own, (1, synthetic.RUNGS))
+    of_days = np.repeat(np.arange(origins), days)
+    cell = replace(losses, losses=planted, origins=of_days)
+    drawn = bootstrap.draw(cell, np.ones((len(of_days), 8001)))
+    expected = np.sqrt((luck.var(axis=1, ddof=1) / seeds).sum()) / origins
+    assert drawn.rungs[0] == pytest.approx(planted[:, :seeds].mean())
+    np.testing.assert_allclose(drawn.rungs[1:].std(axis=0), expected, rtol=0.05)

@@ -54,5 +54,5 @@ def test_the_days_of_simulations_carry_dates_of_their_own() -> None:
         np.full(5, 0.45), np.random.default_rng(0), days=1000, group=10
     )  # fmt: skip
     assert table.losses.shape == (100, 25)
-    assert table.bootstrap.block == 3
+    assert table.spacing == 10
     assert sensitivity.DAYS == synthetic.DAYS

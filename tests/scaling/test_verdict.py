@@ -310,13 +310,13 @@ def test_few_blocks_and_overlapping_labels_make_intervals_wider(horizon: int) ->
     found = judged(cell)
     for said in (found.cells[0].interval, np.array(found.pooled.interval) * cell.har.mean()):
         assert (said[1] - said[0]) / (high - low) == pytest.approx(cell.bootstrap.widening, rel=0.1)
-    assert cell.bootstrap.widening > {1: 1.05, 21: 1.25}[horizon]
+    assert cell.bootstrap.widening > {1: 1.01, 21: 1.2}[horizon]
 
 
 def test_flat_under_overlapping_labels_is_covered_as_often_as_promised() -> None:
-    row = fitter_coverage.coverage("flat, H = 21", 40, draws=100, only=("flat", "power"))
-    assert row["gain covered"] >= 0.85  # 40 draws of 95 %: fewer once in 500 times
-    assert row["scaling"] <= 0.1
+    row = fitter_coverage.coverage("flat, H = 21", 120, draws=100, only=("flat", "power"))
+    assert row["gain covered"] >= 0.87  # 120 tables at 95 %: fewer once in 2,000 times
+    assert row["scaling"] <= 0.05
 
 
 @pytest.mark.parametrize("truth", ["flat", "broken"])

@@ -25,7 +25,7 @@ def run_folder(
     blur: float,
     *,
     splits: tuple[str, ...] = ("train", "validation"),
-    suspect: bool = False,
+    step_time_drift: bool = False,
     started: str = "2026-01-01T00:00:00+00:00",
 ) -> Path:
     """A finished run whose logits are HAR's with noise of deviation `blur`."""
@@ -49,12 +49,14 @@ def run_folder(
         "config": configuration.model_dump(mode="json"),
         "data_hash": data.data_hash,
         "shape": shape.to_dict(),
-        "artifacts": [artifact.record() for artifact in data.artifacts],
+        "artifacts": [artifact.to_dict() for artifact in data.artifacts],
         "started": started,
     }
     summary = {"status": "finished", "steps": 50, "train_seconds": 3.0}
     files.write_json(folder / "run.json", record)
-    files.write_json(folder / "summary.json", summary | {"thermal": {"suspect": suspect}})
+    files.write_json(
+        folder / "summary.json", summary | {"thermal": {"step_time_drift": step_time_drift}}
+    )
     files.write_text(folder / "config.yaml", configuration.to_yaml())
     references.write(folder / layout.REFERENCES, chosen)
     predictions.write(folder / layout.PREDICTIONS, pl.concat([said, others]))

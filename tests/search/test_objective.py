@@ -141,7 +141,7 @@ def test_an_epoch_that_is_lived_through_again_hides_no_collapse() -> None:
     epochs = {"training": {"max_epochs": 9}}
     configuration = studies.experiment({"weight_decay": [0.1, 0.2]}, settings=epochs)
     one, store = studies.begin(configuration)
-    job = Job(one, store, one.ask(), jobs.unwatched)
+    job = Job(one, store, one.ask(), jobs.without_listener)
     watch = objective._Pruner(job, make_plan(configuration), lambda: False)
 
     def epoch(number: int, spread: tuple[float, float]) -> None:

@@ -38,7 +38,7 @@ def _begin(wanted: Sweep) -> tuple[optuna.Study, optuna.storages.BaseStorage]:
 
 def _loop(journal: optuna.storages.BaseStorage, **options) -> worker.WorkerReport:
     given: dict[str, Any] = {
-        "listen": jobs.unwatched,
+        "listen": jobs.without_listener,
         "notify": lambda line: None,
         "exit_when_idle": True,
     }
@@ -66,7 +66,7 @@ def test_every_run_is_trained_once_and_recorded(home: Path) -> None:
     again, _ = _begin(sweeps.sweep({"seed": [0, 1], "horizon": [1, 2]}))
     assert again.study_name == study.study_name
     assert _loop(journal).outcomes == []
-    assert sweep.work(sweep.load(journal, study.study_name), journal, jobs.unwatched) is None
+    assert sweep.work(sweep.load(journal, study.study_name), journal, jobs.without_listener) is None
     assert len(study.trials) == 4
 
 
@@ -243,7 +243,7 @@ def test_a_run_that_another_process_holds_waits_and_others_are_trained_meanwhile
     study, journal = _begin(sweeps.sweep({"seed": [0, 1]}))
     held = make_plan(sweep.sweep_of(study).point({"seed": 0}).config).folder
     with locks.hold(RunFolder(held).lock):
-        outcomes = [sweep.work(study, journal, jobs.unwatched) for _ in range(3)]
+        outcomes = [sweep.work(study, journal, jobs.without_listener) for _ in range(3)]
         assert [o.state if o else None for o in outcomes] == ["put back", "done", None]
         assert outcomes[0] is not None
         assert f"process {os.getpid()}" in str(outcomes[0].why)

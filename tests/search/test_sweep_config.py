@@ -167,7 +167,10 @@ def test_an_ablation_differs_from_the_main_table_in_one_thing(name: str, changed
 def test_the_matrix_holds_every_task_at_every_timescale() -> None:
     points = sweep_config.load(SHIPPED / "matrix_48.yaml").points()
     assert {(p.config.task, p.config.timescale) for p in points} == {
-        (task, scale) for task in protocol.TASKS for scale in protocol.TIMESCALES
+        (task.name, scale)
+        for task in protocol.TASKS.values()
+        for scale in protocol.TIMESCALES
+        if task.strict
     }
     assert all(p.config.horizon == protocol.TIMESCALES[p.config.timescale].horizon for p in points)
 

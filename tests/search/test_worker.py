@@ -60,7 +60,7 @@ def test_runs_of_a_sweep_and_trials_of_a_search_are_done_by_the_same_worker(home
 def test_one_piece_of_work_and_no_more(home: Path) -> None:
     journal = storage.open()
     name = sweep.create(journal, sweeps.sweep({"seed": [0, 1]})).study_name
-    report = worker.loop(journal, notify=lambda line: None, once=True, listen=jobs.unwatched)
+    report = worker.loop(journal, notify=lambda line: None, once=True, listen=jobs.without_listener)
     assert len(report.outcomes) == 1
     assert worker.progress(name, journal) == "1 done, 1 waiting"
 
@@ -72,7 +72,7 @@ def test_a_search_planned_with_other_bytes_is_left_alone(home: Path) -> None:
     store.find("SPY", ("simulated",)).file.unlink()
     told: list[str] = []
     report = worker.loop(
-        journal, listen=jobs.unwatched,
+        journal, listen=jobs.without_listener,
         notify=told.append, exit_when_idle=True,
     )  # fmt: skip
     assert (report.outcomes, search.trials) == ([], [])
@@ -116,7 +116,7 @@ def test_an_old_or_foreign_study_keeps_nobody_from_the_others(
     runs = sweep.create(journal, sweeps.sweep({"seed": [0]}))
     told: list[str] = []
     report = worker.loop(
-        journal, listen=jobs.unwatched,
+        journal, listen=jobs.without_listener,
         notify=told.append, exit_when_idle=True,
     )  # fmt: skip
     assert [outcome.state for outcome in report.outcomes] == ["done"]
@@ -147,7 +147,7 @@ def test_a_trial_that_another_worker_took_over_is_lost_and_not_failed(home: Path
 def test_a_study_that_is_not_there_is_named(home: Path) -> None:
     told: list[str] = []
     report = worker.loop(
-        storage.open(), listen=jobs.unwatched,
+        storage.open(), listen=jobs.without_listener,
         notify=told.append, only="absent", exit_when_idle=True,
     )  # fmt: skip
     assert "no study absent" in report.refused["absent"]
@@ -165,5 +165,5 @@ def test_a_worker_that_waits_reads_its_data_once(
     assert read == [artifact.file]
     artifact.file.chmod(0o644)
     artifact.file.write_bytes(artifact.file.read_bytes() + b"0")
-    with pytest.raises(SearchError, match="not what its manifest says"):
+    with pytest.raises(SearchError, match="not the file in its manifest"):
         worker_checks.require_data(hashes)

@@ -11,7 +11,7 @@ from mlxts.data import calendar
 from mlxts.protocol import Task
 from mlxts.simulation.markets import MARKETS, make
 
-BINARY = [task for task in protocol.TASKS.values() if task.kind != "regression"]
+BINARY = [task for task in protocol.TASKS.values() if task.binary]
 BLOCK = 500  # days; longer than any horizon, and than the memory of any market
 # The teacher shows 2,000 numbers a day, so its path is shorter.
 _UNTIL = {kind: date(2030 if kind == "teacher" else 2450, 12, 31) for kind in MARKETS}

@@ -12,7 +12,7 @@ from mlxts.errors import ConfigError
 from mlxts.evaluation import metrics
 from mlxts.simulation import bayes_scores
 from mlxts.simulation.base import HORIZONS
-from mlxts.simulation.markets import MARKETS, dials, make
+from mlxts.simulation.markets import MARKETS, default_parameters, make
 from mlxts.simulation.source import SimulatedSource
 from tests.simulation import paths
 
@@ -100,7 +100,7 @@ def test_the_manifest_says_what_decides_the_path_and_what_bayes_scores(kind: str
     source = SimulatedSource(kind, 3, last=date(1995, 6, 30))
     fetched = source.fetch("A", start=date(1994, 1, 3))
     said = fetched.parameters
-    assert (said["kind"], said["seed"], said["dials"]) == (kind, 3, dials(kind))
+    assert (said["kind"], said["seed"], said["dials"]) == (kind, 3, default_parameters(kind))
     assert said["bayes"] == bayes_scores.of_bars(fetched.frame)
     assert set(said["bayes"]) == {f"{t.name}_h{h}" for t in paths.BINARY for h in HORIZONS}
     again = SimulatedSource(kind, 3, last=date(1995, 6, 30), dials=said["dials"])
@@ -121,7 +121,7 @@ def test_features_stand_beside_the_bars_of_the_markets_that_have_some() -> None:
     [
         ("heston", {}, "no market is named heston; choose from gbm, sv"),
         ("zipf", {"exponent": True}, "exponent of zipf is True"),
-        ("gbm", {"drift": 0.1}, "gbm has no dial drift; it has volatility"),
+        ("gbm", {"drift": 0.1}, "gbm has no parameter drift; it has volatility"),
         ("zipf", {"exponent": 0.0}, "exponent of zipf is 0.0; it must be above 0"),
         ("regimes", {"stay": 1.0}, "stay of regimes is 1.0; it must be above 0 and below 1"),
         ("canary", {"leak": "much"}, "leak of canary is much"),

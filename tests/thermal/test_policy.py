@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxts import protocol
-from mlxts.thermal.policy import CONTINUE, Band, Rules, State, advance, change
+from mlxts.thermal.policy import CONTINUE, Band, Rules, ThermalState, advance, change
 from mlxts.thermal.sensors.base import Pressure, is_plausible
 from tests.thermal.heat_traces import TRACES, Reading, Trace
 
@@ -20,9 +20,9 @@ BANDS = {
 ACTIONS = {"continue": ".", "pause": "p", "stop": "S"}
 
 
-def play(readings: list[Reading], rules: Rules) -> list[State]:
+def play(readings: list[Reading], rules: Rules) -> list[ThermalState]:
     """The state after each reading."""
-    states = [State()]
+    states = [ThermalState()]
     for reading in readings:
         degrees, pressure = reading if isinstance(reading, tuple) else (reading, None)
         states.append(advance(states[-1], degrees, pressure, rules))
@@ -69,7 +69,7 @@ def test_a_stop_is_final(trace: list[Reading], rules: Rules) -> None:
 @settings(max_examples=60)
 @given(mixed)
 def test_without_the_options_there_is_no_pause_and_no_stop_but_for_heat(trace) -> None:
-    for before, after in pairwise([State(), *play(trace, Rules())]):
+    for before, after in pairwise([ThermalState(), *play(trace, Rules())]):
         assert after.action.kind != "pause"
         if after.action.kind == "stop" and before.action.kind != "stop":
             assert after.critical >= 2
@@ -114,7 +114,7 @@ def test_stop_and_pause_say_why(trace: list[Reading], rules: Rules) -> None:
 
 def test_what_is_said_when() -> None:
     trace: list[Reading] = [60, 60, 60, 75, 75, 88, 88, 88, 72, 72, None, None, None, 60]
-    states = [State(), *play(trace, Rules())]
+    states = [ThermalState(), *play(trace, Rules())]
     said = [change(one, two) for one, two in pairwise(states)]
     assert [text for text in said if text] == [
         "warning: 88 °C",
@@ -125,7 +125,7 @@ def test_what_is_said_when() -> None:
 
 
 def test_a_stop_is_said_once_with_its_reason() -> None:
-    states = [State(), *play([97, 97, 97], Rules())]
+    states = [ThermalState(), *play([97, 97, 97], Rules())]
     said = [change(one, two) for one, two in pairwise(states)]
     assert said == [
         "critical: 97 °C",
@@ -135,6 +135,6 @@ def test_a_stop_is_said_once_with_its_reason() -> None:
 
 
 def test_states_are_values() -> None:
-    state = State()
+    state = ThermalState()
     advance(state, 97, None, Rules())
-    assert state == State() == replace(state)
+    assert state == ThermalState() == replace(state)

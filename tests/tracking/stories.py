@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlxts.testing.trackers import events, tell
+from mlxts.testing.trackers import events, send_events
 from mlxts.tracking import base, trackers
 from mlxts.training.events import Event
 
@@ -147,7 +147,7 @@ def main(name: str, folder: Path) -> None:
         home = folder / how
         os.environ["MLXTS_HOME"] = str(home)
         for first, last in parts:
-            tell(trackers.make(name, "p"), home / "run", events(first, last))
+            send_events(trackers.make(name, "p"), home / "run", events(first, last))
         held[how] = READERS[name](trackers.folder(), "p")
     print("HELD " + json.dumps(held))
 

@@ -21,7 +21,7 @@ def _held(name: str, home: Path) -> dict[str, dict[str, Any]]:
     """What a tracker holds of a run that it was told `once`, and of one it was told `twice`."""
     if name == "recording":
         runs: dict[str, dict[str, Any]] = {}
-        trackers.tell(stories.Recording(runs), home / "run", trackers.events())
+        trackers.send_events(stories.Recording(runs), home / "run", trackers.events())
         return {"once": json.loads(json.dumps(runs[trackers.RUN_ID], default=str))}
     if importlib.util.find_spec(name) is None:
         pytest.skip(f"{name} is not installed; the extra `tracking` brings it")

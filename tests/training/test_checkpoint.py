@@ -63,6 +63,13 @@ def test_a_checkpoint_of_before_losses_were_compared_with_the_base_rate_is_read(
     assert checkpoint.restore(tmp_path, "best", "run", _model(2)) == (STATE, [])
 
 
+def test_a_checkpoint_that_counts_collapsed_looks_is_read(tmp_path: Path) -> None:
+    state = replace(STATE, collapsed_validations=2)
+    path = checkpoint.save(tmp_path, "best", _model(1), state) / "state.json"
+    path.write_text(path.read_text().replace("collapsed_validations", "collapsed_looks"))
+    assert checkpoint.restore(tmp_path, "best", "run", _model(2)) == (state, [])
+
+
 def test_what_was_restored_is_read_and_not_only_promised(tmp_path: Path) -> None:
     model, optimizer = _model(1), make_optimizer(TrainingConfig())
     optimizer.init(model.trainable_parameters())

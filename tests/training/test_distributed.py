@@ -150,19 +150,28 @@ def test_two_ranks_give_the_losses_of_one_process_with_twice_the_micro_batch(alo
         np.testing.assert_allclose(ours[split], theirs[split], rtol=1e-4)
 
 
+TERMINATED_AT_ITS_FIRST_VALIDATION = """
+import os, signal
+from mlxts.training import loop
+real = loop.mean_loss
+def validate(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return real(*arguments, **options)
+loop.mean_loss = validate
+"""
+
+
 def test_a_signal_to_one_rank_stops_both_and_they_go_on_to_the_same_bytes(alone: Path) -> None:
-    # Long enough that the signal comes before the end, however busy the machine is.
-    arguments = training("training.micro_batch=16", "seed=3", "training.max_epochs=4")
+    arguments = training("training.micro_batch=16", "seed=3")
     whole = json.loads(finish(start(alone, arguments))[0])
     folder = alone / "outputs" / "runs" / whole["run_id"]
     weights = (folder / "checkpoint" / "best" / "weights.safetensors").read_bytes()
     folder.rename(folder.with_name("kept"))
 
-    processes = start(alone, arguments)
-    until(lambda: len(log.read(folder / log.METRICS)) >= 10, processes)
-    processes[1].send_signal(signal.SIGTERM)
+    processes = start(alone, arguments, second=TERMINATED_AT_ITS_FIRST_VALIDATION)
     stopped = finish(processes, protocol.EXIT_INTERRUPTED)
     assert json.loads(stopped[0])["status"] == "interrupted"
+    assert 10 < len(losses(alone, whole["run_id"])["train"]) < len(losses(alone, "kept")["train"])
 
     resumed = json.loads(finish(start(alone, [*arguments, "--resume"]))[0])
     assert resumed["run_id"] == whole["run_id"]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mlxts.config.experiment import ExperimentConfig
-from mlxts.console.plain import Plain
+from mlxts.console.plain import PlainReporter
 from mlxts.errors import DeviceError, DivergedError
 from mlxts.model import parameter_budget
 from mlxts.model.baseline_networks import DLinear, WindowShape
@@ -396,7 +396,7 @@ def test_predictions_that_do_not_move_are_called_collapsed(tmp_path: Path) -> No
     (notice,) = (e for e in events if isinstance(e, NoticeEvent))
     assert "collapsed" in notice.message
     assert notice.step == [e.step for e in events if isinstance(e, ValidationEvent)][2]
-    assert outcome.state.collapsed_looks == 4
+    assert outcome.state.collapsed_validations == 4
     assert outcome.state.collapses == 1
 
 
@@ -426,7 +426,7 @@ def test_mean_loss_is_exact_for_logits_of_any_size() -> None:
 def test_epochs_are_shown_from_the_first_to_the_last(tmp_path: Path) -> None:
     _, _, events = _train(tmp_path)
     said = io.StringIO()
-    with Plain(said, interval=0.0) as report:
+    with PlainReporter(said, interval=0.0) as report:
         for event in events:
             report(event)
     shown = re.findall(r"epoch (\d+)", said.getvalue())

@@ -139,7 +139,7 @@ def test_the_sensor_reads_degrees_and_never_raises(tmp_path: Path) -> None:
     assert sensor.read() == Sample()
 
 
-@pytest.mark.parametrize("task", ["direction", "regression"])
+@pytest.mark.parametrize("task", ["direction", "regression", "range"])
 def test_the_baseline_is_causal_and_learns_from_training_alone(task: str) -> None:
     momentum = _defined("class Momentum")["Momentum"]()
     market = worlds.market(400, seed=5)
@@ -155,7 +155,7 @@ def test_the_baseline_is_causal_and_learns_from_training_alone(task: str) -> Non
     rose = np.r_[False, closes[1:] > closes[:-1]]
     rate = train.targets[rose[train.rows]].mean()
     told = forecast[rose[validation.rows]]
-    expected = rate if task == "regression" else np.log(rate / (1 - rate))
+    expected = np.log(rate / (1 - rate)) if task == "direction" else rate
     np.testing.assert_allclose(told, expected, rtol=1e-5)
 
 

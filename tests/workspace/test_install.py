@@ -122,7 +122,7 @@ def test_without_any_interpreter_there_is_an_error_that_says_what_to_install(
 ) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    with pytest.raises(install.Refused, match=r"no Python 3\.11\.5 or newer .* or uv"):
+    with pytest.raises(install.SetupError, match=r"no Python 3\.11\.5 or newer .* or uv"):
         install.main([])
 
 
@@ -136,7 +136,9 @@ def test_the_interpreter_that_is_named_is_taken_or_refused(
     assert commands[0][0] == "python3.99"
     (project / "constraints.txt").write_text("another version")
     _program(tmp_path, "python3.99", "exit 1")
-    with pytest.raises(install.Refused, match=r"PYTHON=python3\.99 is no Python 3\.11\.5 or newer"):
+    with pytest.raises(
+        install.SetupError, match=r"PYTHON=python3\.99 is no Python 3\.11\.5 or newer"
+    ):
         install.main([])
 
 
@@ -212,7 +214,7 @@ def test_extras_stay_when_an_install_fails_half_way(
 
 
 def test_an_extra_that_is_unknown_changes_nothing(project: Path, commands: list[list[str]]) -> None:
-    with pytest.raises(install.Refused, match="no gpu; choose of cuda, postgres"):
+    with pytest.raises(install.SetupError, match="no gpu; choose of cuda, postgres"):
         install.main(["gpu,postgres"])
     assert commands == []
 

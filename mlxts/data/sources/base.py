@@ -28,8 +28,8 @@ BAR_SCHEMA: Mapping[str, pl.DataType] = MappingProxyType(
 VALUE_SCHEMA: Mapping[str, pl.DataType] = MappingProxyType(
     {"date": pl.Date(), "value": pl.Float64()}
 )
-ORACLE_PREFIX = "oracle_"  # exact probabilities that a simulation stores beside its bars
-PLANTED = "planted"  # Array(Float32, F): features that a simulation shows beside its bars
+ORACLE_PREFIX = "oracle_"  # exact probabilities that a simulation stores with its bars
+PLANTED = "planted"  # Array(Float32, F): features that a simulation stores with its bars
 
 
 def oracle_column(task: str, horizon: int) -> str:
@@ -44,7 +44,7 @@ class Fetched:
     Attributes:
         frame: columns of BAR_SCHEMA (plus oracle columns and PLANTED) or of VALUE_SCHEMA, oldest
             row first.
-        parameters: JSON-serialisable; what was asked for, enough to ask again.
+        parameters: JSON-serialisable; the request, enough to repeat it.
         notes: what the source did to the data on its way, a sentence each.
     """
 
@@ -100,7 +100,7 @@ def requested_range(start: date | None, end: date | None) -> dict[str, str | Non
 
 
 def without_gaps(values: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """A value series without its empty rows (vendors list holidays so), and a note that says so."""
+    """A value series without its empty rows (vendors list holidays so), and a note on them."""
     complete = values.with_columns(pl.col("value").cast(pl.Float64).fill_nan(None)).drop_nulls(
         "value"
     )

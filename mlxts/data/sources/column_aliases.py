@@ -34,8 +34,8 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )  # fmt: skip
 REQUIRED = ("date", "open", "high", "low", "close", "volume")
 OPTIONAL = ("adj_close", "dividends", "splits", "symbol")
-# A time of day or a row's number stands beside a date, and a company's name beside its symbol: of
-# these the first spelling counts. Two columns of one number may differ, and none is the right one.
+# A time of day or a row's number may accompany a date, and a company's name its symbol: of these
+# the first spelling counts. Two columns of one number may differ, and none is the right one.
 _FIRST_COUNTS = ("date", "symbol")
 
 DATE_FORMATS = (
@@ -136,7 +136,7 @@ def dates(column: pl.Series, formats: Sequence[str] = DATE_FORMATS) -> pl.Series
         row = strange[0]
         # Python has no date after the year 9999, and Polars panics over some of its own.
         day = days.to_physical().clip(date.min.toordinal() - _1970, date.max.toordinal() - _1970)
-        written = "" if column.dtype.is_temporal() else f"{_shown(column, row)} means "
+        written = "" if column.dtype.is_temporal() else f"{_cell_text(column, row)} means "
         raise SourceError(
             f"row {row + 1}: {written}{day.cast(pl.Date)[row]}, which is no date of a market; "
             "write dates as 2024-12-31"
@@ -175,7 +175,7 @@ def _days(column: pl.Series, formats: Sequence[str]) -> pl.Series:
         row = (parsed.is_null() & cells.is_not_null()).arg_true()
         row = row[0] if len(row) else (parsed < _EARLIEST).arg_true()[0]
         raise SourceError(
-            f"row {row + 1}: {_shown(column, row)} is no date; write dates as 2024-12-31"
+            f"row {row + 1}: {_cell_text(column, row)} is no date; write dates as 2024-12-31"
         )
     return _likelier(fitting, column)
 
@@ -193,13 +193,13 @@ def _likelier(fitting: list[pl.Series], column: pl.Series) -> pl.Series:
     if other is not None:
         row = (first != other).arg_true()[0]
         raise SourceError(
-            f"row {row + 1}: {_shown(column, row)} may be {first[row]} or {other[row]}; write "
+            f"row {row + 1}: {_cell_text(column, row)} may be {first[row]} or {other[row]}; write "
             "dates as 2024-12-31"
         )
     return first
 
 
-def _shown(column: pl.Series, row: int) -> str:
+def _cell_text(column: pl.Series, row: int) -> str:
     return repr(str(column[row]))
 
 

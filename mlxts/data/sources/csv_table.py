@@ -11,7 +11,7 @@ from mlxts import files
 from mlxts.data.sources import column_aliases
 from mlxts.errors import SourceError
 
-SYMBOL = "Ticker"  # the column that tells the blocks of a table of several symbols apart
+SYMBOL = "Ticker"  # the column that separates the blocks of a table of several symbols
 
 _SEPARATORS = (",", ";", "\t", "|")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")

@@ -19,15 +19,15 @@ _NAMES_SHOWN = 5
 
 @dataclass(frozen=True)
 class FilesSource:
-    """One file, taken for whatever symbol is asked for.
+    """One file, read for whatever symbol is requested.
 
-    A file that names symbols (tickers) may hold several; the rows of the one asked for are read.
+    A file that names symbols (tickers) may hold several; the rows of the requested one are read.
 
     Attributes:
         path: a CSV (comma, semicolon, tab or bar) or Parquet file.
         values: read a date and one value (or close) a row instead of bars.
         decimal: the mark before the decimals; None: found in each column.
-        named: which of its symbols is read; None: the one that is asked for.
+        named: which of its symbols is read; None: the requested one.
     """
 
     path: Path
@@ -75,7 +75,7 @@ class FilesSource:
 
     @property
     def symbol(self) -> str:
-        """What it is called where nobody says: as its only symbol, else as the file."""
+        """The symbol where none is given: the file's only one, else the file's name."""
         return self.named or self._only() or self.path.stem
 
     def _only(self) -> str | None:
@@ -85,11 +85,11 @@ class FilesSource:
             column = column_aliases.match(table.columns, values=self.values).get("symbol")
             names = _names(table[column]) if column else ()
         except SourceError:
-            return None  # `fetch` says what is wrong
+            return None  # `fetch` raises the error
         return names[0] if len(names) == 1 else None
 
     def _read(self) -> tuple[pl.DataFrame, Mark | None]:
-        """The file as it stands, and the decimal mark that it is likely to have."""
+        """The file as written, and its likely decimal mark."""
         if self.path.suffix.lower() not in SUFFIXES:
             raise SourceError(f"{self.path} is neither CSV nor Parquet; convert it to one of them")
         likely: Mark | None = None

@@ -20,7 +20,7 @@ class FredSource(Downloaded):
     ADDRESS = "https://fred.stlouisfed.org/graph/fredgraph.csv"
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
-        """Dates without a value (written `.` or left empty) are left out, and a note says so.
+        """Dates without a value (written `.` or left empty) are left out, with a note.
 
         Raises:
             SourceError: no network, an unknown id, or an answer that is no such CSV.

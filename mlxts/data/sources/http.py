@@ -21,7 +21,7 @@ from mlxts.errors import OfflineError, SourceError
 
 ATTEMPTS = 5  # requests for one address, the first included
 FIRST_WAIT = 1.0  # seconds; doubled after each attempt, times a random 0.5 .. 1.5
-LONGEST_WAIT = 30.0  # seconds, also where the server asks for more
+LONGEST_WAIT = 30.0  # seconds, also where the server requests more
 TIMEOUT = 20.0  # seconds without a byte
 DEADLINE = 120.0  # seconds for a whole answer, however steadily it drips
 LARGEST = 64 * 2**20  # bytes; none of these files is near it
@@ -32,24 +32,24 @@ _CHUNK = 2**16
 _AGENT = "mlxts (research; one request a series)"
 
 
-class Passing(Exception):
+class TemporaryFailure(Exception):
     """Something that may be gone at the next attempt."""
 
     def __init__(self, trouble: str, wait: float | None = None) -> None:
         super().__init__(trouble)
-        self.wait = wait  # seconds that the server asks for
+        self.wait = wait  # seconds that the server requests
 
 
 @dataclass(frozen=True)
 class Web:
-    """How files are asked for.
+    """Downloads files, with retries.
 
     Attributes:
         timeout, deadline: seconds, between two bytes and for a whole answer.
         sleep: waits that many seconds.
         uniform: a random number in [0, 1), spreads the waits of parallel users.
         clock: seconds, from anywhere, never backwards.
-        tell: is given a sentence before each wait.
+        tell: called with a message before each wait.
     """
 
     timeout: float = TIMEOUT
@@ -66,14 +66,14 @@ class Web:
             subject: of messages, e.g. `FRED's DGS10`.
 
         Raises:
-            OfflineError: the server's name is not known; it is asked for once.
+            OfflineError: the server's name is not known; there is no retry.
             SourceError: the server does not have it, refuses, sends too much, or gives no whole
                 answer in ATTEMPTS requests.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._ask(address, subject)
-            except Passing as error:
+            except TemporaryFailure as error:
                 trouble = error
             if attempt < ATTEMPTS:
                 jittered = FIRST_WAIT * 2 ** (attempt - 1) * (0.5 + self.uniform())
@@ -93,8 +93,10 @@ class Web:
         except HTTPError as error:
             error.close()
             if error.code in _PASSING or error.code >= 500:
-                wait = _asked_wait(error.headers)
-                raise Passing(f"the server answers {error.code} {error.reason}", wait) from error
+                wait = _retry_after(error.headers)
+                raise TemporaryFailure(
+                    f"the server answers {error.code} {error.reason}", wait
+                ) from error
             if error.code == 404:
                 raise SourceError(f"{subject} does not exist (404); check the name") from error
             raise SourceError(
@@ -102,15 +104,15 @@ class Web:
                 "with a browser and `mlxts data import` it"
             ) from error
         except TimeoutError as error:
-            raise Passing(f"no answer within {self.timeout:g} s") from error
+            raise TemporaryFailure(f"no answer within {self.timeout:g} s") from error
         except URLError as error:
             if is_unresolved(error):
                 raise offline(subject, urlsplit(address).hostname) from error
             if isinstance(error.reason, TimeoutError | socket.timeout):
-                raise Passing(f"no answer within {self.timeout:g} s") from error
-            raise Passing(f"cannot be reached ({_line(error.reason)})") from error
+                raise TemporaryFailure(f"no answer within {self.timeout:g} s") from error
+            raise TemporaryFailure(f"cannot be reached ({_line(error.reason)})") from error
         except (HTTPException, OSError) as error:
-            raise Passing(f"the connection broke ({_line(error)})") from error
+            raise TemporaryFailure(f"the connection broke ({_line(error)})") from error
 
     def _body(self, response: HTTPResponse, subject: str) -> bytes:
         """Read to the end. A body that is shorter than announced is no answer."""
@@ -124,9 +126,11 @@ class Web:
                     f"{subject} is larger than {LARGEST >> 20} MiB; this is no series"
                 )
             if self.clock() > ends:
-                raise Passing(f"the answer was not complete after {self.deadline:g} s")
+                raise TemporaryFailure(f"the answer was not complete after {self.deadline:g} s")
         if announced and announced.isdigit() and len(body) < int(announced):
-            raise Passing(f"the answer broke off after {len(body):,} of {int(announced):,} bytes")
+            raise TemporaryFailure(
+                f"the answer broke off after {len(body):,} of {int(announced):,} bytes"
+            )
         return bytes(body)
 
 
@@ -170,12 +174,12 @@ class Downloaded:
         body = self._web.get(address, subject=subject)
         require_no_page(body, subject=subject)
         frame, notes = without_gaps(parse(body, subject=subject))
-        asked = {**query, "address": self._address, **parameters, **requested_range(start, end)}
-        return Fetched(within(frame, start, end, subject=subject), asked, notes)
+        request = {**query, "address": self._address, **parameters, **requested_range(start, end)}
+        return Fetched(within(frame, start, end, subject=subject), request, notes)
 
 
 def is_unresolved(error: BaseException) -> bool:
-    """Whether an error of a request, or what led to it, is a name that could not be looked up."""
+    """Whether an error of a request, or what led to it, is a name that could not be resolved."""
     seen: BaseException | None = error
     while seen is not None:
         reason = getattr(seen, "reason", seen)  # urllib's
@@ -186,9 +190,9 @@ def is_unresolved(error: BaseException) -> bool:
 
 
 def offline(subject: str, host: str | None) -> OfflineError:
-    """What to say when a name could not be looked up."""
+    """The error for a name that could not be resolved."""
     return OfflineError(
-        f"{subject}: the address of {host} cannot be looked up; connect this machine to the "
+        f"{subject}: the address of {host} cannot be resolved; connect this machine to the "
         "network and try again, or `mlxts data import` a file"
     )
 
@@ -203,7 +207,7 @@ def require_no_page(body: bytes, *, subject: str) -> None:
         )
 
 
-def _asked_wait(headers: Message) -> float | None:
+def _retry_after(headers: Message) -> float | None:
     """Retry-After, where it is a number of seconds."""
     value = headers.get("Retry-After", "")
     return float(value) if value.isdigit() else None

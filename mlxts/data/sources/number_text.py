@@ -1,9 +1,9 @@
 """Numbers as people and vendors write them: `$1,234.50`, `2.206,16`, `1 234,5`, `85.57M`, `(3.2)`.
 
-Whether a comma or a point marks the decimals stands not in a cell but in its column: `1,234` alone
-may be either of two numbers. A column is read by the mark under which *every* cell is a number.
-Where both marks allow that and the numbers differ, the other columns of the file decide; where
-they cannot, nothing is guessed.
+Whether a comma or a point marks the decimals can be told only from a column, not from a cell:
+`1,234` alone may be either of two numbers. A column is read by the mark under which *every* cell is
+a number. Where both marks allow that and the numbers differ, the other columns of the file decide;
+where they cannot, nothing is guessed.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -84,7 +84,7 @@ def read(
     if unclear:
         raise SourceError(
             f"{', '.join(unclear)}: the numbers can be read with a decimal comma or with a decimal "
-            "point; say which with --decimal , or --decimal ."
+            "point; choose with --decimal , or --decimal ."
         )
     chosen = [hint if len(parsed) > 1 else next(iter(parsed)) for parsed in readings]
     return Numbers(

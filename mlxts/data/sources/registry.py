@@ -1,4 +1,4 @@
-"""Every source of data by name: a new one is a file beside this one and a line in `SOURCES`.
+"""Every source of data by name: a new one is a file in this folder and a line in `SOURCES`.
 
 Configurations, `mlxts data download`, `mlxts quickstart`, docs/data_sources.md and the advice of an
 error read this list. Nothing is imported until a source is used. What a run depends on are the
@@ -28,9 +28,9 @@ class SourceInfo:
     """What is known of a source before it is opened.
 
     Attributes:
-        factory: `module:Class`; called without arguments, or with `tell`, which is given a sentence
-            before each wait.
-        example: a symbol that it knows; empty: it has to be asked for.
+        factory: `module:Class`; called without arguments, or with `tell`, which is called with a
+            message before each wait.
+        example: a symbol that it has; empty: the user has to name one.
         command: what stores a series of it.
         bars: whether it delivers bars, so that a configuration can name it as `data.source`.
         splits: the `data.splits` that its years are made for.
@@ -112,7 +112,7 @@ def open_source(name: str, tell: Callable[[str], None]) -> "Source":
 
     Args:
         name: key of `SOURCES`.
-        tell: is given a sentence before each wait.
+        tell: called with a message before each wait.
     """
     module, _, attribute = SOURCES[name].factory.partition(":")
     factory = getattr(import_module(module), attribute)

@@ -37,7 +37,7 @@ class SFFedSource(Downloaded):
 
 
 def parse(body: bytes, *, subject: str) -> pl.DataFrame:
-    """The first sheet with a column `date` and one beside it, as date, value.
+    """The first sheet with a column `date` and one next to it, as date, value.
 
     Raises:
         SourceError: no workbook, no such sheet, or a cell that is no date or number.

@@ -46,7 +46,7 @@ class TrendsSource:
     name = "trends_csv"
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
-        """The term called `symbol`, each value dated at the *last* day of its day, week or month.
+        """The term named `symbol`, each value dated at the *last* day of its day, week or month.
 
         Raises:
             SourceError: no such file, no export, or not with this term.
@@ -75,7 +75,7 @@ class TrendsSource:
         return Fetched(rows, request | requested_range(start, end), notes)
 
     def symbols(self) -> tuple[str, ...]:
-        """What the file's terms are called. Raises SourceError."""
+        """The names of the file's terms. Raises SourceError."""
         return tuple(symbol_of(name) for name in self._table()[1].columns[1:])
 
     def _table(self) -> tuple[str, pl.DataFrame]:
@@ -112,7 +112,7 @@ class TrendsSource:
 
 
 class TrendsByHand:
-    """Stands for Google Trends where a source is to be asked: says how to get the file."""
+    """Google Trends as a source that cannot be downloaded: raises an error with instructions."""
 
     name = "trends_csv"
 

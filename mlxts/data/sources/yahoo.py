@@ -48,7 +48,7 @@ class YahooSource:
         now: the present, with a time zone.
         sleep: waits that many seconds.
         uniform: a random number in [0, 1), spreads the waits of parallel users.
-        tell: is given a sentence before each wait.
+        tell: called with a message before each wait.
     """
 
     name = "yahoo"
@@ -70,10 +70,10 @@ class YahooSource:
         self._asked_before = False
 
     def fetch(self, symbol: str, start: date | None = None, end: date | None = None) -> Fetched:
-        """Finished bars only; a day that is still trading is left out, and a note says so.
+        """Finished bars only; a day that is still trading is left out, with a note.
 
         Raises:
-            OfflineError: no network; it is not asked again.
+            OfflineError: no network; there is no retry.
             SourceError: cannot be reached or rate limited beyond patience, or an unknown ticker.
         """
         import yfinance
@@ -176,7 +176,7 @@ class YahooSource:
 
 @contextmanager
 def _silenced(logger: logging.Logger) -> Generator[None]:
-    """Without its messages: what goes wrong arrives as an exception and is told once."""
+    """Without its messages: errors arrive as exceptions and are reported once."""
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
@@ -186,7 +186,7 @@ def _silenced(logger: logging.Logger) -> Generator[None]:
 
 
 def _close(day: date, metadata: dict[str, Any]) -> datetime:
-    """When the session of a day ends: as Yahoo says, else the day's end at the exchange."""
+    """When the session of a day ends: as Yahoo reports it, else the day's end at the exchange."""
     zone = ZoneInfo(metadata.get("exchangeTimezoneName") or "America/New_York")
     regular = (metadata.get("currentTradingPeriod") or {}).get("regular") or {}
     end = regular.get("end")
@@ -199,7 +199,7 @@ def _close(day: date, metadata: dict[str, Any]) -> datetime:
 
 
 def _without_empty(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Leave out days for which Yahoo lists no price at all, and say which."""
+    """Leave out days for which Yahoo lists no price at all, with a note that names them."""
     has_price = pl.any_horizontal(pl.col("open", "high", "low", "close").is_not_nan())
     empty = frame.filter(~has_price)["date"].to_list()
     if not empty:

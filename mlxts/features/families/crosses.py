@@ -1,4 +1,4 @@
-"""Cross pairs: how two trend levels stand to each other, and when they last crossed."""
+"""Cross pairs: the distance of two trend levels, and when they last crossed."""
 
 from dataclasses import dataclass
 

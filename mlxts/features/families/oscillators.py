@@ -27,7 +27,7 @@ from mlxts.features.feature import Family, product
 from mlxts.features.kernels import extreme_age
 from mlxts.features.quantity import Quantity, inverse, talib
 
-_SATURATED = 1e-3  # range of an oscillator that stands at its end
+_SATURATED = 1e-3  # range of an oscillator at its limit
 _MOVE = CLOSE.change(1).named("price_change")
 _ABSOLUTE_MOVE = _MOVE.abs().named("absolute_price_change")
 _MIDDLE = ((HIGH + LOW) * 0.5).named("bar_middle")
@@ -53,7 +53,7 @@ def _stochastic_of(value: Quantity, bars: int) -> Quantity:
 
 
 def cci(bars: int) -> Quantity:
-    """Commodity channel index; 0 where the typical price stood still."""
+    """Commodity channel index; 0 where the typical price is constant."""
     moved = (TYPICAL.std(bars) / CLOSE).positive()
     return talib("CCI", HIGH, LOW, CLOSE, timeperiod=bars) * moved
 

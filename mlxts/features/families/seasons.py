@@ -1,4 +1,4 @@
-"""Calendar: where a bar's date stands in its week, month, quarter and year."""
+"""Calendar: the position of a bar's date in its week, month, quarter and year."""
 
 from math import pi
 

@@ -1,4 +1,4 @@
-"""Streaks and memory: runs of one sign, what returns remember, how single returns stand."""
+"""Streaks and memory: runs of one sign, autocorrelation of returns, ranks of single returns."""
 
 from mlxts.features import kernels
 from mlxts.features import relations as to

@@ -1,4 +1,4 @@
-"""Swings: whatever moves about zero (oscillators, flows, balances), and how to look at one."""
+"""Swings: whatever moves about zero (oscillators, flows, balances), and its features."""
 
 from dataclasses import dataclass
 
@@ -38,15 +38,17 @@ def _divergence(x: Swing) -> Quantity:
     return x.value.percentile(20) - price
 
 
-def _own(x: Swing) -> Unit:
+def _own_unit(x: Swing) -> Unit:
     return x.unit
 
 
-LEVEL: Relation[Swing] = Relation("level", "position", _own, lambda x: x.value)
+LEVEL: Relation[Swing] = Relation("level", "position", _own_unit, lambda x: x.value)
 PERCENTILE: Relation[Swing] = Relation(
     "percentile_60", "position", "percent", lambda x: x.value.percentile(60)
 )
-SLOPE: Relation[Swing] = Relation("slope_5", "slope", _own, lambda x: x.value.change(5).staged())
+SLOPE: Relation[Swing] = Relation(
+    "slope_5", "slope", _own_unit, lambda x: x.value.change(5).staged()
+)
 DURATION: Relation[Swing] = Relation("duration", "duration", "bars", lambda x: to.duration(x.value))
 Z_SCORE: Relation[Swing] = Relation("z_60", "position", "sigma", lambda x: to.zscore(x.value, 60))
 
@@ -58,15 +60,15 @@ ALL: tuple[Relation[Swing], ...] = (
     Relation("zone_recency", "recency", "bars",
               lambda x: to.zone_recency(x.value, -x.bound, x.bound)),
     PERCENTILE,
-    Relation("signal", "distance", _own, _signal),
-    Relation("acceleration_5", "acceleration", _own,
+    Relation("signal", "distance", _own_unit, _signal),
+    Relation("acceleration_5", "acceleration", _own_unit,
               lambda x: x.value.change(5).staged().change(5)),
     Relation("divergence_20", "position", "percent", _divergence),
     Relation("signal_duration", "duration", "bars", lambda x: to.duration(_signal(x))),
     Relation("zone_duration", "duration", "bars",
               lambda x: to.zone_duration(x.value, -x.bound, x.bound)),
-    Relation("slope_1", "slope", _own, lambda x: x.value.change(1)),
-    Relation("mean_20", "position", _own, lambda x: x.value.mean(20)),
+    Relation("slope_1", "slope", _own_unit, lambda x: x.value.change(1)),
+    Relation("mean_20", "position", _own_unit, lambda x: x.value.mean(20)),
 )  # fmt: skip
 
 FEW = (LEVEL, SLOPE, DURATION, PERCENTILE, Z_SCORE)

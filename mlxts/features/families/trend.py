@@ -1,4 +1,4 @@
-"""Trend levels: where price stands to its moving averages and what these do."""
+"""Trend levels: price relative to its moving averages, and their slopes."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -1,8 +1,8 @@
-"""Which sensor rules a run: chosen once when it starts, and never mixed.
+"""Choosing a run's sensor: once when it starts, and never mixed.
 
 Two sources differ by 8–10 °C on the same die, so a run that changed from one to the other would
-see heat that is not there. What is joined measures different things: a CPU and a card, degrees
-and the system's own pressure.
+report overheating that is not there. Joined sensors measure different things: a CPU and a card,
+degrees and the system's own pressure.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -80,7 +80,7 @@ class Joined:
 
 
 def choose(spec: str = "auto") -> Choice:
-    """Open the sensor that a configuration asks for.
+    """Open the sensor of a configuration.
 
     Args:
         spec: `auto`, `off`, a name of OPENERS, or `scripted:FILE`.
@@ -109,7 +109,7 @@ def choose(spec: str = "auto") -> Choice:
 
 
 def survey(skip: Collection[str] = ()) -> dict[str, Sensor | Unavailable]:
-    """Open every sensor but those named, for a look at all of them. The caller closes them."""
+    """Open every sensor but those named. The caller closes them."""
     return {name: _open(name) for name in OPENERS if name not in skip}
 
 

@@ -1,6 +1,6 @@
 """What every sensor promises, and how one temperature is made of many probes.
 
-A reading is `float | None`: a probe that says nothing plausible counts as absent, and nothing
+A reading is `float | None`: a probe without a plausible reading counts as absent, and nothing
 ever stands in for it. Degrees Celsius throughout.
 """
 
@@ -29,7 +29,7 @@ class Pressure(IntEnum):
 
 
 class Unavailable(Exception):
-    """A sensor that this machine does not have; the message says why, in a few words."""
+    """A sensor that this machine does not have; the message gives the reason, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Sample:
-    """All probes of one moment. Equal names are kept: chips repeat them."""
+    """All probes of one sample. Equal names are kept: chips repeat them."""
 
     probes: tuple[Probe, ...] = ()
     pressure: Pressure | None = None
@@ -90,7 +90,7 @@ class Sample:
 class Sensor(Protocol):
     """A source of samples. Used by one thread at a time.
 
-    Opening one (each module's `open_sensor`) raises Unavailable, also where it says nothing
+    Opening one (each module's `open_sensor`) raises Unavailable, also where it reports nothing
     plausible; after that nothing raises: a failed read is a sample without probes, and so is any
     read after `close`.
     """
@@ -105,11 +105,11 @@ class Sensor(Protocol):
         ...
 
     def dump(self) -> dict[str, Any]:
-        """Everything the source says, before any selection, as JSON types: for bug reports."""
+        """Everything the source reports, before any selection, as JSON types: for bug reports."""
         ...
 
     def close(self) -> None:
-        """Give the hardware back. May be called twice."""
+        """Release the hardware. May be called twice."""
         ...
 
 

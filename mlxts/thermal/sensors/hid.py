@@ -1,7 +1,7 @@
 """IOHID: the temperature services of Apple silicon, where AppleSMC gives nothing.
 
 M1 and M2 name their clusters (`pACC MTR Temp Sensor3`, `GPU MTR Temp Sensor1`); later chips, and
-the larger early ones, only say `PMU tdie5`. Everything else is left out by name: `tcal` is a
+the larger early ones, only have `PMU tdie5`. Everything else is left out by name: `tcal` is a
 constant 51.8 °C that would win every idle maximum, `tdev` reports values like -9201, and
 batteries and flash are no dies.
 """
@@ -26,7 +26,7 @@ NAMES: tuple[tuple[re.Pattern[str], Group], ...] = (
 
 
 def group_of(name: str) -> Group | None:
-    """Which die a service's product name speaks of; None: not one that rules."""
+    """The die in a service's product name; None: not one that is monitored."""
     return next((group for pattern, group in NAMES if pattern.match(name)), None)
 
 

@@ -1,6 +1,6 @@
 """`macmon pipe`: one JSON object a line and sample, from a program many Mac users have.
 
-It only knows means, so hottest equals the hotter mean. Its 0.0 stands for absent.
+It only knows means, so hottest equals the hotter mean. Its 0.0 means absent.
 """
 
 import json
@@ -15,7 +15,7 @@ from mlxts.thermal.sensors.base import Group, Probe, Sample, Unavailable
 COMMAND = "macmon"
 INTERVAL = 1.0  # seconds between two lines
 FIRST_LINE = 5.0  # seconds to wait for the first
-FRESH = 5.0  # seconds after which a line no longer says how hot it is *now*
+FRESH = 5.0  # seconds after which a line is no longer the *current* temperature
 
 KEYS: tuple[tuple[str, Group], ...] = (("cpu_temp_avg", "cpu"), ("gpu_temp_avg", "gpu"))
 

@@ -75,7 +75,7 @@ class Nvidia:
         return None
 
     def _pressure(self) -> Pressure | None:
-        """Heavy while a card slows its clocks because of heat, Nominal while none does."""
+        """Heavy while a card throttles its clocks, Nominal while none does."""
         nvml = self._nvml
         thermal = getattr(nvml, "nvmlClocksEventReasonSwThermalSlowdown", 0) | getattr(
             nvml, "nvmlClocksEventReasonHwThermalSlowdown", 0

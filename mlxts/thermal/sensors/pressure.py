@@ -1,6 +1,6 @@
 """Thermal pressure: how hard macOS is holding the chip back. No degrees, no root, 0.01 ms.
 
-The level is the state of a notify(3) key. It comes beside a temperature; by itself it gives none.
+The level is the state of a notify(3) key. It complements a temperature; by itself it gives none.
 """
 
 from ctypes import byref, c_int, c_uint64

@@ -63,7 +63,7 @@ class Scripted:
         return sample
 
     def dump(self) -> dict[str, Any]:
-        """What the trace will say next, without playing it."""
+        """The next values of the trace, without playing it."""
         if self._closed:
             return {}
         coming = self._samples[min(self._next, len(self._samples) - 1)]

@@ -8,7 +8,7 @@ chips, so they are found by prefix: `Tp` performance and `Te` efficiency cores, 
 The keys' own mean reads low: M3 and M4 list three keys a core (raw, corrected, peak), and those
 of a cluster without power answer exactly 40.0, which are left out. The firmware publishes its mean
 over the CPU die as `TCMb` and its maximum as `TCMz` (M1 to M5; macmon, stats and oshi use them
-too). `TCMb` stands beside the keys as a die of its own, so the larger of the two rules.
+too). `TCMb` counts as a die of its own, so the larger of the two is used.
 """
 
 import ctypes
@@ -84,7 +84,7 @@ class _Key:
         return self.name[:2] in PREFIXES or self.name in (FIRMWARE_MEAN, FIRMWARE_MAXIMUM)
 
     def probe(self, celsius: float) -> Probe | None:
-        """What a value of a key `of_a_die` says; None: nothing, the cluster has no power."""
+        """The temperature of a key `of_a_die`; None: none, the cluster has no power."""
         if self.name == FIRMWARE_MEAN:
             return Probe(self.name, "cpu", celsius, die=1)
         if self.name == FIRMWARE_MAXIMUM:

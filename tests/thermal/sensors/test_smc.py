@@ -116,7 +116,7 @@ def test_an_m4_under_load_is_critical_by_its_firmware() -> None:
     sample = sensor.read()
     assert sample.temperature == pytest.approx(96.498, abs=1e-3)
     assert sample.hottest == pytest.approx(112.094, abs=1e-3)
-    state = policy.State()
+    state = policy.ThermalState()
     for _ in range(2):
         state = policy.advance(state, sample.temperature, None, policy.Rules())
     assert (state.band, state.action.kind) == (policy.Band.CRITICAL, "stop")
