@@ -183,8 +183,8 @@ def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict
     data = plan.dataset
     predicted = predict.predict_run(trained, plan.folder, permit)
     reference = RunFolder(plan.folder).references()[data.score_on]
-    asked = ScoredTask.of(plan.config.model_dump(mode="json"))
-    scores = score.score_run(predicted, reference, asked)
+    scored_task = ScoredTask.of(plan.config.model_dump(mode="json"))
+    scores = score.score_run(predicted, reference, scored_task)
     figures_of_model = scores["validation"][NETWORK]
     summary = {
         "schema": SCHEMA,
@@ -255,7 +255,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
     row = _decision_row(newest, symbol, day)
     output = float(trained.on(newest, np.array([row]))[0])
     bar = newest.bars.row(row, named=True)
-    said: dict[str, Any] = {
+    result: dict[str, Any] = {
         "run_id": folder.name,
         "symbol": symbol,
         "date": bar["date"].isoformat(),
@@ -271,7 +271,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
             newest.task.name, f"a high at least {newest.task.threshold or 0:.0%} above the close"
         )
         sentence = f"{begin}: probability of {event} {probability:.3f}"
-        return {**said, "probability": probability, "sentence": sentence}
+        return {**result, "probability": probability, "sentence": sentence}
     half = conformal.half_width(_validation_residuals(folder, newest.score_on))
     if newest.task.kind == "range":
         middle, low, high = (conformal.price_range(output + z) for z in (0.0, -half, half))
@@ -280,7 +280,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
             f"{high:.2%}"
         )
         return {
-            **said,
+            **result,
             "log_log_range": output,
             "range": middle,
             "range_interval": [low, high],
@@ -292,7 +292,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
         f"{begin}: price {price:.2f}, {conformal.COVERAGE:.0%} interval {low:.2f} to {high:.2f}"
     )
     return {
-        **said,
+        **result,
         "log_return": output,
         "price": price,
         "price_interval": [low, high],

@@ -35,11 +35,11 @@ class LeverageHAR:
         forecasts = _regression(dataset, _inputs(dataset))
         if VIX in dataset.daily.columns:
             log_vix = dataset.daily[VIX].cast(pl.Float64).fill_null(np.nan).to_numpy()
-            known = np.isfinite(log_vix)
-            later = with_train(dataset, known[dataset.samples["train"].daily_rows])
+            has_vix = np.isfinite(log_vix)
+            later = with_train(dataset, has_vix[dataset.samples["train"].daily_rows])
             if not har.obstacle(later):
-                with_vix = np.column_stack([_inputs(later), np.where(known, log_vix, 0.0)])
-                forecasts = np.where(known, _regression(later, with_vix), forecasts)
+                with_vix = np.column_stack([_inputs(later), np.where(has_vix, log_vix, 0.0)])
+                forecasts = np.where(has_vix, _regression(later, with_vix), forecasts)
         return lambda samples: forecasts[samples.daily_rows]
 
 

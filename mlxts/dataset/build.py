@@ -118,8 +118,8 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
 
 
 def _training_dates(train: Samples, config: ExperimentConfig) -> pl.Series:
-    own = train.dates[train.symbols == config.data.score_on]
-    return pl.Series(own if len(own) else train.dates)
+    scored_dates = train.dates[train.symbols == config.data.score_on]
+    return pl.Series(scored_dates if len(scored_dates) else train.dates)
 
 
 def feature_array(

@@ -96,8 +96,8 @@ class BlockBootstrap:
         generator = np.random.default_rng(seed)
         sampler = StationaryBootstrap(self.block, np.arange(len(unique)), seed=generator)
         counts = np.ones((len(unique), 1 + draws))
-        for draw, (drawn, _) in enumerate(sampler.bootstrap(draws), start=1):
-            counts[:, draw] = np.bincount(drawn[0], minlength=len(unique))
+        for draw, (indices, _) in enumerate(sampler.bootstrap(draws), start=1):
+            counts[:, draw] = np.bincount(indices[0], minlength=len(unique))
         return counts[date_of]
 
     @cached_property

@@ -65,5 +65,7 @@ def smallest_margin(error: float) -> float:
 
 def effective_assets(count: int) -> float:
     """Independent assets among `count`, between those that were measured (`N_EFF_ASSETS`)."""
-    known = sorted(N_EFF_ASSETS)
-    return float(np.interp(count, known, [N_EFF_ASSETS[one] for one in known]))
+    measured_counts = sorted(N_EFF_ASSETS)
+    return float(
+        np.interp(count, measured_counts, [N_EFF_ASSETS[measured] for measured in measured_counts])
+    )

@@ -40,7 +40,7 @@ def fit_baselines(
     dataset: Dataset,
     splits: Iterable[str],
     names: Iterable[str] = BESIDE_NETWORKS,
-    known: Mapping[str, Baseline] = BESIDE_NETWORKS,
+    available: Mapping[str, Baseline] = BESIDE_NETWORKS,
     *,
     symbols: Iterable[str] | None = None,
     progress: Callable[[str], None] = lambda name: None,
@@ -61,8 +61,8 @@ def fit_baselines(
 
     def fit(name: str, data: Dataset) -> tuple[Forecast, float | None]:
         progress(name)
-        forecast = known[name].fit(data)
-        return forecast, _validated(known[name], forecast, data) if name in REFERENCES else None
+        forecast = available[name].fit(data)
+        return forecast, _validated(available[name], forecast, data) if name in REFERENCES else None
 
     names, splits = tuple(names), tuple(splits)
     parts: dict[str, list[pl.DataFrame]] = {name: [] for name in names}

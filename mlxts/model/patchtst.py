@@ -249,9 +249,9 @@ class PatchTST(Network):
             # A product with zeros and a one: the gradient of a look-up adds by scattering, in an
             # order that a GPU's threads leave open.
             chosen = asset[:, None] == mx.arange(shape.assets)
-            each = chosen.astype(tokens.dtype) @ self.asset_embedding  # (B, D)
-            told = tokens.reshape(B, -1, shape.patches, shape.d_model) + each[:, None, None]
-            tokens = told.reshape(tokens.shape)
+            asset_vectors = chosen.astype(tokens.dtype) @ self.asset_embedding  # (B, D)
+            per_asset = tokens.reshape(B, -1, shape.patches, shape.d_model)
+            tokens = (per_asset + asset_vectors[:, None, None]).reshape(tokens.shape)
         tokens = dropout(tokens, shape.dropout, sites[0])
         tokens = self.encoder(tokens, sites[1], checkpointing=checkpointing)
         flat = encoder_variants.pool(tokens, shape.head)

@@ -76,9 +76,9 @@ def over(
         return None
     skills = []
     for index, cell in enumerate(usable):
-        drawn = judged.draws[cell.name]
-        runs = bootstrap.redraw_seeds(drawn.runs, cell.rung_of_run, seed=seed + 1 + index)
-        skills.append(1.0 - runs / drawn.reference[:, None])
+        draws = judged.draws[cell.name]
+        runs = bootstrap.redraw_seeds(draws.runs, cell.rung_of_run, seed=seed + 1 + index)
+        skills.append(1.0 - runs / draws.reference[:, None])
     return fit(axes.design(ledger, usable, parameters), np.concatenate(skills, axis=1))
 
 
@@ -133,12 +133,12 @@ def _slope(at: str, values: np.ndarray) -> Slope:
 
 def _identified(design: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Leave out what the columns before already say."""
-    kept: dict[str, np.ndarray] = {}
+    independent: dict[str, np.ndarray] = {}
     for name, column in design.items():
-        stacked = np.stack([*kept.values(), column], axis=1)
-        if np.linalg.matrix_rank(stacked) > len(kept):
-            kept[name] = column
-    return kept
+        stacked = np.stack([*independent.values(), column], axis=1)
+        if np.linalg.matrix_rank(stacked) > len(independent):
+            independent[name] = column
+    return independent
 
 
 def _components(
@@ -189,8 +189,8 @@ def _seed_indicators(
     labels, matrices = [], []
     # The order of groups is that of statsmodels: sorted.
     for name in sorted(names):
-        own = runs.filter(pl.col("cell") == name)["seed"].to_numpy()
-        distinct = np.unique(own)
+        cell_seeds = runs.filter(pl.col("cell") == name)["seed"].to_numpy()
+        distinct = np.unique(cell_seeds)
         labels.append([str(seed) for seed in distinct])
-        matrices.append((own[:, None] == distinct[None, :]).astype(float))
+        matrices.append((cell_seeds[:, None] == distinct[None, :]).astype(float))
     return labels, matrices

@@ -16,8 +16,10 @@ OVER, ALONE = "network over its reference", "reference alone"
 
 def differ(table: LossTable) -> bool:
     """Whether the sizes of a table have references of their own."""
-    own = table.references
-    return own is not None and not np.allclose(own, own[:, :1], rtol=1e-9, atol=0.0)
+    references = table.references
+    return references is not None and not np.allclose(
+        references, references[:, :1], rtol=1e-9, atol=0.0
+    )
 
 
 def parts(table: LossTable) -> list[LossTable]:

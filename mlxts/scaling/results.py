@@ -106,11 +106,11 @@ def comparisons(compared: Mapping[str, Comparison], tables: Sequence[LossTable])
         {
             "cell": name,
             "mode": mode_of(name),
-            "p_superior": one.p_superior,
-            "superior": ", ".join(sizes[name][index] for index in one.superior) or "none",
-            "best": ", ".join(sizes[name][index] for index in one.confidence_set),
+            "p_superior": comparison.p_superior,
+            "superior": ", ".join(sizes[name][index] for index in comparison.superior) or "none",
+            "best": ", ".join(sizes[name][index] for index in comparison.confidence_set),
         }
-        for name, one in compared.items()
+        for name, comparison in compared.items()
     ]
     return Table(
         "Sizes against the reference and against each other",

@@ -77,8 +77,8 @@ def table(
 
     market = series(noise.market, 1)
     tilt = series(half, 1) * z
-    own = series(half / np.sqrt(2.0), count)
-    by_rung = truth + market + tilt + own
+    rung_noise = series(half / np.sqrt(2.0), count)
+    by_rung = truth + market + tilt + rung_noise
     luck = rng.normal(scale=noise.seed / np.sqrt(2.0), size=(count, seeds))
     daily = series(noise.seed / np.sqrt(2.0), count * seeds)
     losses = (by_rung[:, :, None] + luck).reshape(days, -1) + daily

@@ -39,8 +39,8 @@ def inputs(
     """
     beneath: list[Float[np.ndarray, " rows"]] = []
     if config.model.residual_of:
-        known = reference is not None and scale is not None
-        beneath = [scale.scaled(reference(data)) if known else np.zeros(len(data.features))]
+        is_fitted = reference is not None and scale is not None
+        beneath = [scale.scaled(reference(data)) if is_fitted else np.zeros(len(data.features))]
     columns: list[Num[np.ndarray, " rows"]] = []
     if config.model.last_bar_to_head:
         columns += [*log_ranges(data).T, *beneath]

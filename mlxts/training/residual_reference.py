@@ -105,7 +105,7 @@ class ResidualReference:
         """
         if "models" not in values:  # HAR, fitted once for each symbol, or before that for all
             by_symbol = {_ALL_SYMBOLS: values} if "measure" in values else values
-            models = {name: {"whole": each, "blocks": []} for name, each in by_symbol.items()}
+            models = {name: {"whole": model, "blocks": []} for name, model in by_symbol.items()}
             values = {"names": [], "models": models}
         read = partial(
             json_files.build, kind=_Stored, where=where, error=CheckpointError, remedy=_WAY_OUT
@@ -135,11 +135,11 @@ def fit(data: Dataset, of: str) -> ResidualReference:
     models: dict[str, CrossFitted[Regression]] = {}
     short: dict[str, str] = {}
     for symbol in np.unique(data.daily["symbol"].to_numpy()):
-        own = of_symbol(data, str(symbol))
-        if obstacle := out_of_fold.obstacle(own):
+        symbol_data = of_symbol(data, str(symbol))
+        if obstacle := out_of_fold.obstacle(symbol_data):
             short[str(symbol)] = obstacle
         else:
-            models[str(symbol)] = out_of_fold.fit(own, _REGRESS[of])
+            models[str(symbol)] = out_of_fold.fit(symbol_data, _REGRESS[of])
     if short:
         if out_of_fold.obstacle(data):
             symbol, obstacle = next(iter(short.items()))
