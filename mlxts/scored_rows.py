@@ -1,4 +1,4 @@
-"""The rows that forecasts are scored on, and what the references say of them.
+"""The rows that forecasts are scored on, and the forecasts of the references on them.
 
 Out of a run, which has both in its predictions; or from a configuration, whose data are read and
 whose references are fitted, on the fixed splits or at walk-forward origins. No network is needed.
@@ -114,7 +114,7 @@ def of_configuration(
     """Those of a configuration's fixed splits; its references are fitted.
 
     Args:
-        permit: called when it is known that there are rows, before any is looked at.
+        permit: called when it is known that there are rows, before any is scored.
     """
     scored_task = ScoredTask.of(configuration.model_dump(mode="json"))
     exploratory = configuration.mode != "strict"
@@ -128,7 +128,7 @@ def of_configured_origins(
     """Those of the windows after `count` walk-forward origins; references are fitted at each.
 
     Args:
-        progress: told of each window before its references are fitted.
+        progress: called with each window before its references are fitted.
     """
     parts = []
     for at_origin in walk_forward.origins(configuration, count):

@@ -47,7 +47,7 @@ class Origin:
         """The years that were scored."""
         return years(self.plan.config)
 
-    def record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         data = self.plan.config.data
         borders = split_borders.borders(data.splits, data.walk_forward_window)
         return {
@@ -104,10 +104,10 @@ def plan(configuration: ExperimentConfig) -> Plan:
     )
 
 
-def execute(planned: Plan, emit: Listener) -> dict[str, Any]:
+def train_origin(planned: Plan, emit: Listener) -> dict[str, Any]:
     """Train the run of an origin, or go on with it; returns its summary."""
     has_begun = RunFolder(planned.folder).has_begun
-    return experiment.execute(planned, emit=emit, resume=has_begun)
+    return experiment.run_experiment(planned, emit=emit, resume=has_begun)
 
 
 def predict_window(folder: Path) -> pl.DataFrame:

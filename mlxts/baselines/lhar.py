@@ -1,7 +1,7 @@
 """HAR and what it lacks: the leverage effect, and from column c of the matrix on the VIX.
 
-After a fall volatility is higher than past ranges say (Corsi and Renò 2012, LHAR), and options
-know of days to come. Beside HAR's logs of ranges stand the returns over 1 and 5 days, in units of
+After a fall volatility is higher than past ranges suggest (Corsi and Renò 2012, LHAR), and options
+know of days to come. The inputs are HAR's logs of ranges, the returns over 1 and 5 days in units of
 the usual range, and the place of the close in its day's range, and where the data hold the VIX its
 logarithm, as it was known on that day. Days from before the VIX have a regression of their own,
 without it.

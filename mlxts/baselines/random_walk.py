@@ -99,9 +99,9 @@ def touch(
         barrier: log price above the start.
         drift, deviation: of the log price over the whole horizon.
         step: 0 where the path is watched all the time, as a bar's high is; else the part of the
-            horizon between two looks. The barrier then moves out by 0.5826 deviations of a step
-            (Broadie, Glasserman, Kou 1997): good from some ten looks, at five a tenth too low;
-            one look, at the end, is exact.
+            horizon between two observations. The barrier then moves out by 0.5826 deviations of a
+            step (Broadie, Glasserman, Kou 1997): good from some ten on, at five a tenth too low;
+            one, at the end, is exact.
     """
     if step == 1.0:
         return ndtr((drift - barrier) / deviation)

@@ -91,7 +91,7 @@ def compare(
 
 @dataclass(frozen=True)
 class _Side:
-    """What one name stands for: runs and a model in them, or a file."""
+    """What one name refers to: runs and a model in them, or a file."""
 
     name: str
     folders: tuple[Path, ...] = ()
@@ -136,7 +136,7 @@ def _asked(sides: list[_Side]) -> "tuple[ScoredTask, bool]":
 def _forecasts(
     side: _Side, other: _Side, scored_task: "ScoredTask", split: ComparedSplit, mean_of_seeds: bool
 ) -> "pl.DataFrame":
-    """Canonical rows. A file's are laid beside those of the `other` side's runs."""
+    """Canonical rows. A file's are aligned with those of the `other` side's runs."""
     from mlxts.evaluation import external_forecasts
     from mlxts.evaluation.run_forecasts import of_runs
     from mlxts.runs.folder import WINDOW

@@ -1,4 +1,4 @@
-"""`evaluate`, `baselines`, `runs`: a model beside what can be said without it."""
+"""`evaluate`, `baselines`, `runs`: scores of models and baselines, and a list of runs."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -143,13 +143,13 @@ def baselines(
             "the test split is opened only by `mlxts evaluate RUN --split test`, which records it"
         )
     configuration = load_config(config, parse_overrides(overrides))
-    tell = (lambda line: None) if as_json else note
+    report = (lambda line: None) if as_json else note
     dataset = build_dataset(configuration)
     line = baseline_selection.choose(
         configuration,
         names=only or (),
         everything=everything,
-        progress=tell,
+        progress=report,
     )
     place = {name: number for number, name in enumerate(line.chosen, start=1)}
     fitted = fit_baselines(
@@ -157,7 +157,7 @@ def baselines(
         dict.fromkeys(("train", split)),
         line.chosen,
         line.chosen,
-        progress=lambda name: tell(f"fitting {name} ({place[name]} of {len(place)})"),
+        progress=lambda name: report(f"fitting {name} ({place[name]} of {len(place)})"),
     )
     reference = fitted.references[dataset.score_on]
     if not fitted.tables:
@@ -204,7 +204,7 @@ def _runs_screen(rows: list[dict[str, Any]]) -> Iterator[Part]:
 
 
 def _on_screen(row: dict[str, Any]) -> dict[str, Any]:
-    """A run with what its two lines of a terminal say."""
+    """A run with the text of its two lines on a terminal."""
     from mlxts.evaluation import comparison
 
     if row["damaged"]:

@@ -1,4 +1,4 @@
-"""`mlxts evaluate RUN --predictions FILE`: forecasts of another program beside the references."""
+"""`mlxts evaluate RUN --predictions FILE`: forecasts of another program, scored."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -88,7 +88,7 @@ def _scored(target: str, path: Path, split: str, windows: int | None) -> "tuple[
 
 def _recorder(file: "File", name: str, score_on: str, split: str) -> Callable[[], None]:
     """Records a test-set evaluation; for other splits it does nothing."""
-    evaluation_name = f"{file.path.name} ({file.sha256[:8]}) beside {name}"
+    evaluation_name = f"{file.path.name} ({file.sha256[:8]}) on {name}"
     return (
         (lambda: record_test_evaluation(evaluation_name, score_on))
         if split == "test"
@@ -171,7 +171,7 @@ def _screen(
     if split == WALK_FORWARD:
         scored_task = replace(scored_task, splits_title="walk-forward")
     scores: Scores = {split: figures}
-    title = f"{name} beside {scored.name}" + (" (exploratory)" if scored.exploratory else "")
+    title = f"{name} on {scored.name}" + (" (exploratory)" if scored.exploratory else "")
     yield from scores_screen(scores, scored_task, title, scored.reference)
     if paired:
         yield from differences_tables(f"{name} − reference, paired by date", paired)

@@ -31,7 +31,7 @@ def scores_screen(
             f"{name}: {scored_task.task.name}, H = {scored_task.horizon}, {scored_task.score_on}, "
         )
         title += split.replace("_", " ")
-        # Every model is scored on the same rows, so their number stands above, not in each row.
+        # Every model is scored on the same rows, so their number is in the title, not in each row.
         title += f" ({scored_task.splits_title} splits)\nn = {any_model['n']:,}"
         binary = scored_task.task.binary
         tables = (

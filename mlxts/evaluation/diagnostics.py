@@ -1,4 +1,4 @@
-"""What stands behind one model's scores: reliability, operating points, calibration, years.
+"""Diagnostics of one model: reliability, operating points, calibration, years.
 
 All on the rows that are scored (one symbol, the canonical phase), with the same bootstrap draws
 as the scores. On test thresholds are chosen on validation; on validation nothing is left but the
@@ -60,18 +60,18 @@ def details(predictions: pl.DataFrame, scored_task: ScoredTask, split: str) -> d
     if not train.height:  # never trained on: of all symbols
         train = predictions.filter(split="train")
     earlier = predictions.filter(split="validation", symbol=scored_task.score_on)
-    mended = split == "test" and earlier.height > 0
+    recalibrates = split == "test" and earlier.height > 0
     if not scored_task.task.binary:
-        learned = (earlier["logit"] - earlier["target"]).to_numpy() if mended else None
+        learned = (earlier["logit"] - earlier["target"]).to_numpy() if recalibrates else None
         residuals = rows.outputs - rows.targets
         widths = conformal.held_out(rows.dates, residuals, rows.bootstrap.overlap, learned)
         return {"years": _years(rows, widths), "width_from": widths.source}
     result = {
         "reliability": _reliability(rows),
-        "operating_points": _operating_points(rows, earlier if mended else train),
-        "chosen_on": "validation" if mended else "train",
+        "operating_points": _operating_points(rows, earlier if recalibrates else train),
+        "chosen_on": "validation" if recalibrates else "train",
     }
-    return result | ({"recalibrated": _recalibrated(rows, earlier)} if mended else {})
+    return result | ({"recalibrated": _recalibrated(rows, earlier)} if recalibrates else {})
 
 
 def _scored(predictions: pl.DataFrame, scored_task: ScoredTask, split: str) -> _Rows:
@@ -133,10 +133,10 @@ def _operating_point(rows: _Rows, name: str, cut: float) -> dict[str, Any]:
 
 
 def best_f1(logits: Float[np.ndarray, " n"], targets: Float[np.ndarray, " n"]) -> float:
-    """The logit above which to call, for the best F1 on these rows; the lowest of equals."""
+    """The logit threshold of the best F1 on these rows; the lowest of equals."""
     order = np.argsort(-logits, kind="stable")
-    caught, called = np.cumsum(targets[order]), np.arange(1, len(order) + 1)
-    f1 = 2.0 * caught / (called + targets.sum())
+    true_positive, predicted_positive = np.cumsum(targets[order]), np.arange(1, len(order) + 1)
+    f1 = 2.0 * true_positive / (predicted_positive + targets.sum())
     ranked = logits[order]
     ends = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])  # equal logits go together
     best = int(ends[np.argmax(f1[ends])])

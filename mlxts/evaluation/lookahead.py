@@ -30,7 +30,7 @@ UNDETECTED = (
     "What cannot be seen in a file: a model that was fitted or chosen on the scored days, inputs "
     "that were revised later, a small leak."
 )
-# Rank correlation of changes that says something: so large, so many standard errors above zero, and
+# Rank correlation of changes that is evidence: so large, so many standard errors above zero, and
 # so many above that of the same day. On SPY the linear model's with HAR's is 0.2 to 0.5.
 _CLEAR, _ABOVE_ZERO, _ABOVE_OTHERS = 0.2, 4.0, 3.0
 

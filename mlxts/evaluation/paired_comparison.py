@@ -4,9 +4,9 @@ The test is that of Diebold and Mariano (1995) on a panel: the losses' differenc
 the assets of a date, with equal weights, and the mean over dates is set against a long-run variance
 with Bartlett weights (Newey, West 1987). Its lags: 4 (n/100)^(2/9) dates (Newey, West 1994); where
 labels of H days overlap 1.3 sqrt(n) (Lazarus, Lewis, Stock, Watson 2018), and at least three times
-as many as share days. An estimated variance is no known one: quantiles are Student's with
-1.5 n / lags degrees of freedom, those of the Bartlett window. Beside it stands the block bootstrap
-of `block_bootstrap.py`, which all other intervals come from. How often the test calls two equal
+as many as share days. An estimated variance is no known one: quantiles are Student's with 1.5 n /
+lags degrees of freedom, those of the Bartlett window. It is reported with the block bootstrap of
+`block_bootstrap.py`, which all other intervals come from. How often the test calls two equal
 forecasts different is measured in its tests.
 """
 
@@ -83,7 +83,7 @@ class Difference:
 
 
 def pair(a: pl.DataFrame, b: pl.DataFrame, task: Task) -> pl.DataFrame:
-    """The losses of two forecasts on the rows that both speak about.
+    """The losses of two forecasts on the rows that both predict.
 
     Args:
         a, b: date, symbol, target, logit, each date of a symbol once.

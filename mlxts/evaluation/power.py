@@ -49,8 +49,8 @@ class Design:
         """SE of the slope in nats per decade; infinite with one size or no day."""
         if not (self.decades and self.days):
             return math.inf
-        luck = noise.seed**2 / (self.seeds * self.origins * self.decades)
-        return math.sqrt(luck + noise.day**2 / (self.days * self.n_eff_assets))
+        seed_variance = noise.seed**2 / (self.seeds * self.origins * self.decades)
+        return math.sqrt(seed_variance + noise.day**2 / (self.days * self.n_eff_assets))
 
 
 def smallest_gain(error: float) -> float:

@@ -88,12 +88,12 @@ def score(
         excess_log_loss and better_than_oracle (which shows it the future). Of numbers: those of
         `regression.METRICS`, coverage, width (mean), width_from, rmse_difference, mse_skill, for
         `range` qlike_difference and qlike_skill, of HAR and linear likewise, and verdict. A figure
-        that is not defined (precision where nothing was called positive) is None, and so are its
+        that is not defined (precision where nothing was predicted positive) is None, and so are its
         ends.
 
     Raises:
         EmptySplitError: a split without a row of `score_on`.
-        DataError: models that do not speak about the same rows.
+        DataError: models that do not predict the same rows.
     """
     settings = (task, horizon, score_on, reference if reference in models else None, obstacle)
     return {
@@ -129,7 +129,7 @@ def score_models(
 ) -> Scores:
     """Score models, where the timescale has phases on the canonical one and on all of them.
 
-    On a simulated market the best possible forecast stands among them, as `ORACLE`.
+    On a simulated market the best possible forecast is among them, as `ORACLE`.
     """
     first = next(iter(models.values()))
     on_rows = partial(_on_rows, models, scored_task, reference)
@@ -144,7 +144,7 @@ def score_models(
 
 
 def canonical_dates(predictions: pl.DataFrame, split: str, symbol: str) -> Dates:
-    """Those that the main figures speak of."""
+    """The dates of the main figures."""
     rows = predictions.filter(pl.col("canonical"), split=split, symbol=symbol)
     return rows["date"].to_numpy()
 
@@ -185,7 +185,7 @@ def _score_split(
 ) -> dict[str, Figures]:
     scored = {name: _rows(table, split, score_on, dates) for name, table in models.items()}
     train_rows = {name: _train_rows(table, score_on) for name, table in models.items()}
-    # A forecast that came in a file has none; they only say what the prior is.
+    # A forecast that came in a file has none; they only determine the prior.
     any_rows = next((table for table in train_rows.values() if table.height), None)
     trained = {
         name: t if any_rows is None or t.height else any_rows for name, t in train_rows.items()
@@ -256,7 +256,7 @@ def _common_rows(scored: Mapping[str, pl.DataFrame], split: str, symbol: str) ->
     for name, table in others:
         if not table.select("date", "target").equals(keys):
             raise DataError(
-                f"{name} and {first} do not speak about the same {split} rows of {symbol}: the "
+                f"{name} and {first} do not predict the same {split} rows of {symbol}: the "
                 "data changed in between; train again, or name the artifact in "
                 "data.artifact_sha256"
             )

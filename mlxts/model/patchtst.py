@@ -15,7 +15,7 @@ With an asset embedding (`assets`) a learned vector of D values, one an asset, i
 window's tokens (as categories are embedded by Guo and Berkhahn 2016).
 
 With `last_bar` the head is also given a hidden layer of R (K) units over the decision bar itself:
-its features in deviations of the training rows, and what stands behind them. RevIN takes levels out
+its features in deviations of the training rows, and what follows them. RevIN takes levels out
 of a window, and a flattened head sees the last bar through nine patches.
 
 The ranks R and K keep 2,000 features from eating a 2M budget.
@@ -80,7 +80,7 @@ class Shape:
     norm: Norm = "layer"
     res_attention: bool = False
     head: Head = "flatten"
-    assets: int = 0  # that the model tells apart; 0: none
+    assets: int = 0  # with a vector each; 0: none
     last_bar: int = 0  # columns behind the features that reach the head with them; 0: neither does
 
     def __post_init__(self) -> None:

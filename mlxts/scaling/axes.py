@@ -21,7 +21,7 @@ from mlxts.scaling.ledger import LATEST
 from mlxts.scaling.loss_table import LossTable, named
 from mlxts.scaling.run_table import loss_table
 
-# What may be called the number of parameters of a model: a law has to be told under each.
+# What may be called the number of parameters of a model: a law has to be reported under each.
 PARAMETERS = MappingProxyType(
     {
         "total": pl.col("n_total"),
@@ -206,14 +206,14 @@ def sized(ledger: pl.DataFrame, parameters: str = "total") -> pl.DataFrame:
 
 
 def _with_the_whole(rows: pl.DataFrame) -> pl.DataFrame:
-    """Of all histories the whole one is the end: it stands in the group of each."""
+    """Of all histories the whole one is the end: it is in the group of each."""
     whole = rows.filter(fraction=1.0)
     others = sorted(set(rows["history"]) - {LATEST})
     return pl.concat([rows, *(whole.with_columns(history=pl.lit(history)) for history in others)])
 
 
 def cell_names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str]) -> list[str]:
-    """Task, horizon and timescale, and besides whatever tells these cells apart.
+    """Task, horizon and timescale, and whatever else differs between these cells.
 
     Args:
         changed: by recipe, as in the ledger.

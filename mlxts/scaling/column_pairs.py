@@ -1,9 +1,9 @@
 """Data quality: a cell of the dataset matrix against the next one, which joins more series.
 
-Columns a to d, and row E beside D, have no size that a law could speak of. Two cells are compared
+Columns a to d, and row E against D, have no size for a law. Two cells are compared
 that differ in the joined series alone: same assets, tier, budget, dates, origins and seeds. The
 gain is how many nats less the second loses. Its reference reads the series too, so that what the
-network makes of them and what they are worth to a linear model are told apart.
+network makes of them and what they are worth to a linear model are reported separately.
 """
 
 from collections.abc import Iterator

@@ -17,9 +17,9 @@ from mlxts.evaluation.comparison import Comparison
 from mlxts.protocol import REFERENCES
 from mlxts.scaling import bootstrap, config_diff, run_table
 from mlxts.scaling.bootstrap import Draws
-from mlxts.scaling.loss_table import BESIDE, LossTable
+from mlxts.scaling.loss_table import FURTHER, LossTable
 
-# What is asked, of which data; and of a configuration besides.
+# What is predicted, from which data; and what else identifies a configuration.
 CELL = ("task", "timescale", "horizon", "symbol")
 CONFIGURATION = (
     "data", "features", "fraction", "config_hash", "history", "data_generator", "artifacts",
@@ -58,7 +58,7 @@ class Scored:
     seed: int
 
     @cached_property
-    def drawn(self) -> Draws:
+    def draws(self) -> Draws:
         return bootstrap.draw(self.table, self.weights, seed=self.seed)
 
     @property
@@ -84,7 +84,7 @@ class Scored:
 
     def row(self) -> dict:
         """Its figures: key, runs, losses of it and of the references, differences and skills."""
-        row_figures = figures(self.table, self.drawn)
+        row_figures = figures(self.table, self.draws)
         ends = row_figures["difference_low"], row_figures["difference_high"]
         return {
             **self.key,
@@ -113,10 +113,10 @@ class Scored:
                 linear=self.table.linear[in_year],
                 reference=self.table.reference[in_year],
                 prior=self.table.prior[in_year],
-                beside={name: losses[in_year] for name, losses in self.table.beside.items()},
+                further={name: losses[in_year] for name, losses in self.table.further.items()},
             )
             weights = self.weights[in_year]
-            # A draw of few blocks may hold no date of a year: it says nothing of that year.
+            # A draw of few blocks may hold no date of a year: it is no draw of that year.
             weights = weights[:, weights.sum(axis=0) > 0]
             draws = bootstrap.draw(part, weights, seed=self.seed)
             rows.append(
@@ -144,7 +144,7 @@ def figures(table: LossTable, draws: Draws) -> dict:
     }
     names = (*REFERENCES, "reference", "prior")
     result |= {f"loss_{name}": float(getattr(draws, name)[0]) for name in names}
-    result |= {f"loss_{name}": float(losses.mean()) for name, losses in table.beside.items()}
+    result |= {f"loss_{name}": float(losses.mean()) for name, losses in table.further.items()}
     for name, values in (
         ("difference", against.difference),
         ("skill", against.skill),
@@ -213,7 +213,7 @@ def _one(
         linear=rows["loss_linear"].to_numpy(),
         reference=rows["loss_reference"].to_numpy(),
         prior=rows["loss_prior"].to_numpy(),
-        beside={name: rows[f"loss_{name}"].to_numpy() for name in BESIDE},
+        further={name: rows[f"loss_{name}"].to_numpy() for name in FURTHER},
         sizes=np.ones((len(runs), 1)),
         runs=runs,
         horizon=horizon,

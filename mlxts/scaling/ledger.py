@@ -110,7 +110,7 @@ SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 LATEST = "latest"  # the history of most runs; the whole one is the latest of any length
 REAL = "real"
 
-# Settings that do not tell two recipes apart: axes, sizes that follow from the budget, what has a
+# Settings that do not distinguish two recipes: axes, sizes that follow from the budget, what has a
 # column of its own (where data come from: artifacts, bars and market), and what has no influence on
 # the numbers.
 _NO_RECIPE = (
@@ -135,14 +135,14 @@ def build(
         split: whose rows. Those of the test split are there only where `evaluate --split test` has
             opened it.
         tuned: settings as dotted keys that may differ within a recipe, because they were tuned at
-            each size (say training.weight_decay).
+            each size (e.g. training.weight_decay).
         every_asset: rows of all pooled assets, each with baselines of its own, instead of those of
             the scored symbol alone.
 
     Raises:
         RunError: a run that is not finished, or one without rows of that split.
         DataError: predictions of an earlier version, see `runs/predictions.py`, or models that do
-            not speak about the same rows.
+            not predict the same rows.
     """
     settings = config_diff.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
     for key in tuned:
@@ -216,7 +216,7 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
     absent = [name for name in models if name not in wide.columns]
     wide = wide.with_columns(pl.lit(None, pl.Float64).alias(name) for name in absent)
     counts = wide.group_by("symbol").agg(pl.len().alias("rows"), pl.col(models).count())
-    # A model speaks about all rows of a symbol; or about none, where it could not be fitted.
+    # A model predicts all rows of a symbol; or none, where it could not be fitted.
     whole = [(pl.col(name) == pl.col("rows")) | (pl.col(name) == 0) for name in models]
     if not counts.select(pl.all_horizontal(*whole, pl.col(NETWORK) > 0).all()).item():
         raise DataError(

@@ -1,4 +1,4 @@
-"""How much runs that are there differ by luck: what a plan puts in the place of usual figures."""
+"""Seed and day variance of finished runs, which a plan uses instead of the usual figures."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -30,7 +30,7 @@ AXES = ("N", "D", "F")
 
 @dataclass(frozen=True)
 class Slope:
-    """Skill per decade of N where the other sizes stand at `at`."""
+    """Skill per decade of N where the other sizes are at `at`."""
 
     at: str
     slope: float
@@ -132,7 +132,7 @@ def _slope(at: str, values: np.ndarray) -> Slope:
 
 
 def _identified(design: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Leave out what the columns before already say."""
+    """Leave out columns that depend linearly on those before."""
     independent: dict[str, np.ndarray] = {}
     for name, column in design.items():
         stacked = np.stack([*independent.values(), column], axis=1)
@@ -147,7 +147,7 @@ def _components(
     """(runs, runs) covariance, the deviation of slopes between cells, and whether it settled."""
     identity = np.eye(runs.height)
     cells = runs["cell"].to_list()
-    if len(set(cells)) < 3:  # too few to speak of a spread between them
+    if len(set(cells)) < 3:  # too few to estimate a spread between them
         return identity, float("nan"), True
     from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
     from statsmodels.tools.sm_exceptions import ConvergenceWarning, ModelWarning

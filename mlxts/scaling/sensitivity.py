@@ -14,12 +14,12 @@ import numpy as np
 from mlxts.scaling import synthetic, verdict
 from mlxts.scaling.synthetic import DAYS, LOSS, SEEDS, SIZES, Noise
 
-POWER = 0.8  # share of samples in which an effect must be called
+POWER = 0.8  # share of samples in which an effect must be detected
 
 
 @dataclass(frozen=True)
 class Power:
-    """How often each word is said at one planted gain."""
+    """How often each verdict is given at one planted gain."""
 
     times: int  # sample size, in units of SPY's validation days
     gain: float  # nats per decade

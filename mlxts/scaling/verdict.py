@@ -92,7 +92,7 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """All figures, for JSON."""
-        return asdict(self) | {"said": self.said, "seen": self.seen, "certified": self.certified}
+        return asdict(self) | {"label": self.label, "seen": self.seen, "certified": self.certified}
 
     @property
     def seen(self) -> float:
@@ -105,7 +105,7 @@ class Verdict:
         return power.smallest_margin(self.error)
 
     @property
-    def said(self) -> str:
+    def label(self) -> str:
         """The word, with a note where a claim is not yet confirmed on the test split."""
         waits = self.word in (SCALING, INVERSE, BETTER, WORSE) and self.replicated is None
         return f"{self.word}, not replicated yet" if waits else self.word
@@ -155,7 +155,7 @@ def judge(
     """
     usable = [table for table in tables if _obstacle(table) is None]
     cell_draws, selections, evidence = {}, {}, {}
-    # The luck of a seed is one and the same on every asset: cells of the same runs draw alike.
+    # A seed has one effect on every asset: cells of the same runs share draws of seeds.
     alike: dict[tuple[str, ...], int] = {}
     if usable:
         all_weights = bootstrap.date_weights(usable, draws=draws, seed=seed)
@@ -203,7 +203,7 @@ def claims(judged: Judged, tables: Sequence[LossTable]) -> list[Verdict]:
 
 
 def _pools(tables: Sequence[LossTable], usable: list[LossTable]) -> dict[Pool, list[LossTable]]:
-    """The estimable cells of each pool; a pool without any stands there only if it is alone."""
+    """The estimable cells of each pool; a pool without any is included only if it is alone."""
     by_pool = {pool: [t for t in usable if t.pool == pool] for pool in {t.pool for t in tables}}
     estimable = (
         {pool: pool_tables for pool, pool_tables in by_pool.items() if pool_tables}
@@ -288,16 +288,16 @@ def _adjust(cells: list[Verdict]) -> list[Verdict]:
 def _with_word(verdict: Verdict, seed_noise: bool) -> Verdict:
     """The rules, in their order."""
 
-    def says(word: str, reason: str) -> Verdict:
+    def with_reason(word: str, reason: str) -> Verdict:
         return replace(verdict, word=word, reason=reason)
 
     if not seed_noise:
-        return says(INCONCLUSIVE, "one seed at every size: seed variance is unknown")
+        return with_reason(INCONCLUSIVE, "one seed at every size: seed variance is unknown")
     missing = _missing(verdict)
     if missing is None:
         small = abs(verdict.gain) < verdict.margin
         words = (BETTER, WORSE) if verdict.paired else (SCALING, INVERSE)
-        return says(
+        return with_reason(
             words[0] if verdict.gain > 0.0 else words[1],
             "the 95 % interval excludes 0"
             + ("" if verdict.paired else " and a power law predicts the largest size")
@@ -305,10 +305,12 @@ def _with_word(verdict: Verdict, seed_noise: bool) -> Verdict:
             + ("" if verdict.replicated else "; not yet replicated on the test split"),
         )
     if verdict.q_equivalence <= SIGNIFICANCE:
-        return says(FLAT, f"the 90 % interval lies inside the margin; {missing}")
+        return with_reason(FLAT, f"the 90 % interval lies inside the margin; {missing}")
     if not verdict.margin > 0.0:
-        return says(INCONCLUSIVE, f"{missing}; no margin, since HAR does not beat the base rate")
-    return says(INCONCLUSIVE, f"{missing}; the 90 % interval reaches beyond the margin")
+        return with_reason(
+            INCONCLUSIVE, f"{missing}; no margin, since HAR does not beat the base rate"
+        )
+    return with_reason(INCONCLUSIVE, f"{missing}; the 90 % interval reaches beyond the margin")
 
 
 def _missing(verdict: Verdict) -> str | None:

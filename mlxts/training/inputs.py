@@ -1,4 +1,4 @@
-"""What a network reads: the features of each bar, and behind them what is told apart from them.
+"""What a network reads: the features of each bar, and columns that are no features.
 
 First what the head is given of the decision bar besides its features (`model.last_bar_to_head`):
 HAR's log ranges and the forecast beneath; then the number of the asset (`model.asset_embedding`),

@@ -1,9 +1,9 @@
 """The forecast beneath a residual network (`model.residual_of`): fitted before its first step.
 
 Each asset has a regression of its own, the same in every row of the dataset matrix; one that has
-too few training samples stands on a regression of all assets together. Training rows get
+too few training samples gets a regression of all assets together. Training rows get
 out-of-fold values, later ones those of the whole fit. What was fitted is written to the run's
-folder, so that the network stands on the same forecast when it is loaded with newer bars.
+folder, so that the network adds to the same forecast when it is loaded with newer bars.
 
 Runs of before hold no blocks and keep their in-sample values, and some one HAR for all assets.
 """

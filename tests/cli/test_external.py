@@ -75,7 +75,10 @@ def home(tmp_path_factory) -> Path:
         )
         (home / "small.yaml").write_text(json.dumps(SETTINGS))
         plan = make_plan(load_config(home / "small.yaml"))
-        assert experiment.execute(plan, emit=lambda event: None)["status"] in experiment.FINISHED
+        assert (
+            experiment.run_experiment(plan, emit=lambda event: None)["status"]
+            in experiment.FINISHED
+        )
         subprocess.run(
             [sys.executable, "-c", SCRIPT, home / artifact.path, home / "theirs.csv"], check=True
         )
