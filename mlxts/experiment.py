@@ -110,8 +110,8 @@ def run_experiment(
         done = ranks.max(int(ranks.is_rank_zero and RunFolder(plan.folder).is_finished))
     if done:
         if not ranks.is_rank_zero:
-            return _left(plan, "finished", "rank 0 has the result")
-        _tidy(plan.folder)
+            return _without_scores(plan, "finished", "rank 0 has the result")
+        _remove_temporary_files(plan.folder)
         return summary_of(plan.folder)
     drift = StepTimeDrift()
     relay = Relay(emit)  # to the console, and to the run's record as soon as there is one
@@ -156,27 +156,27 @@ def run_experiment(
         assert outcome is not None
         stop = outcome.stop
         if stop.reason in FINISHED and ranks.is_rank_zero:
-            summary = _conclude(trained, thermal, permit)
+            summary = _predict_and_score(trained, thermal, permit)
         else:
-            summary = _left(plan, stop.reason, stop.message)
+            summary = _without_scores(plan, stop.reason, stop.message)
         if follow:
             follow.finish(summary)
         return summary
 
 
-def _tidy(folder: Path) -> None:
+def _remove_temporary_files(folder: Path) -> None:
     """Remove what a killed process left half-written, unless another one is at work there."""
     with locks.hold(RunFolder(folder).lock) as holder:
         if holder is None:
             delete_temporary_files(folder)
 
 
-def _left(plan: Plan, status: str, message: str) -> dict[str, Any]:
+def _without_scores(plan: Plan, status: str, message: str) -> dict[str, Any]:
     """The result of a process that ends without scoring."""
     return {"run_id": plan.run_id, "status": status, "message": message}
 
 
-def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict[str, Any]:
+def _predict_and_score(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict[str, Any]:
     """Predict train and validation with every model, score them, write it all down."""
     plan, outcome = trained.plan, trained.outcome
     assert outcome is not None

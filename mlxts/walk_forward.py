@@ -177,7 +177,7 @@ def join(
     origins together. The reference is that of each origin; where origins differ in it, it is named
     `EITHER`.
     """
-    together = {
+    joined = {
         name: pl.concat([tables[name] for tables, _ in origins])
         for name in origins[0][0]
         if all(name in tables for tables, _ in origins)
@@ -194,11 +194,11 @@ def join(
     reference = names[0] if len(set(names)) == 1 else None
     if reference is None and all(names):
         reference = EITHER
-        together[EITHER] = pl.concat(
+        joined[EITHER] = pl.concat(
             [
                 tables[origin_reference.name]
                 for tables, origin_reference in origins
                 if origin_reference.name
             ]
         )
-    return together, Reference(reference, {}, obstacle)
+    return joined, Reference(reference, {}, obstacle)

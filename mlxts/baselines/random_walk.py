@@ -5,7 +5,7 @@ direction by one normal probability, the return by the drift, the range by the m
 logarithm. Volatility is that of RiskMetrics'
 EWMA or of a GARCH(1,1), whose parameters `arch` fits by maximum likelihood to the training years
 of each symbol; later bars only move the filter on. Nothing is calibrated afterwards, so what these
-forecasts miss is what a market is besides a random walk of changing volatility.
+forecasts miss is what a market has besides a random walk of changing volatility.
 """
 
 from dataclasses import dataclass

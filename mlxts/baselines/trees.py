@@ -58,8 +58,8 @@ class Trees:
             logs = har.log_scale(ranges[samples.daily_rows], floors)
             return np.column_stack([beneath(samples), logs, dataset.features[samples.rows]])
 
-        every = math.ceil(len(train) * len(dataset.names) / _NUMBERS)
-        learned = with_train(dataset, np.arange(0, len(train), every)).samples["train"]
+        step = math.ceil(len(train) * len(dataset.names) / _NUMBERS)
+        learned = with_train(dataset, np.arange(0, len(train), step)).samples["train"]
         train_inputs, targets = inputs(learned), learned.targets.astype(np.float64)
         if not dataset.task.binary:
             regressor = HistGradientBoostingRegressor(**_SETTINGS).fit(

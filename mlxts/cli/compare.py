@@ -62,7 +62,7 @@ def compare(
     runs = [side for side in (*sides, *([_side(on)] if on else [])) if side.folders]
     if not runs:
         raise ConfigError("neither is a run; --on RUN says what two files forecast")
-    scored_task, windows = _asked(runs)
+    scored_task, windows = _common_task(runs)
     split = split or (ComparedSplit.walk_forward if windows else ComparedSplit.validation)
     if split is ComparedSplit.walk_forward and not windows:
         raise ConfigError("these are runs on the fixed splits; leave --split walk-forward out")
@@ -110,7 +110,7 @@ def _side(name: str) -> _Side:
     return _Side(title, folders, model or NETWORK)
 
 
-def _asked(sides: list[_Side]) -> "tuple[ScoredTask, bool]":
+def _common_task(sides: list[_Side]) -> "tuple[ScoredTask, bool]":
     """What all runs predict, and whether they are walk-forward runs. Raises RunError."""
     from mlxts.errors import RunError
     from mlxts.runs.folder import RunFolder

@@ -98,7 +98,7 @@ def _evaluate_run(run: str, split: str, as_json: bool) -> None:
     reference = RunFolder(folder).references()[scored_task.score_on]
     scores = score.score_run(predicted, reference, scored_task, (split,))
     details = diagnostics.details(predicted.filter(model=NETWORK), scored_task, split)
-    name = _marked(folder.name, RunFolder(folder).metadata()["config"]["mode"])
+    name = _labelled(folder.name, RunFolder(folder).metadata()["config"]["mode"])
     verdicts = [
         comparison.sentence(NETWORK, models[NETWORK], scored_task.task, scored_task.horizon, part)
         for part, models in scores.items()
@@ -165,7 +165,7 @@ def baselines(
     scored_task = ScoredTask.of(configuration.model_dump(mode="json"))
     models = fitted.tables | oracle.forecast(dataset, dict.fromkeys(("train", split)))
     scores = score.score_models(models, scored_task, (split,), reference)
-    name = _marked(configuration.name, configuration.mode)
+    name = _labelled(configuration.name, configuration.mode)
     screen = [*scores_screen(scores, scored_task, name, reference)]
     if line.left_out:
         left_out = ", ".join(line.left_out)
@@ -209,7 +209,7 @@ def _on_screen(row: dict[str, Any]) -> dict[str, Any]:
 
     if row["damaged"]:
         return {"run_id": row["run_id"], "what": "damaged"}
-    name, seconds = _marked(row["name"], row["mode"]), row["train_seconds"]
+    name, seconds = _labelled(row["name"], row["mode"]), row["train_seconds"]
     # No time is given where it may not be compared.
     took = None if row["wall_time_omitted"] else seconds
     has_time = seconds is not None or row["wall_time_omitted"]
@@ -221,6 +221,6 @@ def _on_screen(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _marked(name: str, mode: str) -> str:
+def _labelled(name: str, mode: str) -> str:
     """Results of an exploratory configuration are labelled."""
     return name if mode == "strict" else f"{name} ({mode})"

@@ -135,8 +135,8 @@ def _suspicions(
     har = scored.models.get(BASELINE)
     both = file_rows
     if har is not None:
-        theirs = har.filter(pl.col("canonical"), split=scored.split, symbol=scored_task.score_on)
-        both = file_rows.join(theirs.select("date", "logit"), on="date").sort("date")
+        har_rows = har.filter(pl.col("canonical"), split=scored.split, symbol=scored_task.score_on)
+        both = file_rows.join(har_rows.select("date", "logit"), on="date").sort("date")
     return lookahead.suspicions(
         both["ours"].to_numpy(),
         None if har is None else both["logit"].to_numpy(),

@@ -263,9 +263,9 @@ def _plan_screen(definition: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Pa
     for problem in dict.fromkeys(row["problem"] for row in rows if row["problem"]):
         count = sum(row["problem"] == problem for row in rows)
         yield f"{formats.count(count, 'run')} cannot start on this machine: {problem}"
-    left = [row for row in rows if row["state"] != "done"]
-    seconds = [row["seconds"] for row in left if row["seconds"] is not None]
-    sentence = f"{len(rows) - len(left)} done, {len(left)} left"
+    unfinished = [row for row in rows if row["state"] != "done"]
+    seconds = [row["seconds"] for row in unfinished if row["seconds"] is not None]
+    sentence = f"{len(rows) - len(unfinished)} done, {len(unfinished)} left"
     if seconds:
         total = formats.duration(sum(seconds))
         sentence += f"; {len(seconds)} of them take at most {total} here"

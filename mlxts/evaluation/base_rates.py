@@ -56,8 +56,8 @@ def rates(data: Dataset) -> list[Rate]:
             main = is_scored(split_rows, data.score_on)
             if spacing > 1:
                 split_rates.append(_rate(task, split, split_rows, main, data.horizon, spacing))
-            every = split_rows.symbols == data.score_on
-            split_rates.append(_rate(task, split, split_rows, every, data.horizon, 1))
+            of_symbol = split_rows.symbols == data.score_on
+            split_rates.append(_rate(task, split, split_rows, of_symbol, data.horizon, 1))
     return split_rates
 
 

@@ -139,9 +139,9 @@ class BlockBootstrap:
         Args:
             losses: of the samples. means: their mean in each draw.
         """
-        together = float(np.var(means[1:])) * self._missing_variance
+        mean_variance = float(np.var(means[1:])) * self._missing_variance
         alone = float(np.var(losses)) / len(losses)
-        share = min(1.0, alone / together) if together > 0.0 else 1.0
+        share = min(1.0, alone / mean_variance) if mean_variance > 0.0 else 1.0
         return float(len(losses) * share)
 
     @property

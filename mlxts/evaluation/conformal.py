@@ -7,7 +7,7 @@ out (two-fold cross-conformal, Vovk 2015), since a model is fitted on all of tra
 used for early stopping of the network, and for nothing else.
 
 The promise of coverage needs residuals that are exchangeable with the new ones; markets change, so
-the coverage that was reached is always reported beside the width.
+the coverage that was reached is always reported with the width.
 """
 
 import math

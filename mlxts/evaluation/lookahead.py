@@ -67,19 +67,23 @@ def suspicions(
 def _misdated(
     forecast: Float[np.ndarray, " n"], har: Float[np.ndarray, " n"], overlap: int
 ) -> Suspicion | None:
-    ours, theirs = np.diff(forecast), np.diff(har)
-    changes = max(int(np.count_nonzero(ours)), 1)  # of a forecast that is renewed weekly few
+    forecast_changes, har_changes = np.diff(forecast), np.diff(har)
+    changes = max(
+        int(np.count_nonzero(forecast_changes)), 1
+    )  # of a forecast that is renewed weekly few
     shifts = [shift for shift in range(-overlap, overlap + 1) if shift]
-    together = {shift: _correlation(ours, theirs, shift) for shift in (0, *shifts)}
-    best = max(shifts, key=lambda shift: together[shift])
-    above_others = max(together[0], 0.0) + _ABOVE_OTHERS * math.sqrt(2.0 / changes)
-    if together[best] < max(_CLEAR, _ABOVE_ZERO / math.sqrt(changes), above_others):
+    correlations = {
+        shift: _correlation(forecast_changes, har_changes, shift) for shift in (0, *shifts)
+    }
+    best = max(shifts, key=lambda shift: correlations[shift])
+    above_others = max(correlations[0], 0.0) + _ABOVE_OTHERS * math.sqrt(2.0 / changes)
+    if correlations[best] < max(_CLEAR, _ABOVE_ZERO / math.sqrt(changes), above_others):
         return None
     days = formats.count(abs(best), "row")
     seen = (
         f"its changes go along with those that HAR makes {days} {'later' if best > 0 else 'before'}"
-        f" (correlation {together[best]:.2f}), not with those of the same day "
-        f"({together[0]:.2f})"
+        f" (correlation {correlations[best]:.2f}), not with those of the same day "
+        f"({correlations[0]:.2f})"
     )
     if best > 0:
         return Suspicion(f"{seen}: it knows days after the date that it bears", voids=True)

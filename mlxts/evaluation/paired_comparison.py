@@ -253,15 +253,15 @@ def mean_of(tables: Iterable[pl.DataFrame]) -> pl.DataFrame:
     Raises:
         DataError: they do not predict the same rows.
     """
-    every = list(tables)
+    forecasts = list(tables)
     keys = (*_KEYS, "canonical", "target")
-    joined = pl.concat(table.select(*keys, "logit") for table in every)
+    joined = pl.concat(table.select(*keys, "logit") for table in forecasts)
     averaged = joined.group_by(keys).agg(pl.len(), pl.mean("logit")).sort("date", "symbol")
-    if not (averaged["len"] == len(every)).all():
-        odd = averaged.filter(pl.col("len") != len(every))
+    if not (averaged["len"] == len(forecasts)).all():
+        incomplete = averaged.filter(pl.col("len") != len(forecasts)).row(0, named=True)
         raise DataError(
-            f"not all of these runs predict {odd['symbol'][0]} on {odd['date'][0]}; only runs that "
-            "predict the same rows have a mean"
+            f"not all of these runs predict {incomplete['symbol']} on {incomplete['date']}; only "
+            "runs that predict the same rows have a mean"
         )
     return averaged.drop("len")
 
@@ -276,9 +276,13 @@ def _lags(dates: int, overlap: int) -> int:
 def _independent_assets(rows: pl.DataFrame) -> float:
     """Variance of an asset's difference, the mean over assets, over that of the mean of assets."""
     differences = rows.select("date", "symbol", d=pl.col("a") - pl.col("b"))
-    whole = differences.filter(pl.len().over("date") == rows["symbol"].n_unique())
-    asset_variance = whole.group_by("symbol").agg(pl.var("d"))["d"].mean()
-    together = whole.group_by("date").agg(pl.mean("d"))["d"].var()
-    if not isinstance(asset_variance, float) or not isinstance(together, float) or together <= 0.0:
+    complete_dates = differences.filter(pl.len().over("date") == rows["symbol"].n_unique())
+    asset_variance = complete_dates.group_by("symbol").agg(pl.var("d"))["d"].mean()
+    mean_variance = complete_dates.group_by("date").agg(pl.mean("d"))["d"].var()
+    if (
+        not isinstance(asset_variance, float)
+        or not isinstance(mean_variance, float)
+        or mean_variance <= 0.0
+    ):
         return 1.0
-    return max(1.0, asset_variance / together)
+    return max(1.0, asset_variance / mean_variance)

@@ -17,7 +17,7 @@ from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
 
 REFERENCE = "reference"  # each asset's own, the better of HAR and linear
-_NO_RECIPE = ("name", "mode", "seed", "thermal", "checkpoint", "tracking")
+_NOT_COMPARED = ("name", "mode", "seed", "thermal", "checkpoint", "tracking")
 _COLUMNS = ("date", "symbol", "canonical", "target", "logit")
 
 
@@ -44,9 +44,9 @@ def of_runs(
     recipes: dict[str, Path] = {}
     for folder in folders:
         settings = RunFolder(folder).metadata()["config"]
-        recipes.setdefault(_recipe(settings), folder)
+        recipes.setdefault(_settings_hash(settings), folder)
         parts.setdefault(settings["seed"], []).append(_rows(folder, split, model))
-    if model != NETWORK:  # the references of an origin are the same beside each network
+    if model != NETWORK:  # the references of an origin are the same for each network
         return pl.concat(t for tables in parts.values() for t in tables).unique(("date", "symbol"))
     if len(recipes) > 1:
         first, second, *_ = recipes.values()
@@ -96,9 +96,9 @@ def _remedy(run: RunFolder, split: str) -> str:
     return "train the run again"
 
 
-def _recipe(settings: dict[str, Any]) -> str:
+def _settings_hash(settings: dict[str, Any]) -> str:
     """Equal where runs differ in name, seed, origin and what has no influence alone."""
     data = {k: v for k, v in settings["data"].items() if k != "walk_forward_window"}
     return canonical_hash(
-        {k: v for k, v in settings.items() if k not in _NO_RECIPE} | {"data": data}
+        {k: v for k, v in settings.items() if k not in _NOT_COMPARED} | {"data": data}
     )

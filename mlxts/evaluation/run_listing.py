@@ -20,10 +20,10 @@ def describe(folder: Path) -> dict[str, Any]:
     run = RunFolder(folder)
     record = run.metadata()
     summary = run.summary(("status",)) if run.is_finished else {}
-    return _described(folder, record, summary)
+    return _columns(folder, record, summary)
 
 
-def _described(folder: Path, record: dict[str, Any], summary: dict[str, Any]) -> dict[str, Any]:
+def _columns(folder: Path, record: dict[str, Any], summary: dict[str, Any]) -> dict[str, Any]:
     models = summary.get("scores", {}).get("validation", {})
     scores = models.get(NETWORK, {})
     settings = record.get("config", {})
@@ -80,5 +80,5 @@ def _row(folder: Path) -> dict[str, Any]:
     try:
         return describe(folder)
     except RunError as error:
-        unknown = _described(folder, {}, {})
+        unknown = _columns(folder, {}, {})
         return {**unknown, "status": "damaged", "damaged": str(error)}

@@ -282,11 +282,11 @@ def _compare(
     computed: Mapping[str, tuple[Figures, dict[str, Draws]]], reference: str, suffix: str
 ) -> None:
     """Give each model its difference to one of them and its skill over it."""
-    theirs = dict(computed[reference][1])
+    reference_draws = dict(computed[reference][1])
     for _, metric_draws in computed.values():
         for loss, skill, power in _COMPARED:
             if loss in metric_draws:
-                compared = Comparison(metric_draws[loss], theirs[loss], power)
+                compared = Comparison(metric_draws[loss], reference_draws[loss], power)
                 metric_draws[f"{loss}_difference{suffix}"] = compared.difference
                 metric_draws[f"{skill}{suffix}"] = compared.skill
 

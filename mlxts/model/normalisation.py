@@ -1,4 +1,4 @@
-"""Batch normalisation, the published model's choice, beside the layer normalisation of ours.
+"""Batch normalisation, the published model's choice; ours is layer normalisation.
 
 PatchTST normalises each of the D model dimensions over the batch's tokens (Nie et al., ICLR 2023,
 after Zerveas et al., KDD 2021). In evaluation it is an affine map whose statistics training left.

@@ -112,7 +112,9 @@ def tables(
         return column_pairs.tables(rows, all_phases=all_phases, panel=panel)
     cut = AXES[axis]
     fixed = tuple(name for name in cut.fixed if not (panel and name in ("symbol", "bars")))
-    rows = _with_the_whole(sized(ledger if all_phases else ledger.filter("canonical"), parameters))
+    rows = _with_full_history(
+        sized(ledger if all_phases else ledger.filter("canonical"), parameters)
+    )
     groups = {
         key: group
         for key, group in rows.partition_by(fixed, as_dict=True, maintain_order=True).items()
@@ -123,7 +125,7 @@ def tables(
     losses_tables = [
         losses_table
         for name, group in zip(names, groups.values(), strict=True)
-        for runs in _strict_apart(group, cut)
+        for runs in _strict_separately(group, cut)
         for estimand, part in _by_origins(runs, cut)
         for losses_table in _cell(name, part, cut, all_phases, panel, estimand)
     ]
@@ -159,7 +161,7 @@ def _by_origins(group: pl.DataFrame, cut: Axis) -> Iterator[tuple[str, pl.DataFr
         return
     at = group.select(*cut.sizes, "seed", "origin").unique()
     seeds = at.group_by(cut.sizes).agg(pl.col("seed").n_unique().alias("all"))
-    whole = (
+    complete = (
         at.group_by(*cut.sizes, "origin")
         .agg(pl.col("seed").n_unique())
         .join(seeds, on=cut.sizes)
@@ -167,10 +169,10 @@ def _by_origins(group: pl.DataFrame, cut: Axis) -> Iterator[tuple[str, pl.DataFr
         .group_by(cut.sizes)
         .agg(pl.col("origin").sort())
     )
-    sets = {frozenset(row[-1]): row[-1] for row in whole.rows()}
+    sets = {frozenset(row[-1]): row[-1] for row in complete.rows()}
     most, before = None, 0
     for origins in sorted(sets, key=lambda origin_set: (-len(origin_set), sorted(origin_set))):
-        sizes = whole.filter(
+        sizes = complete.filter(
             pl.col("origin").list.set_intersection(sorted(origins)).list.len() == len(origins)
         )
         if sizes.height < 2 or sizes.height <= before:
@@ -182,7 +184,7 @@ def _by_origins(group: pl.DataFrame, cut: Axis) -> Iterator[tuple[str, pl.DataFr
         yield estimand, runs_of_sizes.filter(pl.col("origin").is_in(sorted(origins)))
 
 
-def _strict_apart(group: pl.DataFrame, cut: Axis) -> list[pl.DataFrame]:
+def _strict_separately(group: pl.DataFrame, cut: Axis) -> list[pl.DataFrame]:
     """A cell, and where exploratory runs join strict ones these alone as well: what the protocol
     claims does not change with what else was tried."""
     strict = group.filter(mode="strict")
@@ -205,11 +207,13 @@ def sized(ledger: pl.DataFrame, parameters: str = "total") -> pl.DataFrame:
     )
 
 
-def _with_the_whole(rows: pl.DataFrame) -> pl.DataFrame:
+def _with_full_history(rows: pl.DataFrame) -> pl.DataFrame:
     """Of all histories the whole one is the end: it is in the group of each."""
-    whole = rows.filter(fraction=1.0)
-    others = sorted(set(rows["history"]) - {LATEST})
-    return pl.concat([rows, *(whole.with_columns(history=pl.lit(history)) for history in others)])
+    full_history = rows.filter(fraction=1.0)
+    histories = sorted(set(rows["history"]) - {LATEST})
+    return pl.concat(
+        [rows, *(full_history.with_columns(history=pl.lit(history)) for history in histories)]
+    )
 
 
 def cell_names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str]) -> list[str]:

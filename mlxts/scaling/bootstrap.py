@@ -65,9 +65,9 @@ def draw(table: LossTable, weights: np.ndarray, *, seed: int = 0, widen: float =
         widen: how far to move the draws of dates away from the table; 1: as they are drawn.
     """
     total = weights.sum(axis=0)
-    whole = slice(None)
+    all_rows = slice(None)
 
-    def moved(losses: np.ndarray, rows: np.ndarray | slice = whole) -> np.ndarray:
+    def moved(losses: np.ndarray, rows: np.ndarray | slice = all_rows) -> np.ndarray:
         """The part of the mean that some rows have in each draw, moved away from the table."""
         weighted_means = weights[rows].T @ losses[rows]
         weighted_means = weighted_means / (total[:, None] if losses.ndim > 1 else total)
@@ -87,7 +87,7 @@ def draw(table: LossTable, weights: np.ndarray, *, seed: int = 0, widen: float =
 
     # At each forecast origin the seeds of a size are networks of their own, so they are drawn anew.
     rng = np.random.default_rng(seed)
-    origins = [whole]
+    origins = [all_rows]
     if table.origins is not None:
         origins = [table.origins == origin for origin in np.unique(table.origins)]
     shares = (seed_shares(table.rung_of_run, len(total) - 1, rng) for _ in origins)
@@ -147,7 +147,7 @@ def redraw_seeds(runs: np.ndarray, rung_of_run: np.ndarray, *, seed: int = 0) ->
             continue
         group_draws = runs[1:, group]
         mean = group_draws.mean(axis=1, keepdims=True)
-        picks = rng.integers(size, size=group_draws.shape)
-        lucky = np.take_along_axis(group_draws, picks, axis=1)
-        redrawn[1:, group] = mean + (lucky - mean) * np.sqrt(size / (size - 1))
+        indices = rng.integers(size, size=group_draws.shape)
+        resampled = np.take_along_axis(group_draws, indices, axis=1)
+        redrawn[1:, group] = mean + (resampled - mean) * np.sqrt(size / (size - 1))
     return redrawn

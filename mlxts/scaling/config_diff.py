@@ -17,7 +17,7 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """What is other than before, as `model.residual_of: har`; both by dotted keys."""
-    return [f"{key}: {_said(value)}" for key, value in after.items() if before.get(key) != value]
+    return [f"{key}: {_text(value)}" for key, value in after.items() if before.get(key) != value]
 
 
 def describe(changed: str, recipe: str, shared: frozenset[str] = frozenset()) -> str:
@@ -42,5 +42,5 @@ def _parts(changed: str) -> list[str]:
     return changed.split("; ") if changed else []
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)

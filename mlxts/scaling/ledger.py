@@ -113,7 +113,7 @@ REAL = "real"
 # Settings that do not distinguish two recipes: axes, sizes that follow from the budget, what has a
 # column of its own (where data come from: artifacts, bars and market), and what has no influence on
 # the numbers.
-_NO_RECIPE = (
+_NOT_COMPARED = (
     "name", "mode", "seed", "budget", "task", "timescale", "horizon", "thermal", "checkpoint",
     "tracking", "data.source", "data.cell", "data.symbols", "data.exogenous",
     "data.artifact_sha256", "data.train_fraction", "data.train_blocks_seed", "features.tier",
@@ -180,7 +180,7 @@ _OF_DATES = (
 
 
 def _rows(folder: Path, split: str, tuned: Sequence[str], every_asset: bool) -> pl.DataFrame:
-    record, summary = _recorded(folder)
+    record, summary = _read_run(folder)
     settings = record["config"]
     scored_on = settings["data"]["score_on"]
     rows = RunFolder(folder).predictions().filter(split=split)
@@ -192,14 +192,14 @@ def _rows(folder: Path, split: str, tuned: Sequence[str], every_asset: bool) -> 
             how = "`mlxts scaling ledger --split walk-forward` predicts its window"
         how = how if split == "test" else "train the run again"
         raise RunError(f"{folder.name} holds no {split} row of {scored_on}; {how}")
-    described = _described(record, summary, read_shape(RunFolder(folder)), tuned)
+    run_columns = _run_columns(record, summary, read_shape(RunFolder(folder)), tuned)
     digests = {a["symbol"]: a["sha256"][:8] for a in record["artifacts"] if "tier" not in a}
     return (
         _losses(folder, rows, settings["task"])
         .with_columns(
             bars=pl.col("symbol").replace_strict(digests),
             split=pl.lit(split),
-            **{name: pl.lit(value) for name, value in described.items()},
+            **{name: pl.lit(value) for name, value in run_columns.items()},
         )
         .select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
     )
@@ -217,8 +217,12 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
     wide = wide.with_columns(pl.lit(None, pl.Float64).alias(name) for name in absent)
     counts = wide.group_by("symbol").agg(pl.len().alias("rows"), pl.col(models).count())
     # A model predicts all rows of a symbol; or none, where it could not be fitted.
-    whole = [(pl.col(name) == pl.col("rows")) | (pl.col(name) == 0) for name in models]
-    if not counts.select(pl.all_horizontal(*whole, pl.col(NETWORK) > 0).all()).item():
+    predicts_all_or_none = [
+        (pl.col(name) == pl.col("rows")) | (pl.col(name) == 0) for name in models
+    ]
+    if not counts.select(
+        pl.all_horizontal(*predicts_all_or_none, pl.col(NETWORK) > 0).all()
+    ).item():
         raise DataError(
             f"models in {folder / layout.PREDICTIONS} do not predict the same rows; train "
             f"{folder.name} again"
@@ -245,7 +249,7 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
     )
 
 
-def _described(
+def _run_columns(
     record: dict[str, Any], summary: dict[str, Any], shape: Shape, tuned: Sequence[str]
 ) -> dict[str, Any]:
     """What a run was."""
@@ -258,10 +262,10 @@ def _described(
         "run": record["run_id"],
         "started": record["started"],
         **{name: settings[name] for name in ("name", "mode", "task", "timescale", "horizon")},
-        "data": _held(data),
+        "data": _data_name(data),
         "assets": len(data["symbols"]),
         "exogenous": ", ".join(sorted(data.get("exogenous", ()))),
-        **_read(record),
+        **_artifact_columns(record),
         "config_hash": config_hash(settings, tuned),
         "non_default_settings": "; ".join(non_default_settings(settings, tuned)),
         "seed": settings["seed"],
@@ -280,14 +284,14 @@ def _described(
     }
 
 
-def _held(data: dict[str, Any]) -> str:
+def _data_name(data: dict[str, Any]) -> str:
     """The cell; a list of symbols that is one goes by the same name."""
     symbols, exogenous = data["symbols"], data.get("exogenous", ())
     cell = data.get("cell") or dataset_matrix.named(symbols, exogenous)
     return cell or ", ".join((*symbols, *exogenous))
 
 
-def _read(record: dict[str, Any]) -> dict[str, str]:
+def _artifact_columns(record: dict[str, Any]) -> dict[str, str]:
     """Which bytes a run was trained and scored on."""
     raw = [artifact for artifact in record["artifacts"] if "tier" not in artifact]
     (scored_artifact,) = [
@@ -316,19 +320,19 @@ def _history(data: dict[str, Any]) -> str:
 
 def config_hash(settings: dict[str, Any], tuned: Sequence[str] = ()) -> str:
     """Eight hexadecimal digits: equal where two runs differ in axes, sizes and seeds alone."""
-    return canonical_hash(_of_recipe(settings, tuned))[:8]
+    return canonical_hash(_compared_settings(settings, tuned))[:8]
 
 
 def non_default_settings(settings: dict[str, Any], tuned: Sequence[str] = ()) -> list[str]:
     """What of a recipe is not at its default, as `model.residual_of: har`, in the order of the
     configuration."""
     usual = config_diff.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
-    return config_diff.changes(usual, config_diff.flat(_of_recipe(settings, tuned)))
+    return config_diff.changes(usual, config_diff.flat(_compared_settings(settings, tuned)))
 
 
-def _of_recipe(settings: dict[str, Any], tuned: Sequence[str]) -> dict[str, Any]:
+def _compared_settings(settings: dict[str, Any], tuned: Sequence[str]) -> dict[str, Any]:
     values = json.loads(json.dumps(settings))
-    for key in (*_NO_RECIPE, *tuned):
+    for key in (*_NOT_COMPARED, *tuned):
         *parents, last = key.split(".")
         section = values
         for parent in parents:
@@ -337,7 +341,7 @@ def _of_recipe(settings: dict[str, Any], tuned: Sequence[str]) -> dict[str, Any]
     return values
 
 
-def _recorded(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """run.json and summary.json, with all that a row needs. Raises RunError."""
     record = RunFolder(folder).metadata(_NEEDED)
     _require_own_hash(folder, record)

@@ -14,10 +14,14 @@ from mlxts.scaling.loss_table import LossTable, slope_weights
 def of_runs(folders: Sequence[Path]) -> LossNoise | None:
     """The noise along parameters of finished runs; None where they are too few to know it."""
     try:
-        fixed, walked = walk_forward_ledger.apart(folders)
-        if not fixed and not walked:
+        fixed, walk_forward = walk_forward_ledger.apart(folders)
+        if not fixed and not walk_forward:
             return None
-        joined = walk_forward_ledger.join(walked, alike=False) if walked else ledger.build(fixed)
+        joined = (
+            walk_forward_ledger.join(walk_forward, alike=False)
+            if walk_forward
+            else ledger.build(fixed)
+        )
         tables = axes.tables(joined, "parameters")
     except MlxtsError:  # too few of them, or windows that nobody has asked for yet
         return None

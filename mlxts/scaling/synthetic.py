@@ -84,15 +84,15 @@ def table(
     losses = (by_rung[:, :, None] + seed_effect).reshape(days, -1) + daily
     har = LOSS + market[:, 0] + series(noise.paired, 1)[:, 0]
     prior = har + HAR_GAIN + series(noise.paired, 1)[:, 0]
-    whole = days // group * group
+    covered_days = days // group * group
     first = np.datetime64("2001-01-01")
 
     def grouped(values: np.ndarray) -> np.ndarray:
-        return values[:whole].reshape(whole // group, group, -1).mean(axis=1)
+        return values[:covered_days].reshape(covered_days // group, group, -1).mean(axis=1)
 
     return LossTable(
         name=name,
-        dates=first + np.arange(whole // group),
+        dates=first + np.arange(covered_days // group),
         losses=grouped(losses),
         har=grouped(har)[:, 0],
         linear=grouped(har)[:, 0],
@@ -114,7 +114,7 @@ def _series(
     shocks = rng.standard_t(5, size=(days + warm, columns)) / np.sqrt(5.0 / 3.0)
     # The long-run deviation of an AR(1) is that of its shocks over 1 - rho; a moving mean keeps it.
     scale = error * np.sqrt(noise.days) * (1.0 - rho)
-    walked = lfilter([1.0], [1.0, -rho], shocks, axis=0)
+    filtered = lfilter([1.0], [1.0, -rho], shocks, axis=0)
     if horizon > 1:
-        walked = lfilter(np.full(horizon, 1.0 / horizon), [1.0], walked, axis=0)
-    return scale * walked[warm:]
+        filtered = lfilter(np.full(horizon, 1.0 / horizon), [1.0], filtered, axis=0)
+    return scale * filtered[warm:]

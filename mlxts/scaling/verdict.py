@@ -172,7 +172,7 @@ def judge(
         for members_of_pool in members.values()
         for v in _adjust([evidence[t.name] for t in members_of_pool])
     ]
-    cells = {v.name: _with_word(v, cell_draws[v.name].seed_noise) for v in adjusted}
+    cells = {v.name: _decide(v, cell_draws[v.name].seed_noise) for v in adjusted}
     verdicts = tuple(
         cells.get(table.name) or Verdict(table.name, NOT_ESTIMABLE, _obstacle(table) or "")
         for table in tables
@@ -235,7 +235,7 @@ def _evidence(
         )
         replicated = bool(np.sign(gains(other.rungs[:, 0], means)) == np.sign(gain[0]))
     return replace(
-        _tested(table.name, gain, margin),
+        _test_gain(table.name, gain, margin),
         unit=table.unit,
         skill=float(gain[0] / draws.reference[0]),
         extrapolation=selection.skill,
@@ -250,7 +250,7 @@ def _evidence(
     )
 
 
-def _tested(name: str, gain: np.ndarray, margin: float) -> Verdict:
+def _test_gain(name: str, gain: np.ndarray, margin: float) -> Verdict:
     """Intervals and p-values of a gain, from its draws (row 0 is the figure)."""
     draws = gain[1:]
     above, below = _share(draws <= 0.0), _share(draws >= 0.0)
@@ -285,7 +285,7 @@ def _adjust(cells: list[Verdict]) -> list[Verdict]:
     ]
 
 
-def _with_word(verdict: Verdict, seed_noise: bool) -> Verdict:
+def _decide(verdict: Verdict, seed_noise: bool) -> Verdict:
     """The rules, in their order."""
 
     def with_reason(word: str, reason: str) -> Verdict:
@@ -345,7 +345,7 @@ def _pool(
     gain = np.mean(per_cell, axis=0)
     margin = MARGIN * float(np.mean([(d.prior[0] - d.har[0]) / d.reference[0] for d in cell_draws]))
     replications = [v.replicated for v in cells if v.replicated is not None]
-    tested = _tested(name, gain, margin)
+    tested = _test_gain(name, gain, margin)
     pooled = replace(
         tested,
         unit="skill",
@@ -363,4 +363,4 @@ def _pool(
         n_eff_assets=max(v.n_eff_assets for v in cells),
         paired=all(v.paired for v in cells),
     )
-    return _with_word(pooled, any(d.seed_noise for d in cell_draws))
+    return _decide(pooled, any(d.seed_noise for d in cell_draws))

@@ -93,7 +93,7 @@ def clip(gradients: Any, largest: float) -> tuple[Any, Float32[mx.array, ""]]:
     """Gradients whose common 2-norm is at most `largest`, and the norm they had (as PyTorch does).
 
     On a CPU each sum of squares is a row times itself: the BLAS adds five times as fast as MLX's
-    own reduction, which besides is off by 0.4 % for four million terms.
+    own reduction, which is also off by 0.4 % for four million terms.
     """
     if device.device() != "cpu":
         return optim.clip_grad_norm(gradients, largest)

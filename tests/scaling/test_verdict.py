@@ -228,7 +228,7 @@ def test_the_sign_on_test_is_compared_with_the_figure_and_not_with_a_draw() -> N
 
 
 def test_a_gain_of_exactly_nothing_is_no_evidence_of_a_gain() -> None:
-    assert verdict._tested("same", np.zeros(101), 0.1).p == 1.0
+    assert verdict._test_gain("same", np.zeros(101), 0.1).p == 1.0
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_the_word_follows_the_rules_whatever_the_figures(
         "cell", "", "", gain=gain, margin=margin, p=q, q=q, p_equivalence=q_equivalence,
         q_equivalence=q_equivalence, extrapolation=extrapolation, replicated=replicated,
     )  # fmt: skip
-    found = verdict._with_word(figures, several_seeds)
+    found = verdict._decide(figures, several_seeds)
     claimed = q <= 0.05 and extrapolation > 0 and replicated is not False
     if not several_seeds:
         want = verdict.INCONCLUSIVE
