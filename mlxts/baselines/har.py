@@ -2,7 +2,7 @@
 
 HAR (Corsi 2009) on log ranges and its one-feature sibling on volatility, each asset's own. What is
 fitted is a handful of numbers, which can be written down and read back, so that a network that
-learns what HAR leaves over (`model.residual_of`) always stands on the same HAR.
+learns what HAR leaves over (`model.residual_of`) always learns that of the same HAR.
 
 Bars are daily: date, symbol, open, high, low, close, volume; sorted by (symbol, date).
 """
@@ -140,7 +140,7 @@ def daily_rows(data: Dataset) -> Int64[np.ndarray, " {data.bars.height}"]:
 def floor(train: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, " k"]:
     """The smallest positive value of each training measure.
 
-    A bar whose high equals its low has no logarithm; the calmest training day stands in.
+    A bar whose high equals its low has no logarithm; the calmest training day's is used.
     """
     lowest = np.where(np.nan_to_num(train) > RESOLUTION, train, np.inf).min(axis=0)
     lowest[np.isinf(lowest)] = 1.0  # every training value is 0: a constant, which teaches nothing

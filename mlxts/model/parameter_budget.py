@@ -50,7 +50,7 @@ def solve(budget: str, features: int, model: ModelConfig, assets: int = 0) -> Sh
         budget: a name in `protocol.BUDGETS`.
         features: F, the model's inputs.
         model: channel mode, patches and RevIN; depth, heads and ffn_ratio where they are fixed.
-        assets: that the model tells apart, see `ExperimentConfig.assets`.
+        assets: that the model has vectors for, see `ExperimentConfig.assets`.
 
     Raises:
         BudgetError: no shape comes within 1 % (a tiny budget with too many features, say).

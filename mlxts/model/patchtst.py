@@ -15,7 +15,7 @@ With an asset embedding (`assets`) a learned vector of D values, one an asset, i
 window's tokens (as categories are embedded by Guo and Berkhahn 2016).
 
 With `last_bar` the head is also given a hidden layer of R (K) units over the decision bar itself:
-its features in deviations of the training rows, and what stands behind them. RevIN takes levels out
+its features in deviations of the training rows, and what follows them. RevIN takes levels out
 of a window, and a flattened head sees the last bar through nine patches.
 
 The ranks R and K keep 2,000 features from eating a 2M budget.
@@ -80,7 +80,7 @@ class Shape:
     norm: Norm = "layer"
     res_attention: bool = False
     head: Head = "flatten"
-    assets: int = 0  # that the model tells apart; 0: none
+    assets: int = 0  # with a vector each; 0: none
     last_bar: int = 0  # columns behind the features that reach the head with them; 0: neither does
 
     def __post_init__(self) -> None:
@@ -249,9 +249,9 @@ class PatchTST(Network):
             # A product with zeros and a one: the gradient of a look-up adds by scattering, in an
             # order that a GPU's threads leave open.
             chosen = asset[:, None] == mx.arange(shape.assets)
-            each = chosen.astype(tokens.dtype) @ self.asset_embedding  # (B, D)
-            told = tokens.reshape(B, -1, shape.patches, shape.d_model) + each[:, None, None]
-            tokens = told.reshape(tokens.shape)
+            asset_vectors = chosen.astype(tokens.dtype) @ self.asset_embedding  # (B, D)
+            per_asset = tokens.reshape(B, -1, shape.patches, shape.d_model)
+            tokens = (per_asset + asset_vectors[:, None, None]).reshape(tokens.shape)
         tokens = dropout(tokens, shape.dropout, sites[0])
         tokens = self.encoder(tokens, sites[1], checkpointing=checkpointing)
         flat = encoder_variants.pool(tokens, shape.head)

@@ -66,7 +66,7 @@ def _part(axis: str, along: AxisAnalysis) -> str:
     if pooled.word == NOT_ESTIMABLE:
         return f"{question}: not estimable ({pooled.reason})"
     return (
-        f"{question}: {pooled.said} ({_percent(pooled.gain)} skill per tenfold {axis}, 95 % "
+        f"{question}: {pooled.label} ({_percent(pooled.gain)} skill per tenfold {axis}, 95 % "
         f"interval {_percent(pooled.interval[0])} to {_percent(pooled.interval[1])})"
     )
 
@@ -148,7 +148,7 @@ def _along(report: ReportData, axis: str) -> Section:
 def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) -> Picture:
     table, judged = along.tables[index], along.judged
     assert judged is not None
-    subtitle = f"{verdict.said}: {verdict.gain:+.3g} per decade, {split}".replace("-", "−")
+    subtitle = f"{verdict.label}: {verdict.gain:+.3g} per decade, {split}".replace("-", "−")
     panel = law_panels.panel(
         table,
         judged.draws[table.name],

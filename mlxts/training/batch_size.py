@@ -57,7 +57,7 @@ class TuningRecord:
 
     budget: str
     channels: str
-    features: int  # of the tier; exogenous series beside them do not count
+    features: int  # of the tier; exogenous series do not count
     precision: str
     gradient_checkpointing: bool
     batch_size: int
@@ -110,7 +110,7 @@ def micro_batch(
 def untuned(config: ExperimentConfig, data: Dataset) -> str | None:
     """What keeps strict training from beginning here and how to mend it, or None.
 
-    Where the configuration says its own micro-batch (as a search does), a record of this budget
+    Where the configuration sets its own micro-batch (as a search does), a record of this budget
     with another batch size will do.
     """
     free = ("features", "batch_size") if config.training.micro_batch else ("features",)
@@ -160,7 +160,7 @@ def tune(
         progress: called with a line about each trial.
 
     Raises:
-        BudgetError: not even one window fits this machine's memory; it says what would.
+        BudgetError: not even one window fits this machine's memory; names what would.
         DeviceError: the device did not finish a step of the smallest micro-batch.
         StorageError: the record could not be written.
     """

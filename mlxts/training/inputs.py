@@ -1,4 +1,4 @@
-"""What a network reads: the features of each bar, and behind them what is told apart from them.
+"""What a network reads: the features of each bar, and columns that are no features.
 
 First what the head is given of the decision bar besides its features (`model.last_bar_to_head`):
 HAR's log ranges and the forecast beneath; then the number of the asset (`model.asset_embedding`),
@@ -39,8 +39,8 @@ def inputs(
     """
     beneath: list[Float[np.ndarray, " rows"]] = []
     if config.model.residual_of:
-        known = reference is not None and scale is not None
-        beneath = [scale.scaled(reference(data)) if known else np.zeros(len(data.features))]
+        is_fitted = reference is not None and scale is not None
+        beneath = [scale.scaled(reference(data)) if is_fitted else np.zeros(len(data.features))]
     columns: list[Num[np.ndarray, " rows"]] = []
     if config.model.last_bar_to_head:
         columns += [*log_ranges(data).T, *beneath]

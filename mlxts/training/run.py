@@ -131,7 +131,7 @@ def train(
         stop_on = configuration.training.stop_on
         arrays = Arrays.from_dataset(data, scale, columns, stop_on=stop_on)
 
-        # Who is told: the run's own log, and the caller.
+        # Listeners: the run's own log, and the caller.
         listeners = [emit]
         if ranks.is_rank_zero:
             log = stack.enter_context(RunLog(plan.folder, state.step))
@@ -200,7 +200,7 @@ def _broadcast(
 
 
 def _start_event(plan: Plan, step: int, refused: list[str]) -> StartEvent:
-    """What stands above the numbers of a run: which model, data and device they belong to."""
+    """The heading of a run: which model, data and device they belong to."""
     counts, data = parameter_budget.count(plan.shape), plan.dataset
     train, validation = len(data.samples["train"]), len(data.samples["validation"])
     return StartEvent(

@@ -165,7 +165,7 @@ class Step:
         def micro_batch_pass(*inputs: mx.array) -> tuple[Float32[mx.array, ""], Any]:
             parameters = model.trainable_parameters()
             loss, gradients = differentiate(parameters, *inputs)
-            model.update(parameters)  # differentiating left its stand-ins in the model
+            model.update(parameters)  # differentiating left its placeholders in the model
             return loss, gradients
 
         def update(sums: tuple[Float32[mx.array, ""], Any]) -> Update:

@@ -110,9 +110,9 @@ def test_only_like_is_pooled_with_like() -> None:
 
 def test_a_claim_that_test_has_not_seen_says_so() -> None:
     falls = table(0.03)
-    assert judged(falls).cells[0].said == "scaling, not replicated yet"
-    assert judged(falls, test={"synthetic": table(0.03, seed=2)}).cells[0].said == "scaling"
-    assert judged(table(0.0, noise=QUIET)).cells[0].said == "flat"
+    assert judged(falls).cells[0].label == "scaling, not replicated yet"
+    assert judged(falls, test={"synthetic": table(0.03, seed=2)}).cells[0].label == "scaling"
+    assert judged(table(0.0, noise=QUIET)).cells[0].label == "flat"
 
 
 def test_many_cells_ask_for_more_evidence_each() -> None:

@@ -35,7 +35,7 @@ def plan(home, **changes) -> Plan:
 
 
 def execute(planned: Plan, **options) -> dict:
-    return experiment.execute(planned, emit=lambda event: None, **options)
+    return experiment.run_experiment(planned, emit=lambda event: None, **options)
 
 
 @pytest.mark.parametrize("stop_on", ["samples", "scored", "panel"])

@@ -38,7 +38,7 @@ def plan(home, **changes) -> Plan:
 
 
 def execute(plan: Plan, **options) -> dict:
-    return experiment.execute(plan, emit=lambda event: None, **options)
+    return experiment.run_experiment(plan, emit=lambda event: None, **options)
 
 
 @pytest.mark.parametrize("of", ["har", "linear"])
