@@ -26,8 +26,16 @@ def report(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Instead of the page: tables for a paper as Markdown, and their figures as JSON; "
+            help="Instead of the page: tables for a paper as Markdown, and their figures as JSON. "
+            "Of walk-forward runs and of runs on the fixed splits each replace their own figures; "
             "without runs, rendered again from that JSON.",
+        ),
+    ] = None,
+    plan: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="What a sweep that has not been run will cost: the file of `mlxts sweep plan "
+            "SWEEP --json`. May be given several times.",
         ),
     ] = None,
     split: Annotated[
@@ -41,7 +49,7 @@ def report(
 ) -> None:
     """Write the report: one HTML page, every figure as SVG, PDF and CSV, tables as CSV, LaTeX."""
     from mlxts.evaluation import test_split_log
-    from mlxts.report import collect, page, sections
+    from mlxts.report import answers, collect, page, sections
     from mlxts.report import paper as papers
     from mlxts.scaling import results
 
@@ -57,8 +65,12 @@ def report(
         )
         note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
     complete_predictions(picked.finished)
+    plans = [answers.plan_row(one) for one in plan or ()]
     if paper:
-        record = papers.collect(picked.finished, split=split, draws=draws, seed=seed)
+        before = papers.read(paper) if papers.figures_of(paper).exists() else None
+        record = papers.collect(
+            picked.finished, split=split, draws=draws, seed=seed, plans=plans, before=before
+        )
         note(f"written: {papers.write(record, paper)}, figures in {papers.figures_of(paper)}")
         return
     gathered = collect.gather(
@@ -67,6 +79,7 @@ def report(
         tuned=tuned or (),
         draws=draws,
         seed=seed,
+        plans=plans,
         unfinished=picked.unfinished,
         progress=lambda text: note(f"{text} ..."),
     )
@@ -74,6 +87,6 @@ def report(
     written = page.write(
         gathered, folder, storage_url=storage, progress=lambda text: note(f"{text} ...")
     )
-    answer = sections.answer(gathered)
-    result = {"page": str(written), "runs": [run.id for run in gathered.runs], "answer": answer}
-    render(result, as_json, [Note(f"written: {written}"), answer])
+    said = sections.answers(gathered)
+    result = {"page": str(written), "runs": [run.id for run in gathered.runs], "answers": said}
+    render(result, as_json, [Note(f"written: {written}"), *(one.replace("**", "") for one in said)])

@@ -12,7 +12,10 @@ import polars as pl
 from mlxts.errors import RunError
 from mlxts.evaluation import test_split_log
 from mlxts.files import canonical_hash
-from mlxts.runs.folder import RunFolder
+from mlxts.report import axis_analysis, walk_forward_study
+from mlxts.report.axis_analysis import AxisAnalysis
+from mlxts.report.walk_forward_study import WalkForwardAnalysis
+from mlxts.runs.folder import WINDOW, RunFolder
 from mlxts.scaling import (
     axes,
     bootstrap,
@@ -20,7 +23,6 @@ from mlxts.scaling import (
     mixed_effects,
     multiple_comparison,
     select,
-    verdict,
     walk_forward_ledger,
 )
 from mlxts.scaling.bootstrap import Draws
@@ -29,7 +31,6 @@ from mlxts.scaling.loss_table import LossTable
 from mlxts.scaling.mixed_effects import Mixed
 from mlxts.scaling.multiple_comparison import Comparison
 from mlxts.scaling.select import Selection
-from mlxts.scaling.verdict import Judged
 
 AXES = ("parameters", "features", "history", "assets")  # the questions, in their order
 
@@ -47,16 +48,6 @@ class ReportRun:
 
 
 @dataclass(frozen=True)
-class AxisAnalysis:
-    """Cells along one axis, judged; or why there are none."""
-
-    axis: str
-    tables: Sequence[LossTable]
-    judged: Judged | None
-    missing: str | None = None
-
-
-@dataclass(frozen=True)
 class SurfaceAnalysis:
     """A cell over two sizes; without a law where none is defined for the pair."""
 
@@ -66,26 +57,21 @@ class SurfaceAnalysis:
 
 
 @dataclass(frozen=True)
-class WalkForwardAnalysis:
-    """Walk-forward runs: of each model all windows together, judged along parameters."""
-
-    scored: Sequence[Scored]
-    along: AxisAnalysis
-
-
-@dataclass(frozen=True)
 class ReportData:
     """Attributes:
-    runs: on the fixed splits, sorted by run id. ledger: of them, see `scaling/ledger.py`.
+    runs: on the fixed splits, sorted by run id; where none is, walk-forward runs. ledger: of them,
+        see `scaling/ledger.py`. run_rows: one row of it a run.
     split: whose rows. draws, seed: of the bootstrap. tuned: settings left out of recipes.
     scored: every configuration. along: by axis. surfaces: N×D, N×F.
     comparisons: of sizes along N, by cell. mixed: over all cells along N, or None.
     unfinished: ids of selected runs that have no summary yet.
-    walked: walk-forward runs, or None.
+    walked: walk-forward runs, or None. verdict_rows: of them, see `walk_forward_study`.
+    plans: of sweeps that have not been run, see `answers.plan_row`.
     """
 
     runs: Sequence[ReportRun]
     ledger: pl.DataFrame
+    run_rows: pl.DataFrame
     split: str
     draws: int
     seed: int
@@ -97,6 +83,8 @@ class ReportData:
     mixed: Mixed | None
     unfinished: Sequence[str]
     walked: WalkForwardAnalysis | None
+    verdict_rows: Sequence[dict[str, Any]]
+    plans: Sequence[Mapping[str, Any]]
 
     @property
     def fingerprint(self) -> str:
@@ -125,34 +113,44 @@ def gather(
     tuned: Sequence[str] = (),
     draws: int = bootstrap.DRAWS,
     seed: int = 0,
+    plans: Sequence[Mapping[str, Any]] = (),
     unfinished: Sequence[Path] = (),
     progress: Callable[[str], None] = lambda text: None,
 ) -> ReportData:
     """Compute it from finished runs.
 
     Args:
-        split, tuned: see `ledger.build`. draws, seed: of the bootstrap.
+        split: see `ledger.build`; of walk-forward runs alone it is that of their windows.
+        tuned: see `ledger.build`. draws, seed: of the bootstrap.
         progress: called with each stage.
 
     Raises:
         RunError, DataError: see `ledger.build` and `axes.tables`.
     """
     folders, walked = walk_forward_ledger.apart(folders)
-    if not folders:
-        raise RunError(walk_forward_ledger.ALL_WALKED)
-    progress(f"{len(folders)} runs into the ledger")
-    built = ledger.build(folders, split=split, tuned=tuned)
-    runs = sorted((_run(folder) for folder in folders), key=lambda run: run.id)
-    progress("skill of every configuration")
-    configuration_scores = scored(built, draws=draws, seed=seed)
-    opened = _opened(folders, tuned) if split == "validation" else None
-    along = {}
-    for axis in AXES:
-        progress(f"laws and verdicts along {axis}")
-        along[axis] = _along(built, opened, axis, draws, seed)
+    study = None
+    if walked:
+        study = walk_forward_study.analyse(
+            walked, tuned=tuned, draws=draws, seed=seed, progress=progress
+        )
+    if study and not folders:
+        split, built, along = walk_forward_ledger.SPLIT, study.ledger, study.along
+        single = ledger.build(walked, split=WINDOW, tuned=tuned)
+        configuration_scores = study.scored
+    else:
+        progress(f"{len(folders)} runs into the ledger")
+        built = single = ledger.build(folders, split=split, tuned=tuned)
+        progress("skill of every configuration")
+        configuration_scores = scored(built, draws=draws, seed=seed)
+        opened = _opened(folders, tuned) if split == "validation" else None
+        along = {}
+        for axis in AXES:
+            progress(f"laws and verdicts along {axis}")
+            along[axis] = axis_analysis.analyse(built, axis, opened=opened, draws=draws, seed=seed)
     return ReportData(
-        runs=runs,
+        runs=sorted((_run(folder) for folder in folders or walked), key=lambda run: run.id),
         ledger=built,
+        run_rows=single.unique("run", keep="first"),
         split=split,
         draws=draws,
         seed=seed,
@@ -165,13 +163,18 @@ def gather(
         comparisons=_compared(along["parameters"], draws, seed),
         mixed=_mixed(built, along["parameters"], seed),
         unfinished=[folder.name for folder in unfinished],
-        walked=_walked(walked, tuned, draws, seed, progress) if walked else None,
+        walked=study,
+        verdict_rows=walk_forward_study.verdict_rows(study) if study else [],
+        plans=plans,
     )
 
 
 def scored_symbols(folders: Sequence[Path]) -> list[tuple[str, str]]:
-    """(run id, symbol that is scored) of each run."""
-    runs = map(_run, folders)
+    """(run id, symbol that is scored) of each run on the fixed splits. Raises RunError: none is."""
+    fixed, _ = walk_forward_ledger.apart(folders)
+    if not fixed:
+        raise RunError("walk-forward runs have no test split to open; leave --split out")
+    runs = map(_run, fixed)
     return [(run.id, run.record["config"]["data"]["score_on"]) for run in runs]
 
 
@@ -190,42 +193,6 @@ def _holds_test(folder: Path) -> bool:
     predicted = RunFolder(folder).predictions()
     scored_on = _run(folder).record["config"]["data"]["score_on"]
     return predicted.filter(split="test", symbol=scored_on).height > 0
-
-
-def _along(
-    built: pl.DataFrame, opened: pl.DataFrame | None, axis: str, draws: int, seed: int
-) -> AxisAnalysis:
-    try:
-        tables = axes.tables(built, axis)
-    except RunError as nothing:
-        return AxisAnalysis(axis, (), None, str(nothing))
-    test = {} if opened is None else _replicates(tables, opened, axis)
-    return AxisAnalysis(axis, tables, verdict.judge(tables, test=test, draws=draws, seed=seed))
-
-
-def _replicates(
-    tables: Sequence[LossTable], opened: pl.DataFrame, axis: str
-) -> dict[str, LossTable]:
-    """By name of a cell the same runs on test, where each of them has been opened."""
-    try:
-        by_runs = {frozenset(table.runs): table for table in axes.tables(opened, axis)}
-    except RunError:
-        return {}
-    return {t.name: by_runs[frozenset(t.runs)] for t in tables if frozenset(t.runs) in by_runs}
-
-
-def _walked(
-    folders: Sequence[Path],
-    tuned: Sequence[str],
-    draws: int,
-    seed: int,
-    progress: Callable[[str], None],
-) -> WalkForwardAnalysis:
-    progress(f"{len(folders)} walk-forward runs")
-    joined = walk_forward_ledger.join(folders, tuned=tuned)
-    return WalkForwardAnalysis(
-        scored(joined, draws=draws, seed=seed), _along(joined, None, "parameters", draws, seed)
-    )
 
 
 def _surfaces(built: pl.DataFrame, axis: str, draws: int, seed: int) -> list[SurfaceAnalysis]:

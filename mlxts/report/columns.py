@@ -1,6 +1,6 @@
 """The columns of the page and the paper: a quantity has one heading and one format in both."""
 
-from mlxts.formats import difference, loss
+from mlxts.formats import difference, loss, three_digits
 from mlxts.protocol import BASELINE
 from mlxts.tables import Column, ranged
 
@@ -16,6 +16,7 @@ _COLUMNS = {
         Column("axis", "along"),
         Column("base_rate", "base rate", ".1%"),
         Column("brier", "Brier", ".4f"),
+        Column("best_epoch", "best after epochs", ".1f"),
         Column("change", "what differs"),
         Column("dates", "days"),
         ranged("difference", "minus the reference's", difference),
@@ -37,6 +38,7 @@ _COLUMNS = {
         Column("margin", form=loss),
         Column("n_body", "encoder"),
         Column("n_eff", "n_eff", ".0f"),
+        Column("n_no_embedding", "without embedding"),
         Column("n_pos", "positives"),
         Column("n_total", "parameters"),
         Column("precision", form=".3f"),
@@ -49,8 +51,10 @@ _COLUMNS = {
         Column("said", "verdict"),
         Column("samples", "training samples"),
         Column("seconds", "training, s", ".0f"),
+        Column("seen", "would have seen", loss),
         ranged("skill", "skill over the reference", "+.1%"),
         ranged("skill_har", f"skill over {HAR}", "+.1%"),
+        Column("tokens_per_parameter", form=three_digits),
         Column("year", form="d"),
     )
 }

@@ -8,6 +8,7 @@
 The same runs give the same bytes: the report holds no time and no path.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -23,11 +24,12 @@ from mlxts.report import palette
 from mlxts.report.collect import ReportData
 from mlxts.report.figure import Picture
 from mlxts.report.section import Section
-from mlxts.report.sections import answer, question, sections
+from mlxts.report.sections import answers, question, sections
 
 PAGE, RECORD = "report.html", "report.json"
 OPEN = 6  # figures of a section that are open at first; more are folded away
 _TEMPLATES = Path(__file__).with_name("templates")
+_ELEMENTS = {re.compile(r"`([^`]+)`"): "code", re.compile(r"\*\*([^*]+)\*\*"): "strong"}
 _SOFTWARE = ("mlxts", "matplotlib", "numpy", "polars", "arch", "scipy", "statsmodels")
 
 
@@ -65,7 +67,7 @@ def write(
         .get_template("report.html.j2")
         .render(
             question=question(),
-            answer=answer(report),
+            answers=answers(report),
             exploratory=any(scores.mode != "strict" for scores in report.scored),
             sections=parts,
             drawn=images,
@@ -102,12 +104,11 @@ def _environment() -> Environment:
 
 
 def prose(text: str) -> Markup:
-    """A sentence with `code` marked up and no line break before a percent sign."""
-    parts = text.replace(" %", "\N{NO-BREAK SPACE}%").split("`")
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
-        for index, part in enumerate(parts)
-    )
+    """A sentence with `code` and **words** marked up, and no line break before a percent sign."""
+    marked = str(escape(text.replace(" %", "\N{NO-BREAK SPACE}%")))
+    for mark, element in _ELEMENTS.items():
+        marked = mark.sub(rf"<{element}>\1</{element}>", marked)
+    return Markup(marked)
 
 
 class _Record(json_files.Shape):
@@ -131,7 +132,7 @@ def _record(
 ) -> dict[str, Any]:
     return {
         "question": question(),
-        "answer": answer(report),
+        "answers": answers(report),
         "fingerprint": report.fingerprint,
         "split": report.split,
         "draws": report.draws,

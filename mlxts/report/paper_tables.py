@@ -3,13 +3,15 @@
 Figures computed before there was a linear reference were compared with HAR, and are marked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlxts.evaluation import comparison
 from mlxts.protocol import BASELINE
 from mlxts.report.columns import columns
 from mlxts.tables import Table
+
+_COMPARED = ("main", "seeds", "ablations", "walk_forward")
 
 
 def table(title: str, keys: Sequence[str], rows: Sequence[dict[str, Any]]) -> Table:
@@ -30,9 +32,9 @@ def _over_har(row: dict[str, Any]) -> dict[str, Any]:
     return {f"skill_har{end}": row.get(f"skill{end}") for end in ("", "_low", "_high")}
 
 
-def notes(record: dict[str, Any]) -> list[str]:
+def notes(record: Mapping[str, Any]) -> list[str]:
     """Notes where rows were compared with HAR before there was linear."""
-    rows = [row for name in ("main", "seeds", "ablations", "walk_forward") for row in record[name]]
+    rows = [row for name in _COMPARED for row in record.get(name, ())]
     if all("reference" in row for row in rows):
         return []
     return [

@@ -8,7 +8,8 @@ from mlxts import protocol
 from mlxts.evaluation import comparison, estimability
 from mlxts.formats import percent
 from mlxts.protocol import REFERENCES
-from mlxts.report.collect import AxisAnalysis, ReportData, ReportRun
+from mlxts.report.axis_analysis import AxisAnalysis
+from mlxts.report.collect import ReportData, ReportRun
 from mlxts.report.columns import HAR, columns
 from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import results
@@ -211,9 +212,7 @@ def _evidence(scores: Scored, mode: str) -> dict[str, Any]:
 
 def every_run(report: ReportData) -> Table:
     """One row a run: what it was, what it cost, and the evaluator's metrics of it."""
-    described = {
-        row["run"]: row for row in report.ledger.unique("run", keep="first").iter_rows(named=True)
-    }
+    described = {row["run"]: row for row in report.run_rows.iter_rows(named=True)}
     return Table(
         name="runs",
         title="Every run",

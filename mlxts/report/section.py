@@ -15,7 +15,7 @@ class Section:
     """One part.
 
     Attributes:
-        key: its anchor. title: its heading.
+        key: its anchor. title: its heading; in a paper a part may have none.
         text: paragraphs. missing: what to run, where there is nothing to show.
     """
 
@@ -27,6 +27,8 @@ class Section:
     missing: Sequence[str] = ()
 
     def markdown(self) -> str:
-        """Heading, tables and text of a paper; figures are the page's alone."""
+        """Heading, figures, tables and text of a paper; figures lie beside it."""
+        heading = [f"## {self.title}"] * bool(self.title)
+        pictures = [f"![{p.title}]({p.name}.svg)\n\n*{p.caption}*" for p in self.pictures]
         tables = [table.markdown() for table in self.tables]
-        return "\n\n".join([f"## {self.title}", *self.missing, *tables, *self.text])
+        return "\n\n".join([*heading, *self.missing, *pictures, *tables, *self.text])

@@ -8,33 +8,34 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
+from mlxts.formats import listing
 from mlxts.protocol import BASELINE
 from mlxts.report import (
     compute_frontier,
     labels,
     law_figure,
     law_panels,
+    paper_walk_forward,
     provenance,
     reliability,
     result_tables,
     sensitivity_figure,
     skill,
+    walk_forward_figure,
 )
-from mlxts.report.collect import AxisAnalysis, ReportData, SurfaceAnalysis
+from mlxts.report.answers import sentences
+from mlxts.report.axis_analysis import AxisAnalysis
+from mlxts.report.collect import ReportData, SurfaceAnalysis
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.section import Section
+from mlxts.report.walk_forward_study import WalkForwardAnalysis
 from mlxts.scaling import axes
 from mlxts.scaling.verdict import NOT_ESTIMABLE, Verdict
 from mlxts.scaling.walk_forward_ledger import SPLIT as WALK_FORWARD
+from mlxts.tables import Table
 
 HAR = BASELINE.upper()
 _LETTER = {"parameters": "N", "features": "F", "history": "D", "assets": "A"}
-_MORE = {
-    "parameters": "a bigger model",
-    "features": "more features",
-    "history": "a longer history",
-    "assets": "more assets",
-}
 _SWEEP = {
     "parameters": "`mlxts sweep run configs/sweeps/phase6a.yaml` trains several budgets",
     "history": "`mlxts sweep run configs/sweeps/data_scaling.yaml` trains on parts of the history",
@@ -44,25 +45,29 @@ _SWEEP = {
 
 
 def question() -> str:
-    return "Does a bigger model, do more features, does more data buy anything here?"
+    return "Does skill increase with parameters, features or data?"
 
 
-def answer(report: ReportData) -> str:
-    """The verdicts along the three axes, pooled over cells, in one sentence."""
+def answers(report: ReportData) -> list[str]:
+    """What the runs answer: of walk-forward runs a sentence an axis, of those on the fixed splits
+    one over all axes. `**` marks what stands out."""
+    walked = sentences(report.verdict_rows, report.plans) if report.walked else []
+    if report.split == WALK_FORWARD:
+        return walked
     parts = [_part(axis, report.along[axis]) for axis in _LETTER]
     mode = {scores.mode for scores in report.scored}
     mark = "" if mode == {"strict"} else " (with exploratory runs)" * (len(mode) > 1)
     if mode == {"exploratory"}:
         mark = " (exploratory)"
-    return f"On {report.split}{mark}: {'; '.join(parts)}."
+    return [*walked, f"On {report.split}{mark}: {'; '.join(parts)}."]
 
 
 def _part(axis: str, along: AxisAnalysis) -> str:
     if along.judged is None:
-        return f"{_MORE[axis]}: not tried"
+        return f"{axis}: not varied"
     pooled = along.judged.pooled
     several = len(along.judged.pools) > 1  # only the primary one is reported
-    question = _MORE[axis] + (f", {along.judged.primary.title}" if several else "")
+    question = axis + (f", {along.judged.primary.title}" if several else "")
     if pooled.word == NOT_ESTIMABLE:
         return f"{question}: not estimable ({pooled.reason})"
     return (
@@ -78,13 +83,14 @@ def _percent(share: float) -> str:
 def sections(report: ReportData, *, storage_url: str | None = None) -> list[Section]:
     """All of them, in the order of the page."""
     makers: Sequence[Callable[[ReportData], Section]] = (
+        *((_walked,) * bool(report.walked)),
         _verdicts,
         *(partial(_along, axis=axis) for axis in _LETTER),
         _skill,
         _sensitivity,
         _reliability,
         _years,
-        _walked,
+        *((_walked,) * (not report.walked)),
         _surfaces,
         _frontier,
         _evidence,
@@ -97,6 +103,7 @@ def sections(report: ReportData, *, storage_url: str | None = None) -> list[Sect
 
 def _verdicts(report: ReportData) -> Section:
     judged = [axis for axis in _LETTER if report.along[axis].judged]
+    others = [axis for axis in _LETTER if axis not in judged]
     tables = [result_tables.verdict(report.along[axis]) for axis in judged]
     if report.comparisons:
         tables.append(result_tables.comparisons(report))
@@ -110,20 +117,16 @@ def _verdicts(report: ReportData) -> Section:
             "inconclusive, or not estimable.",
         ),
         tables=tables,
-        missing=[
-            f"Along {axis}: {_missing(report, axis)}" for axis in _LETTER if axis not in judged
-        ],
+        missing=[f"Not varied: {listing(others)}; their sections name the sweeps that do."]
+        if others
+        else (),
     )
-
-
-def _missing(report: ReportData, axis: str) -> str:
-    return f"{report.along[axis].missing}; {_SWEEP[axis]}."
 
 
 def _along(report: ReportData, axis: str) -> Section:
     along, title = report.along[axis], f"Loss against {axis} ({_LETTER[axis]})"
     if along.judged is None:
-        return Section(axis, title, missing=[f"Nothing to draw: {_missing(report, axis)}"])
+        return Section(axis, title, missing=[f"Not varied: {_SWEEP[axis]}."])
     words_of = {cell.name: cell for cell in along.judged.cells}
     pictures = [
         _law_picture(along, index, words_of[table.name], report.split)
@@ -158,7 +161,7 @@ def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) 
     )
 
     return Picture(
-        name=labels.slug("loss", along.axis, table.name, *((split,) * (split == WALK_FORWARD))),
+        name=labels.slug("loss", along.axis, table.name),
         title=table.name,
         caption=(
             "Squares: mean over seeds with 95 % intervals paired with the reference; dots: runs. "
@@ -252,12 +255,6 @@ def _walked(report: ReportData) -> Section:
                 "at six forecast origins."
             ],
         )
-    judged = walked.along.judged
-    judged_cells = (
-        [(index, cell) for index, cell in enumerate(judged.cells) if cell.name in judged.draws]
-        if judged
-        else []
-    )
     return Section(
         "walked",
         title,
@@ -266,15 +263,16 @@ def _walked(report: ReportData) -> Section:
             "and scored on the next; the references are refitted at each origin. The windows of "
             "a model are scored together.",
         ),
-        pictures=[
-            _law_picture(walked.along, index, cell, WALK_FORWARD) for index, cell in judged_cells
-        ],
+        pictures=walk_forward_figure.pictures(report.verdict_rows),
         tables=[
-            *([result_tables.verdict(walked.along, WALK_FORWARD)] if judged else []),
-            result_tables.skill(walked.scored, WALK_FORWARD),
+            paper_walk_forward.verdicts(report.verdict_rows),
+            *([] if report.split == WALK_FORWARD else [_walked_skill(walked)]),
         ],
-        missing=[] if judged else [f"No verdict: {walked.along.missing}."],
     )
+
+
+def _walked_skill(walked: WalkForwardAnalysis) -> Table:
+    return result_tables.skill(walked.scored, WALK_FORWARD)
 
 
 def _surfaces(report: ReportData) -> Section:

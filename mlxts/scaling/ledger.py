@@ -80,6 +80,7 @@ COLUMNS = (
     Column("history", pl.String, "which dates those are: the latest, or blocks drawn with a seed"),
     Column("tokens", pl.Int64, "patches seen in training, repeats counted"),
     Column("epochs", pl.Float64, "how often each training sample was seen"),
+    Column("best_epoch", pl.Float64, "and until the best validation, whose weights are scored"),
     Column("flops", pl.Float64, "of the whole training, matrix products counted"),
     Column(
         "origin",
@@ -257,7 +258,8 @@ def _run_columns(
     data = settings["data"]
     samples = record["samples"]["train"]
     drifted = bool(summary["thermal"]["step_time_drift"])
-    epochs = summary["steps"] / record["total_steps"] * settings["training"]["max_epochs"]
+    an_epoch = record["total_steps"] / settings["training"]["max_epochs"]
+    epochs = summary["steps"] / an_epoch
     return {
         "run": record["run_id"],
         "started": record["started"],
@@ -277,6 +279,7 @@ def _run_columns(
         "history": _history(data),
         "tokens": round(epochs * samples) * shape.patches * shape.sequences,
         "epochs": epochs,
+        "best_epoch": summary["best_step"] / an_epoch,
         "flops": float(record["flops_per_step"]) * summary["steps"],
         "origin": data.get("walk_forward_window"),
         "step_time_drift": drifted,
@@ -352,7 +355,7 @@ def _read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{folder / layout.METADATA} is damaged: artifacts hold {scored_on} "
             f"{read.count(scored_on)} times; train the run again"
         )
-    return record, RunFolder(folder).summary(("steps", "train_seconds", "thermal.step_time_drift"))
+    return record, RunFolder(folder).summary(_NEEDED_SUMMARY)
 
 
 def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:
@@ -369,6 +372,7 @@ def _require_own_hash(folder: Path, record: dict[str, Any]) -> None:
         )
 
 
+_NEEDED_SUMMARY = ("steps", "best_step", "train_seconds", "thermal.step_time_drift")
 _NEEDED = (
     "data_hash", "shape", "samples.train", "features", "n_body", "n_head", "n_total",
     "total_steps", "flops_per_step", "artifacts", "started", "config.name", "config.mode",

@@ -13,7 +13,6 @@ from mlxts.errors import RunError
 from mlxts.runs.folder import WINDOW, RunFolder
 from mlxts.scaling import ledger
 
-ALL_WALKED = "all of these are walk-forward runs; name some on the fixed splits as well"
 SPLIT = "walk-forward"  # the split of the windows of walk-forward runs
 
 # What models have in common that are compared at the same origins, and one model at all of its.
@@ -83,15 +82,22 @@ def join(
             pl.format("{} and {} before", pl.last("run"), pl.len() - 1).alias("joined"),
             pl.max("started"),
             pl.last("name").str.replace(r"-origin-\d+$", ""),
-            pl.mean("samples").round().cast(pl.Int64),
             pl.sum("tokens", "flops"),
-            pl.mean("epochs"),
+            pl.mean("epochs", "best_epoch"),
             pl.any("step_time_drift"),
             pl.when(pl.col("step_time_drift").any().not_())
             .then(pl.sum("seconds"))
             .alias("seconds"),
         )
     )
+    # Of all origins of the data, so that a model at fewer of them has no other history.
+    samples = (
+        runs.group_by(*_COMPARED, "origin")
+        .agg(pl.mean("samples"))
+        .group_by(_COMPARED)
+        .agg(pl.mean("samples").round().cast(pl.Int64))
+    )
+    joined = joined.join(samples, on=_COMPARED)
     if not joined.height:
         raise RunError(
             "at no origin all of these were trained; `mlxts walk-forward CONFIG` trains "

@@ -31,7 +31,7 @@ def test_a_report_lands_where_it_is_asked_for_and_says_its_answer(run, tmp_path)
     reports.unfinished()
     called = call(run.name, "--out", str(out), "--draws", "50")
     assert (out / "report.html").is_file()
-    assert called.stdout.startswith("On validation (exploratory): a bigger model: not tried")
+    assert called.stdout.startswith("On validation (exploratory): parameters: not varied")
     assert test_split_log.history() == []
 
 

@@ -99,19 +99,35 @@ def test_walk_forward_runs_have_a_section_of_their_own(world, walked):
     both = collect.gather([*folders, *walked], draws=DRAWS)
     assert [one.row() for one in both.scored] == [one.row() for one in gathered.scored]
     assert both.fingerprint != gathered.fingerprint
-    own = {section.key: section for section in sections.sections(both)}["walked"]
-    verdicts, skills = own.tables
-    assert {row["name"] for row in verdicts.rows} == {
-        "pooled", "threshold_1pct H1 daily (exploratory)",
-    }  # fmt: skip
+    first = sections.sections(both)[0]
+    assert first.key == "walked"
+    verdicts, skills = first.tables
+    assert [row["axis"] for row in verdicts.rows] == ["parameters"]
     assert [row["budget"] for row in skills.rows] == ["0.02M", "0.06M"]
     names = [p.name for section in sections.sections(both) for p in section.pictures]
     assert len(set(names)) == len(names)
-    assert own.pictures[0].name.endswith("walk-forward")
+    assert first.pictures[0].name == "walk-forward-parameters"
     nothing = {section.key: section for section in sections.sections(gathered)}["walked"]
     assert "configs/sweeps/walk_forward.yaml" in nothing.missing[0]
-    with pytest.raises(RunError, match="on the fixed splits as well"):
-        collect.gather(walked, draws=DRAWS)
+    *walk_forward, fixed = sections.answers(both)
+    assert walk_forward[0].startswith("**Parameters:** ")
+    assert [fixed] == sections.answers(gathered)
+
+
+def test_a_report_is_about_walk_forward_runs_alone_as_well(walked, tmp_path):
+    alone = collect.gather(walked, draws=DRAWS)
+    out = page.write(alone, tmp_path)
+    assert alone.split == "walk-forward"
+    assert {run.id for run in alone.runs} == {folder.name for folder in walked}
+    parsed = Page(out.read_text(encoding="utf-8"))
+    assert parsed.stack == []
+    runs = pl.read_csv(tmp_path / "tables" / "runs.csv", infer_schema_length=None)
+    assert runs.height == len(walked)
+    shown = [answer.replace("**", "") for answer in sections.answers(alone)]
+    assert shown[0].startswith("Parameters: ")
+    assert json.loads((tmp_path / page.RECORD).read_text())["answers"] == sections.answers(alone)
+    with pytest.raises(RunError, match="no test split"):
+        collect.scored_symbols(walked)
 
 
 def test_the_page_is_whole_html_that_needs_nothing_else(text, world):
@@ -127,6 +143,12 @@ def test_the_page_is_whole_html_that_needs_nothing_else(text, world):
     assert "url(http" not in text
 
 
+def test_a_sentence_marks_code_and_words_and_nothing_else():
+    assert page.prose("**Flat** `--x` <b> 5 %") == (
+        "<strong>Flat</strong> <code>--x</code> &lt;b&gt; 5\N{NO-BREAK SPACE}%"
+    )
+
+
 def test_every_section_is_there_or_says_what_to_run(text, world):
     parsed = Page(text)
     for key in (
@@ -138,9 +160,14 @@ def test_every_section_is_there_or_says_what_to_run(text, world):
     assert set(record["missing"]) == {
         "verdicts", "features", "assets", "sensitivity", "walked", "surfaces",
     }  # fmt: skip
+    assert record["missing"].pop("verdicts") == [
+        "Not varied: features and assets; their sections name the sweeps that do."
+    ]
     assert all(any("`" in line for line in lines) for lines in record["missing"].values())
-    assert "Does a bigger model" in text
-    assert sections.answer(world[2]).startswith("On validation (exploratory): a bigger model: ")
+    assert sections.question() in text
+    (answer,) = sections.answers(world[2])
+    assert answer.startswith("On validation (exploratory): parameters: ")
+    assert "features: not varied" in answer
     assert "The test split was evaluated 1 time." in text
     assert worlds.read(world[1][0], "run.json")["data_hash"] in json.dumps(record)
 
@@ -272,11 +299,11 @@ def test_what_test_says_counts_once_it_has_been_opened_on_record(tmp_path, monke
     before = closed.along["parameters"].judged
     assert before is not None
     assert before.pooled.replicated is None
-    assert "scaling, not replicated yet" in sections.answer(closed)
+    assert "scaling, not replicated yet" in sections.answers(closed)[0]
     for folder in folders:
         test_split_log.record(folder.name, "SPY")
     opened = collect.gather(folders, draws=DRAWS)
     after = opened.along["parameters"].judged
     assert after is not None
     assert after.pooled.replicated is True
-    assert "not replicated yet" not in sections.answer(opened)
+    assert "not replicated yet" not in sections.answers(opened)[0]

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from mlxts.cli.app import app
 from mlxts.errors import RunError
-from mlxts.report import paper
+from mlxts.report import paper, paper_fixed
+from mlxts.scaling import axes, verdict, walk_forward_ledger
 from tests import homes
 from tests.report import worlds
 from tests.scaling import worlds as planted
@@ -29,7 +30,6 @@ def world(tmp_path_factory):
         beside = planted.ladder({"2M": 0.1}, overrides=OFFSET)
         for folder in strict:
             worlds.give_scores(folder)
-            planted.change(folder, "summary.json", best_step=10)
         yield home, strict, beside
 
 
@@ -74,7 +74,7 @@ def test_a_run_whose_references_could_not_be_fitted_claims_nothing_there_either(
 def test_a_cell_is_named_and_its_contents_are_not():
     one, pinned = {"cell": "Aa", "symbols": ["SPY"]}, {"SPY": "a", "DIA": "b"}
     other = {"cell": "Da", "symbols": ["SPY", "DIA"], "artifact_sha256": pinned}
-    assert paper.difference({"data": one}, {"data": other}) == "data.cell: Da"
+    assert paper_fixed.difference({"data": one}, {"data": other}) == "data.cell: Da"
 
 
 def test_what_size_bought_is_judged_with_strict_runs_apart(world):
@@ -84,7 +84,6 @@ def test_what_size_bought_is_judged_with_strict_runs_apart(world):
     smaller = planted.ladder({"0.2M": 0.8}, overrides=STRICT | own)
     for folder in larger:
         worlds.give_scores(folder)
-        planted.change(folder, "summary.json", best_step=10)
     assert paper.collect(strict, draws=60)["along"] == []
     apart, together = paper.collect([*strict, *larger, *smaller], draws=200)["along"]
     assert (apart["sizes"], apart["seeds"], apart["cell"]) == (
@@ -101,34 +100,80 @@ def test_what_size_bought_is_judged_with_strict_runs_apart(world):
     assert "| parameters | threshold_1pct H1 daily | 2M, 20M | 2, 2 |" in text
 
 
-def test_walk_forward_runs_stand_apart_with_all_their_windows(world):
+@pytest.fixture(scope="module")
+def walked(world):
+    """Two budgets and two seeds at two origins."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLXTS_HOME", str(world[0]))
+        return [
+            folder
+            for origin in (1, 2)
+            for folder in planted.ladder(
+                {"0.02M": 0.9, "0.2M": 0.3},
+                overrides={"data": {"source": "simulated", "walk_forward_window": origin}},
+                splits=("train", "validation", "test"),
+            )
+        ]
+
+
+def test_walk_forward_runs_replace_their_own_figures_alone(world, walked):
     _, strict, beside = world
-    walked = [
-        folder
-        for origin in (1, 2)
-        for folder in planted.ladder(
-            {"0.02M": 0.9, "0.2M": 0.3},
-            overrides={"data": {"source": "simulated", "walk_forward_window": origin}},
-            splits=("train", "validation", "test"),
-        )
-    ]
-    found = paper.collect([*strict, *beside, *walked], draws=200)
-    without = paper.collect([*strict, *beside], draws=200)
-    assert found["main"] == without["main"]
-    assert found["ablations"] == without["ablations"]
-    assert [(row["budget"], row["origins"], row["seeds"]) for row in found["walk_forward"]] == [
-        ("0.02M", 2, 2),
-        ("0.2M", 2, 2),
-    ]
-    assert all(row["n"] > 950 for row in found["walk_forward"])
-    assert {row["settings"].split(";")[0] for row in found["walk_forward"]} == {
-        "training.batch_size: 128"
-    }
-    (along,) = found["along"]
-    assert (along["axis"], along["sizes"]) == ("parameters, walk-forward", "0.02M, 0.2M")
-    assert "## Walk-forward, exploratory" in paper.markdown(found)
-    with pytest.raises(RunError, match="on the fixed splits as well"):
-        paper.collect(walked, draws=60)
+    fixed = paper.collect([*strict, *beside], draws=60)
+    both = paper.collect(walked, draws=60, before=fixed)
+    assert {key: both[key] for key in fixed} == fixed
+    assert both["study"] == paper.collect([*strict, *walked], draws=60)["study"]
+    again = paper.collect([*strict, *beside], draws=60, before=both)
+    assert again == both
+    old = both | {"study": both["study"] | {"draws": 1}}
+    assert paper.collect(walked, draws=60, before=old)["study"]["draws"] == 60
+
+
+def test_walk_forward_runs_alone_make_a_document(world, walked, tmp_path):
+    record = paper.collect(walked, draws=60)
+    path = paper.write(record, tmp_path / "alone.md")
+    text = path.read_text(encoding="utf-8")
+    assert "## Fixed splits" not in text
+    assert "](walk-forward-parameters.svg)" in text
+    for kind in ("svg", "pdf", "csv"):
+        assert (tmp_path / f"walk-forward-parameters.{kind}").is_file()
+    svg = (tmp_path / "walk-forward-parameters.svg").read_bytes()
+    for file in tmp_path.glob("walk*"):
+        file.unlink()
+    assert paper.rewrite(path).read_text(encoding="utf-8") == text
+    assert (tmp_path / "walk-forward-parameters.svg").read_bytes() == svg
+
+
+def test_a_walk_forward_verdict_is_that_of_the_scaling_room_with_its_design(walked):
+    study = paper.collect(walked, draws=200)["study"]
+    built = walk_forward_ledger.join(walked, alike=False)
+    (table,) = axes.tables(built, "parameters")
+    (cell,) = verdict.judge([table], draws=200).cells
+    (row,) = [row for row in study["verdicts"] if row["axis"] == "parameters"]
+    for name in ("gain", "margin", "seen", "word", "said", "reason", "reference"):
+        assert row[name] == getattr(cell, name)
+    assert (row["gain_low"], row["gain_high"]) == cell.interval
+    assert (row["origins"], row["dates"], row["seeds"]) == (2, len(table.dates), [2, 2])
+    assert (row["symbol"], row["task"], row["panel"]) == ("SPY", "threshold_1pct", False)
+    for point, size, losses in zip(row["points"], (0.02, 0.2), table.losses.T[::2], strict=True):
+        assert point["size"] == pytest.approx(size * 1e6, rel=0.02)
+        own = float((losses - table.reference).mean())
+        assert point["seeds"][0] == pytest.approx(own, abs=1e-12)
+        assert point["difference"] == pytest.approx(sum(point["seeds"]) / 2)
+        assert point["difference_low"] < point["difference"] < point["difference_high"]
+
+
+def test_sizes_and_data_of_a_configuration_are_those_of_one_origin(walked):
+    small, large = paper.collect(walked, draws=60)["study"]["configurations"]
+    assert (small["budget"], large["budget"]) == ("0.02M", "0.2M")
+    record = worlds.read(walked[-1], "run.json")
+    assert large["n_no_embedding"] == record["n_total"] - record["n_embed"]
+    counts = [worlds.read(one, "run.json")["samples"]["train"] for one in (walked[0], walked[-1])]
+    assert large["samples"] == round(sum(counts) / 2)
+    assert large["epochs"] == pytest.approx(
+        5 * large["best_epoch"]
+    )  # of 50 steps the tenth is best
+    assert large["tokens_per_parameter"] == pytest.approx(large["tokens"] / large["n_total"], 1e-3)
+    assert large["origins"] == 2
 
 
 def test_without_a_strict_run_there_is_nothing_to_stand_beside(world):
@@ -172,7 +217,7 @@ def test_figures_of_before_there_was_linear_are_said_against_har_alone(world):
     record = paper.collect([*world[1], *world[2]], draws=60)
     new = paper.markdown(record)
     assert "Against HAR only" not in new
-    for row in (*record["main"], *record["seeds"], *record["ablations"], *record["walk_forward"]):
+    for row in (*record["main"], *record["seeds"], *record["ablations"]):
         for name in ("reference", "loss_linear", "skill_har", "skill_har_low", "skill_har_high"):
             row.pop(name, None)
         row["verdict"] = "matches"

@@ -52,7 +52,7 @@ def run_folder(
         "artifacts": [artifact.to_dict() for artifact in data.artifacts],
         "started": started,
     }
-    summary = {"status": "finished", "steps": 50, "train_seconds": 3.0}
+    summary = {"status": "finished", "steps": 50, "best_step": 10, "train_seconds": 3.0}
     files.write_json(folder / "run.json", record)
     files.write_json(
         folder / "summary.json", summary | {"thermal": {"step_time_drift": step_time_drift}}
