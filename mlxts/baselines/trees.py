@@ -65,9 +65,14 @@ class Trees:
             regressor = HistGradientBoostingRegressor(**_SETTINGS).fit(
                 train_inputs, targets - train_inputs[:, 0]
             )
-            return lambda samples: beneath(samples) + regressor.predict(inputs(samples))
+            return _forecast(lambda samples: beneath(samples) + regressor.predict(inputs(samples)))
         classifier = HistGradientBoostingClassifier(**_SETTINGS).fit(train_inputs, targets > 0.5)
-        return lambda samples: classifier.decision_function(inputs(samples))
+        return _forecast(lambda samples: classifier.decision_function(inputs(samples)))
+
+
+def _forecast(predict: Forecast) -> Forecast:
+    """Of no samples too, which scikit-learn refuses."""
+    return lambda samples: predict(samples) if len(samples) else np.empty(0)
 
 
 def reference(dataset: Dataset) -> Callable[[Samples], Float64[np.ndarray, " n"]]:

@@ -9,7 +9,7 @@ import pytest
 
 from mlxts import protocol
 from mlxts.baselines.base import Baseline
-from mlxts.dataset.samples import Dataset, Samples
+from mlxts.dataset.samples import Dataset, Samples, with_train
 
 FEATURES = 4
 CONTEXT = 12
@@ -83,7 +83,8 @@ class BaselineSuite:
     ) -> None:
         assert baseline.name.strip()
         forecast = baseline.fit(dataset)
-        for samples in dataset.samples.values():
+        none = with_train(dataset, np.arange(0)).samples["train"]
+        for samples in (*dataset.samples.values(), none):
             logits = forecast(samples)
             assert logits.shape == (len(samples),)
             assert np.isfinite(logits).all()
