@@ -93,6 +93,7 @@ def main_rows(rows: Iterable[Row]) -> list[Row]:
     whole = [row for row in rows if not row["part"]]
     alone = sorted((row for row in whole if not row["panel"]), key=_weight)
     panels = sorted((row for row in whole if row["panel"]), key=_weight)
+    panels.sort(key=lambda row: row["assets"])
     if not alone:
         return panels[-1:]
     first = alone[-1]

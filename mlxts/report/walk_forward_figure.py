@@ -72,9 +72,9 @@ def _arrays(row: Row) -> tuple[np.ndarray, ...]:
 def band(row: Row) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(m,) sizes, and the ends of slopes within the margin through the mean point."""
     sizes, means, *_ = _arrays(row)
-    grid = np.geomspace(sizes.min() / _BEYOND, sizes.max() * _BEYOND, 3)
-    grid = np.unique(np.r_[grid, 10 ** np.log10(sizes).mean()])
-    away = row["margin"] * np.abs(np.log10(grid) - np.log10(sizes).mean())
+    middle = np.log10(sizes).mean()
+    grid = np.r_[sizes.min() / _BEYOND, 10**middle, sizes.max() * _BEYOND]
+    away = row["margin"] * np.abs(np.log10(grid) - middle)
     return grid, means.mean() - away, means.mean() + away
 
 
