@@ -59,6 +59,14 @@ class Column:
         low, high = map(row.get, self.ends)
         return interval(low, high, self.ends_form or self.form, between).replace("-", minus)
 
+    def noted(self, row: Row, minus: str = "-") -> list[str]:
+        """Lines under another value: a number with its heading, a text alone; none if not known."""
+        value, text = row.get(self.key), self.text(row, minus)
+        if not is_known(value) or value == "":
+            return []
+        named = text if isinstance(value, str) else f"{self.heading} {text}"
+        return [named, self.interval(row, minus)]
+
     def numeric(self, rows: Iterable[Row]) -> bool:
         """Whether all values that are known are numbers: then they are aligned to the right."""
         values = [row[self.key] for row in rows if is_known(row.get(self.key))]
@@ -87,7 +95,7 @@ class Table:
     Attributes:
         title: what it shows.
         columns: in order, by their keys where nothing but the key is needed; those of a tuple
-            share one column of a terminal, one under the other.
+            share one column of a terminal and of a page, one under the other.
         rows: mappings with the same keys; CSV holds them all.
         note: how to read it. name: of its files.
     """
@@ -162,34 +170,40 @@ class Table:
         return table
 
     def html(self, files: "str | Markup" = "") -> "Markup":
-        """For a page: values that a script can sort by, intervals in small print.
+        """For a page: values that a script can sort by; intervals, and what shares a column with
+        others, in small print.
 
         Args:
             files: behind the title, markup that leads to the other faces.
         """
         from markupsafe import Markup
 
-        shapes = [self._shape(column) for column in self.flat]
+        groups = self._groups()
+        shapes = [self._shape(first) for first, *_ in groups]
         head = Markup('<th scope="col" class="{}"><button type="button">{}</button></th>\n')
         lines = [
             Markup('<div class="table">\n<table>\n<caption>{}\n{}</caption>\n<thead><tr>\n').format(
                 self.title, files
             ),
             *(
-                head.format(shape, column.heading)
-                for shape, column in zip(shapes, self.flat, strict=True)
+                head.format(shape, first.heading)
+                for shape, (first, *_) in zip(shapes, groups, strict=True)
             ),
             Markup("</tr></thead>\n<tbody>\n"),
         ]
+        small = Markup(" <small>{}</small>")
         for row in self.rows:
             lines.append(Markup("<tr>\n"))
-            for shape, column in zip(shapes, self.flat, strict=True):
-                value, ends = row.get(column.key), column.interval(row, MINUS)
+            for shape, (first, *others) in zip(shapes, groups, strict=True):
+                value, ends = row.get(first.key), first.interval(row, MINUS)
                 by = Markup(' data-value="{}"').format(repr(value) if is_known(value) else "")
-                small = Markup(" <small>{}</small>").format(ends) if ends else ""
+                notes = [ends, *(note for c in others for note in c.noted(row, MINUS))]
                 lines.append(
                     Markup('<td class="{}"{}>{}{}</td>\n').format(
-                        shape, by if shape == "number" else "", column.text(row, MINUS), small
+                        shape,
+                        by if shape == "number" else "",
+                        first.text(row, MINUS),
+                        Markup("").join(small.format(note) for note in notes if note),
                     )
                 )
             lines.append(Markup("</tr>\n"))

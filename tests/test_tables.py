@@ -155,3 +155,15 @@ def test_a_terminal_too_narrow_for_figures_breaks_them_and_cuts_nothing():
 
 def test_an_empty_heading_stays_empty():
     assert markdown(("", "value"), [("a", 1)]).splitlines()[0] == "|  | value |"
+
+
+def test_what_shares_a_column_stands_under_the_first_of_it_on_a_page():
+    grouped = Table("t", ((Column("n"), COLUMNS[1], Column("name")), COLUMNS[3]), ROWS)
+    text = str(grouped.html())
+    cells = Cells(text)
+    assert cells.texts[:2] == ["n", "fine"]
+    assert len(cells.texts) == 2 + 2 * len(ROWS)
+    small = "<small>skill, % −1.2%</small> <small>[−50%, 25%]</small> <small>a_b &amp; 50 % "
+    assert f'data-value="1234">1,234 {small}' in text
+    assert cells.texts[4].split() == ["–", "c-d"]  # what is not known has no line
+    assert grouped.csv() == TABLE.csv()

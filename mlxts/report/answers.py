@@ -11,8 +11,10 @@ from mlxts import json_files
 from mlxts.errors import RunError
 from mlxts.evaluation import comparison
 from mlxts.formats import MINUS, count, listing, million, number
+from mlxts.protocol import LINEAR
 from mlxts.report.walk_forward_study import AXES
 from mlxts.scaling.over_reference import ALONE, OVER
+from mlxts.scaling.verdict import INVERSE, SCALING
 
 Row = Mapping[str, Any]
 
@@ -91,6 +93,7 @@ def main_rows(rows: Iterable[Row]) -> list[Row]:
     whole = [row for row in rows if not row["part"]]
     alone = sorted((row for row in whole if not row["panel"]), key=_weight)
     panels = sorted((row for row in whole if row["panel"]), key=_weight)
+    panels.sort(key=lambda row: row["assets"])
     if not alone:
         return panels[-1:]
     first = alone[-1]
@@ -156,9 +159,21 @@ def _claim(row: Row, rows: Sequence[Row]) -> str:
         _design(row),
     ]
     parts += [_part(other) for other in rows if other["part"] and _same(other, row)]
+    parts += _against_linear(row)
+    if row["word"] in (SCALING, INVERSE) and abs(row["gain"]) < row["margin"]:
+        parts.append("smaller than the margin")
     if row["word"] == "inconclusive":
         parts.append(row["reason"])
     return f"{head} ({'; '.join(parts)})"
+
+
+def _against_linear(row: Row) -> list[str]:
+    """The network's loss minus that of linear alone, where the reference is not it everywhere."""
+    level = row["levels"].get(LINEAR)
+    if row["axis"] == "compute" or not level:
+        return []
+    over = [_number(point["difference"] - level, row, "+") for point in row["points"]]
+    return [f"the network's loss minus linear's {listing(over)}"]
 
 
 def _same(part: Row, whole: Row) -> bool:
@@ -182,11 +197,17 @@ def _design(row: Row) -> str:
 
 
 def _signed(row: Row, key: str) -> str:
-    return number(row[key], "+.4f" if row["unit"] == "nats" else "+.2g").replace("-", MINUS)
+    return _number(row[key], row, "+")
 
 
 def _unsigned(row: Row, key: str) -> str:
-    return number(row[key], ".4f" if row["unit"] == "nats" else ".2g")
+    return _number(row[key], row)
+
+
+def _number(value: float | None, row: Row, sign: str = "") -> str:
+    """Nats have four decimals, five where there would be none but zeros; else two digits."""
+    digits = ".2g" if row["unit"] != "nats" else ".5f" if abs(value or 1.0) < 0.00005 else ".4f"
+    return number(value, sign + digits).replace("-", MINUS)
 
 
 def _interval(row: Row) -> str:

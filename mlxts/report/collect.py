@@ -12,6 +12,7 @@ import polars as pl
 from mlxts.errors import RunError
 from mlxts.evaluation import test_split_log
 from mlxts.files import canonical_hash
+from mlxts.formats import count
 from mlxts.report import axis_analysis, walk_forward_study
 from mlxts.report.axis_analysis import AxisAnalysis
 from mlxts.report.walk_forward_study import WalkForwardAnalysis
@@ -61,7 +62,8 @@ class ReportData:
     """Attributes:
     runs: on the fixed splits, sorted by run id; where none is, walk-forward runs. ledger: of them,
         see `scaling/ledger.py`. run_rows: one row of it a run.
-    split: whose rows. draws, seed: of the bootstrap. tuned: settings left out of recipes.
+    split: whose rows. draws, seed: of the bootstrap. tuned: settings that may differ
+        between sizes.
     scored: every configuration. along: by axis. surfaces: N×D, N×F.
     comparisons: of sizes along N, by cell. mixed: over all cells along N, or None.
     unfinished: ids of selected runs that have no summary yet.
@@ -138,7 +140,7 @@ def gather(
         single = ledger.build(walked, split=WINDOW, tuned=tuned)
         configuration_scores = study.scored
     else:
-        progress(f"{len(folders)} runs into the ledger")
+        progress(f"{count(len(folders), 'run')} into the ledger")
         built = single = ledger.build(folders, split=split, tuned=tuned)
         progress("skill of every configuration")
         configuration_scores = scored(built, draws=draws, seed=seed)

@@ -20,6 +20,7 @@ _COLUMNS = {
         Column("change", "what differs"),
         Column("dates", "days"),
         ranged("difference", "minus the reference's", difference),
+        ranged("difference_linear", "minus linear's", difference),
         Column("ece", "ECE", ".3f"),
         Column("epoch", "best after epochs", ".1f"),
         Column("epochs", form=".1f"),
@@ -63,6 +64,6 @@ NUMBERS = frozenset(
 )
 
 
-def columns(*keys: str) -> list[Column]:
+def columns(*keys: str) -> tuple[Column, ...]:
     """The columns of these quantities; one that is not listed above is headed by its key."""
-    return [_COLUMNS.get(key, Column(key)) for key in keys]
+    return tuple(_COLUMNS.get(key, Column(key)) for key in keys)

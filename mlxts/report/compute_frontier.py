@@ -6,7 +6,7 @@ from itertools import groupby
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from mlxts import formats
 from mlxts.evaluation import comparison
@@ -21,7 +21,14 @@ def frontiers(scored: Sequence[Scored]) -> list[Picture]:
     """One for each estimable cell, over all of its configurations."""
     common = labels.common_settings([scores.key for scores in scored])
     usable = [scores for scores in scored if not scores.obstacle]
-    return [_frontier(key, list(group), common) for key, group in groupby(usable, lambda o: o.cell)]
+    cells = [(key, list(group)) for key, group in groupby(usable, lambda o: o.cell)]
+    return [_frontier(key, _on_the_same_days(group), common) for key, group in cells]
+
+
+def _on_the_same_days(group: list[Scored]) -> list[Scored]:
+    """Those on as many days as any: losses on other forecast origins compare with none of them."""
+    longest = max(group, key=lambda scores: len(scores.table.dates)).table.dates
+    return [scores for scores in group if np.array_equal(scores.table.dates, longest)]
 
 
 def _frontier(key: tuple, group: list[Scored], common: labels.CommonSettings) -> Picture:
@@ -36,7 +43,8 @@ def _frontier(key: tuple, group: list[Scored], common: labels.CommonSettings) ->
         caption=(
             "Loss over the floating-point operations of training (counted, not timed), each "
             "configuration's mean over seeds, with 95 % intervals paired with the reference. The "
-            "line joins the lowest losses so far; the lowest of several losses is optimistic."
+            "line joins the lowest losses so far; the lowest of several losses is optimistic. Only "
+            "configurations that were scored on the same days."
         ),
         data=pl.DataFrame(rows, infer_schema_length=None),
         draw=lambda axes: draw_frontier(axes, rows, unit),
@@ -44,8 +52,9 @@ def _frontier(key: tuple, group: list[Scored], common: labels.CommonSettings) ->
 
 
 def _short(count: float) -> str:
-    """5000000000.0 -> 5e9."""
-    return f"{count:.0e}".replace("e+0", "e").replace("e+", "e")
+    """5000000000.0 -> 5e9, 2120000000000.0 -> 2.12e12."""
+    mantissa, exponent = f"{count:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
 
 
 def _row(scores: Scored, common: labels.CommonSettings) -> dict:
@@ -93,8 +102,12 @@ def draw_frontier(axes: Axes, rows: Sequence[dict], unit: str) -> None:
         level = longest[f"loss_{name}"]
         label = f"{comparison.title(name)} {formats.loss(level)}"
         axes.axhline(level, color="C1", linestyle=style, linewidth=1.2, label=label)
-    few = flops[-1] < 100 * flops[0]  # decades alone would leave a tick or none
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=7))
+    if flops[-1] < 4 * flops[0]:  # a log scale would have one tick or the same label twice
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+    else:
+        few = flops[-1] < 100 * flops[0]  # decades alone would leave a tick or none
+        subs = (1.0, 2.0, 5.0) if few else (1.0,)
+        axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=7))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda count, _: _short(count)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel="training operations, FLOP", ylabel=f"loss, {unit}")

@@ -12,9 +12,11 @@ from mlxts.scaling.results import file_name
 
 
 def cell(key: Mapping[str, Any]) -> str:
-    """`threshold_1pct H1 daily`, as in `scaling/`; the symbol where it is not the usual one."""
+    """`threshold_1pct H1 daily`, as in `scaling/`; the symbol where it is not the usual one,
+    nor all of the data, which a configuration names."""
     name = f"{key['task']} H{key['horizon']} {key['timescale']}"
-    return name if key["symbol"] == protocol.SCORED_ON else f"{name} {key['symbol']}"
+    named = key["symbol"] in (protocol.SCORED_ON, key.get("data"))
+    return name if named else f"{name} {key['symbol']}"
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class CommonSettings:
     """Settings that labels leave out, because all models shown share them.
 
     Attributes:
-        names: of `CONFIGURATION`. changes: settings of recipes, see `scaling/recipes.py`.
+        names: of `CONFIGURATION`. changes: non-default settings, see `scaling/config_diff.py`.
     """
 
     names: frozenset[str] = frozenset()
@@ -55,7 +57,7 @@ def marked(name: str, mode: str) -> str:
 
 
 def common_settings(keys: Sequence[Mapping[str, Any]]) -> CommonSettings:
-    """What all keys agree on: recipes, and the market; hashes of files are worth their place only
+    """What all keys agree on: settings, and the market; hashes of files are worth their place only
     where they distinguish two models."""
     files = {(key["data"], key["artifacts"]) for key in keys}
     common = {

@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 from mlxts import json_files
 from mlxts.errors import RunError
 from mlxts.files import digest, write_json, write_text
+from mlxts.formats import count
 from mlxts.report import palette
 from mlxts.report.collect import ReportData
 from mlxts.report.figure import Picture
@@ -57,7 +58,7 @@ def write(
             table.write(out / "tables")
             written += [f"tables/{table.name}.{kind}" for kind in ("csv", "tex")]
         if part.pictures:
-            progress(f"{len(part.pictures)} figures: {part.title}")
+            progress(f"{count(len(part.pictures), 'figure')}: {part.title}")
         for picture in part.pictures:
             images[picture.name] = _inline(picture, out / "figures")
             written += [f"figures/{picture.name}.{kind}" for kind in ("svg", "pdf", "csv")]
@@ -99,7 +100,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters["prose"] = prose
+    made.filters |= {"prose": prose, "count": count}
     return made
 
 

@@ -179,6 +179,7 @@ class _Verdict(_Row):
     assets: int
     reference: str
     points: list[_Point]
+    levels: dict[str, float]
 
 
 class _Study(json_files.Shape):

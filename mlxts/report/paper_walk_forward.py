@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from mlxts.evaluation import comparison
+from mlxts.evaluation.comparison import Comparison
 from mlxts.files import finite
 from mlxts.formats import percent
 from mlxts.protocol import BASELINE
@@ -24,12 +25,12 @@ from mlxts.tables import Table
 
 HAR = BASELINE.upper()
 _VERDICTS = (
-    "axis", "estimand", "sizes", "seeds", "origins", "dates", "gain", "margin", "seen", "reference",
-    "said", "reason",
+    ("axis",), ("estimand",), ("sizes",), ("seeds", "origins", "dates"), ("gain",),
+    ("margin", "seen"), ("reference",), ("said",), ("reason",),
 )  # fmt: skip
 _CONFIGURATIONS = (
     "configuration", "budget", "seeds", "origins", "n", "loss_har", "loss_linear", "loss",
-    "difference", "skill", "skill_har", "verdict",
+    "difference", "difference_linear", "skill", "skill_har", "verdict",
 )  # fmt: skip
 _SIZES = (
     "configuration", "budget", "n_total", "n_no_embedding", "n_body", "samples", "best_epoch",
@@ -65,9 +66,18 @@ def _configurations(analysis: WalkForwardAnalysis) -> list[dict[str, Any]]:
     return [
         {"configuration": f"{labels.cell(s.key)}, {labels.configuration(s.key, common)}"}
         | s.row()
+        | _against_linear(s)
         | _counts(s, [runs[run] for run in s.runs])
         for s in analysis.scored
     ]
+
+
+def _against_linear(scores: Scored) -> dict[str, Any]:
+    """The reference may be HAR at some origins: the loss minus that of linear alone as well."""
+    difference = Comparison(scores.drawn.rungs[:, 0], scores.drawn.linear).difference
+    low, high = scores.table.bootstrap.interval(difference)
+    name = "difference_linear"
+    return {name: float(difference[0]), f"{name}_low": low, f"{name}_high": high}
 
 
 def _counts(scores: Scored, runs: Sequence[pl.DataFrame]) -> dict[str, Any]:
@@ -111,7 +121,9 @@ def sections(study: Mapping[str, Any]) -> Iterator[Section]:
             "Walk-forward configurations against their reference",
             _CONFIGURATIONS,
             "All windows of a configuration together; minus the reference's loss below zero is "
-            "better.",
+            "better. The reference is chosen at each origin by cross-validation before it, and may "
+            "be HAR where linear is better in the window that follows: then only minus linear's "
+            "tells whether a linear model would have been enough.",
         ),
         (
             "counts",
@@ -148,7 +160,7 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The verdict on every cell along every axis."""
     return Table(
         "Walk-forward verdicts",
-        columns(*_VERDICTS),
+        [columns(*keys) for keys in _VERDICTS],
         [_verdict(row) for row in rows],
         note="Gain: decrease of the loss per tenfold size, of a pair of cells the decrease from "
         f"the first to the second. Margin: {percent(verdict.MARGIN)} of {HAR}'s gain over the base "
@@ -161,7 +173,7 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def _verdict(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **{key: value for key, value in row.items() if key not in ("points", "cells")},
+        **{key: value for key, value in row.items() if key not in ("points", "cells", "levels")},
         "reference": comparison.title(row["reference"]),
         "estimand": ", ".join(filter(None, (row["task"], answers.where(row), row["part"]))),
         "sizes": answers.sizes(row),

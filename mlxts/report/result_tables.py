@@ -19,8 +19,10 @@ from mlxts.scaling.loss_table import FURTHER
 from mlxts.tables import Column, Table, with_ends
 
 _CONFIGURATION = (
-    "task", "timescale", "horizon", "budget", "data", "features", "fraction", "settings", "mode",
-)  # fmt: skip
+    columns("task", "timescale", "horizon", "mode"),
+    columns("budget", "n_total", "samples", "seeds"),
+    columns("data", "features", "fraction", "settings"),
+)
 _REFERENCES = [f"loss_{name}" for name in (*REFERENCES, *FURTHER)]
 
 
@@ -108,20 +110,13 @@ def skill(scored: Sequence[Scored], split: str = "") -> Table:
     table = Table(
         name="skill",
         title="Every configuration against its reference",
-        columns=columns(
+        columns=(
             *_CONFIGURATION,
-            "skill",
-            "said",
-            "difference",
-            "loss",
-            "loss_prior",
-            *_REFERENCES,
-            "skill_har",
-            "seeds",
-            "n",
-            "n_eff",
-            "n_total",
-            "samples",
+            columns("skill", "skill_har"),
+            columns("said"),
+            columns("difference"),
+            columns("loss", "loss_prior", *_REFERENCES),
+            columns("n", "n_eff"),
         ),
         rows=[_with_verdict_text(scores.row()) for scores in scored],
         note=(
@@ -143,7 +138,7 @@ def years(report: ReportData) -> Table:
     return Table(
         name="years",
         title="Skill by year",
-        columns=columns(*_CONFIGURATION, "year", "n", "loss", "skill"),
+        columns=(*_CONFIGURATION, *map(columns, ("year", "n", "loss", "skill"))),
         rows=[row for scores in report.scored if not scores.obstacle for row in scores.years()],
     )
 
@@ -151,7 +146,7 @@ def years(report: ReportData) -> Table:
 def evidence(report: ReportData) -> Table:
     """Base rates, and whether a cell holds enough evidence for any claim."""
     first: dict[tuple, Scored] = {}
-    for scores in sorted(report.scored, key=lambda o: -o.samples):
+    for scores in sorted(report.scored, key=lambda o: (-len(o.table.dates), -o.samples)):
         first.setdefault(scores.cell, scores)
     cells = list(dict.fromkeys(scores.cell for scores in report.scored))
     modes = {c: {o.mode for o in report.scored if o.cell == c} for c in cells}
@@ -159,22 +154,13 @@ def evidence(report: ReportData) -> Table:
         name="base_rates",
         title="Base rates and estimability",
         columns=(
-            *columns(
-                "task",
-                "timescale",
-                "horizon",
-                "mode",
-                "n",
-                "n_pos",
-                "base_rate",
-                "clusters",
-                "loss_prior",
-                *_REFERENCES,
-                "reference",
-                "margin",
-                "estimable",
-            ),
-            Column("why", "why not"),
+            columns("task", "timescale", "horizon", "mode"),
+            columns("n", "n_pos", "clusters"),
+            columns("base_rate"),
+            columns("loss_prior", *_REFERENCES),
+            columns("reference"),
+            columns("margin"),
+            (*columns("estimable"), Column("why", "why not")),
         ),
         rows=[
             _evidence(first[c], "strict" if modes[c] == {"strict"} else "exploratory")
@@ -216,32 +202,18 @@ def every_run(report: ReportData) -> Table:
     return Table(
         name="runs",
         title="Every run",
-        columns=columns(
-            "run",
-            "mode",
-            "seed",
-            "n_total",
-            "n_body",
-            "features",
-            "samples",
-            "epochs",
-            "flops",
-            "seconds",
-            "n_eff",
-            "log_loss",
-            "auc",
-            "average_precision",
-            "brier",
-            "ece",
-            "accuracy",
-            "precision",
-            "recall",
-            "rmse",
-            "qlike",
-            "r2",
-            "range",
-            "collapsed",
-            "verdict",
+        columns=(
+            columns("run", "mode"),
+            columns("seed"),
+            columns("n_total", "n_body"),
+            columns("samples", "features", "epochs"),
+            columns("flops", "seconds"),
+            columns("log_loss", "n_eff"),
+            columns("auc", "average_precision"),
+            columns("brier", "ece"),
+            columns("accuracy", "precision", "recall"),
+            columns("rmse", "qlike", "r2"),
+            columns("verdict", "range", "collapsed"),
         ),
         rows=[_run(run, described[run.id]) for run in report.runs],
         note=(

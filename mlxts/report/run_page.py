@@ -21,7 +21,8 @@ def draw(folder: Path, split: str = "validation") -> Path:
     run = RunFolder(folder)
     scored_task, rows = run.scored_task, run.predictions()
     models = by_model(rows.filter(split=split, symbol=scored_task.score_on).sort("date"))
-    titles = {NETWORK: NETWORK, BASELINE: BASELINE.upper()}
+    reference = run.references()[scored_task.score_on].name or BASELINE
+    titles = {NETWORK: run.metadata()["config"]["budget"], reference: comparison.title(reference)}
     path = folder / layout.PICTURE
     run_picture(
         path,

@@ -8,7 +8,7 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
-from mlxts.formats import listing
+from mlxts.formats import MINUS, listing
 from mlxts.protocol import BASELINE
 from mlxts.report import (
     compute_frontier,
@@ -37,10 +37,10 @@ from mlxts.tables import Table
 HAR = BASELINE.upper()
 _LETTER = {"parameters": "N", "features": "F", "history": "D", "assets": "A"}
 _SWEEP = {
-    "parameters": "`mlxts sweep run configs/sweeps/phase6a.yaml` trains several budgets",
-    "history": "`mlxts sweep run configs/sweeps/data_scaling.yaml` trains on parts of the history",
+    "parameters": "`mlxts sweep run configs/sweeps/study_parameters.yaml` trains several budgets",
+    "history": "`mlxts sweep run configs/sweeps/study_history.yaml` trains on parts of the history",
     "assets": "`mlxts sweep run configs/sweeps/study_assets.yaml` pools more assets",
-    "features": "`mlxts sweep run configs/sweeps/feature_scaling.yaml` trains several tiers",
+    "features": "`mlxts sweep run configs/sweeps/study_features.yaml` trains several tiers",
 }
 
 
@@ -151,7 +151,8 @@ def _along(report: ReportData, axis: str) -> Section:
 def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) -> Picture:
     table, judged = along.tables[index], along.judged
     assert judged is not None
-    subtitle = f"{verdict.label}: {verdict.gain:+.3g} per decade, {split}".replace("-", "−")
+    gain = f"{verdict.gain:+.3g}".replace("-", MINUS)
+    subtitle = f"{verdict.label}: {gain} per decade, {split}"
     panel = law_panels.panel(
         table,
         judged.draws[table.name],
@@ -251,8 +252,8 @@ def _walked(report: ReportData) -> Section:
             "walked",
             title,
             missing=[
-                "No walk-forward runs: `mlxts sweep run configs/sweeps/walk_forward.yaml` trains "
-                "at six forecast origins."
+                "No walk-forward runs: `mlxts sweep run configs/sweeps/study_parameters.yaml` "
+                "trains at ten forecast origins."
             ],
         )
     return Section(

@@ -54,7 +54,9 @@ def _map(group: list[Scored], common: labels.CommonSettings) -> Picture:
 
 def draw_map(axes: Axes, cells: dict[tuple[str, str], dict]) -> None:
     """Tasks down, timescales across; `cells` holds a row of `Scored.row` by (task, timescale)."""
-    tasks, scales = list(protocol.TASKS), list(protocol.TIMESCALES)
+    scored = {task for task, _ in cells}
+    tasks = [name for name, task in protocol.TASKS.items() if task.strict or name in scored]
+    scales = list(protocol.TIMESCALES)
     for y, task in enumerate(tasks):
         for x, scale in enumerate(scales):
             row = cells.get((task, scale))

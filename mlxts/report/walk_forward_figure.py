@@ -15,7 +15,7 @@ from mlxts.report.figure import Picture, legend_below
 from mlxts.report.law_figure import MARKERS
 
 _COLOURS = ("C0", "C4", "C3")
-_BESIDE = 1.09  # how far the next series stands beside the one before, on the log axis
+_BESIDE = 1.12  # how far the next series stands beside the one before, on the log axis
 _BEYOND = 1.6  # the band reaches this multiple beyond both ends
 _SCHEMA = {
     "series": pl.String, "kind": pl.String, "size": pl.Float64, "difference": pl.Float64,
@@ -24,9 +24,10 @@ _SCHEMA = {
 
 
 def pictures(rows: Sequence[Row]) -> list[Picture]:
-    """One for each axis with sizes, of the rows that its answer is made of."""
+    """One for each axis with sizes, of the rows that its answer is made of; compute has the points
+    of parameters."""
     found = []
-    for axis in dict.fromkeys(row["axis"] for row in rows):
+    for axis in dict.fromkeys(row["axis"] for row in rows if row["axis"] != "compute"):
         main = answers.main_rows(row for row in rows if row["axis"] == axis)
         drawn = [row for row in main if row["points"] and not row["paired"]]
         if drawn:
@@ -38,17 +39,18 @@ def _picture(axis: str, rows: Sequence[Row]) -> Picture:
     first = rows[0]
     return Picture(
         name=labels.slug("walk-forward", axis),
-        title=f"{labels.cell(first)}: network minus reference by {answers.PER.get(axis, axis)}",
+        title=f"{labels.cell(first)}: network minus reference",
         caption=(
             f"Loss of the network minus that of its reference ({_references(rows)}) on the same "
             f"days, {first['first'][:4]} to {first['last'][:4]}, out of sample; below zero the "
             "network is better. Squares: means over seeds with 95 % block-bootstrap intervals, "
             "paired by date; dots: single seeds. Shaded: slopes within the margin of flat, through "
-            "the mean point."
+            f"the mean point of {_name(first)}. The reference is chosen at each origin by "
+            "cross-validation before it."
         ),
         data=_data(rows),
         draw=lambda axes: draw(axes, rows),
-        size=(6.4, 4.2),
+        size=(6.4, 4.4),
     )
 
 
@@ -70,23 +72,20 @@ def _arrays(row: Row) -> tuple[np.ndarray, ...]:
 def band(row: Row) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(m,) sizes, and the ends of slopes within the margin through the mean point."""
     sizes, means, *_ = _arrays(row)
-    grid = np.geomspace(sizes.min() / _BEYOND, sizes.max() * _BEYOND, 3)
-    grid = np.unique(np.r_[grid, 10 ** np.log10(sizes).mean()])
-    away = row["margin"] * np.abs(np.log10(grid) - np.log10(sizes).mean())
+    middle = np.log10(sizes).mean()
+    grid = np.r_[sizes.min() / _BEYOND, 10**middle, sizes.max() * _BEYOND]
+    away = row["margin"] * np.abs(np.log10(grid) - middle)
     return grid, means.mean() - away, means.mean() + away
 
 
 def draw(axes: Axes, rows: Sequence[Row]) -> None:
-    """Every row as a series, the first one's band behind, and the reference as zero."""
+    """The first row's band of flat, every row as a series, and the reference as zero."""
     axes.set_xscale("log")
+    if rows[0]["margin"] > 0:
+        label = f"flat: slope within ±{loss(rows[0]['margin'])} per tenfold size"
+        axes.fill_between(*band(rows[0]), color="C0", alpha=0.12, linewidth=0, label=label)
     for index, row in enumerate(rows):
         colour, name = _COLOURS[index % len(_COLOURS)], _name(row)
-        if row["margin"] > 0:
-            grid, low, high = band(row)
-            axes.fill_between(
-                grid, low, high, color=colour, alpha=0.12, linewidth=0, zorder=1,
-                label=f"flat, {name}: slope within ±{loss(row['margin'])}",
-            )  # fmt: skip
         sizes, means, low, high = _arrays(row)
         x = sizes * _BESIDE**index
         axes.errorbar(
@@ -96,20 +95,24 @@ def draw(axes: Axes, rows: Sequence[Row]) -> None:
         )  # fmt: skip
         for place, point in zip(x, row["points"], strict=True):
             axes.plot(
-                [place * _BESIDE**-0.4] * len(point["seeds"]), point["seeds"], "o", color="C2",
-                markersize=3, markeredgewidth=0, zorder=5,
+                [place / _BESIDE**0.7] * len(point["seeds"]), point["seeds"], "o", color=colour,
+                alpha=0.6, markersize=3.5, markeredgewidth=0, zorder=5,
             )  # fmt: skip
     axes.axhline(0.0, color="C1", linewidth=1.3, zorder=3, label=f"reference: {_references(rows)}")
+    for (name, level), style in zip(rows[0]["levels"].items(), ("-.", "--"), strict=False):
+        if level:
+            title = comparison.title(name)
+            axes.axhline(level, color="C1", linestyle=style, linewidth=1.0, label=f"{title} alone")
     sizes = sorted({size for row in rows for size in row["sizes"]})
     axis = rows[0]["axis"]
     axes.xaxis.set_major_locator(FixedLocator(sizes))
     axes.xaxis.set_major_formatter(FixedFormatter([answers.size_text(axis, s) for s in sizes]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set(
-        xlabel=answers.UNITS[axis], ylabel=f"loss minus the reference's, {rows[0]['unit']}",
+        xlabel=answers.UNITS[axis], ylabel=f"difference of losses, {rows[0]['unit']}",
         xlim=(sizes[0] / _BEYOND, sizes[-1] * _BEYOND),
     )  # fmt: skip
-    legend_below(axes, columns=1)
+    legend_below(axes)
 
 
 def _data(rows: Sequence[Row]) -> pl.DataFrame:
@@ -122,6 +125,7 @@ def _data(rows: Sequence[Row]) -> pl.DataFrame:
                  point["difference_low"], point["difference_high"])
             )  # fmt: skip
             table += [(name, "seed", point["size"], one, None, None) for one in point["seeds"]]
+        table += [(name, one, None, level, None, None) for one, level in row["levels"].items()]
         table += [
             (name, "flat", float(size), None, float(low), float(high))
             for size, low, high in zip(*band(row), strict=True)

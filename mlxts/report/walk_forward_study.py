@@ -12,12 +12,14 @@ import numpy as np
 import polars as pl
 
 from mlxts.evaluation.block_bootstrap import BlockBootstrap
+from mlxts.formats import count
+from mlxts.protocol import REFERENCES
 from mlxts.report import axis_analysis
 from mlxts.report.axis_analysis import AxisAnalysis
 from mlxts.scaling import bootstrap, walk_forward_ledger
 from mlxts.scaling.configuration_scores import Scored, scored
 from mlxts.scaling.loss_table import LossTable
-from mlxts.scaling.over_reference import ALONE, OVER
+from mlxts.scaling.over_reference import ALONE, OVER, differ
 from mlxts.scaling.run_table import PANEL
 from mlxts.scaling.verdict import Verdict
 
@@ -48,7 +50,7 @@ def analyse(
     progress: Callable[[str], None] = lambda text: None,
 ) -> WalkForwardAnalysis:
     """Judge walk-forward runs. Raises RunError, DataError: see `walk_forward_ledger.join`."""
-    progress(f"{len(folders)} walk-forward runs")
+    progress(count(len(folders), "walk-forward run"))
     everything = walk_forward_ledger.join(folders, tuned=tuned, alike=False)
     panel = None
     if (everything["assets"] > 1).any():
@@ -65,8 +67,9 @@ def analyse(
 def verdict_rows(analysis: WalkForwardAnalysis) -> list[dict[str, Any]]:
     """Every verdict with its design, and the points of its figure.
 
-    A point is a size: the network's loss minus its own reference's on the same data, mean over
-    seeds, with its 95 % interval and that of each seed.
+    Levels are of HAR and linear, over the reference. A point is a size: the network's loss minus
+    its own reference's on the same data, mean over seeds, with its 95 % interval and that of each
+    seed.
     """
     runs = {row["run"]: row for row in analysis.ledger.unique("run").iter_rows(named=True)}
     rows = []
@@ -81,6 +84,7 @@ def verdict_rows(analysis: WalkForwardAnalysis) -> list[dict[str, Any]]:
             row |= {"part": part, "panel": PANEL in estimands}
             row["cells"] = next((e.split(" → ") for e in estimands if " → " in e), [])
             row["points"] = _points(table, analysis.draws, analysis.seed) if points else []
+            row["levels"] = _levels(table) if points else {}
             rows.append(row)
     return rows
 
@@ -107,6 +111,17 @@ def _row(axis: str, table: LossTable, cell: Verdict, run: Mapping[str, Any]) -> 
         "origins": 0 if table.origins is None else len(np.unique(table.origins)),
         "assets": table.assets,
     }
+
+
+def _levels(table: LossTable) -> dict[str, float]:
+    """The losses of HAR and linear minus the reference's, where all sizes have the same.
+
+    The reference is chosen at each origin by cross-validation before it; over all of them it may
+    lose to one of the two.
+    """
+    if differ(table):
+        return {}
+    return {name: float((getattr(table, name) - table.reference).mean()) for name in REFERENCES}
 
 
 def _points(table: LossTable, draws: int, seed: int) -> list[dict[str, Any]]:

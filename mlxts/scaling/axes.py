@@ -242,7 +242,7 @@ def cell_names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str
         names.append(", ".join(filter(None, parts)))
     # Settings that came later are at their defaults in the recipes of older runs as well.
     return [
-        f"{name}, recipe {columns['config_hash'][index]}" if names.count(name) > 1 else name
+        f"{name}, configuration {columns['config_hash'][index]}" if names.count(name) > 1 else name
         for index, name in enumerate(names)
     ]
 

@@ -29,7 +29,7 @@ def describe(changed: str, recipe: str, shared: frozenset[str] = frozenset()) ->
     """
     own_changes = [part for part in _parts(changed) if part not in shared]
     if len(own_changes) > _MOST:
-        return f"{len(own_changes)} settings changed, recipe {recipe}"
+        return f"{len(own_changes)} settings changed, configuration {recipe}"
     return ", ".join(own_changes)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlxts.errors import ConfigError
+from mlxts.evaluation import comparison
 from mlxts.files import is_name, outputs_folder
 from mlxts.formats import count, difference, loss, percent
 from mlxts.protocol import BASELINE
@@ -79,20 +80,24 @@ def verdicts(judged: Judged, axis: str) -> Table:
                 "unit",
             ),
             (Column("margin", form=loss), Column("seen", "would have seen", loss), "p", "q"),
-            ("reference", "assets", Column("n_eff_assets", "n_eff of them", ".1f")),
+            (
+                Column("reference", form=comparison.title),
+                "assets",
+                Column("n_eff_assets", "n_eff of them", ".1f"),
+            ),
             ("sizes", "seeds", "dates", Column("extrapolation", "extrapolation skill", "+.2f")),
             Column("reason", "why"),
         ),
         rows,
         note=(
             f"Gain: decrease of the loss per tenfold {axis}, with its 95 % interval; pooled in "
-            "units of the reference's loss, over cells of one recipe, mode and market. Margin: "
-            f"{percent(MARGIN)} of what {BASELINE.upper()} gains over the base rate. Would have "
-            "seen: the smallest gain that is found with 80 %. Reference: skill is in its units; "
-            "it cancels between sizes, but along features, where it reads what the network reads "
-            "and is reported separately. p: of no gain; q: p adjusted over the "
-            "cells of a pool (Benjamini, Hochberg). Extrapolation skill: "
-            "1 − error of a power law / error of a constant at the largest size, left out."
+            "units of the reference's loss, over cells of the same settings, mode and market. "
+            f"Margin: {percent(MARGIN)} of what {BASELINE.upper()} gains over the base rate. Would "
+            "have seen: the smallest gain that is found with 80 %. Reference: skill is in its "
+            "units; it cancels between sizes, but along features, where it reads what the network "
+            "reads and is reported separately. p: of no gain; q: p adjusted over the cells of a "
+            "pool (Benjamini, Hochberg). Extrapolation skill: 1 − error of a power law / error of "
+            "a constant at the largest size, left out."
         ),
         name=f"verdict_{axis}",
     )

@@ -49,7 +49,7 @@ def verdict_rules() -> str:
             "",
             "- Gain: minus the least-squares slope of the mean loss of each size on log10 of the "
             "size; pooled in units of the reference's loss.",
-            "- Pools: cells of one mode, one recipe and one market; one test each, unadjusted.",
+            "- Pools: cells of the same mode, settings and market; one test each, unadjusted.",
             f"- Draws: {bootstrap.DRAWS:,} of date blocks, the same for all runs, then of seeds "
             f"within a size; intervals of scores {DRAWS:,}. Both are widened for few blocks and "
             "for labels that overlap. At each forecast origin seeds are drawn anew.",

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from mlxts.errors import WorkspaceError
 from mlxts.files import delete_temporary_files, write_text
-from mlxts.workspace import blocks, context_records, project, protocol_tables, summaries
+from mlxts.workspace import blocks, context_records, project, project_blocks, summaries
 from mlxts.workspace.context_records import WORKSTREAMS, H, Record
 from mlxts.workspace.project import CONTEXT, Problem
 
@@ -136,7 +136,7 @@ def renderer(root: Path) -> Callable[[Path, str], Callable[[str], str]]:
             return _of(context, renderers[path])
         if root / CONTEXT in path.parents:  # a snapshot: it stays as the handoff wrote it
             return lambda name: blocks.body(text, name)
-        return protocol_tables.render
+        return project_blocks.renderer(root)
 
     return choose
 

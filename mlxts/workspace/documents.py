@@ -4,7 +4,7 @@ import ast
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,7 +19,7 @@ from mlxts.workspace import (
     generated_documents,
     markdown,
     project,
-    protocol_tables,
+    project_blocks,
 )
 from mlxts.workspace.project import Problem
 
@@ -73,7 +73,7 @@ def check(root: Path, tree: Any) -> list[Problem]:
         name, parts = project.relative(path, root), parsed[path.resolve()]
         if name.startswith(_OF_THEIR_TIME):
             continue
-        problems += _stale(name, text)
+        problems += _stale(name, text, project_blocks.renderer(root))
         problems += _links(root, path, name, parts, parsed)
         problems += _code(name, parts)
         problems += _commands(name, parts, root, tree, targets)
@@ -97,9 +97,9 @@ def layout(root: Path) -> Iterator[Problem]:
             yield Problem(project.relative(skill, root), 0, "a skill without SKILL.md")
 
 
-def _stale(name: str, text: str) -> Iterator[Problem]:
+def _stale(name: str, text: str, render: Callable[[str], str]) -> Iterator[Problem]:
     try:
-        for line, block in blocks.stale(text, protocol_tables.render):
+        for line, block in blocks.stale(text, render):
             yield Problem(name, line, f"block {block} is stale; run `mlxts docs render`")
     except blocks.BlockError as error:
         yield Problem(name, error.line, error.message)

@@ -108,7 +108,7 @@ def test_walk_forward_runs_have_a_section_of_their_own(world, walked):
     assert len(set(names)) == len(names)
     assert first.pictures[0].name == "walk-forward-parameters"
     nothing = {section.key: section for section in sections.sections(gathered)}["walked"]
-    assert "configs/sweeps/walk_forward.yaml" in nothing.missing[0]
+    assert "configs/sweeps/study_parameters.yaml" in nothing.missing[0]
     *walk_forward, fixed = sections.answers(both)
     assert walk_forward[0].startswith("**Parameters:** ")
     assert [fixed] == sections.answers(gathered)

@@ -22,7 +22,7 @@ def test_what_differs_is_said_and_what_is_shared_is_not():
 
 def test_many_changes_are_counted():
     text = "; ".join(f"key{number}: {number}" for number in range(9))
-    assert config_diff.describe(text, "ab12") == "9 settings changed, recipe ab12"
+    assert config_diff.describe(text, "ab12") == "9 settings changed, configuration ab12"
 
 
 @given(st.lists(CHANGES, min_size=1, max_size=4))

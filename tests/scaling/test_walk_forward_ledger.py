@@ -139,3 +139,13 @@ def test_the_command_judges_them_and_looks_at_no_test_split(folders, home):
     assert all(row["dates"] < 600 for row in without)  # of the fixed splits alone
     with pytest.raises(ConfigError, match="leave --split out"):
         call("verdict", "--split", "walk-forward", "--replicate")
+
+
+def test_a_seed_at_fewer_origins_is_of_no_other_history(folders):
+    partial = [one for one in folders[3] if "-s1-" not in one.name]
+    joined = walk_forward_ledger.join([*folders[1], *folders[2], *partial], alike=False)
+    assert joined["samples"].n_unique() == 1
+    (table,) = axes.tables(joined, "parameters")
+    assert (len(table.rungs), set(table.seeds)) == (3, {2})
+    with pytest.raises(RunError, match="no two runs differ in training samples"):
+        axes.tables(joined, "history")

@@ -12,10 +12,18 @@ import pytest
 import yaml
 
 import mlxts
-from mlxts import protocol
+from mlxts import files, protocol
 from mlxts.cli.app import command_tree
 from mlxts.errors import WorkspaceError
-from mlxts.workspace import documents, generated_documents, markdown, project, protocol_tables
+from mlxts.workspace import (
+    documents,
+    generated_documents,
+    markdown,
+    project,
+    project_blocks,
+    protocol_tables,
+)
+from tests.report.test_answers import row
 from tests.workspace import projects
 
 TREE = command_tree()
@@ -206,3 +214,26 @@ def test_a_shell_is_taught_to_complete() -> None:
         ["bash", "-c", script], capture_output=True, text=True, timeout=120, check=False
     )
     assert "complete" in done.stdout, done.stderr
+
+
+def test_the_answers_of_the_results_are_rendered_and_checked(tmp_path, monkeypatch):
+    root = projects.make(tmp_path, monkeypatch)
+    figures = root / project_blocks.RESULTS.with_suffix(".json")
+    figures.parent.mkdir(parents=True)
+    files.write_json(figures, {"main": [], "study": answered()})
+    readme = root / "README.md"
+    readme.write_text("# A project\n\n<!-- rendered: answers -->\n<!-- end -->\n")
+    documents.render(root)
+    text = readme.read_text()
+    assert "- **Parameters:** flat on SPY at 10 origins (gain −0.0007 nats" in text
+    files.write_json(figures, {"main": [], "study": answered(gain=0.5)})
+    stale = [
+        one for one in documents.check(root, command_tree()) if "block answers is stale" in str(one)
+    ]
+    assert len(stale) == 1
+
+
+def answered(**changes) -> dict:
+    provenance = {"runs": [], "machines": [], "code": [], "data": []}
+    design = {"draws": 60, "configurations": [], "plans": [], "provenance": provenance}
+    return design | {"verdicts": [row(**changes)]}

@@ -1,0 +1,23 @@
+"""The figure of one run shows its model by its size, beside its own reference."""
+
+import json
+
+from mlxts.report import run_page
+from mlxts.runs import layout
+from tests import homes
+from tests.report import worlds as reports
+from tests.scaling import worlds
+
+
+def test_reliability_is_of_the_model_and_of_its_reference(tmp_path, monkeypatch):
+    homes.simulated(tmp_path, monkeypatch)
+    (folder,) = worlds.ladder({"0.06M": 0.3}, seeds=1)
+    reports.give_scores(folder)
+    path = folder / layout.REFERENCES
+    known = json.loads(path.read_text(encoding="utf-8"))
+    drawn = []
+    monkeypatch.setattr(run_page, "run_picture", lambda *given, **named: drawn.append(given[3]))
+    for name in ("har", "linear"):
+        path.write_text(json.dumps({s: one | {"name": name} for s, one in known.items()}))
+        run_page.draw(folder)
+    assert [list(models) for models in drawn] == [["0.06M", "HAR"], ["0.06M", "linear"]]
