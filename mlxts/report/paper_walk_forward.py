@@ -74,7 +74,7 @@ def _configurations(analysis: WalkForwardAnalysis) -> list[dict[str, Any]]:
 
 def _against_linear(scores: Scored) -> dict[str, Any]:
     """The reference may be HAR at some origins: the loss minus that of linear alone as well."""
-    difference = Comparison(scores.drawn.rungs[:, 0], scores.drawn.linear).difference
+    difference = Comparison(scores.draws.rungs[:, 0], scores.draws.linear).difference
     low, high = scores.table.bootstrap.interval(difference)
     name = "difference_linear"
     return {name: float(difference[0]), f"{name}_low": low, f"{name}_high": high}
