@@ -294,7 +294,7 @@ def verdict_(
         mode = "strict" if all(pool.strict for pool in judged.pools) else "exploratory"
         screen.append(results.mixed_slopes(mixed, mode))
     screen.append(Note(f"written to {folder}"))
-    screen += [_sentence(one, axis) for one in verdict.claims(judged, tables)]
+    screen += [_sentence(claim, axis) for claim in verdict.claims(judged, tables)]
     render(record, as_json, screen)
 
 

@@ -48,9 +48,9 @@ def complete_predictions(folders: Sequence[Path]) -> None:
         walk_forward.complete(lacking, note)
 
 
-def record_test_evaluation(what: str, score_on: str) -> None:
-    """Write down a test-set evaluation before it happens, and say so. Raises StorageError."""
+def record_test_evaluation(evaluation: str, score_on: str) -> None:
+    """Record a test-set evaluation before it happens, and print a note. Raises StorageError."""
     from mlxts.evaluation import test_split_log
 
-    count = test_split_log.record(what, score_on)
+    count = test_split_log.record(evaluation, score_on)
     note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
