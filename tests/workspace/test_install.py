@@ -394,7 +394,7 @@ def test_the_makefile_hands_extras_on_and_lists_its_targets_with_any_sed(tmp_pat
         )
         return done.stdout.rstrip().splitlines()
 
-    assert make("help")[0] == "help      show this list"
+    assert make("help")[0] == "help       show this list"
     assert "setup     make .venv" in "\n".join(make())
     script = "mlxts/workspace/install.py"
     assert make("-n", "setup")[-1].strip().endswith(script)
