@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but a Python 3.11.5 or newer (or uv, which fetches one) and
 # the package registry.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test mutants lint verify bench compare options lock clean
+.PHONY: help setup demo demo-data test mutants lint verify bench compare options lock clean
 
 BIN := .venv/bin
 # The first Python that runs, to start the installer with; it picks the best one for .venv, or takes
@@ -12,7 +12,7 @@ PYTHON ?= $(or $(shell for p in python3 python3.12 python3.13 python3.14 python3
 CHOICE := $(if $(filter undefined,$(origin EXTRAS)),,"$(EXTRAS)")
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv (nothing where it is up to date) and warm the kernels; EXTRAS=cuda for a GPU
 	@$(PYTHON) mlxts/workspace/install.py $(CHOICE)
@@ -20,6 +20,11 @@ setup: ## make .venv (nothing where it is up to date) and warm the kernels; EXTR
 demo: setup ## train a 2M PatchTST on real S&P 500 bars and compare it with HAR and linear
 	@$(BIN)/mlxts data download SP500 --source sample
 	@$(BIN)/mlxts train configs/demo.yaml --resume
+
+demo-data: setup ## train on 1, 2 and 6 real assets, and draw the loss over their number (minutes)
+	@$(BIN)/mlxts data download SP500 NASDAQ AAPL GOOG IBM MSFT --source sample
+	@$(BIN)/mlxts sweep run configs/sweeps/demo_data.yaml
+	@$(BIN)/mlxts report demo_data --out outputs/results/demo_data
 
 test: setup ## run every test, one run at a time
 	@OMP_NUM_THREADS=1 $(BIN)/python -m mlxts.workspace.run_tests

@@ -196,7 +196,7 @@ def _case(asked: Row) -> list[Row]:
         for number in range(2 if asked["quick"] else control.seeds):
             seed = 100 * asked["seed"] + number
             plan = make_plan(build_config({**COMMON, **chosen, "budget": budget, "seed": seed}))
-            experiment.execute(plan, emit=lambda event: None)
+            experiment.run_experiment(plan, emit=lambda event: None)
             folders.append(plan.folder)
     samples = len(plan.dataset.samples["train"])
     return [

@@ -119,7 +119,7 @@ def _case(kind: str, task: str, horizon: int, seed: int, quick: bool) -> list[Ro
     }
     configuration = build_config(values)
     plan = make_plan(configuration)
-    experiment.execute(plan, emit=lambda event: None)
+    experiment.run_experiment(plan, emit=lambda event: None)
     data = plan.dataset
     line = baseline_selection.choose(configuration, everything=True)
     beside = fit_baselines(data, ("train", "test"), line.chosen, line.chosen)

@@ -28,7 +28,7 @@ def _compare(home: Path, trials: int, epochs: int) -> dict[str, Any]:
     """Turn by turn, in alternating order: one trial, and the same configuration directly.
 
     All trials cost the same, they differ in weight decay alone. `alone` is the time within
-    `experiment.execute`: training, and the scores that every run ends with.
+    `experiment.run_experiment`: training, and the scores that every run ends with.
     """
     from mlxts import experiment
     from mlxts.config.experiment import ExperimentConfig
@@ -65,7 +65,7 @@ def _compare(home: Path, trials: int, epochs: int) -> dict[str, Any]:
         plan = make_plan(configuration, data=train_validation_data.load(configuration).dataset)
         os.environ["MLXTS_HOME"] = str(home / "alone")
         with clock:
-            experiment.execute(plan, emit=silent)
+            experiment.run_experiment(plan, emit=silent)
         os.environ["MLXTS_HOME"] = str(home / "search")
 
     alone(base, _Clock())  # compiles the kernels

@@ -21,6 +21,7 @@ RUN = (
     "mlxts.dataset.build",
     "mlxts.model.parameter_budget",
     "mlxts.model.initialisation",
+    "mlxts.training.inputs",
     "mlxts.training.loop",
 )
 # Where the numbers of cached features begin.

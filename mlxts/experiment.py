@@ -68,7 +68,7 @@ def summary_of(folder: Path) -> dict[str, Any]:
     return run.summary((*_SUMMARISED, *scored))
 
 
-def execute(
+def run_experiment(
     plan: Plan,
     *,
     emit: Listener,
@@ -84,16 +84,16 @@ def execute(
     continued with `resume`: interrupted, overheated, or the reason that `gate` gave.
 
     Args:
-        gate: asked after every step, behind signals and heat, whether to go on.
+        gate: asked after every step, after signals and temperature, whether to go on.
         ranks: the processes that train this one model together. Rank 0 predicts, scores and
             writes; the others return when training has ended.
         stall_seconds: with several ranks, how long a step may take before the process ends.
         permit: asked before checkpoints, predictions and the summary are written.
 
     Raises:
-        TakenOverError: `permit` says that the run is another worker's.
+        TakenOverError: the run is another worker's, says `permit`.
         MlxtsError: see `run.train` and `score.score_run`.
-        ConfigError: several ranks, and heat should pause them, or batches be normalised.
+        ConfigError: several ranks with `thermal.pause`, or with batch normalisation.
         RunError: the summary of a finished run is damaged.
     """
     if ranks.size > 1 and plan.config.thermal.pause:
@@ -114,8 +114,8 @@ def execute(
         _tidy(plan.folder)
         return summary_of(plan.folder)
     drift = StepTimeDrift()
-    heat = Relay(emit)  # to the console, and to the run's record as soon as there is one
-    follow = RunTrackers(plan.config, plan.folder, heat) if ranks.is_rank_zero else None
+    relay = Relay(emit)  # to the console, and to the run's record as soon as there is one
+    follow = RunTrackers(plan.config, plan.folder, relay) if ranks.is_rank_zero else None
 
     def listen(event: Event) -> None:
         emit(event)
@@ -126,17 +126,17 @@ def execute(
                 drift.add(seconds)
             trained_on = RunFolder(plan.folder).metadata(("machine",))["machine"]
             if changes := device.changes_since(trained_on):
-                heat(NoticeEvent(event.step, f"{changes}: the last bits may differ from here on"))
+                relay(NoticeEvent(event.step, f"{changes}: the last bits may differ from here on"))
         elif isinstance(event, StepEvent) and drift.add(event.seconds):
-            heat(NoticeEvent(event.step, f"{drift.reason}; this run's timings are excluded"))
+            relay(NoticeEvent(event.step, f"{drift.reason}; this run's timings are excluded"))
 
-    heat.connect(listen)
+    relay.connect(listen)
     with follow or nullcontext():
         with ExitStack() as stack:
-            stack.callback(heat.connect, emit)  # the run's record is closed then
+            stack.callback(relay.connect, emit)  # the run's record is closed then
             stack.enter_context(prevent_sleep())
             interrupt = stack.enter_context(Interrupt())
-            guard = stack.enter_context(Guard(plan.config.thermal, heat))
+            guard = stack.enter_context(Guard(plan.config.thermal, relay))
             passes = _gate(interrupt, guard, gate)
             if ranks.size > 1:
                 watch = stack.enter_context(StallWatch(stall_seconds))
@@ -147,7 +147,7 @@ def execute(
                 gate=passes,
                 resume=resume,
                 sensor=guard.to_dict(),
-                connect=heat.connect,
+                connect=relay.connect,
                 ranks=ranks,
                 permit=permit,
             )
@@ -172,7 +172,7 @@ def _tidy(folder: Path) -> None:
 
 
 def _left(plan: Plan, status: str, message: str) -> dict[str, Any]:
-    """What a process says that ends without scoring."""
+    """The result of a process that ends without scoring."""
     return {"run_id": plan.run_id, "status": status, "message": message}
 
 
@@ -183,8 +183,8 @@ def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict
     data = plan.dataset
     predicted = predict.predict_run(trained, plan.folder, permit)
     reference = RunFolder(plan.folder).references()[data.score_on]
-    asked = ScoredTask.of(plan.config.model_dump(mode="json"))
-    scores = score.score_run(predicted, reference, asked)
+    scored_task = ScoredTask.of(plan.config.model_dump(mode="json"))
+    scores = score.score_run(predicted, reference, scored_task)
     figures_of_model = scores["validation"][NETWORK]
     summary = {
         "schema": SCHEMA,
@@ -197,7 +197,7 @@ def _conclude(trained: Trained, thermal: dict[str, Any], permit: Permit) -> dict
         "best_step": outcome.state.stopping.best_step,
         "best_loss": outcome.state.stopping.best,
         "collapsed": bool(figures_of_model.get("collapsed", False)),  # the weights that are scored
-        "collapsed_in_training": outcome.state.collapses > 0,  # at three looks in a row
+        "collapsed_in_training": outcome.state.collapses > 0,  # at three validations in a row
         "train_seconds": outcome.state.train_seconds,
         "samples_per_second": _throughput(outcome.state),
         "thermal": thermal,
@@ -218,7 +218,7 @@ def _throughput(state: LoopState) -> float | None:
 
 
 def _gate(interrupt: Interrupt, guard: Guard, more: Gate | None) -> Gate:
-    """Signals first, then heat; a pause is waited out here, between two steps. Then the caller."""
+    """Signals, then temperature (a pause is waited out here, between two steps), then `more`."""
 
     def gate(step: int) -> StopEvent | None:
         action = guard.check(step)
@@ -255,7 +255,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
     row = _decision_row(newest, symbol, day)
     output = float(trained.on(newest, np.array([row]))[0])
     bar = newest.bars.row(row, named=True)
-    said: dict[str, Any] = {
+    result: dict[str, Any] = {
         "run_id": folder.name,
         "symbol": symbol,
         "date": bar["date"].isoformat(),
@@ -271,7 +271,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
             newest.task.name, f"a high at least {newest.task.threshold or 0:.0%} above the close"
         )
         sentence = f"{begin}: probability of {event} {probability:.3f}"
-        return {**said, "probability": probability, "sentence": sentence}
+        return {**result, "probability": probability, "sentence": sentence}
     half = conformal.half_width(_validation_residuals(folder, newest.score_on))
     if newest.task.kind == "range":
         middle, low, high = (conformal.price_range(output + z) for z in (0.0, -half, half))
@@ -280,7 +280,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
             f"{high:.2%}"
         )
         return {
-            **said,
+            **result,
             "log_log_range": output,
             "range": middle,
             "range_interval": [low, high],
@@ -292,7 +292,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
         f"{begin}: price {price:.2f}, {conformal.COVERAGE:.0%} interval {low:.2f} to {high:.2f}"
     )
     return {
-        **said,
+        **result,
         "log_return": output,
         "price": price,
         "price_interval": [low, high],

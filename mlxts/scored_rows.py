@@ -1,4 +1,4 @@
-"""The rows that forecasts are scored on, and what the references say of them.
+"""The rows that forecasts are scored on, and the forecasts of the references on them.
 
 Out of a run, which has both in its predictions; or from a configuration, whose data are read and
 whose references are fitted, on the fixed splits or at walk-forward origins. No network is needed.
@@ -26,15 +26,15 @@ class ScoredRows:
     """Tables of predictions, see `runs/predictions.py`, of the training rows and one split.
 
     Attributes:
-        asked: the task. name: of the run or configuration. exploratory: whether it is.
-        split: as the tables name it. title: of the split, for people.
+        scored_task: what is predicted. name: of the run or configuration.
+        exploratory: whether it is. split: as the tables name it. title: of the split, for people.
         models: by name, without the base rate.
         reference: of the scored symbol.
         rows: date, symbol, split, canonical, target; of all symbols.
         references: date, symbol, canonical, target, logit; each asset's own reference on them.
     """
 
-    asked: ScoredTask
+    scored_task: ScoredTask
     name: str
     exploratory: bool
     split: str
@@ -87,8 +87,15 @@ def of_origins(folders: Sequence[Path], name: str) -> ScoredRows:
             )
         window = run.metadata()["config"]["data"]["walk_forward_window"]
         by_window.setdefault(window, []).append(folder)
-        asked = run.scored_task
-        tasks[(asked.task.name, asked.horizon, asked.timescale.name, asked.score_on)] = folder.name
+        scored_task = run.scored_task
+        tasks[
+            (
+                scored_task.task.name,
+                scored_task.horizon,
+                scored_task.timescale.name,
+                scored_task.score_on,
+            )
+        ] = folder.name
     if len(tasks) > 1:
         first, second, *_ = tasks.values()
         raise RunError(f"{first} and {second} do not predict the same; name runs of one task")
@@ -97,8 +104,8 @@ def of_origins(folders: Sequence[Path], name: str) -> ScoredRows:
     if max(map(len, by_window.values())) > 1:
         without = pl.col("model") != NETWORK
         parts = [_Part(part.predictions.filter(without), part.references) for part in parts]
-    asked = RunFolder(chosen[-1]).scored_task
-    return _of(parts, asked, name, True, WINDOW, "walk-forward windows")
+    scored_task = RunFolder(chosen[-1]).scored_task
+    return _of(parts, scored_task, name, True, WINDOW, "walk-forward windows")
 
 
 def of_configuration(
@@ -107,12 +114,12 @@ def of_configuration(
     """Those of a configuration's fixed splits; its references are fitted.
 
     Args:
-        permit: called when it is known that there are rows, before any is looked at.
+        permit: called when it is known that there are rows, before any is scored.
     """
-    asked = ScoredTask.of(configuration.model_dump(mode="json"))
+    scored_task = ScoredTask.of(configuration.model_dump(mode="json"))
     exploratory = configuration.mode != "strict"
     part = _fitted(configuration, split, permit)
-    return _of([part], asked, configuration.name, exploratory, split, split)
+    return _of([part], scored_task, configuration.name, exploratory, split, split)
 
 
 def of_configured_origins(
@@ -121,14 +128,14 @@ def of_configured_origins(
     """Those of the windows after `count` walk-forward origins; references are fitted at each.
 
     Args:
-        progress: told of each window before its references are fitted.
+        progress: called with each window before its references are fitted.
     """
     parts = []
-    for one in walk_forward.origins(configuration, count):
-        progress(f"fitting the references before {walk_forward.years(one)}")
-        parts.append(_fitted(one, WINDOW))
-    asked = ScoredTask.of(one.model_dump(mode="json"))
-    return _of(parts, asked, configuration.name, True, WINDOW, "walk-forward windows")
+    for at_origin in walk_forward.origins(configuration, count):
+        progress(f"fitting the references before {walk_forward.years(at_origin)}")
+        parts.append(_fitted(at_origin, WINDOW))
+    scored_task = ScoredTask.of(at_origin.model_dump(mode="json"))
+    return _of(parts, scored_task, configuration.name, True, WINDOW, "walk-forward windows")
 
 
 def _fitted(configuration: ExperimentConfig, split: str, permit: Permit = always) -> _Part:
@@ -143,24 +150,29 @@ def _fitted(configuration: ExperimentConfig, split: str, permit: Permit = always
 
 
 def _of(
-    parts: Sequence[_Part], asked: ScoredTask, name: str, exploratory: bool, split: str, title: str
+    parts: Sequence[_Part],
+    scored_task: ScoredTask,
+    name: str,
+    exploratory: bool,
+    split: str,
+    title: str,
 ) -> ScoredRows:
     origins, references, rows = [], [], []
     for part in parts:
-        own = part.predictions.filter(pl.col("split").is_in(("train", split)))
+        part_rows = part.predictions.filter(pl.col("split").is_in(("train", split)))
         models = {
             model: table
-            for model, table in by_model(own).items()
-            if model != BASE_RATE and (table["symbol"] == asked.score_on).any()
+            for model, table in by_model(part_rows).items()
+            if model != BASE_RATE and (table["symbol"] == scored_task.score_on).any()
         }
-        origins.append((models, part.references[asked.score_on]))
-        scored = own.filter(split=split)
+        origins.append((models, part.references[scored_task.score_on]))
+        scored = part_rows.filter(split=split)
         # Of every asset there is a base rate, whatever else could be fitted.
         rows.append(scored.filter(model=BASE_RATE).drop("model", "logit"))
         chosen = [
-            scored.filter(model=one.name, symbol=symbol)
-            for symbol, one in part.references.items()
-            if one.name
+            scored.filter(model=of_asset.name, symbol=symbol)
+            for symbol, of_asset in part.references.items()
+            if of_asset.name
         ]
         references += [table.drop("model", "split") for table in chosen]
     if not sum(table.height for table in rows):
@@ -169,7 +181,7 @@ def _of(
     if len(origins) > 1:
         models, reference = walk_forward.join(origins)
     return ScoredRows(
-        asked=asked,
+        scored_task=scored_task,
         name=name,
         exploratory=exploratory,
         split=split,

@@ -47,7 +47,7 @@ class Origin:
         """The years that were scored."""
         return years(self.plan.config)
 
-    def record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         data = self.plan.config.data
         borders = split_borders.borders(data.splits, data.walk_forward_window)
         return {
@@ -104,10 +104,10 @@ def plan(configuration: ExperimentConfig) -> Plan:
     )
 
 
-def execute(planned: Plan, emit: Listener) -> dict[str, Any]:
+def train_origin(planned: Plan, emit: Listener) -> dict[str, Any]:
     """Train the run of an origin, or go on with it; returns its summary."""
-    begun = RunFolder(planned.folder).has_begun
-    return experiment.execute(planned, emit=emit, resume=begun)
+    has_begun = RunFolder(planned.folder).has_begun
+    return experiment.run_experiment(planned, emit=emit, resume=has_begun)
 
 
 def predict_window(folder: Path) -> pl.DataFrame:
@@ -137,33 +137,34 @@ def complete(folders: Iterable[Path], progress: Callable[[str], None]) -> None:
 def score_origin(planned: Plan) -> Origin:
     """Score the finished run of an origin on its window."""
     predicted = predict_window(planned.folder).filter(pl.col("split").is_in(("train", WINDOW)))
-    asked = ScoredTask.of(planned.config.model_dump(mode="json"))
-    reference = RunFolder(planned.folder).references()[asked.score_on]
-    figures = score.score_run(predicted, reference, asked, (WINDOW,))[WINDOW]
+    scored_task = ScoredTask.of(planned.config.model_dump(mode="json"))
+    reference = RunFolder(planned.folder).references()[scored_task.score_on]
+    figures = score.score_run(predicted, reference, scored_task, (WINDOW,))[WINDOW]
     tables = {name: table for name, table in by_model(predicted).items() if name in figures}
     return Origin(planned, tables, reference, figures)
 
 
-def pooled(found: list[Origin]) -> dict[str, score.Figures]:
+def pooled(origins: list[Origin]) -> dict[str, score.Figures]:
     """Scores of all windows together, each row predicted by the model of its own origin.
 
     See `join`.
     """
-    asked = ScoredTask.of(found[-1].plan.config.model_dump(mode="json"))
-    tables, reference = join([(origin.tables, origin.reference) for origin in found])
+    scored_task = ScoredTask.of(origins[-1].plan.config.model_dump(mode="json"))
+    tables, reference = join([(origin.tables, origin.reference) for origin in origins])
     dates = [
-        score.canonical_dates(origin.tables[NETWORK], WINDOW, asked.score_on) for origin in found
+        score.canonical_dates(origin.tables[NETWORK], WINDOW, scored_task.score_on)
+        for origin in origins
     ]
     return score.score(
         tables,
-        asked.task,
-        asked.horizon,
-        asked.score_on,
+        scored_task.task,
+        scored_task.horizon,
+        scored_task.score_on,
         reference=reference.name,
         obstacle=reference.not_estimable,
         splits=(WINDOW,),
         dates=np.concatenate(dates),
-        spacing=bars.spacing(asked.timescale),
+        spacing=bars.spacing(scored_task.timescale),
     )[WINDOW]
 
 
@@ -181,10 +182,23 @@ def join(
         for name in origins[0][0]
         if all(name in tables for tables, _ in origins)
     }
-    obstacle = next((one.not_estimable for _, one in origins if one.not_estimable), None)
-    names = [one.name for _, one in origins]
+    obstacle = next(
+        (
+            origin_reference.not_estimable
+            for _, origin_reference in origins
+            if origin_reference.not_estimable
+        ),
+        None,
+    )
+    names = [origin_reference.name for _, origin_reference in origins]
     reference = names[0] if len(set(names)) == 1 else None
     if reference is None and all(names):
         reference = EITHER
-        together[EITHER] = pl.concat([tables[one.name] for tables, one in origins if one.name])
+        together[EITHER] = pl.concat(
+            [
+                tables[origin_reference.name]
+                for tables, origin_reference in origins
+                if origin_reference.name
+            ]
+        )
     return together, Reference(reference, {}, obstacle)

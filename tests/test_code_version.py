@@ -42,7 +42,8 @@ def test_what_decides_data_changes_runs_and_cached_features(
 @pytest.mark.parametrize(
     "file", ["dataset/labels.py", "dataset/splits.py", "dataset/build.py", "baselines/har.py",
              "model/revin.py", "model/parameter_budget.py",
-             "model/initialisation.py", "training/step.py", "training/residual_reference.py"]
+             "model/initialisation.py", "training/inputs.py", "training/step.py",
+             "training/residual_reference.py", "training/early_stopping.py"]
 )  # fmt: skip
 def test_what_decides_labels_models_or_steps_changes_runs_and_no_cached_feature(
     tmp_path: Path, file: str

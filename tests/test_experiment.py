@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from mlxts import experiment, predict
-from mlxts.baselines.registry import BESIDE_NETWORKS
+from mlxts.baselines.registry import STANDARD
 from mlxts.config.loading import load_config
 from mlxts.errors import DataError, RunError
 from mlxts.evaluation import run_listing
@@ -61,7 +61,7 @@ def finished(workspace: Path) -> tuple[Plan, dict]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLXTS_HOME", str(workspace))
         plan = make_plan(load_config(workspace / "small.yaml"))
-        return plan, experiment.execute(plan, emit=lambda event: None)
+        return plan, experiment.run_experiment(plan, emit=lambda event: None)
 
 
 def test_the_summary_holds_scores_heat_and_a_verdict(finished) -> None:
@@ -92,7 +92,7 @@ def test_predictions_cover_train_and_validation_and_never_test(finished) -> None
     table = RunFolder(plan.folder).predictions()
     sizes = {name: len(samples) for name, samples in plan.dataset.samples.items()}
     assert sizes["test"] > 0
-    models = ["patchtst", *BESIDE_NETWORKS, "base_rate", "bayes"]
+    models = ["patchtst", *STANDARD, "base_rate", "bayes"]
     assert table["model"].unique(maintain_order=True).to_list() == models
     for own in predictions.by_model(table).values():
         counts = dict(own.group_by("split").len().iter_rows())
@@ -119,7 +119,7 @@ def test_a_figure_that_a_screen_needs_and_is_gone_is_damage(
 def test_a_finished_run_is_not_done_again(finished) -> None:
     plan, summary = finished
     seen: list[Event] = []
-    again = experiment.execute(plan, emit=seen.append)
+    again = experiment.run_experiment(plan, emit=seen.append)
     assert seen == []
     assert again["run_id"] == summary["run_id"]
     assert again["best_loss"] == summary["best_loss"]
@@ -156,7 +156,7 @@ def test_a_day_without_a_bar_has_no_forecast(finished) -> None:
 
 def test_a_return_comes_with_a_price_and_an_interval_around_it() -> None:
     plan = _plan(task="regression", **{"training.max_epochs": 1})
-    experiment.execute(plan, emit=lambda event: None)
+    experiment.run_experiment(plan, emit=lambda event: None)
     said = experiment.forecast(plan.folder)
     low, high = said["price_interval"]
     assert low < said["price"] < high
@@ -178,7 +178,7 @@ def test_a_range_is_learned_by_squared_error_and_forecast_in_per_cent_with_an_in
         if isinstance(event, ValidationEvent):
             losses[event.step] = event.loss
 
-    summary = experiment.execute(plan, emit=listen)
+    summary = experiment.run_experiment(plan, emit=listen)
     table = RunFolder(plan.folder).predictions().filter(model="patchtst", split="validation")
     scale = TargetScale.fit(plan.dataset)
     errors = ((table["logit"] - table["target"]) / scale.scale).to_numpy()
@@ -196,7 +196,7 @@ def test_a_range_is_learned_by_squared_error_and_forecast_in_per_cent_with_an_in
 
 def test_a_weekly_run_is_scored_in_its_canonical_phase_and_in_all_and_speaks_of_today() -> None:
     plan = _plan(timescale="weekly", horizon=None, **{"training.max_epochs": 1})
-    summary = experiment.execute(plan, emit=lambda event: None)
+    summary = experiment.run_experiment(plan, emit=lambda event: None)
     scores = summary["scores"]
     assert list(scores) == ["validation", "validation_all_phases"]
     canonical, every = (scores[split][NETWORK] for split in scores)
@@ -221,7 +221,7 @@ def test_a_critical_temperature_stops_the_run_and_it_can_go_on(tmp_path: Path) -
     overrides = {"seed": 5, "training.max_epochs": 40, "training.patience": 1000}
     hot = {"thermal.sensor": _trace(tmp_path, [60, 60, 99, 99, 99, 99]), **overrides}
     plan = _plan(**hot, **{"thermal.poll_seconds": 0.02})
-    summary = experiment.execute(plan, emit=lambda event: None)
+    summary = experiment.run_experiment(plan, emit=lambda event: None)
     assert summary["status"] == "overheated"
     assert not (plan.folder / "summary.json").exists()
     state = json.loads((plan.folder / "checkpoint" / "last" / "state.json").read_text())
@@ -237,7 +237,7 @@ def test_a_run_that_is_both_too_hot_and_interrupted_was_interrupted(tmp_path: Pa
             time.sleep(0.3)  # long enough for readings that stop the run
             signal.raise_signal(signal.SIGINT)
 
-    summary = experiment.execute(plan, emit=both)
+    summary = experiment.run_experiment(plan, emit=both)
     assert summary["status"] == "interrupted"
     assert "SIGINT" in summary["message"]
 
@@ -252,7 +252,7 @@ def test_ctrl_c_ends_a_pause_for_heat(tmp_path: Path) -> None:
         if isinstance(event, PauseEvent):
             signal.raise_signal(signal.SIGINT)
 
-    assert experiment.execute(plan, emit=listen)["status"] == "interrupted"
+    assert experiment.run_experiment(plan, emit=listen)["status"] == "interrupted"
 
 
 class _HotUntilPaused:
@@ -298,7 +298,7 @@ def test_a_pause_for_heat_changes_no_loss(
         seen = _HotUntilPaused(tmp_path, monkeypatch)
         paused = _plan(**seen.settings)
         assert paused.run_id == plan.run_id
-        experiment.execute(paused, emit=seen)
+        experiment.run_experiment(paused, emit=seen)
         kinds = [type(event) for event in seen.events]
         assert PauseEvent in kinds
         assert ResumeEvent in kinds
@@ -321,7 +321,7 @@ def _recorded(folder: Path, kind: str) -> list[dict]:
 def test_heat_is_in_the_runs_own_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = _HotUntilPaused(tmp_path, monkeypatch)
     plan = _plan(seed=6, **seen.settings)
-    experiment.execute(plan, emit=seen)
+    experiment.run_experiment(plan, emit=seen)
     bands = [row["band"] for row in _recorded(plan.folder, "thermal")]
     assert "warning" in bands
     assert len(_recorded(plan.folder, "pause")) == len(_recorded(plan.folder, "resume")) >= 1
@@ -346,7 +346,7 @@ def test_a_run_that_slows_down_says_so_once_and_keeps_its_wall_time_to_itself(
     _slow_after(0.01, 30, monkeypatch)
     plan = _plan(seed=8, **{"training.batch_size": 32})
     assert plan.total_steps > 50
-    summary = experiment.execute(plan, emit=lambda event: None)
+    summary = experiment.run_experiment(plan, emit=lambda event: None)
     assert summary["thermal"]["step_time_drift"] is True
     assert "up to 50%" in summary["thermal"]["step_time_drift_reason"]
     notices = [row["message"] for row in _recorded(plan.folder, "notice")]
@@ -358,7 +358,7 @@ def test_a_run_that_slows_down_says_so_once_and_keeps_its_wall_time_to_itself(
 def test_a_run_that_collapsed_on_the_way_says_so() -> None:
     """A weight decay that leaves little but the head's bias after every step."""
     plan = _plan(seed=10, **{"training.weight_decay": 900, "training.learning_rate": 0.001})
-    summary = experiment.execute(plan, emit=lambda event: None)
+    summary = experiment.run_experiment(plan, emit=lambda event: None)
     assert summary["collapsed_in_training"] is True
     (notice,) = [row["message"] for row in _recorded(plan.folder, "notice")]
     assert notice.startswith("collapsed: ")
@@ -366,7 +366,7 @@ def test_a_run_that_collapsed_on_the_way_says_so() -> None:
 
 def test_going_on_with_other_threads_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = _plan(seed=9)
-    stop = experiment.execute(
+    stop = experiment.run_experiment(
         plan,
         emit=lambda event: None,
         gate=lambda step: StopEvent(step, "interrupted", "asked") if step == 3 else None,
@@ -376,7 +376,7 @@ def test_going_on_with_other_threads_is_said(monkeypatch: pytest.MonkeyPatch) ->
     record = json.loads(path.read_text())
     record["machine"]["threads"] += 1
     path.write_text(json.dumps(record))
-    experiment.execute(plan, emit=lambda event: None, resume=True)
+    experiment.run_experiment(plan, emit=lambda event: None, resume=True)
     (notice,) = [row["message"] for row in _recorded(plan.folder, "notice")]
     assert notice.startswith(f"threads {record['machine']['threads'] - 1} instead of")
 
@@ -405,9 +405,9 @@ def test_a_damaged_summary_is_named_and_comes_back_from_the_last_checkpoint(fini
     for text in ("{", "[]", json.dumps(summary | {"scores": {}})):
         path.write_text(text)
         with pytest.raises(RunError, match=r"summary\.json is damaged.*delete that file"):
-            experiment.execute(plan, emit=lambda event: None)
+            experiment.run_experiment(plan, emit=lambda event: None)
     path.unlink()
-    again = experiment.execute(plan, emit=lambda event: None, resume=True)
+    again = experiment.run_experiment(plan, emit=lambda event: None, resume=True)
     assert again["scores"] == summary["scores"]
     assert again["best_step"] == summary["best_step"]
 
@@ -415,11 +415,11 @@ def test_a_damaged_summary_is_named_and_comes_back_from_the_last_checkpoint(fini
 @pytest.mark.parametrize("task", ["threshold_1pct", "direction", "regression"])
 def test_a_run_on_one_training_day_claims_nothing(task: str) -> None:
     plan = _plan(**{"data.train_fraction": 1e-9, "task": task, "training.batch_size": 1})
-    summary = experiment.execute(plan, emit=lambda event: None)
+    summary = experiment.run_experiment(plan, emit=lambda event: None)
     assert summary["samples"]["train"] == 1
     assert summary["verdict"].startswith("Not estimable")
     assert "at least 30" in summary["verdict"]
     assert summary["reference"]["name"] is None
     assert summary["scores"]["validation"][NETWORK]["verdict"] == "not estimable"
-    again = experiment.execute(plan, emit=lambda event: None)
+    again = experiment.run_experiment(plan, emit=lambda event: None)
     assert again == json.loads(json.dumps(summary, default=str))

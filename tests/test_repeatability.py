@@ -52,7 +52,7 @@ def test_what_is_shown_changes_no_byte_and_neither_does_doing_it_again(
     found = []
     for reporter in _reporters().values():
         with reporter as report:
-            experiment.execute(plan, emit=report)
+            experiment.run_experiment(plan, emit=report)
         found.append(_bytes(plan.folder))
         shutil.rmtree(plan.folder)
     assert found[0] == found[1] == found[2]

@@ -90,7 +90,7 @@ def _train(seed: int) -> Path:
     from mlxts.training.plan import make_plan
 
     plan = make_plan(_configuration(seed))
-    experiment.execute(plan, emit=lambda event: None)
+    experiment.run_experiment(plan, emit=lambda event: None)
     run_page.draw(plan.folder)
     return plan.folder
 
@@ -100,7 +100,7 @@ def _cut_short() -> None:
     from mlxts.training.events import StopEvent
     from mlxts.training.plan import make_plan
 
-    experiment.execute(
+    experiment.run_experiment(
         make_plan(_configuration(2)),
         emit=lambda event: None,
         gate=lambda step: StopEvent(step, "interrupted", "asked") if step == 4 else None,

@@ -2,7 +2,7 @@
 
 HAR (Corsi 2009) on log ranges and its one-feature sibling on volatility, each asset's own. What is
 fitted is a handful of numbers, which can be written down and read back, so that a network that
-learns what HAR leaves over (`model.residual_of`) always stands on the same HAR.
+learns what HAR leaves over (`model.residual_of`) always learns that of the same HAR.
 
 Bars are daily: date, symbol, open, high, low, close, volume; sorted by (symbol, date).
 """
@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 
 from mlxts.baselines.base import Forecast
 from mlxts.dataset.labels import RESOLUTION
@@ -129,10 +129,18 @@ def regress(
     return logistic.coef_[0], float(logistic.intercept_[0])
 
 
+def daily_rows(data: Dataset) -> Int64[np.ndarray, " {data.bars.height}"]:
+    """The row among the daily bars of the day on which each bar ends; -1 where there is none."""
+    keys = ["date", "symbol"]
+    days = data.daily.select(*keys).with_row_index("day")
+    of_bar = data.bars.select(keys).join(days, on=keys, how="left", maintain_order="left")
+    return of_bar["day"].cast(pl.Int64).fill_null(-1).to_numpy()
+
+
 def floor(train: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, " k"]:
     """The smallest positive value of each training measure.
 
-    A bar whose high equals its low has no logarithm; the calmest training day stands in.
+    A bar whose high equals its low has no logarithm; the calmest training day's is used.
     """
     lowest = np.where(np.nan_to_num(train) > RESOLUTION, train, np.inf).min(axis=0)
     lowest[np.isinf(lowest)] = 1.0  # every training value is 0: a constant, which teaches nothing

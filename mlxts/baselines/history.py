@@ -31,12 +31,12 @@ class History:
 
 def of(dataset: Dataset, symbol: str) -> History:
     """The history of one asset of a data set."""
-    own = with_own_days(of_symbol(dataset, symbol))
-    unfitted, unvalidated = har.obstacle(own), _unvalidated(own)
+    symbol_data = with_own_days(of_symbol(dataset, symbol))
+    unfitted, unvalidated = har.obstacle(symbol_data), _unvalidated(symbol_data)
     short = unfitted or unvalidated
     if short and not (har.obstacle(dataset) or _unvalidated(dataset)):
         return History(dataset, short, None, None)
-    return History(own, None, unfitted, unvalidated)
+    return History(symbol_data, None, unfitted, unvalidated)
 
 
 def _unvalidated(data: Dataset) -> str | None:

@@ -1,7 +1,7 @@
 """HAR and what it lacks: the leverage effect, and from column c of the matrix on the VIX.
 
-After a fall volatility is higher than past ranges say (Corsi and Renò 2012, LHAR), and options
-know of days to come. Beside HAR's logs of ranges stand the returns over 1 and 5 days, in units of
+After a fall volatility is higher than past ranges suggest (Corsi and Renò 2012, LHAR), and options
+know of days to come. The inputs are HAR's logs of ranges, the returns over 1 and 5 days in units of
 the usual range, and the place of the close in its day's range, and where the data hold the VIX its
 logarithm, as it was known on that day. Days from before the VIX have a regression of their own,
 without it.
@@ -35,11 +35,11 @@ class LeverageHAR:
         forecasts = _regression(dataset, _inputs(dataset))
         if VIX in dataset.daily.columns:
             log_vix = dataset.daily[VIX].cast(pl.Float64).fill_null(np.nan).to_numpy()
-            known = np.isfinite(log_vix)
-            later = with_train(dataset, known[dataset.samples["train"].daily_rows])
+            has_vix = np.isfinite(log_vix)
+            later = with_train(dataset, has_vix[dataset.samples["train"].daily_rows])
             if not har.obstacle(later):
-                with_vix = np.column_stack([_inputs(later), np.where(known, log_vix, 0.0)])
-                forecasts = np.where(known, _regression(later, with_vix), forecasts)
+                with_vix = np.column_stack([_inputs(later), np.where(has_vix, log_vix, 0.0)])
+                forecasts = np.where(has_vix, _regression(later, with_vix), forecasts)
         return lambda samples: forecasts[samples.daily_rows]
 
 

@@ -182,9 +182,9 @@ class _Numbers:
         from sklearn.linear_model import Ridge
 
         self._standard = _Standard.of(inputs)
-        each = np.repeat(targets.astype(np.float64)[:, None], len(PENALTIES), axis=1)
+        repeated_targets = np.repeat(targets.astype(np.float64)[:, None], len(PENALTIES), axis=1)
         ridge: Any = Ridge(alpha=1.0 / np.array(PENALTIES), solver="cholesky")
-        self._model = ridge.fit(self._standard(inputs), each)
+        self._model = ridge.fit(self._standard(inputs), repeated_targets)
 
     def at(self, penalty: float) -> _Line:
         column = PENALTIES.index(penalty)

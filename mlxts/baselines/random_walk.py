@@ -73,17 +73,17 @@ class RandomWalkBaseline:
         total = np.sqrt(horizon) * np.maximum(deviation, 1e-9)
         task = dataset.task
         if task.kind == "regression":
-            said = horizon * drift
+            forecasts = horizon * drift
         elif task.kind == "range":
-            said = np.log(total) + LOG_RANGE
+            forecasts = np.log(total) + LOG_RANGE
         elif task.threshold is None:
-            said = logit(ndtr(horizon * drift / total).clip(prior, 1.0 - prior))
+            forecasts = logit(ndtr(horizon * drift / total).clip(prior, 1.0 - prior))
         else:
             step = 1.0 if _only_closes(dataset.daily, train) else 0.0
             barrier = np.log1p(task.threshold)
             touched = touch(barrier, horizon * drift, total, step=step / horizon)
-            said = logit(touched.clip(prior, 1.0 - prior))
-        return lambda samples: said[samples.daily_rows]
+            forecasts = logit(touched.clip(prior, 1.0 - prior))
+        return lambda samples: forecasts[samples.daily_rows]
 
 
 def touch(
@@ -99,9 +99,9 @@ def touch(
         barrier: log price above the start.
         drift, deviation: of the log price over the whole horizon.
         step: 0 where the path is watched all the time, as a bar's high is; else the part of the
-            horizon between two looks. The barrier then moves out by 0.5826 deviations of a step
-            (Broadie, Glasserman, Kou 1997): good from some ten looks, at five a tenth too low;
-            one look, at the end, is exact.
+            horizon between two observations. The barrier then moves out by 0.5826 deviations of a
+            step (Broadie, Glasserman, Kou 1997): good from some ten on, at five a tenth too low;
+            one, at the end, is exact.
     """
     if step == 1.0:
         return ndtr((drift - barrier) / deviation)
@@ -129,9 +129,9 @@ def _training_days(
     dataset: Dataset, train: Samples, symbol: str, rows: Integer[np.ndarray, " days"]
 ) -> Bool[np.ndarray, " days"]:
     """From a symbol's first training decision to its last."""
-    own = train.dates[train.symbols == symbol]
+    training_dates = train.dates[train.symbols == symbol]
     days = dataset.daily["date"].to_numpy().astype("datetime64[D]")[rows]
-    return (days >= own.min()) & (days <= own.max())
+    return (days >= training_dates.min()) & (days <= training_dates.max())
 
 
 def _fit_filter(
@@ -142,10 +142,10 @@ def _fit_filter(
         return VolatilityFilter(drift, 0.0, 1.0 - DECAY, DECAY, variance)
     from arch import arch_model
 
-    found = arch_model(returns, mean="Constant", vol="GARCH", p=1, q=1, rescale=False).fit(
+    garch = arch_model(returns, mean="Constant", vol="GARCH", p=1, q=1, rescale=False).fit(
         disp="off", show_warning=False
     )
-    mu, omega, alpha, beta = (float(found.params[name]) for name in _PARAMETERS)
+    mu, omega, alpha, beta = (float(garch.params[name]) for name in _PARAMETERS)
     return VolatilityFilter(mu / _SCALE, omega, alpha, beta, variance)
 
 

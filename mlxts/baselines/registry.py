@@ -1,9 +1,9 @@
 """The baselines that need no training loop: a new one is a file here and a line below.
 
-Those of `BASELINES`, each asset's own, and of `POOLED` stand beside every network. HAR and linear
-are the references: the better of the two, by cross-validation within training, is the one that a
-model has to beat. Those of `ON_REQUEST` are fitted by `mlxts baselines` alone. The same window
-without attention needs the loop that trains PatchTST, so it stands further down
+Those of `BASELINES`, each asset's own, and of `POOLED` are scored with every network (`STANDARD`).
+HAR and linear are the references: the better of the two, by cross-validation within training, is
+the one that a model has to beat. Those of `ON_REQUEST` are fitted by `mlxts baselines` alone. The
+same window without attention needs the loop that trains PatchTST, so it is defined further down
 (`evaluation/neural_baselines.py`).
 """
 
@@ -36,5 +36,5 @@ ON_REQUEST = _by_name(
     RandomWalkBaseline("ewma_random_walk", "ewma"),
     RandomWalkBaseline("garch_random_walk", "garch"),
 )
-BESIDE_NETWORKS: Mapping[str, Baseline] = MappingProxyType({**BASELINES, **POOLED})
-ALL: Mapping[str, Baseline] = MappingProxyType({**BESIDE_NETWORKS, **ON_REQUEST})
+STANDARD: Mapping[str, Baseline] = MappingProxyType({**BASELINES, **POOLED})
+ALL: Mapping[str, Baseline] = MappingProxyType({**STANDARD, **ON_REQUEST})

@@ -60,11 +60,13 @@ class Trees:
 
         every = math.ceil(len(train) * len(dataset.names) / _NUMBERS)
         learned = with_train(dataset, np.arange(0, len(train), every)).samples["train"]
-        known, targets = inputs(learned), learned.targets.astype(np.float64)
+        train_inputs, targets = inputs(learned), learned.targets.astype(np.float64)
         if not dataset.task.binary:
-            regressor = HistGradientBoostingRegressor(**_SETTINGS).fit(known, targets - known[:, 0])
+            regressor = HistGradientBoostingRegressor(**_SETTINGS).fit(
+                train_inputs, targets - train_inputs[:, 0]
+            )
             return lambda samples: beneath(samples) + regressor.predict(inputs(samples))
-        classifier = HistGradientBoostingClassifier(**_SETTINGS).fit(known, targets > 0.5)
+        classifier = HistGradientBoostingClassifier(**_SETTINGS).fit(train_inputs, targets > 0.5)
         return lambda samples: classifier.decision_function(inputs(samples))
 
 
@@ -79,18 +81,18 @@ def reference(dataset: Dataset) -> Callable[[Samples], Float64[np.ndarray, " n"]
 
     @cache
     def of(symbol: str) -> CrossFitted[ScaleModel]:
-        own = with_own_days(of_symbol(dataset, symbol))
-        if out_of_fold.obstacle(own):
+        symbol_data = with_own_days(of_symbol(dataset, symbol))
+        if out_of_fold.obstacle(symbol_data):
             return pooled()
-        return out_of_fold.fit(own, lambda data: har.fit(data, BASELINE))
+        return out_of_fold.fit(symbol_data, lambda data: har.fit(data, BASELINE))
 
     def forecast(samples: Samples) -> Float64[np.ndarray, " n"]:
         forecasts = np.empty(len(samples))
         for symbol in np.unique(samples.symbols):
-            own = samples.symbols == symbol
-            measures = ranges[samples.daily_rows[own]]
-            forecasts[own] = of(str(symbol)).forecast(
-                samples.dates[own], lambda model, chosen, of=measures: model(of[chosen])
+            of_this_symbol = samples.symbols == symbol
+            measures = ranges[samples.daily_rows[of_this_symbol]]
+            forecasts[of_this_symbol] = of(str(symbol)).forecast(
+                samples.dates[of_this_symbol], lambda model, chosen, of=measures: model(of[chosen])
             )
         return forecasts
 

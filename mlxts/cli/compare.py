@@ -62,32 +62,36 @@ def compare(
     runs = [side for side in (*sides, *([_side(on)] if on else [])) if side.folders]
     if not runs:
         raise ConfigError("neither is a run; --on RUN says what two files forecast")
-    asked, windows = _asked(runs)
+    scored_task, windows = _asked(runs)
     split = split or (ComparedSplit.walk_forward if windows else ComparedSplit.validation)
     if split is ComparedSplit.walk_forward and not windows:
         raise ConfigError("these are runs on the fixed splits; leave --split walk-forward out")
     if split is ComparedSplit.test and windows:
         raise ConfigError("walk-forward runs are compared on their windows; leave --split out")
-    tables = [_forecasts(side, runs[-1], asked, split, mean_of_seeds) for side in sides]
+    tables = [_forecasts(side, runs[-1], scored_task, split, mean_of_seeds) for side in sides]
     names = sides[0].name, sides[1].name
     if split is ComparedSplit.test:
-        record_test_evaluation(f"{names[0]} compared with {names[1]}", asked.score_on)
-    rows = paired_comparison.pair(*tables, asked.task)
-    found = paired_comparison.estimands(rows, asked)
-    own = paired_comparison.by_asset(rows, asked) if assets else {}
+        record_test_evaluation(f"{names[0]} compared with {names[1]}", scored_task.score_on)
+    rows = paired_comparison.pair(*tables, scored_task.task)
+    differences = paired_comparison.estimands(rows, scored_task)
+    asset_differences = paired_comparison.by_asset(rows, scored_task) if assets else {}
     unpaired = sum(table.height for table in tables) - 2 * rows.height
     result = {
-        "a": names[0], "b": names[1], "task": asked.task.name, "horizon": asked.horizon,
+        "a": names[0], "b": names[1], "task": scored_task.task.name, "horizon": scored_task.horizon,
         "split": split.value, "unpaired_rows": unpaired,
-        "differences": {name: one.to_dict() for name, one in found.items()},
-        "assets": {name: one.to_dict() for name, one in own.items()},
+        "differences": {name: difference.to_dict() for name, difference in differences.items()},
+        "assets": {name: difference.to_dict() for name, difference in asset_differences.items()},
     }  # fmt: skip
-    render(result, as_json, _screen(names, asked, split, found, own, unpaired))
+    render(
+        result,
+        as_json,
+        _screen(names, scored_task, split, differences, asset_differences, unpaired),
+    )
 
 
 @dataclass(frozen=True)
 class _Side:
-    """What one name stands for: runs and a model in them, or a file."""
+    """What one name refers to: runs and a model in them, or a file."""
 
     name: str
     folders: tuple[Path, ...] = ()
@@ -102,8 +106,8 @@ def _side(name: str) -> _Side:
     run, _, model = name.partition(":")
     folders = some_runs([run]).finished
     complete_predictions(folders)
-    shown = name if len(folders) > 1 else folders[0].name + (f":{model}" if model else "")
-    return _Side(shown, folders, model or NETWORK)
+    title = name if len(folders) > 1 else folders[0].name + (f":{model}" if model else "")
+    return _Side(title, folders, model or NETWORK)
 
 
 def _asked(sides: list[_Side]) -> "tuple[ScoredTask, bool]":
@@ -114,9 +118,9 @@ def _asked(sides: list[_Side]) -> "tuple[ScoredTask, bool]":
     runs = [RunFolder(folder) for side in sides for folder in side.folders]
     first = runs[0].scored_task
     for run in runs:
-        own = run.scored_task
-        what = (own.task, own.horizon, own.timescale, own.score_on)
-        if what != (first.task, first.horizon, first.timescale, first.score_on):
+        run_task = run.scored_task
+        task_key = (run_task.task, run_task.horizon, run_task.timescale, run_task.score_on)
+        if task_key != (first.task, first.horizon, first.timescale, first.score_on):
             raise RunError(
                 f"{runs[0].id} and {run.id} do not predict the same (task, timescale, horizon, "
                 "scored symbol); compare runs of one task"
@@ -130,9 +134,9 @@ def _asked(sides: list[_Side]) -> "tuple[ScoredTask, bool]":
 
 
 def _forecasts(
-    side: _Side, other: _Side, asked: "ScoredTask", split: ComparedSplit, mean_of_seeds: bool
+    side: _Side, other: _Side, scored_task: "ScoredTask", split: ComparedSplit, mean_of_seeds: bool
 ) -> "pl.DataFrame":
-    """Canonical rows. A file's are laid beside those of the `other` side's runs."""
+    """Canonical rows. A file's are aligned with those of the `other` side's runs."""
     from mlxts.evaluation import external_forecasts
     from mlxts.evaluation.run_forecasts import of_runs
     from mlxts.runs.folder import WINDOW
@@ -142,32 +146,32 @@ def _forecasts(
         rows = of_runs(side.folders, named, side.model, mean_of_seeds=mean_of_seeds)
     else:
         scored = of_runs(other.folders, named, other.model, mean_of_seeds=mean_of_seeds)
-        file = external_forecasts.read(Path(side.name), asked.task)
-        rows = file.on(scored, asked.score_on, complete=False).rows
+        file = external_forecasts.read(Path(side.name), scored_task.task)
+        rows = file.on(scored, scored_task.score_on, complete=False).rows
     return rows.filter("canonical")
 
 
 def _screen(
     names: tuple[str, str],
-    asked: "ScoredTask",
+    scored_task: "ScoredTask",
     split: ComparedSplit,
-    found: "Mapping[str, Difference]",
-    own: "Mapping[str, Difference]",
+    differences: "Mapping[str, Difference]",
+    asset_differences: "Mapping[str, Difference]",
     unpaired: int,
 ) -> Iterator[Part]:
     from mlxts import formats
     from mlxts.evaluation import paired_comparison
 
-    title = f"{names[0]} − {names[1]}: {asked.task.name}, H = {asked.horizon}, {split.value}"
-    yield from differences_tables(title, found)
-    if own:
-        yield from differences_tables("Each asset by itself, without a claim", own)
+    where = f"{scored_task.task.name}, H = {scored_task.horizon}, {split.value}"
+    yield from differences_tables(f"{names[0]} − {names[1]}: {where}", differences)
+    if asset_differences:
+        yield from differences_tables("Each asset by itself, without a claim", asset_differences)
     if unpaired:
         yield Note(f"Left out: {formats.count(unpaired, 'row')} that only one of them predicts.")
     yield Note(HOW_TO_READ)
-    for name, one in found.items():
-        what = f"{asked.task.name} at H = {asked.horizon}, {name}, {split.value}"
-        yield paired_comparison.sentence(*names, one, what)
+    for name, difference in differences.items():
+        subject = f"{scored_task.task.name} at H = {scored_task.horizon}, {name}, {split.value}"
+        yield paired_comparison.sentence(*names, difference, subject)
 
 
 HOW_TO_READ = (
@@ -179,12 +183,12 @@ HOW_TO_READ = (
 )
 
 
-def differences_tables(title: str, found: "Mapping[str, Difference]") -> Iterator[Table]:
+def differences_tables(title: str, differences: "Mapping[str, Difference]") -> Iterator[Table]:
     """A row for each estimand, or asset; and what they rest on."""
     from mlxts import formats
     from mlxts.evaluation.paired_comparison import p_value
 
-    rows = [_row(name, one) for name, one in found.items()]
+    rows = [_row(name, difference) for name, difference in differences.items()]
     yield Table(
         title,
         (
@@ -211,6 +215,6 @@ def differences_tables(title: str, found: "Mapping[str, Difference]") -> Iterato
     )
 
 
-def _row(name: str, one: "Difference") -> dict[str, Any]:
-    figures = one.to_dict()
-    return {"scored": name} | with_ends(figures | {"interval": {"difference": one.interval}})
+def _row(name: str, difference: "Difference") -> dict[str, Any]:
+    figures = difference.to_dict()
+    return {"scored": name} | with_ends(figures | {"interval": {"difference": difference.interval}})

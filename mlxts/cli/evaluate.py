@@ -1,4 +1,4 @@
-"""`evaluate`, `baselines`, `runs`: a model beside what can be said without it."""
+"""`evaluate`, `baselines`, `runs`: scores of models and baselines, and a list of runs."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -88,26 +88,26 @@ def _evaluate_run(run: str, split: str, as_json: bool) -> None:
     from mlxts.runs.predictions import NETWORK
 
     folder = one_run(run)
-    asked = RunFolder(folder).scored_task
+    scored_task = RunFolder(folder).scored_task
     if split == "test":
         predicted = predict.open_test(
-            folder, lambda: record_test_evaluation(folder.name, asked.score_on)
+            folder, lambda: record_test_evaluation(folder.name, scored_task.score_on)
         )
     else:
         predicted = predict.read_or_predict(folder)
-    reference = RunFolder(folder).references()[asked.score_on]
-    scores = score.score_run(predicted, reference, asked, (split,))
-    details = diagnostics.details(predicted.filter(model=NETWORK), asked, split)
+    reference = RunFolder(folder).references()[scored_task.score_on]
+    scores = score.score_run(predicted, reference, scored_task, (split,))
+    details = diagnostics.details(predicted.filter(model=NETWORK), scored_task, split)
     name = _marked(folder.name, RunFolder(folder).metadata()["config"]["mode"])
     verdicts = [
-        comparison.sentence(NETWORK, models[NETWORK], asked.task, asked.horizon, part)
+        comparison.sentence(NETWORK, models[NETWORK], scored_task.task, scored_task.horizon, part)
         for part, models in scores.items()
     ]
     render(
         {**scores, "reference": reference.to_dict(), "details": details},
         as_json,
         [
-            *scores_screen(scores, asked, name, reference),
+            *scores_screen(scores, scored_task, name, reference),
             *details_screen(details, NETWORK),
             *verdicts,
         ],
@@ -143,30 +143,30 @@ def baselines(
             "the test split is opened only by `mlxts evaluate RUN --split test`, which records it"
         )
     configuration = load_config(config, parse_overrides(overrides))
-    tell = (lambda line: None) if as_json else note
+    report = (lambda line: None) if as_json else note
     dataset = build_dataset(configuration)
     line = baseline_selection.choose(
         configuration,
         names=only or (),
         everything=everything,
-        progress=tell,
+        progress=report,
     )
     place = {name: number for number, name in enumerate(line.chosen, start=1)}
-    found = fit_baselines(
+    fitted = fit_baselines(
         dataset,
         dict.fromkeys(("train", split)),
         line.chosen,
         line.chosen,
-        progress=lambda name: tell(f"fitting {name} ({place[name]} of {len(place)})"),
+        progress=lambda name: report(f"fitting {name} ({place[name]} of {len(place)})"),
     )
-    reference = found.references[dataset.score_on]
-    if not found.tables:
+    reference = fitted.references[dataset.score_on]
+    if not fitted.tables:
         raise DataError(f"not estimable: {reference.not_estimable}")
-    asked = ScoredTask.of(configuration.model_dump(mode="json"))
-    models = found.tables | oracle.forecast(dataset, dict.fromkeys(("train", split)))
-    scores = score.score_models(models, asked, (split,), reference)
+    scored_task = ScoredTask.of(configuration.model_dump(mode="json"))
+    models = fitted.tables | oracle.forecast(dataset, dict.fromkeys(("train", split)))
+    scores = score.score_models(models, scored_task, (split,), reference)
     name = _marked(configuration.name, configuration.mode)
-    screen = [*scores_screen(scores, asked, name, reference)]
+    screen = [*scores_screen(scores, scored_task, name, reference)]
     if line.left_out:
         left_out = ", ".join(line.left_out)
         screen.append(Note(f"Not fitted because they are slow: {left_out}; --all includes them."))
@@ -204,7 +204,7 @@ def _runs_screen(rows: list[dict[str, Any]]) -> Iterator[Part]:
 
 
 def _on_screen(row: dict[str, Any]) -> dict[str, Any]:
-    """A run with what its two lines of a terminal say."""
+    """A run with the text of its two lines on a terminal."""
     from mlxts.evaluation import comparison
 
     if row["damaged"]:
@@ -212,10 +212,10 @@ def _on_screen(row: dict[str, Any]) -> dict[str, Any]:
     name, seconds = _marked(row["name"], row["mode"]), row["train_seconds"]
     # No time is given where it may not be compared.
     took = None if row["wall_time_omitted"] else seconds
-    known = seconds is not None or row["wall_time_omitted"]
+    has_time = seconds is not None or row["wall_time_omitted"]
     return row | {
         "what": f"{name}, {formats.number(row['n_total'])}, {row['status']}"
-        + (f" in {formats.duration(took)}" if known else ""),
+        + (f" in {formats.duration(took)}" if has_time else ""),
         "loss": row["log_loss"] if row["rmse"] is None else row["rmse"],
         "verdict": comparison.against(row["verdict"], row["reference"]),
     }

@@ -1,4 +1,4 @@
-"""`mlxts evaluate RUN --predictions FILE`: forecasts of another program beside the references."""
+"""`mlxts evaluate RUN --predictions FILE`: forecasts of another program, scored."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -31,7 +31,7 @@ def evaluate_file(target: str, path: Path, split: str, windows: int | None, as_j
     from mlxts.evaluation import paired_comparison
 
     scored, file = _scored(target, path, split, windows)
-    forecasts = file.on(scored.rows, scored.asked.score_on)
+    forecasts = file.on(scored.rows, scored.scored_task.score_on)
     models = {forecasts.name: forecasts.table(), **scored.models}
     figures = _figures(models, scored)
     suspicions = _suspicions(forecasts, scored, figures[forecasts.name])
@@ -39,13 +39,13 @@ def evaluate_file(target: str, path: Path, split: str, windows: int | None, as_j
     paired = {}
     if scored.reference.name:
         rows = paired_comparison.pair(
-            forecasts.rows.filter("canonical"), scored.references, scored.asked.task
+            forecasts.rows.filter("canonical"), scored.references, scored.scored_task.task
         )
-        paired = paired_comparison.estimands(rows, scored.asked)
+        paired = paired_comparison.estimands(rows, scored.scored_task)
     result = {
         split: figures,
         "reference": scored.reference.to_dict(),
-        "paired": {name: one.to_dict() for name, one in paired.items()},
+        "paired": {name: difference.to_dict() for name, difference in paired.items()},
         "file": {
             "path": str(path),
             "sha256": forecasts.sha256,
@@ -53,7 +53,7 @@ def evaluate_file(target: str, path: Path, split: str, windows: int | None, as_j
             "unused_rows": forecasts.unused,
             "dated_by": forecasts.dated,
         },
-        "suspicions": [one.to_dict() for one in suspicions],
+        "suspicions": [suspicion.to_dict() for suspicion in suspicions],
     }
     render(result, as_json, _screen(forecasts, scored, figures, suspicions, paired, split))
 
@@ -68,45 +68,52 @@ def _scored(target: str, path: Path, split: str, windows: int | None) -> "tuple[
 
     if Path(target).is_file():
         configuration = load_config(Path(target))
-        asked = ScoredTask.of(configuration.model_dump(mode="json"))
-        file = external_forecasts.read(path, asked.task)
+        scored_task = ScoredTask.of(configuration.model_dump(mode="json"))
+        file = external_forecasts.read(path, scored_task.task)
         if split == WALK_FORWARD:
             count = windows or protocol.ORIGINS[configuration.data.splits]
             return scored_rows.of_configured_origins(configuration, count, note), file
-        permit = _recorder(file, configuration.name, asked.score_on, split)
+        permit = _recorder(file, configuration.name, scored_task.score_on, split)
         return scored_rows.of_configuration(configuration, split, permit), file
     if split == WALK_FORWARD:
         folders = some_runs([target]).finished
         file = external_forecasts.read(path, RunFolder(folders[0]).scored_task.task)
         return scored_rows.of_origins(folders, target), file
     folder = one_run(target)
-    asked = RunFolder(folder).scored_task
-    file = external_forecasts.read(path, asked.task)
-    permit = _recorder(file, folder.name, asked.score_on, split)
+    scored_task = RunFolder(folder).scored_task
+    file = external_forecasts.read(path, scored_task.task)
+    permit = _recorder(file, folder.name, scored_task.score_on, split)
     return scored_rows.of_run(folder, split, permit), file
 
 
 def _recorder(file: "File", name: str, score_on: str, split: str) -> Callable[[], None]:
     """Records a test-set evaluation; for other splits it does nothing."""
-    what = f"{file.path.name} ({file.sha256[:8]}) beside {name}"
-    return (lambda: record_test_evaluation(what, score_on)) if split == "test" else lambda: None
+    evaluation_name = f"{file.path.name} ({file.sha256[:8]}) on {name}"
+    return (
+        (lambda: record_test_evaluation(evaluation_name, score_on))
+        if split == "test"
+        else lambda: None
+    )
 
 
 def _figures(models: dict[str, Any], scored: "ScoredRows") -> "dict[str, Figures]":
     from mlxts.data import bars
     from mlxts.evaluation import score
 
-    asked, own = scored.asked, scored.rows.filter("canonical", symbol=scored.asked.score_on)
+    scored_task, symbol_rows = (
+        scored.scored_task,
+        scored.rows.filter("canonical", symbol=scored.scored_task.score_on),
+    )
     return score.score(
         models,
-        asked.task,
-        asked.horizon,
-        asked.score_on,
+        scored_task.task,
+        scored_task.horizon,
+        scored_task.score_on,
         reference=scored.reference.name,
         obstacle=scored.reference.not_estimable,
         splits=(scored.split,),
-        dates=own["date"].to_numpy(),
-        spacing=bars.spacing(asked.timescale),
+        dates=symbol_rows["date"].to_numpy(),
+        spacing=bars.spacing(scored_task.timescale),
     )[scored.split]
 
 
@@ -121,19 +128,21 @@ def _suspicions(
     from mlxts.evaluation import lookahead
     from mlxts.protocol import BASELINE
 
-    asked = scored.asked
-    own = forecasts.rows.filter("canonical", symbol=asked.score_on).select("date", ours="logit")
+    scored_task = scored.scored_task
+    file_rows = forecasts.rows.filter("canonical", symbol=scored_task.score_on).select(
+        "date", ours="logit"
+    )
     har = scored.models.get(BASELINE)
-    both = own
+    both = file_rows
     if har is not None:
-        theirs = har.filter(pl.col("canonical"), split=scored.split, symbol=asked.score_on)
-        both = own.join(theirs.select("date", "logit"), on="date").sort("date")
+        theirs = har.filter(pl.col("canonical"), split=scored.split, symbol=scored_task.score_on)
+        both = file_rows.join(theirs.select("date", "logit"), on="date").sort("date")
     return lookahead.suspicions(
         both["ours"].to_numpy(),
         None if har is None else both["logit"].to_numpy(),
         figures,
-        asked.task,
-        math.ceil(asked.horizon / bars.spacing(asked.timescale)),
+        scored_task.task,
+        math.ceil(scored_task.horizon / bars.spacing(scored_task.timescale)),
     )
 
 
@@ -141,7 +150,7 @@ def _void(figures: "Figures", name: str, suspicions: "list[Suspicion]") -> None:
     """No claim may rest on forecasts that knew the future."""
     from mlxts.evaluation import comparison
 
-    reasons = [one.what for one in suspicions if one.voids]
+    reasons = [suspicion.reason for suspicion in suspicions if suspicion.voids]
     if reasons:
         figures["not_estimable"] = f"look-ahead is suspected in {name}: {'; '.join(reasons)}"
         figures["estimable"], figures["verdict"] = False, comparison.NOT_ESTIMABLE
@@ -158,12 +167,12 @@ def _screen(
     from mlxts import formats
     from mlxts.evaluation import comparison, lookahead, paired_comparison
 
-    asked, name = scored.asked, forecasts.name
+    scored_task, name = scored.scored_task, forecasts.name
     if split == WALK_FORWARD:
-        asked = replace(asked, splits_title="walk-forward")
+        scored_task = replace(scored_task, splits_title="walk-forward")
     scores: Scores = {split: figures}
-    title = f"{name} beside {scored.name}" + (" (exploratory)" if scored.exploratory else "")
-    yield from scores_screen(scores, asked, title, scored.reference)
+    title = f"{name} on {scored.name}" + (" (exploratory)" if scored.exploratory else "")
+    yield from scores_screen(scores, scored_task, title, scored.reference)
     if paired:
         yield from differences_tables(f"{name} − reference, paired by date", paired)
         yield Note(HOW_TO_READ)
@@ -173,11 +182,11 @@ def _screen(
     if forecasts.dated:
         yield Note(f"When forecasts were made is what {forecasts.dated} says; nothing proves it.")
     yield Note(lookahead.UNDETECTED)
-    for one in suspicions:
-        yield f"Look at {name}: {one.what}."
-    yield comparison.sentence(name, figures[name], asked.task, asked.horizon, split)
+    for suspicion in suspicions:
+        yield f"Warning about {name}: {suspicion.reason}."
+    yield comparison.sentence(name, figures[name], scored_task.task, scored_task.horizon, split)
     voided = figures[name]["not_estimable"]
-    for whose, one in paired.items():
+    for estimand, difference in paired.items():
         if not voided:
-            what = f"{asked.task.name} at H = {asked.horizon}, {whose}, {split}"
-            yield paired_comparison.sentence(name, "the reference", one, what)
+            subject = f"{scored_task.task.name} at H = {scored_task.horizon}, {estimand}, {split}"
+            yield paired_comparison.sentence(name, "the reference", difference, subject)

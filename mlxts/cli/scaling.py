@@ -170,7 +170,7 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Fit every family of laws to each cell, choose one by extrapolation and draw it."""
-    from mlxts.files import finite, write_json, write_text
+    from mlxts.files import SCHEMA, finite, write_json, write_text
     from mlxts.report import law_figure, law_panels
     from mlxts.scaling import axes, bootstrap, results, select, verdict
 
@@ -194,7 +194,14 @@ def fit(
             unit = axes.AXES[axis].unit
             law_figure.write(path, law_panels.panel(cell, replicates, chosen, subtitle, unit))
         note(f"picture: {path}")
-    write_json(folder / f"laws-{axis}.json", finite(rows))
+    result = {
+        "schema": SCHEMA,
+        "axis": axis,
+        "parameters": parameters,
+        "split": split,
+        "laws": rows,
+    }
+    write_json(folder / f"laws-{axis}.json", finite(result))
     write_text(folder / f"laws-{axis}.csv", Table("", (), results.flat_laws(rows)).csv())
     tables = [
         _laws(cell, [row for row in rows if row["cell"] == cell.name], axis) for cell in loss_tables
@@ -203,7 +210,6 @@ def fit(
         "Coefficients are parts of the loss at the reference size; in brackets 95 % intervals. "
         "Error: of ln L at the largest size, left out. Chosen in: share of the draws."
     )
-    result = {"axis": axis, "parameters": parameters, "split": split, "laws": rows}
     render(result, as_json, [*tables, how_to_read])
 
 
@@ -236,7 +242,7 @@ def verdict_(
     from functools import partial
 
     from mlxts.errors import ConfigError
-    from mlxts.files import finite, write_json, write_text
+    from mlxts.files import SCHEMA, finite, write_json, write_text
     from mlxts.scaling import axes, multiple_comparison, results, verdict
     from mlxts.scaling import mixed_effects as mixed_model
 
@@ -268,6 +274,7 @@ def verdict_(
     if axis == "parameters":
         mixed = mixed_model.over(built, tables, judged, parameters=parameters, seed=seed)
     record = {
+        "schema": SCHEMA,
         "axis": axis,
         "split": split,
         "parameters": parameters,
@@ -366,7 +373,7 @@ def _sentence(claim: "Verdict", axis: str) -> str:
     reference = f", over {claim.reference}" if claim.unit == "skill" and claim.reference else ""
     unit = f"{claim.unit}{per}{reference}"
     return (
-        f"{named} along {axis}: {claim.said} ({claim.gain:+.4f} {unit}, "
+        f"{named} along {axis}: {claim.label} ({claim.gain:+.4f} {unit}, "
         f"95 % interval {formats.interval(*claim.interval, '+.4f')}, margin {claim.margin:.4f}; "
         f"{claim.seen:.4f} would have been seen with 80 %): {claim.reason}."
     )

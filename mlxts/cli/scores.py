@@ -19,7 +19,7 @@ _ENDS = Column("interval", "95 % interval", lambda ends: interval(*ends, ".3f", 
 
 
 def scores_screen(
-    scores: "Scores", asked: "ScoredTask", name: str, reference: "Reference"
+    scores: "Scores", scored_task: "ScoredTask", name: str, reference: "Reference"
 ) -> Iterator[Part]:
     """Tables of what `score.score` computed, and a line on how to read them."""
     from mlxts.evaluation.block_bootstrap import DRAWS
@@ -27,12 +27,16 @@ def scores_screen(
 
     for split, models in scores.items():
         any_model = next(iter(models.values()))
-        title = f"{name}: {asked.task.name}, H = {asked.horizon}, {asked.score_on}, "
+        title = (
+            f"{name}: {scored_task.task.name}, H = {scored_task.horizon}, {scored_task.score_on}, "
+        )
         title += split.replace("_", " ")
-        # Every model is scored on the same rows, so their number stands above, not in each row.
-        title += f" ({asked.splits_title} splits)\nn = {any_model['n']:,}"
-        binary = asked.task.binary
-        tables = _of_labels(title, any_model) if binary else _of_numbers(title, any_model, asked)
+        # Every model is scored on the same rows, so their number is in the title, not in each row.
+        title += f" ({scored_task.splits_title} splits)\nn = {any_model['n']:,}"
+        binary = scored_task.task.binary
+        tables = (
+            _of_labels(title, any_model) if binary else _of_numbers(title, any_model, scored_task)
+        )
         rows = [
             {"model": model, "predictions": _range(figures, ".3f" if binary else "+.4f")}
             | with_ends(figures)
@@ -51,7 +55,7 @@ def scores_screen(
     if reference.pooled:
         yield Note(
             "Pooled references: every model here was fitted on the training days of all assets, "
-            f"because of {asked.score_on} alone there are too few ({reference.pooled})."
+            f"because of {scored_task.score_on} alone there are too few ({reference.pooled})."
         )
     yield Note(
         "The reference is the better of HAR and linear, a ridge regression on HAR's log ranges and "
@@ -60,7 +64,7 @@ def scores_screen(
         "on linear's inputs, pooled over the assets as the network is. Against the reference: "
         "model minus reference, below zero is better; skill: 1 - loss / the reference's loss. "
         f"In brackets 95 % intervals from {DRAWS:,} block-bootstrap draws, mean block "
-        f"{max(asked.horizon, MIN_BLOCK_DAYS)} days, paired by date, widened for "
+        f"{max(scored_task.horizon, MIN_BLOCK_DAYS)} days, paired by date, widened for "
         "the few blocks there are and for labels that overlap. n_eff: effective sample size, the "
         "number of independent samples that would estimate the loss as precisely."
     )
@@ -95,16 +99,16 @@ def _of_labels(title: str, any_model: Figures) -> dict[str, tuple[Column | str, 
 
 
 def _of_numbers(
-    title: str, any_model: Figures, asked: "ScoredTask"
+    title: str, any_model: Figures, scored_task: "ScoredTask"
 ) -> dict[str, tuple[Column | str, ...]]:
-    own: dict[str, tuple[Column | str, ...]] = {
+    by_kind: dict[str, tuple[Column | str, ...]] = {
         "Returns": (
             ranged("r2", "R² out of sample", "+.4f", ".4f"),
             ranged("directional_accuracy", "right direction", ".4f", ".3f"),
         )
     }
-    if asked.task.kind == "range":
-        own = {
+    if scored_task.task.kind == "range":
+        by_kind = {
             "Mean squared error": (
                 ranged("mse", "MSE", ".4f"),
                 ranged("r2", "R² out of sample", "+.4f", ".4f"),
@@ -124,9 +128,9 @@ def _of_numbers(
             ranged("mse_skill", "over the reference", "+.2%", ".2%"),
             ranged("mse_skill_har", "over HAR", "+.2%", ".2%"),
         ),
-        **own,
+        **by_kind,
         f"Conformal intervals of 90 % (width from {any_model['width_from']})\n"
-        f"and the range of predictions, unit {asked.task.unit}": (
+        f"and the range of predictions, unit {scored_task.task.unit}": (
             Column("n_eff", "n_eff", ",.0f"),
             Column("mae", "MAE"),
             ranged("coverage", None, ".4f", ".3f"),

@@ -103,7 +103,8 @@ def run(
         hashes = hashes or worker_checks.pins(point.config for point in points)
         costs = cost_estimate.estimate(points, hashes, timed=False)
         leave_out = {cost.point.label for cost in costs if cost.not_estimable}
-        note(f"{formats.count(len(leave_out), 'run')} left out: not estimable")
+        if leave_out:
+            note(f"{formats.count(len(leave_out), 'run')} left out: not estimable")
     beat = storages.Heartbeat(heartbeat, heartbeat_timeout)
     with storages.opened(storage, beat, notify=note) as store:
         study = sweeps.create(store, definition, leave_out)
@@ -190,23 +191,25 @@ def _powers(definition: "Sweep", estimates: "list[CostEstimate]") -> list[dict[s
     from mlxts.search import sweep_power
 
     done = [runs_folder() / cost.run_id for cost in estimates if cost.done and cost.run_id]
-    known = [(c.point.config, c.evidence) for c in estimates if c.evidence is not None]
+    configured = [(c.point.config, c.evidence) for c in estimates if c.evidence is not None]
     measured = measured_noise.of_runs(done)
     return [
         {
-            "cell": one.cell,
-            "axis": one.axis,
-            "sizes": len(one.design.sizes),
-            "seeds": one.design.seeds,
-            "origins": one.design.origins,
-            "days": one.design.days,
-            "noise": vars(one.noise) if one.noise else None,
+            "cell": cell_power.cell,
+            "axis": cell_power.axis,
+            "sizes": len(cell_power.design.sizes),
+            "seeds": cell_power.design.seeds,
+            "origins": cell_power.design.origins,
+            "days": cell_power.design.days,
+            "noise": vars(cell_power.noise) if cell_power.noise else None,
             "measured": measured is not None,
-            "not_estimable": one.not_estimable,
-            "smallest_gain": power.smallest_gain(one.error) if one.error else None,
-            "smallest_margin": power.smallest_margin(one.error) if one.error else None,
+            "not_estimable": cell_power.not_estimable,
+            "smallest_gain": power.smallest_gain(cell_power.error) if cell_power.error else None,
+            "smallest_margin": power.smallest_margin(cell_power.error)
+            if cell_power.error
+            else None,
         }
-        for one in sweep_power.cell_powers(known, definition.axes, measured)
+        for cell_power in sweep_power.cell_powers(configured, definition.axes, measured)
     ]
 
 
@@ -247,7 +250,7 @@ def _plan_screen(definition: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Pa
         Column("memory_bytes", "memory", formats.size),
         Column("seconds", "at most", formats.duration), Column("state"),
     )  # fmt: skip
-    shown = [
+    table_rows = [
         {column.key: row[column.key] for column in columns}
         | ({"state": "blocked"} if row["problem"] and row["state"] == "missing" else {})
         for row in rows
@@ -255,7 +258,7 @@ def _plan_screen(definition: "Sweep", rows: list[dict[str, Any]]) -> Iterator[Pa
     yield Table(
         f"{definition.name}: {formats.count(len(rows), 'run')}",
         columns,
-        shown if len(shown) <= _MOST_ROWS else _grouped(shown, columns),
+        table_rows if len(table_rows) <= _MOST_ROWS else _grouped(table_rows, columns),
     )
     for problem in dict.fromkeys(row["problem"] for row in rows if row["problem"]):
         count = sum(row["problem"] == problem for row in rows)

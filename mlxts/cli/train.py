@@ -81,7 +81,7 @@ def train(
     needs_device = together.is_rank_zero and not finished_before
     device = claim_device(per_device, wait=wait) if needs_device else nullcontext()
     with device, console.make(quiet=silent, json=as_json) as listener:
-        summary = experiment.execute(
+        summary = experiment.run_experiment(
             plan, emit=listener, resume=resume, ranks=together, stall_seconds=stall_seconds
         )
     if not together.is_rank_zero:

@@ -44,7 +44,7 @@ def walk_forward(
         _finish(planned, as_json)
         scored.append(walk_forward.score_origin(planned))
     together = walk_forward.pooled(scored)
-    records = [origin.record() for origin in scored]
+    records = [origin.to_dict() for origin in scored]
     rows = {f"{origin.scored}": origin.figures for origin in scored}
     rows |= {"all origins": together, "fixed split": fixed["scores"]}
     references = {name: comparison.reference(figures[NETWORK]) for name, figures in rows.items()}
@@ -104,7 +104,7 @@ def _finish(planned: Any, as_json: bool) -> dict[str, Any]:
 
     done = RunFolder(planned.folder).is_finished
     with console.make(quiet=done, json=as_json) as report:
-        summary = walk_forward.execute(planned, report)
+        summary = walk_forward.train_origin(planned, report)
     exit_unless_finished(summary["status"])
     return summary
 

@@ -27,6 +27,7 @@ _CAME_LATER = (
     ("features", "source"), ("model", "residual_of"), ("model", "norm"), ("model", "res_attention"),
     ("model", "head"), ("training", "precision"), ("training", "gradient_checkpointing"),
     ("training", "stop_on"), ("model", "asset_embedding"),
+    ("model", "last_bar_to_head"),
 )  # fmt: skip
 
 
@@ -109,6 +110,7 @@ class ExperimentConfig(ConfigSection):
             "model.revin.statistics_to_head": (self.model.revin.statistics_to_head, (False,)),
             "model.residual_of": (self.model.residual_of, (None,)),
             "model.asset_embedding": (self.model.asset_embedding, (False,)),
+            "model.last_bar_to_head": (self.model.last_bar_to_head, (False,)),
             "model.norm": (self.model.norm, ("layer",)),
             "model.res_attention": (self.model.res_attention, (False,)),
             "model.head": (self.model.head, ("flatten",)),

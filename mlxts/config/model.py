@@ -39,11 +39,21 @@ class ModelConfig(ConfigSection):
     asset_embedding: bool = Field(
         False, description="tell the network which of data.symbols a window is of"
     )
+    last_bar_to_head: bool = Field(
+        False,
+        description="give the head the decision bar's features, log ranges and, with residual_of, "
+        "the forecast beneath",
+    )
     norm: Literal["layer", "batch"] = Field("layer", description="of the encoder's tokens")
     res_attention: bool = Field(False, description="add the attention scores of the layer before")
     head: Literal["flatten", "mean", "max"] = Field(
         "flatten", description="mean, max: over patches, with no closing norm (as transformers)"
     )
+
+    @property
+    def last_bar_columns(self) -> int:
+        """How many columns behind the features the head is given of the decision bar."""
+        return self.last_bar_to_head * (len(protocol.HAR_WINDOWS) + bool(self.residual_of))
 
     @model_validator(mode="after")
     def _patch_fits(self) -> Self:

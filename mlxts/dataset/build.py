@@ -18,12 +18,12 @@ from mlxts.data.exogenous_catalog import COLUMN_PREFIX, SERIES
 from mlxts.data.exogenous_releases import coverage
 from mlxts.data.sources.base import ORACLE_PREFIX
 from mlxts.dataset.labels import label_bars
+from mlxts.dataset.rotated_labels import rotate_labels
 from mlxts.dataset.samples import (
     Dataset,
     Samples,
     decisions,
     is_scored,
-    rotate_labels,
     split_samples,
     subsample_dates,
 )
@@ -61,7 +61,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
         made = cache.recipe(loaded, tier, timescale)
     names = tuple(column for column in table.columns if column not in ("date", "symbol"))
     days = loaded.frame.collect(engine="in-memory")
-    # What is exact about a day's own label says nothing about a label from elsewhere.
+    # What is exact about a day's own label is not about a label of another day.
     exact = () if config.data.rotate_labels_years else (ORACLE_PREFIX,)
     facts = [c for c in days.columns if c.startswith(exact) or c == _VIX]
     days = days.select(*BAR_COLUMNS, *facts)
@@ -118,8 +118,8 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
 
 
 def _training_dates(train: Samples, config: ExperimentConfig) -> pl.Series:
-    own = train.dates[train.symbols == config.data.score_on]
-    return pl.Series(own if len(own) else train.dates)
+    scored_dates = train.dates[train.symbols == config.data.score_on]
+    return pl.Series(scored_dates if len(scored_dates) else train.dates)
 
 
 def feature_array(
@@ -128,7 +128,7 @@ def feature_array(
     """The columns `names`, 0 where they are null or NaN; read-only.
 
     Filled a few columns at a time, in memory that `device.on_device` need not copy: thousands of
-    features would otherwise stand there four times over.
+    features would otherwise be in memory four times.
     """
     array = device.host_array(table.height, len(names))
     for first in range(0, len(names), _COLUMNS_AT_A_TIME):

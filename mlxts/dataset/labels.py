@@ -55,7 +55,7 @@ def _target(task: Task, horizon: int) -> pl.Expr:
         return future_close > close
     if task.kind == "regression":
         return (future_close / close).log()
-    # The rolling maximum that ends at t+H spans t+1..t+H; moved back by H it stands at t.
+    # The rolling maximum that ends at t+H spans t+1..t+H; shifted back by H it is at t.
     future_high = pl.col("high").rolling_max(horizon).shift(-horizon)
     if task.kind == "range":
         future_range = (future_high / pl.col("low").rolling_min(horizon).shift(-horizon)).log()

@@ -1,9 +1,10 @@
 """The samples of each split, and what may be done with them: pure functions, nothing is read.
 
-The feature matrix stands once, bars × features; a sample is only the row of its decision bar. Its
-window (the `context` rows that end there) is gathered on the device and never materialised here.
+The feature matrix is in memory once, bars × features; a sample is only the row of its decision bar.
+Its window (the `context` rows that end there) is gathered on the device and never materialised
+here.
 
-Where a timescale has phases, the bars of each (symbol, phase) stand together as a series of their
+Where a timescale has phases, the bars of each (symbol, phase) are adjacent, a series of their
 own, which no window leaves.
 """
 
@@ -22,7 +23,6 @@ from mlxts.dataset import splits
 from mlxts.protocol import Task, Timescale
 
 _BLOCK = 63  # trading dates, a quarter of a year
-_SESSIONS_A_YEAR = 252
 
 
 @dataclass(frozen=True)
@@ -138,23 +138,6 @@ def split_samples(
     return {name: of(index) for index, name in enumerate(protocol.SPLIT_NAMES)}
 
 
-def rotate_labels(samples: Samples, years: int, timescale: Timescale) -> Samples:
-    """Each sample with the target of the sample `years` later, the last ones with the first's.
-
-    A negative control: base rate, seasonality and autocorrelation of the labels are kept, and their
-    relation to the inputs is removed. Targets stay within their split and series, so the purge is
-    unaffected. A split (or an asset) of fewer than twice as many years is rotated by half of its
-    length, so that no sample gets the label of a neighbour.
-    """
-    rotated = samples.targets.copy()
-    series = np.char.add(np.char.add(samples.symbols, "/"), samples.phases.astype(str))
-    for symbol in np.unique(series):
-        rows = np.flatnonzero(series == symbol)
-        later = years * _SESSIONS_A_YEAR // timescale_bars.spacing(timescale)
-        rotated[rows] = np.roll(samples.targets[rows], -min(later, len(rows) // 2))
-    return replace(samples, targets=rotated)
-
-
 def subsample_dates(samples: Samples, share: float, blocks_seed: int | None = None) -> Samples:
     """The samples of a share of their dates, rounded up; a smaller share lies in a larger one.
 
@@ -181,7 +164,7 @@ def subsample_dates(samples: Samples, share: float, blocks_seed: int | None = No
 
 
 def is_scored(samples: Samples, symbol: str) -> Bool[np.ndarray, " {len(samples)}"]:
-    """The samples that the main figures speak of, a symbol's of the canonical phase."""
+    """The samples of the main figures, a symbol's of the canonical phase."""
     return (samples.symbols == symbol) & (samples.phases == timescale_bars.CANONICAL)
 
 

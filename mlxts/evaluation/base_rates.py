@@ -47,28 +47,30 @@ def rates(data: Dataset) -> list[Rate]:
         several phases one over the canonical phase before it.
     """
     spacing = bars.spacing(data.timescale)
-    found = []
+    split_rates = []
     for task in TASKS.values():
         labels = label_bars(data.bars, data.daily, task, data.horizon)
         samples = split_samples(labels, data.eligible, SPLITS[data.splits_name])
         for split in OPEN:
-            own = samples[split]
-            main = is_scored(own, data.score_on)
+            split_rows = samples[split]
+            main = is_scored(split_rows, data.score_on)
             if spacing > 1:
-                found.append(_rate(task, split, own, main, data.horizon, spacing))
-            every = own.symbols == data.score_on
-            found.append(_rate(task, split, own, every, data.horizon, 1))
-    return found
+                split_rates.append(_rate(task, split, split_rows, main, data.horizon, spacing))
+            every = split_rows.symbols == data.score_on
+            split_rates.append(_rate(task, split, split_rows, every, data.horizon, 1))
+    return split_rates
 
 
 def counts(data: Dataset) -> list[dict[str, int]]:
     """Samples of the scored symbol in each phase: phase, then one number for each split."""
-    own = {
+    phases_of_split = {
         split: samples.phases[samples.symbols == data.score_on]
         for split, samples in data.samples.items()
     }
-    last = max(phases.max(initial=0) for phases in own.values())
-    per_phase = {split: np.bincount(phases, minlength=last + 1) for split, phases in own.items()}
+    last = max(phases.max(initial=0) for phases in phases_of_split.values())
+    per_phase = {
+        split: np.bincount(phases, minlength=last + 1) for split, phases in phases_of_split.items()
+    }
     return [
         {"phase": phase} | {split: int(per_phase[split][phase]) for split in SPLIT_NAMES}
         for phase in range(last + 1)

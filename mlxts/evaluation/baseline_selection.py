@@ -43,11 +43,11 @@ def choose(
         if name not in NAMES:
             raise ConfigError(f"baseline {name} is none of {', '.join(NAMES)}")
     wanted = NAMES if everything else ((*BASELINES, *names) if names else ALL)
-    known: dict[str, Baseline] = {
+    available: dict[str, Baseline] = {
         **ALL,
         **{name: NeuralBaseline(name, config, progress) for name in NETWORKS},
     }
     return BaselineSelection(
-        chosen={name: known[name] for name in NAMES if name in wanted},
+        chosen={name: available[name] for name in NAMES if name in wanted},
         left_out=() if names else tuple(name for name in NAMES if name not in wanted),
     )

@@ -50,7 +50,7 @@ def primary(task: Task) -> str:
 
 def title(name: str) -> str:
     """A reference's name as people write it: HAR, linear, HAR or linear."""
-    return " or ".join(one.upper() if one == BASELINE else one for one in name.split(" or "))
+    return " or ".join(part.upper() if part == BASELINE else part for part in name.split(" or "))
 
 
 def reference(figures: dict[str, Any]) -> str:
@@ -72,16 +72,16 @@ def of_figures(figures: dict[str, Any], task: Task) -> str:
     return word(*figures["interval"][f"{primary(task)}_difference"])
 
 
-def today(said: str | None) -> str | None:
+def today(verdict: str | None) -> str | None:
     """A word of a summary, in the words of this version."""
-    return _EARLIER.get(said, said) if said else said
+    return _EARLIER.get(verdict, verdict) if verdict else verdict
 
 
-def against(said: str | None, name: str) -> str | None:
+def against(verdict: str | None, name: str) -> str | None:
     """`beats linear`, `not significantly different from HAR`, `loses to HAR`; else the word."""
     joined = {BEATS: BEATS, SAME: f"{SAME} from", LOSES: f"{LOSES} to"}
-    said = today(said)
-    return f"{joined[said]} {title(name)}" if said in joined else said
+    verdict = today(verdict)
+    return f"{joined[verdict]} {title(name)}" if verdict in joined else verdict
 
 
 def sentence(model: str, figures: dict[str, Any], task: Task, horizon: int, split: str) -> str:
@@ -90,22 +90,24 @@ def sentence(model: str, figures: dict[str, Any], task: Task, horizon: int, spli
     obstacle = figures.get("not_estimable")
     if obstacle:
         return f"Not estimable ({where}): {obstacle}; no claim about {model} is made."
-    own, found = reference(figures), of_figures(figures, task)
-    verb = "is " if found == SAME else ""
-    within = ": the interval includes zero" if found == SAME else ""
+    reference_name, verdict = reference(figures), of_figures(figures, task)
+    verb = "is " if verdict == SAME else ""
+    within = ": the interval includes zero" if verdict == SAME else ""
     unit = "RMSE" if primary(task) == "rmse" else "log-loss"
-    said = f"{model} {verb}{against(found, own)} ({where}): {unit} difference "
-    said += f"(model − {title(own)}) {_difference(figures, task, '')}{within}."
+    text = f"{model} {verb}{against(verdict, reference_name)} ({where}): {unit} difference "
+    text += f"(model − {title(reference_name)}) {_difference(figures, task, '')}{within}."
     for other in REFERENCES:
-        if other != own and f"{primary(task)}_difference_{other}" in figures:
-            weaker = "" if own not in REFERENCES else ", the weaker of the two in training"
-            said += f" Against {title(other)}{weaker}: {_difference(figures, task, f'_{other}')}."
+        if other != reference_name and f"{primary(task)}_difference_{other}" in figures:
+            weaker = (
+                "" if reference_name not in REFERENCES else ", the weaker of the two in training"
+            )
+            text += f" Against {title(other)}{weaker}: {_difference(figures, task, f'_{other}')}."
     if "qlike_difference" in figures:
         low, high = figures["interval"]["qlike_difference"]
         interval = f"95 % interval [{low:+.4f}, {high:+.4f}]"
-        said += f" QLIKE difference {figures['qlike_difference']:+.4f}, {interval}."
+        text += f" QLIKE difference {figures['qlike_difference']:+.4f}, {interval}."
     collapse = " Its predictions have collapsed to a constant." if figures["collapsed"] else ""
-    return said + collapse
+    return text + collapse
 
 
 def _difference(figures: dict[str, Any], task: Task, suffix: str) -> str:

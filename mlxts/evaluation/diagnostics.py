@@ -1,4 +1,4 @@
-"""What stands behind one model's scores: reliability, operating points, calibration, years.
+"""Diagnostics of one model: reliability, operating points, calibration, years.
 
 All on the rows that are scored (one symbol, the canonical phase), with the same bootstrap draws
 as the scores. On test thresholds are chosen on validation; on validation nothing is left but the
@@ -30,7 +30,7 @@ class _Rows:
     """The scored rows of a split, in the order of their dates."""
 
     dates: Shaped[np.ndarray, " n"]  # datetime64[D]
-    said: Float[np.ndarray, " n"]  # logits or numbers
+    outputs: Float[np.ndarray, " n"]  # logits or numbers
     targets: Float[np.ndarray, " n"]
     bootstrap: BlockBootstrap
     weights: Float[np.ndarray, "n draws"]  # of it
@@ -41,7 +41,7 @@ class _Rows:
         return [float(end) if np.isfinite(end) else None for end in ends]
 
 
-def details(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> dict[str, Any]:
+def details(predictions: pl.DataFrame, scored_task: ScoredTask, split: str) -> dict[str, Any]:
     """Reliability and operating points of a model, or its coverage by year.
 
     Args:
@@ -55,33 +55,35 @@ def details(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> dict[st
         forecast), interval}}. For numbers `years`: [{year, n, coverage, interval, width}] with
         widths of residuals that the model was not fitted to, and `width_from`: which those are.
     """
-    rows = _scored(predictions, asked, split)
-    train = predictions.filter(split="train", symbol=asked.score_on)
+    rows = _scored(predictions, scored_task, split)
+    train = predictions.filter(split="train", symbol=scored_task.score_on)
     if not train.height:  # never trained on: of all symbols
         train = predictions.filter(split="train")
-    earlier = predictions.filter(split="validation", symbol=asked.score_on)
-    mended = split == "test" and earlier.height > 0
-    if not asked.task.binary:
-        learned = (earlier["logit"] - earlier["target"]).to_numpy() if mended else None
-        residuals = rows.said - rows.targets
+    earlier = predictions.filter(split="validation", symbol=scored_task.score_on)
+    recalibrates = split == "test" and earlier.height > 0
+    if not scored_task.task.binary:
+        learned = (earlier["logit"] - earlier["target"]).to_numpy() if recalibrates else None
+        residuals = rows.outputs - rows.targets
         widths = conformal.held_out(rows.dates, residuals, rows.bootstrap.overlap, learned)
         return {"years": _years(rows, widths), "width_from": widths.source}
-    found = {
+    result = {
         "reliability": _reliability(rows),
-        "operating_points": _operating_points(rows, earlier if mended else train),
-        "chosen_on": "validation" if mended else "train",
+        "operating_points": _operating_points(rows, earlier if recalibrates else train),
+        "chosen_on": "validation" if recalibrates else "train",
     }
-    return found | ({"recalibrated": _recalibrated(rows, earlier)} if mended else {})
+    return result | ({"recalibrated": _recalibrated(rows, earlier)} if recalibrates else {})
 
 
-def _scored(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> _Rows:
-    own = predictions.filter(pl.col("canonical"), split=split, symbol=asked.score_on)
-    rows = own.sort("date")
+def _scored(predictions: pl.DataFrame, scored_task: ScoredTask, split: str) -> _Rows:
+    scored_predictions = predictions.filter(
+        pl.col("canonical"), split=split, symbol=scored_task.score_on
+    )
+    rows = scored_predictions.sort("date")
     days = rows["date"].to_numpy()
-    bootstrap = BlockBootstrap(days, asked.horizon, bars.spacing(asked.timescale))
+    bootstrap = BlockBootstrap(days, scored_task.horizon, bars.spacing(scored_task.timescale))
     return _Rows(
         dates=days,
-        said=rows["logit"].to_numpy(),
+        outputs=rows["logit"].to_numpy(),
         targets=rows["target"].to_numpy(),
         bootstrap=bootstrap,
         weights=bootstrap.weights(),
@@ -89,9 +91,9 @@ def _scored(predictions: pl.DataFrame, asked: ScoredTask, split: str) -> _Rows:
 
 
 def _reliability(rows: _Rows) -> list[dict[str, Any]]:
-    said = Forecast(rows.said, rows.targets).probabilities
+    probabilities = Forecast(rows.outputs, rows.targets).probabilities
     diagram = calibration.reliability(
-        said, rows.targets, rows.weights[:, 1:], bins=_BINS, level=rows.bootstrap.level
+        probabilities, rows.targets, rows.weights[:, 1:], bins=_BINS, level=rows.bootstrap.level
     )
     return [
         {
@@ -116,8 +118,8 @@ def _operating_points(rows: _Rows, chosen_on: pl.DataFrame) -> list[dict[str, An
 
 
 def _operating_point(rows: _Rows, name: str, cut: float) -> dict[str, Any]:
-    moved = Forecast(rows.said - cut, rows.targets)
-    drawn = {
+    moved = Forecast(rows.outputs - cut, rows.targets)
+    draws = {
         "predicted_positive_rate": metrics.mean((moved.logits > 0.0).astype(float), rows.weights),
         "precision": metrics.precision(moved, rows.weights),
         "recall": metrics.recall(moved, rows.weights),
@@ -125,16 +127,16 @@ def _operating_point(rows: _Rows, name: str, cut: float) -> dict[str, Any]:
     return {
         "name": name,
         "threshold": float(Forecast(np.array([cut]), np.zeros(1)).probabilities[0]),
-        **{key: float(v[0]) if np.isfinite(v[0]) else None for key, v in drawn.items()},
-        "interval": {key: rows.interval(values) for key, values in drawn.items()},
+        **{key: float(v[0]) if np.isfinite(v[0]) else None for key, v in draws.items()},
+        "interval": {key: rows.interval(values) for key, values in draws.items()},
     }
 
 
 def best_f1(logits: Float[np.ndarray, " n"], targets: Float[np.ndarray, " n"]) -> float:
-    """The logit above which to call, for the best F1 on these rows; the lowest of equals."""
+    """The logit threshold of the best F1 on these rows; the lowest of equals."""
     order = np.argsort(-logits, kind="stable")
-    caught, called = np.cumsum(targets[order]), np.arange(1, len(order) + 1)
-    f1 = 2.0 * caught / (called + targets.sum())
+    true_positive, predicted_positive = np.cumsum(targets[order]), np.arange(1, len(order) + 1)
+    f1 = 2.0 * true_positive / (predicted_positive + targets.sum())
     ranked = logits[order]
     ends = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])  # equal logits go together
     best = int(ends[np.argmax(f1[ends])])
@@ -144,46 +146,46 @@ def best_f1(logits: Float[np.ndarray, " n"], targets: Float[np.ndarray, " n"]) -
 
 def _recalibrated(rows: _Rows, earlier: pl.DataFrame) -> dict[str, dict[str, Any]]:
     learned = earlier["logit"].to_numpy(), earlier["target"].to_numpy()
-    raw = Forecast(rows.said, rows.targets)
+    raw = Forecast(rows.outputs, rows.targets)
     forecasts = {"as it is": raw} | {
-        name: Forecast(fit(*learned)(rows.said), rows.targets)
+        name: Forecast(fit(*learned)(rows.outputs), rows.targets)
         for name, fit in recalibration.METHODS.items()
     }
     before = metrics.log_loss(raw, rows.weights)
-    found = {}
+    figures = {}
     for name, forecast in forecasts.items():
         loss = metrics.log_loss(forecast, rows.weights)
-        drawn = {
+        draws = {
             "log_loss": loss,
             "difference": loss - before,
             "brier": metrics.brier(forecast, rows.weights),
             "ece": metrics.ece(forecast, rows.weights),
         }
         if forecast is raw:
-            del drawn["difference"]
-        found[name] = {key: float(values[0]) for key, values in drawn.items()} | {
-            "interval": {key: rows.interval(values) for key, values in drawn.items()}
+            del draws["difference"]
+        figures[name] = {key: float(values[0]) for key, values in draws.items()} | {
+            "interval": {key: rows.interval(values) for key, values in draws.items()}
         }
-    return found
+    return figures
 
 
 def _years(rows: _Rows, widths: conformal.Widths) -> list[dict[str, Any]]:
-    inside = (np.abs(rows.said - rows.targets) <= widths.half).astype(float)
+    inside = (np.abs(rows.outputs - rows.targets) <= widths.half).astype(float)
     years = rows.dates.astype("datetime64[Y]").astype(int) + 1970
-    found = []
+    rows_of_years = []
     for year in np.unique(years):
-        own = years == year
+        in_year = years == year
         # A draw may leave a year out.
         with np.errstate(invalid="ignore"):
-            covered = metrics.mean(inside[own], rows.weights[own])
-        width = 2.0 * float(widths.half[own].mean())
-        found.append(
+            covered = metrics.mean(inside[in_year], rows.weights[in_year])
+        width = 2.0 * float(widths.half[in_year].mean())
+        rows_of_years.append(
             {
                 "year": int(year),
-                "n": int(own.sum()),
+                "n": int(in_year.sum()),
                 "coverage": float(covered[0]),
                 "interval": rows.interval(covered),
                 "width": width if np.isfinite(width) else None,
             }
         )
-    return found
+    return rows_of_years

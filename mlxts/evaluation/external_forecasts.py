@@ -1,4 +1,4 @@
-"""Forecasts of anybody, out of a file: read, checked, and laid beside the rows that are scored.
+"""Forecasts of anybody, out of a file: read, checked, and aligned with the rows that are scored.
 
 A row is the forecast of one symbol on one decision day: `date` (the day whose close it may know),
 `symbol` (may be left out where one symbol is scored), and `probability` or `logit`; for tasks that
@@ -36,11 +36,11 @@ _ROUNDING = 1e-6  # of targets that were written as text or as float32
 
 @dataclass(frozen=True)
 class Forecasts:
-    """What a file says of the scored rows.
+    """The forecasts of a file for the scored rows.
 
     Attributes:
         name: of the file. sha256: of its bytes.
-        rows: the scored rows that it speaks about, with a column logit.
+        rows: the scored rows that it predicts, with a column logit.
         unused: how many rows of the file are of other days.
         dated: the column that says when forecasts were made, as the file has it; None: none does.
     """
@@ -84,16 +84,16 @@ class File:
             frame = frame.with_columns(symbol=pl.lit(scored_on))
         self._known_symbols(frame, scored)
         self._trading_days(frame, scored)
-        forecasts = frame.rename({"target": "said"}) if "target" in frame.columns else frame
+        forecasts = frame.rename({"target": "in_file"}) if "target" in frame.columns else frame
         rows = scored.drop("logit", strict=False).join(forecasts, on=("date", "symbol"))
         rows = rows.sort("date", "symbol")
         if complete:
             self._covered(rows, scored.filter("canonical"), {scored_on, *frame["symbol"]})
-        if "said" in rows.columns:
-            wrong = rows.filter((pl.col("said") - pl.col("target")).abs() > _ROUNDING)
+        if "in_file" in rows.columns:
+            wrong = rows.filter((pl.col("in_file") - pl.col("target")).abs() > _ROUNDING)
             if wrong.height:
                 raise DataError(
-                    f"{self.path}: target is {wrong['said'][0]:g} for {wrong['symbol'][0]} on "
+                    f"{self.path}: target is {wrong['in_file'][0]:g} for {wrong['symbol'][0]} on "
                     f"{wrong['date'][0]} where it was {wrong['target'][0]:g}, wrong in "
                     f"{formats.count(wrong.height, 'row')}: it forecasts something else; see "
                     "docs/experimental_protocol.md for what the task is"

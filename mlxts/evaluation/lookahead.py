@@ -30,7 +30,7 @@ UNDETECTED = (
     "What cannot be seen in a file: a model that was fitted or chosen on the scored days, inputs "
     "that were revised later, a small leak."
 )
-# Rank correlation of changes that says something: so large, so many standard errors above zero, and
+# Rank correlation of changes that is evidence: so large, so many standard errors above zero, and
 # so many above that of the same day. On SPY the linear model's with HAR's is 0.2 to 0.5.
 _CLEAR, _ABOVE_ZERO, _ABOVE_OTHERS = 0.2, 4.0, 3.0
 
@@ -39,11 +39,11 @@ _CLEAR, _ABOVE_ZERO, _ABOVE_OTHERS = 0.2, 4.0, 3.0
 class Suspicion:
     """What looks wrong; `voids` says whether no claim may rest on the forecasts."""
 
-    what: str
+    reason: str
     voids: bool
 
     def to_dict(self) -> dict[str, object]:
-        return {"what": self.what, "voids": self.voids}
+        return {"reason": self.reason, "voids": self.voids}
 
 
 def suspicions(
@@ -60,8 +60,8 @@ def suspicions(
         figures: of the forecast, see `score.score`.
         overlap: how many successive labels share days.
     """
-    found = [] if har is None else [_misdated(forecast, har, overlap)]
-    return [one for one in (*found, _implausible(figures, task)) if one]
+    misdated = [] if har is None else [_misdated(forecast, har, overlap)]
+    return [suspicion for suspicion in (*misdated, _implausible(figures, task)) if suspicion]
 
 
 def _misdated(

@@ -1,9 +1,9 @@
 """Scores of a classifier: every metric for many reweightings of the samples at once.
 
-A metric maps (forecast, weights) to one number a draw. `weights` say how often each of the n
+A metric maps (forecast, weights) to one number a draw. `weights` are how often each of the n
 samples counts in each of the bootstrap draws; the figure itself is the draw in which each counts
 once. One definition so serves the figure and its interval. NaN means undefined: a ranking metric
-in a draw of one class, precision where nothing was called positive.
+in a draw of one class, precision where nothing was predicted positive.
 
 Logits come in; this is the one place where a sigmoid is applied.
 """
@@ -27,7 +27,7 @@ Draws = Float[np.ndarray, " draws"]
 
 @dataclass(frozen=True)
 class Forecast:
-    """What was said and what happened, n samples in one order."""
+    """Forecasts and outcomes, n samples in one order."""
 
     logits: Float[np.ndarray, " n"]
     targets: Float[np.ndarray, " n"]  # 0 or 1
@@ -96,9 +96,9 @@ def average_precision(forecast: Forecast, weights: Weights) -> Draws:
     positive, negative = forecast.by_rank(weights)
     positive, negative = positive[::-1], negative[::-1]
     caught = np.cumsum(positive, axis=0)
-    called = caught + np.cumsum(negative, axis=0)
-    # Nothing called yet means nothing gained yet: any divisor other than 0 is right there.
-    gained = np.einsum("nd,nd->d", positive, caught / np.where(called > 0.0, called, 1.0))
+    predicted = caught + np.cumsum(negative, axis=0)
+    # Nothing predicted positive yet means nothing gained yet: any divisor but 0 is right there.
+    gained = np.einsum("nd,nd->d", positive, caught / np.where(predicted > 0.0, predicted, 1.0))
     return _ratio(gained, positive.sum(axis=0))
 
 
@@ -124,14 +124,14 @@ def accuracy(forecast: Forecast, weights: Weights) -> Draws:
 
 def precision(forecast: Forecast, weights: Weights) -> Draws:
     """Share of the positive calls (probability over 0.5) that came true."""
-    called = (forecast.logits > 0.0).astype(float)
-    return _ratio((called * forecast.targets) @ weights, called @ weights)
+    predicted = (forecast.logits > 0.0).astype(float)
+    return _ratio((predicted * forecast.targets) @ weights, predicted @ weights)
 
 
 def recall(forecast: Forecast, weights: Weights) -> Draws:
-    """Share of the positives that were called (probability over 0.5)."""
-    called = (forecast.logits > 0.0).astype(float)
-    return _ratio((called * forecast.targets) @ weights, forecast.targets @ weights)
+    """Share of the positives that were predicted positive (probability over 0.5)."""
+    predicted = (forecast.logits > 0.0).astype(float)
+    return _ratio((predicted * forecast.targets) @ weights, forecast.targets @ weights)
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
@@ -154,7 +154,7 @@ def prediction_range(forecast: Forecast) -> tuple[float, float]:
 
 
 def collapsed(forecast: Forecast) -> bool:
-    """Whether the model says practically the same of every sample."""
+    """Whether the forecasts are practically constant."""
     low, high = prediction_range(forecast)
     return high - low < COLLAPSE_RANGE
 

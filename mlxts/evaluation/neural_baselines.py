@@ -57,7 +57,9 @@ class NeuralBaseline:
             rate=config.model.dropout,
         )
         optimizer = make_optimizer(config.training)
-        arrays = Arrays.from_dataset(dataset, scale, stop_on=config.training.stop_on)
+        arrays = Arrays.from_dataset(
+            dataset, scale, dataset.features, stop_on=config.training.stop_on
+        )
         with tempfile.TemporaryDirectory(prefix="mlxts-") as folder:
             outcome = train(
                 config,

@@ -4,9 +4,9 @@ The test is that of Diebold and Mariano (1995) on a panel: the losses' differenc
 the assets of a date, with equal weights, and the mean over dates is set against a long-run variance
 with Bartlett weights (Newey, West 1987). Its lags: 4 (n/100)^(2/9) dates (Newey, West 1994); where
 labels of H days overlap 1.3 sqrt(n) (Lazarus, Lewis, Stock, Watson 2018), and at least three times
-as many as share days. An estimated variance is no known one: quantiles are Student's with
-1.5 n / lags degrees of freedom, those of the Bartlett window. Beside it stands the block bootstrap
-of `block_bootstrap.py`, which all other intervals come from. How often the test calls two equal
+as many as share days. An estimated variance is no known one: quantiles are Student's with 1.5 n /
+lags degrees of freedom, those of the Bartlett window. It is reported with the block bootstrap of
+`block_bootstrap.py`, which all other intervals come from. How often the test calls two equal
 forecasts different is measured in its tests.
 """
 
@@ -83,7 +83,7 @@ class Difference:
 
 
 def pair(a: pl.DataFrame, b: pl.DataFrame, task: Task) -> pl.DataFrame:
-    """The losses of two forecasts on the rows that both speak about.
+    """The losses of two forecasts on the rows that both predict.
 
     Args:
         a, b: date, symbol, target, logit, each date of a symbol once.
@@ -154,7 +154,7 @@ def compare(
     lags = _lags(len(daily), bootstrap.overlap)
     error = math.sqrt(long_run_variance(daily, lags) / len(daily))
     center = float(daily.mean())
-    drawn = mean(daily, bootstrap.weights(draws, seed))
+    mean_draws = mean(daily, bootstrap.weights(draws, seed))
     statistic = center / error if error > 0.0 else None
     freedom = max(1.0, 1.5 * len(daily) / max(lags, 1))
     targets = rows["target"].to_numpy()
@@ -166,12 +166,12 @@ def compare(
         lags=lags,
         statistic=statistic,
         p_value=None if statistic is None else float(2.0 * stats.t.sf(abs(statistic), freedom)),
-        interval=bootstrap.interval(drawn),
+        interval=bootstrap.interval(mean_draws),
         smallest_detectable=power.smallest_gain(error),
         rows=rows.height,
         dates=len(daily),
         assets=rows["symbol"].n_unique(),
-        n_eff=bootstrap.effective(daily, drawn),
+        n_eff=bootstrap.effective(daily, mean_draws),
         n_eff_assets=_independent_assets(rows),
         not_estimable=estimability.obstacle_of(
             task, rows["date"].to_numpy(), targets, horizon, spacing
@@ -179,30 +179,30 @@ def compare(
     )
 
 
-def estimands(rows: pl.DataFrame, asked: ScoredTask) -> dict[str, Difference]:
+def estimands(rows: pl.DataFrame, scored_task: ScoredTask) -> dict[str, Difference]:
     """`compare` on the scored symbol; and where there are several, on the mean of all assets.
 
     Args:
         rows: of `pair`, canonical ones.
     """
-    parts = {asked.score_on: rows.filter(symbol=asked.score_on)}
+    parts = {scored_task.score_on: rows.filter(symbol=scored_task.score_on)}
     assets = rows["symbol"].n_unique()
-    if assets > 1 or not parts[asked.score_on].height:
+    if assets > 1 or not parts[scored_task.score_on].height:
         parts[f"mean of {formats.count(assets, 'asset')}"] = rows
-    spacing = bars.spacing(asked.timescale)
+    spacing = bars.spacing(scored_task.timescale)
     return {
-        name: compare(part, asked.task, asked.horizon, spacing)
+        name: compare(part, scored_task.task, scored_task.horizon, spacing)
         for name, part in parts.items()
         if part.height
     }
 
 
-def by_asset(rows: pl.DataFrame, asked: ScoredTask) -> dict[str, Difference]:
+def by_asset(rows: pl.DataFrame, scored_task: ScoredTask) -> dict[str, Difference]:
     """`compare` on each asset by itself; those with fewer than 30 dates are left out."""
     parts = rows.partition_by("symbol", as_dict=True, maintain_order=True)
-    spacing = bars.spacing(asked.timescale)
+    spacing = bars.spacing(scored_task.timescale)
     return {
-        str(symbol): compare(part, asked.task, asked.horizon, spacing)
+        str(symbol): compare(part, scored_task.task, scored_task.horizon, spacing)
         for (symbol,), part in sorted(parts.items())
         if part.height >= _MIN_DATES
     }
@@ -218,24 +218,24 @@ def long_run_variance(values: Float[np.ndarray, " n"], lags: int) -> float:
     return max(total, 0.0) / len(values)
 
 
-def sentence(a: str, b: str, found: Difference, what: str) -> str:
+def sentence(a: str, b: str, difference: Difference, subject: str) -> str:
     """What was found, in words.
 
     Args:
-        what: was predicted, of whom and when.
+        subject: was predicted, of whom and when.
     """
-    where = f"{what}, {formats.count(found.dates, 'date')}"
-    if found.not_estimable:
-        return f"Not estimable ({where}): {found.not_estimable}; no claim about {a} is made."
-    verb = {BETTER: "better than", WORSE: "worse than", SAME: f"{SAME} from"}[found.verdict]
-    low, high = found.interval
+    where = f"{subject}, {formats.count(difference.dates, 'date')}"
+    if difference.not_estimable:
+        return f"Not estimable ({where}): {difference.not_estimable}; no claim about {a} is made."
+    verb = {BETTER: "better than", WORSE: "worse than", SAME: f"{SAME} from"}[difference.verdict]
+    low, high = difference.interval
     test = "the losses never differ"
-    if found.p_value is not None:
-        test = f"Diebold-Mariano t {found.statistic:+.2f}, p {p_value(found.p_value)}"
+    if difference.p_value is not None:
+        test = f"Diebold-Mariano t {difference.statistic:+.2f}, p {p_value(difference.p_value)}"
     return (
-        f"{a} is {verb} {b} ({where}): difference {found.difference:+.5f}, 95 % interval "
+        f"{a} is {verb} {b} ({where}): difference {difference.difference:+.5f}, 95 % interval "
         f"[{low:+.5f}, {high:+.5f}], {test}; a difference of "
-        f"{found.smallest_detectable:.5f} would have been seen with 80 % power."
+        f"{difference.smallest_detectable:.5f} would have been seen with 80 % power."
     )
 
 
@@ -277,8 +277,8 @@ def _independent_assets(rows: pl.DataFrame) -> float:
     """Variance of an asset's difference, the mean over assets, over that of the mean of assets."""
     differences = rows.select("date", "symbol", d=pl.col("a") - pl.col("b"))
     whole = differences.filter(pl.len().over("date") == rows["symbol"].n_unique())
-    own = whole.group_by("symbol").agg(pl.var("d"))["d"].mean()
+    asset_variance = whole.group_by("symbol").agg(pl.var("d"))["d"].mean()
     together = whole.group_by("date").agg(pl.mean("d"))["d"].var()
-    if not isinstance(own, float) or not isinstance(together, float) or together <= 0.0:
+    if not isinstance(asset_variance, float) or not isinstance(together, float) or together <= 0.0:
         return 1.0
-    return max(1.0, own / together)
+    return max(1.0, asset_variance / together)

@@ -49,8 +49,8 @@ class Design:
         """SE of the slope in nats per decade; infinite with one size or no day."""
         if not (self.decades and self.days):
             return math.inf
-        luck = noise.seed**2 / (self.seeds * self.origins * self.decades)
-        return math.sqrt(luck + noise.day**2 / (self.days * self.n_eff_assets))
+        seed_variance = noise.seed**2 / (self.seeds * self.origins * self.decades)
+        return math.sqrt(seed_variance + noise.day**2 / (self.days * self.n_eff_assets))
 
 
 def smallest_gain(error: float) -> float:
@@ -65,5 +65,7 @@ def smallest_margin(error: float) -> float:
 
 def effective_assets(count: int) -> float:
     """Independent assets among `count`, between those that were measured (`N_EFF_ASSETS`)."""
-    known = sorted(N_EFF_ASSETS)
-    return float(np.interp(count, known, [N_EFF_ASSETS[one] for one in known]))
+    measured_counts = sorted(N_EFF_ASSETS)
+    return float(
+        np.interp(count, measured_counts, [N_EFF_ASSETS[measured] for measured in measured_counts])
+    )

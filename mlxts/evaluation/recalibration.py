@@ -39,9 +39,9 @@ def platt(logits: Logits, targets: Targets) -> Map:
         return float(value), np.array([np.mean(error * standard), np.mean(error)])
 
     start = np.array([0.0, logit(soft.mean())])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None), (None, None)])
-    slope = found.x[0] / spread
-    offset = found.x[1] - slope * logits.mean()
+    optimum = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None), (None, None)])
+    slope = optimum.x[0] / spread
+    offset = optimum.x[1] - slope * logits.mean()
     return lambda z: slope * z + offset
 
 
@@ -52,8 +52,8 @@ def temperature(logits: Logits, targets: Targets) -> Map:
         z = logits * np.exp(-log_temperature)
         return float(np.mean(np.logaddexp(0.0, z) - targets * z))
 
-    found = minimize_scalar(loss, bounds=_TEMPERATURES, method="bounded")
-    scale = float(np.exp(-found.x))
+    optimum = minimize_scalar(loss, bounds=_TEMPERATURES, method="bounded")
+    scale = float(np.exp(-optimum.x))
     return lambda z: scale * z
 
 

@@ -7,19 +7,20 @@ network is. HAR and linear are the references: the better of the two, by cross-v
 training, is the one that a model has to beat.
 
 At every timescale those of volatility read daily bars: what they are asked is H days ahead, and
-the last days say more about them than the same days summed up to a week or a month.
+the last days are more informative about them than the same days summed up to a week or a month.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import polars as pl
 
 from mlxts.baselines import cross_validation, history
 from mlxts.baselines.base import Baseline, Forecast
 from mlxts.baselines.linear import FittedLinear
-from mlxts.baselines.registry import BASELINES, BESIDE_NETWORKS
+from mlxts.baselines.registry import BASELINES, STANDARD
 from mlxts.dataset.samples import Dataset, of_symbol
 from mlxts.protocol import REFERENCES
 from mlxts.runs import predictions
@@ -27,7 +28,7 @@ from mlxts.runs.references import Reference
 
 
 @dataclass(frozen=True)
-class Beside:
+class FittedBaselines:
     """Baselines' tables of predictions by name, as in `runs/predictions.py`, and each asset's
     reference by symbol."""
 
@@ -38,18 +39,19 @@ class Beside:
 def fit_baselines(
     dataset: Dataset,
     splits: Iterable[str],
-    names: Iterable[str] = BESIDE_NETWORKS,
-    known: Mapping[str, Baseline] = BESIDE_NETWORKS,
+    names: Iterable[str] = STANDARD,
+    available: Mapping[str, Baseline] = STANDARD,
     *,
     symbols: Iterable[str] | None = None,
     progress: Callable[[str], None] = lambda name: None,
-) -> Beside:
+) -> FittedBaselines:
     """Fit on the training split and forecast the samples of `splits`.
 
     Args:
         names: which, keys of `known`; without both references none is chosen.
-        symbols: whose samples; None: those of the scored one. One that nothing can be fitted for is
-            in no table of `BASELINES`.
+        symbols: whose samples; None: those of the scored one and, if it was never trained on, of
+            those that were, whose base rate is its prior. One that nothing can be fitted for is in
+            no table of `BASELINES`.
         progress: called with the name of each baseline before it is fitted.
     """
 
@@ -59,13 +61,13 @@ def fit_baselines(
 
     def fit(name: str, data: Dataset) -> tuple[Forecast, float | None]:
         progress(name)
-        forecast = known[name].fit(data)
-        return forecast, _validated(known[name], forecast, data) if name in REFERENCES else None
+        forecast = available[name].fit(data)
+        return forecast, _validated(available[name], forecast, data) if name in REFERENCES else None
 
     names, splits = tuple(names), tuple(splits)
     parts: dict[str, list[pl.DataFrame]] = {name: [] for name in names}
     references = {}
-    for symbol in (dataset.score_on,) if symbols is None else symbols:
+    for symbol in _scored(dataset) if symbols is None else symbols:
         asset, losses = history.of(dataset, symbol), {}
         for name in names:
             if name in BASELINES and asset.unfitted:
@@ -81,7 +83,12 @@ def fit_baselines(
                 losses[name] = loss
         references[symbol] = _chosen(losses, asset)
     tables = {name: pl.concat(tables) for name, tables in parts.items() if tables}
-    return Beside(tables, references)
+    return FittedBaselines(tables, references)
+
+
+def _scored(dataset: Dataset) -> list[str]:
+    trained = np.unique(dataset.samples["train"].symbols).tolist()
+    return [dataset.score_on] if dataset.score_on in trained else [dataset.score_on, *trained]
 
 
 def _validated(baseline: Baseline, forecast: Forecast, data: Dataset) -> float | None:

@@ -14,7 +14,7 @@ from mlxts.protocol import COLLAPSE_RANGE
 
 @dataclass(frozen=True)
 class Forecast:
-    """What was said and what happened, n samples in one order; all in the unit of the task."""
+    """Forecasts and outcomes, n samples in one order; all in the unit of the task."""
 
     predictions: Float[np.ndarray, " n"]
     targets: Float[np.ndarray, " n"]
@@ -52,7 +52,7 @@ def r2(forecast: Forecast, weights: Weights) -> Draws:
 
 
 def directional_accuracy(forecast: Forecast, weights: Weights) -> Draws:
-    """Share of samples on which it was said rightly whether the price would rise."""
+    """Share of samples whose sign (rise or fall) was predicted correctly."""
     return mean((forecast.predictions > 0.0) == (forecast.targets > 0.0), weights)
 
 
@@ -77,6 +77,6 @@ def prediction_range(forecast: Forecast) -> tuple[float, float]:
 
 
 def collapsed(forecast: Forecast) -> bool:
-    """Whether the model says practically the same of every sample, in training deviations."""
+    """Whether the forecasts are practically constant, in training deviations."""
     low, high = prediction_range(forecast)
     return high - low < COLLAPSE_RANGE * forecast.train_deviation

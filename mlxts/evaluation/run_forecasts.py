@@ -77,17 +77,17 @@ def _rows(folder: Path, split: str, model: str) -> pl.DataFrame:
         raise RunError(f"{folder.name} holds no row of {split}; {_remedy(run, split)}")
     if model == REFERENCE:
         chosen = [
-            predicted.filter(model=one.name, symbol=symbol)
-            for symbol, one in run.references().items()
-            if one.name
+            predicted.filter(model=reference.name, symbol=symbol)
+            for symbol, reference in run.references().items()
+            if reference.name
         ]
-        found = pl.concat(chosen or [predicted.head(0)])
+        forecasts = pl.concat(chosen or [predicted.head(0)])
     else:
-        found = predicted.filter(model=model)
-    if not found.height:
-        known = ", ".join([*predicted["model"].unique(maintain_order=True), REFERENCE])
-        raise RunError(f"{folder.name} has no predictions of {model}; it has those of {known}")
-    return found.select(_COLUMNS)
+        forecasts = predicted.filter(model=model)
+    if not forecasts.height:
+        available = ", ".join([*predicted["model"].unique(maintain_order=True), REFERENCE])
+        raise RunError(f"{folder.name} has no predictions of {model}; it has those of {available}")
+    return forecasts.select(_COLUMNS)
 
 
 def _remedy(run: RunFolder, split: str) -> str:

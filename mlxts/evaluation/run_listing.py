@@ -56,8 +56,9 @@ def wall_time(summary: dict[str, Any]) -> dict[str, Any]:
     """How long training took, as far as it may be compared with other runs.
 
     Returns:
-        `train_seconds` and `samples_per_second`, both None where the run's steps slowed down (heat
-        that no sensor shows) and for an unfinished run; `wall_time_omitted` says why, or is None.
+        `train_seconds` and `samples_per_second`, both None where the run's steps slowed down
+        (throttling that no sensor shows) and for an unfinished run; `wall_time_omitted` is the
+        reason, or None.
     """
     thermal = summary.get("thermal", {})
     if thermal.get("step_time_drift"):
@@ -71,7 +72,7 @@ def wall_time(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def listing() -> list[dict[str, Any]]:
-    """Every run under outputs/runs, sorted by run id; one whose files are damaged says so."""
+    """Every run under outputs/runs, sorted by run id; `damaged` names a damaged file."""
     return [_row(folder) for folder in run_folders()]
 
 

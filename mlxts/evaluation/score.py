@@ -88,23 +88,24 @@ def score(
         excess_log_loss and better_than_oracle (which shows it the future). Of numbers: those of
         `regression.METRICS`, coverage, width (mean), width_from, rmse_difference, mse_skill, for
         `range` qlike_difference and qlike_skill, of HAR and linear likewise, and verdict. A figure
-        that is not defined (precision where nothing was called positive) is None, and so are its
+        that is not defined (precision where nothing was predicted positive) is None, and so are its
         ends.
 
     Raises:
         EmptySplitError: a split without a row of `score_on`.
-        DataError: models that do not speak about the same rows.
+        DataError: models that do not predict the same rows.
     """
-    asked = (task, horizon, score_on, reference if reference in models else None, obstacle)
+    settings = (task, horizon, score_on, reference if reference in models else None, obstacle)
     return {
-        split: _score_split(models, *asked, split, dates, spacing, draws, seed) for split in splits
+        split: _score_split(models, *settings, split, dates, spacing, draws, seed)
+        for split in splits
     }
 
 
 def score_run(
     predictions: pl.DataFrame,
     reference: Reference,
-    asked: ScoredTask,
+    scored_task: ScoredTask,
     splits: Sequence[str] = ("validation",),
 ) -> Scores:
     """Score the models of a run's table of predictions, see `runs/predictions.py`.
@@ -115,27 +116,27 @@ def score_run(
     models = {
         name: table
         for name, table in by_model(predictions).items()
-        if name != BASE_RATE and (table["symbol"] == asked.score_on).any()
+        if name != BASE_RATE and (table["symbol"] == scored_task.score_on).any()
     }
-    return score_models(models, asked, splits, reference)
+    return score_models(models, scored_task, splits, reference)
 
 
 def score_models(
     models: Mapping[str, pl.DataFrame],
-    asked: ScoredTask,
+    scored_task: ScoredTask,
     splits: Sequence[str],
     reference: Reference,
 ) -> Scores:
     """Score models, where the timescale has phases on the canonical one and on all of them.
 
-    On a simulated market the best possible forecast stands among them, as `ORACLE`.
+    On a simulated market the best possible forecast is among them, as `ORACLE`.
     """
     first = next(iter(models.values()))
-    on_rows = partial(_on_rows, models, asked, reference)
-    spacing = bars.spacing(asked.timescale)
+    on_rows = partial(_on_rows, models, scored_task, reference)
+    spacing = bars.spacing(scored_task.timescale)
     scores: Scores = {}
     for split in splits:
-        dates = canonical_dates(first, split, asked.score_on)
+        dates = canonical_dates(first, split, scored_task.score_on)
         scores |= on_rows(split, dates=dates, spacing=spacing)
         if spacing > 1:
             scores[split + ALL_PHASES] = on_rows(split)[split]
@@ -143,14 +144,14 @@ def score_models(
 
 
 def canonical_dates(predictions: pl.DataFrame, split: str, symbol: str) -> Dates:
-    """Those that the main figures speak of."""
+    """The dates of the main figures."""
     rows = predictions.filter(pl.col("canonical"), split=split, symbol=symbol)
     return rows["date"].to_numpy()
 
 
 def _on_rows(
     models: Mapping[str, pl.DataFrame],
-    asked: ScoredTask,
+    scored_task: ScoredTask,
     reference: Reference,
     split: str,
     dates: Dates | None = None,
@@ -158,9 +159,9 @@ def _on_rows(
 ) -> Scores:
     return score(
         models,
-        asked.task,
-        asked.horizon,
-        asked.score_on,
+        scored_task.task,
+        scored_task.horizon,
+        scored_task.score_on,
         reference=reference.name,
         obstacle=reference.not_estimable,
         splits=(split,),
@@ -183,10 +184,12 @@ def _score_split(
     seed: int,
 ) -> dict[str, Figures]:
     scored = {name: _rows(table, split, score_on, dates) for name, table in models.items()}
-    own = {name: _train_rows(table, score_on) for name, table in models.items()}
-    # A forecast that came in a file has none; they only say what the prior is.
-    any_rows = next((table for table in own.values() if table.height), None)
-    trained = {name: t if any_rows is None or t.height else any_rows for name, t in own.items()}
+    train_rows = {name: _train_rows(table, score_on) for name, table in models.items()}
+    # A forecast that came in a file has none; they only determine the prior.
+    any_rows = next((table for table in train_rows.values() if table.height), None)
+    trained = {
+        name: t if any_rows is None or t.height else any_rows for name, t in train_rows.items()
+    }
     rows = _common_rows(scored, split, score_on)
     days, targets = rows["date"].to_numpy(), rows["target"].to_numpy()
     bootstrap = BlockBootstrap(days, horizon, spacing)
@@ -201,9 +204,11 @@ def _score_split(
     if not task.binary:
         for name, table in models.items():
             earlier = _rows(table, "validation", score_on) if split == "test" else None
-            figures, drawn = _conformal(scored[name], earlier, bootstrap.overlap, weights)
+            figures, draws_of_coverage = _conformal(
+                scored[name], earlier, bootstrap.overlap, weights
+            )
             computed[name][0].update(figures)
-            computed[name][1].update(drawn)
+            computed[name][1].update(draws_of_coverage)
     if ORACLE in computed:
         best = computed[ORACLE][1]["log_loss"]
         for name in models.keys() - {ORACLE}:
@@ -220,7 +225,7 @@ def _score_split(
         figures = {
             n: f | {"better_than_oracle": is_better_than_oracle(f)} for n, f in figures.items()
         }
-    return {name: _with_verdict(one, task) for name, one in figures.items()}
+    return {name: _with_verdict(model_figures, task) for name, model_figures in figures.items()}
 
 
 def is_better_than_oracle(figures: Figures) -> bool:
@@ -236,8 +241,8 @@ def _rows(table: pl.DataFrame, split: str, symbol: str, dates: Dates | None = No
 
 def _train_rows(table: pl.DataFrame, symbol: str) -> pl.DataFrame:
     """Those of the scored symbol; of all symbols where it was never trained on."""
-    own = _rows(table, "train", symbol)
-    return own if own.height else table.filter(split="train")
+    symbol_rows = _rows(table, "train", symbol)
+    return symbol_rows if symbol_rows.height else table.filter(split="train")
 
 
 def _common_rows(scored: Mapping[str, pl.DataFrame], split: str, symbol: str) -> pl.DataFrame:
@@ -251,7 +256,7 @@ def _common_rows(scored: Mapping[str, pl.DataFrame], split: str, symbol: str) ->
     for name, table in others:
         if not table.select("date", "target").equals(keys):
             raise DataError(
-                f"{name} and {first} do not speak about the same {split} rows of {symbol}: the "
+                f"{name} and {first} do not predict the same {split} rows of {symbol}: the "
                 "data changed in between; train again, or name the artifact in "
                 "data.artifact_sha256"
             )
@@ -267,10 +272,10 @@ def _evidence(
     untrained: str | None,
 ) -> Figures:
     obstacle = estimability.obstacle_of(task, dates, targets, horizon, spacing) or untrained
-    found = {"n": len(targets), "estimable": obstacle is None, "not_estimable": obstacle}
+    figures = {"n": len(targets), "estimable": obstacle is None, "not_estimable": obstacle}
     if not task.binary:
-        return found
-    return found | {"n_pos": int(targets.sum()), "base_rate": float(targets.mean())}
+        return figures
+    return figures | {"n_pos": int(targets.sum()), "base_rate": float(targets.mean())}
 
 
 def _compare(
@@ -278,26 +283,26 @@ def _compare(
 ) -> None:
     """Give each model its difference to one of them and its skill over it."""
     theirs = dict(computed[reference][1])
-    for _, drawn in computed.values():
+    for _, metric_draws in computed.values():
         for loss, skill, power in _COMPARED:
-            if loss in drawn:
-                compared = Comparison(drawn[loss], theirs[loss], power)
-                drawn[f"{loss}_difference{suffix}"] = compared.difference
-                drawn[f"{skill}{suffix}"] = compared.skill
+            if loss in metric_draws:
+                compared = Comparison(metric_draws[loss], theirs[loss], power)
+                metric_draws[f"{loss}_difference{suffix}"] = compared.difference
+                metric_draws[f"{skill}{suffix}"] = compared.skill
 
 
 def _classifier_figures(
     scored: pl.DataFrame, trained: pl.DataFrame, weights: Weights, task: Task
 ) -> tuple[Figures, dict[str, Draws]]:
     forecast = metrics.Forecast(scored["logit"].to_numpy(), scored["target"].to_numpy())
-    drawn = {name: metric(forecast, weights) for name, metric in metrics.METRICS.items()}
+    metric_draws = {name: metric(forecast, weights) for name, metric in metrics.METRICS.items()}
     prior = np.full(len(forecast.targets), losses.prior_logit(trained["target"].to_numpy()))
     figures = {
         "log_loss_prior": float(metrics.Forecast(prior, forecast.targets).losses.mean()),
         "prediction_range": list(metrics.prediction_range(forecast)),
         "collapsed": metrics.collapsed(forecast),
     }
-    return figures, drawn
+    return figures, metric_draws
 
 
 def _regression_figures(
@@ -310,14 +315,14 @@ def _regression_figures(
         train_mean=float(train_targets.mean()),
         train_deviation=float(train_targets.std()),
     )
-    drawn = {
+    metric_draws = {
         name: metric(forecast, weights) for name, metric in regression.METRICS[task.kind].items()
     }
     figures = {
         "prediction_range": list(regression.prediction_range(forecast)),
         "collapsed": regression.collapsed(forecast),
     }
-    return figures, drawn
+    return figures, metric_draws
 
 
 def _losses(table: pl.DataFrame, task: Task) -> Float[np.ndarray, " {table.height}"]:
@@ -326,8 +331,8 @@ def _losses(table: pl.DataFrame, task: Task) -> Float[np.ndarray, " {table.heigh
 
 def _mean_losses(computed: tuple[Figures, dict[str, Draws]]) -> Draws:
     """Their means over the draws."""
-    drawn = computed[1]
-    return drawn["log_loss"] if "log_loss" in drawn else drawn["rmse"] ** 2
+    metric_draws = computed[1]
+    return metric_draws["log_loss"] if "log_loss" in metric_draws else metric_draws["rmse"] ** 2
 
 
 def _conformal(
@@ -342,15 +347,15 @@ def _conformal(
 
 
 def _with_intervals(
-    figures: Figures, drawn: dict[str, Draws], bootstrap: BlockBootstrap
+    figures: Figures, metric_draws: dict[str, Draws], bootstrap: BlockBootstrap
 ) -> Figures:
     return (
         figures
-        | {name: _defined(values[0]) for name, values in drawn.items()}
+        | {name: _defined(values[0]) for name, values in metric_draws.items()}
         | {
             "interval": {
                 name: [_defined(end) for end in bootstrap.interval(values)]
-                for name, values in drawn.items()
+                for name, values in metric_draws.items()
             }
         }
     )

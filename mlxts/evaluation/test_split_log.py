@@ -12,7 +12,7 @@ from mlxts.errors import StorageError
 from mlxts.files import outputs_folder, sync
 
 
-class _Look(json_files.Shape):
+class _Evaluation(json_files.Shape):
     who: str
     when: str
     run: str
@@ -24,10 +24,10 @@ def path() -> Path:
 
 
 def record(run_id: str, score_on: str) -> int:
-    """Write down a look *before* it is taken, so that one which fails half-way counts too.
+    """Record a test-set evaluation *before* it begins, so that one that fails counts too.
 
     Returns:
-        How many looks there have been, this one included.
+        How many evaluations there have been, this one included.
 
     Raises:
         StorageError: the ledger is damaged or cannot be written; the test split stays closed.
@@ -41,7 +41,7 @@ def record(run_id: str, score_on: str) -> int:
     }
     try:
         path().parent.mkdir(parents=True, exist_ok=True)
-        # One write to a file opened for appending: two looks at once both keep their line.
+        # One write to a file opened for appending: two evaluations at once both keep their line.
         with path().open("ab", buffering=0) as ledger:
             ledger.write((json.dumps(entry) + "\n").encode())
             sync(ledger.fileno())
@@ -66,4 +66,4 @@ def history() -> list[dict[str, Any]]:
         "correct it by hand, or restore it from a backup: the test split stays closed until its "
         "evaluation is on record"
     )
-    return json_files.read_lines(path(), _Look, error=StorageError, remedy=remedy)
+    return json_files.read_lines(path(), _Evaluation, error=StorageError, remedy=remedy)

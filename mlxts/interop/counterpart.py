@@ -74,6 +74,7 @@ def require(shape: Shape, *, offset: bool = False) -> None:
         "model.revin.statistics_to_head=false": shape.statistics_to_head,
         "model.residual_of=null": offset,
         "model.asset_embedding=false": shape.assets > 0,
+        "model.last_bar_to_head=false": shape.last_bar > 0,
         f"model.patch_length={max(1, shape.context // 2)}": shape.patch_length == shape.context,
     }
     settings = [f"--set {setting}" for setting, is_wrong in wrong.items() if is_wrong]

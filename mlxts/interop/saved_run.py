@@ -81,10 +81,10 @@ class Run:
 
         Raises:
             CheckpointError: the best checkpoint is gone or damaged.
-            DataError: the model needs its data's statistics (`statistics_to_head`), and they are
-                gone or were changed.
+            DataError: the model needs its data's statistics (`statistics_to_head`, `last_bar`), and
+                they are gone or were changed.
         """
-        if self.shape.statistics_to_head:
+        if self.shape.statistics_to_head or self.shape.last_bar:
             return training.load(self.folder).model
         kind = OffsetPatchTST if self.config.model.residual_of else PatchTST
         model = kind(self.shape)

@@ -16,7 +16,8 @@ _COLUMNS_AT_ONCE = 64  # of the feature array, whose training rows are copied
 def build_model(configuration: ExperimentConfig, shape: Shape, data: Dataset) -> PatchTST:
     """A model with initial weights: its first forecast is the base rate, mean return or offset."""
     seed = configuration.training_seed
-    statistics = feature_statistics(data) if shape.statistics_to_head else None
+    levels = shape.statistics_to_head or shape.last_bar
+    statistics = feature_statistics(data) if levels else None
     if configuration.model.residual_of:
         return OffsetPatchTST(shape, seed=seed, statistics=statistics)
     return PatchTST(shape, seed=seed, bias=initial_bias(data), statistics=statistics)

@@ -29,7 +29,7 @@ class Network(nn.Module):
     """From windows to one output each, a logit or a log return in units of the targets.
 
     Called, it is a module like any other of `mlx.nn`, with `train()` and `eval()`. Training and
-    scoring use `forward`, where keys alone say which of the two it is.
+    scoring use `forward`, where keys alone determine which of the two it is.
     """
 
     def __init__(self) -> None:

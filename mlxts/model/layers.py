@@ -91,7 +91,7 @@ def dropout(
     random bit an element is enough, and the generator is asked for 32 times fewer words.
 
     Args:
-        x: S is a multiple of B; a sample's sequences stand together.
+        x: S is a multiple of B; a sample's sequences are adjacent.
         rate: in [0, 1).
         keys: one a sample. None means evaluation: x unchanged.
     """

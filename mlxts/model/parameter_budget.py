@@ -38,6 +38,8 @@ def count(shape: Shape) -> Counts:
     else:
         embed += shape.patch_length * D
         head = shape.pooled * K + K + F * K + 1
+    if shape.last_bar:
+        head += (F + shape.last_bar + 2) * K
     return Counts(body, embed, head + (2 * F if shape.statistics_to_head else 0))
 
 
@@ -48,7 +50,7 @@ def solve(budget: str, features: int, model: ModelConfig, assets: int = 0) -> Sh
         budget: a name in `protocol.BUDGETS`.
         features: F, the model's inputs.
         model: channel mode, patches and RevIN; depth, heads and ffn_ratio where they are fixed.
-        assets: that the model tells apart, see `ExperimentConfig.assets`.
+        assets: that the model has vectors for, see `ExperimentConfig.assets`.
 
     Raises:
         BudgetError: no shape comes within 1 % (a tiny budget with too many features, say).
@@ -126,6 +128,7 @@ def _at_width(
         res_attention=model.res_attention,
         head=model.head,
         assets=assets,
+        last_bar=model.last_bar_columns,
     )
     # The encoder is fixed at the widest tier, whatever `features` is.
     per_unit = depth * (2 * d_model + 1)

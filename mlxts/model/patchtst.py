@@ -14,6 +14,10 @@ flattening, and no normalisation closes the encoder, as in the `transformers` li
 With an asset embedding (`assets`) a learned vector of D values, one an asset, is added to each of a
 window's tokens (as categories are embedded by Guo and Berkhahn 2016).
 
+With `last_bar` the head is also given a hidden layer of R (K) units over the decision bar itself:
+its features in deviations of the training rows, and what follows them. RevIN takes levels out
+of a window, and a flattened head sees the last bar through nine patches.
+
 The ranks R and K keep 2,000 features from eating a 2M budget.
 """
 
@@ -22,6 +26,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import mlx.core as mx
+import mlx.nn as nn
 import numpy as np
 from jaxtyping import Float32, UInt32
 from mlx.utils import tree_flatten
@@ -36,6 +41,7 @@ from mlxts.model.patching import patch_count, patches
 from mlxts.model.revin import RevIN
 
 T = TypeVar("T")
+_CLIP = 10.0  # training deviations: no level of the last bar is longer than this
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "channels": ("mixing", "independent"), "norm": get_args(Norm), "head": get_args(Head),
@@ -74,7 +80,8 @@ class Shape:
     norm: Norm = "layer"
     res_attention: bool = False
     head: Head = "flatten"
-    assets: int = 0  # that the model tells apart; 0: none
+    assets: int = 0  # with a vector each; 0: none
+    last_bar: int = 0  # columns behind the features that reach the head with them; 0: neither does
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -84,8 +91,10 @@ class Shape:
             value = getattr(self, name)
             if type(value) is not int or value < 1:
                 raise ShapeError(f"{name}: {value!r} is no whole number above 0")
-        if type(self.assets) is not int or self.assets < 0:
-            raise ShapeError(f"assets: {self.assets!r} is no whole number from 0")
+        for name in ("assets", "last_bar"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 0:
+                raise ShapeError(f"{name}: {value!r} is no whole number from 0")
         for name in ("dropout", "head_dropout"):
             require_rate(name, getattr(self, name))
         if self.patch_length > self.context:
@@ -139,7 +148,7 @@ class PatchTST(Network):
         bias: the head's initial bias, e.g. the base rate's logit.
         statistics: (2, F) mean and deviation of the features on the training rows. They put the
             window statistics that RevIN removed on one scale before the head sees them; only
-            used with `statistics_to_head`.
+            used with `statistics_to_head` and `last_bar`.
 
     Raises:
         ShapeError: statistics of another shape.
@@ -181,10 +190,13 @@ class PatchTST(Network):
             self.head_down = Dense(shape.pooled, shape.rank, rng)
             inputs = shape.features * shape.rank
         inputs += 2 * shape.features if shape.statistics_to_head else 0
+        if shape.last_bar:
+            self.last_bar = Dense(shape.features + shape.last_bar, shape.rank, rng)
+            inputs += shape.rank
         # An output layer that starts near zero makes the first prediction the bias itself.
         self.head = Dense(inputs, 1, rng, gain=inputs**-0.5)
         self.head.bias = mx.array([bias], dtype=mx.float32)
-        if shape.statistics_to_head:
+        if shape.statistics_to_head or shape.last_bar:
             if statistics is None:
                 statistics = np.stack([np.zeros(shape.features), np.ones(shape.features)])
             mean, deviation = require_statistics(statistics, shape.features)
@@ -197,7 +209,7 @@ class PatchTST(Network):
 
     @property
     def columns(self) -> int:
-        return self._shape.features + bool(self._shape.assets)
+        return self._shape.features + self._shape.last_bar + bool(self._shape.assets)
 
     def forward(
         self,
@@ -206,16 +218,20 @@ class PatchTST(Network):
         *,
         checkpointing: bool = False,
     ) -> Float32[mx.array, " B"]:
-        """See `Network.forward`; C = F, and behind the features the asset's number, if any.
+        """See `Network.forward`; C = F, and behind the features what else the head is given of the
+        last bar, and the asset's number, where the shape has them.
 
         Statistics are taken and the head is computed in float32, everything between in the
         precision of the weights that are there.
         """
         shape = self._shape
-        sites = (None, None, None) if keys is None else split_keys(keys, 3)
-        asset = None
+        count = 4 if shape.last_bar else 3
+        sites = [None] * count if keys is None else split_keys(keys, count)
+        asset = bar = None
         if shape.assets:
             asset, x = x[:, -1, -1], x[..., :-1]
+        if shape.last_bar:
+            bar, x = x[:, -1], x[..., : shape.features]
         normalised = self.revin(x)
         if shape.revin:
             x = normalised.x
@@ -233,9 +249,9 @@ class PatchTST(Network):
             # A product with zeros and a one: the gradient of a look-up adds by scattering, in an
             # order that a GPU's threads leave open.
             chosen = asset[:, None] == mx.arange(shape.assets)
-            each = chosen.astype(tokens.dtype) @ self.asset_embedding  # (B, D)
-            told = tokens.reshape(B, -1, shape.patches, shape.d_model) + each[:, None, None]
-            tokens = told.reshape(tokens.shape)
+            asset_vectors = chosen.astype(tokens.dtype) @ self.asset_embedding  # (B, D)
+            per_asset = tokens.reshape(B, -1, shape.patches, shape.d_model)
+            tokens = (per_asset + asset_vectors[:, None, None]).reshape(tokens.shape)
         tokens = dropout(tokens, shape.dropout, sites[0])
         tokens = self.encoder(tokens, sites[1], checkpointing=checkpointing)
         flat = encoder_variants.pool(tokens, shape.head)
@@ -246,6 +262,13 @@ class PatchTST(Network):
             location = (normalised.location - self._center) / self._spread
             scale = mx.log(normalised.scale / self._spread)
             flat = mx.concatenate([flat, location, scale], axis=1)
+        if bar is not None:
+            levels = (bar[:, : shape.features] - self._center) / self._spread
+            levels = mx.clip(levels, -_CLIP, _CLIP)
+            bar = mx.concatenate([levels, bar[:, shape.features :]], axis=1)
+            flat = mx.concatenate(
+                [flat, dropout(nn.gelu(self.last_bar(bar)), shape.dropout, sites[3])], axis=1
+            )
         return self.head(dropout(flat, shape.head_dropout, sites[2])).squeeze(-1)
 
     def counts(self) -> Counts:
@@ -291,5 +314,6 @@ _PARTS = {
     "position": "embed",
     "asset_embedding": "embed",
     "head_down": "head",
+    "last_bar": "head",
     "head": "head",
 }

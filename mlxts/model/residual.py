@@ -12,7 +12,7 @@ from mlxts.model.patchtst import PatchTST
 
 
 class OffsetPatchTST(PatchTST):
-    """PatchTST on top of an offset, which stands in the last column of its window's last bar.
+    """PatchTST on top of an offset, which is in the last column of its window's last bar.
 
     Its parameters are those of PatchTST. The head's bias starts at 0: the first prediction is the
     offset.

@@ -148,7 +148,7 @@ def size_text(axis: str, size: float) -> str:
 
 
 def _claim(row: Row, rows: Sequence[Row]) -> str:
-    head = f"{row['said']} on {where(row)} at {count(row['origins'], 'origin')}"
+    head = f"{row['label']} on {where(row)} at {count(row['origins'], 'origin')}"
     if row["word"] == "not estimable":
         return f"{head} ({row['reason']})"
     per = "" if row["paired"] else f" per tenfold {PER.get(row['axis'], row['axis'])}"

@@ -131,7 +131,7 @@ def _along(built: pl.DataFrame, draws: int, seed: int) -> list[dict[str, Any]]:
                     "gain_high": cell.interval[1],
                     "margin": cell.margin,
                     "extrapolation": cell.extrapolation,
-                    "said": cell.said,
+                    "said": cell.label,
                     "reason": cell.reason,
                 }
             )
@@ -227,7 +227,7 @@ def _row(scores: Scored) -> dict[str, Any]:
         "skill_high", "verdict",
     )  # fmt: skip
     return {name: row[name] for name in columns} | {
-        "loss_prior": float(scores.drawn.prior[0]),
+        "loss_prior": float(scores.draws.prior[0]),
         "base_rate": float(scores.targets.mean()),
     }
 
@@ -237,7 +237,7 @@ def _against(scores: Scored, strict: Scored) -> dict[str, float]:
     if not np.array_equal(scores.table.dates, strict.table.dates):
         return {}
     bootstrap = scores.table.bootstrap
-    difference = Comparison(scores.drawn.rungs[:, 0], strict.drawn.rungs[:, 0]).difference
+    difference = Comparison(scores.draws.rungs[:, 0], strict.draws.rungs[:, 0]).difference
     low, high = bootstrap.interval(difference)
     name = "against_main"
     return {name: float(difference[0]), f"{name}_low": low, f"{name}_high": high}

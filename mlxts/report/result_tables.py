@@ -15,7 +15,7 @@ from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import results
 from mlxts.scaling import verdict as verdicts
 from mlxts.scaling.configuration_scores import CELL, Scored
-from mlxts.scaling.loss_table import BESIDE
+from mlxts.scaling.loss_table import FURTHER
 from mlxts.tables import Column, Table, with_ends
 
 _CONFIGURATION = (
@@ -23,7 +23,7 @@ _CONFIGURATION = (
     columns("budget", "n_total", "samples", "seeds"),
     columns("data", "features", "fraction", "settings"),
 )
-_REFERENCES = [f"loss_{name}" for name in (*REFERENCES, *BESIDE)]
+_REFERENCES = [f"loss_{name}" for name in (*REFERENCES, *FURTHER)]
 
 
 def _with_verdict_text(row: dict[str, Any]) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def evidence(report: ReportData) -> Table:
 
 
 def _evidence(scores: Scored, mode: str) -> dict[str, Any]:
-    table, replicates, horizon = scores.table, scores.drawn, scores.key["horizon"]
+    table, replicates, horizon = scores.table, scores.draws, scores.key["horizon"]
     prior, har = float(replicates.prior[0]), float(replicates.har[0])
     row: dict[str, Any] = {name: scores.key[name] for name in CELL}
     row |= {"mode": mode, "n": len(table.dates), "n_pos": None, "base_rate": None}
@@ -192,7 +192,7 @@ def _evidence(scores: Scored, mode: str) -> dict[str, Any]:
     row |= {"loss_prior": prior, "margin": verdicts.MARGIN * (prior - har)}
     row |= {"reference": scores.reference + " (pooled)" * scores.pooled}
     row |= {f"loss_{name}": float(getattr(replicates, name)[0]) for name in REFERENCES}
-    row |= {f"loss_{name}": float(losses.mean()) for name, losses in table.beside.items()}
+    row |= {f"loss_{name}": float(losses.mean()) for name, losses in table.further.items()}
     return row | {"estimable": scores.obstacle is None, "why": scores.obstacle or ""}
 
 

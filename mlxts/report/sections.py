@@ -71,7 +71,7 @@ def _part(axis: str, along: AxisAnalysis) -> str:
     if pooled.word == NOT_ESTIMABLE:
         return f"{question}: not estimable ({pooled.reason})"
     return (
-        f"{question}: {pooled.said} ({_percent(pooled.gain)} skill per tenfold {axis}, 95 % "
+        f"{question}: {pooled.label} ({_percent(pooled.gain)} skill per tenfold {axis}, 95 % "
         f"interval {_percent(pooled.interval[0])} to {_percent(pooled.interval[1])})"
     )
 
@@ -152,7 +152,7 @@ def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) 
     table, judged = along.tables[index], along.judged
     assert judged is not None
     gain = f"{verdict.gain:+.3g}".replace("-", MINUS)
-    subtitle = f"{verdict.said}: {gain} per decade, {split}"
+    subtitle = f"{verdict.label}: {gain} per decade, {split}"
     panel = law_panels.panel(
         table,
         judged.draws[table.name],

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlxts import json_files
 from mlxts.errors import DataError
-from mlxts.files import write_json
+from mlxts.files import SCHEMA, write_json
 from mlxts.runs.layout import PREDICTIONS
 
 
@@ -35,7 +35,8 @@ class Reference:
 
 def write(path: Path, references: Mapping[str, Reference]) -> None:
     """Replace `path` by those of each symbol. Raises StorageError."""
-    write_json(path, {symbol: reference.to_dict() for symbol, reference in references.items()})
+    by_symbol = {symbol: reference.to_dict() for symbol, reference in references.items()}
+    write_json(path, {"schema": SCHEMA} | by_symbol)
 
 
 def read(path: Path) -> dict[str, Reference]:
@@ -50,4 +51,5 @@ def read(path: Path) -> dict[str, Reference]:
             value, Reference, where=f"{path}: {symbol}", error=DataError, remedy=remedy
         )
         for symbol, value in values.items()
+        if symbol != "schema"  # missing in files of earlier versions
     }

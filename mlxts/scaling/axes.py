@@ -21,7 +21,7 @@ from mlxts.scaling.ledger import LATEST
 from mlxts.scaling.loss_table import LossTable, named
 from mlxts.scaling.run_table import loss_table
 
-# What may be called the number of parameters of a model: a law has to be told under each.
+# What may be called the number of parameters of a model: a law has to be reported under each.
 PARAMETERS = MappingProxyType(
     {
         "total": pl.col("n_total"),
@@ -120,19 +120,19 @@ def tables(
     }
     changed = dict(rows.select("config_hash", "non_default_settings").unique().rows())
     names = cell_names(fixed, list(groups), changed) if groups else []
-    found = [
-        one
+    losses_tables = [
+        losses_table
         for name, group in zip(names, groups.values(), strict=True)
-        for own in _strict_apart(group, cut)
-        for estimand, part in _by_origins(own, cut)
-        for one in _cell(name, part, cut, all_phases, panel, estimand)
+        for runs in _strict_apart(group, cut)
+        for estimand, part in _by_origins(runs, cut)
+        for losses_table in _cell(name, part, cut, all_phases, panel, estimand)
     ]
-    if not found:
+    if not losses_tables:
         raise RunError(
             f"no two runs differ in {cut.unit} and in nothing else; train more sizes (a sweep), or "
             "name settings that were tuned at each size with --ignore-setting"
         )
-    return sorted(found, key=lambda table: (table.pool.estimand, table.name))
+    return sorted(losses_tables, key=lambda table: (table.pool.estimand, table.name))
 
 
 def _cell(
@@ -169,7 +169,7 @@ def _by_origins(group: pl.DataFrame, cut: Axis) -> Iterator[tuple[str, pl.DataFr
     )
     sets = {frozenset(row[-1]): row[-1] for row in whole.rows()}
     most, before = None, 0
-    for origins in sorted(sets, key=lambda one: (-len(one), sorted(one))):
+    for origins in sorted(sets, key=lambda origin_set: (-len(origin_set), sorted(origin_set))):
         sizes = whole.filter(
             pl.col("origin").list.set_intersection(sorted(origins)).list.len() == len(origins)
         )
@@ -178,8 +178,8 @@ def _by_origins(group: pl.DataFrame, cut: Axis) -> Iterator[tuple[str, pl.DataFr
         before = sizes.height
         estimand = "" if most is None else f"at {count(len(origins), 'origin')}"
         most = most or origins
-        own = group.join(sizes.select(cut.sizes), on=cut.sizes, how="semi")
-        yield estimand, own.filter(pl.col("origin").is_in(sorted(origins)))
+        runs_of_sizes = group.join(sizes.select(cut.sizes), on=cut.sizes, how="semi")
+        yield estimand, runs_of_sizes.filter(pl.col("origin").is_in(sorted(origins)))
 
 
 def _strict_apart(group: pl.DataFrame, cut: Axis) -> list[pl.DataFrame]:
@@ -206,14 +206,14 @@ def sized(ledger: pl.DataFrame, parameters: str = "total") -> pl.DataFrame:
 
 
 def _with_the_whole(rows: pl.DataFrame) -> pl.DataFrame:
-    """Of all histories the whole one is the end: it stands in the group of each."""
+    """Of all histories the whole one is the end: it is in the group of each."""
     whole = rows.filter(fraction=1.0)
     others = sorted(set(rows["history"]) - {LATEST})
-    return pl.concat([rows, *(whole.with_columns(history=pl.lit(one)) for one in others)])
+    return pl.concat([rows, *(whole.with_columns(history=pl.lit(history)) for history in others)])
 
 
 def cell_names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str]) -> list[str]:
-    """Task, horizon and timescale, and besides whatever tells these cells apart.
+    """Task, horizon and timescale, and whatever else differs between these cells.
 
     Args:
         changed: by recipe, as in the ledger.
@@ -222,17 +222,19 @@ def cell_names(fixed: tuple[str, ...], keys: list[tuple], changed: dict[str, str
     shared = config_diff.shared([changed[recipe] for recipe in columns["config_hash"]])
     names = []
     for index in range(len(keys)):
-        own = {name: values[index] for name, values in columns.items()}
-        parts = [f"{own['task']} H{own['horizon']} {own['timescale']}"]
-        for name, shown in (
+        cell = {name: values[index] for name, values in columns.items()}
+        parts = [f"{cell['task']} H{cell['horizon']} {cell['timescale']}"]
+        for name, template in (
             ("symbol", "{}"), ("data", "{}"), ("exogenous", "{}"), ("features", "{} features"),
             ("samples", "{} samples"), ("fraction", "{:g} of the history"), ("history", "{}"),
             ("budget", "{}"), ("data_generator", "{}"), ("artifacts", "files {}"),
             ("bars", "file {}"),
         ):  # fmt: skip
-            if name in own and len(set(columns[name])) > 1:
-                parts.append(shown.format(own[name]))
-        parts.append(config_diff.describe(changed[own["config_hash"]], own["config_hash"], shared))
+            if name in cell and len(set(columns[name])) > 1:
+                parts.append(template.format(cell[name]))
+        parts.append(
+            config_diff.describe(changed[cell["config_hash"]], cell["config_hash"], shared)
+        )
         names.append(", ".join(filter(None, parts)))
     # Settings that came later are at their defaults in the recipes of older runs as well.
     return [

@@ -69,13 +69,21 @@ def draw(table: LossTable, weights: np.ndarray, *, seed: int = 0, widen: float =
 
     def moved(losses: np.ndarray, rows: np.ndarray | slice = whole) -> np.ndarray:
         """The part of the mean that some rows have in each draw, moved away from the table."""
-        drawn = weights[rows].T @ losses[rows]
-        drawn = drawn / (total[:, None] if losses.ndim > 1 else total)
-        return drawn if widen == 1.0 else drawn[0] + widen * (drawn - drawn[0])
+        weighted_means = weights[rows].T @ losses[rows]
+        weighted_means = weighted_means / (total[:, None] if losses.ndim > 1 else total)
+        return (
+            weighted_means
+            if widen == 1.0
+            else weighted_means[0] + widen * (weighted_means - weighted_means[0])
+        )
 
     def means(losses: np.ndarray) -> np.ndarray:
-        drawn = moved(losses)
-        return drawn if widen == 1.0 else np.maximum(drawn, _LEAST * drawn[0])
+        weighted_means = moved(losses)
+        return (
+            weighted_means
+            if widen == 1.0
+            else np.maximum(weighted_means, _LEAST * weighted_means[0])
+        )
 
     # At each forecast origin the seeds of a size are networks of their own, so they are drawn anew.
     rng = np.random.default_rng(seed)
@@ -131,15 +139,15 @@ def redraw_seeds(runs: np.ndarray, rung_of_run: np.ndarray, *, seed: int = 0) ->
     Returns:
         (B + 1, R).
     """
-    rng, drawn = np.random.default_rng(seed), runs.copy()
+    rng, redrawn = np.random.default_rng(seed), runs.copy()
     for rung in np.unique(rung_of_run):
         group = np.flatnonzero(rung_of_run == rung)
         size = len(group)
         if size < 2:
             continue
-        own = runs[1:, group]
-        mean = own.mean(axis=1, keepdims=True)
-        picks = rng.integers(size, size=own.shape)
-        lucky = np.take_along_axis(own, picks, axis=1)
-        drawn[1:, group] = mean + (lucky - mean) * np.sqrt(size / (size - 1))
-    return drawn
+        group_draws = runs[1:, group]
+        mean = group_draws.mean(axis=1, keepdims=True)
+        picks = rng.integers(size, size=group_draws.shape)
+        lucky = np.take_along_axis(group_draws, picks, axis=1)
+        redrawn[1:, group] = mean + (lucky - mean) * np.sqrt(size / (size - 1))
+    return redrawn

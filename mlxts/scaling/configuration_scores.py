@@ -17,9 +17,9 @@ from mlxts.evaluation.comparison import Comparison
 from mlxts.protocol import REFERENCES
 from mlxts.scaling import bootstrap, config_diff, run_table
 from mlxts.scaling.bootstrap import Draws
-from mlxts.scaling.loss_table import BESIDE, LossTable
+from mlxts.scaling.loss_table import FURTHER, LossTable
 
-# What is asked, of which data; and of a configuration besides.
+# What is predicted, from which data; and what else identifies a configuration.
 CELL = ("task", "timescale", "horizon", "symbol")
 CONFIGURATION = (
     "data", "features", "fraction", "config_hash", "history", "data_generator", "artifacts",
@@ -58,7 +58,7 @@ class Scored:
     seed: int
 
     @cached_property
-    def drawn(self) -> Draws:
+    def draws(self) -> Draws:
         return bootstrap.draw(self.table, self.weights, seed=self.seed)
 
     @property
@@ -84,8 +84,8 @@ class Scored:
 
     def row(self) -> dict:
         """Its figures: key, runs, losses of it and of the references, differences and skills."""
-        found = figures(self.table, self.drawn)
-        ends = found["difference_low"], found["difference_high"]
+        row_figures = figures(self.table, self.draws)
+        ends = row_figures["difference_low"], row_figures["difference_high"]
         return {
             **self.key,
             "settings": self.settings,
@@ -94,7 +94,7 @@ class Scored:
             "n_total": round(self.n_total),
             "samples": self.samples,
             "flops": self.flops,
-            **found,
+            **row_figures,
             "reference": self.reference,
             "verdict": comparison.NOT_ESTIMABLE if self.obstacle else comparison.word(*ends),
         }
@@ -104,21 +104,21 @@ class Scored:
         years = self.table.dates.astype("datetime64[Y]").astype(int) + 1970
         rows = []
         for year in np.unique(years):
-            own = years == year
+            in_year = years == year
             part = replace(
                 self.table,
-                dates=self.table.dates[own],
-                losses=self.table.losses[own],
-                har=self.table.har[own],
-                linear=self.table.linear[own],
-                reference=self.table.reference[own],
-                prior=self.table.prior[own],
-                beside={name: losses[own] for name, losses in self.table.beside.items()},
+                dates=self.table.dates[in_year],
+                losses=self.table.losses[in_year],
+                har=self.table.har[in_year],
+                linear=self.table.linear[in_year],
+                reference=self.table.reference[in_year],
+                prior=self.table.prior[in_year],
+                further={name: losses[in_year] for name, losses in self.table.further.items()},
             )
-            weights = self.weights[own]
-            # A draw of few blocks may hold no date of a year: it says nothing of that year.
+            weights = self.weights[in_year]
+            # A draw of few blocks may hold no date of a year: it is no draw of that year.
             weights = weights[:, weights.sum(axis=0) > 0]
-            drawn = bootstrap.draw(part, weights, seed=self.seed)
+            draws = bootstrap.draw(part, weights, seed=self.seed)
             rows.append(
                 {
                     **self.key,
@@ -127,32 +127,32 @@ class Scored:
                     "seeds": len(self.runs),
                     "year": int(year),
                 }
-                | figures(part, drawn)
+                | figures(part, draws)
             )
         return rows
 
 
-def figures(table: LossTable, drawn: Draws) -> dict:
+def figures(table: LossTable, draws: Draws) -> dict:
     """n, n_eff, loss, those of the references, and with _low and _high at 95 % the difference and
     the skill, both against the reference, and skill_har over HAR; None where there is none."""
-    losses, bootstrap = drawn.rungs[:, 0], table.bootstrap
-    against, over_har = (Comparison(losses, r) for r in (drawn.reference, drawn.har))
-    found = {
+    losses, bootstrap = draws.rungs[:, 0], table.bootstrap
+    against, over_har = (Comparison(losses, r) for r in (draws.reference, draws.har))
+    result = {
         "n": len(table.dates),
-        "n_eff": bootstrap.effective(table.losses.mean(axis=1), drawn.runs.mean(axis=1)),
+        "n_eff": bootstrap.effective(table.losses.mean(axis=1), draws.runs.mean(axis=1)),
         "loss": float(losses[0]),
     }
     names = (*REFERENCES, "reference", "prior")
-    found |= {f"loss_{name}": float(getattr(drawn, name)[0]) for name in names}
-    found |= {f"loss_{name}": float(losses.mean()) for name, losses in table.beside.items()}
+    result |= {f"loss_{name}": float(getattr(draws, name)[0]) for name in names}
+    result |= {f"loss_{name}": float(losses.mean()) for name, losses in table.further.items()}
     for name, values in (
         ("difference", against.difference),
         ("skill", against.skill),
         ("skill_har", over_har.skill),
     ):
         low, high = bootstrap.interval(values)
-        found |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
-    return {name: value if np.isfinite(value) else None for name, value in found.items()}
+        result |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
+    return {name: value if np.isfinite(value) else None for name, value in result.items()}
 
 
 def scored(ledger: pl.DataFrame, *, draws: int, seed: int = 0) -> list[Scored]:
@@ -170,26 +170,32 @@ def scored(ledger: pl.DataFrame, *, draws: int, seed: int = 0) -> list[Scored]:
     groups = rows.sort(*CELL, *CONFIGURATION, "seed", "run").partition_by(
         [*CELL, *CONFIGURATION], as_dict=True, maintain_order=True
     )
-    drawn: dict[tuple, np.ndarray] = {}
-    found = [
-        _one(dict(zip((*CELL, *CONFIGURATION), key, strict=True)), group, drawn, draws, seed)
+    weights_of_dates: dict[tuple, np.ndarray] = {}
+    configurations = [
+        _one(
+            dict(zip((*CELL, *CONFIGURATION), key, strict=True)),
+            group,
+            weights_of_dates,
+            draws,
+            seed,
+        )
         for key, group in groups.items()
     ]
-    return sorted(found, key=_order)
+    return sorted(configurations, key=_order)
 
 
-def _order(one: Scored) -> tuple:
-    key = one.key
+def _order(scores: Scored) -> tuple:
+    key = scores.key
     return (
         list(protocol.TASKS).index(key["task"]),
         list(protocol.TIMESCALES).index(key["timescale"]),
         key["horizon"], key["symbol"], key["data"], key["features"], key["config_hash"],
-        -key["fraction"], key["history"], key["data_generator"], key["artifacts"], one.n_total,
+        -key["fraction"], key["history"], key["data_generator"], key["artifacts"], scores.n_total,
     )  # fmt: skip
 
 
 def _one(
-    key: dict, group: pl.DataFrame, drawn: dict[tuple, np.ndarray], draws: int, seed: int
+    key: dict, group: pl.DataFrame, weights_of_dates: dict[tuple, np.ndarray], draws: int, seed: int
 ) -> Scored:
     runs = tuple(group["run"].unique(maintain_order=True))
     wide = group.pivot("run", index="date", values="loss").drop_nulls().sort("date")
@@ -207,7 +213,7 @@ def _one(
         linear=rows["loss_linear"].to_numpy(),
         reference=rows["loss_reference"].to_numpy(),
         prior=rows["loss_prior"].to_numpy(),
-        beside={name: rows[f"loss_{name}"].to_numpy() for name in BESIDE},
+        further={name: rows[f"loss_{name}"].to_numpy() for name in FURTHER},
         sizes=np.ones((len(runs), 1)),
         runs=runs,
         horizon=horizon,
@@ -217,8 +223,8 @@ def _one(
         unit=losses.unit(task),
     )
     same = (dates.tobytes(), table.bootstrap.block)
-    if same not in drawn:
-        (drawn[same],) = bootstrap.date_weights([table], draws=draws, seed=seed)
+    if same not in weights_of_dates:
+        (weights_of_dates[same],) = bootstrap.date_weights([table], draws=draws, seed=seed)
     return Scored(
         key=key | {"non_default_settings": group["non_default_settings"][0]},
         mode="strict" if (group["mode"] == "strict").all() else "exploratory",
@@ -230,6 +236,6 @@ def _one(
         reference=" or ".join(rows["reference"].drop_nulls().unique().sort()),
         pooled=rows["pooled"].is_not_null().any(),
         targets=targets,
-        weights=drawn[same],
+        weights=weights_of_dates[same],
         seed=seed,
     )

@@ -212,7 +212,7 @@ class _Problem:
         weights = np.where(size <= self.huber, 1.0, self.huber / np.maximum(size, self.huber))
         weighted = (jacobian * weights[..., None]).swapaxes(1, 2)
         gram, slope = weighted @ jacobian, (weighted @ residuals[..., None])[..., 0]
-        # A parameter that stands at its limit and is pushed out takes no part in this step.
+        # A parameter at its limit and is pushed out takes no part in this step.
         low, high = self.limits.T
         pushed = ((current <= low) & (slope < 0)) | ((current >= high) & (slope > 0))
         slope = np.where(pushed, 0.0, slope)

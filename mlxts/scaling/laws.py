@@ -58,7 +58,7 @@ class Family:
     """One form.
 
     Attributes:
-        axes: how many sizes it speaks of: 1, or 2 for surfaces over (N, D).
+        axes: how many sizes it has: 1, or 2 for surfaces over (N, D).
         parameters: in the order of a vector of searched values.
         log_loss: ((..., k) searched, (n, axes) u, bound L0) -> (..., n).
         grid: u -> (G, q) nonlinear parameters.

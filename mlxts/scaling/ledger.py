@@ -111,7 +111,7 @@ SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 LATEST = "latest"  # the history of most runs; the whole one is the latest of any length
 REAL = "real"
 
-# Settings that do not tell two recipes apart: axes, sizes that follow from the budget, what has a
+# Settings that do not distinguish two recipes: axes, sizes that follow from the budget, what has a
 # column of its own (where data come from: artifacts, bars and market), and what has no influence on
 # the numbers.
 _NO_RECIPE = (
@@ -136,18 +136,18 @@ def build(
         split: whose rows. Those of the test split are there only where `evaluate --split test` has
             opened it.
         tuned: settings as dotted keys that may differ within a recipe, because they were tuned at
-            each size (say training.weight_decay).
+            each size (e.g. training.weight_decay).
         every_asset: rows of all pooled assets, each with baselines of its own, instead of those of
             the scored symbol alone.
 
     Raises:
         RunError: a run that is not finished, or one without rows of that split.
         DataError: predictions of an earlier version, see `runs/predictions.py`, or models that do
-            not speak about the same rows.
+            not predict the same rows.
     """
-    known = config_diff.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
+    settings = config_diff.flat(ExperimentConfig(name="defaults").model_dump(mode="json"))
     for key in tuned:
-        if not any(name == key or name.startswith(f"{key}.") for name in known):
+        if not any(name == key or name.startswith(f"{key}.") for name in settings):
             raise RunError(
                 f"--ignore-setting {key} is no setting; write it as in a configuration file"
             )
@@ -165,11 +165,11 @@ def write(path: Path, ledger: pl.DataFrame) -> None:
 
 def runs(ledger: pl.DataFrame) -> pl.DataFrame:
     """One row a run: what it was, and its mean losses over the canonical rows."""
-    own = [c.name for c in COLUMNS if c.name not in _OF_DATES]
+    run_columns = [c.name for c in COLUMNS if c.name not in _OF_DATES]
     losses = [name for name in SCHEMA.names() if name.startswith("loss")]
     return (
         ledger.filter("canonical")
-        .group_by(own, maintain_order=True)
+        .group_by(run_columns, maintain_order=True)
         .agg(pl.len().alias("dates"), pl.col(losses).mean())
     )
 
@@ -217,7 +217,7 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
     absent = [name for name in models if name not in wide.columns]
     wide = wide.with_columns(pl.lit(None, pl.Float64).alias(name) for name in absent)
     counts = wide.group_by("symbol").agg(pl.len().alias("rows"), pl.col(models).count())
-    # A model speaks about all rows of a symbol; or about none, where it could not be fitted.
+    # A model predicts all rows of a symbol; or none, where it could not be fitted.
     whole = [(pl.col(name) == pl.col("rows")) | (pl.col(name) == 0) for name in models]
     if not counts.select(pl.all_horizontal(*whole, pl.col(NETWORK) > 0).all()).item():
         raise DataError(
@@ -227,11 +227,11 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
     chosen = [
         {
             "symbol": symbol,
-            "reference": one.name,
-            "not_estimable": one.not_estimable,
-            "pooled": one.pooled,
+            "reference": reference.name,
+            "not_estimable": reference.not_estimable,
+            "pooled": reference.pooled,
         }
-        for symbol, one in RunFolder(folder).references().items()
+        for symbol, reference in RunFolder(folder).references().items()
     ]
     schema = dict.fromkeys(("symbol", "reference", "not_estimable", "pooled"), pl.String)
     return (
@@ -293,13 +293,19 @@ def _held(data: dict[str, Any]) -> str:
 def _read(record: dict[str, Any]) -> dict[str, str]:
     """Which bytes a run was trained and scored on."""
     raw = [artifact for artifact in record["artifacts"] if "tier" not in artifact]
-    (own,) = [one for one in raw if one["symbol"] == record["config"]["data"]["score_on"]]
-    simulated, market = own.get("parameters", {}), REAL
-    if own["source"] == "simulated" and {"dials", "kind"} <= set(simulated):
+    (scored_artifact,) = [
+        raw_artifact
+        for raw_artifact in raw
+        if raw_artifact["symbol"] == record["config"]["data"]["score_on"]
+    ]
+    simulated, market = scored_artifact.get("parameters", {}), REAL
+    if scored_artifact["source"] == "simulated" and {"dials", "kind"} <= set(simulated):
         dials = (f"{name} {value:g}" for name, value in sorted(simulated["dials"].items()))
         market = f"simulated {simulated['kind']}, {', '.join(dials)}"
     return {
-        "artifacts": canonical_hash(sorted((one["symbol"], one["sha256"]) for one in raw))[:8],
+        "artifacts": canonical_hash(
+            sorted((raw_artifact["symbol"], raw_artifact["sha256"]) for raw_artifact in raw)
+        )[:8],
         "data_generator": market,
     }
 
@@ -338,7 +344,7 @@ def _recorded(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """run.json and summary.json, with all that a row needs. Raises RunError."""
     record = RunFolder(folder).metadata(_NEEDED)
     _require_own_hash(folder, record)
-    read = [one["symbol"] for one in record["artifacts"] if "tier" not in one]
+    read = [artifact["symbol"] for artifact in record["artifacts"] if "tier" not in artifact]
     scored_on = record["config"]["data"]["score_on"]
     if read.count(scored_on) != 1:
         raise RunError(

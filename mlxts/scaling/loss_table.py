@@ -9,7 +9,7 @@ import numpy as np
 from mlxts.evaluation.block_bootstrap import BlockBootstrap
 from mlxts.scaling import config_diff
 
-BESIDE = ("lhar", "trees")  # shown beside the references; no verdict is against them
+FURTHER = ("lhar", "trees")  # reported with the references; no verdict is against them
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class LossTable:
         har, linear: (T,) of the two references on the same rows; NaN where not estimable.
         reference: (T,) of the better one, which the runs have to beat.
         prior: (T,) of the training base rate (of a number the training mean).
-        beside: (T,) of each further model of `BESIDE` that was predicted; NaN where it was not.
+        further: (T,) of each model of `FURTHER` that was predicted; NaN where it was not.
         sizes: (R, axes) parameters, samples or features of each run.
         horizon: H, trading days. spacing: trading days from one date to the next.
         bound: the loss of a forecast that knows the base rate of these rows and nothing else.
@@ -75,7 +75,7 @@ class LossTable:
         paired: whether its two sizes are two cells to compare, and no sizes.
         deterministic: whether a run is all there is at its size: no seed could change it.
         assets: over how many assets each loss is a mean; n_eff_assets: how many independent ones
-            would tell sizes apart as well.
+            would separate sizes as well.
         references: (T, R) of each run's own reference, where all are estimable. reference_name: of
             the better one; of both where runs differ in it.
         pool: with which other cells it may be pooled. unit: of the losses.
@@ -102,7 +102,7 @@ class LossTable:
     references: np.ndarray | None = None
     reference_name: str = ""
     pool: Pool = Pool()
-    beside: Mapping[str, np.ndarray] = field(default_factory=dict)
+    further: Mapping[str, np.ndarray] = field(default_factory=dict)
     unit: str = "nats"
 
     @cached_property

@@ -1,4 +1,4 @@
-"""How much runs that are there differ by luck: what a plan puts in the place of usual figures."""
+"""Seed and day variance of finished runs, which a plan uses instead of the usual figures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,7 +41,9 @@ def of_tables(tables: Sequence[LossTable]) -> LossNoise | None:
 def _seed_variance(table: LossTable) -> float:
     """Of a network's mean loss at one origin, over its seeds; its window's days are in it."""
     origins = np.zeros(len(table.dates)) if table.origins is None else table.origins
-    means = np.stack([table.losses[origins == one].mean(axis=0) for one in np.unique(origins)])
+    means = np.stack(
+        [table.losses[origins == origin].mean(axis=0) for origin in np.unique(origins)]
+    )
     several = np.flatnonzero(table.seeds > 1)
-    own = [means[:, table.rung_of_run == rung].var(axis=1, ddof=1) for rung in several]
-    return float(np.mean(own))
+    variances = [means[:, table.rung_of_run == rung].var(axis=1, ddof=1) for rung in several]
+    return float(np.mean(variances))

@@ -30,7 +30,7 @@ AXES = ("N", "D", "F")
 
 @dataclass(frozen=True)
 class Slope:
-    """Skill per decade of N where the other sizes stand at `at`."""
+    """Skill per decade of N where the other sizes are at `at`."""
 
     at: str
     slope: float
@@ -76,9 +76,9 @@ def over(
         return None
     skills = []
     for index, cell in enumerate(usable):
-        drawn = judged.draws[cell.name]
-        runs = bootstrap.redraw_seeds(drawn.runs, cell.rung_of_run, seed=seed + 1 + index)
-        skills.append(1.0 - runs / drawn.reference[:, None])
+        draws = judged.draws[cell.name]
+        runs = bootstrap.redraw_seeds(draws.runs, cell.rung_of_run, seed=seed + 1 + index)
+        skills.append(1.0 - runs / draws.reference[:, None])
     return fit(axes.design(ledger, usable, parameters), np.concatenate(skills, axis=1))
 
 
@@ -132,13 +132,13 @@ def _slope(at: str, values: np.ndarray) -> Slope:
 
 
 def _identified(design: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Leave out what the columns before already say."""
-    kept: dict[str, np.ndarray] = {}
+    """Leave out columns that depend linearly on those before."""
+    independent: dict[str, np.ndarray] = {}
     for name, column in design.items():
-        stacked = np.stack([*kept.values(), column], axis=1)
-        if np.linalg.matrix_rank(stacked) > len(kept):
-            kept[name] = column
-    return kept
+        stacked = np.stack([*independent.values(), column], axis=1)
+        if np.linalg.matrix_rank(stacked) > len(independent):
+            independent[name] = column
+    return independent
 
 
 def _components(
@@ -147,7 +147,7 @@ def _components(
     """(runs, runs) covariance, the deviation of slopes between cells, and whether it settled."""
     identity = np.eye(runs.height)
     cells = runs["cell"].to_list()
-    if len(set(cells)) < 3:  # too few to speak of a spread between them
+    if len(set(cells)) < 3:  # too few to estimate a spread between them
         return identity, float("nan"), True
     from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
     from statsmodels.tools.sm_exceptions import ConvergenceWarning, ModelWarning
@@ -189,8 +189,8 @@ def _seed_indicators(
     labels, matrices = [], []
     # The order of groups is that of statsmodels: sorted.
     for name in sorted(names):
-        own = runs.filter(pl.col("cell") == name)["seed"].to_numpy()
-        distinct = np.unique(own)
+        cell_seeds = runs.filter(pl.col("cell") == name)["seed"].to_numpy()
+        distinct = np.unique(cell_seeds)
         labels.append([str(seed) for seed in distinct])
-        matrices.append((own[:, None] == distinct[None, :]).astype(float))
+        matrices.append((cell_seeds[:, None] == distinct[None, :]).astype(float))
     return labels, matrices

@@ -51,7 +51,7 @@ def compare(table: LossTable, *, draws: int = bootstrap.DRAWS, seed: int = 0) ->
     spa.compute()
     step = StepM(table.reference, means, SIZE, reps=draws, block_size=block, seed=rng())
     step.compute()
-    # Sizes that say the very same day by day are one model; between them no variance can be taken.
+    # Sizes with equal losses on every day are one model; between them no variance can be taken.
     distinct, of_rung = np.unique(means, axis=1, return_inverse=True)
     best, included = np.ones(distinct.shape[1]), set(range(distinct.shape[1]))
     if len(best) > 1:

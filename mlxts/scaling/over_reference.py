@@ -1,8 +1,9 @@
-"""What the network adds, told apart from what its reference gains.
+"""What the network adds, separated from what its reference gains.
 
 Along features and history, and from one column of the data to the next, the reference reads what
-the network reads: a loss that falls may be the reference's doing. So a cell is told three times:
-the network's own loss; that loss over the reference on the same data; and the reference alone.
+the network reads: a loss that falls may be the reference's doing. So a cell is reported three
+times: the network's own loss; that loss over the reference on the same data; and the reference
+alone.
 """
 
 from dataclasses import replace
@@ -16,15 +17,17 @@ OVER, ALONE = "network over its reference", "reference alone"
 
 def differ(table: LossTable) -> bool:
     """Whether the sizes of a table have references of their own."""
-    own = table.references
-    return own is not None and not np.allclose(own, own[:, :1], rtol=1e-9, atol=0.0)
+    references = table.references
+    return references is not None and not np.allclose(
+        references, references[:, :1], rtol=1e-9, atol=0.0
+    )
 
 
 def parts(table: LossTable) -> list[LossTable]:
     """The network over its reference, and the reference alone.
 
-    What is over the reference stands on the losses of the smallest size's reference, the same for
-    all runs, so that losses stay losses and only differences between sizes change.
+    The gain over the reference is added to the losses of the smallest size's reference, the
+    same for all runs, so that losses stay losses and only differences between sizes change.
 
     Args:
         table: with `references`.

@@ -74,7 +74,7 @@ def verdicts(judged: Judged, axis: str) -> Table:
     return Table(
         f"Verdicts along {axis}",
         (
-            (Column("name", "cell"), "mode", Column("said", "verdict")),
+            (Column("name", "cell"), "mode", Column("label", "verdict")),
             (
                 Column("gain", "gain per decade", difference, ("interval_low", "interval_high")),
                 "unit",
@@ -95,7 +95,7 @@ def verdicts(judged: Judged, axis: str) -> Table:
             f"Margin: {percent(MARGIN)} of what {BASELINE.upper()} gains over the base rate. Would "
             "have seen: the smallest gain that is found with 80 %. Reference: skill is in its "
             "units; it cancels between sizes, but along features, where it reads what the network "
-            "reads and is told apart. p: of no gain; q: p adjusted over the cells of a pool "
+            "reads and is reported separately. p: of no gain; q: p adjusted over the cells of a pool "
             "(Benjamini, Hochberg). Extrapolation skill: 1 − error of a power law / error of a "
             "constant at the largest size, left out."
         ),
@@ -110,11 +110,11 @@ def comparisons(compared: Mapping[str, Comparison], tables: Sequence[LossTable])
         {
             "cell": name,
             "mode": mode_of(name),
-            "p_superior": one.p_superior,
-            "superior": ", ".join(sizes[name][index] for index in one.superior) or "none",
-            "best": ", ".join(sizes[name][index] for index in one.confidence_set),
+            "p_superior": comparison.p_superior,
+            "superior": ", ".join(sizes[name][index] for index in comparison.superior) or "none",
+            "best": ", ".join(sizes[name][index] for index in comparison.confidence_set),
         }
-        for name, one in compared.items()
+        for name, comparison in compared.items()
     ]
     return Table(
         "Sizes against the reference and against each other",

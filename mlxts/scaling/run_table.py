@@ -50,24 +50,26 @@ def loss_table(
     task, scale = protocol.TASKS[first["task"]], protocol.TIMESCALES[first["timescale"]]
     horizon, spacing = first["horizon"], 1 if all_phases else bars.spacing(scale)
     rows = wide.select(_KEYS).join(best, on=_KEYS, how="left", maintain_order="left")
-    own = {str(symbol): part for (symbol,), part in rows.group_by("symbol", maintain_order=True)}
+    symbol_rows = {
+        str(symbol): part for (symbol,), part in rows.group_by("symbol", maintain_order=True)
+    }
     obstacles = {
         symbol: estimability.obstacle_of(
             task, part["date"].to_numpy(), part["target"].to_numpy(), horizon, spacing
         )
         or untrained(part)
-        for symbol, part in own.items()
+        for symbol, part in symbol_rows.items()
     }
     obstacle = next(iter(obstacles.values())) if len(obstacles) == 1 else None
     if panel:
         estimable = [symbol for symbol, problem in obstacles.items() if problem is None]
-        if len(own) < 2:
+        if len(symbol_rows) < 2:
             return None
         if len(estimable) < 2:
-            obstacle = f"{len(estimable)} of {count(len(own), 'asset')} can be estimated"
+            obstacle = f"{len(estimable)} of {count(len(symbol_rows), 'asset')} can be estimated"
         else:
-            kept = pl.col("symbol").is_in(estimable)
-            wide, rows = wide.filter(kept), rows.filter(kept)
+            is_estimable = pl.col("symbol").is_in(estimable)
+            wide, rows = wide.filter(is_estimable), rows.filter(is_estimable)
     dates, date_of = np.unique(wide["date"].to_numpy(), return_inverse=True)
     shares = 1.0 / np.bincount(date_of)
 
@@ -94,7 +96,9 @@ def loss_table(
         runs=tuple(runs),
         horizon=horizon,
         spacing=spacing,
-        bound=float(np.mean([_bound(part["target"].to_numpy(), task) for part in own.values()])),
+        bound=float(
+            np.mean([_bound(part["target"].to_numpy(), task) for part in symbol_rows.values()])
+        ),
         obstacle=obstacle,
         origins=None if origins.null_count() else origins.to_numpy(),
         references=reference_losses if np.isfinite(reference_losses).all() else None,

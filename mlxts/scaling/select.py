@@ -127,7 +127,7 @@ def _one_standard_error(
     Args:
         errors: of each family (B + 1,). residuals: of each family (B + 1, left out), whose spread
             over the draws is the standard error. (That of the error itself, which has lost its
-            sign, is too small for a family that hit by luck.)
+            sign, is too small for a family that hit by chance.)
     """
     error = np.stack(errors, axis=1)
     spread = np.array(

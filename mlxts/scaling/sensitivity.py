@@ -14,12 +14,12 @@ import numpy as np
 from mlxts.scaling import synthetic, verdict
 from mlxts.scaling.synthetic import DAYS, LOSS, SEEDS, SIZES, Noise
 
-POWER = 0.8  # share of samples in which an effect must be called
+POWER = 0.8  # share of samples in which an effect must be detected
 
 
 @dataclass(frozen=True)
 class Power:
-    """How often each word is said at one planted gain."""
+    """How often each verdict is given at one planted gain."""
 
     times: int  # sample size, in units of SPY's validation days
     gain: float  # nats per decade
@@ -40,21 +40,23 @@ def power(
     """Judge `tables` samples of `times` SPY's days whose loss falls by `gain` per decade."""
     x = np.log10(SIZES) - np.log10(SIZES).mean()
     rng = np.random.default_rng([seed, times, round(gain * 1e7)])
-    said = []
+    words_of_tables = []
     for number in range(tables):
         table = synthetic.table(
             LOSS - gain * x, rng, seeds=seeds, days=DAYS * times, noise=noise, group=times
         )
         judged = verdict.judge([table], draws=draws, seed=number, only=("flat", "power"))
-        said.append(judged.cells[0].word)
+        words_of_tables.append(judged.cells[0].word)
     words = (verdict.SCALING, verdict.INVERSE, verdict.FLAT, verdict.INCONCLUSIVE)
-    return Power(times, gain, tables, {word: said.count(word) / tables for word in words})
+    return Power(
+        times, gain, tables, {word: words_of_tables.count(word) / tables for word in words}
+    )
 
 
-def smallest(found: Sequence[Power], share: float = POWER) -> float | None:
+def smallest(powers: Sequence[Power], share: float = POWER) -> float | None:
     """The smallest gain that gets the verdict *scaling* in `share` of the samples, by linear
     interpolation between the gains that were tried; None where none of them reaches it."""
-    curve = sorted((p.gain, p.shares[verdict.SCALING]) for p in found)
+    curve = sorted((p.gain, p.shares[verdict.SCALING]) for p in powers)
     gains, shares = np.array(curve).T
     below = np.flatnonzero(shares < share)
     if not len(below):

@@ -77,11 +77,11 @@ def table(
 
     market = series(noise.market, 1)
     tilt = series(half, 1) * z
-    own = series(half / np.sqrt(2.0), count)
-    by_rung = truth + market + tilt + own
-    luck = rng.normal(scale=noise.seed / np.sqrt(2.0), size=(count, seeds))
+    rung_noise = series(half / np.sqrt(2.0), count)
+    by_rung = truth + market + tilt + rung_noise
+    seed_effect = rng.normal(scale=noise.seed / np.sqrt(2.0), size=(count, seeds))
     daily = series(noise.seed / np.sqrt(2.0), count * seeds)
-    losses = (by_rung[:, :, None] + luck).reshape(days, -1) + daily
+    losses = (by_rung[:, :, None] + seed_effect).reshape(days, -1) + daily
     har = LOSS + market[:, 0] + series(noise.paired, 1)[:, 0]
     prior = har + HAR_GAIN + series(noise.paired, 1)[:, 0]
     whole = days // group * group

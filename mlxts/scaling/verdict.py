@@ -92,7 +92,7 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """All figures, for JSON."""
-        return asdict(self) | {"said": self.said, "seen": self.seen, "certified": self.certified}
+        return asdict(self) | {"label": self.label, "seen": self.seen, "certified": self.certified}
 
     @property
     def seen(self) -> float:
@@ -105,7 +105,7 @@ class Verdict:
         return power.smallest_margin(self.error)
 
     @property
-    def said(self) -> str:
+    def label(self) -> str:
         """The word, with a note where a claim is not yet confirmed on the test split."""
         waits = self.word in (SCALING, INVERSE, BETTER, WORSE) and self.replicated is None
         return f"{self.word}, not replicated yet" if waits else self.word
@@ -154,8 +154,8 @@ def judge(
         only: families to fit; flat and power are all that a verdict reads.
     """
     usable = [table for table in tables if _obstacle(table) is None]
-    drawn, chosen, evidence = {}, {}, {}
-    # The luck of a seed is one and the same on every asset: cells of the same runs draw alike.
+    cell_draws, selections, evidence = {}, {}, {}
+    # A seed has one effect on every asset: cells of the same runs share draws of seeds.
     alike: dict[tuple[str, ...], int] = {}
     if usable:
         all_weights = bootstrap.date_weights(usable, draws=draws, seed=seed)
@@ -164,11 +164,15 @@ def judge(
             cell = bootstrap.draw(
                 table, weights, seed=seed + 1 + number, widen=table.bootstrap.widening
             )
-            drawn[table.name], chosen[table.name] = cell, select(table, cell, only=only)
-            evidence[table.name] = _evidence(table, cell, chosen[table.name], test or {})
+            cell_draws[table.name], selections[table.name] = cell, select(table, cell, only=only)
+            evidence[table.name] = _evidence(table, cell, selections[table.name], test or {})
     members = _pools(tables, usable)
-    adjusted = [v for own in members.values() for v in _adjust([evidence[t.name] for t in own])]
-    cells = {v.name: _with_word(v, drawn[v.name].seed_noise) for v in adjusted}
+    adjusted = [
+        v
+        for members_of_pool in members.values()
+        for v in _adjust([evidence[t.name] for t in members_of_pool])
+    ]
+    cells = {v.name: _with_word(v, cell_draws[v.name].seed_noise) for v in adjusted}
     verdicts = tuple(
         cells.get(table.name) or Verdict(table.name, NOT_ESTIMABLE, _obstacle(table) or "")
         for table in tables
@@ -176,31 +180,37 @@ def judge(
     pools = {
         pool: _pool(
             POOLED if len(members) == 1 else f"{POOLED}: {pool.title}",
-            own,
-            [drawn[table.name] for table in own],
-            [chosen[table.name] for table in own],
-            [cells[table.name] for table in own],
+            members_of_pool,
+            [cell_draws[table.name] for table in members_of_pool],
+            [selections[table.name] for table in members_of_pool],
+            [cells[table.name] for table in members_of_pool],
         )
-        for pool, own in members.items()
+        for pool, members_of_pool in members.items()
     }
-    return Judged(verdicts, pools, drawn, chosen)
+    return Judged(verdicts, pools, cell_draws, selections)
 
 
 def claims(judged: Judged, tables: Sequence[LossTable]) -> list[Verdict]:
     """One verdict a pool: of a pool of one cell that of the cell, in nats."""
     cells = {verdict.name: verdict for verdict in judged.cells}
-    found = []
+    verdicts = []
     for pool, verdict in judged.pools.items():
-        own = [table.name for table in tables if table.pool == pool and table.name in judged.draws]
-        found.append(cells[own[0]] if len(own) == 1 else verdict)
-    return found
+        pool_cells = [
+            table.name for table in tables if table.pool == pool and table.name in judged.draws
+        ]
+        verdicts.append(cells[pool_cells[0]] if len(pool_cells) == 1 else verdict)
+    return verdicts
 
 
 def _pools(tables: Sequence[LossTable], usable: list[LossTable]) -> dict[Pool, list[LossTable]]:
-    """The estimable cells of each pool; a pool without any stands there only if it is alone."""
-    found = {pool: [t for t in usable if t.pool == pool] for pool in {t.pool for t in tables}}
-    kept = {pool: own for pool, own in found.items() if own} or found or {Pool(): []}
-    return dict(sorted(kept.items(), key=lambda item: item[0].order))
+    """The estimable cells of each pool; a pool without any is included only if it is alone."""
+    by_pool = {pool: [t for t in usable if t.pool == pool] for pool in {t.pool for t in tables}}
+    estimable = (
+        {pool: pool_tables for pool, pool_tables in by_pool.items() if pool_tables}
+        or by_pool
+        or {Pool(): []}
+    )
+    return dict(sorted(estimable.items(), key=lambda item: item[0].order))
 
 
 def _obstacle(table: LossTable) -> str | None:
@@ -212,11 +222,11 @@ def _obstacle(table: LossTable) -> str | None:
 
 
 def _evidence(
-    table: LossTable, drawn: Draws, selection: Selection, test: Mapping[str, LossTable]
+    table: LossTable, draws: Draws, selection: Selection, test: Mapping[str, LossTable]
 ) -> Verdict:
     """All the figures of a cell's verdict, without its word."""
-    gain = gains(table.rungs[:, 0], drawn.rungs)
-    margin = MARGIN * float(drawn.prior[0] - drawn.har[0])
+    gain = gains(table.rungs[:, 0], draws.rungs)
+    margin = MARGIN * float(draws.prior[0] - draws.har[0])
     replicated = None
     if table.name in test:
         other = test[table.name]
@@ -227,7 +237,7 @@ def _evidence(
     return replace(
         _tested(table.name, gain, margin),
         unit=table.unit,
-        skill=float(gain[0] / drawn.reference[0]),
+        skill=float(gain[0] / draws.reference[0]),
         extrapolation=selection.skill,
         replicated=replicated,
         sizes=len(table.rungs),
@@ -242,20 +252,20 @@ def _evidence(
 
 def _tested(name: str, gain: np.ndarray, margin: float) -> Verdict:
     """Intervals and p-values of a gain, from its draws (row 0 is the figure)."""
-    drawn = gain[1:]
-    above, below = _share(drawn <= 0.0), _share(drawn >= 0.0)
-    equivalence = 1.0 if margin <= 0 else max(_share(drawn <= -margin), _share(drawn >= margin))
+    draws = gain[1:]
+    above, below = _share(draws <= 0.0), _share(draws >= 0.0)
+    equivalence = 1.0 if margin <= 0 else max(_share(draws <= -margin), _share(draws >= margin))
     return Verdict(
         name=name,
         word="",
         reason="",
         gain=float(gain[0]),
-        interval=percentile_interval(drawn),
-        interval90=percentile_interval(drawn, 0.9),
+        interval=percentile_interval(draws),
+        interval90=percentile_interval(draws, 0.9),
         margin=margin,
         p=min(1.0, 2.0 * min(above, below)),
         p_equivalence=equivalence,
-        error=float(np.std(drawn, ddof=1)),
+        error=float(np.std(draws, ddof=1)),
     )
 
 
@@ -275,45 +285,47 @@ def _adjust(cells: list[Verdict]) -> list[Verdict]:
     ]
 
 
-def _with_word(found: Verdict, seed_noise: bool) -> Verdict:
+def _with_word(verdict: Verdict, seed_noise: bool) -> Verdict:
     """The rules, in their order."""
 
-    def says(word: str, reason: str) -> Verdict:
-        return replace(found, word=word, reason=reason)
+    def with_reason(word: str, reason: str) -> Verdict:
+        return replace(verdict, word=word, reason=reason)
 
     if not seed_noise:
-        return says(INCONCLUSIVE, "one seed at every size: seed variance is unknown")
-    missing = _missing(found)
+        return with_reason(INCONCLUSIVE, "one seed at every size: seed variance is unknown")
+    missing = _missing(verdict)
     if missing is None:
-        small = abs(found.gain) < found.margin
-        words = (BETTER, WORSE) if found.paired else (SCALING, INVERSE)
-        return says(
-            words[0] if found.gain > 0.0 else words[1],
+        small = abs(verdict.gain) < verdict.margin
+        words = (BETTER, WORSE) if verdict.paired else (SCALING, INVERSE)
+        return with_reason(
+            words[0] if verdict.gain > 0.0 else words[1],
             "the 95 % interval excludes 0"
-            + ("" if found.paired else " and a power law predicts the largest size")
+            + ("" if verdict.paired else " and a power law predicts the largest size")
             + (", though the slope is smaller than the margin" if small else "")
-            + ("" if found.replicated else "; not yet replicated on the test split"),
+            + ("" if verdict.replicated else "; not yet replicated on the test split"),
         )
-    if found.q_equivalence <= SIGNIFICANCE:
-        return says(FLAT, f"the 90 % interval lies inside the margin; {missing}")
-    if not found.margin > 0.0:
-        return says(INCONCLUSIVE, f"{missing}; no margin, since HAR does not beat the base rate")
-    return says(INCONCLUSIVE, f"{missing}; the 90 % interval reaches beyond the margin")
+    if verdict.q_equivalence <= SIGNIFICANCE:
+        return with_reason(FLAT, f"the 90 % interval lies inside the margin; {missing}")
+    if not verdict.margin > 0.0:
+        return with_reason(
+            INCONCLUSIVE, f"{missing}; no margin, since HAR does not beat the base rate"
+        )
+    return with_reason(INCONCLUSIVE, f"{missing}; the 90 % interval reaches beyond the margin")
 
 
-def _missing(found: Verdict) -> str | None:
+def _missing(verdict: Verdict) -> str | None:
     """What a claim of scaling (or its inverse) lacks, or None."""
-    if found.q > SIGNIFICANCE:
+    if verdict.q > SIGNIFICANCE:
         return (
             "the 95 % interval includes 0"
-            if found.p > SIGNIFICANCE
+            if verdict.p > SIGNIFICANCE
             else ("the slope differs from 0, but not after allowing for the number of cells")
         )
-    if not found.paired and math.isnan(found.extrapolation):
+    if not verdict.paired and math.isnan(verdict.extrapolation):
         return "the slope differs from 0, but three sizes are needed to test extrapolation"
-    if not found.paired and not found.extrapolation > 0.0:
+    if not verdict.paired and not verdict.extrapolation > 0.0:
         return "the slope differs from 0, but a constant predicts the largest size better"
-    if found.replicated is False:
+    if verdict.replicated is False:
         return "the slope differs from 0, but has the other sign on the test split"
     return None
 
@@ -321,34 +333,34 @@ def _missing(found: Verdict) -> str | None:
 def _pool(
     name: str,
     tables: list[LossTable],
-    own: list[Draws],
+    cell_draws: list[Draws],
     chosen: list[Selection],
     cells: list[Verdict],
 ) -> Verdict:
     if not tables:
         return Verdict(name, NOT_ESTIMABLE, "no cell is estimable")
     per_cell = [
-        gains(t.rungs[:, 0], d.rungs) / d.reference for t, d in zip(tables, own, strict=True)
+        gains(t.rungs[:, 0], d.rungs) / d.reference for t, d in zip(tables, cell_draws, strict=True)
     ]
     gain = np.mean(per_cell, axis=0)
-    margin = MARGIN * float(np.mean([(d.prior[0] - d.har[0]) / d.reference[0] for d in own]))
-    known = [v.replicated for v in cells if v.replicated is not None]
-    found = _tested(name, gain, margin)
+    margin = MARGIN * float(np.mean([(d.prior[0] - d.har[0]) / d.reference[0] for d in cell_draws]))
+    replications = [v.replicated for v in cells if v.replicated is not None]
+    tested = _tested(name, gain, margin)
     pooled = replace(
-        found,
+        tested,
         unit="skill",
-        q=found.p,
-        q_equivalence=found.p_equivalence,
-        skill=found.gain,
+        q=tested.p,
+        q_equivalence=tested.p_equivalence,
+        skill=tested.gain,
         extrapolation=skill(chosen),
         # On test the sign of most cells decides.
-        replicated=(sum(known) > len(known) / 2) if known else None,
+        replicated=(sum(replications) > len(replications) / 2) if replications else None,
         sizes=min(v.sizes for v in cells),
         seeds=min(v.seeds for v in cells),
         dates=max(v.dates for v in cells),
-        reference=" or ".join(dict.fromkeys(v.reference for v in cells if v.reference)),
+        reference=" or ".join(sorted({n for v in cells for n in v.reference.split(" or ") if n})),
         assets=max(v.assets for v in cells),
         n_eff_assets=max(v.n_eff_assets for v in cells),
         paired=all(v.paired for v in cells),
     )
-    return _with_word(pooled, any(d.seed_noise for d in own))
+    return _with_word(pooled, any(d.seed_noise for d in cell_draws))

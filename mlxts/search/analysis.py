@@ -156,7 +156,7 @@ def rerun(
     Raises:
         SearchError: no trial is complete, or the study is another version's.
         TrialInterrupted: a signal or overheating stopped a run; the same call resumes it.
-        MlxtsError: see `experiment.execute`.
+        MlxtsError: see `experiment.run_experiment`.
     """
     worker_checks.require_code(study.user_attrs["code_version"])
     leader, configuration = winner(study)
@@ -167,7 +167,7 @@ def rerun(
         began(seed)
         seeded = configuration.model_copy(update={"seed": seed})
         plan = make_plan(seeded, data=train_validation_data.load(seeded).dataset)
-        summary = experiment.execute(plan, emit=emit, resume=True)
+        summary = experiment.run_experiment(plan, emit=emit, resume=True)
         if summary["status"] not in experiment.FINISHED:
             raise TrialInterrupted(summary["status"], summary["message"])
         scores = summary["scores"]["validation"]

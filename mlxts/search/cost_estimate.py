@@ -8,7 +8,6 @@ for each data set, all else for each kind of run, which is what differs in more 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mlxts import code_version
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
@@ -18,7 +17,8 @@ from mlxts.search import sweep_power, worker_checks
 from mlxts.search.sweep_config import Point
 from mlxts.search.sweep_power import Evidence
 from mlxts.training import batch_size
-from mlxts.training.plan import Plan, identify, make_plan
+from mlxts.training.plan import Plan, make_plan
+from mlxts.training.run_id import make_run_id
 
 _STEPS = 3  # that are timed of each shape
 _OF_DATA = {"data", "features", "timescale", "task", "horizon"}
@@ -122,14 +122,14 @@ def _of_one_data_set(
     except MlxtsError as error:
         return [CostEstimate(point, problem=str(error)) for point, _ in runs]
     evidence = Evidence.of(data)
-    code, done = code_version.of(code_version.RUN), finished_ids()
+    done = finished_ids()
     estimates: list[CostEstimate] = []
     alike: dict[str, tuple[Plan | None, CostEstimate]] = {}  # in all but `_OF_ONE_RUN`
     for point, configuration in runs:
         key = configuration.model_dump_json(exclude=_OF_ONE_RUN)
         plan, cost = alike.get(key) or _plan(point, configuration, data)
         if plan is not None:
-            run_id = identify(configuration, data, plan.micro_batch, code=code)
+            run_id = make_run_id(configuration, data, plan.micro_batch)
             if timer and run_id not in done and not cost.problem:
                 cost = timer.time(plan, cost)
             cost = replace(cost, point=point, run_id=run_id, done=run_id in done)

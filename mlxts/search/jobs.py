@@ -133,7 +133,7 @@ class Job:
         Raises:
             TrialInterrupted: a signal, overheating or `gate` stopped it early.
             TrialPruned: by `gate`.
-            MlxtsError: see `experiment.execute`.
+            MlxtsError: see `experiment.run_experiment`.
         """
 
         def check(step: int) -> StopEvent | None:
@@ -149,7 +149,7 @@ class Job:
             report(event)
 
         with self._listen(self, plan) as report:
-            summary = experiment.execute(
+            summary = experiment.run_experiment(
                 plan, emit=listen, resume=True, gate=check, permit=self.require_ours
             )
         if summary["status"] == "pruned":

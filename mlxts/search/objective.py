@@ -65,7 +65,7 @@ class Objective:
             TrialPruned: infeasible, diverged, collapsed, or not promising; `REASON` names it.
             TrialInterrupted: cut short; the trial must be queued again.
             TakenOverError: another worker was given the trial.
-            MlxtsError: see `experiment.execute`.
+            MlxtsError: see `experiment.run_experiment`.
         """
         plan = self._feasible(job.trial, space.suggest(job.trial, self._space))
         job.identify(plan)

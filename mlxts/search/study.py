@@ -226,7 +226,7 @@ def run_all(
     Raises:
         SearchError: this machine has other data than the study was started with.
         DeviceError: a trial was tried again each time that the device failed, and has no try left.
-        MlxtsError: see `experiment.execute`.
+        MlxtsError: see `experiment.run_experiment`.
     """
     worker_checks.require_data(settings(study).experiment.data.artifact_sha256)
     deadline = None if timeout is None else clock() + timeout

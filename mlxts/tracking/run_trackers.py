@@ -1,4 +1,4 @@
-"""The trackers of one run, from its first event to its end; `experiment.execute` feeds them."""
+"""The trackers of one run, from its first event to its end; fed by `experiment.run_experiment`."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -23,7 +23,8 @@ from mlxts.data.exogenous_catalog import COLUMN_PREFIX
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import BudgetError, DeviceError, RunError
 from mlxts.files import canonical_hash, outputs_folder, write_json
-from mlxts.model.patchtst import PatchTST, Shape
+from mlxts.model.initialisation import build_model
+from mlxts.model.patchtst import Shape
 from mlxts.platform import device as backend
 from mlxts.training import memory_plan
 from mlxts.training.inputs import inputs
@@ -56,7 +57,7 @@ class TuningRecord:
 
     budget: str
     channels: str
-    features: int  # of the tier; exogenous series beside them do not count
+    features: int  # of the tier; exogenous series do not count
     precision: str
     gradient_checkpointing: bool
     batch_size: int
@@ -109,7 +110,7 @@ def micro_batch(
 def untuned(config: ExperimentConfig, data: Dataset) -> str | None:
     """What keeps strict training from beginning here and how to mend it, or None.
 
-    Where the configuration says its own micro-batch (as a search does), a record of this budget
+    Where the configuration sets its own micro-batch (as a search does), a record of this budget
     with another batch size will do.
     """
     free = ("features", "batch_size") if config.training.micro_batch else ("features",)
@@ -159,7 +160,7 @@ def tune(
         progress: called with a line about each trial.
 
     Raises:
-        BudgetError: not even one window fits this machine's memory; it says what would.
+        BudgetError: not even one window fits this machine's memory; names what would.
         DeviceError: the device did not finish a step of the smallest micro-batch.
         StorageError: the record could not be written.
     """
@@ -276,13 +277,13 @@ def time_steps(
     planned = planned_bytes(config, shape, dataset, micro_batch)
     memory_plan.check(planned, dataset.features.nbytes)
     split = dataset.samples["train"]
-    model, optimizer = PatchTST(shape, seed=config.seed), make_optimizer(config.training)
+    model, optimizer = build_model(config, shape, dataset), make_optimizer(config.training)
     binary = dataset.task.binary
     step = Step(model, optimizer, config.training, binary=binary)
     batches = Batches(
         split.rows, split.targets, config.training.batch_size, micro_batch, config.seed
     )
-    features = backend.on_device(inputs(dataset, config.assets))
+    features = backend.on_device(inputs(dataset, config))
     seconds = []
     for index in range(count + 1):
         batch = batches.at(index)

@@ -30,7 +30,7 @@ _WEIGHTS, _OPTIMIZER, _STATE = "weights.safetensors", "optimizer.safetensors", "
 
 @dataclass(frozen=True)
 class LoopState:
-    """Where training stands. Order and dropout follow from `step`, so no generator is saved."""
+    """The state of training. Order and dropout follow from `step`, so no generator is saved."""
 
     run_id: str
     step: int  # updates done

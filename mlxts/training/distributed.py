@@ -42,7 +42,7 @@ class Ranks:
         return self.rank == 0
 
     def mean(self, tree: Any) -> Any:
-        """The mean over ranks of a tree of float32 arrays; may stand inside a compiled function."""
+        """The mean over ranks of a tree of float32 arrays; may be compiled."""
         return tree if self.size == 1 else nn.average_gradients(tree, self._group)
 
     def max(self, value: int) -> int:

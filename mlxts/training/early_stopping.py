@@ -1,6 +1,6 @@
 """When to stop: the validation loss has not improved in `patience` validations.
 
-Of which samples that loss is says `training.stop_on`: *samples*, the mean over all validation
+`training.stop_on` sets the samples of that loss: *samples*, the mean over all validation
 samples, so that an asset with more days (and a day with more assets) counts for more; *scored*, the
 scored asset's alone; *panel*, the mean over assets of each one's own mean.
 """

@@ -1,4 +1,4 @@
-"""What training says while it runs. Console, log and trackers listen; the loop knows none of them.
+"""The events of a training run. Console, log and trackers listen; the loop knows none of them.
 
 Losses are nats per sample (regression: Huber in target deviations), times are seconds,
 memory is bytes, temperatures are degrees Celsius.
@@ -74,7 +74,7 @@ class CheckpointEvent(Event):
 
 @dataclass(frozen=True)
 class ThermalEvent(Event):
-    """What the sensor says. A routine reading has no message; a change of band has one."""
+    """A temperature reading. A routine reading has no message; a change of band has one."""
 
     band: str  # normal, acceptable, warning, critical, unavailable
     temperature: float | None  # max(cpu mean, gpu mean), median of three readings
@@ -83,8 +83,8 @@ class ThermalEvent(Event):
     cpu: float | None = None  # mean of the CPU's probes, as just read
     gpu: float | None = None
     hottest: float | None = None  # the hottest single probe
-    probes: int = 0  # how many plausible values stand behind the reading
-    pressure: str | None = None  # what the system itself says, e.g. Nominal
+    probes: int = 0  # how many plausible values the reading is from
+    pressure: str | None = None  # as the system reports it, e.g. Nominal
 
 
 @dataclass(frozen=True)

@@ -1,39 +1,52 @@
-"""What a network reads: the features of each bar, and behind them what is told apart from them.
+"""What a network reads: the features of each bar, and columns that are no features.
 
-First the number of the asset (`model.asset_embedding`), then the forecast that the network's output
-is added to (`model.residual_of`); of a window the last bar's count.
+First what the head is given of the decision bar besides its features (`model.last_bar_to_head`):
+HAR's log ranges and the forecast beneath; then the number of the asset (`model.asset_embedding`),
+then the forecast that the network's output is added to (`model.residual_of`). Of a window the last
+bar's count.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Float64, Int64, Num
 
+from mlxts.baselines import har
+from mlxts.config.experiment import ExperimentConfig
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import DataError
 from mlxts.platform import device
 from mlxts.training.losses import TargetScale
 from mlxts.training.residual_reference import ResidualReference
 
+_SMALLEST_RANGE, _USUAL_RANGE = 1e-4, 1e-2  # log price
+
 
 def inputs(
     data: Dataset,
-    assets: Sequence[str] = (),
+    config: ExperimentConfig,
     reference: ResidualReference | None = None,
     scale: TargetScale | None = None,
 ) -> Float32[np.ndarray, "rows C"]:
-    """The F features, and a column each for the asset's number and the reference, where asked for.
+    """The F features, and behind them the columns that the configuration asks for.
 
     Args:
-        assets: symbols that the network tells apart, see `ExperimentConfig.assets`.
-        reference: the forecast beneath. scale: the units of the loss, in which it is given.
+        reference: the forecast beneath; None: 0. scale: the units of the loss, in which it is
+            given.
 
     Raises:
         DataError: a symbol that is none of the assets; see `ResidualReference`.
     """
-    columns = [asset_numbers(data, assets)] if assets else []
-    if reference is not None and scale is not None:
-        columns.append(scale.scaled(reference(data)))
+    beneath: list[Float[np.ndarray, " rows"]] = []
+    if config.model.residual_of:
+        is_fitted = reference is not None and scale is not None
+        beneath = [scale.scaled(reference(data)) if is_fitted else np.zeros(len(data.features))]
+    columns: list[Num[np.ndarray, " rows"]] = []
+    if config.model.last_bar_to_head:
+        columns += [*log_ranges(data).T, *beneath]
+    if config.assets:
+        columns.append(asset_numbers(data, config.assets))
+    columns += beneath
     if not columns:
         return data.features
     rows, count = data.features.shape
@@ -43,6 +56,16 @@ def inputs(
         array[:, number] = column
     array.flags.writeable = False
     return array
+
+
+def log_ranges(data: Dataset) -> Float64[np.ndarray, "rows 3"]:
+    """HAR's log ranges of the day on which each bar ends, from 1 %, in units of a factor of e.
+
+    What has no range (no trade, or high equal to low) is 0.01 %.
+    """
+    days, ranges = har.daily_rows(data), har.ranges(data.daily)
+    of_bar = np.where((days >= 0)[:, None], ranges[days], 0.0)
+    return np.log(np.maximum(of_bar, _SMALLEST_RANGE) / _USUAL_RANGE)
 
 
 def asset_numbers(data: Dataset, assets: Sequence[str]) -> Int64[np.ndarray, " rows"]:

@@ -6,7 +6,6 @@ that is stopped after any step and continued gives the same bytes as one that wa
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
@@ -39,9 +38,7 @@ from mlxts.training.events import (
     StopEvent,
     ValidationEvent,
 )
-from mlxts.training.inputs import inputs
 from mlxts.training.losses import BaseRateForecast, TargetScale, mean_loss
-from mlxts.training.residual_reference import ResidualReference
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Forward, Step, learning_rate
 
@@ -49,13 +46,13 @@ _COLLAPSED_VALIDATIONS = 3  # in a row, after which a notice is given
 
 
 class Gate(Protocol):
-    """Asked after every step whether to go on; may wait (heat) and may say why to stop."""
+    """Asked after every step whether to go on; may wait (temperature) or give a reason to stop."""
 
     def __call__(self, step: int, /) -> StopEvent | None: ...
 
 
 class Permit(Protocol):
-    """Asked before anything is written that tells others of the run; raises what forbids it."""
+    """Asked before anything is written that shows others the run; raises what forbids it."""
 
     def __call__(self) -> None: ...
 
@@ -81,22 +78,20 @@ class Arrays:
         cls,
         data: Dataset,
         scale: TargetScale,
-        reference: ResidualReference | None = None,
+        columns: Float32[np.ndarray, "N C"],
         *,
-        assets: Sequence[str] = (),
         stop_on: StopOn = "samples",
     ) -> Self:
         """Of a data set's training and validation split.
 
         Args:
-            reference: the forecast that the model's output is added to.
-            assets: symbols that the model tells apart.
+            columns: of each bar, see `inputs`.
             stop_on: `training.stop_on` of the configuration: which validation samples are scored.
         """
         train, validation = data.samples["train"], data.samples["validation"]
         decisive, weights = stopping_samples(validation, stop_on, data.score_on)
         return cls(
-            features=device.on_device(inputs(data, assets, reference, scale)),
+            features=device.on_device(columns),
             train_rows=train.rows,
             train_targets=scale.scaled(train.targets),
             validation_rows=validation.rows[decisive],
@@ -128,7 +123,7 @@ def train(
     evaluation_batch: int | None = None,
     permit: Permit = always,
 ) -> Outcome:
-    """Train from `state` until early stopping, the last epoch, or the gate says stop.
+    """Train from `state` until early stopping, the last epoch, or the gate stops it.
 
     Checkpoints go to `folder`: `best` whenever the validation loss improves, `last` at
     validations (at most every `checkpoint.every_seconds`) and when training stops.
@@ -142,11 +137,11 @@ def train(
     Raises:
         DivergedError: a loss (of training or validation) that is not finite or 50 times that of
             the base rate (see `divergence`), gradients or weights that are not finite. The
-            StopEvent before it and the message say which batch it was.
-        DeviceError: the device failed. The StopEvent before it and the message say at which step,
+            StopEvent before it and the message name the batch.
+        DeviceError: the device failed. The StopEvent before it and the message name the step,
             and which checkpoint is left; nothing is written after it.
         StorageError: a checkpoint could not be written.
-        TakenOverError: `permit` says that the run is another worker's; nothing was written.
+        TakenOverError: the run is another worker's (`permit`); nothing was written.
     """
     settings = config.training_of_task
     evaluation_batch = evaluation_batch or micro_batch

@@ -30,7 +30,7 @@ class MemoryPlan:
     update: int  # while the weights change
     fixed: float  # during the passes, whatever the micro-batch
     slope: float  # for each window of it
-    another: int  # gradients beside those of the pass, where several micro-batches are summed
+    another: int  # gradients besides those of the pass, where several micro-batches are summed
 
     @classmethod
     def counted(cls, configuration: ExperimentConfig, shape: Shape) -> Self:

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlxts import code_version
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import bars
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import ConfigError
 from mlxts.features import timescales
-from mlxts.files import canonical_hash, runs_folder
+from mlxts.files import runs_folder
 from mlxts.model import flops, parameter_budget
 from mlxts.model.patchtst import Shape
 from mlxts.runs.folder import RunFolder
 from mlxts.training import batch_size
+from mlxts.training.run_id import make_run_id
 
 
 @dataclass(frozen=True)
@@ -129,38 +129,9 @@ def make_plan(
         configuration.budget, len(data.names), configuration.model, len(configuration.assets)
     )
     micro_batch = batch_size.micro_batch(configuration, shape, data, tuned=tuned)
-    code = code_version.of(code_version.RUN)
-    run_id = identify(configuration, data, micro_batch, code=code, ranks=ranks)
+    run_id = make_run_id(configuration, data, micro_batch, ranks=ranks)
     recorded = _recorded_micro_batch(runs_folder() / run_id)
     return Plan(configuration, data, shape, recorded or micro_batch, run_id, ranks)
-
-
-def identify(
-    configuration: ExperimentConfig, data: Dataset, micro_batch: int, *, code: str, ranks: int = 1
-) -> str:
-    """The id of a run: its main settings, and a hash of all that decides its numbers.
-
-    Args:
-        code: the version of the code that decides the numbers of a run.
-    """
-    identity = {
-        "config": configuration.hash,
-        "data": data.data_hash,
-        "code": code,
-        # A machine's tuning is no part of what a run is, unless statistics are taken over it.
-        **({"micro_batch": micro_batch} if configuration.model.norm == "batch" else {}),
-        **({"ranks": ranks} if ranks > 1 else {}),
-    }
-    return "-".join(
-        (
-            configuration.budget,
-            configuration.timescale,
-            configuration.task,
-            f"h{data.horizon}",
-            f"s{configuration.seed}",
-            canonical_hash(identity)[:10],
-        )
-    )
 
 
 def _recorded_micro_batch(folder: Path) -> int | None:

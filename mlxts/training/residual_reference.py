@@ -1,9 +1,9 @@
 """The forecast beneath a residual network (`model.residual_of`): fitted before its first step.
 
 Each asset has a regression of its own, the same in every row of the dataset matrix; one that has
-too few training samples stands on a regression of all assets together. Training rows get
+too few training samples gets a regression of all assets together. Training rows get
 out-of-fold values, later ones those of the whole fit. What was fitted is written to the run's
-folder, so that the network stands on the same forecast when it is loaded with newer bars.
+folder, so that the network adds to the same forecast when it is loaded with newer bars.
 
 Runs of before hold no blocks and keep their in-sample values, and some one HAR for all assets.
 """
@@ -16,8 +16,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
-import polars as pl
-from jaxtyping import Float32, Float64, Int64, Integer
+from jaxtyping import Float32, Float64, Integer
 
 from mlxts import json_files
 from mlxts.baselines import har, linear, out_of_fold
@@ -60,7 +59,7 @@ class ResidualReference:
         """
         if self.names and self.names != data.names:
             raise DataError("the data have other features than model.residual_of was fitted on")
-        ranges, days = har.MEASURES[BASELINE](data.daily), _daily_rows(data)
+        ranges, days = har.MEASURES[BASELINE](data.daily), har.daily_rows(data)
         dates = data.bars["date"].to_numpy().astype("datetime64[D]")
         symbols = data.bars["symbol"].to_numpy()
         forecasts = np.zeros(len(symbols))
@@ -106,7 +105,7 @@ class ResidualReference:
         """
         if "models" not in values:  # HAR, fitted once for each symbol, or before that for all
             by_symbol = {_ALL_SYMBOLS: values} if "measure" in values else values
-            models = {name: {"whole": each, "blocks": []} for name, each in by_symbol.items()}
+            models = {name: {"whole": model, "blocks": []} for name, model in by_symbol.items()}
             values = {"names": [], "models": models}
         read = partial(
             json_files.build, kind=_Stored, where=where, error=CheckpointError, remedy=_WAY_OUT
@@ -136,11 +135,11 @@ def fit(data: Dataset, of: str) -> ResidualReference:
     models: dict[str, CrossFitted[Regression]] = {}
     short: dict[str, str] = {}
     for symbol in np.unique(data.daily["symbol"].to_numpy()):
-        own = of_symbol(data, str(symbol))
-        if obstacle := out_of_fold.obstacle(own):
+        symbol_data = of_symbol(data, str(symbol))
+        if obstacle := out_of_fold.obstacle(symbol_data):
             short[str(symbol)] = obstacle
         else:
-            models[str(symbol)] = out_of_fold.fit(own, _REGRESS[of])
+            models[str(symbol)] = out_of_fold.fit(symbol_data, _REGRESS[of])
     if short:
         if out_of_fold.obstacle(data):
             symbol, obstacle = next(iter(short.items()))
@@ -182,14 +181,6 @@ def _read(folder: Path) -> ResidualReference:
     path = folder / layout.OFFSET
     values = json_files.read(path, json_files.Shape, error=CheckpointError, remedy=_WAY_OUT)
     return ResidualReference.from_dict(values, str(path))
-
-
-def _daily_rows(data: Dataset) -> Int64[np.ndarray, " {data.bars.height}"]:
-    """The row among the daily bars of the day on which each bar ends; -1 where there is none."""
-    keys = ["date", "symbol"]
-    days = data.daily.select(*keys).with_row_index("day")
-    of_bar = data.bars.select(keys).join(days, on=keys, how="left", maintain_order="left")
-    return of_bar["day"].cast(pl.Int64).fill_null(-1).to_numpy()
 
 
 def _predict(

@@ -65,7 +65,7 @@ class Trained:
     def on(self, data: Dataset, rows: Integer[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         """(n,) float64 for windows that end at `rows` of a data set's bars."""
         forward = Forward(self.model, self.plan.evaluation_batch)
-        columns = inputs(data, self.plan.config.assets, self.reference, self.scale)
+        columns = inputs(data, self.plan.config, self.reference, self.scale)
         return self.scale.unscaled(forward(device.on_device(columns), rows))
 
 
@@ -127,12 +127,11 @@ def train(
         residual_of = configuration.model.residual_of
         reference = residual_reference.load_or_fit(plan.folder, residual_of, data, ranks)
         notices.append(reference.notice(data) if reference else None)
+        columns = inputs(data, configuration, reference, scale)
         stop_on = configuration.training.stop_on
-        arrays = Arrays.from_dataset(
-            data, scale, reference, assets=configuration.assets, stop_on=stop_on
-        )
+        arrays = Arrays.from_dataset(data, scale, columns, stop_on=stop_on)
 
-        # Who is told: the run's own log, and the caller.
+        # Listeners: the run's own log, and the caller.
         listeners = [emit]
         if ranks.is_rank_zero:
             log = stack.enter_context(RunLog(plan.folder, state.step))
@@ -201,7 +200,7 @@ def _broadcast(
 
 
 def _start_event(plan: Plan, step: int, refused: list[str]) -> StartEvent:
-    """What stands above the numbers of a run: which model, data and device they belong to."""
+    """The heading of a run: which model, data and device they belong to."""
     counts, data = parameter_budget.count(plan.shape), plan.dataset
     train, validation = len(data.samples["train"]), len(data.samples["validation"])
     return StartEvent(

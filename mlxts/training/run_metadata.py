@@ -46,7 +46,7 @@ def add_sensor(folder: Path, step: int, sensor: dict[str, Any]) -> str:
     the others follow under `later_sensors`, each with its first step.
 
     Returns:
-        What to say about it; empty where nothing changed.
+        A notice about it; empty where nothing changed.
 
     Raises:
         RunError: there is no run.json, or it is damaged. StorageError: it could not be written.

@@ -23,7 +23,7 @@ from mlxts.model.interfaces import Network
 from mlxts.platform import device
 from mlxts.training.distributed import ALONE, Ranks
 
-_FLOAT32 = ("revin", "head")  # parts of the model that are never rounded
+_FLOAT32 = ("revin", "head", "last_bar")  # parts of the model that are never rounded
 
 
 class Update(NamedTuple):
@@ -165,7 +165,7 @@ class Step:
         def micro_batch_pass(*inputs: mx.array) -> tuple[Float32[mx.array, ""], Any]:
             parameters = model.trainable_parameters()
             loss, gradients = differentiate(parameters, *inputs)
-            model.update(parameters)  # differentiating left its stand-ins in the model
+            model.update(parameters)  # differentiating left its placeholders in the model
             return loss, gradients
 
         def update(sums: tuple[Float32[mx.array, ""], Any]) -> Update:

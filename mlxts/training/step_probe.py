@@ -122,7 +122,7 @@ class _NoUpdate:
 
 
 def measure(configuration: ExperimentConfig, shape: Shape, request: Request) -> Measured:
-    """Take `request.steps` + 1 steps on random windows and say what they took."""
+    """Take `request.steps` + 1 steps on random windows and report their time and memory."""
     gc.collect()  # a compiled step and what it captures hold each other
     mx.clear_cache()
     rng, training = np.random.default_rng(0), configuration.training

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 
 from mlxts import protocol
-from mlxts.dataset.samples import rotate_labels
+from mlxts.dataset.rotated_labels import rotate_labels
 from mlxts.features import causality
 from mlxts.simulation.base import HORIZONS
 from mlxts.simulation.markets import MARKETS, default_parameters

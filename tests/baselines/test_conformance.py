@@ -3,7 +3,7 @@
 import pytest
 
 from mlxts.baselines.base import Baseline
-from mlxts.baselines.registry import ALL, BESIDE_NETWORKS
+from mlxts.baselines.registry import ALL, STANDARD
 from mlxts.dataset.samples import Dataset
 from mlxts.runs.predictions import SIMPLE_MODELS
 from mlxts.testing.baselines import BaselineSuite, small_dataset
@@ -20,4 +20,4 @@ class TestBaselines(BaselineSuite):
 
 
 def test_run_folders_know_every_baseline_beside_a_network_by_name() -> None:
-    assert tuple(BESIDE_NETWORKS) == SIMPLE_MODELS
+    assert tuple(STANDARD) == SIMPLE_MODELS

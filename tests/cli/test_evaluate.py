@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from mlxts import experiment, predict
-from mlxts.baselines.registry import ALL, BASELINES, BESIDE_NETWORKS
+from mlxts.baselines.registry import ALL, BASELINES, STANDARD
 from mlxts.cli import evaluate
 from mlxts.config.loading import build_config, load_config
 from mlxts.data import store
@@ -55,7 +55,10 @@ def trained(tmp_path_factory) -> Path:
         register(date(2025, 6, 30))
         (home / "small.yaml").write_text(json.dumps(SETTINGS))
         plan = make_plan(load_config(home / "small.yaml"))
-        assert experiment.execute(plan, emit=lambda event: None)["status"] in experiment.FINISHED
+        assert (
+            experiment.run_experiment(plan, emit=lambda event: None)["status"]
+            in experiment.FINISHED
+        )
     return plan.folder if plan.folder.is_absolute() else home / plan.folder
 
 
@@ -69,7 +72,7 @@ def workspace(trained, monkeypatch) -> Path:
 def test_evaluate_repeats_what_the_training_concluded(trained):
     found = json.loads(call("evaluate", trained.name, "--json").stdout)
     summary = json.loads((trained / "summary.json").read_text())
-    assert set(found["validation"]) == {"patchtst", "bayes", *BESIDE_NETWORKS}
+    assert set(found["validation"]) == {"patchtst", "bayes", *STANDARD}
     assert set(found.pop("details")) == {"reliability", "operating_points", "chosen_on"}
     assert found.pop("schema") == 2
     assert found.pop("reference") == summary["reference"]
@@ -101,7 +104,7 @@ def test_the_test_split_is_opened_on_record_only(trained):
         shown = call("evaluate", trained.name, "--split", "test", "--json")
         assert f"test-set evaluation {count}" in shown.stderr
         found = json.loads(shown.stdout)
-        assert set(found["test"]) == {"patchtst", "bayes", *BESIDE_NETWORKS}
+        assert set(found["test"]) == {"patchtst", "bayes", *STANDARD}
         mended = found["details"]["recalibrated"]
         assert mended["as it is"]["log_loss"] == found["test"]["patchtst"]["log_loss"]
     assert [look["run"] for look in test_split_log.history()] == [trained.name] * 2
@@ -202,7 +205,7 @@ def test_a_test_split_without_data_costs_no_look(tmp_path, monkeypatch):
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
     register(date(2024, 12, 31))
     plan = make_plan(build_config(SETTINGS))
-    experiment.execute(plan, emit=lambda event: None)
+    experiment.run_experiment(plan, emit=lambda event: None)
     with pytest.raises(EmptySplitError, match="no sample of SPY"):
         call("evaluate", plan.run_id, "--split", "test")
     assert test_split_log.history() == []

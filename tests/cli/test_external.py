@@ -75,7 +75,10 @@ def home(tmp_path_factory) -> Path:
         )
         (home / "small.yaml").write_text(json.dumps(SETTINGS))
         plan = make_plan(load_config(home / "small.yaml"))
-        assert experiment.execute(plan, emit=lambda event: None)["status"] in experiment.FINISHED
+        assert (
+            experiment.run_experiment(plan, emit=lambda event: None)["status"]
+            in experiment.FINISHED
+        )
         subprocess.run(
             [sys.executable, "-c", SCRIPT, home / artifact.path, home / "theirs.csv"], check=True
         )
@@ -258,7 +261,7 @@ def test_the_next_days_forecasts_are_suspected_and_claim_nothing(home, tmp_path,
     early = rows["logit"].shift(-1).fill_null(strategy="forward").to_numpy()
     path = written(tmp_path / "leak.csv", rows, early)
     found = called("evaluate", run, "--predictions", path)
-    assert any("knows days after the date" in one["what"] for one in found["suspicions"])
+    assert any("knows days after the date" in one["reason"] for one in found["suspicions"])
     assert found["validation"]["leak.csv"]["verdict"] == "not estimable"
     shown = call("evaluate", run, "--predictions", path).stdout
     assert "look-ahead is suspected in leak.csv" in shown.strip().splitlines()[-1]

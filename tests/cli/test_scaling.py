@@ -50,6 +50,7 @@ def test_a_fit_gives_laws_and_a_picture(home):
     assert [law["family"] for law in found["laws"]] == ["flat", "power", "power_floor", "bounded"]
     assert sum(law["chosen"] for law in found["laws"]) == 1
     results = home / "outputs/results/scaling"
+    assert json.loads((results / "laws-parameters.json").read_text()) == found
     (picture,) = results.glob("parameters-*.png")
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert pl.read_csv(results / "laws-parameters.csv").height == 1 + 2 + 3 + 3
@@ -65,13 +66,16 @@ def test_a_planted_gain_is_scaling_and_the_last_line_says_so(home):
     assert "nats per decade, 95 % interval" in last
     assert "would have been seen with 80 %" in last
     record = json.loads((home / "outputs/results/scaling/verdict-parameters.json").read_text())
+    assert record["schema"] == 2
     assert record["cells"][0]["word"] == "scaling"
+    assert record["cells"][0]["label"] == "scaling, not replicated yet"
     assert record["cells"][0]["replicated"] is None
     cell = record["cells"][0]
     assert cell["seen"] == pytest.approx(2.8016 * cell["error"], rel=1e-4)
     assert record["mixed"]["effects"]["logN"][0] > 0.0
     comparison = next(iter(record["comparisons"].values()))
-    assert comparison["confidence_set"] == [3]
+    assert comparison["confidence_set"][-1] == 3
+    assert 0 not in comparison["confidence_set"]
     assert test_split_log.history() == []
 
 

@@ -81,6 +81,16 @@ def test_a_plan_says_what_cannot_be_estimated_and_what_the_rest_will_see(two_yea
     assert "12 waiting" in _call("sweep", "run", "tiny.yaml", "--queue-only").stdout
 
 
+def test_a_dry_run_says_whether_it_is_estimable_and_what_sizes_would_see(two_years: Path) -> None:
+    said = json.loads(_call("train", "small.yaml", "--dry-run", "--json").stdout)
+    assert (said["scored_days"], said["not_estimable"]) == (501, None)
+    assert said["smallest_gain"] == pytest.approx(0.0149, abs=1e-4)
+    assert "three seeds would see a gain of 0.0149" in sweep_power.sentence(said)
+    rare = ("--set", "task=threshold_5pct")
+    none = json.loads(_call("train", "small.yaml", "--dry-run", "--json", *rare).stdout)
+    assert "not estimable, part of no claim" in sweep_power.sentence(none)
+
+
 def test_all_windows_of_a_cell_decide_together_whether_it_is_estimable(home: Path) -> None:
     """A quiet window is left out of nothing: that would choose days by what happened on them."""
     sweeps.write(

@@ -17,6 +17,13 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
+def yahoo_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """yfinance keeps the first cache that it opens, so its folder has to outlive a test."""
+    yfinance = pytest.importorskip("yfinance")
+    yfinance.set_tz_cache_location(str(tmp_path_factory.mktemp("yfinance")))
+
+
+@pytest.fixture(scope="session")
 def bars() -> pl.DataFrame:
     """Bars of a simulated year, without the oracle columns."""
     fetched = SimulatedSource("sv", first=date(2020, 1, 2), last=date(2020, 12, 31)).fetch("TEST")

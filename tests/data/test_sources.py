@@ -38,7 +38,6 @@ def values(bars: pl.DataFrame, folder: Path) -> Source:
 def online(bars: pl.DataFrame, folder: Path) -> Source:
     import yfinance
 
-    yfinance.set_tz_cache_location(str(folder))
     transport = Transport(bars.with_columns(adj_close="close"))
 
     def ticker(symbol: str) -> yfinance.Ticker:
@@ -65,6 +64,7 @@ SOURCES: dict[str, tuple[Make, str]] = {
 }
 
 
+@pytest.mark.usefixtures("yahoo_cache")
 class TestSources(SourceSuite):
     @pytest.fixture(params=SOURCES)
     def given(

@@ -4,7 +4,6 @@ import logging
 import socket
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -22,9 +21,7 @@ yfinance = pytest.importorskip("yfinance")
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def caches(tmp_path: Path) -> None:
-    yfinance.set_tz_cache_location(str(tmp_path))
+pytestmark = pytest.mark.usefixtures("yahoo_cache")
 
 
 @pytest.fixture

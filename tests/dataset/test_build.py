@@ -16,7 +16,8 @@ from mlxts.data.exogenous_catalog import SERIES
 from mlxts.data.sources.files import FilesSource
 from mlxts.dataset import labels as targets
 from mlxts.dataset.build import BAR_COLUMNS, build_dataset, feature_array
-from mlxts.dataset.samples import Dataset, Samples, eligible_rows, rotate_labels, subsample_dates
+from mlxts.dataset.rotated_labels import rotate_labels
+from mlxts.dataset.samples import Dataset, Samples, eligible_rows, subsample_dates
 from mlxts.errors import EmptySplitError
 from mlxts.features import engine, tiers
 from mlxts.platform import device

@@ -162,12 +162,12 @@ def test_losses_that_never_differ_are_worth_their_number():
 
 
 @pytest.mark.parametrize("memory", [0.0, 0.9])
-def test_blocks_are_as_long_as_arch_finds_best_for_the_daily_mean(memory):
+def test_blocks_are_twice_as_long_as_arch_finds_best_for_the_daily_mean(memory):
     shocks = np.random.default_rng(3).normal(size=(600, 2))
     series = lfilter([1.0], [1.0, -memory], shocks, axis=0)
     found = BlockBootstrap.remembering(np.repeat(np.arange(600), 2), series.ravel(), 1)
     best = optimal_block_length(series.mean(axis=1))["stationary"].item()
-    assert found.block == max(1, int(np.ceil(best)))
+    assert found.block == int(np.ceil(2.0 * best))
     assert (found.block > 20) == (memory > 0.0)
 
 

@@ -44,10 +44,10 @@ def test_forecasts_of_later_days_and_stale_ones_are_told_apart(days, shift):
         noise = rng.normal(scale=0.05, size=days)
         (early,) = seen(said[shift:] + noise, said[:-shift], overlap=shift)
         assert early.voids
-        assert "knows days after the date" in early.what
+        assert "knows days after the date" in early.reason
         (late,) = seen(said[:-shift] + noise, said[shift:], overlap=shift)
         assert not late.voids
-        assert "dated by the day its label ends" in late.what
+        assert "dated by the day its label ends" in late.reason
 
 
 def test_a_skill_that_nothing_known_comes_near_is_suspected():
@@ -62,7 +62,7 @@ def test_a_skill_that_nothing_known_comes_near_is_suspected():
         found = seen(said, said, figures=figures, task=task)
         assert bool(found) == suspected
         if found:
-            assert "better than linear by" in found[0].what
+            assert "better than linear by" in found[0].reason
             assert found[0].voids
 
 
@@ -71,7 +71,7 @@ def test_on_a_simulated_market_the_best_possible_forecast_is_the_limit():
     figures = {"interval": {"log_loss_skill": [0.4, 0.5]}}
     assert seen(said, said, figures=figures | {"better_than_oracle": False}) == []
     (found,) = seen(said, said, figures=figures | {"better_than_oracle": True})
-    assert "the best possible forecast of this market" in found.what
+    assert "the best possible forecast of this market" in found.reason
 
 
 def test_without_har_only_the_skill_is_judged():

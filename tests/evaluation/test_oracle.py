@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from scipy.special import expit
 
-from mlxts.baselines.registry import ALL, BASELINES
+from mlxts.baselines.registry import ALL, STANDARD
 from mlxts.config.loading import build_config
 from mlxts.data import store
 from mlxts.data.sources.base import oracle_column
@@ -121,5 +121,5 @@ def test_real_bars_and_foreign_labels_have_no_best_forecast(tmp_path, monkeypatc
     scores = score.score_models(models, worlds.scored_task(world), ("validation",), HAR)[
         "validation"
     ]
-    assert set(scores) == set(BASELINES)
+    assert set(scores) == set(STANDARD)
     assert "better_than_oracle" not in scores["har"]

@@ -221,6 +221,7 @@ def test_a_model_that_went_back_loads_there_and_says_the_same(name: str, tmp_pat
         ({"revin_subtract_last": True}, "model.revin.subtract_last=false"),
         ({"statistics_to_head": True}, "model.revin.statistics_to_head=false"),
         ({"assets": 2}, "model.asset_embedding=false"),
+        ({"last_bar": 3}, "model.last_bar_to_head=false"),
         ({"patch_length": 20}, "model.patch_length=10"),
     ],
 )

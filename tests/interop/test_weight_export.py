@@ -52,7 +52,7 @@ def trained(tmp_path_factory) -> dict[str, Path]:
         for name, changes in RUNS.items():
             settings = {**homes.SETTINGS, **changes, "training": SHORT}
             plan = make_plan(build_config(settings))
-            experiment.execute(plan, emit=lambda event: None)
+            experiment.run_experiment(plan, emit=lambda event: None)
             folders[name] = home / "outputs" / "runs" / plan.run_id
     return folders
 

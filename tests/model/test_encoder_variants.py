@@ -222,4 +222,4 @@ def test_batch_normalisation_is_no_matter_for_several_processes() -> None:
     shape = parameter_budget.solve("0.02M", len(data.names), configuration.model)
     plan = Plan(configuration, data, shape, 16, "r")
     with pytest.raises(ConfigError, match="without --distributed"):
-        experiment.execute(plan, emit=lambda event: None, ranks=_TwoRanks())
+        experiment.run_experiment(plan, emit=lambda event: None, ranks=_TwoRanks())

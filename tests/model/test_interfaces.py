@@ -28,7 +28,8 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "batch": lambda: PatchTST(replace(SHAPE, norm="batch", dropout=0.0)),
     "offset": lambda: OffsetPatchTST(SHAPE),
     "assets": lambda: PatchTST(replace(SHAPE, assets=3)),
-    "both": lambda: OffsetPatchTST(replace(SHAPE, channels="independent", assets=3)),
+    "last_bar": lambda: PatchTST(replace(SHAPE, last_bar=3), statistics=STATISTICS),
+    "all": lambda: OffsetPatchTST(replace(SHAPE, channels="independent", assets=3, last_bar=4)),
     "mlp": lambda: MLP(WindowShape(T, F), STATISTICS, seed=0, bias=0.0, rate=0.5),
     "dlinear": lambda: DLinear(WindowShape(T, F), STATISTICS, seed=0, bias=0.0, rate=0.5),
 }
@@ -36,7 +37,7 @@ DROPPING = ("mixing", "independent", "offset", "mlp")
 
 
 def _columns(name: str) -> int:
-    return F + {"offset": 1, "assets": 1, "both": 2}.get(name, 0)
+    return F + {"offset": 1, "assets": 1, "last_bar": 3, "all": 6}.get(name, 0)
 
 
 def _windows(name: str, batch: int = 4) -> np.ndarray:
@@ -61,6 +62,7 @@ def _windows(name: str, batch: int = 4) -> np.ndarray:
         *((f, -1, "no whole number above 0") for f in ("ffn_dim", "rank")),
         ("d_model", 8.0, "no whole number above 0"),
         ("assets", -1, "no whole number from 0"),
+        ("last_bar", 1.0, "no whole number from 0"),
         ("depth", True, "no whole number above 0"),
     ],
 )

@@ -65,14 +65,15 @@ def test_the_encoder_does_not_change_along_the_feature_axis(
     affine=st.booleans(),
     statistics=st.booleans(),
     assets=st.sampled_from([0, 1, 19]),
+    last_bar=st.sampled_from([0, 3, 4]),
 )
 @settings(max_examples=40, deadline=None)
 def test_the_closed_form_counts_what_is_built(
-    mode, features, depth, heads, hidden, factor, patch, affine, statistics, assets
+    mode, features, depth, heads, hidden, factor, patch, affine, statistics, assets, last_bar
 ) -> None:
     shape = Shape(
         mode, features, 40, *patch, 8, depth, heads, hidden, factor,
-        revin_affine=affine, statistics_to_head=statistics, assets=assets,
+        revin_affine=affine, statistics_to_head=statistics, assets=assets, last_bar=last_bar,
     )  # fmt: skip
     assert PatchTST(shape).counts() == parameter_budget.count(shape)
 

@@ -184,6 +184,29 @@ def test_an_asset_learns_from_its_own_windows_alone() -> None:
     assert (np.abs(np.array(gradients)).max(axis=1) > 0).tolist() == [True, False, True]
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_the_head_sees_the_level_of_the_last_bar_and_what_stands_behind_it(mode: Channels) -> None:
+    statistics = np.stack([np.full(5, 0.3), np.full(5, 2.0)])
+    model = PatchTST(_shape(mode, last_bar=2), seed=1, statistics=statistics)
+    behind = np.random.default_rng(3).normal(size=(4, 23, 2))
+    x = np.concatenate([_windows(), behind], axis=2).astype(np.float32)
+    said = np.array(model(mx.array(x)))
+    # What it adds to a head without it, which is given the same weights.
+    plain = PatchTST(_shape(mode))
+    weights = flat_arrays(model.parameters())
+    head = np.array(weights.pop("head.weight"))
+    up = {name: np.array(weights.pop(f"last_bar.{name}")) for name in ("weight", "bias")}
+    plain.load_weights([*weights.items(), ("head.weight", mx.array(head[: -len(up["bias"])]))])
+    levels = (x[:, -1, :5] - 0.3) / 2.0
+    z = np.concatenate([levels, x[:, -1, 5:]], axis=1) @ up["weight"] + up["bias"]
+    added = 0.5 * z * (1 + erf(z / np.sqrt(2))) @ head[-len(up["bias"]) :]
+    assert np.abs(added).min() > 1e-3
+    np.testing.assert_allclose(said, np.array(plain(mx.array(_windows()))) + added[:, 0], atol=1e-5)
+    earlier = x.copy()
+    earlier[:, :-1, 5:] += 1.0  # of the bars before, nothing behind the features counts
+    assert np.array_equal(model(mx.array(earlier)), said)
+
+
 def test_a_seed_is_a_model() -> None:
     a, b, c = (np.array(PatchTST(_shape("mixing"), seed=s).head.weight) for s in (4, 4, 5))
     assert np.array_equal(a, b)

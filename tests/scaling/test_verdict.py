@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import fitter_coverage
-from mlxts.scaling import bootstrap, synthetic, verdict
+from mlxts.scaling import bootstrap, results, synthetic, verdict
 from mlxts.scaling.loss_table import LossTable, Pool
 from mlxts.scaling.synthetic import SIZES, Noise
 
@@ -110,9 +110,9 @@ def test_only_like_is_pooled_with_like() -> None:
 
 def test_a_claim_that_test_has_not_seen_says_so() -> None:
     falls = table(0.03)
-    assert judged(falls).cells[0].said == "scaling, not replicated yet"
-    assert judged(falls, test={"synthetic": table(0.03, seed=2)}).cells[0].said == "scaling"
-    assert judged(table(0.0, noise=QUIET)).cells[0].said == "flat"
+    assert judged(falls).cells[0].label == "scaling, not replicated yet"
+    assert judged(falls, test={"synthetic": table(0.03, seed=2)}).cells[0].label == "scaling"
+    assert judged(table(0.0, noise=QUIET)).cells[0].label == "flat"
 
 
 def test_many_cells_ask_for_more_evidence_each() -> None:
@@ -324,3 +324,34 @@ def test_intervals_cover_and_flat_stays_flat(truth: str) -> None:
     row = fitter_coverage.coverage(truth, 4, draws=60)
     assert row["gain covered"] >= 2 / 4
     assert row["scaling"] == {"flat": 0.0, "broken": 1.0}[truth]
+
+
+def walked(gain: float, number: int, *, origins: int = 10) -> LossTable:
+    """Ten windows of a hundred days, each with three networks of its own at every size."""
+    rng = np.random.default_rng([9, number])
+    cell = synthetic.table(
+        0.42 - gain * X[:3], rng, sizes=SIZES[:3], seeds=3, days=1000, noise=Noise(seed=0.0)
+    )
+    luck = np.repeat(rng.normal(scale=0.004, size=(origins, 9)), 100, axis=0)
+    at = np.repeat(np.arange(origins), 100)
+    return replace(cell, name=str(number), losses=cell.losses + luck, origins=at)
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.02])
+def test_over_ten_origins_intervals_cover_and_claims_are_as_rare_as_promised(gain: float) -> None:
+    found = [judged(walked(gain, number)).cells[0] for number in range(60)]
+    covered = sum(low <= gain <= high for low, high in (one.interval for one in found))
+    assert covered >= 51  # of 60 at 95 %: fewer once in 1,000 times
+    claims = [one.word for one in found if one.word in (verdict.SCALING, verdict.INVERSE)]
+    assert len(claims) <= 8 if gain == 0.0 else claims == [verdict.SCALING] * 60
+    errors = np.mean([one.error for one in found])
+    assert np.std([one.gain for one in found]) == pytest.approx(errors, rel=0.25)
+
+
+def test_a_pool_names_each_reference_once_and_the_panel_its_mode() -> None:
+    one, other = (
+        replace(table(0.0, name=name), reference_name=reference)
+        for name, reference in (("a", "har or linear"), ("b", "har"))
+    )
+    assert judged(one, other).pooled.reference == "har or linear"
+    assert results.mode_of("threshold_1pct H1 daily (exploratory), panel") == "exploratory"

@@ -1,7 +1,6 @@
 """Axes over a base: every combination once, in the order of the file, valid before it is queued."""
 
 import json
-import math
 from pathlib import Path
 
 import pytest
@@ -106,6 +105,7 @@ def test_a_mistake_is_found_before_anything_is_queued(axes: dict, says: str) -> 
         ("spy_offset", 3, "exploratory"),
         ("spy_decay", 3, "exploratory"),
         ("spy_pooled", 3, "exploratory"),
+        ("demo_data", 3 * 3, "exploratory"),
     ],
 )
 def test_the_shipped_sweeps_are_what_their_names_say(name: str, count: int, mode: str) -> None:
@@ -118,9 +118,9 @@ def test_the_shipped_sweeps_are_what_their_names_say(name: str, count: int, mode
 LARGE = ("study_20M", "study_200M")  # at fewer origins
 STUDY = {
     "study_parameters": 3 * 10 * 3, "study_range": 3 * 10 * 3, "study_direction": 3 * 10 * 2,
-    "study_assets": 3 * 2 * 10 * 4, "study_history": 3 * 10 * 5, "study_features": 3 * 10 * 4,
-    "study_columns": 3 * 10 * 4, "study_series": 3 * 10 * 2, "study_20M": 3 * 4,
-    "study_200M": 3,
+    "study_panel": 3 * 3 * 10, "study_assets": 3 * 2 * 10 * 4, "study_history": 3 * 10 * 5,
+    "study_features": 3 * 10 * 4, "study_columns": 3 * 10 * 4, "study_series": 3 * 10 * 2,
+    "study_20M": 3 * 4, "study_200M": 3,
 }  # fmt: skip
 
 
@@ -131,7 +131,9 @@ def test_a_sweep_of_the_study_walks_forward_over_what_the_linear_reference_leave
     loaded = sweep_config.load(SHIPPED / f"{name}.yaml")
     windows = loaded.axes["walk_forward_window"]
     assert loaded.name == name
-    assert math.prod(map(len, loaded.axes.values())) == count
+    points = loaded.points()
+    assert len(points) == count
+    assert {point.config.mode for point in points} == {"exploratory"}
     assert set(windows) <= set(range(1, protocol.ORIGINS["protocol"] + 1))
     assert (len(windows) == protocol.ORIGINS["protocol"]) == (name not in LARGE)
     assert loaded.base["model"] == {"residual_of": "linear"}
@@ -139,7 +141,7 @@ def test_a_sweep_of_the_study_walks_forward_over_what_the_linear_reference_leave
 
 
 def test_every_sweep_that_is_shipped_is_tested_here() -> None:
-    fixed = {"phase6a", "feature_scaling", "data_scaling", "matrix_48", "walk_forward"}
+    fixed = {"phase6a", "feature_scaling", "data_scaling", "matrix_48", "walk_forward", "demo_data"}
     spy = {"spy_2M", "spy_revin", "spy_offset", "spy_decay", "spy_pooled"}
     assert {path.stem for path in SHIPPED.glob("*.yaml")} == fixed | spy | set(STUDY)
 

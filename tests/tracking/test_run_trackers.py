@@ -66,7 +66,7 @@ def test_naming_a_tracker_makes_it_no_other_run() -> None:
 
 def test_a_tracker_is_told_what_the_console_is_told(runs: dict[str, dict[str, Any]]) -> None:
     plan, seen = _plan(21), []
-    summary = experiment.execute(plan, emit=seen.append)
+    summary = experiment.run_experiment(plan, emit=seen.append)
     held = runs[plan.run_id]
     assert held["events"] == seen
     assert held["summary"] == summary
@@ -87,7 +87,7 @@ def _files(folder: Path) -> list[str]:
 
 def test_a_run_that_goes_on_is_told_from_its_beginning(runs: dict[str, dict[str, Any]]) -> None:
     plan = _plan(22)
-    stopped = experiment.execute(
+    stopped = experiment.run_experiment(
         plan,
         emit=lambda event: None,
         gate=lambda step: StopEvent(step, "interrupted", "asked") if step == 4 else None,
@@ -95,7 +95,7 @@ def test_a_run_that_goes_on_is_told_from_its_beginning(runs: dict[str, dict[str,
     assert stopped["status"] == "interrupted"
     assert runs[plan.run_id]["status"] == "KILLED"
     first = runs.pop(plan.run_id)  # as a tracker that was not there before
-    experiment.execute(plan, emit=lambda event: None, resume=True)
+    experiment.run_experiment(plan, emit=lambda event: None, resume=True)
     whole = runs[plan.run_id]
     assert max(first["metrics"]["train/loss"]) == 4
     assert sorted(whole["metrics"]["train/loss"]) == list(range(1, plan.total_steps + 1))
@@ -133,7 +133,7 @@ def test_a_tracker_that_fails_is_told_once_and_the_run_is_whole(
 ) -> None:
     _replace(monkeypatch, lambda: Raising(where))
     plan, seen = _plan(seed), []
-    summary = experiment.execute(plan, emit=seen.append)
+    summary = experiment.run_experiment(plan, emit=seen.append)
     assert summary["status"] in experiment.FINISHED
     assert json.loads((plan.folder / "summary.json").read_text())["steps"] == summary["steps"]
     assert len(_steps(plan.folder)) == plan.total_steps
@@ -147,7 +147,7 @@ def test_a_tracker_that_fails_is_told_once_and_the_run_is_whole(
 def test_a_library_that_is_not_there_is_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trackers.importlib.util, "find_spec", lambda name: None)
     plan, seen = _plan(26), []
-    assert experiment.execute(plan, emit=seen.append)["status"] in experiment.FINISHED
+    assert experiment.run_experiment(plan, emit=seen.append)["status"] in experiment.FINISHED
     (notice,) = [event.message for event in seen if isinstance(event, NoticeEvent)]
     assert "mlflow is not installed" in notice
     assert "mlxts[tracking]" in notice
@@ -186,7 +186,7 @@ def test_an_error_in_training_ends_the_trackers_too(runs: dict[str, dict[str, An
         raise RunError("broken")
 
     with pytest.raises(RunError, match="broken"):
-        experiment.execute(plan, emit=lambda event: None, gate=gate)
+        experiment.run_experiment(plan, emit=lambda event: None, gate=gate)
     assert runs[plan.run_id]["status"] == "FAILED"
 
 
@@ -197,7 +197,7 @@ def _is_passing(event: Event) -> bool:
 
 def test_the_record_of_a_run_is_the_events_that_made_it(runs: dict[str, dict[str, Any]]) -> None:
     plan, seen = _plan(28), []
-    experiment.execute(plan, emit=seen.append)
+    experiment.run_experiment(plan, emit=seen.append)
     from mlxts.tracking.base import metrics
 
     told = [(event.kind, event.step) for event, _ in replay.events(plan.folder)]
@@ -211,7 +211,7 @@ def test_the_record_of_a_run_is_the_events_that_made_it(runs: dict[str, dict[str
 
 def test_a_run_is_exported_afterwards_as_it_was_followed(runs: dict[str, dict[str, Any]]) -> None:
     plan = _plan(29)
-    experiment.execute(plan, emit=lambda event: None)
+    experiment.run_experiment(plan, emit=lambda event: None)
     followed = runs.pop(plan.run_id)
     assert run_export.export(plan.folder, stories.Recording(runs)) > plan.total_steps
     exported = runs[plan.run_id]
@@ -225,7 +225,7 @@ def test_a_run_is_exported_afterwards_as_it_was_followed(runs: dict[str, dict[st
 def test_an_export_that_is_refused_is_one_line(runs: dict[str, dict[str, Any]]) -> None:
     plan = _plan(29)
     if not (plan.folder / "summary.json").exists():
-        experiment.execute(plan, emit=lambda event: None)
+        experiment.run_experiment(plan, emit=lambda event: None)
     with pytest.raises(TrackingError, match="could not be exported: broken in start"):
         run_export.export(plan.folder, Raising("start"))
 

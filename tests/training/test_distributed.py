@@ -30,6 +30,7 @@ ARGUMENTS = [
     "data.source=simulated", f"data.symbols=[{SYMBOL}]", f"data.score_on={SYMBOL}",
     "training.batch_size=32", "training.max_epochs=1", "training.validations_per_epoch=2",
     "data.train_fraction=0.25", "thermal.sensor=off", "checkpoint.every_seconds=0",
+    "model.residual_of=linear", "model.asset_embedding=true", "model.last_bar_to_head=true",
 ]  # fmt: skip
 CONFIG = """
 mode: exploratory

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mlxts import experiment, predict
+from mlxts.baselines import har
 from mlxts.config.loading import load_config
 from mlxts.data import store
 from mlxts.errors import DataError
@@ -11,8 +12,9 @@ from mlxts.losses import sample_losses
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
 from mlxts.simulation.source import SimulatedSource
-from mlxts.training import inputs, run
+from mlxts.training import inputs, residual_reference, run
 from mlxts.training.events import StopEvent
+from mlxts.training.losses import TargetScale
 from mlxts.training.plan import Plan, make_plan
 from tests import homes
 
@@ -33,7 +35,7 @@ def plan(home, **changes) -> Plan:
 
 
 def execute(planned: Plan, **options) -> dict:
-    return experiment.execute(planned, emit=lambda event: None, **options)
+    return experiment.run_experiment(planned, emit=lambda event: None, **options)
 
 
 @pytest.mark.parametrize("stop_on", ["samples", "scored", "panel"])
@@ -59,8 +61,9 @@ TOLD = {"model.asset_embedding": True, "training.learning_rate": 0.01}
 
 @pytest.mark.parametrize("channels", ["mixing", "independent"])
 def test_a_network_that_is_told_the_asset_meets_its_budget_and_is_loaded_as_it_was(home, channels):
-    planned = plan(home, **TOLD, **{"model.channels": channels, "model.residual_of": "linear"})
-    assert planned.shape.assets == 2
+    head = {"model.last_bar_to_head": True, "model.residual_of": "linear"}
+    planned = plan(home, **TOLD, **head, **{"model.channels": channels})
+    assert (planned.shape.assets, planned.shape.last_bar) == (2, 4)
     assert planned.to_dict()["n_total"] == pytest.approx(20_000, rel=0.01)
     assert execute(planned)["status"] in experiment.FINISHED
     loaded = run.load(planned.folder)
@@ -95,3 +98,22 @@ def test_an_asset_that_the_network_was_not_built_for_is_named(home):
     assert (inputs.asset_numbers(data, ("SPY", "LATE")) == late).all()
     with pytest.raises(DataError, match=r"LATE is none of the assets .*model\.asset_embedding"):
         inputs.asset_numbers(data, ("SPY", "QQQ"))
+
+
+@pytest.mark.parametrize("timescale", ["daily", "weekly"])
+def test_behind_the_features_stand_log_ranges_the_reference_and_the_asset(home, timescale):
+    settings = {"model.last_bar_to_head": True, "model.residual_of": "har", "timescale": timescale}
+    planned = plan(home, **settings, **TOLD)
+    data, scale = planned.dataset, TargetScale.fit(planned.dataset)
+    reference = residual_reference.fit(data, "har")
+    columns = inputs.inputs(data, planned.config, reference, scale)
+    known = len(data.names)
+    assert columns.shape[1] == known + 6
+    assert np.array_equal(columns[:, :known], data.features)
+    for samples in data.samples.values():
+        ranges = har.ranges(data.daily)[samples.daily_rows]
+        logs = columns[samples.rows, known : known + 3]
+        np.testing.assert_allclose(logs, np.log(ranges / 0.01), rtol=1e-5, atol=1e-5)
+    assert np.array_equal(columns[:, -3], columns[:, -1])
+    np.testing.assert_allclose(columns[:, -1], reference(data), rtol=1e-6)
+    assert np.array_equal(columns[:, -2], inputs.asset_numbers(data, planned.config.assets))

@@ -38,7 +38,7 @@ def plan(home, **changes) -> Plan:
 
 
 def execute(plan: Plan, **options) -> dict:
-    return experiment.execute(plan, emit=lambda event: None, **options)
+    return experiment.run_experiment(plan, emit=lambda event: None, **options)
 
 
 @pytest.mark.parametrize("of", ["har", "linear"])
@@ -107,8 +107,8 @@ def test_an_offset_names_another_run_and_no_offset_names_the_old_one(home):
 def test_every_bar_stands_on_the_offset_of_its_day(home):
     data = plan(home, timescale="weekly").dataset
     forecasts = residual_reference.fit(data, "har")(data)
-    scale = TargetScale.fit(data)
-    beside = inputs(data, ("SPY",), residual_reference.fit(data, "har"), scale)
+    scale, told = TargetScale.fit(data), plan(home, **{"model.asset_embedding": True}).config
+    beside = inputs(data, told, residual_reference.fit(data, "har"), scale)
     assert (beside[:, :-2] == data.features).all()
     assert (beside[:, -2] == 0).all()  # the number of the only asset
     assert np.array_equal(beside[:, -1], forecasts.astype(np.float32))
