@@ -26,7 +26,7 @@ from mlxts.tables import Table
 HAR = BASELINE.upper()
 _VERDICTS = (
     ("axis",), ("estimand",), ("sizes",), ("seeds", "origins", "dates"), ("gain",),
-    ("margin", "seen"), ("reference",), ("said",), ("reason",),
+    ("margin", "seen"), ("reference",), ("label",), ("reason",),
 )  # fmt: skip
 _CONFIGURATIONS = (
     "configuration", "budget", "seeds", "origins", "n", "loss_har", "loss_linear", "loss",
@@ -74,7 +74,7 @@ def _configurations(analysis: WalkForwardAnalysis) -> list[dict[str, Any]]:
 
 def _against_linear(scores: Scored) -> dict[str, Any]:
     """The reference may be HAR at some origins: the loss minus that of linear alone as well."""
-    difference = Comparison(scores.drawn.rungs[:, 0], scores.drawn.linear).difference
+    difference = Comparison(scores.draws.rungs[:, 0], scores.draws.linear).difference
     low, high = scores.table.bootstrap.interval(difference)
     name = "difference_linear"
     return {name: float(difference[0]), f"{name}_low": low, f"{name}_high": high}

@@ -95,9 +95,9 @@ def verdicts(judged: Judged, axis: str) -> Table:
             f"Margin: {percent(MARGIN)} of what {BASELINE.upper()} gains over the base rate. Would "
             "have seen: the smallest gain that is found with 80 %. Reference: skill is in its "
             "units; it cancels between sizes, but along features, where it reads what the network "
-            "reads and is reported separately. p: of no gain; q: p adjusted over the cells of a pool "
-            "(Benjamini, Hochberg). Extrapolation skill: 1 − error of a power law / error of a "
-            "constant at the largest size, left out."
+            "reads and is reported separately. p: of no gain; q: p adjusted over the cells of a "
+            "pool (Benjamini, Hochberg). Extrapolation skill: 1 − error of a power law / error of "
+            "a constant at the largest size, left out."
         ),
         name=f"verdict_{axis}",
     )
