@@ -46,7 +46,7 @@ def plan_row(path: Path) -> dict[str, Any]:
     """What a sweep still costs, from the file of `mlxts sweep plan --json`.
 
     Returns:
-        sweep; runs: how many are missing; hours: of these, on the machine that made the plan, None
+        sweep; runs: how many are missing; hours: of these at most, on the machine that made the plan; None
         where a run's time is not known.
 
     Raises:
@@ -215,5 +215,5 @@ def _interval(row: Row) -> str:
 
 
 def _price(plan: Row) -> str:
-    hours = "" if plan["hours"] is None else f", {plan['hours']:.1f} h"
+    hours = "" if plan["hours"] is None else f", at most {plan['hours']:.1f} h"
     return f"`{plan['sweep']}` ({count(plan['runs'], 'run')}{hours})"

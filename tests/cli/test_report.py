@@ -74,7 +74,7 @@ def test_walk_forward_runs_make_a_document_that_prices_what_was_not_run(tmp_path
     paper = tmp_path / "paper.md"
     names = [folder.name for folder in folders]
     call(*names, "--paper", str(paper), "--plan", str(plan), "--draws", "60")
-    assert "**Features:** not run; `study_features` (1 run, 2.0 h)." in paper.read_text()
+    assert "**Features:** not run; `study_features` (1 run, at most 2.0 h)." in paper.read_text()
     called = call(*names, "--plan", str(plan), "--draws", "60", "--out", str(tmp_path / "out"))
-    assert "Features: not run; `study_features` (1 run, 2.0 h)." in called.stdout
+    assert "Features: not run; `study_features` (1 run, at most 2.0 h)." in called.stdout
     assert called.stdout.startswith("Parameters: ")

@@ -48,7 +48,10 @@ def test_every_axis_has_a_sentence_and_what_was_not_run_its_price():
         "Parameters", "Compute", "Features", "Data by history", "Data by assets",
         "Data by columns", "Not finished",
     ]  # fmt: skip
-    assert of("Features", texts) == "**Features:** not run; `study_features` (120 runs, 12.3 h)."
+    assert (
+        of("Features", texts)
+        == "**Features:** not run; `study_features` (120 runs, at most 12.3 h)."
+    )
     assert of("Data by history", texts).endswith("not run; `configs/sweeps/study_history.yaml`.")
     assert texts[-1] == "**Not finished:** `study_200M` (3 runs)."
 

@@ -151,7 +151,7 @@ def test_a_walk_forward_verdict_is_that_of_the_scaling_room_with_its_design(walk
     (row,) = [row for row in study["verdicts"] if row["axis"] == "parameters"]
     for name in ("gain", "margin", "seen", "word", "reason", "reference"):
         assert row[name] == getattr(cell, name)
-    assert row["said"] == cell.label
+    assert row["label"] == cell.label
     assert (row["gain_low"], row["gain_high"]) == cell.interval
     assert (row["origins"], row["dates"], row["seeds"]) == (2, len(table.dates), [2, 2])
     assert (row["symbol"], row["task"], row["panel"]) == ("SPY", "threshold_1pct", False)
