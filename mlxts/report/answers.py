@@ -46,8 +46,8 @@ def plan_row(path: Path) -> dict[str, Any]:
     """What a sweep still costs, from the file of `mlxts sweep plan --json`.
 
     Returns:
-        sweep; runs: how many are missing; hours: of these at most, on the machine that made the plan; None
-        where a run's time is not known.
+        sweep; runs: how many are missing; hours: of these at most, on the machine that made the
+        plan; None where a run's time is not known.
 
     Raises:
         RunError: it is no such file.
