@@ -46,8 +46,8 @@ def plan_row(path: Path) -> dict[str, Any]:
     """What a sweep still costs, from the file of `mlxts sweep plan --json`.
 
     Returns:
-        sweep; runs: how many are missing; hours: of these, on the machine that made the plan, None
-        where a run's time is not known.
+        sweep; runs: how many are missing; hours: of these at most, on the machine that made the
+        plan; None where a run's time is not known.
 
     Raises:
         RunError: it is no such file.
@@ -148,7 +148,7 @@ def size_text(axis: str, size: float) -> str:
 
 
 def _claim(row: Row, rows: Sequence[Row]) -> str:
-    head = f"{row['said']} on {where(row)} at {count(row['origins'], 'origin')}"
+    head = f"{row['label']} on {where(row)} at {count(row['origins'], 'origin')}"
     if row["word"] == "not estimable":
         return f"{head} ({row['reason']})"
     per = "" if row["paired"] else f" per tenfold {PER.get(row['axis'], row['axis'])}"
@@ -215,5 +215,5 @@ def _interval(row: Row) -> str:
 
 
 def _price(plan: Row) -> str:
-    hours = "" if plan["hours"] is None else f", {plan['hours']:.1f} h"
+    hours = "" if plan["hours"] is None else f", at most {plan['hours']:.1f} h"
     return f"`{plan['sweep']}` ({count(plan['runs'], 'run')}{hours})"

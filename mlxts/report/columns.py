@@ -49,6 +49,7 @@ _COLUMNS = {
         Column("reason", "why"),
         Column("recall", form=".3f"),
         ranged("rmse", "RMSE", ".5f"),
+        Column("label", "verdict"),
         Column("said", "verdict"),
         Column("samples", "training samples"),
         Column("seconds", "training, s", ".0f"),

@@ -165,7 +165,7 @@ class _Verdict(_Row):
     settings: str
     name: str
     word: str
-    said: str
+    label: str
     reason: str
     unit: str
     part: str

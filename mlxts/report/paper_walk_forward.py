@@ -26,7 +26,7 @@ from mlxts.tables import Table
 HAR = BASELINE.upper()
 _VERDICTS = (
     ("axis",), ("estimand",), ("sizes",), ("seeds", "origins", "dates"), ("gain",),
-    ("margin", "seen"), ("reference",), ("said",), ("reason",),
+    ("margin", "seen"), ("reference",), ("label", "reason"),
 )  # fmt: skip
 _CONFIGURATIONS = (
     "configuration", "budget", "seeds", "origins", "n", "loss_har", "loss_linear", "loss",

@@ -217,9 +217,10 @@ def every_run(report: ReportData) -> Table:
         ),
         rows=[_run(run, described[run.id]) for run in report.runs],
         note=(
-            "Metrics of the validation split as the evaluator wrote them into the run's summary; "
-            "each with its interval in the CSV. No training time is given for a run whose steps "
-            "slowed down; operations are counted, not timed."
+            "Metrics of the validation split (of a walk-forward run the days on which training "
+            "stopped) as the evaluator wrote them into the run's summary; each with its interval "
+            "in the CSV. No training time is given for a run whose steps slowed down; operations "
+            "are counted, not timed."
         ),
     )
 

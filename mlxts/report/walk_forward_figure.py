@@ -91,7 +91,7 @@ def draw(axes: Axes, rows: Sequence[Row]) -> None:
         axes.errorbar(
             x, means, yerr=np.maximum([means - low, high - means], 0.0), color=colour,
             fmt=f"{MARKERS[index]}-", markersize=5, linewidth=1.0, capsize=3, elinewidth=1.2,
-            zorder=4, label=f"{name}: {row['said']}",
+            zorder=4, label=f"{name}: {row['label']}",
         )  # fmt: skip
         for place, point in zip(x, row["points"], strict=True):
             axes.plot(

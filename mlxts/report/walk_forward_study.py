@@ -92,12 +92,11 @@ def verdict_rows(analysis: WalkForwardAnalysis) -> list[dict[str, Any]]:
 def _row(axis: str, table: LossTable, cell: Verdict, run: Mapping[str, Any]) -> dict[str, Any]:
     figures = cell.to_dict()
     names = (
-        "name", "word", "reason", "unit", "gain", "margin", "seen", "certified", "p", "q",
-        "extrapolation", "reference", "n_eff_assets", "paired",
+        "name", "word", "label", "reason", "unit", "gain", "margin", "seen", "certified", "p",
+        "q", "extrapolation", "reference", "n_eff_assets", "paired",
     )  # fmt: skip
     return {
         "axis": axis,
-        "said": cell.label,
         **{name: run[name] for name in ("task", "timescale", "horizon", "symbol", "budget")},
         "settings": run["non_default_settings"],
         **{name: figures[name] for name in names},

@@ -62,3 +62,19 @@ def test_without_a_record_of_the_look_no_test_row_is_read(run, monkeypatch):
 def test_a_run_that_is_not_there_is_an_error(run):
     with pytest.raises(RunError, match="no run, no folder of runs and no study"):
         call("nobody")
+
+
+def test_walk_forward_runs_make_a_document_that_prices_what_was_not_run(tmp_path, monkeypatch):
+    homes.simulated(tmp_path, monkeypatch)
+    overrides = {"data": homes.SETTINGS["data"] | {"walk_forward_window": 1}}
+    splits = ("train", "validation", "test")
+    folders = worlds.ladder({"0.02M": 0.9, "0.06M": 0.3}, overrides=overrides, splits=splits)
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"sweep": "study_features", "runs": [{"seconds": 7200.0}]}))
+    paper = tmp_path / "paper.md"
+    names = [folder.name for folder in folders]
+    call(*names, "--paper", str(paper), "--plan", str(plan), "--draws", "60")
+    assert "**Features:** not run; `study_features` (1 run, at most 2.0 h)." in paper.read_text()
+    called = call(*names, "--plan", str(plan), "--draws", "60", "--out", str(tmp_path / "out"))
+    assert "Features: not run; `study_features` (1 run, at most 2.0 h)." in called.stdout
+    assert called.stdout.startswith("Parameters: ")

@@ -14,7 +14,7 @@ def row(**changes) -> dict:
     values = {
         "axis": "parameters", "task": "threshold_1pct", "timescale": "daily", "horizon": 1,
         "symbol": "SPY", "budget": "2M", "settings": "model.residual_of: linear",
-        "name": "threshold_1pct H1 daily", "word": "flat", "said": "flat", "reason": "within",
+        "name": "threshold_1pct H1 daily", "word": "flat", "label": "flat", "reason": "within",
         "unit": "nats", "part": "", "panel": False, "paired": False, "cells": [],
         "gain": -0.00071, "gain_low": -0.0017, "gain_high": 0.00002, "margin": 0.016,
         "seen": 0.0013, "sizes": [20_012.0, 199_957.0, 1_999_583.0], "seeds": [3, 3, 3],
@@ -48,7 +48,10 @@ def test_every_axis_has_a_sentence_and_what_was_not_run_its_price():
         "Parameters", "Compute", "Features", "Data by history", "Data by assets",
         "Data by columns", "Not finished",
     ]  # fmt: skip
-    assert of("Features", texts) == "**Features:** not run; `study_features` (120 runs, 12.3 h)."
+    assert (
+        of("Features", texts)
+        == "**Features:** not run; `study_features` (120 runs, at most 12.3 h)."
+    )
     assert of("Data by history", texts).endswith("not run; `configs/sweeps/study_history.yaml`.")
     assert texts[-1] == "**Not finished:** `study_200M` (3 runs)."
 
@@ -108,11 +111,11 @@ def test_a_network_is_compared_with_linear_where_the_reference_is_not_it_at_ever
 
 
 def test_a_claim_within_the_margin_says_so_and_what_decides_nothing_why():
-    small = row(word="inverse", said="inverse, not replicated yet")
+    small = row(word="inverse", label="inverse, not replicated yet")
     assert answers.sentences([small])[0].endswith("; smaller than the margin).")
-    open_ = row(word="inconclusive", said="inconclusive", reason="one seed")
+    open_ = row(word="inconclusive", label="inconclusive", reason="one seed")
     assert answers.sentences([open_])[0].endswith("; one seed).")
-    rare = row(word="not estimable", said="not estimable", reason="too few")
+    rare = row(word="not estimable", label="not estimable", reason="too few")
     assert "not estimable on SPY at 10 origins (too few)." in answers.sentences([rare])[0]
 
 

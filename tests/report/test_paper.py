@@ -151,7 +151,7 @@ def test_a_walk_forward_verdict_is_that_of_the_scaling_room_with_its_design(walk
     (row,) = [row for row in study["verdicts"] if row["axis"] == "parameters"]
     for name in ("gain", "margin", "seen", "word", "reason", "reference"):
         assert row[name] == getattr(cell, name)
-    assert row["said"] == cell.label
+    assert row["label"] == cell.label
     assert (row["gain_low"], row["gain_high"]) == cell.interval
     assert (row["origins"], row["dates"], row["seeds"]) == (2, len(table.dates), [2, 2])
     assert (row["symbol"], row["task"], row["panel"]) == ("SPY", "threshold_1pct", False)
@@ -161,6 +161,21 @@ def test_a_walk_forward_verdict_is_that_of_the_scaling_room_with_its_design(walk
         assert point["seeds"][0] == pytest.approx(own, abs=1e-12)
         assert point["difference"] == pytest.approx(sum(point["seeds"]) / 2)
         assert point["difference_low"] < point["difference"] < point["difference_high"]
+
+
+def test_along_history_a_point_is_over_the_reference_of_its_own_data(walked, world):
+    half = {"source": "simulated", "walk_forward_window": 1, "train_fraction": 0.5}
+    splits = ("train", "validation", "test")
+    folders = planted.ladder({"0.02M": 0.9}, overrides={"data": half}, splits=splits)
+    whole = [one for one in walked if "0.02M" in one.name][:2]
+    study = paper.collect([*folders, *whole], draws=60)["study"]
+    rows = [row for row in study["verdicts"] if row["axis"] == "history"]
+    assert [row["part"] for row in rows] == ["", "network over its reference", "reference alone"]
+    found = {one["samples"]: one for one in study["configurations"]}
+    for point in rows[0]["points"]:
+        assert point["difference"] == pytest.approx(found[point["size"]]["difference"], abs=1e-9)
+    assert rows[0]["levels"] == {}
+    assert [row["points"] for row in rows[1:]] == [[], []]
 
 
 def test_sizes_and_data_of_a_configuration_are_those_of_one_origin(walked):

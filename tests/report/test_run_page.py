@@ -1,9 +1,10 @@
 """The figure of one run shows its model by its size, beside its own reference."""
 
-import json
+from dataclasses import replace
 
 from mlxts.report import run_page
-from mlxts.runs import layout
+from mlxts.runs import layout, references
+from mlxts.runs.folder import RunFolder
 from tests import homes
 from tests.report import worlds as reports
 from tests.scaling import worlds
@@ -13,11 +14,11 @@ def test_reliability_is_of_the_model_and_of_its_reference(tmp_path, monkeypatch)
     homes.simulated(tmp_path, monkeypatch)
     (folder,) = worlds.ladder({"0.06M": 0.3}, seeds=1)
     reports.give_scores(folder)
-    path = folder / layout.REFERENCES
-    known = json.loads(path.read_text(encoding="utf-8"))
+    known = RunFolder(folder).references()
     drawn = []
     monkeypatch.setattr(run_page, "run_picture", lambda *given, **named: drawn.append(given[3]))
     for name in ("har", "linear"):
-        path.write_text(json.dumps({s: one | {"name": name} for s, one in known.items()}))
+        chosen = {symbol: replace(one, name=name) for symbol, one in known.items()}
+        references.write(folder / layout.REFERENCES, chosen)
         run_page.draw(folder)
     assert [list(models) for models in drawn] == [["0.06M", "HAR"], ["0.06M", "linear"]]
