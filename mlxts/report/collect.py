@@ -27,7 +27,7 @@ from mlxts.scaling import (
     walk_forward_ledger,
 )
 from mlxts.scaling.bootstrap import Draws
-from mlxts.scaling.configuration_scores import Scored, scored
+from mlxts.scaling.configuration_scores import ConfigurationScores, scored
 from mlxts.scaling.loss_table import LossTable
 from mlxts.scaling.mixed_effects import Mixed
 from mlxts.scaling.multiple_comparison import Comparison
@@ -78,7 +78,7 @@ class ReportData:
     draws: int
     seed: int
     tuned: Sequence[str]
-    scored: Sequence[Scored]
+    scored: Sequence[ConfigurationScores]
     along: Mapping[str, AxisAnalysis]
     surfaces: Mapping[str, Sequence[SurfaceAnalysis]]
     comparisons: Mapping[str, Comparison]

@@ -14,10 +14,10 @@ from mlxts.protocol import REFERENCES
 from mlxts.report import labels
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.law_figure import MARKERS, shade_of
-from mlxts.scaling.configuration_scores import Scored
+from mlxts.scaling.configuration_scores import ConfigurationScores
 
 
-def frontiers(scored: Sequence[Scored]) -> list[Picture]:
+def frontiers(scored: Sequence[ConfigurationScores]) -> list[Picture]:
     """One for each estimable cell, over all of its configurations."""
     common = labels.common_settings([scores.key for scores in scored])
     usable = [scores for scores in scored if not scores.obstacle]
@@ -25,13 +25,15 @@ def frontiers(scored: Sequence[Scored]) -> list[Picture]:
     return [_frontier(key, _on_the_same_days(group), common) for key, group in cells]
 
 
-def _on_the_same_days(group: list[Scored]) -> list[Scored]:
+def _on_the_same_days(group: list[ConfigurationScores]) -> list[ConfigurationScores]:
     """Those on as many days as any: losses on other forecast origins compare with none of them."""
     longest = max(group, key=lambda scores: len(scores.table.dates)).table.dates
     return [scores for scores in group if np.array_equal(scores.table.dates, longest)]
 
 
-def _frontier(key: tuple, group: list[Scored], common: labels.CommonSettings) -> Picture:
+def _frontier(
+    key: tuple, group: list[ConfigurationScores], common: labels.CommonSettings
+) -> Picture:
     rows = sorted((_row(scores, common) for scores in group), key=lambda row: row["flops"])
     lowest = np.minimum.accumulate([row["loss"] for row in rows])
     rows = [row | {"frontier": float(best)} for row, best in zip(rows, lowest, strict=True)]
@@ -57,7 +59,7 @@ def _short(count: float) -> str:
     return f"{float(mantissa):g}e{int(exponent)}"
 
 
-def _row(scores: Scored, common: labels.CommonSettings) -> dict:
+def _row(scores: ConfigurationScores, common: labels.CommonSettings) -> dict:
     figures = scores.row()
     return {
         "configuration": labels.configuration(scores.key, common),

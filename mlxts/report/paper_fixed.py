@@ -25,7 +25,7 @@ from mlxts.report.section import Section
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import axes, config_diff, ledger, verdict
-from mlxts.scaling.configuration_scores import CELL, Scored, scored
+from mlxts.scaling.configuration_scores import CELL, ConfigurationScores, scored
 
 HAR = BASELINE.upper()
 _APART = ("name", "seed", "mode", "budget", "task", "timescale", "horizon", "thermal", "checkpoint")
@@ -218,7 +218,7 @@ def difference(strict: dict[str, Any], other: dict[str, Any]) -> str:
     return ", ".join(config_diff.changes(before, after))
 
 
-def _row(scores: Scored) -> dict[str, Any]:
+def _row(scores: ConfigurationScores) -> dict[str, Any]:
     row = scores.row()
     columns = (
         "reference", "loss_linear", "skill_har", "skill_har_low", "skill_har_high",
@@ -232,7 +232,7 @@ def _row(scores: Scored) -> dict[str, Any]:
     }
 
 
-def _against(scores: Scored, strict: Scored) -> dict[str, float]:
+def _against(scores: ConfigurationScores, strict: ConfigurationScores) -> dict[str, float]:
     """The loss minus the strict model's; nothing where they are scored on different days."""
     if not np.array_equal(scores.table.dates, strict.table.dates):
         return {}
@@ -244,7 +244,7 @@ def _against(scores: Scored, strict: Scored) -> dict[str, float]:
 
 
 def _of_seed(
-    scores: Scored, record: dict[str, Any], summary: dict[str, Any], split: str
+    scores: ConfigurationScores, record: dict[str, Any], summary: dict[str, Any], split: str
 ) -> dict[str, Any]:
     """The evaluator's scores of one run."""
     models = summary["scores"][split]

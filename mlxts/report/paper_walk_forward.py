@@ -20,7 +20,7 @@ from mlxts.report.columns import columns
 from mlxts.report.section import Section
 from mlxts.report.walk_forward_study import WalkForwardAnalysis
 from mlxts.scaling import verdict
-from mlxts.scaling.configuration_scores import Scored
+from mlxts.scaling.configuration_scores import ConfigurationScores
 from mlxts.tables import Table
 
 HAR = BASELINE.upper()
@@ -72,7 +72,7 @@ def _configurations(analysis: WalkForwardAnalysis) -> list[dict[str, Any]]:
     ]
 
 
-def _against_linear(scores: Scored) -> dict[str, Any]:
+def _against_linear(scores: ConfigurationScores) -> dict[str, Any]:
     """The reference may be HAR at some origins: the loss minus that of linear alone as well."""
     difference = Comparison(scores.draws.rungs[:, 0], scores.draws.linear).difference
     low, high = scores.table.bootstrap.interval(difference)
@@ -80,7 +80,7 @@ def _against_linear(scores: Scored) -> dict[str, Any]:
     return {name: float(difference[0]), f"{name}_low": low, f"{name}_high": high}
 
 
-def _counts(scores: Scored, runs: Sequence[pl.DataFrame]) -> dict[str, Any]:
+def _counts(scores: ConfigurationScores, runs: Sequence[pl.DataFrame]) -> dict[str, Any]:
     """Parameters under each count, and how often what was seen, of one origin."""
     first = runs[0].row(0, named=True)
     scored_rows = runs[0].filter(pl.col("date").is_in(pl.Series(scores.table.dates).implode()))

@@ -15,21 +15,23 @@ from mlxts.evaluation.calibration import Reliability, reliability
 from mlxts.report import labels
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.run_figure import GROUPS, draw_reliability
-from mlxts.scaling.configuration_scores import Scored
+from mlxts.scaling.configuration_scores import ConfigurationScores
 
 
-def diagrams(scored: Sequence[Scored]) -> list[Picture]:
+def diagrams(scored: Sequence[ConfigurationScores]) -> list[Picture]:
     """One for each binary cell and kind of configuration that is estimable."""
     common = labels.common_settings([scores.key for scores in scored]) | "budget"
     binary = [scores for scores in scored if not scores.regression and not scores.obstacle]
 
-    def kind(scores: Scored) -> tuple:
+    def kind(scores: ConfigurationScores) -> tuple:
         return (*scores.cell, *labels.of_configuration(scores.key)[:-1])
 
     return [_diagram(key, list(group), common) for key, group in groupby(binary, kind)]
 
 
-def _diagram(key: tuple, group: list[Scored], common: labels.CommonSettings) -> Picture:
+def _diagram(
+    key: tuple, group: list[ConfigurationScores], common: labels.CommonSettings
+) -> Picture:
     smallest, largest = group[0], group[-1]
     curves = {
         largest.key["budget"]: _of(largest, largest.table.losses[:, 0]),
@@ -53,7 +55,7 @@ def _diagram(key: tuple, group: list[Scored], common: labels.CommonSettings) -> 
     )
 
 
-def _of(scores: Scored, losses: np.ndarray) -> Reliability:
+def _of(scores: ConfigurationScores, losses: np.ndarray) -> Reliability:
     # A log loss determines the probability: that of the outcome is the exponential of minus it.
     of_outcome = np.exp(-losses)
     probabilities = np.where(scores.targets > 0.5, of_outcome, 1.0 - of_outcome)

@@ -14,7 +14,7 @@ from mlxts.report.columns import HAR, columns
 from mlxts.runs.predictions import NETWORK
 from mlxts.scaling import results
 from mlxts.scaling import verdict as verdicts
-from mlxts.scaling.configuration_scores import CELL, Scored
+from mlxts.scaling.configuration_scores import CELL, ConfigurationScores
 from mlxts.scaling.loss_table import FURTHER
 from mlxts.tables import Column, Table, with_ends
 
@@ -105,7 +105,7 @@ def comparisons(report: ReportData) -> Table:
     return results.comparisons(report.comparisons, report.along["parameters"].tables)
 
 
-def skill(scored: Sequence[Scored], split: str = "") -> Table:
+def skill(scored: Sequence[ConfigurationScores], split: str = "") -> Table:
     """Every configuration against its reference. `split`: as in `verdict`."""
     table = Table(
         name="skill",
@@ -145,7 +145,7 @@ def years(report: ReportData) -> Table:
 
 def evidence(report: ReportData) -> Table:
     """Base rates, and whether a cell holds enough evidence for any claim."""
-    first: dict[tuple, Scored] = {}
+    first: dict[tuple, ConfigurationScores] = {}
     for scores in sorted(report.scored, key=lambda o: (-len(o.table.dates), -o.samples)):
         first.setdefault(scores.cell, scores)
     cells = list(dict.fromkeys(scores.cell for scores in report.scored))
@@ -177,7 +177,7 @@ def evidence(report: ReportData) -> Table:
     )
 
 
-def _evidence(scores: Scored, mode: str) -> dict[str, Any]:
+def _evidence(scores: ConfigurationScores, mode: str) -> dict[str, Any]:
     table, replicates, horizon = scores.table, scores.draws, scores.key["horizon"]
     prior, har = float(replicates.prior[0]), float(replicates.har[0])
     row: dict[str, Any] = {name: scores.key[name] for name in CELL}

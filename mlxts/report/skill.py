@@ -13,22 +13,22 @@ from mlxts.evaluation import comparison
 from mlxts.report import labels, palette
 from mlxts.report.figure import Picture, legend_below
 from mlxts.report.law_figure import MARKERS, shade_of
-from mlxts.scaling.configuration_scores import Scored
+from mlxts.scaling.configuration_scores import ConfigurationScores
 
 STEPS = (0.005, 0.01, 0.02, 0.05)  # of skill, where the fill of a cell gets one darker
 
 
-def maps(scored: Sequence[Scored]) -> list[Picture]:
+def maps(scored: Sequence[ConfigurationScores]) -> list[Picture]:
     """One map for each configuration, the one with most cells first."""
     common = labels.common_settings([scores.key for scores in scored])
-    groups: dict[tuple, list[Scored]] = {}
+    groups: dict[tuple, list[ConfigurationScores]] = {}
     for scores in scored:
         groups.setdefault(labels.of_configuration(scores.key), []).append(scores)
     ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].n_total))
     return [_map(group, common) for group in ordered]
 
 
-def _map(group: list[Scored], common: labels.CommonSettings) -> Picture:
+def _map(group: list[ConfigurationScores], common: labels.CommonSettings) -> Picture:
     rows = [scores.row() for scores in group]
     cells = {
         (row["task"], row["timescale"]): row
@@ -53,7 +53,7 @@ def _map(group: list[Scored], common: labels.CommonSettings) -> Picture:
 
 
 def draw_map(axes: Axes, cells: dict[tuple[str, str], dict]) -> None:
-    """Tasks down, timescales across; `cells` holds a row of `Scored.row` by (task, timescale)."""
+    """Tasks down, timescales across; `cells` holds a row of `ConfigurationScores.row` by (task, timescale)."""
     scored = {task for task, _ in cells}
     tasks = [name for name, task in protocol.TASKS.items() if task.strict or name in scored]
     scales = list(protocol.TIMESCALES)
@@ -96,11 +96,11 @@ def _square(row: dict | None) -> tuple[str | None, str, str]:
     return fill, percent.replace("-", "−") + star, on
 
 
-def by_year(scored: Sequence[Scored]) -> list[Picture]:
+def by_year(scored: Sequence[ConfigurationScores]) -> list[Picture]:
     """For each cell and kind of configuration: skill of each budget in each year."""
     common = labels.common_settings([scores.key for scores in scored]) | "budget"
 
-    def kind(scores: Scored) -> tuple:
+    def kind(scores: ConfigurationScores) -> tuple:
         return (*scores.cell, *labels.of_configuration(scores.key)[:-1])
 
     pictures = []
@@ -147,5 +147,5 @@ def draw_years(axes: Axes, rows: Sequence[dict]) -> None:
     legend_below(axes, columns=4)
 
 
-def _mode(group: Sequence[Scored]) -> str:
+def _mode(group: Sequence[ConfigurationScores]) -> str:
     return "strict" if all(scores.mode == "strict" for scores in group) else "exploratory"

@@ -17,7 +17,7 @@ from mlxts.protocol import REFERENCES
 from mlxts.report import axis_analysis
 from mlxts.report.axis_analysis import AxisAnalysis
 from mlxts.scaling import bootstrap, walk_forward_ledger
-from mlxts.scaling.configuration_scores import Scored, scored
+from mlxts.scaling.configuration_scores import ConfigurationScores, scored
 from mlxts.scaling.loss_table import LossTable
 from mlxts.scaling.over_reference import ALONE, OVER, differ
 from mlxts.scaling.run_table import PANEL
@@ -35,7 +35,7 @@ class WalkForwardAnalysis:
     """
 
     ledger: pl.DataFrame
-    scored: Sequence[Scored]
+    scored: Sequence[ConfigurationScores]
     along: Mapping[str, AxisAnalysis]
     draws: int
     seed: int

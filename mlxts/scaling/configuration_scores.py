@@ -28,7 +28,7 @@ CONFIGURATION = (
 
 
 @dataclass(frozen=True)
-class Scored:
+class ConfigurationScores:
     """One configuration in one cell.
 
     Attributes:
@@ -155,7 +155,7 @@ def figures(table: LossTable, draws: Draws) -> dict:
     return {name: value if np.isfinite(value) else None for name, value in result.items()}
 
 
-def scored(ledger: pl.DataFrame, *, draws: int, seed: int = 0) -> list[Scored]:
+def scored(ledger: pl.DataFrame, *, draws: int, seed: int = 0) -> list[ConfigurationScores]:
     """Every configuration of a ledger, on canonical rows.
 
     Of several runs of one seed the one that was started last counts, as in `scaling/axes.py`.
@@ -184,7 +184,7 @@ def scored(ledger: pl.DataFrame, *, draws: int, seed: int = 0) -> list[Scored]:
     return sorted(configurations, key=_order)
 
 
-def _order(scores: Scored) -> tuple:
+def _order(scores: ConfigurationScores) -> tuple:
     key = scores.key
     return (
         list(protocol.TASKS).index(key["task"]),
@@ -196,7 +196,7 @@ def _order(scores: Scored) -> tuple:
 
 def _one(
     key: dict, group: pl.DataFrame, weights_of_dates: dict[tuple, np.ndarray], draws: int, seed: int
-) -> Scored:
+) -> ConfigurationScores:
     runs = tuple(group["run"].unique(maintain_order=True))
     wide = group.pivot("run", index="date", values="loss").drop_nulls().sort("date")
     rows = wide.select("date").join(
@@ -225,7 +225,7 @@ def _one(
     same = (dates.tobytes(), table.bootstrap.block)
     if same not in weights_of_dates:
         (weights_of_dates[same],) = bootstrap.date_weights([table], draws=draws, seed=seed)
-    return Scored(
+    return ConfigurationScores(
         key=key | {"non_default_settings": group["non_default_settings"][0]},
         mode="strict" if (group["mode"] == "strict").all() else "exploratory",
         runs=runs,
