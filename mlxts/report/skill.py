@@ -53,7 +53,7 @@ def _map(group: list[ConfigurationScores], common: labels.CommonSettings) -> Pic
 
 
 def draw_map(axes: Axes, cells: dict[tuple[str, str], dict]) -> None:
-    """Tasks down, timescales across; `cells`: rows of `ConfigurationScores.row` by task, timescale."""
+    """Tasks down, timescales across; `cells`: `ConfigurationScores.row` by task and timescale."""
     scored = {task for task, _ in cells}
     tasks = [name for name, task in protocol.TASKS.items() if task.strict or name in scored]
     scales = list(protocol.TIMESCALES)
