@@ -395,7 +395,7 @@ def test_the_makefile_hands_extras_on_and_lists_its_targets_with_any_sed(tmp_pat
         return done.stdout.rstrip().splitlines()
 
     assert make("help")[0] == "help       show this list"
-    assert "setup     make .venv" in "\n".join(make())
+    assert "setup      make .venv" in "\n".join(make())
     script = "mlxts/workspace/install.py"
     assert make("-n", "setup")[-1].strip().endswith(script)
     assert make("-n", "setup", "EXTRAS=cuda,postgres")[-1].endswith(f'{script} "cuda,postgres"')
