@@ -225,7 +225,9 @@ loop.mean_loss = other
 
 
 def test_unlike_machines_stop_at_the_same_step(alone: Path) -> None:
-    arguments = training("training.micro_batch=16", "seed=8", "training.patience=1", "model.residual_of=null")
+    arguments = training(
+        "training.micro_batch=16", "seed=8", "training.patience=1", "model.residual_of=null"
+    )
     arguments += ["--set", "training.validations_per_epoch=6", "--stall-seconds", "60"]
     processes = start(alone, arguments, second=OTHER_CHIP)
     said = json.loads(finish(processes)[0])

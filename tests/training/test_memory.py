@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
+KEPT = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "PYTHONPYCACHEPREFIX")
 STEPS, ROWS, FEATURES = 300, 60_000, 400  # features of 92 MiB
 
 
@@ -18,7 +19,9 @@ def taken() -> dict[str, float]:
     done = subprocess.run(
         [sys.executable, "benchmarks/memory.py", "--case", json.dumps(case)],
         cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        # Of a process as a user starts it, without what libraries of this one have set.
+        env={name: os.environ[name] for name in KEPT if name in os.environ}
+        | {"PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
         check=True,
