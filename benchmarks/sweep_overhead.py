@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.harness import Benchmark, Picture, Row, main
 
-RUNS, QUICK_RUNS = 6, 1  # a worker
+RUNS, QUICK_RUNS = 4, 1  # a worker
 AIM = 0.10
 SWEEP = """\
 name: overhead
@@ -47,6 +47,7 @@ def _sweep(workers: int, runs: int) -> Row:
         file = Path(home, "overhead.yaml")
         file.write_text(f"{SWEEP}axes:\n  seed: {list(range(runs))}\n", encoding="utf-8")
         command = [sys.executable, "-m", "mlxts", "sweep", "run", str(file)]
+        command += ["--workers-per-device", str(workers)]
         alone = {**os.environ, "MLXTS_THREADS": "1", "OMP_NUM_THREADS": "1"}
         begin = perf_counter()
         processes = [
