@@ -4,9 +4,10 @@ The training loop itself runs, with validation and checkpoints, on a feature arr
 random values. A step's event says what the process takes, which is what the live screen shows.
 """
 
+import ctypes
 import gc
+import sys
 import tempfile
-import time
 from pathlib import Path
 
 from benchmarks.harness import Benchmark, Picture, Row, fresh, main
@@ -77,15 +78,11 @@ def measure_case(size: str, features: int, rows: int, batch: int, steps: int) ->
 
 
 def _settled_footprint() -> int:
-    """Bytes, once allocators have given back what is free: Polars' does so after a second."""
+    """Bytes without what is free: glibc keeps freed memory below whatever is still in use."""
     gc.collect()
-    lowest, unchanged = memory.footprint(), 0
-    while unchanged < 20:
-        time.sleep(0.1)
-        now = memory.footprint()
-        unchanged = unchanged + 1 if now >= lowest else 0
-        lowest = min(lowest, now)
-    return lowest
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+    return memory.footprint()
 
 
 def _array(rows: int, features: int) -> np.ndarray:
