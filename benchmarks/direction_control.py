@@ -1,8 +1,8 @@
-"""Does anything foresee tomorrow's direction of real prices, where nothing should?
+"""Does anything predict tomorrow's direction of real prices, where nothing should?
 
 The negative control on real bars: the baselines that stand beside every network, at ten forecast
 origins, each fitted on all days before the two years that a network would stop early on. Against
-the training base rate the direction of the next day must not be foreseen; the touch of 1 % on the
+the training base rate the direction of the next day must not be predicted; the touch of 1 % on the
 same days, by the same models, shows that the control could have found something.
 """
 
@@ -83,7 +83,7 @@ def _rows(task: str, scored: pl.DataFrame) -> list[Row]:
 
 BENCHMARK = Benchmark(
     name="direction_control",
-    question="Does any model foresee the next day's direction of SPY?",
+    question="Does any model predict the next day's direction of SPY?",
     measure=measure,
     columns={
         "task": "task",

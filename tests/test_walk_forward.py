@@ -1,4 +1,4 @@
-"""Walk-forward: every origin is purged, foresees, and stands beside the fixed split."""
+"""Walk-forward: every origin is purged, predicts its window, and stands with the fixed split."""
 
 import itertools
 import json
@@ -132,7 +132,7 @@ def test_what_cannot_be_done_is_said(workspace):
         build_config({"name": "a", "data": {"walk_forward_window": 1}})
 
 
-def test_the_ledger_of_scaling_takes_the_windows_together_and_foresees_what_is_not_there(workspace):
+def test_the_ledger_of_scaling_takes_the_windows_together_and_predicts_what_is_not_there(workspace):
     _, found, _ = workspace
     folders = [index.find(origin["run_id"]) for origin in found["origins"]]
     before = [RunFolder(folder).predictions() for folder in folders]

@@ -50,13 +50,13 @@ class Trees:
 
         if out_of_fold.obstacle(dataset):
             return BaseRate().fit(dataset)
-        beneath, train = reference(dataset), dataset.samples["train"]
+        har_forecast, train = reference(dataset), dataset.samples["train"]
         ranges = har.MEASURES[BASELINE](dataset.daily)
         floors = har.floor(ranges[train.daily_rows])
 
         def inputs(samples: Samples) -> Float64[np.ndarray, "{len(samples)} k"]:
             logs = har.log_scale(ranges[samples.daily_rows], floors)
-            return np.column_stack([beneath(samples), logs, dataset.features[samples.rows]])
+            return np.column_stack([har_forecast(samples), logs, dataset.features[samples.rows]])
 
         step = math.ceil(len(train) * len(dataset.names) / _NUMBERS)
         learned = with_train(dataset, np.arange(0, len(train), step)).samples["train"]
@@ -65,7 +65,9 @@ class Trees:
             regressor = HistGradientBoostingRegressor(**_SETTINGS).fit(
                 train_inputs, targets - train_inputs[:, 0]
             )
-            return _forecast(lambda samples: beneath(samples) + regressor.predict(inputs(samples)))
+            return _forecast(
+                lambda samples: har_forecast(samples) + regressor.predict(inputs(samples))
+            )
         classifier = HistGradientBoostingClassifier(**_SETTINGS).fit(train_inputs, targets > 0.5)
         return _forecast(lambda samples: classifier.decision_function(inputs(samples)))
 

@@ -42,7 +42,7 @@ class ModelConfig(ConfigSection):
     last_bar_to_head: bool = Field(
         False,
         description="give the head the decision bar's features, log ranges and, with residual_of, "
-        "the forecast beneath",
+        "the reference forecast",
     )
     norm: Literal["layer", "batch"] = Field("layer", description="of the encoder's tokens")
     res_attention: bool = Field(False, description="add the attention scores of the layer before")

@@ -1,7 +1,7 @@
 """What a network reads: the features of each bar, and columns that are no features.
 
 First what the head is given of the decision bar besides its features (`model.last_bar_to_head`):
-HAR's log ranges and the forecast beneath; then the number of the asset (`model.asset_embedding`),
+HAR's log ranges and the reference's forecast; then the asset's number (`model.asset_embedding`),
 then the forecast that the network's output is added to (`model.residual_of`). Of a window the last
 bar's count.
 """
@@ -31,22 +31,24 @@ def inputs(
     """The F features, and behind them the columns that the configuration asks for.
 
     Args:
-        reference: the forecast beneath; None: 0. scale: the units of the loss, in which it is
-            given.
+        reference: the forecast that the output is added to; None: 0.
+        scale: the units of the loss, in which the forecast is given.
 
     Raises:
         DataError: a symbol that is none of the assets; see `ResidualReference`.
     """
-    beneath: list[Float[np.ndarray, " rows"]] = []
+    reference_forecast: list[Float[np.ndarray, " rows"]] = []
     if config.model.residual_of:
         is_fitted = reference is not None and scale is not None
-        beneath = [scale.scaled(reference(data)) if is_fitted else np.zeros(len(data.features))]
+        reference_forecast = [
+            scale.scaled(reference(data)) if is_fitted else np.zeros(len(data.features))
+        ]
     columns: list[Num[np.ndarray, " rows"]] = []
     if config.model.last_bar_to_head:
-        columns += [*log_ranges(data).T, *beneath]
+        columns += [*log_ranges(data).T, *reference_forecast]
     if config.assets:
         columns.append(asset_numbers(data, config.assets))
-    columns += beneath
+    columns += reference_forecast
     if not columns:
         return data.features
     rows, count = data.features.shape

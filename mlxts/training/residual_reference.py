@@ -1,4 +1,4 @@
-"""The forecast beneath a residual network (`model.residual_of`): fitted before its first step.
+"""The reference forecast of a residual network (`model.residual_of`): fitted before its first step.
 
 Each asset has a regression of its own, the same in every row of the dataset matrix; one that has
 too few training samples gets a regression of all assets together. Training rows get

@@ -42,7 +42,7 @@ symbol a path of it."""
 _DIRECTION = (
     "## Direction at H = 1",
     "",
-    "The negative control on real prices: the sign of tomorrow's return is foreseen by no model "
+    "The negative control on real prices: the sign of tomorrow's return is predicted by no model "
     "that reads past bars alone, so whatever finds scaling or skill there has found a leak or "
     "luck. `benchmarks/direction_control.py` asks HAR, LHAR, linear and trees at ten forecast "
     "origins, in a minute and without a network; `mlxts sweep run "
@@ -63,7 +63,7 @@ def render() -> str:
         )
     )
     rows.append(
-        ("–", "`task: direction`, H = 1", "real bars as they are: nobody foresees tomorrow's sign")
+        ("–", "`task: direction`, H = 1", "real bars as they are: nobody predicts tomorrow's sign")
     )
     lines = [_INTRODUCTION, "", markdown(("control", "name", "what it is for"), rows)]
     described: set[str] = set()

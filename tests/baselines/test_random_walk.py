@@ -65,7 +65,7 @@ def test_no_volatility_is_no_overflow(drift):
     assert said == pytest.approx(float(drift > 0.01))
 
 
-def test_garch_foresees_what_arch_foresees():
+def test_garch_forecasts_what_arch_forecasts():
     world = worlds.world(worlds.market(1500, seed=8), horizon=5)
     daily, train = world.daily, world.samples["train"]
     rows = np.arange(daily.height)

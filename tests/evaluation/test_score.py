@@ -183,7 +183,7 @@ def test_returns_are_scored_by_their_own_metrics():
     assert constant["verdict"] in ("beats", "not significantly different", "loses")
 
 
-def test_a_range_is_foreseen_by_har_and_compared_by_squared_error_and_qlike():
+def test_a_range_is_predicted_by_har_and_compared_by_squared_error_and_qlike():
     world = worlds.world(worlds.market(1500, seed=13), "range", horizon=2)
     models = fit_baselines(world, ("train", "validation")).tables
     found = scored(models, task=world.task, horizon=2)
