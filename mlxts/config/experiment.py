@@ -34,13 +34,19 @@ _CAME_LATER = (
 class ExperimentConfig(ConfigSection):
     """One experiment: everything that decides its numbers, and nothing that does not."""
 
-    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
-    mode: Mode = "strict"
-    budget: Name = "2M"
-    task: Name = "threshold_1pct"
-    timescale: Name = "daily"
-    horizon: Positive | None = Field(None, description="trading days; None: the timescale's own")
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    name: str = Field(
+        min_length=1, pattern=r"^[A-Za-z0-9._-]+$", description="begins the id of the run"
+    )
+    mode: Mode = Field(
+        "strict", description="strict: only what the protocol fixes; exploratory: any value"
+    )
+    budget: Name = Field("2M", description="parameters; the widths are solved from it")
+    task: Name = Field("threshold_1pct", description="what is predicted")
+    timescale: Name = Field("daily", description="sessions a bar")
+    horizon: Positive | None = Field(None, description="trading days; null: the timescale's own")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
+        0, description="of initialisation, order of samples and dropout"
+    )
     data: DataConfig = DataConfig()
     features: FeaturesConfig = FeaturesConfig()
     model: ModelConfig = ModelConfig()

@@ -13,7 +13,9 @@ class ThermalConfig(ConfigSection):
     sensor: str = Field(
         "auto", description="auto, off, a sensor's name (`mlxts thermal` lists them), scripted:FILE"
     )
-    on_unavailable: Literal["warn", "stop"] = "warn"
+    on_unavailable: Literal["warn", "stop"] = Field(
+        "warn", description="what to do where no temperature can be read"
+    )
     pause: bool = Field(False, description="at a warning, wait until it has cooled down")
     poll_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         1.0, description="between two readings"
@@ -31,5 +33,7 @@ class CheckpointConfig(ConfigSection):
 class TrackingConfig(ConfigSection):
     """Which trackers follow the run, besides its own record. Has no influence on any number."""
 
-    trackers: tuple[Literal["mlflow", "wandb"], ...] = Field((), strict=False)
+    trackers: tuple[Literal["mlflow", "wandb"], ...] = Field(
+        (), strict=False, description="mlflow, wandb, or both"
+    )
     project: str = Field("mlxts", min_length=1, description="under which they file it")
