@@ -15,7 +15,8 @@ STAIRCASE = [
     "runs", "simulation", "features", "dataset", "baselines", "model", "training", "thermal",
     "console", "tracking", "evaluation", "predict", "experiment", "walk_forward",
     "scored_rows", "search",
-    "interop", "scaling", "report", "quickstart", "workspace", "cli", "testing", "__main__",
+    "interop", "scaling", "report", "starters", "quickstart",
+    "workspace", "cli", "testing", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))

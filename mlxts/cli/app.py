@@ -19,6 +19,7 @@ from mlxts.cli import (
     quickstart,
     report,
     scaling,
+    starters,
     sweep,
     thermal,
     train,
@@ -62,6 +63,8 @@ def root(
     pass
 
 
+app.command()(starters.init)
+app.command()(starters.demo)
 app.command()(quickstart.quickstart)
 app.command()(train.train)
 app.command()(train.predict)
