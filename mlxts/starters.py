@@ -1,9 +1,9 @@
 """What a first folder holds: configurations, sweeps and a text with the commands to type."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from mlxts import files
-from mlxts.errors import ConfigError
 
 # What each form of `mlxts demo` runs, in this order.
 DEMO = (
@@ -34,13 +34,16 @@ def write(folder: Path) -> tuple[list[Path], list[Path]]:
         relative to the folder.
 
     Raises:
-        ConfigError: `folder` is a file.
         StorageError: a file cannot be written.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder} is a file; name a folder")
-    there = [path for path in starters() if (folder / path).exists()]
+    there = [path for path in starters() if _exists(folder / path)]
     new = {path: source for path, source in starters().items() if path not in there}
     for path, source in new.items():
         files.write_text(folder / path, files.read_text(source))
     return list(new), there
+
+
+def _exists(path: Path) -> bool:
+    with suppress(OSError):  # a name that is too long; to write it says so
+        return path.exists()
+    return False

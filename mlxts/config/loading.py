@@ -75,7 +75,7 @@ def build_config(values: dict[str, Any], *, origin: str = "configuration") -> Ex
         config = ExperimentConfig.model_validate(renamed_keys.current(values))
         registry.require_bars(config.data.source)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {first_problem(error)}") from error
+        raise ConfigError(f"{origin}: {first_problem(error, ExperimentConfig)}") from error
     except ConfigError as error:
         raise ConfigError(f"{origin}: {one_line(str(error))}") from error
     return config

@@ -156,7 +156,7 @@ def read(experiment: ExperimentConfig) -> SearchConfig:
     try:
         search = _Declared.model_validate({"search": experiment.search}).search
     except ValidationError as error:
-        problem = first_problem(error)
+        problem = first_problem(error, _Declared)
         for tag in (".range", ".choices"):
             problem = problem.replace(tag, "", 1)
         raise ConfigError(f"{experiment.name}: {problem}") from error
