@@ -18,13 +18,10 @@ setup: ## make .venv (nothing where it is up to date) and warm the kernels; EXTR
 	@$(PYTHON) mlxts/workspace/install.py $(CHOICE)
 
 demo: setup ## train a 2M PatchTST on real S&P 500 bars and compare it with HAR and linear
-	@$(BIN)/mlxts data download SP500 --source sample
-	@$(BIN)/mlxts train configs/demo.yaml --resume
+	@$(BIN)/mlxts demo
 
 demo-data: setup ## train on 1, 2 and 6 real assets, and draw the loss over their number (minutes)
-	@$(BIN)/mlxts data download SP500 NASDAQ AAPL GOOG IBM MSFT --source sample
-	@$(BIN)/mlxts sweep run configs/sweeps/demo_data.yaml
-	@$(BIN)/mlxts report demo_data --out outputs/results/demo_data
+	@$(BIN)/mlxts demo --data
 
 test: setup ## run every test, one run at a time
 	@OMP_NUM_THREADS=1 $(BIN)/python -m mlxts.workspace.run_tests

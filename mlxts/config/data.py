@@ -16,7 +16,7 @@ class DataConfig(ConfigSection):
     source: Name = Field(
         "auto",
         description="`auto`: the newest registered artifact from yahoo or files; else a source of "
-        "bars, see docs/data_sources.md",
+        "bars: yahoo, files, sample or a simulated market",
     )
     cell: Name | None = Field(
         None, description="cell of the dataset matrix, e.g. Cb; sets symbols and exogenous"

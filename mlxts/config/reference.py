@@ -1,93 +1,83 @@
-"""Every key of a configuration with its type, limits, default and meaning, out of the sections."""
+"""Every key of a configuration: its type, its default, and what it means."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import TypeAdapter
-from pydantic.fields import FieldInfo
+from mlxts.config.experiment import ExperimentConfig, strict_values
+from mlxts.config.validation import WHOLE, closest, keys
+from mlxts.errors import ConfigError
 
-from mlxts import protocol
-from mlxts.config.experiment import ExperimentConfig
-from mlxts.config.validation import WHOLE, ConfigSection
-
-_NAMED = {"budget": protocol.BUDGETS, "task": protocol.TASKS, "timescale": protocol.TIMESCALES}
-_LIMITS = (
-    ("exclusiveMinimum", "> {}"), ("minimum", "≥ {}"), ("exclusiveMaximum", "< {}"),
-    ("maximum", "≤ {}"),
-)  # fmt: skip
-_TYPES = {"integer": "whole number", "number": "number", "boolean": "true or false",
-          "string": "text", "object": "keys and values"}  # fmt: skip
+_NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false", dict: "mapping"}
+_BOUNDS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 
 
-@dataclass(frozen=True)
-class Key:
-    """One key of a configuration.
+def describe(key: str | None = None) -> list[dict[str, Any]]:
+    """What is known of a key, of those of a section, or of all.
 
-    Attributes:
-        name: with the section, as `--set` takes it. values: its type and limits, or its choices.
-        default: as YAML would show it; None where the key is required.
-        description: empty where the name says it all.
+    Returns:
+        For each: key; type, with its limits; default, as YAML has it, None where the key is
+        required; strict, the values allowed in strict mode at daily bars, or None; description.
+
+    Raises:
+        ConfigError: no key and no section of that name.
     """
-
-    name: str
-    values: str
-    default: str | None
-    description: str
-
-
-def all_keys() -> list[Key]:
-    """All keys, in the order of the sections."""
-    return list(_keys(ExperimentConfig, ""))
-
-
-def _keys(section: type[ConfigSection], prefix: str) -> Iterator[Key]:
-    for name, field in section.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, ConfigSection):
-            yield from _keys(kind, f"{prefix}{name}.")
-        else:
-            default = None if field.is_required() else _default(field)
-            yield Key(prefix + name, _values(name, field), default, field.description or "")
-
-
-def _default(field: FieldInfo) -> str:
-    return json.dumps(field.get_default(call_default_factory=True), ensure_ascii=False)
-
-
-def _values(name: str, field: FieldInfo) -> str:
-    if name in _NAMED:
-        return _choices(_NAMED[name])
-    optional = NoneType in get_args(field.annotation)
-    kinds = [kind for kind in get_args(field.annotation) if kind is not NoneType]
-    kind: Any = kinds[0] if optional and len(kinds) == 1 else field.annotation
-    if get_origin(kind) is Literal:
-        text = _choices(get_args(kind))
-    else:
-        annotated = kind if not field.metadata else _annotated(kind, field)
-        text = _of_schema(TypeAdapter(annotated).json_schema())
-    return f"{text}, or null" if optional else text
-
-
-def _annotated(kind: Any, field: FieldInfo) -> Any:
-    return Annotated[(kind, *field.metadata)]
-
-
-def _choices(values: Any) -> str:
-    return ", ".join(f"`{value}`" for value in values)
-
-
-def _of_schema(schema: dict[str, Any]) -> str:
-    kind = schema.get("type", "")
-    if kind == "array":
-        items = schema.get("items") or schema.get("prefixItems", [{}])[0]
-        return f"list of {_of_schema(items)}"
-    text = _TYPES.get(kind, "any")
-    limits = [
-        form.format(f"{schema[key]:,}")
-        for key, form in _LIMITS
-        if key in schema and schema[key] != WHOLE
+    strict = strict_values("daily")
+    described = [
+        {
+            "key": name,
+            "type": _type(field.annotation, field.metadata),
+            "default": None
+            if field.is_required()
+            else _yaml(field.get_default(call_default_factory=True)),
+            "strict": ", ".join(map(_yaml, strict[name])) if name in strict else None,
+            "description": field.description,
+        }
+        for name, field in keys(ExperimentConfig)
+        if key is None or f"{name}.".startswith(f"{key}.")
     ]
-    return ", ".join([text, *limits])
+    if not described:
+        meant = closest(str(key), ExperimentConfig)
+        hint = f"did you mean {meant}?" if meant else "`mlxts config describe` lists them"
+        raise ConfigError(f"no key {key}; {hint}")
+    return described
+
+
+def _yaml(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return f"[{', '.join(map(_yaml, value))}]"
+    return str(value)
+
+
+def _type(annotation: Any, metadata: Any = ()) -> str:
+    """`whole number > 0, or null`."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(inner[0], _limits_of(inner[1:]))
+    if origin is Literal:
+        return " or ".join(map(str, inner))
+    if origin in (Union, UnionType):
+        return ", or ".join("null" if one is NoneType else _type(one) for one in inner)
+    if origin is tuple:
+        return f"list of {_type(inner[0])}"
+    return " ".join([_NAMES[origin or annotation], *_limits(metadata)])
+
+
+def _limits_of(arguments: tuple[Any, ...]) -> list[Any]:
+    return [limit for argument in arguments for limit in getattr(argument, "metadata", ())]
+
+
+def _limits(metadata: Any) -> list[str]:
+    """The limits that a person has to know; those of the machine's integers are left out."""
+    named = [
+        (sign, getattr(limit, name))
+        for limit in metadata
+        for name, sign in _BOUNDS.items()
+        if getattr(limit, name, None) is not None
+    ]
+    texts = [f"{sign} {bound:g}" for sign, bound in named if bound < WHOLE]
+    return [" and ".join(texts)] if texts else []

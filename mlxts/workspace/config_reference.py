@@ -11,8 +11,9 @@ _HEAD = """\
 
 Every key of an experiment's YAML file, rendered by `mlxts docs render`. Only `name` is required.
 `--set training.max_epochs=5` changes a key for one run, and `mlxts train CONFIG --dry-run` shows
-what a file comes to. In strict mode only what the [protocol](experimental_protocol.md) fixes may be
-chosen.
+what a file comes to. `mlxts config describe KEY`
+prints the same. Strict mode follows the [protocol](experimental_protocol.md); in exploratory mode any
+value may be given.
 """
 
 
@@ -21,15 +22,17 @@ def render() -> str:
 
 
 def _sections() -> Iterator[str]:
-    for section, group in groupby(reference.all_keys(), lambda key: key.name.rpartition(".")[0]):
+    for section, group in groupby(reference.describe(), lambda row: row["key"].rpartition(".")[0]):
         rows = [
             (
-                f"`{key.name}`",
-                key.values,
-                "required" if key.default is None else f"`{key.default}`",
-                key.description,
+                f"`{row['key']}`",
+                row["type"],
+                "required" if row["default"] is None else f"`{row['default']}`",
+                row["strict"] or "",
+                row["description"],
             )
-            for key in group
+            for row in group
         ]
         title = f"`{section}`" if section else "The experiment"
-        yield f"## {title}\n\n{markdown(('key', 'value', 'default', 'meaning'), rows)}\n"
+        table = markdown(("key", "type", "default", "in strict mode", "meaning"), rows)
+        yield f"## {title}\n\n{table}\n"
