@@ -11,9 +11,8 @@ _HEAD = """\
 
 Every key of an experiment's YAML file, rendered by `mlxts docs render`. Only `name` is required.
 `--set training.max_epochs=5` changes a key for one run, and `mlxts train CONFIG --dry-run` shows
-what a file comes to. `mlxts config describe KEY`
-prints the same. Strict mode follows the [protocol](experimental_protocol.md); in exploratory mode any
-value may be given.
+what a file comes to; `mlxts config describe KEY` prints a key's line. Strict mode follows the
+[protocol](experimental_protocol.md); in exploratory mode any value may be given.
 """
 
 
