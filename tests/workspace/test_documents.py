@@ -48,7 +48,9 @@ def test_rules_skills_and_documents_name_commands_that_were_looked_at() -> None:
     named: dict[str, int] = {}
     for path in project.documents(REPOSITORY):
         parts = markdown.parse(path.read_text(encoding="utf-8"))
-        named[project.relative(path, REPOSITORY)] = sum(w[:1] == ["mlxts"] for _, w, _ in documents.named(parts))
+        named[project.relative(path, REPOSITORY)] = sum(
+            w[:1] == ["mlxts"] for _, w, _ in documents.named(parts)
+        )
     assert named["README.md"] > 30
     assert named["docs/getting_started.md"] > 15
     assert named[".claude/rules/context-handoff.md"] > 5
