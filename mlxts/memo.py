@@ -38,7 +38,7 @@ def memoised(function: Callable[Parameters, Result]) -> Callable[Parameters, Res
 
     @wraps(function)
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        key = fingerprint(function.__module__, function.__qualname__, args, kwargs)
+        key = fingerprint(repr(function), args, kwargs)
         stored = _results.get(key)
         if stored is not None:
             _results.move_to_end(key)
