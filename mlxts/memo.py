@@ -13,6 +13,7 @@ from dataclasses import fields, is_dataclass
 from datetime import date
 from functools import wraps
 from io import BytesIO
+from operator import attrgetter
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -36,9 +37,11 @@ def memoised(function: Callable[Parameters, Result]) -> Callable[Parameters, Res
         TypeError: an argument of another kind.
     """
 
+    named = attrgetter("__module__", "__qualname__")(function)
+
     @wraps(function)
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        key = fingerprint(repr(function), args, kwargs)
+        key = fingerprint(named, args, kwargs)
         stored = _results.get(key)
         if stored is not None:
             _results.move_to_end(key)

@@ -14,7 +14,7 @@ STAIRCASE = [
     "locks", "memo", "losses", "split_borders", "data.sources", "config", "transfer", "platform",
     "data", "runs", "simulation", "features", "dataset", "baselines", "model", "training",
     "thermal", "console", "tracking", "evaluation", "predict", "experiment", "walk_forward",
-    "scored_rows", "search", "interop", "scaling", "report", "quickstart", "workspace",
+    "scored_rows", "search", "interop", "scaling", "report", "starters", "quickstart", "workspace",
     "cli", "testing", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
