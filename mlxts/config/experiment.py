@@ -26,7 +26,7 @@ _CAME_LATER = (
     ("data", "walk_forward_window"),
     ("features", "source"), ("model", "residual_of"), ("model", "norm"), ("model", "res_attention"),
     ("model", "head"), ("training", "precision"), ("training", "gradient_checkpointing"),
-    ("training", "stop_on"), ("model", "asset_embedding"),
+    ("training", "stop_on"), ("training", "ema_decay"), ("model", "asset_embedding"),
     ("model", "last_bar_to_head"),
 )  # fmt: skip
 
@@ -115,6 +115,7 @@ class ExperimentConfig(ConfigSection):
             "model.res_attention": (self.model.res_attention, (False,)),
             "model.head": (self.model.head, ("flatten",)),
             "training.stop_on": (self.training.stop_on, ("samples",)),
+            "training.ema_decay": (self.training.ema_decay, (None,)),
             "training.learning_rate": (self.training.learning_rate, (fixed.learning_rate,)),
         }
         for key, (value, allowed) in stated.items():

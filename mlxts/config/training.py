@@ -34,6 +34,11 @@ class TrainingConfig(ConfigSection):
     validations_per_epoch: Positive = Field(4, description="for early stopping")
     patience: Positive = Field(12, description="validations without improvement before stopping")
     min_delta: Annotated[float, Field(ge=0)] = Field(0.0, description="nats")
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="score and keep an exponential moving average of the weights, e.g. 0.99; None: "
+        "the weights themselves",
+    )
     stop_on: StopOn = Field(
         "samples",
         description="whose validation loss decides: of all samples, of the scored asset's, or the "
