@@ -95,8 +95,8 @@ class File:
                 raise DataError(
                     f"{self.path}: target is {wrong['in_file'][0]:g} for {wrong['symbol'][0]} on "
                     f"{wrong['date'][0]} where it was {wrong['target'][0]:g}, wrong in "
-                    f"{formats.count(wrong.height, 'row')}: it forecasts something else; see "
-                    "docs/experimental_protocol.md for what the task is"
+                    f"{formats.count(wrong.height, 'row')}: it forecasts something else "
+                    "than the task; give its own target, or leave that column out"
                 )
         return Forecasts(
             name=self.path.name,
