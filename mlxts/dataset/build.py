@@ -17,6 +17,7 @@ from mlxts.data import panel
 from mlxts.data.exogenous_catalog import COLUMN_PREFIX, SERIES
 from mlxts.data.exogenous_releases import coverage
 from mlxts.data.sources.base import ORACLE_PREFIX
+from mlxts.dataset import split_dates
 from mlxts.dataset.labels import label_bars
 from mlxts.dataset.rotated_labels import rotate_labels
 from mlxts.dataset.samples import (
@@ -51,6 +52,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
         IntegrityError: an artifact whose bytes changed.
         EmptySplitError: nothing to train on, or nothing to validate on.
     """
+    config = split_dates.resolved(config)
     loaded = panel.load(config.data)
     tier, timescale = config.features.tier, config.timescale
     if config.features.source == "simulated":
@@ -155,5 +157,6 @@ def _not_empty(
                 f"{', '.join(config.data.symbols)} with {config.model.context} "
                 f"{config.timescale} bars of context after the features' warm-up; "
                 f"give it bars of those dates, or choose other data.splits "
-                f"({', '.join(protocol.SPLITS)})"
+                f"({', '.join(protocol.SPLITS)}, or dates of your own in exploratory mode, e.g. "
+                "{train: 0.7, validation: 0.15})"
             )
