@@ -91,8 +91,7 @@ def _of_labels(title: str, any_model: Figures) -> dict[str, tuple[Column | str, 
         "Effective sample size, and metrics at threshold 0.5": (
             Column("n_eff", "n_eff", ",.0f"),
             "accuracy",
-            "precision",
-            "recall",
+            ("precision", "recall"),
             "predictions",
         ),
     }
