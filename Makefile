@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but a Python 3.11.5 or newer (or uv, which fetches one) and
 # the package registry.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-data test mutants lint verify bench compare options lock clean
+.PHONY: help setup demo demo-data test mutants lint verify docs bench compare options lock clean
 
 BIN := .venv/bin
 # The first Python that runs, to start the installer with; it picks the best one for .venv, or takes
@@ -33,6 +33,9 @@ lint: setup ## style and types
 
 verify: setup ## environment, hash of every registered file, documents, workspace
 	@$(BIN)/mlxts check
+
+docs: setup ## the documentation as a site (outputs/docs/index.html); every warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench: setup ## every benchmark, its table and picture (outputs/results/benchmarks)
 	@$(BIN)/python benchmarks/run.py

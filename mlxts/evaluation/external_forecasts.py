@@ -185,7 +185,7 @@ def _table(path: Path) -> tuple[bytes, pl.DataFrame]:
         data = files.read_bytes(path)
         if data.startswith(_PARQUET):
             return data, parquet.read(data)
-        return data, csv_table.read(path)[0]
+        return data, csv_table.read(path).rows
     except (OSError, pl.exceptions.PolarsError, SourceError) as error:
         raise DataError(
             f"{path} cannot be read as CSV or Parquet: {files.reason(error)}"
