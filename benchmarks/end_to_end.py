@@ -195,8 +195,7 @@ def _case(asked: Row) -> list[Row]:
 
     control = CONTROLS[asked["control"]]
     chosen = control.settings(asked)
-    model = {**chosen.get("model", {}), "residual_of": asked.get("residual_of")}
-    chosen = {**chosen, "model": model}
+    chosen["model"] = {**chosen.get("model", {}), "residual_of": asked.get("residual_of")}
     _register(control, asked, chosen["data"]["symbols"])
     folders = []
     for budget in BUDGETS:
