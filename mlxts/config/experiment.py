@@ -23,7 +23,7 @@ Mode = Literal["strict", "exploratory"]
 _SQUARED = 1000.0  # deviations of the targets; no error exceeds it: half the squared error
 _CAME_LATER = (
     ("data", "exogenous"), ("data", "train_fraction"), ("data", "rotate_labels_years"),
-    ("data", "walk_forward_window"),
+    ("data", "walk_forward_window"), ("data", "train_symbols"),
     ("features", "source"), ("model", "residual_of"), ("model", "norm"), ("model", "res_attention"),
     ("model", "head"), ("training", "precision"), ("training", "gradient_checkpointing"),
     ("training", "stop_on"), ("training", "ema_decay"), ("model", "asset_embedding"),
@@ -98,6 +98,7 @@ class ExperimentConfig(ConfigSection):
             "data.splits": (self.data.splits, ("protocol",)),
             "data.walk_forward_window": (self.data.walk_forward_window, (None,)),
             "data.score_on": (self.data.score_on, (protocol.SCORED_ON,)),
+            "data.train_symbols": (self.data.train_symbols, (None,)),
             "data.train_fraction": (self.data.train_fraction, (1.0,)),
             "data.rotate_labels_years": (self.data.rotate_labels_years, (0,)),
             "features.source": (self.features.source, ("indicators",)),
