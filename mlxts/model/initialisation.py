@@ -30,14 +30,14 @@ def initial_bias(data: Dataset) -> float:
     """
     if not data.task.binary:
         return 0.0
-    positives, total = data.samples["train"].targets.sum(), len(data.samples["train"])
-    rate = (float(positives) + 1) / (total + 2)
+    targets = data.learned("train").targets
+    rate = (float(targets.sum()) + 1) / (len(targets) + 2)
     return math.log(rate / (1 - rate))
 
 
 def feature_statistics(data: Dataset) -> Float32[np.ndarray, "2 F"]:
     """Mean and standard deviation of each feature over the training rows."""
-    rows, count = data.samples["train"].rows, data.features.shape[1]
+    rows, count = data.learned("train").rows, data.features.shape[1]
     statistics = np.empty((2, count), dtype=np.float32)
     for first in range(0, count, _COLUMNS_AT_ONCE):
         columns = slice(first, first + _COLUMNS_AT_ONCE)
