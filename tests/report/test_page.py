@@ -226,6 +226,7 @@ def test_the_summary_has_a_verdict_for_each_question_and_the_figure_that_shows_m
     ]  # fmt: skip
     assert found.verdicts.rows[0]["gain"] == judged.pooled.gain
     assert found.verdicts.rows[1]["verdict"] == "not run"
+    assert found.picture is not None
     assert found.picture.name.startswith("loss-parameters")
     best = max(scores.row()["skill"] for scores in world[2].scored if not scores.obstacle)
     assert f"{100 * best:+.1f} %".replace("-", "−") in found.sentences[0]
