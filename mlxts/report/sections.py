@@ -207,7 +207,7 @@ def _sensitivity(report: ReportData) -> Section:
             "sensitivity",
             title,
             missing=[
-                "Not measured in this workspace: `python benchmarks/run.py sensitivity` finds "
+                "Not measured in this workspace: the repository's benchmark `sensitivity` finds "
                 "the smallest effect that the verdict detects as scaling."
             ],
         )

@@ -50,7 +50,7 @@ def newest() -> dict[str, Any] | None:
 
 def read(path: Path) -> dict[str, Any] | None:
     """The record in a file of `make bench` (all by name) or of the benchmark alone."""
-    remedy = "delete it; `make bench` measures again"
+    remedy = "delete it; the repository's benchmark `sensitivity` measures again"
     records = json_files.read(path, _ByName, error=DataError, remedy=remedy)
     if records.get("benchmark") == NAME:
         records = {NAME: json_files.read(path, _Record, error=DataError, remedy=remedy)}
