@@ -208,7 +208,8 @@ def fit(
     ]
     how_to_read = Note(
         "Coefficients are parts of the loss at the reference size; in brackets 95 % intervals. "
-        "Error: of ln L at the largest size, left out. Chosen in: share of the draws."
+        f"Error: of ln L at the largest size, left out. {results.CHOICE} Chosen in: share of the "
+        "draws."
     )
     render(result, as_json, [*tables, how_to_read])
 
