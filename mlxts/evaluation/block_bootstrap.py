@@ -166,7 +166,6 @@ def _date_counts(
     counts = np.empty((dates, draws), dtype=np.min_scalar_type(dates))
     for draw in range(draws):
         firsts, begins = generator.integers(dates, size=dates), generator.random(dates) <= 1 / block
-        begins[0] = True
         begin = np.maximum.accumulate(np.where(begins, place, 0))
         counts[:, draw] = np.bincount((firsts[begin] + place - begin) % dates, minlength=dates)
     return counts
