@@ -1,0 +1,14 @@
+"""Intervals of few bootstrap draws, for tests of what is around them: imported first.
+
+Two thousand draws are a third of what a tiny run costs. Tests of the intervals themselves name
+their own number, and what documents say of draws stays.
+"""
+
+from mlxts.evaluation import block_bootstrap
+
+FEW = 200
+_stated = block_bootstrap.DRAWS
+block_bootstrap.DRAWS = FEW  # ty: ignore[invalid-assignment]
+from mlxts.evaluation import paired_comparison, score  # noqa: E402, F401  (defaults are bound here)
+
+block_bootstrap.DRAWS = _stated
