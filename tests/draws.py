@@ -9,6 +9,8 @@ from mlxts.evaluation import block_bootstrap
 FEW = 200
 _stated = block_bootstrap.DRAWS
 block_bootstrap.DRAWS = FEW  # ty: ignore[invalid-assignment]
-from mlxts.evaluation import paired_comparison, score  # noqa: E402, F401  (defaults are bound here)
+# Whoever draws by default binds the number now.
+from mlxts.evaluation import diagnostics, paired_comparison, score  # noqa: E402, F401
+from mlxts.report import run_figure  # noqa: E402, F401
 
 block_bootstrap.DRAWS = _stated
