@@ -88,7 +88,7 @@ class BlockBootstrap:
         return math.ceil(self.horizon / self.spacing)
 
     def weights(
-        self, draws: int = DRAWS, seed: int = 0
+        self, draws: int, seed: int = 0
     ) -> Float64[np.ndarray, "{len(self.dates)} 1+{draws}"]:
         """How often each row counts in each draw; in column 0 once."""
         unique, date_of = np.unique(self.dates, return_inverse=True)
