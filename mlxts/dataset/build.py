@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32
 
-from mlxts import protocol, split_borders
+from mlxts import protocol, split_borders, tasks
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import bars as timescale_bars
 from mlxts.data import panel
@@ -72,7 +72,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     assert bars.select("date", "symbol").equals(table.select("date", "symbol"))
 
     assert config.horizon is not None  # the configuration fills it in from the timescale
-    task = protocol.TASKS[config.task]
+    task = tasks.named(config.task)
     # Not of the series outside: where one has not begun its features are 0, "as usual", so that
     # every column of the dataset matrix trains on the samples of the first.
     symbol_features = [name for name in names if not name.startswith(COLUMN_PREFIX)]
