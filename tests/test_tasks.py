@@ -27,7 +27,7 @@ def test_a_threshold_goes_by_a_name_that_gives_it_back(
     assert task.name == name
     assert task.threshold == pytest.approx(threshold, abs=1e-6)
     assert task.of_range == (unit == "range")
-    assert task.kind == "threshold" and task.binary and not task.strict
+    assert task.kind == "threshold" and task.binary and task.strict == (name in TASKS)
 
 
 def test_thresholds_of_the_protocol_keep_their_tasks() -> None:
