@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from mlxts import losses, protocol
+from mlxts import losses, protocol, tasks
 from mlxts.data import bars
 from mlxts.errors import DataError
 from mlxts.evaluation import estimability
@@ -47,7 +47,7 @@ def loss_table(
     if (agree.agg(pl.col("target").n_unique())["target"] > 1).any():
         raise DataError(f"{name}: its runs have different targets on one date; train them again")
     first = best.row(0, named=True)
-    task, scale = protocol.TASKS[first["task"]], protocol.TIMESCALES[first["timescale"]]
+    task, scale = tasks.named(first["task"]), protocol.TIMESCALES[first["timescale"]]
     horizon, spacing = first["horizon"], 1 if all_phases else bars.spacing(scale)
     rows = wide.select(_KEYS).join(best, on=_KEYS, how="left", maintain_order="left")
     symbol_rows = {
