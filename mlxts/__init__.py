@@ -25,17 +25,22 @@ if TYPE_CHECKING:
     from mlxts.errors import MlxtsError
     from mlxts.interop.imported_models import load_model
     from mlxts.interop.saved_run import Run, load_predictions, load_run
+    from mlxts.model import parameter_budget
     from mlxts.model.patchtst import PatchTST, Shape
+
+    __version__: str
 
 __all__ = [
     "MlxtsError",
     "PatchTST",
     "Run",
     "Shape",
+    "__version__",
     "features",
     "load_model",
     "load_predictions",
     "load_run",
+    "parameter_budget",
 ]
 
 _HOMES = {
@@ -47,21 +52,23 @@ _HOMES = {
     "load_predictions": "mlxts.interop.saved_run",
     "load_run": "mlxts.interop.saved_run",
 }
+_MODULES = {"features": "mlxts.features", "parameter_budget": "mlxts.model.parameter_budget"}
 
 blas.load()
 
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return import_module("importlib.metadata").version("mlxts")
-    if name == "features":
-        return import_module("mlxts.features")
-    if name in _HOMES:
+        value = import_module("importlib.metadata").version("mlxts")
+    elif name in _MODULES:
+        value = import_module(_MODULES[name])
+    elif name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

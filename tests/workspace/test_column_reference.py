@@ -11,7 +11,7 @@ from mlxts.workspace import api_reference, column_reference, protocol_tables
 
 def test_every_public_name_stands_in_the_reference_with_what_it_says_of_itself() -> None:
     text = api_reference.python_api()
-    for name in mlxts.__all__:
+    for name in set(mlxts.__all__) - {"__version__"}:
         assert f"### mlxts.{name}" in text
     for part in ("\n.model() -> PatchTST\n", "(B, T, F)", "Raises:", "split: train, validation or"):
         assert part in text

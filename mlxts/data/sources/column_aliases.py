@@ -14,12 +14,12 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "date": (
             "date", "datetime", "timestamp", "time", "day", "observationdate", "tradedate",
-            "tradingdate", "pricedate", "indexlevel0", "unnamed0", "",
+            "tradingdate", "pricedate", "indexlevel0", "unnamed0", "", "ds",
         ),
         "open": ("open", "openprice", "opening", "o"),
         "high": ("high", "highprice", "max", "h"),
         "low": ("low", "lowprice", "min", "l"),
-        "close": ("close", "closelast", "closeprice", "closing", "last", "price", "c"),
+        "close": ("close", "closelast", "closeprice", "closing", "last", "price", "c", "y"),
         "volume": ("volume", "vol", "totalvolume", "sharevolume", "v"),
         "adj_close": (
             "adjclose", "adjustedclose", "adjcloseprice", "closeadj", "closeadjusted", "adj",
@@ -28,7 +28,7 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "splits": (
             "splits", "stocksplits", "split", "splitcoefficient", "splitfactor", "splitratio",
         ),
-        "symbol": ("symbol", "ticker", "name"),
+        "symbol": ("symbol", "ticker", "name", "uniqueid"),
         "value": ("value",),
     }
 )  # fmt: skip
@@ -66,7 +66,7 @@ def match(columns: Sequence[str], *, values: bool) -> dict[str, str]:
     Raises:
         SourceError: a needed column is missing, or two columns could be the same one.
     """
-    fitting = {ours: _fitting(columns, spellings) for ours, spellings in SPELLINGS.items()}
+    fitting = candidates(columns)
     if values:
         fitting = {
             "date": fitting["date"], "value": fitting["value"] + fitting["close"],
@@ -91,6 +91,11 @@ def match(columns: Sequence[str], *, values: bool) -> dict[str, str]:
             f"the columns{hint if 'close' in matched or len(columns) == 2 else ''}"
         )
     return {name: matched[name] for name in (*REQUIRED, *OPTIONAL) if name in matched}
+
+
+def candidates(columns: Sequence[str]) -> dict[str, list[str]]:
+    """By our name the columns that one of its spellings names, likeliest first."""
+    return {ours: _fitting(columns, spellings) for ours, spellings in SPELLINGS.items()}
 
 
 def _fitting(columns: Sequence[str], spellings: Sequence[str]) -> list[str]:
