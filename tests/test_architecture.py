@@ -15,7 +15,7 @@ STAIRCASE = [
     "runs", "simulation", "features", "dataset", "baselines", "model", "training", "thermal",
     "console", "tracking", "evaluation", "predict", "experiment", "walk_forward",
     "scored_rows", "search",
-    "interop", "scaling", "report", "quickstart", "workspace", "cli", "testing", "__main__",
+    "scaling", "report", "api", "interop", "quickstart", "workspace", "cli", "testing", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))

@@ -105,9 +105,8 @@ def _require_columns(columns: list[str]) -> None:
     if not missing:
         return
     present = [candidates[name][0] for name in column_aliases.REQUIRED if candidates[name]]
-    spelled = str.title if present and all(name[:1].isupper() for name in present) else str
-    if present and all(name.isupper() and len(name) > 1 for name in present):
-        spelled = str.upper
+    capitals = sum(name[:1].isupper() for name in present) > len(present) / 2
+    spelled = str.title if capitals else str.lower
     shown = ", ".join(columns[:_NAMES_SHOWN]) + (", …" if len(columns) > _NAMES_SHOWN else "")
     noun = "column" if len(missing) == 1 else "columns"
     raise DataError(
