@@ -24,6 +24,7 @@ from mlxts.platform import blas  # noqa: E402
 if TYPE_CHECKING:
     from mlxts import features
     from mlxts.api.comparison import compare
+    from mlxts.api.estimator import PatchTSTClassifier
     from mlxts.api.results import evaluate, forecast, list_runs
     from mlxts.api.saved_run import Run, load_predictions, load_run
     from mlxts.api.training import sweep, train
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MlxtsError",
     "PatchTST",
+    "PatchTSTClassifier",
     "Run",
     "Shape",
     "__version__",
@@ -56,6 +58,7 @@ __all__ = [
 _HOMES = {
     "MlxtsError": "mlxts.errors",
     "PatchTST": "mlxts.model.patchtst",
+    "PatchTSTClassifier": "mlxts.api.estimator",
     "Run": "mlxts.api.saved_run",
     "Shape": "mlxts.model.patchtst",
     "compare": "mlxts.api.comparison",

@@ -5,7 +5,7 @@ whatever else narwhals knows; columns are found by the spellings that `mlxts dat
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -63,8 +63,14 @@ def _without_index(frame: Any) -> Any:
     return frame.reset_index()
 
 
-def read_bars(frame: "IntoFrame", symbol: str | None = None) -> dict[str, pl.DataFrame]:
-    """The bars of each symbol of a frame, in the columns of `BAR_SCHEMA`, sorted by date.
+def holds_bars(columns: Collection[str]) -> bool:
+    """Whether a frame of these columns is meant as bars: dates, and a close at least."""
+    candidates = column_aliases.candidates(list(columns))
+    return bool(candidates["date"] and candidates["close"])
+
+
+def read_rows(frame: "IntoFrame", symbol: str | None = None) -> pl.DataFrame:
+    """A frame's rows in its own order: date, symbol, then its columns of a bar by our names.
 
     Args:
         frame: a row for each day of a symbol, in any order; columns named as vendors do.
@@ -77,25 +83,30 @@ def read_bars(frame: "IntoFrame", symbol: str | None = None) -> dict[str, pl.Dat
     _require_columns(table.columns)
     try:
         columns = column_aliases.match(table.columns, values=False)
-        days = column_aliases.dates(table[columns["date"]]).alias("date")
-        theirs = columns.get("symbol")
+        days = column_aliases.dates(table[columns.pop("date")]).alias("date")
+        theirs = columns.pop("symbol", None)
         if theirs:
             symbols = column_aliases.texts(table[theirs], "symbols").str.to_uppercase()
         else:
             symbols = pl.repeat(symbol or UNNAMED, table.height, eager=True)
-        cells = [
-            table[name].alias(ours)
-            for ours, name in columns.items()
-            if ours not in ("date", "symbol")
-        ]
+        cells = [table[name].alias(ours) for ours, name in columns.items()]
         numbers = number_text.read(cells, likely=".", counts=("volume",)).columns
     except (SourceError, pl.exceptions.PolarsError) as error:
         raise DataError(f"the frame's {' '.join(str(error).split())}") from error
     if symbols.null_count():
         raise DataError(f"the frame's column {theirs} has rows without a symbol; fill them in")
-    bars = pl.DataFrame([days, symbols.alias("symbol"), *numbers]).sort("date", maintain_order=True)
-    parts = bars.partition_by("symbol", as_dict=True, maintain_order=True)
-    return {str(name): as_bars(part.drop("symbol")) for (name,), part in sorted(parts.items())}
+    return pl.DataFrame([days, symbols.alias("symbol"), *numbers])
+
+
+def read_bars(frame: "IntoFrame", symbol: str | None = None) -> dict[str, pl.DataFrame]:
+    """The bars of each symbol of a frame, in the columns of `BAR_SCHEMA`, sorted by date.
+
+    Raises:
+        DataError: see `read_rows`.
+    """
+    rows = read_rows(frame, symbol).sort("symbol", "date", maintain_order=True)
+    parts = rows.partition_by("symbol", as_dict=True, maintain_order=True)
+    return {str(name): as_bars(part.drop("symbol")) for (name,), part in parts.items()}
 
 
 def _require_columns(columns: list[str]) -> None:
@@ -119,7 +130,7 @@ def adjusted_bars(frame: "IntoFrame", symbol: str | None = None) -> pl.DataFrame
     """A frame's bars with adjusted prices, checked: date, symbol, open, high, low, close, volume.
 
     Raises:
-        DataError: see `read_bars`; or bars that cannot be true (`checks.check`).
+        DataError: see `read_rows`; or bars that cannot be true (`checks.check`).
     """
     adjusted = []
     for name, bars in read_bars(frame, symbol).items():
@@ -139,7 +150,7 @@ def register(frame: "IntoFrame", symbol: str | None = None) -> Mapping[str, Arti
         By symbol, sorted.
 
     Raises:
-        DataError: see `read_bars` and `checks.require`.
+        DataError: see `read_rows` and `checks.require`.
         StorageError: the workspace cannot be written.
     """
     artifacts = {}

@@ -1,0 +1,92 @@
+"""Samples of an estimator: windows as an array, or the windows of a data frame of bars."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float32, Int64, Shaped
+
+from mlxts import features
+from mlxts.data import frames
+from mlxts.dataset.build import feature_array
+from mlxts.dataset.samples import eligible_rows
+from mlxts.platform import device
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows over rows of features, one for each sample in the caller's order."""
+
+    features: Float32[np.ndarray, "N F"]
+    ends: Int64[np.ndarray, " n"]  # the row on which each window ends; -1: it is not complete
+    times: Shaped[np.ndarray, " n"]  # what samples are ordered by
+    context: int  # rows of a window
+
+    @property
+    def complete(self) -> Bool[np.ndarray, " n"]:
+        return self.ends >= 0
+
+
+def is_frame_of_bars(X: Any) -> bool:
+    """Whether X is a data frame with dates and closes, of whatever library."""
+    table = nw.from_native(X, pass_through=True)
+    if not isinstance(table, nw.DataFrame | nw.LazyFrame):
+        return False
+    return frames.holds_bars(frames.to_polars(X).columns)
+
+
+def of_array(X: Float32[np.ndarray, "n T *F"]) -> Windows:
+    """Each sample is a window, the latest last; of one feature where there is no axis of them."""
+    count, context, *several = X.shape
+    width = several[0] if several else 1
+    rows = device.host_array(count * context, width)
+    rows[:] = X.reshape(-1, width)
+    ends = np.arange(1, count + 1, dtype=np.int64) * context - 1
+    return Windows(rows, ends, np.arange(count), context)
+
+
+def of_frame(frame: Any, tier: int, context: int) -> Windows:
+    """Each bar ends a window of a tier's features, where so many bars are there before it.
+
+    Raises:
+        DataError: see `features.build`.
+    """
+    bars = frames.read_rows(frame)
+    table = features.build(bars, tier=tier)
+    names = [name for name in table.columns if name not in ("date", "symbol")]
+    is_complete = pl.all_horizontal(pl.col(names).is_finite().fill_null(False))
+    complete = table.select(is_complete).to_series().to_numpy()
+    may_end = eligible_rows(table["symbol"].to_numpy(), complete, context)
+    rows = table.select("date", "symbol", row=pl.int_range(pl.len(), dtype=pl.Int64))
+    rows = rows.with_columns(row=pl.when(pl.Series(may_end)).then("row").otherwise(-1))
+    own = bars.select("date", "symbol").join(
+        rows, on=["date", "symbol"], how="left", maintain_order="left"
+    )
+    dates = own["date"].to_numpy().astype("datetime64[D]")
+    return Windows(feature_array(table, names), own["row"].to_numpy(), dates, context)
+
+
+def split(
+    windows: Windows, usable: Bool[np.ndarray, " n"], share: float, purge: int
+) -> tuple[Int64[np.ndarray, " train"], Int64[np.ndarray, " validation"]]:
+    """The latest share of the times is for validation; what is trained on ends before it.
+
+    Args:
+        usable: which samples there are.
+        purge: times before validation that are left out, as many as a label looks ahead.
+
+    Raises:
+        ValueError: too few times.
+    """
+    samples = np.flatnonzero(usable)
+    days, rank = np.unique(windows.times[samples], return_inverse=True)
+    first = len(days) - math.ceil(share * len(days))
+    if first - purge < 1:
+        raise ValueError(
+            f"n_samples={len(samples)} at {len(days)} times leave nothing to train on before the "
+            f"{math.ceil(share * len(days))} of validation and {purge} that are purged; give more"
+        )
+    return samples[rank < first - purge], samples[rank >= first]
