@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but a Python 3.11.5 or newer (or uv, which fetches one) and
 # the package registry.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-data test mutants lint verify bench compare options lock clean
+.PHONY: help setup demo demo-data test mutants lint verify docs bench compare options lock clean
 
 BIN := .venv/bin
 # The first Python that runs, to start the installer with; it picks the best one for .venv, or takes
@@ -18,13 +18,10 @@ setup: ## make .venv (nothing where it is up to date) and warm the kernels; EXTR
 	@$(PYTHON) mlxts/workspace/install.py $(CHOICE)
 
 demo: setup ## train a 2M PatchTST on real S&P 500 bars and compare it with HAR and linear
-	@$(BIN)/mlxts data download SP500 --source sample
-	@$(BIN)/mlxts train configs/demo.yaml --resume
+	@$(BIN)/mlxts demo
 
 demo-data: setup ## train on 1, 2 and 6 real assets, and draw the loss over their number (minutes)
-	@$(BIN)/mlxts data download SP500 NASDAQ AAPL GOOG IBM MSFT --source sample
-	@$(BIN)/mlxts sweep run configs/sweeps/demo_data.yaml
-	@$(BIN)/mlxts report demo_data --out outputs/results/demo_data
+	@$(BIN)/mlxts demo --data
 
 test: setup ## run every test, one run at a time
 	@OMP_NUM_THREADS=1 $(BIN)/python -m mlxts.workspace.run_tests
@@ -36,6 +33,9 @@ lint: setup ## style and types
 
 verify: setup ## environment, hash of every registered file, documents, workspace
 	@$(BIN)/mlxts check
+
+docs: setup ## the documentation as a site (outputs/docs/index.html); every warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench: setup ## every benchmark, its table and picture (outputs/results/benchmarks)
 	@$(BIN)/python benchmarks/run.py

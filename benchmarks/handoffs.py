@@ -21,6 +21,7 @@ _LOST = ("handoffs lost", "claims lost", "decisions lost", "rows of the overview
 _LOOP = """
 import sys
 from pathlib import Path
+from mlxts.cli.app import command_tree
 from mlxts.workspace import decisions, documents, handoff, ownership
 root, name, rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for number in range(1, rounds + 1):
@@ -28,7 +29,7 @@ for number in range(1, rounds + 1):
     notes = handoff.HandoffNotes(f"{name} round {number}", next=(f"after {number}",))
     handoff.write(root, name, notes)
     decisions.decide(root, f"{name} decides {number}", why="so")
-    documents.render(root)
+    documents.render(root, command_tree())
 """
 
 

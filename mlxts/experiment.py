@@ -198,6 +198,7 @@ def _predict_and_score(trained: Trained, thermal: dict[str, Any], permit: Permit
         "steps": outcome.state.step,
         "best_step": outcome.state.stopping.best_step,
         "best_loss": outcome.state.stopping.best,
+        "initial_loss": outcome.state.initial_loss,  # a residual network's: its reference's
         "collapsed": bool(figures_of_model.get("collapsed", False)),  # the weights that are scored
         "collapsed_in_training": outcome.state.collapses > 0,  # at three validations in a row
         "train_seconds": outcome.state.train_seconds,

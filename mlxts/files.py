@@ -26,6 +26,11 @@ SCHEMA = 2  # of what commands print with --json and of a run's files, under the
 TEMPORARY = ".tmp"  # in every temporary name, which begins with a dot
 
 
+def in_checkout() -> bool:
+    """Whether the package lies in its repository, with the Makefile and benchmarks/ beside it."""
+    return (RESOURCES.parents[1] / "Makefile").exists()
+
+
 def home() -> Path:
     """The workspace: `MLXTS_HOME` if set, else the working folder. Holds data/ and outputs/."""
     return Path(os.environ.get("MLXTS_HOME", "."))

@@ -58,14 +58,6 @@ def three_digits(value: float | None) -> str:
     return number(value, lambda v: f"{v:,.0f}" if whole or abs(v) >= 100 else f"{v:.3g}")
 
 
-def magnitude(value: float) -> str:
-    """A size with its unit of a thousand: 200000 is 200K, 2e6 2M, 1e9 1B."""
-    for unit, scale in (("B", 1e9), ("M", 1e6), ("K", 1e3)):
-        if value >= scale * (1 - 1e-9):
-            return f"{value / scale:.3g}{unit}"
-    return f"{value:g}"
-
-
 def million(parameters: float) -> str:
     """As budgets are named: 20,012 is 0.02M, 2,000,431 2M."""
     return f"{float(f'{parameters / 1e6:.3g}'):g}M"

@@ -17,6 +17,7 @@ from mlxts.dataset.samples import Dataset, is_scored, of_symbol
 from mlxts.errors import DataError, EmptySplitError, MlxtsError
 from mlxts.evaluation import oracle
 from mlxts.evaluation.reference import fit_baselines
+from mlxts.memo import memoised
 from mlxts.protocol import SPLIT_NAMES
 from mlxts.runs import layout, predictions, references
 from mlxts.runs.folder import RunFolder
@@ -38,6 +39,7 @@ def predict_network(trained: Trained, splits: Iterable[str]) -> pl.DataFrame:
     )
 
 
+@memoised
 def predict_references(
     data: Dataset, splits: Sequence[str]
 ) -> tuple[pl.DataFrame, dict[str, Reference]]:

@@ -30,6 +30,8 @@ QUICKSTART = "quickstart --source sample --symbols SP500 --task direction --budg
 # What each command's output has to hold.
 COMMANDS = {
     QUICKSTART: "mlxts train quickstart.yaml",
+    "init made": "mlxts demo",
+    "train made/configs/demo.yaml --dry-run": "GFLOP a step",
     "train first.yaml --quiet": "patchtst",
     "train configs/demo.yaml --dry-run": "GFLOP a step",  # it is in the wheel
     "evaluate 0.02M": "patchtst",

@@ -15,6 +15,8 @@ RIGHT: dict[str, list[str]] = {
     "batch-size": ["small.yaml"],
     "check": [],
     "compare": [RUN, f"{RUN}:har"],
+    "config describe": [],
+    "config show": ["small.yaml"],
     "data cell": ["Aa"],
     "data controls": [],
     "data download": ["SPY", "--source", "sample"],
@@ -25,6 +27,7 @@ RIGHT: dict[str, list[str]] = {
     "data sample": [],
     "data simulate": ["gbm"],
     "data sources": [],
+    "demo": [],
     "docs render": [],
     "doctor": [],
     "evaluate": [RUN],
@@ -41,6 +44,7 @@ RIGHT: dict[str, list[str]] = {
     "hpo run": ["search.yaml"],
     "hpo show": ["hpo-small"],
     "import huggingface": ["plain"],
+    "init": ["made"],
     "predict": [RUN],
     "quickstart": ["--yes", "--no-train"],
     "report": [],
@@ -81,7 +85,7 @@ _NAMES = ["", "../../x", "/etc", "nothing*", "n" * 300, "a\x07b\nc☃", "\udcff"
 _NUMBERS = ["abc", "", "1e999999", "9" * 400, "nan"]
 _DATES = ["", "2020-13-45", "yesterday", "2020/01/02", "0000-00-00"]
 _PATHS_TO_WRITE = ["/dev/full/x", "small.yaml/x", "/proc/nothing/x.png", "n" * 300]
-_WRITTEN = {"output", "out", "paper", "record", "write"}
+_WRITTEN = {"folder", "output", "out", "paper", "record", "write"}
 
 
 def cases() -> Iterator[Case]:

@@ -1,6 +1,5 @@
 """PatchTST as an estimator of scikit-learn."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -9,7 +8,6 @@ from jaxtyping import Float64
 from mlx.utils import tree_unflatten
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mlxts import console, transfer
@@ -102,8 +100,8 @@ class PatchTSTClassifier(ClassifierMixin, BaseEstimator):
             BudgetError: no shape of the budget reads so many features.
         """
         samples, labels = self._labelled_samples(X, y)
-        known = ~_is_missing(labels)
-        self.classes_, targets = self._binary(labels[known])
+        known = ~windows.is_missing(labels)
+        self.classes_, targets = windows.two_classes(labels[known])
         values = np.zeros(len(labels), dtype=np.float32)
         values[known] = targets
         train, validation = windows.split(
@@ -172,16 +170,10 @@ class PatchTSTClassifier(ClassifierMixin, BaseEstimator):
     def _labelled_samples(self, X: Any, y: Any) -> tuple[Windows, np.ndarray]:
         """The windows to fit, and the label of each."""
         if not windows.is_frame_of_bars(X):
-            X, labels = validate_data(self, X, y, **_array_checks(X))
+            X, labels = validate_data(self, X, y, **windows.array_checks(X))
             return windows.of_array(X), labels
         samples = windows.of_frame(X, self.tier, self.context)
-        labels = np.asarray(y, dtype=object)
-        if labels.shape != samples.ends.shape:
-            raise ValueError(
-                f"y has the shape {labels.shape}; the frame's {len(samples.ends)} rows need a "
-                "label each, or None"
-            )
-        return samples, labels
+        return samples, windows.labels_of_rows(y, len(samples.ends))
 
     def _samples(self, X: Any) -> Windows:
         """The windows to predict. Raises ShapeError: other ones than those that were fitted."""
@@ -189,7 +181,9 @@ class PatchTSTClassifier(ClassifierMixin, BaseEstimator):
         if windows.is_frame_of_bars(X):
             samples = windows.of_frame(X, self.tier, self.context)
         else:
-            samples = windows.of_array(validate_data(self, X, reset=False, **_array_checks(X)))
+            samples = windows.of_array(
+                validate_data(self, X, reset=False, **windows.array_checks(X))
+            )
         shape, width = self.network_.shape, samples.features.shape[1]
         if (samples.context, width) != (shape.context, shape.features):
             raise ShapeError(
@@ -198,20 +192,6 @@ class PatchTSTClassifier(ClassifierMixin, BaseEstimator):
                 f"{shape.features} features"
             )
         return samples
-
-    def _binary(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Both classes, and 0 or 1 for each label."""
-        labels = np.array(labels.tolist())
-        check_classification_targets(labels)
-        classes, indices = np.unique(labels, return_inverse=True)
-        if len(classes) > 2:
-            raise ValueError(
-                "Only binary classification is supported. The type of the target is "
-                f"{type_of_target(labels)}."
-            )
-        if len(classes) < 2:
-            raise ValueError("y holds one class; two are needed")
-        return classes, indices
 
     def _configuration(self, context: int) -> ExperimentConfig:
         patch_length = min(FIXED.patch_length, context)
@@ -273,13 +253,6 @@ class PatchTSTClassifier(ClassifierMixin, BaseEstimator):
             self.network_ = _network(*stored)
 
 
-def _array_checks(X: Any) -> dict[str, Any]:
-    """What scikit-learn checks of windows of one feature, a row each, or of several."""
-    dimensions = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
-    several = dimensions == 3
-    return {"dtype": np.float32, "ensure_2d": not several, "allow_nd": several}
-
-
 def _network(shape: Any, weights: Mapping[str, np.ndarray]) -> PatchTST:
     statistics = np.zeros((2, shape.features), dtype=np.float32)
     network = PatchTST(shape, statistics=statistics if shape.statistics_to_head else None)
@@ -288,9 +261,3 @@ def _network(shape: Any, weights: Mapping[str, np.ndarray]) -> PatchTST:
     )
     network.eval()
     return network
-
-
-def _is_missing(labels: np.ndarray) -> np.ndarray:
-    if labels.dtype != object:
-        return np.zeros(len(labels), dtype=bool)
-    return np.array([x is None or (isinstance(x, float) and math.isnan(x)) for x in labels])

@@ -2,7 +2,7 @@
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -10,12 +10,10 @@ from mlxts import experiment
 from mlxts.api import scores
 from mlxts.api.saved_run import Run, folder_of
 from mlxts.data import frames
+from mlxts.data.frames import Frame
 from mlxts.errors import ConfigError
 from mlxts.evaluation import run_listing
 from mlxts.protocol import SPLIT_NAMES
-
-if TYPE_CHECKING:
-    from narwhals.stable.v2.typing import IntoFrame
 
 
 def evaluate(run: Run | str | Path, split: scores.Split = "validation") -> pl.DataFrame:
@@ -53,7 +51,7 @@ def list_runs() -> pl.DataFrame:
 
 def forecast(
     run: Run | str | Path,
-    data: "IntoFrame | None" = None,
+    data: Frame | None = None,
     *,
     date: date | None = None,
     symbol: str | None = None,

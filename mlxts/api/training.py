@@ -4,7 +4,7 @@ import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -15,6 +15,7 @@ from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config, load_config
 from mlxts.config.yamltext import overridden
 from mlxts.data import frames
+from mlxts.data.frames import Frame
 from mlxts.errors import ConfigError, RunError
 from mlxts.evaluation import run_listing
 from mlxts.files import canonical_hash, runs_folder
@@ -25,9 +26,6 @@ from mlxts.search.jobs import Job
 from mlxts.training.events import Listener
 from mlxts.training.plan import Plan, make_plan
 
-if TYPE_CHECKING:
-    from narwhals.stable.v2.typing import IntoFrame
-
 Progress = Listener | bool | None
 # What a mapping need not say: a strict experiment wants a batch size tuned on this machine.
 _DEFAULTS: Mapping[str, Any] = {"name": "python", "mode": "exploratory"}
@@ -36,7 +34,7 @@ _LISTED = ("n_total", "log_loss", "rmse", "auc", "skill", "reference", "verdict"
 
 def train(
     config: Mapping[str, Any] | ExperimentConfig | str | Path,
-    data: "IntoFrame | None" = None,
+    data: Frame | None = None,
     *,
     symbol: str | None = None,
     overrides: Mapping[str, Any] | None = None,
@@ -79,7 +77,7 @@ def train(
 
 def sweep(
     config: Mapping[str, Any] | str | Path,
-    data: "IntoFrame | None" = None,
+    data: Frame | None = None,
     *,
     symbol: str | None = None,
     progress: Progress = None,
@@ -127,7 +125,7 @@ def _raise_stopped(status: str, message: str) -> None:
 
 def _experiment(
     config: Mapping[str, Any] | ExperimentConfig | str | Path,
-    data: "IntoFrame | None",
+    data: Frame | None,
     symbol: str | None,
     overrides: Mapping[str, Any],
 ) -> ExperimentConfig:
@@ -141,7 +139,7 @@ def _experiment(
 
 
 def _sweep(
-    config: Mapping[str, Any] | str | Path, data: "IntoFrame | None", symbol: str | None
+    config: Mapping[str, Any] | str | Path, data: Frame | None, symbol: str | None
 ) -> sweep_config.Sweep:
     if isinstance(config, str | Path):
         definition = sweep_config.load(Path(config))
@@ -166,7 +164,7 @@ def _mapping(config: Any) -> Mapping[str, Any]:
     return config
 
 
-def _reading(values: Mapping[str, Any], data: "IntoFrame", symbol: str | None) -> dict[str, Any]:
+def _reading(values: Mapping[str, Any], data: Frame, symbol: str | None) -> dict[str, Any]:
     """The keys of an experiment that reads a frame's bars, which are registered."""
     section = dict(values.get("data", {}))
     artifacts = frames.register(data, symbol)

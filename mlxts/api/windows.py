@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32, Int64, Shaped
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from mlxts import features
 from mlxts.data import frames
@@ -32,10 +32,7 @@ class Windows:
 
 def is_frame_of_bars(X: Any) -> bool:
     """Whether X is a data frame with dates and closes, of whatever library."""
-    table = nw.from_native(X, pass_through=True)
-    if not isinstance(table, nw.DataFrame | nw.LazyFrame):
-        return False
-    return frames.holds_bars(frames.to_polars(X).columns)
+    return frames.is_frame(X) and frames.holds_bars(frames.to_polars(X).columns)
 
 
 def of_array(X: Float32[np.ndarray, "n T *F"]) -> Windows:
@@ -90,3 +87,45 @@ def split(
             f"{math.ceil(share * len(days))} of validation and {purge} that are purged; give more"
         )
     return samples[rank < first - purge], samples[rank >= first]
+
+
+def array_checks(X: Any) -> dict[str, Any]:
+    """What scikit-learn checks of windows of one feature, a row each, or of several."""
+    dimensions = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+    return {"dtype": np.float32, "ensure_2d": dimensions != 3, "allow_nd": dimensions == 3}
+
+
+def labels_of_rows(y: Any, rows: int) -> Shaped[np.ndarray, " rows"]:
+    """A label of each row of a frame. Raises ValueError: there are more or fewer."""
+    if hasattr(y, "notna"):  # pandas has several kinds of missing values
+        y = y.astype(object).where(y.notna(), None)
+    labels = np.asarray(y, dtype=object)
+    if labels.shape != (rows,):
+        raise ValueError(
+            f"y has the shape {labels.shape}; the frame's {rows} rows need a label each, or None"
+        )
+    return labels
+
+
+def is_missing(labels: Shaped[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    """Whether a label is None or NaN."""
+    if labels.dtype != object:
+        return np.zeros(len(labels), dtype=bool)
+    return np.array([x is None or x != x for x in labels], dtype=bool)
+
+
+def two_classes(
+    labels: Shaped[np.ndarray, " n"],
+) -> tuple[Shaped[np.ndarray, " 2"], Int64[np.ndarray, " n"]]:
+    """Both classes, sorted, and which of them each label is. Raises ValueError: other than two."""
+    labels = np.array(labels.tolist())
+    check_classification_targets(labels)
+    classes, indices = np.unique(labels, return_inverse=True)
+    if len(classes) > 2:
+        raise ValueError(
+            "Only binary classification is supported. The type of the target is "
+            f"{type_of_target(labels)}."
+        )
+    if len(classes) < 2:
+        raise ValueError("y holds one class; two are needed")
+    return classes, indices

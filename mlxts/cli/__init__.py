@@ -7,6 +7,7 @@ import re
 import sys
 
 _TRAINING = (
+    "demo",
     "train",
     "batch-size",
     "hpo",

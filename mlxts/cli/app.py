@@ -8,6 +8,7 @@ from mlxts.cli import (
     base_rates,
     check,
     compare,
+    config,
     data,
     deprecated,
     docs,
@@ -19,6 +20,7 @@ from mlxts.cli import (
     quickstart,
     report,
     scaling,
+    starters,
     sweep,
     thermal,
     train,
@@ -62,9 +64,12 @@ def root(
     pass
 
 
+app.command()(starters.init)
+app.command()(starters.demo)
 app.command()(quickstart.quickstart)
 app.command()(train.train)
 app.command()(train.predict)
+app.add_typer(config.config, name="config", cls=Group)
 app.command("batch-size")(train.batch_size)
 app.command()(evaluate.evaluate)
 app.command()(compare.compare)

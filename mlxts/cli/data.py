@@ -108,6 +108,13 @@ def import_(
     values: Annotated[
         bool, typer.Option("--values", help="One date and one value (or close) per row, not bars.")
     ] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OURS=THEIRS,...",
+            help="Columns by name, or position without a header: date=open_time,close=5.",
+        ),
+    ] = None,
     trends: Annotated[
         bool, typer.Option("--trends", help="Exports of Google Trends; each term is a series.")
     ] = False,
@@ -121,24 +128,25 @@ def import_(
     from mlxts.errors import DataError
 
     export_files = _files(paths)
-    if trends and (as_ or decimal):
-        raise DataError("--trends takes neither --as nor --decimal; leave them out")
+    if trends and (as_ or decimal or columns):
+        raise DataError("--trends takes neither --as nor --decimal nor --columns; leave them out")
     if trends:
         exports = [TrendsSource(path) for path in export_files]
-        named = [(name, e) for e in exports for name in ([symbol] if symbol else e.symbols())]
-        _store_all(named, _day(start), _day(end), as_json)
+        jobs = [(name, e) for e in exports for name in ([symbol] if symbol else e.symbols())]
+        _store_all(jobs, _day(start), _day(end), as_json)
         return
     if (symbol or as_) and len(export_files) > 1:
         raise DataError("--symbol and --as name one file; leave them out to name each by itself")
     mark = decimal.value if decimal else None
-    sources = [FilesSource(path, values, mark, symbol) for path in export_files]
+    named = _columns(columns)
+    sources = [FilesSource(path, values, mark, symbol, named) for path in export_files]
     if as_:
         sources = [replace(source, named=source.symbol) for source in sources]
-    jobs = [(as_ or source.symbol).upper() for source in sources]
-    twice = {name for name in jobs if jobs.count(name) > 1}
+    names = [(as_ or source.symbol).upper() for source in sources]
+    twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise DataError(f"two files would be named {min(twice)}; import them one by one")
-    _store_all(list(zip(jobs, sources, strict=True)), _day(start), _day(end), as_json)
+    _store_all(list(zip(names, sources, strict=True)), _day(start), _day(end), as_json)
 
 
 @data.command()
@@ -301,6 +309,17 @@ def _files(paths: Sequence[Path]) -> list[Path]:
             raise DataError(f"{path} holds no CSV or Parquet file; name another folder")
         data_files += inside
     return data_files
+
+
+def _columns(text: str | None) -> dict[str, str]:
+    """`date=open_time,close=5` as a mapping."""
+    from mlxts.errors import DataError
+
+    pairs = [part.partition("=") for part in text.split(",")] if text else []
+    wrong = next((name for name, sign, _ in pairs if not sign), None)
+    if wrong is not None:
+        raise DataError(f"--columns: {wrong!r} names no column; write date=open_time,close=...")
+    return {name.strip(): theirs for name, _, theirs in pairs}
 
 
 def _require_order(start: date | None, end: date | None) -> None:

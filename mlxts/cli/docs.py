@@ -17,11 +17,11 @@ def _group() -> None:
 
 
 @docs.command()
-def render(as_json: JsonOption = False) -> None:
+def render(context: typer.Context, as_json: JsonOption = False) -> None:
     """Render the marked blocks of README, docs/ and .claude/, and the generated documents."""
     from mlxts.workspace import documents, project
 
-    changed = documents.render(project.root())
+    changed = documents.render(project.root(), context.find_root().command)
     output.render(
         {"changed": changed},
         as_json,

@@ -53,5 +53,5 @@ def _sensor() -> str:
 def versions() -> dict[str, str]:
     from importlib.metadata import version
 
-    names = ("mlxts", "mlx", "numpy", "polars", "pyarrow", "TA-Lib", "optuna", "scikit-learn")
+    names = ("mlxts", "mlx", "numpy", "polars", "TA-Lib", "optuna", "scikit-learn")
     return {name: version(name) for name in names}

@@ -87,7 +87,7 @@ def _to_tracker(runs: list[str], to: FormatName, project: str | None, as_json: b
         as_json,
         [
             *(f"{row['run_id']}: {row['events']:,} events" for row in exported),
-            Note(f"under {trackers.folder()}; docs/tracking.md shows how to open it"),
+            Note(f"under {trackers.folder()}; in there {trackers.VIEW[to.value]} shows them"),
         ],
     )
 

@@ -16,7 +16,7 @@ class DataConfig(ConfigSection):
     source: Name = Field(
         "auto",
         description="`auto`: the newest registered artifact from yahoo or files; else a source of "
-        "bars, see docs/data_sources.md",
+        "bars: yahoo, files, sample or a simulated market",
     )
     cell: Name | None = Field(
         None, description="cell of the dataset matrix, e.g. Cb; sets symbols and exogenous"
@@ -38,7 +38,7 @@ class DataConfig(ConfigSection):
         1.0, description="fraction of the training dates; smaller sets are subsets of larger ones"
     )
     train_blocks_seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(
-        None, description="None: the latest dates; otherwise blocks of dates sampled with this seed"
+        None, description="null: the latest dates; otherwise blocks of dates sampled with this seed"
     )
     rotate_labels_years: NotNegative = Field(
         0, description="a null control: labels of so many years later, rotated within a split"

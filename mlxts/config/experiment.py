@@ -4,6 +4,7 @@ A *strict* configuration picks only from `protocol.py`; an *exploratory* one may
 and everything it reaches is marked so.
 """
 
+from operator import attrgetter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -34,13 +35,27 @@ _CAME_LATER = (
 class ExperimentConfig(ConfigSection):
     """One experiment: everything that decides its numbers, and nothing that does not."""
 
-    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
-    mode: Mode = "strict"
-    budget: Name = "2M"
-    task: Name = "threshold_1pct"
-    timescale: Name = "daily"
-    horizon: Positive | None = Field(None, description="trading days; None: the timescale's own")
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    name: str = Field(
+        min_length=1,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="of the experiment, in tables; by default its file's",
+    )
+    mode: Mode = Field(
+        "strict", description="strict: values of the protocol alone; exploratory: any, and labelled"
+    )
+    budget: Name = Field(
+        "2M", description=f"trainable parameters, exact: {', '.join(protocol.BUDGETS)}"
+    )
+    task: Name = Field(
+        "threshold_1pct", description=f"what is predicted: {', '.join(protocol.TASKS)}"
+    )
+    timescale: Name = Field(
+        "daily", description=f"what a bar spans: {', '.join(protocol.TIMESCALES)}"
+    )
+    horizon: Positive | None = Field(None, description="trading days; null: the timescale's own")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
+        0, description="of initial weights, sample order and dropout"
+    )
     data: DataConfig = DataConfig()
     features: FeaturesConfig = FeaturesConfig()
     model: ModelConfig = ModelConfig()
@@ -80,7 +95,6 @@ class ExperimentConfig(ConfigSection):
         return self
 
     def _is_strict(self) -> None:
-        fixed, scale = protocol.FIXED, protocol.TIMESCALES[self.timescale]
         if not protocol.TASKS[self.task].strict:
             strict = ", ".join(t.name for t in protocol.TASKS.values() if t.strict)
             raise ValueError(
@@ -93,31 +107,8 @@ class ExperimentConfig(ConfigSection):
                 f"budget: {self.budget} is not a protocol budget ({strict}); "
                 "choose one, or set mode: exploratory"
             )
-        stated = {
-            "horizon": (self.horizon, scale.horizons),
-            "data.splits": (self.data.splits, ("protocol",)),
-            "data.walk_forward_window": (self.data.walk_forward_window, (None,)),
-            "data.score_on": (self.data.score_on, (protocol.SCORED_ON,)),
-            "data.train_fraction": (self.data.train_fraction, (1.0,)),
-            "data.rotate_labels_years": (self.data.rotate_labels_years, (0,)),
-            "features.source": (self.features.source, ("indicators",)),
-            "model.dropout": (self.model.dropout, (fixed.dropout,)),
-            "model.head_dropout": (self.model.head_dropout, (fixed.head_dropout,)),
-            "model.context": (self.model.context, (fixed.context,)),
-            "model.patch_length": (self.model.patch_length, (fixed.patch_length,)),
-            "model.stride": (self.model.stride, (fixed.stride,)),
-            "model.revin.enabled": (self.model.revin.enabled, (True,)),
-            "model.revin.statistics_to_head": (self.model.revin.statistics_to_head, (False,)),
-            "model.residual_of": (self.model.residual_of, (None,)),
-            "model.asset_embedding": (self.model.asset_embedding, (False,)),
-            "model.last_bar_to_head": (self.model.last_bar_to_head, (False,)),
-            "model.norm": (self.model.norm, ("layer",)),
-            "model.res_attention": (self.model.res_attention, (False,)),
-            "model.head": (self.model.head, ("flatten",)),
-            "training.stop_on": (self.training.stop_on, ("samples",)),
-            "training.learning_rate": (self.training.learning_rate, (fixed.learning_rate,)),
-        }
-        for key, (value, allowed) in stated.items():
+        for key, allowed in strict_values(self.timescale).items():
+            value = attrgetter(key)(self)
             if value not in allowed:
                 raise ValueError(
                     f"{key}: {value} is fixed at {', '.join(map(str, allowed))} in strict mode; "
@@ -185,6 +176,35 @@ class ExperimentConfig(ConfigSection):
     def to_yaml(self) -> str:
         """The resolved configuration, every default written out."""
         return dump_yaml(self.model_dump(mode="json"))
+
+
+def strict_values(timescale: str) -> dict[str, tuple[Any, ...]]:
+    """What a key may be in strict mode; budget, task and data's contents follow other rules."""
+    fixed = protocol.FIXED
+    return {
+        "horizon": protocol.TIMESCALES[timescale].horizons,
+        "data.splits": ("protocol",),
+        "data.walk_forward_window": (None,),
+        "data.score_on": (protocol.SCORED_ON,),
+        "data.train_fraction": (1.0,),
+        "data.rotate_labels_years": (0,),
+        "features.source": ("indicators",),
+        "model.dropout": (fixed.dropout,),
+        "model.head_dropout": (fixed.head_dropout,),
+        "model.context": (fixed.context,),
+        "model.patch_length": (fixed.patch_length,),
+        "model.stride": (fixed.stride,),
+        "model.revin.enabled": (True,),
+        "model.revin.statistics_to_head": (False,),
+        "model.residual_of": (None,),
+        "model.asset_embedding": (False,),
+        "model.last_bar_to_head": (False,),
+        "model.norm": ("layer",),
+        "model.res_attention": (False,),
+        "model.head": ("flatten",),
+        "training.stop_on": ("samples",),
+        "training.learning_rate": (fixed.learning_rate,),
+    }
 
 
 def _one_of(key: str, value: str, allowed: Any) -> None:

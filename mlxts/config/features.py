@@ -15,7 +15,9 @@ class FeaturesConfig(ConfigSection):
         "indicators",
         description="`simulated`: those that a simulated market generates with its bars",
     )
-    tier: int = Field(20, description="number of relational features, nested tiers")
+    tier: int = Field(
+        20, description=f"number of relational features: {', '.join(map(str, protocol.TIERS))}"
+    )
 
     @model_validator(mode="after")
     def _is_a_tier(self) -> Self:

@@ -55,7 +55,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         values = parse_yaml(files.read_text(path if path.exists() else shipped))
     except FileNotFoundError as error:
-        raise ConfigError(f"no configuration at {path}; see configs/ for some") from error
+        raise ConfigError(f"no configuration at {path}; `mlxts init` writes some") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {files.reason(error)}") from error
     except YamlError as error:
@@ -75,7 +75,7 @@ def build_config(values: dict[str, Any], *, origin: str = "configuration") -> Ex
         config = ExperimentConfig.model_validate(renamed_keys.current(values))
         registry.require_bars(config.data.source)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {first_problem(error)}") from error
+        raise ConfigError(f"{origin}: {first_problem(error, ExperimentConfig)}") from error
     except ConfigError as error:
         raise ConfigError(f"{origin}: {one_line(str(error))}") from error
     return config

@@ -13,10 +13,12 @@ class ThermalConfig(ConfigSection):
     sensor: str = Field(
         "auto", description="auto, off, a sensor's name (`mlxts thermal` lists them), scripted:FILE"
     )
-    on_unavailable: Literal["warn", "stop"] = "warn"
+    on_unavailable: Literal["warn", "stop"] = Field(
+        "warn", description="where no temperature can be read: go on with a notice, or stop"
+    )
     pause: bool = Field(False, description="at a warning, wait until it has cooled down")
     poll_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
-        1.0, description="between two readings"
+        1.0, description="seconds between two readings"
     )
 
 
@@ -24,12 +26,14 @@ class CheckpointConfig(ConfigSection):
     """How often the run can be resumed from. Has no influence on any number."""
 
     every_seconds: Annotated[float, Field(ge=0)] = Field(
-        30.0, description="minimum time between checkpoints; 0: at every validation"
+        30.0, description="seconds between checkpoints, at least; 0: at every validation"
     )
 
 
 class TrackingConfig(ConfigSection):
     """Which trackers follow the run, besides its own record. Has no influence on any number."""
 
-    trackers: tuple[Literal["mlflow", "wandb"], ...] = Field((), strict=False)
+    trackers: tuple[Literal["mlflow", "wandb"], ...] = Field(
+        (), strict=False, description="that follow the run, besides its own record"
+    )
     project: str = Field("mlxts", min_length=1, description="under which they file it")

@@ -14,15 +14,19 @@ StopOn = Literal["samples", "scored", "panel"]
 class TrainingConfig(ConfigSection):
     """The optimizer and the loop."""
 
-    learning_rate: Annotated[float, Field(gt=0)] = protocol.FIXED.learning_rate
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    beta1: Fraction = 0.9
-    beta2: Fraction = 0.999
-    clip_norm: Annotated[float, Field(gt=0)] = Field(1.0, description="global gradient norm")
-    warmup_steps: NotNegative = Field(0, description="linear, optimizer steps")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        protocol.FIXED.learning_rate, description="of AdamW, after warm-up"
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="of AdamW, decoupled")
+    beta1: Fraction = Field(0.9, description="of AdamW: decay of the mean gradient")
+    beta2: Fraction = Field(0.999, description="of AdamW: decay of its mean square")
+    clip_norm: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="gradients are scaled down to this global norm"
+    )
+    warmup_steps: NotNegative = Field(0, description="optimizer steps of linear warm-up")
     batch_size: Positive = Field(64, description="samples an optimizer step")
     micro_batch: Positive | None = Field(
-        None, description="samples a forward pass; None: from the tuning record, else batch_size"
+        None, description="samples a forward pass; null: from the tuning record, else batch_size"
     )
     precision: Precision = Field(
         "float32", description="bfloat16: for speed on Metal and CUDA; on a CPU it is slower"
@@ -30,10 +34,14 @@ class TrainingConfig(ConfigSection):
     gradient_checkpointing: bool = Field(
         False, description="compute encoder layers twice, to need less memory"
     )
-    max_epochs: Positive = 20
-    validations_per_epoch: Positive = Field(4, description="for early stopping")
+    max_epochs: Positive = Field(20, description="passes over the training samples, at most")
+    validations_per_epoch: Positive = Field(
+        4, description="evenly spaced; early stopping counts them"
+    )
     patience: Positive = Field(12, description="validations without improvement before stopping")
-    min_delta: Annotated[float, Field(ge=0)] = Field(0.0, description="nats")
+    min_delta: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="improvement that counts, nats"
+    )
     stop_on: StopOn = Field(
         "samples",
         description="whose validation loss decides: of all samples, of the scored asset's, or the "

@@ -1,11 +1,13 @@
 """Sections of a configuration: strict types, no unknown keys, and one line for what is wrong."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
 from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 WHOLE = 2**31  # whole numbers stay below it: MLX counts in int32
 
@@ -14,6 +16,7 @@ NotNegative = Annotated[int, Field(ge=0, lt=WHOLE)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Name = Annotated[str, Field(max_length=100)]
 
+_CLOSE = 0.75  # similarity of a key, 0 to 1, from which on it may be a misspelling of another
 _SHOWN = 60  # characters of a value that an error repeats
 _EXPECTED: Mapping[str, str] = MappingProxyType(
     {
@@ -38,12 +41,38 @@ class ConfigSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
-def first_problem(error: ValidationError) -> str:
-    """One line that names the offending key."""
-    problem = error.errors()[0]
+def keys(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every key of a section and of those in it, by its dotted name, in their order."""
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from keys(inner, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field
+
+
+def closest(key: str, section: type[BaseModel]) -> str | None:
+    """The key of `section` that `key` is most like, as a whole or in its last part."""
+    names = {name for name, _ in keys(section)}
+    names |= {name.rpartition(".")[0] for name in names} - {""}
+
+    def similarity(name: str) -> float:
+        pairs = (key, name), (key.rpartition(".")[2], name.rpartition(".")[2])
+        return max(SequenceMatcher(None, *pair).ratio() for pair in pairs)
+
+    best = max(sorted(names), key=similarity, default=None)
+    return best if best is not None and similarity(best) >= _CLOSE else None
+
+
+def first_problem(error: ValidationError, section: type[BaseModel]) -> str:
+    """One line that names the offending key, and the key of `section` that was meant."""
+    problems = error.errors()  # a required key that is misspelt makes two of them
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return one_line(f"unknown key {where or '(empty)'}; check its spelling")
+        meant = closest(where, section)
+        remedy = f"did you mean {meant}?" if meant else "`mlxts config describe` lists the keys"
+        return one_line(f"unknown key {where or '(empty)'}; {remedy}")
     message = _EXPECTED.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     prefix = f"{where}: " if where else ""
     given = problem.get("input")

@@ -157,7 +157,8 @@ def _dates(rows: pl.DataFrame) -> Iterator[Finding]:
 def _bars(rows: pl.DataFrame) -> Iterator[Finding]:
     prices = ("open", "high", "low", "close")
     adjusted = rows["adj_close"].null_count() < rows.height
-    numbers = (*prices, "volume", *(("adj_close",) if adjusted else ()))
+    traded = ("volume",) if rows["volume"].null_count() < rows.height else ()
+    numbers = (*prices, *traded, *(("adj_close",) if adjusted else ()))
     oracles = [name for name in rows.columns if name.startswith(ORACLE_PREFIX)]
     for name in (*numbers, *oracles):
         yield from _numbers(rows, name)
@@ -248,7 +249,7 @@ def _frozen_prices(rows: pl.DataFrame) -> Iterator[Finding]:
 
 
 def _volumes(rows: pl.DataFrame) -> Iterator[Finding]:
-    if rows.height and (rows["volume"] == 0).all():
+    if (rows["volume"] == 0).all(ignore_nulls=False) and rows.height:
         text = "the volume is 0 in every row; volume features will be constant"
         yield Finding("warning", "volume", None, None, text)
 

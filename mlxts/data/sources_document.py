@@ -1,9 +1,9 @@
-"""docs/data_sources.md, rendered from the table of series, the protocol and the universe."""
+"""docs/data_sources.md, rendered from the table of series, the protocol, and what files hold."""
 
 from mlxts import protocol
 from mlxts.config import dataset_matrix
 from mlxts.data.exogenous_catalog import ALIVE_DAYS, SERIES, TRENDS, Series
-from mlxts.data.sources import registry
+from mlxts.data.sources import column_aliases, date_text, headerless, registry
 from mlxts.formats import UNKNOWN
 from mlxts.tables import markdown
 
@@ -91,8 +91,59 @@ def render() -> str:
         "`mlxts data download --cell Cb` fetches all series of a cell, `mlxts data cell Cb` lists "
         "which of them are stored, and on which share of the scored asset's training days a value "
         "of each was known.",
+        "",
+        *_files_of_ones_own(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _files_of_ones_own() -> list[str]:
+    """What `mlxts data import` reads without being told."""
+    spellings = [
+        (
+            f"`{ours}`",
+            "; ".join(", ".join(f"`{name}`" for name in group) for group in groups if any(group)),
+        )
+        for ours, groups in column_aliases.SPELLINGS.items()
+    ]
+    shapes = [
+        (shape, width, ", ".join(f"{n} {our}" for n, our in enumerate(ours, 1) if our))
+        for shape, (width, ours) in headerless.SHAPES.items()
+    ]
+    shortest = 1 + date_text.DATE_DIGITS
+    epochs = []
+    for name, _, longest in date_text.EPOCHS:
+        epochs.append((name, f"{shortest} to {longest}"))
+        shortest = longest + 1
+    return [
+        "## Files of your own: what is read without being told",
+        "",
+        "`mlxts data import` finds each column by its name: case, accents, blanks, punctuation and "
+        "a number in front do not matter; a single letter is read as written. Of names on two "
+        "sides of a semicolon the earlier counts; two between which there is a comma are refused "
+        "together. `--columns date=open_time,close=5` names any column, by its name or, in a file "
+        "without a header, its position; `--columns adj_close=` leaves one out. More: "
+        "[importing.md](importing.md).",
+        "",
+        markdown(("column", "its names"), spellings),
+        "",
+        "`Volume BTC` is the volume where the symbol begins with BTC. A column without a name may "
+        "be the date. Where dates repeat and no column is named as a symbol, the one column of "
+        "words that tells the rows of a date apart is taken for it.",
+        "",
+        "**Dates** are read in the one format that fits all rows: "
+        + ", ".join(f"`{form}`" for form in date_text.DATE_FORMATS)
+        + " (as in `strftime`; a time of day behind them is passed over; months in English, "
+        "German, French or Spanish). A longer whole number counts the time since 1970, days being "
+        "those of UTC; its unit follows from its digits:",
+        "",
+        markdown(("unit", "digits"), epochs),
+        "",
+        "**Files without a header** are read where their number of columns and a high and low "
+        "around every open and close leave one of these shapes:",
+        "",
+        markdown(("shape", "columns", "read"), shapes),
+    ]
 
 
 def _members(groups: tuple[str, ...]) -> list[str]:

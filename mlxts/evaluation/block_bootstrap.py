@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Float64, Shaped
+from jaxtyping import Float, Float64, Integer, Shaped
 from scipy import stats
 
+from mlxts.memo import memoised
 from mlxts.protocol import MIN_BLOCK_DAYS
 
 DRAWS = 2000
@@ -90,14 +91,9 @@ class BlockBootstrap:
         self, draws: int = DRAWS, seed: int = 0
     ) -> Float64[np.ndarray, "{len(self.dates)} 1+{draws}"]:
         """How often each row counts in each draw; in column 0 once."""
-        from arch.bootstrap import StationaryBootstrap  # loads statsmodels: a second
-
         unique, date_of = np.unique(self.dates, return_inverse=True)
-        generator = np.random.default_rng(seed)
-        sampler = StationaryBootstrap(self.block, np.arange(len(unique)), seed=generator)
         counts = np.ones((len(unique), 1 + draws))
-        for draw, (indices, _) in enumerate(sampler.bootstrap(draws), start=1):
-            counts[:, draw] = np.bincount(indices[0], minlength=len(unique))
+        counts[:, 1:] = _date_counts(len(unique), self.block, draws, seed)
         return counts[date_of]
 
     @cached_property
@@ -156,6 +152,21 @@ class BlockBootstrap:
         damped = shared * (1.0 - 1.0 / self.block) ** lags
         overlapping = (1.0 + 2.0 * shared.sum()) / (1.0 + 2.0 * damped.sum())
         return float(overlapping * blocks / (blocks - 1.0))
+
+
+@memoised
+def _date_counts(
+    dates: int, block: int, draws: int, seed: int
+) -> Integer[np.ndarray, "{dates} {draws}"]:
+    """How often each of some dates is drawn, by mean block length."""
+    from arch.bootstrap import StationaryBootstrap  # loads statsmodels: a second
+
+    generator = np.random.default_rng(seed)
+    sampler = StationaryBootstrap(block, np.arange(dates), seed=generator)
+    counts = np.empty((dates, draws), dtype=np.min_scalar_type(dates))
+    for draw, (indices, _) in enumerate(sampler.bootstrap(draws)):
+        counts[:, draw] = np.bincount(indices[0], minlength=dates)
+    return counts
 
 
 def percentile_interval(

@@ -95,8 +95,8 @@ class File:
                 raise DataError(
                     f"{self.path}: target is {wrong['in_file'][0]:g} for {wrong['symbol'][0]} on "
                     f"{wrong['date'][0]} where it was {wrong['target'][0]:g}, wrong in "
-                    f"{formats.count(wrong.height, 'row')}: it forecasts something else; see "
-                    "docs/experimental_protocol.md for what the task is"
+                    f"{formats.count(wrong.height, 'row')}: it forecasts something else "
+                    "than the task; give its own target, or leave that column out"
                 )
         return Forecasts(
             name=self.path.name,
@@ -185,7 +185,7 @@ def _table(path: Path) -> tuple[bytes, pl.DataFrame]:
         data = files.read_bytes(path)
         if data.startswith(_PARQUET):
             return data, parquet.read(data)
-        return data, csv_table.read(path)[0]
+        return data, csv_table.read(path).rows
     except (OSError, pl.exceptions.PolarsError, SourceError) as error:
         raise DataError(
             f"{path} cannot be read as CSV or Parquet: {files.reason(error)}"

@@ -30,6 +30,7 @@ from mlxts.evaluation import (
 from mlxts.evaluation.block_bootstrap import DRAWS, BlockBootstrap
 from mlxts.evaluation.comparison import Comparison
 from mlxts.evaluation.metrics import Draws, Weights
+from mlxts.memo import memoised
 from mlxts.protocol import BASELINE, REFERENCES, Task
 from mlxts.runs.predictions import BASE_RATE, ORACLE, by_model
 from mlxts.runs.references import Reference
@@ -193,15 +194,17 @@ def _score_split(
     rows = _common_rows(scored, split, score_on)
     days, targets = rows["date"].to_numpy(), rows["target"].to_numpy()
     bootstrap = BlockBootstrap(days, horizon, spacing)
-    weights = bootstrap.weights(draws, seed)
-    compute = _classifier_figures if task.binary else _regression_figures
-    computed = {name: compute(scored[name], trained[name], weights, task) for name in models}
+    computed = {
+        name: _model_figures(scored[name], trained[name], bootstrap, draws, seed, task)
+        for name in models
+    }
     for name in REFERENCES:
         if name in models:
             _compare(computed, name, f"_{name}")
     if reference is not None:
         _compare(computed, reference, "")
     if not task.binary:
+        weights = bootstrap.weights(draws, seed)
         for name, table in models.items():
             earlier = _rows(table, "validation", score_on) if split == "test" else None
             figures, draws_of_coverage = _conformal(
@@ -289,6 +292,20 @@ def _compare(
                 compared = Comparison(metric_draws[loss], reference_draws[loss], power)
                 metric_draws[f"{loss}_difference{suffix}"] = compared.difference
                 metric_draws[f"{skill}{suffix}"] = compared.skill
+
+
+@memoised
+def _model_figures(
+    scored: pl.DataFrame,
+    trained: pl.DataFrame,
+    bootstrap: BlockBootstrap,
+    draws: int,
+    seed: int,
+    task: Task,
+) -> tuple[Figures, dict[str, Draws]]:
+    """A model's own figures, and its metrics in each draw."""
+    compute = _classifier_figures if task.binary else _regression_figures
+    return compute(scored, trained, bootstrap.weights(draws, seed), task)
 
 
 def _classifier_figures(

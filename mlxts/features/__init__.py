@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import polars as pl
-    from narwhals.stable.v2.typing import IntoFrame
+
+    from mlxts.data.frames import Frame
 
 
-def build(bars: "IntoFrame", *, tier: int = 20, timescale: str = "daily") -> "pl.DataFrame":
+def build(bars: "Frame", *, tier: int = 20, timescale: str = "daily") -> "pl.DataFrame":
     """Compute a tier's features of daily bars, each from bars up to its own alone.
 
     Args:

@@ -6,17 +6,25 @@ not see it, and its output is added to it.
 """
 
 import mlx.core as mx
+import numpy as np
 from jaxtyping import Float32, UInt32
 
-from mlxts.model.patchtst import PatchTST
+from mlxts.model.patchtst import PatchTST, Shape
 
 
 class OffsetPatchTST(PatchTST):
     """PatchTST on top of an offset, which is in the last column of its window's last bar.
 
-    Its parameters are those of PatchTST. The head's bias starts at 0: the first prediction is the
-    offset.
+    Its parameters are those of PatchTST. The output layer starts at zero (as the last layer of a
+    residual branch in Fixup, Zhang and others 2019): the first prediction is the offset, exactly.
+
+    Args:
+        shape, seed, statistics: see `PatchTST`.
     """
+
+    def __init__(self, shape: Shape, *, seed: int = 0, statistics: np.ndarray | None = None):
+        super().__init__(shape, seed=seed, statistics=statistics)
+        self.head.weight = mx.zeros_like(self.head.weight)
 
     @property
     def columns(self) -> int:

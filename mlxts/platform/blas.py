@@ -46,7 +46,7 @@ def load() -> Blas:
     Warns once when only the slow reference BLAS is there, or no backend of MLX at all.
     """
     if sys.platform == "linux" and wheels.missing():
-        warnings.warn(wheels.NO_BACKEND, RuntimeWarning, stacklevel=2)
+        warnings.warn(wheels.no_backend(), RuntimeWarning, stacklevel=2)
     blas = _choose()
     if blas.name == "reference":
         warnings.warn(_SLOW, RuntimeWarning, stacklevel=2)

@@ -14,13 +14,13 @@ from importlib.metadata import PackageNotFoundError, PackagePath, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
+from mlxts.files import in_checkout
+
 BACKENDS = ("mlx-cuda-13", "mlx-cuda-12", "mlx-cpu")
 LIBRARY = "mlx/lib/libmlx.so"
 
-NO_BACKEND = (
-    "MLX has no backend here, so nothing can be computed: "
-    "install one (`make setup`, or pip install 'mlxts[cpu]' or 'mlxts[cuda]')"
-)
+_SETUP = "`make setup EXTRAS=cuda` for the GPU, `make setup EXTRAS=` for the CPU"
+_PIP = "`pip install 'mlxts[cuda]'` for the GPU, `pip install 'mlxts[cpu]'` for the CPU"
 
 # <mach-o/loader.h>: a 64-bit file's header, and the command that holds the oldest macOS.
 _MAGIC, _HEADER, _BUILD_VERSION = 0xFEEDFACF, struct.Struct("<8I"), 0x32
@@ -58,20 +58,27 @@ def _is_recorded(file: PackagePath) -> bool:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == file.hash.value
 
 
+def no_backend() -> str:
+    """That MLX's library is missing, and what installs it."""
+    remedy = _SETUP if in_checkout() else _PIP
+    return f"MLX has no backend here, so nothing can be computed: run {remedy}"
+
+
 def problem() -> str | None:
     """What is wrong with MLX's library on this machine, and what mends it, in one line."""
     if sys.platform == "darwin":
         return _too_old_macos()
     if missing():
-        return NO_BACKEND
+        return no_backend()
     claims = claimed()
     if len(claims) < 2:
         return None
     whose = owner()
     now = f"{whose}'s" if whose else "of neither"
+    remedy = _SETUP if in_checkout() else f"`pip uninstall {' '.join(claims)}`, then {_PIP}"
     return (
         f"{' and '.join(claims)} are both installed and share {LIBRARY}, which is now {now}: "
-        "run `make setup EXTRAS=cuda` for the GPU, `make setup EXTRAS=` for the CPU"
+        f"run {remedy}"
     )
 
 

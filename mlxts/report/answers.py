@@ -11,7 +11,7 @@ from mlxts import json_files
 from mlxts.errors import RunError
 from mlxts.evaluation import comparison
 from mlxts.formats import MINUS, count, listing, million, number
-from mlxts.protocol import LINEAR
+from mlxts.protocol import DATASET_COLUMNS, LINEAR
 from mlxts.report.walk_forward_study import AXES
 from mlxts.scaling.over_reference import ALONE, OVER
 from mlxts.scaling.verdict import INVERSE, SCALING
@@ -134,9 +134,10 @@ def where(row: Row) -> str:
 
 
 def sizes(row: Row) -> str:
-    """`0.02M, 0.2M and 2M`, the two cells of a pair."""
+    """`0.02M, 0.2M and 2M`; of a pair of cells `Ac (+ VIX) against Ab`."""
     if row["cells"]:
-        return " against ".join(reversed(row["cells"]))
+        before, after = row["cells"]
+        return f"{after} ({DATASET_COLUMNS[after[-1]].description}) against {before}"
     return listing(size_text(row["axis"], size) for size in row["sizes"])
 
 

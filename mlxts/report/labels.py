@@ -6,17 +6,23 @@ from typing import Any
 
 from mlxts import protocol
 from mlxts.scaling import config_diff
-from mlxts.scaling.configuration_scores import CONFIGURATION
+from mlxts.scaling.configuration_scores import CONFIGURATION, ConfigurationScores
 from mlxts.scaling.ledger import LATEST, REAL
 from mlxts.scaling.results import file_name
+
+EXPLORATORY = " (exploratory)"
 
 
 def cell(key: Mapping[str, Any]) -> str:
     """`threshold_1pct H1 daily`, as in `scaling/`; the symbol where it is not the usual one,
     nor all of the data, which a configuration names."""
     name = f"{key['task']} H{key['horizon']} {key['timescale']}"
-    named = key["symbol"] in (protocol.SCORED_ON, key.get("data"))
-    return name if named else f"{name} {key['symbol']}"
+    return f"{name} {symbol(key)}".strip()
+
+
+def symbol(key: Mapping[str, Any]) -> str:
+    """The scored symbol; empty where it is the usual one or all of the data."""
+    return "" if key["symbol"] in (protocol.SCORED_ON, key.get("data")) else key["symbol"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,21 @@ def configuration(key: Mapping[str, Any], common: CommonSettings = CommonSetting
 
 def marked(name: str, mode: str) -> str:
     """The name, labelled where its configuration is exploratory."""
-    return name if mode == "strict" else f"{name} (exploratory)"
+    return name if mode == "strict" else name + EXPLORATORY
+
+
+def settings(
+    group: Sequence[ConfigurationScores], common: CommonSettings = CommonSettings()
+) -> str:
+    """Of a caption: what the members of a group share, and whether they are exploratory."""
+    strict = all(scores.mode == "strict" for scores in group)
+    return configuration(group[0].key, common) + ("" if strict else ", exploratory")
+
+
+def title_and_settings(name: str) -> tuple[str, str]:
+    """A cell's name apart: what is predicted, and the rest of it."""
+    first, *others = name.replace(EXPLORATORY, "").split(", ")
+    return first, ", ".join([*others, *["exploratory"] * (EXPLORATORY in name)])
 
 
 def common_settings(keys: Sequence[Mapping[str, Any]]) -> CommonSettings:

@@ -3,18 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from mlxts.formats import magnitude
-from mlxts.report.figure import drawing
+from mlxts.report.figure import drawing, levels, powers_of_ten
+from mlxts.report.palette import FAINT, MARKERS, NETWORK, shade_of
 
-# Ordered sizes: one hue from light to dark.
-SHADES = ("#6aaed6", "#4a90c4", "#2f73ad", "#1f5a93", "#123f70", "#0a2547")
-MARKERS = ("s", "o", "^", "D", "v", "P")
+_BESIDE = 0.025  # of the width: how far single runs stand beside their mean
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class LawPanel:
     """The data of one figure.
 
     Attributes:
-        title: the cell. subtitle: the verdict.
+        title: the cell. subtitle: of a figure that has no caption.
         unit: of the sizes.
         sizes, losses, low, high: (K,) of the rungs, with 95 % intervals of the *paired* kind: what
             all sizes share is taken out.
@@ -59,31 +55,34 @@ class LawPanel:
 
 
 def draw_laws(axes: Axes, panel: LawPanel) -> None:
-    """Runs as dots, rungs with their intervals, laws as curves, baselines as levels."""
+    """Rungs with their intervals, runs as dots beside them, laws as curves, baselines as levels."""
     axes.set_xscale("log")
     law = panel.chosen
-    seen = panel.grid <= panel.sizes.max() * (1 + 1e-9)
+    measured = panel.grid <= panel.sizes.max() * (1 + 1e-9)
     beyond = panel.grid >= panel.sizes.max() * (1 - 1e-9)
-    axes.fill_between(panel.grid, law.low, law.high, color="C0", alpha=0.15, linewidth=0)
-    axes.plot(panel.grid[seen], law.loss[seen], color="C0", label=f"chosen: {law.name}")
-    axes.plot(panel.grid[beyond], law.loss[beyond], color="C0", linestyle="--")
+    axes.fill_between(panel.grid, law.low, law.high, color=NETWORK, alpha=0.15, linewidth=0)
+    axes.plot(panel.grid[measured], law.loss[measured], color=NETWORK, label=f"chosen: {law.name}")
+    axes.plot(panel.grid[beyond], law.loss[beyond], color=NETWORK, linestyle=(0, (4, 2)))
     for style, other in zip(
         (":", "-.", (0, (1, 3)), (0, (5, 3, 1, 3))), panel.others, strict=False
     ):
         axes.plot(
-            panel.grid, other.loss, color="C2", linestyle=style, linewidth=1.1, label=other.name
+            panel.grid, other.loss, color=FAINT, linestyle=style, linewidth=1.2, label=other.name
         )
-    axes.plot(
-        panel.run_sizes, panel.run_losses, "o", color="C0", alpha=0.7, markersize=3,
-        markeredgewidth=0, label="runs", zorder=5,
-    )  # fmt: skip
+    _, of_run, counts = np.unique(panel.run_sizes, return_inverse=True, return_counts=True)
+    several = counts[of_run] > 1  # a single run is its mean
+    if several.any():
+        aside = (panel.grid[0] / panel.grid[-1]) ** _BESIDE
+        axes.plot(
+            panel.run_sizes[several] * aside, panel.run_losses[several], "o", color=NETWORK,
+            alpha=0.7, markersize=3.5, markeredgewidth=0, label="runs", zorder=5,
+        )  # fmt: skip
     errors = np.maximum(np.vstack([panel.losses - panel.low, panel.high - panel.losses]), 0.0)
     axes.errorbar(
         panel.sizes, panel.losses, yerr=errors, fmt="s", color="black", markersize=4.5, capsize=3,
-        elinewidth=1.1, label="mean over seeds,\n95 % against reference", zorder=4,
+        elinewidth=1.1, label="mean over seeds, 95 %", zorder=4,
     )  # fmt: skip
-    for (name, level), style in zip(panel.levels.items(), ("-", "--", ":"), strict=False):
-        axes.axhline(level, color="C1", linestyle=style, linewidth=1.2, label=f"{name} {level:.4g}")
+    levels(axes, panel.levels)
     _axes_of_sizes(axes, panel.unit, panel.loss_unit)
 
 
@@ -119,9 +118,9 @@ def write(path: Path, panel: LawPanel | LawSurface) -> None:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
 
 
-def draw(axes: Axes, panel: LawPanel | LawSurface, **font: Any) -> None:
-    """What was measured, the laws and the subtitle, without a legend. `font`: of it."""
-    axes.set_title(panel.subtitle, fontweight="normal", **font)
+def draw(axes: Axes, panel: LawPanel | LawSurface) -> None:
+    """What was measured, the laws and the subtitle, without a legend."""
+    axes.set_title(panel.subtitle, fontweight="normal")
     if isinstance(panel, LawPanel):
         draw_laws(axes, panel)
     else:
@@ -144,21 +143,10 @@ def draw_curves(axes: Axes, surface: LawSurface) -> None:
             fmt=MARKERS[index % len(MARKERS)] + ("" if surface.curves else "-"),
             markersize=4.5, capsize=3, elinewidth=1.0, label=step,
         )  # fmt: skip
-    for (name, level), style in zip(surface.levels.items(), ("-", "--", ":"), strict=False):
-        axes.axhline(level, color="C1", linestyle=style, linewidth=1.2, label=f"{name} {level:.4g}")
+    levels(axes, surface.levels)
     _axes_of_sizes(axes, "parameters", surface.loss_unit)
 
 
-def shade_of(index: int, count: int) -> str:
-    """The colour of the `index`-th of `count` ordered things."""
-    last = len(SHADES) - 1
-    return SHADES[last if count < 2 else round(index * last / (count - 1))]
-
-
 def _axes_of_sizes(axes: Axes, unit: str, loss_unit: str) -> None:
-    first, last = axes.get_xlim()
-    few = last < 100 * first  # decades alone would leave a tick or none
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=8))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: magnitude(size)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    powers_of_ten(axes)
     axes.set(xlabel=unit, ylabel=f"loss, {loss_unit}")

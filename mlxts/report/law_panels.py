@@ -81,7 +81,7 @@ def surface(
     curves = []
     if selection:
         law, share = selection.fits[selection.chosen], selection.frequencies[selection.chosen]
-        subtitle = f"{selection.chosen} ({share:.0%}), {subtitle}"
+        subtitle = ", ".join(filter(None, (f"{selection.chosen} ({share:.0%})", subtitle)))
         curves = [
             law.predict(np.column_stack([grid, np.full(len(grid), second)]))[0]
             for second in seconds

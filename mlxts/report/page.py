@@ -88,7 +88,11 @@ def write(
 
 def _inline(picture: Picture, folder: Path) -> Markup:
     svg = picture.write(folder)
-    return Markup(palette.inline(svg, picture.name, f"{picture.title}. {picture.caption}"))
+    return Markup(
+        palette.inline(
+            svg, picture.name, f"{picture.title}. {picture.description}".replace("**", "")
+        )
+    )
 
 
 def _environment() -> Environment:

@@ -2,7 +2,7 @@
 and the reference.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 
 from mlxts import protocol
 from mlxts.evaluation import comparison
-from mlxts.evaluation.calibration import Reliability, reliability
+from mlxts.evaluation.calibration import reliability
 from mlxts.report import labels
 from mlxts.report.figure import Picture, legend_below
-from mlxts.report.run_figure import GROUPS, draw_reliability
+from mlxts.report.reliability_figure import GROUPS, PANELS, Diagram, draw_reliability
 from mlxts.scaling.configuration_scores import ConfigurationScores
 
 
@@ -26,59 +26,60 @@ def diagrams(scored: Sequence[ConfigurationScores]) -> list[Picture]:
     def kind(scores: ConfigurationScores) -> tuple:
         return (*scores.cell, *labels.of_configuration(scores.key)[:-1])
 
-    return [_diagram(key, list(group), common) for key, group in groupby(binary, kind)]
+    return [_picture(key, list(group), common) for key, group in groupby(binary, kind)]
 
 
-def _diagram(
+def _picture(
     key: tuple, group: list[ConfigurationScores], common: labels.CommonSettings
 ) -> Picture:
     smallest, largest = group[0], group[-1]
-    curves = {
-        largest.key["budget"]: _of(largest, largest.table.losses[:, 0]),
-        comparison.title(largest.reference): _of(largest, largest.table.reference),
+    models = {
+        comparison.title(largest.reference): _diagram(largest, largest.table.reference),
+        smallest.key["budget"]: _diagram(smallest, smallest.table.losses[:, 0]),
+        largest.key["budget"]: _diagram(largest, largest.table.losses[:, 0]),
     }
-    if smallest is not largest:
-        curves[smallest.key["budget"]] = _of(smallest, smallest.table.losses[:, 0])
-    task = protocol.TASKS[group[0].key["task"]]
-    mode = "strict" if all(scores.mode == "strict" for scores in group) else "exploratory"
-    settings = labels.configuration(group[0].key, common)
     return Picture(
         name=labels.slug("reliability", *key),
-        title=labels.marked(f"{labels.cell(group[0].key)}: {settings}", mode),
+        title=labels.cell(group[0].key),
+        settings=labels.settings(group, common),
         caption=(
             "Observed frequency over predicted probability, in up to six groups of equal size, "
-            "with 95 % block-bootstrap intervals; one run (the first seed) of the smallest and of "
-            "the largest model, uncalibrated, and the reference on the same rows."
+            "with 95 % block-bootstrap intervals; beneath, how often each probability was "
+            "predicted. One run (the first seed) of the smallest and of the largest model, "
+            "uncalibrated, and the reference on the same rows."
         ),
-        data=_data(curves),
-        draw=lambda axes: _draw(axes, curves, task),
+        data=_data(models),
+        draw=lambda *axes: _draw(axes, models, protocol.TASKS[group[0].key["task"]]),
+        size=(4.8, 4.2),
+        panels=PANELS,
     )
 
 
-def _of(scores: ConfigurationScores, losses: np.ndarray) -> Reliability:
+def _diagram(scores: ConfigurationScores, losses: np.ndarray) -> Diagram:
     # A log loss determines the probability: that of the outcome is the exponential of minus it.
     of_outcome = np.exp(-losses)
     probabilities = np.where(scores.targets > 0.5, of_outcome, 1.0 - of_outcome)
     weights, level = scores.weights[:, 1:], scores.table.bootstrap.level
-    return reliability(probabilities, scores.targets, weights, bins=GROUPS, level=level)
+    groups = reliability(probabilities, scores.targets, weights, bins=GROUPS, level=level)
+    return Diagram(groups, probabilities)
 
 
-def _draw(axes: Axes, curves: dict[str, Reliability], task: protocol.Task) -> None:
-    draw_reliability(axes, curves, task)
-    legend_below(axes, columns=4)
+def _draw(axes: Sequence[Axes], models: Mapping[str, Diagram], task: protocol.Task) -> None:
+    draw_reliability(*axes, models, task)
+    legend_below(axes[0], columns=4)
 
 
-def _data(curves: dict[str, Reliability]) -> pl.DataFrame:
+def _data(models: Mapping[str, Diagram]) -> pl.DataFrame:
     return pl.concat(
         pl.DataFrame(
             {
-                "model": [name] * len(diagram.counts),
-                "predicted": diagram.predicted,
-                "observed": diagram.observed,
-                "low": diagram.low,
-                "high": diagram.high,
-                "samples": diagram.counts,
+                "model": [name] * len(diagram.groups.counts),
+                "predicted": diagram.groups.predicted,
+                "observed": diagram.groups.observed,
+                "low": diagram.groups.low,
+                "high": diagram.groups.high,
+                "samples": diagram.groups.counts,
             }
         )
-        for name, diagram in curves.items()
+        for name, diagram in models.items()
     )

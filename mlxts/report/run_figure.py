@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 
 from mlxts.evaluation import metrics
 from mlxts.evaluation.block_bootstrap import BlockBootstrap
-from mlxts.evaluation.calibration import Reliability, reliability
+from mlxts.evaluation.calibration import reliability
 from mlxts.protocol import Task
+from mlxts.report import palette
 from mlxts.report.figure import drawing
-
-GROUPS = 6  # of samples in a reliability diagram, of equal size
+from mlxts.report.reliability_figure import GROUPS, PANELS, Diagram, draw_reliability
 
 
 def run_picture(
@@ -41,13 +41,18 @@ def run_picture(
     Raises:
         ConfigError, StorageError: see `figure.drawing`.
     """
-    with drawing(path, size=(10.5, 4.4), title=title) as figure:
-        left, right = figure.subplots(1, 2)
-        draw_losses(left, losses, references or {}, task)
-        diagrams = {name: _reliability(table, task, horizon) for name, table in models.items()}
-        draw_reliability(right, diagrams, task)
-        right.set_title("Reliability")
-        right.legend(loc="upper left")
+    with drawing(path, size=(10.5, 4.8), title=title) as figure:
+        (left, right) = figure.subfigures(1, 2, squeeze=False)[0]
+        losses_axes = left.subplots()
+        draw_losses(losses_axes, losses, references or {}, task)
+        diagram_axes = right.subplots(2, sharex=True, height_ratios=PANELS)
+        diagrams = {name: _diagram(table, task, horizon) for name, table in models.items()}
+        draw_reliability(*diagram_axes, diagrams, task)
+        diagram_axes[0].set_title("Reliability")
+        for part, axes in ((left, losses_axes), (right, diagram_axes[0])):
+            part.legend(
+                *axes.get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=9
+            )
 
 
 def draw_losses(
@@ -62,51 +67,25 @@ def draw_losses(
     train, validation = table.filter(split="train"), table.filter(split="validation")
     # The loss of a single batch swings more than anything of interest: only its trend is drawn.
     trend = train["loss"].ewm_mean(half_life=max(train.height / 15, 1))
-    axes.plot(train["step"], trend, color="C2", label="training, smoothed")
+    axes.plot(train["step"], trend, color=palette.FAINT, label="training, smoothed")
     if validation.height:
         best = validation.row(int(np.argmin(validation["loss"])), named=True)
         label = f"validation, best {best['loss']:.4f}"
-        axes.plot(validation["step"], validation["loss"], color="C0", marker=".", label=label)
-        axes.plot(best["step"], best["loss"], "o", color="C0", markersize=9, fillstyle="none")
-    for (name, level), style in zip(references.items(), ("--", ":", "-."), strict=False):
-        axes.axhline(level, color="C1", linestyle=style, linewidth=1.2, label=f"{name} {level:.4f}")
+        color = palette.NETWORK
+        axes.plot(validation["step"], validation["loss"], color=color, marker=".", label=label)
+        axes.plot(best["step"], best["loss"], "o", color=color, markersize=9, fillstyle="none")
+    for name, level in references.items():
+        axes.axhline(level, linewidth=1.3, label=f"{name} {level:.4f}", **palette.line(name))
+    axes.margins(y=0.08)
     unit = {"regression": "Huber", "range": "half squared error"}.get(task.kind, "nats")
     axes.set(title="Loss", xlabel="optimizer step", ylabel=f"{unit} per sample")
-    axes.legend()
 
 
-def draw_reliability(axes: Axes, diagrams: Mapping[str, Reliability], task: Task) -> None:
-    """Observed against predicted frequency, with 95 % intervals."""
-    ends = np.concatenate([[d.low.min(), d.high.max(), *d.predicted] for d in diagrams.values()])
-    margin = 0.05 * (ends.max() - ends.min())
-    limits = (float(ends.min() - margin), float(ends.max() + margin))
+def _diagram(predictions: pl.DataFrame, task: Task, horizon: int) -> Diagram:
+    forecasts, targets = predictions["logit"].to_numpy(), predictions["target"].to_numpy()
     if task.binary:
-        limits = (0.0, min(1.0, limits[1]))
-    axes.plot(limits, limits, color="0.6", linewidth=1.0, label="calibrated")
-    for index, (name, diagram) in enumerate(diagrams.items()):
-        errors = np.vstack([diagram.observed - diagram.low, diagram.high - diagram.observed])
-        axes.errorbar(
-            diagram.predicted,
-            diagram.observed,
-            # A percentile interval may not contain its estimate; a bar cannot have negative length.
-            yerr=np.maximum(errors, 0.0),
-            fmt=f"{'osD^v'[index % 5]}-",
-            color=f"C{index}",
-            markersize=4,
-            capsize=2,
-            elinewidth=1.0,
-            label=name,
-        )
-    labels = {"xlabel": "predicted probability", "ylabel": "observed frequency"}
-    if not task.binary:
-        labels = {"xlabel": f"predicted {task.unit}", "ylabel": f"mean {task.unit} that followed"}
-    axes.set(xlim=limits, ylim=limits, **labels)
-
-
-def _reliability(predictions: pl.DataFrame, task: Task, horizon: int) -> Reliability:
-    forecasts, happened = predictions["logit"].to_numpy(), predictions["target"].to_numpy()
-    if task.binary:
-        forecasts = metrics.Forecast(forecasts, happened).probabilities
+        forecasts = metrics.Forecast(forecasts, targets).probabilities
     bootstrap = BlockBootstrap(predictions["date"].to_numpy(), horizon)
     weights = bootstrap.weights()[:, 1:]
-    return reliability(forecasts, happened, weights, bins=GROUPS, level=bootstrap.level)
+    groups = reliability(forecasts, targets, weights, bins=GROUPS, level=bootstrap.level)
+    return Diagram(groups, forecasts)

@@ -22,7 +22,7 @@ def draw(folder: Path, split: str = "validation") -> Path:
     scored_task, rows = run.scored_task, run.predictions()
     models = by_model(rows.filter(split=split, symbol=scored_task.score_on).sort("date"))
     reference = run.references()[scored_task.score_on].name or BASELINE
-    titles = {NETWORK: run.metadata()["config"]["budget"], reference: comparison.title(reference)}
+    titles = {reference: comparison.title(reference), NETWORK: run.metadata()["config"]["budget"]}
     path = folder / layout.PICTURE
     run_picture(
         path,

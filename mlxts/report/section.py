@@ -29,6 +29,6 @@ class Section:
     def markdown(self) -> str:
         """Heading, figures, tables and text of a paper; figures lie beside it."""
         heading = [f"## {self.title}"] * bool(self.title)
-        pictures = [f"![{p.title}]({p.name}.svg)\n\n*{p.caption}*" for p in self.pictures]
+        pictures = [f"![{p.title}]({p.name}.svg)\n\n*{p.description}*" for p in self.pictures]
         tables = [table.markdown() for table in self.tables]
         return "\n\n".join([*heading, *self.missing, *pictures, *tables, *self.text])

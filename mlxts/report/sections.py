@@ -4,11 +4,12 @@ A section without data has one line on how to get them; it is never left out.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from matplotlib.axes import Axes
 
-from mlxts.formats import MINUS, listing
+from mlxts.formats import MINUS, difference, listing
 from mlxts.protocol import BASELINE
 from mlxts.report import (
     compute_frontier,
@@ -151,23 +152,25 @@ def _along(report: ReportData, axis: str) -> Section:
 def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) -> Picture:
     table, judged = along.tables[index], along.judged
     assert judged is not None
-    gain = f"{verdict.gain:+.3g}".replace("-", MINUS)
-    subtitle = f"{verdict.label}: {gain} per decade, {split}"
+    gain = difference(verdict.gain).replace("-", MINUS)
+    title, settings = labels.title_and_settings(table.name)
+    shown = f"**{verdict.label}**, gain {gain} {table.unit} per tenfold {along.axis}, {split}"
     panel = law_panels.panel(
         table,
         judged.draws[table.name],
         judged.selections[table.name],
-        subtitle,
+        "",
         axes.AXES[along.axis].unit,
     )
-
     return Picture(
         name=labels.slug("loss", along.axis, table.name),
-        title=table.name,
+        title=title,
+        settings=f"{settings}: {shown}" if settings else shown,
         caption=(
-            "Squares: mean over seeds with 95 % intervals paired with the reference; dots: runs. "
-            "Blue: the law chosen by extrapolation, with its band; dashed beyond the largest "
-            "size. In brackets how often each law is chosen over bootstrap draws."
+            "Squares: mean over seeds with 95 % intervals paired with the reference; dots beside "
+            "them: runs. Blue: the law chosen by extrapolation, with its band; dashed beyond the "
+            "largest size. In brackets how often each law is chosen over bootstrap draws. A level "
+            "far from what is drawn is only named."
         ),
         data=law_panels.panel_data(panel),
         draw=partial(_draw, panel=panel),
@@ -176,7 +179,7 @@ def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) 
 
 
 def _draw(axes: Axes, panel: law_figure.LawPanel | law_figure.LawSurface) -> None:
-    law_figure.draw(axes, panel, fontsize=9)
+    law_figure.draw(axes, panel)
     legend_below(axes)
 
 
@@ -191,7 +194,7 @@ def _skill(report: ReportData) -> Section:
             "the decision bar. A network that does not beat it has learned nothing that needs a "
             "network.",
         ),
-        pictures=skill.maps(report.scored),
+        pictures=skill.heat_map(report.scored),
         tables=[result_tables.skill(report.scored)],
     )
 
@@ -204,7 +207,7 @@ def _sensitivity(report: ReportData) -> Section:
             "sensitivity",
             title,
             missing=[
-                "Not measured in this workspace: `python benchmarks/run.py sensitivity` finds "
+                "Not measured in this workspace: the repository's benchmark `sensitivity` finds "
                 "the smallest effect that the verdict detects as scaling."
             ],
         )
@@ -241,7 +244,10 @@ def _years(report: ReportData) -> Section:
         tables=[result_tables.years(report)] if pictures else (),
         missing=()
         if pictures
-        else ["No cell is estimable: more years of data are needed (`mlxts data download`)."],
+        else [
+            "No cell is estimable in two years: more years of data are needed (`mlxts data "
+            "download`)."
+        ],
     )
 
 
@@ -308,22 +314,23 @@ def _surface_picture(analysis: SurfaceAnalysis, split: str, second: str) -> Pict
     surface = law_panels.surface(
         analysis.table,
         analysis.drawn,
-        split,
+        "",
         analysis.selection,
         steps=lambda size: f"{size:,.0f} {second}",
     )
 
-    drawn_as = (
-        "curves: the law chosen by extrapolation"
-        if analysis.selection
-        else "lines connect the means, no law is fitted"
-    )
+    drawn_as, selection = "lines connect the means, no law is fitted", analysis.selection
+    if selection:
+        share = selection.frequencies[selection.chosen]
+        drawn_as = f"curves: {selection.chosen}, the law chosen in {share:.0%} of the draws"
+    title, settings = labels.title_and_settings(analysis.table.name)
     return Picture(
         name=labels.slug("surface", second, analysis.table.name),
-        title=analysis.table.name,
+        title=title,
+        settings=", ".join(filter(None, (settings, split))),
         caption=f"Means over seeds with 95 % intervals paired with the reference; {drawn_as}.",
         data=law_panels.surface_data(surface, second),
-        draw=partial(_draw, panel=surface),
+        draw=partial(_draw, panel=replace(surface, subtitle="")),
         size=(4.8, 4.0),
     )
 
@@ -338,7 +345,12 @@ def _frontier(report: ReportData) -> Section:
             "so a machine that throttles does not change them.",
         ),
         pictures=pictures,
-        missing=() if pictures else ["No cell is estimable, so no loss is compared."],
+        missing=()
+        if pictures
+        else [
+            "No estimable cell has two configurations: train another budget, e.g. `mlxts train "
+            "CONFIG --set budget=0.2M`."
+        ],
     )
 
 

@@ -10,7 +10,7 @@ from mlxts import json_files
 from mlxts.errors import DataError
 from mlxts.files import outputs_folder
 from mlxts.report.figure import Picture, legend_below
-from mlxts.report.law_figure import MARKERS, shade_of
+from mlxts.report.palette import FAINT, MARKERS, shade_of
 from mlxts.scaling.sensitivity import POWER
 from mlxts.scaling.verdict import FLAT, INCONCLUSIVE, INVERSE, SCALING
 from mlxts.tables import Column, Table
@@ -50,7 +50,7 @@ def newest() -> dict[str, Any] | None:
 
 def read(path: Path) -> dict[str, Any] | None:
     """The record in a file of `make bench` (all by name) or of the benchmark alone."""
-    remedy = "delete it; `make bench` measures again"
+    remedy = "delete it; the repository's benchmark `sensitivity` measures again"
     records = json_files.read(path, _ByName, error=DataError, remedy=remedy)
     if records.get("benchmark") == NAME:
         records = {NAME: json_files.read(path, _Record, error=DataError, remedy=remedy)}
@@ -86,7 +86,7 @@ def draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
             marker=MARKERS[index % len(MARKERS)], markersize=4.5, label=sample,
             color=shade_of(index, len(samples)),
         )  # fmt: skip
-    axes.axhline(100 * POWER, color="C1", linestyle="--", linewidth=1.2, label=f"{POWER:.0%}")
+    axes.axhline(100 * POWER, color=FAINT, linestyle="--", linewidth=1.2, label=f"{POWER:.0%}")
     axes.set(
         xlabel="planted gain, millinats per decade of parameters",
         ylabel=f"called {SCALING}, % of tables", ylim=(-3, 103),

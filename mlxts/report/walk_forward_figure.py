@@ -9,12 +9,13 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from mlxts.evaluation import comparison
 from mlxts.formats import loss
-from mlxts.report import answers, labels
+from mlxts.report import answers, labels, palette
 from mlxts.report.answers import Row
 from mlxts.report.figure import Picture, legend_below
-from mlxts.report.law_figure import MARKERS
+from mlxts.report.palette import MARKERS, NETWORK, SHADES
 
-_COLOURS = ("C0", "C4", "C3")
+_COLOURS = (NETWORK, SHADES[0], SHADES[-1])
+_OF = {"history": "training samples", "assets": "pooled assets"}
 _BESIDE = 1.12  # how far the next series stands beside the one before, on the log axis
 _BEYOND = 1.6  # the band reaches this multiple beyond both ends
 _SCHEMA = {
@@ -39,14 +40,15 @@ def _picture(axis: str, rows: Sequence[Row]) -> Picture:
     first = rows[0]
     return Picture(
         name=labels.slug("walk-forward", axis),
-        title=f"{labels.cell(first)}: network minus reference",
+        title=f"{labels.cell(first)} by {_OF.get(axis, axis)}",
+        settings=", ".join(f"{_name(row)}: **{row['label']}**" for row in rows),
         caption=(
             f"Loss of the network minus that of its reference ({_references(rows)}) on the same "
             f"days, {first['first'][:4]} to {first['last'][:4]}, out of sample; below zero the "
             "network is better. Squares: means over seeds with 95 % block-bootstrap intervals, "
-            "paired by date; dots: single seeds. Shaded: slopes within the margin of flat, through "
-            f"the mean point of {_name(first)}. The reference is chosen at each origin by "
-            "cross-validation before it."
+            "paired by date; dots beside them: single seeds. Shaded: slopes within the margin of "
+            f"flat, through the mean point of {_name(first)}. The reference is chosen at each "
+            "origin by cross-validation before it."
         ),
         data=_data(rows),
         draw=lambda axes: draw(axes, rows),
@@ -83,7 +85,7 @@ def draw(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_xscale("log")
     if rows[0]["margin"] > 0:
         label = f"flat: slope within ±{loss(rows[0]['margin'])} per tenfold size"
-        axes.fill_between(*band(rows[0]), color="C0", alpha=0.12, linewidth=0, label=label)
+        axes.fill_between(*band(rows[0]), color=NETWORK, alpha=0.12, linewidth=0, label=label)
     for index, row in enumerate(rows):
         colour, name = _COLOURS[index % len(_COLOURS)], _name(row)
         sizes, means, low, high = _arrays(row)
@@ -94,19 +96,25 @@ def draw(axes: Axes, rows: Sequence[Row]) -> None:
             zorder=4, label=f"{name}: {row['label']}",
         )  # fmt: skip
         for place, point in zip(x, row["points"], strict=True):
+            if len(point["seeds"]) < 2:  # a single seed is its mean
+                continue
             axes.plot(
                 [place / _BESIDE**0.7] * len(point["seeds"]), point["seeds"], "o", color=colour,
                 alpha=0.6, markersize=3.5, markeredgewidth=0, zorder=5,
             )  # fmt: skip
-    axes.axhline(0.0, color="C1", linewidth=1.3, zorder=3, label=f"reference: {_references(rows)}")
-    for (name, level), style in zip(rows[0]["levels"].items(), ("-.", "--"), strict=False):
+    reference = _references(rows)
+    label, style = f"reference: {reference}", palette.line(reference)
+    axes.axhline(0.0, linewidth=1.3, zorder=3, label=label, **style)
+    for name, level in rows[0]["levels"].items():
         if level:
-            title = comparison.title(name)
-            axes.axhline(level, color="C1", linestyle=style, linewidth=1.0, label=f"{title} alone")
+            label = f"{comparison.title(name)} alone"
+            axes.axhline(level, linewidth=1.2, label=label, **palette.line(name))
+    axes.margins(y=0.08)
     sizes = sorted({size for row in rows for size in row["sizes"]})
     axis = rows[0]["axis"]
-    axes.xaxis.set_major_locator(FixedLocator(sizes))
-    axes.xaxis.set_major_formatter(FixedFormatter([answers.size_text(axis, s) for s in sizes]))
+    ticks = {answers.size_text(axis, size): size for size in sizes}  # panels differ by a few
+    axes.xaxis.set_major_locator(FixedLocator([*ticks.values()]))
+    axes.xaxis.set_major_formatter(FixedFormatter([*ticks]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set(
         xlabel=answers.UNITS[axis], ylabel=f"difference of losses, {rows[0]['unit']}",

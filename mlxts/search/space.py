@@ -151,12 +151,12 @@ def read(experiment: ExperimentConfig) -> SearchConfig:
     if experiment.search is None:
         raise ConfigError(
             f"{experiment.name} declares no search; add a section `search:` with a `space:`, "
-            "see configs/hpo/ for one"
+            "as configs/hpo/2M-daily-threshold_1pct.yaml has, which `mlxts init` writes"
         )
     try:
         search = _Declared.model_validate({"search": experiment.search}).search
     except ValidationError as error:
-        problem = first_problem(error)
+        problem = first_problem(error, _Declared)
         for tag in (".range", ".choices"):
             problem = problem.replace(tag, "", 1)
         raise ConfigError(f"{experiment.name}: {problem}") from error

@@ -133,7 +133,7 @@ def build(values: dict[str, Any], *, origin: str = "sweep") -> Sweep:
     try:
         return Sweep.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {first_problem(error)}") from error
+        raise ConfigError(f"{origin}: {first_problem(error, Sweep)}") from error
 
 
 def to_yaml(sweep: Sweep) -> str:

@@ -8,6 +8,11 @@ from mlxts.errors import TrackingError
 from mlxts.tracking.base import Tracker
 
 INSTALL = 'pip install "mlxts[tracking]"'
+# What shows a tracker's runs, typed in its folder.
+VIEW = {
+    "mlflow": "`mlflow ui --backend-store-uri sqlite:///mlflow.db`",
+    "wandb": "`wandb sync wandb/offline-run-*`",
+}
 
 
 def make(name: str, project: str) -> Tracker:

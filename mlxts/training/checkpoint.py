@@ -41,6 +41,7 @@ class LoopState:
     train_seconds: float  # within steps, without the first of each process, which compiles
     timed_samples: int = 0  # that those steps saw
     collapses: int = 0  # how often three validations in a row found one prediction for all
+    initial_loss: float | None = None  # of validation before the first step, where it was computed
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -101,7 +101,7 @@ def join() -> Ranks:
     return Ranks(group)
 
 
-_START = "start them with `mlx.launch`, or set MLX_HOSTFILE and MLX_RANK (docs/scaling_out.md)"
+_START = "start them with `mlx.launch`, or set MLX_HOSTFILE and MLX_RANK"
 
 
 _REASONS = ("", "stopped", "interrupted", "overheated")  # the later ones take precedence

@@ -25,7 +25,7 @@ class RunLog:
 
     Numbers of steps, validations and epochs go to metrics.jsonl; everything else that happened
     goes to events.jsonl. Opening it with `step` cuts both back to what had happened by then, so
-    that a resumed run's record has neither gaps nor repetitions.
+    that a resumed run's record has neither gaps nor repetitions; at step 0 nothing had.
     """
 
     def __init__(self, folder: Path, step: int):
@@ -89,8 +89,8 @@ def _is_routine(event: Event) -> bool:
 
 
 def _truncate(path: Path, step: int) -> list[dict[str, Any]]:
-    """Drop the lines after `step`; returns the others."""
-    rows = [row for row in read(path) if row["step"] <= step]
+    """Drop the lines after `step`, all of them where it is 0; returns the others."""
+    rows = [row for row in read(path) if step and row["step"] <= step]
     if path.exists():
         write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
     return rows

@@ -126,7 +126,9 @@ def train(
     """Train from `state` until early stopping, the last epoch, or the gate stops it.
 
     Checkpoints go to `folder`: `best` whenever the validation loss improves, `last` at
-    validations (at most every `checkpoint.every_seconds`) and when training stops.
+    validations (at most every `checkpoint.every_seconds`) and when training stops. Of a residual
+    network (`model.residual_of`) the validation loss is also computed before the first step, when
+    it is the reference's own: training that never improves on it returns the reference.
 
     A checkpoint is written only of what is sound: weights and moments are finite, and so is a
     loss that they were scored with, which lies within the bound of a divergence.
@@ -193,7 +195,9 @@ def train(
         )
         # One loss for all: unlike machines differ in its last bits, and would not stop together.
         loss = ranks.broadcast(loss)
-        require(divergence.loss_problem("validation loss", loss, base_rate, targets), state.step)
+        if state.step:  # before, there is no update that could have diverged
+            problem = divergence.loss_problem("validation loss", loss, base_rate, targets)
+            require(problem, state.step)
         return outputs, loss
 
     def save_best() -> None:
@@ -217,6 +221,13 @@ def train(
 
     try:
         saved_at = epoch_began = time.monotonic()
+        if config.model.residual_of and not state.step:
+            # The reference itself: what does not improve on it is not preferred to it.
+            outputs, loss = validate(slice(None))
+            state = replace(state, initial_loss=loss)
+            state = _count_validation(state, 0, outputs, loss, binary, emit)
+            if state.stopping.improved:
+                save_best()
         emit(CompileEvent(state.step))
         compiling = True
         batch = batches.at(state.step) if state.step < total_steps else None
@@ -352,6 +363,8 @@ def _count_validation(
 
 def _natural_end(state: LoopState) -> StopEvent:
     best = f"best validation loss {state.stopping.best:.4f} at step {state.stopping.best_step}"
+    if not state.stopping.best_step:
+        best += ", the reference forecast itself"
     if state.stopping.should_stop:
         return StopEvent(
             state.step,

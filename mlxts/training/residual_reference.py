@@ -26,6 +26,7 @@ from mlxts.baselines.out_of_fold import CrossFitted
 from mlxts.dataset.samples import Dataset, of_symbol
 from mlxts.errors import CheckpointError, DataError
 from mlxts.files import write_json
+from mlxts.memo import memoised
 from mlxts.protocol import BASELINE, LINEAR
 from mlxts.runs import layout
 from mlxts.training.distributed import Ranks
@@ -123,6 +124,7 @@ class _Stored:
 _WAY_OUT = "restore it from a backup, or train the run again"
 
 
+@memoised
 def fit(data: Dataset, of: str) -> ResidualReference:
     """On the training samples of each asset.
 

@@ -27,8 +27,11 @@ _OF_THEIR_TIME = (".claude/context/", "docs/archive/")  # they name what there w
 _ELSEWHERE = ("http://", "https://", "mailto:")
 
 
-def render(root: Path) -> list[str]:
+def render(root: Path, tree: Any) -> list[str]:
     """Write every marked block and generated document again; the relative paths of what changed.
+
+    Args:
+        tree: the root command of `mlxts`.
 
     Raises:
         WorkspaceError: a header of .claude/context that cannot be read, or marks of blocks that do
@@ -36,15 +39,16 @@ def render(root: Path) -> list[str]:
         StorageError: a file cannot be written.
     """
     with context.changing(root):  # records are among the documents
-        return _render(root)
+        return _render(root, tree)
 
 
-def _render(root: Path) -> list[str]:
+def _render(root: Path, tree: Any) -> list[str]:
+    generated = generated_documents.renderers(tree)
     renderer = context.renderer(root)
     texts = {path: project.read(path) for path in project.documents(root)}
     after = {}
     for path, text in texts.items():
-        whole = generated_documents.DOCUMENTS.get(project.relative(path, root))
+        whole = generated.get(project.relative(path, root))
         if whole:
             after[path] = whole()
             continue
@@ -77,7 +81,7 @@ def check(root: Path, tree: Any) -> list[Problem]:
         problems += _links(root, path, name, parts, parsed)
         problems += _code(name, parts)
         problems += _commands(name, parts, root, tree, targets)
-    return sorted([*problems, *generated_documents.stale(root, texts)])
+    return sorted([*problems, *generated_documents.stale(root, texts, tree)])
 
 
 def layout(root: Path) -> Iterator[Problem]:

@@ -59,7 +59,7 @@ def documents(project: Path) -> list[Path]:
     """Every Markdown file that people read: README, CHANGELOG, docs/ and .claude/, sorted."""
     # A name that begins with a dot is being written.
     below = [p for folder in (DOCS, CLAUDE) for p in (project / folder).rglob("[!.]*.md")]
-    return sorted([*project.glob("*.md"), *below])
+    return sorted([*project.glob("*.md"), *project.glob("mlxts/resources/*.md"), *below])
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def test_a_frame_is_windows_of_a_tiers_features_whatever_the_order_of_its_rows()
     two = pl.concat([bars.with_columns(ticker=pl.lit(name)) for name in ("AAA", "BBB")])
     up = (bars["Close"].shift(-1) > bars["Close"]).cast(pl.Int8)  # the last one is not known
     y = pl.concat([up, up])
-    model = clone(CLASSIFIER).set_params(context=16).fit(two, y)
+    model = clone(CLASSIFIER).set_params(context=16).fit(two, y.to_pandas().convert_dtypes())
     probabilities = model.predict_proba(bars)[:, 1]
     known = ~np.isnan(probabilities)
     first = int(known.argmax())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from mlxts.data import calendar, checks
-from mlxts.data.sources import column_aliases, number_text
+from mlxts.data.sources import date_text, number_text
 from mlxts.data.sources.base import Fetched
 from mlxts.data.sources.files import FilesSource
 from mlxts.errors import SourceError
@@ -92,7 +92,7 @@ def test_parquet_with_a_zoned_index_keeps_the_session(
 def test_seconds_since_1970_are_read_in_any_unit(scale: int, year: int) -> None:
     days = [day.replace(year=year) for day in DAYS]
     stamps = [int(datetime(d.year, d.month, d.day, 14, 30).timestamp()) * scale for d in days]
-    assert column_aliases.dates(pl.Series("t", stamps)).to_list() == days
+    assert date_text.dates(pl.Series("t", stamps)).to_list() == days
 
 
 @given(first=st.dates(date(1970, 1, 1), date(2060, 1, 1)), count=st.integers(13, 40))
@@ -100,19 +100,16 @@ def test_seconds_since_1970_are_read_in_any_unit(scale: int, year: int) -> None:
 def test_sessions_round_trip_in_every_format(first: date, count: int) -> None:
     """Thirteen sessions reach beyond the 12th of a month, which no month is numbered."""
     days = calendar.sessions(first, first + timedelta(days=80))[:count]
-    for fmt in column_aliases.DATE_FORMATS:
+    for fmt in date_text.DATE_FORMATS:
         texts = pl.Series("d", days).dt.strftime(fmt)
-        assert column_aliases.dates(texts).to_list() == days
-        assert column_aliases.dates(texts.reverse()).to_list() == days[::-1]
+        assert date_text.dates(texts).to_list() == days
+        assert date_text.dates(texts.reverse()).to_list() == days[::-1]
 
 
 def test_day_and_month_are_told_apart_by_the_order_of_rows() -> None:
     us = ["03/11/2024", "03/12/2024", "04/01/2024"]
     europe = ["11/03/2024", "12/03/2024", "01/04/2024"]
-    assert (
-        column_aliases.dates(pl.Series(us)).to_list()
-        == column_aliases.dates(pl.Series(europe)).to_list()
-    )
+    assert date_text.dates(pl.Series(us)).to_list() == date_text.dates(pl.Series(europe)).to_list()
 
 
 def test_adjusted_closes_dividends_and_splits_are_found(tmp_path: Path) -> None:
@@ -202,7 +199,7 @@ def test_values_are_a_date_and_one_number(tmp_path: Path) -> None:
 
 
 BAD = {
-    "columns": ("Date,Close\n2024-01-11,1\n", r"open, high, low, volume are missing .*Date, Close"),
+    "columns": ("Date,Close\n2024-01-11,1\n", r"open, high, low are missing .*Date, Close"),
     "values hint": ("Date,Close\n2024-01-11,1\n", r"--values"),
     "word": (PLAIN.write_csv().replace("999.0", "n.m."), r"row 1: low 'n\.m\.' is no number"),
     "date": (PLAIN.write_csv().replace("2024-01-12", "soon"), r"row 2: 'soon' is no date"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlxts import memo
 from mlxts.config.loading import build_config
 from mlxts.data import bars as timescale_bars
 from mlxts.data import calendar, store
@@ -76,6 +77,14 @@ def test_a_window_is_eligible_when_all_its_rows_are_complete_and_of_one_symbol(s
         for t in range(len(symbols))
     ]
     assert eligible_rows(symbols, whole, context).tolist() == expected
+
+
+def test_what_another_seed_reads_is_equal_to_the_last_byte(tmp_path, monkeypatch):
+    """So that whatever is fitted on it is the same (`memo.py`)."""
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    register("SPY", "DIA", first=date(2019, 1, 2), last=date(2025, 6, 30))
+    computed, read = (build_dataset(settings_of().model_copy(update={"seed": n})) for n in (0, 1))
+    assert memo.fingerprint(computed) == memo.fingerprint(read)
 
 
 def test_every_window_lies_in_one_symbol_past_the_warm_up(built):

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlxts import memo, predict
 from mlxts.baselines import har as scale
 from mlxts.baselines.registry import ALL, BASELINES
 from mlxts.dataset.samples import Dataset, Samples, of_symbol, with_train
@@ -144,6 +145,21 @@ def test_what_is_pooled_is_fitted_once(bars):
         fitted.append(Counter(names))
     assert (fitted[0]["har"], fitted[1]["har"]) == (1, 2)
     assert (fitted[0]["trees"], fitted[1]["trees"]) == (1, 1)
+
+
+def test_runs_on_the_same_data_fit_their_references_once(bars, monkeypatch):
+    fits = []
+    regress = scale.regress
+    monkeypatch.setattr(scale, "regress", lambda *given: fits.append(1) or regress(*given))
+    memo.clear()
+    first, of_first = predict.predict_references(featured(bars), ("validation",))
+    count = len(fits)
+    again, of_again = predict.predict_references(featured(bars), ("validation",))
+    assert (len(fits), of_again) == (count, of_first)
+    assert again.equals(first)
+    other = featured(bars.with_columns(pl.col("high") * 1.001))
+    predict.predict_references(other, ("validation",))
+    assert len(fits) == 2 * count
 
 
 @pytest.mark.parametrize("task", ["threshold_1pct", "direction", "regression"])

@@ -63,7 +63,7 @@ def test_a_library_that_was_taken_away_with_the_other_wheel_is_nobodys(environme
     _install(environment, "mlx-cuda-13")
     (environment / wheels.LIBRARY).unlink()
     assert wheels.owner() is None
-    assert wheels.problem() == wheels.NO_BACKEND
+    assert wheels.problem() == wheels.no_backend()
 
 
 def test_a_library_of_another_build_is_of_neither(environment: Path) -> None:

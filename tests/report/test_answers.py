@@ -96,7 +96,9 @@ def test_columns_are_told_pair_by_pair():
         for cells in (["Ab", "Ac"], ["Aa", "Ab"])
     ]
     text = of("Data by columns", answers.sentences(pairs))
-    assert text.index("Ab against Aa at 2M") < text.index("Ac against Ab at 2M")
+    assert text.index("Ab (+ news sentiment (SF Fed daily)) against Aa at 2M") < text.index(
+        "Ac (+ VIX) against Ab at 2M"
+    )
     assert "per tenfold" not in text
 
 

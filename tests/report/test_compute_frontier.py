@@ -32,9 +32,11 @@ def test_no_two_ticks_have_one_label(flops):
     assert len(set(ticks)) == len(ticks) > 1
 
 
-def test_losses_on_fewer_days_are_left_out(tmp_path, monkeypatch):
+def test_losses_on_fewer_days_are_left_out_and_a_single_one_is_not_drawn(tmp_path, monkeypatch):
     homes.simulated(tmp_path, monkeypatch)
-    found = scored(ledger.build(worlds.ladder({"0.02M": 0.9, "0.06M": 0.3}, seeds=1)), draws=50)
-    short = replace(found[1].table, dates=found[1].table.dates[:-1])
-    (picture,) = compute_frontier.frontiers([found[0], replace(found[1], table=short)])
-    assert picture.data["budget"].to_list() == ["0.02M"]
+    folders = worlds.ladder({"0.02M": 0.9, "0.06M": 0.6, "0.2M": 0.3}, seeds=1)
+    smallest, middle, largest = scored(ledger.build(folders), draws=50)
+    short = replace(largest.table, dates=largest.table.dates[:-1])
+    (picture,) = compute_frontier.frontiers([smallest, middle, replace(largest, table=short)])
+    assert picture.data["budget"].to_list() == ["0.02M", "0.06M"]
+    assert compute_frontier.frontiers([smallest, replace(largest, table=short)]) == []

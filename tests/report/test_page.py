@@ -10,7 +10,7 @@ import pytest
 from mlxts.errors import RunError
 from mlxts.evaluation import block_bootstrap, test_split_log
 from mlxts.files import digest
-from mlxts.report import collect, page, sections
+from mlxts.report import collect, page, sections, skill
 from mlxts.scaling import axes, ledger, verdict
 from mlxts.scaling.configuration_scores import scored
 from tests import homes
@@ -243,6 +243,19 @@ def test_the_skill_of_one_seed_is_the_evaluators_with_its_interval(world):
     assert [row["skill_low"], row["skill_high"]] == pytest.approx([low, high], rel=1e-9)
     assert row["verdict"] == figures["verdict"] == "loses"
     assert row["n_eff"] == pytest.approx(figures["n_eff"], rel=1e-9)
+
+
+def test_one_map_has_a_square_for_every_configuration(world):
+    every = world[2].scored
+    (picture,) = skill.heat_map(every)
+    grid = skill._grid(every)
+    assert picture.data.height == len(grid.squares) == len(every)
+    assert grid.columns == ["0.02M", "0.06M"]
+    assert grid.common == "daily H 1, exploratory"
+    assert [row.split(",")[0] for row in grid.rows] == [
+        "threshold_1pct", "threshold_1pct", "threshold_5pct", "regression",
+    ]  # fmt: skip
+    assert skill.heat_map(every[:1]) == []
 
 
 def test_years_are_parts_of_the_whole(world):

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from mlxts.evaluation.reference import fit_baselines
 from mlxts.protocol import TASKS
 from mlxts.report import run_figure
+from mlxts.report.reliability_figure import draw_reliability
 from tests.evaluation import worlds
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml"}
@@ -51,14 +52,18 @@ def test_a_run_that_was_stopped_before_its_first_validation_can_be_drawn():
     assert axes.get_ylabel() == "Huber per sample"
 
 
-def test_the_reliability_panel_holds_every_point_and_the_diagonal():
-    axes = Figure().subplots()
-    task = TASKS["threshold_1pct"]
-    diagrams = {n: run_figure._reliability(t, task, 1) for n, t in spoken(task.name).items()}
-    run_figure.draw_reliability(axes, diagrams, task)
+def test_the_reliability_panel_fits_its_points_over_a_histogram_of_all_forecasts():
+    axes, beneath = Figure().subplots(2, sharex=True)
+    task = TASKS["direction"]
+    diagrams = {n: run_figure._diagram(t, task, 1) for n, t in spoken(task.name).items()}
+    draw_reliability(axes, beneath, diagrams, task)
+    points = np.concatenate([d.groups.predicted for d in diagrams.values()])
     low, high = axes.get_xlim()
-    assert low == 0.0
-    assert axes.get_ylim() == (low, high)
-    for diagram in diagrams.values():
-        assert np.max(diagram.predicted) <= high
-        assert np.max(diagram.observed) <= high
+    assert low <= points.min() < points.max() <= high
+    assert high - low < 2 * np.ptp(np.concatenate([d.forecasts for d in diagrams.values()]))
+    assert low > 0.0
+    ends = np.concatenate([[d.groups.low.min(), d.groups.high.max()] for d in diagrams.values()])
+    assert axes.get_ylim()[0] <= ends.min() < ends.max() <= axes.get_ylim()[1]
+    for steps in beneath.patches:
+        assert steps.get_data().values.sum() == pytest.approx(1.0)
+    assert len(beneath.patches) == len(diagrams)

@@ -21,4 +21,4 @@ def test_reliability_is_of_the_model_and_of_its_reference(tmp_path, monkeypatch)
         chosen = {symbol: replace(one, name=name) for symbol, one in known.items()}
         references.write(folder / layout.REFERENCES, chosen)
         run_page.draw(folder)
-    assert [list(models) for models in drawn] == [["0.06M", "HAR"], ["0.06M", "linear"]]
+    assert [list(models) for models in drawn] == [["HAR", "0.06M"], ["linear", "0.06M"]]

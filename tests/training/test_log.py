@@ -42,6 +42,14 @@ def test_continuing_cuts_back_to_the_checkpoint(tmp_path: Path) -> None:
     assert [(r["step"], r["loss"]) for r in rows] == [(1, 0.5), (2, 0.5), (3, 0.5), (4, 0.25)]
 
 
+def test_beginning_anew_leaves_nothing_of_what_was_lost(tmp_path: Path) -> None:
+    for loss in (0.4, 0.3):  # a process that died before its first checkpoint, and the next one
+        with RunLog(tmp_path, 0) as write:
+            write(ValidationEvent(0, 0, loss, loss, True, (0.1, 0.3)))
+    rows = log.read(tmp_path / log.METRICS)
+    assert [(r["step"], r["loss"]) for r in rows] == [(0, 0.3)]
+
+
 def test_a_loss_that_is_no_number_is_null_in_valid_json(tmp_path: Path) -> None:
     with RunLog(tmp_path, 0) as write:
         write(_step(1, loss=float("nan")))

@@ -19,6 +19,7 @@ from mlxts.model import parameter_budget
 from mlxts.model.baseline_networks import DLinear, WindowShape
 from mlxts.model.interfaces import Network
 from mlxts.model.patchtst import PatchTST, flat_arrays
+from mlxts.model.residual import OffsetPatchTST
 from mlxts.training import checkpoint
 from mlxts.training.events import (
     CheckpointEvent,
@@ -122,6 +123,43 @@ def test_stopping_and_resuming_at_any_step_gives_the_same_bytes(
     epochs = [(e.step, e.train_loss) for e in all_events if isinstance(e, EpochEvent)]
     again = [(e.step, e.train_loss) for e in before + after if isinstance(e, EpochEvent)]
     assert epochs == again
+
+
+def _residual(**changes: Any) -> dict[str, Any]:
+    """How a network is trained on top of forecasts, all of them 0."""
+    config = worlds.configuration(model__residual_of="har", **changes)
+    shape = parameter_budget.solve(config.budget, worlds.FEATURES, config.model)
+    forecasts = np.zeros((worlds.ROWS, 1), dtype=np.float32)
+    columns = np.hstack([worlds.dataset().features, forecasts])
+    arrays = _arrays(features=mx.array(columns))
+    return {"config": config, "arrays": arrays, "network": lambda: OffsetPatchTST(shape)}
+
+
+def test_a_residual_network_is_scored_before_its_first_step_once(tmp_path: Path) -> None:
+    straight, weights, all_events = _train(tmp_path / "a", **_residual())
+    first = next(e for e in all_events if not isinstance(e, CheckpointEvent))
+    assert isinstance(first, ValidationEvent)
+    assert first.loss == straight.state.initial_loss == pytest.approx(math.log(2), abs=1e-12)
+    _, _, before = _train(tmp_path / "b", **_residual(), stop_at=1)
+    resumed, again, after = _train(tmp_path / "b", **_residual(), resume=True)
+    assert _same(weights, again)
+    assert _losses(before) + _losses(after) == _losses(all_events)
+    assert resumed.state.initial_loss == straight.state.initial_loss
+    plain, _, events = _train(tmp_path / "c")
+    assert plain.state.initial_loss is None
+    assert min(e.step for e in events if isinstance(e, ValidationEvent)) > 0
+
+
+def test_weights_of_before_the_first_step_are_kept_where_no_step_improves_on_them(
+    tmp_path: Path,
+) -> None:
+    how = _residual(training__min_delta=10.0, training__patience=2)
+    outcome, _, _ = _train(tmp_path, **how)
+    assert outcome.stop.reason == "early_stop"
+    model = how["network"]()
+    state, _ = checkpoint.restore(tmp_path, "best", "run", model)
+    assert state.step == 0
+    assert not np.array(model.head.weight).any()
 
 
 def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:

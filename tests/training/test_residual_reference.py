@@ -41,17 +41,35 @@ def execute(plan: Plan, **options) -> dict:
     return experiment.run_experiment(plan, emit=lambda event: None, **options)
 
 
-@pytest.mark.parametrize("of", ["har", "linear"])
-def test_before_its_first_step_it_forecasts_what_its_reference_does(home, of):
-    untrained = plan(home, **{"model.residual_of": of})
-    data = untrained.dataset
-    baseline = BASELINES[of].fit(data)(data.samples["validation"])
+@pytest.mark.parametrize(
+    ("task", "of"),
+    [("threshold_1pct", "har"), ("threshold_1pct", "linear"), ("regression", "linear")],
+)
+def test_before_its_first_step_it_forecasts_what_its_reference_does_to_the_bit(home, task, of):
+    untrained = plan(home, task=task, **{"model.residual_of": of})
+    data, scale = untrained.dataset, TargetScale.fit(untrained.dataset)
     reference = residual_reference.load_or_fit(home, of, data, ALONE)
     model = build_model(untrained.config, untrained.shape, data)
-    trained = run.Trained(untrained, model, TargetScale.fit(data), reference=reference)
-    # An output layer that starts near zero, on a bias of zero.
-    assert np.abs(trained.outputs("validation") - baseline).max() < 0.6
-    assert np.corrcoef(trained.outputs("validation"), baseline)[0, 1] > 0.9
+    trained = run.Trained(untrained, model, scale, reference=reference)
+    assert reference is not None
+    forecasts = scale.scaled(reference(data)[data.samples["validation"].rows])
+    expected = scale.unscaled(forecasts.astype(np.float32).astype(np.float64))
+    assert np.array_equal(trained.outputs("validation"), expected)
+    baseline = BASELINES[of].fit(data)(data.samples["validation"])
+    np.testing.assert_allclose(expected, baseline, atol=1e-6)
+
+
+def test_a_network_that_never_improves_on_its_reference_is_the_reference(home):
+    # No validation is better by ten nats.
+    settings = {"training.min_delta": 10.0, "training.patience": 2}
+    planned = plan(home, **settings)
+    summary = execute(planned)
+    assert (summary["status"], summary["best_step"]) == ("early_stop", 0)
+    assert summary["initial_loss"] == summary["best_loss"]
+    assert summary["message"].endswith("at step 0, the reference forecast itself")
+    predicted = predict.read_or_predict(planned.folder)
+    network, har = (predicted.filter(model=m, split="validation") for m in ("patchtst", "har"))
+    np.testing.assert_allclose(network["logit"], har["logit"], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mlxts.cli.app import command_tree
 from mlxts.workspace import documents, protocol_tables, scaffold
 from mlxts.workspace.project import CONTEXT
 
@@ -52,7 +53,7 @@ def with_documents(folder: Path) -> Path:
     (folder / "docs" / "thermal.md").write_text("# Heat\n\n## Bands\n\n[up](../README.md)\n")
     rule = "```sh\nmlxts runs\n```\n"
     (folder / ".claude" / "rules" / "testing.md").write_text(rule)
-    documents.render(folder)
+    documents.render(folder, command_tree())
     return folder
 
 

@@ -48,10 +48,12 @@ def test_rules_skills_and_documents_name_commands_that_were_looked_at() -> None:
     named: dict[str, int] = {}
     for path in project.documents(REPOSITORY):
         parts = markdown.parse(path.read_text(encoding="utf-8"))
-        named[path.name] = sum(w[:1] == ["mlxts"] for _, w, _ in documents.named(parts))
+        named[project.relative(path, REPOSITORY)] = sum(
+            w[:1] == ["mlxts"] for _, w, _ in documents.named(parts)
+        )
     assert named["README.md"] > 30
-    assert named["getting_started.md"] > 15
-    assert named["context-handoff.md"] > 5
+    assert named["docs/getting_started.md"] > 15
+    assert named[".claude/rules/context-handoff.md"] > 5
 
 
 def test_each_skill_says_when_to_use_it_and_is_short() -> None:
@@ -129,18 +131,18 @@ def test_rendering_mends_stale_blocks_and_then_changes_nothing(
     changed = protocol.Fixed(0.25, 0.0, 1e-3, 80, 16, 8)
     monkeypatch.setattr(protocol, "FIXED", changed)
     stale = [problem for problem in _found(small) if "stale" in problem]
-    assert {s.split(":")[0] for s in stale} == set(documents.render(small))
+    assert {s.split(":")[0] for s in stale} == set(documents.render(small, TREE))
     assert "dropout 0.25, learning rate 1e-3" in (small / "README.md").read_text()
     assert _found(small) == []
-    assert documents.render(small) == []
+    assert documents.render(small, TREE) == []
 
 
 def test_rendering_writes_documents_that_are_generated_whole(small: Path) -> None:
     page = small / "docs" / "feature_catalog.md"
     page.write_text("# Features\n")
-    assert documents.render(small) == ["docs/feature_catalog.md"]
-    assert page.read_text() == generated_documents.DOCUMENTS["docs/feature_catalog.md"]()
-    assert documents.render(small) == []
+    assert documents.render(small, TREE) == ["docs/feature_catalog.md"]
+    assert page.read_text() == generated_documents.renderers(TREE)["docs/feature_catalog.md"]()
+    assert documents.render(small, TREE) == []
 
 
 def test_a_document_whose_marks_do_not_pair_up_is_named_and_none_is_written(small: Path) -> None:
@@ -149,7 +151,7 @@ def test_a_document_whose_marks_do_not_pair_up_is_named_and_none_is_written(smal
     broken.write_text("# Heat\n\n<!-- rendered: thermal -->\n")
     before = readme.read_text()
     with pytest.raises(WorkspaceError, match=r"docs/thermal\.md:3: block thermal is never closed"):
-        documents.render(small)
+        documents.render(small, TREE)
     assert readme.read_text() == before
 
 
@@ -223,7 +225,7 @@ def test_the_answers_of_the_results_are_rendered_and_checked(tmp_path, monkeypat
     files.write_json(figures, {"main": [], "study": answered()})
     readme = root / "README.md"
     readme.write_text("# A project\n\n<!-- rendered: answers -->\n<!-- end -->\n")
-    documents.render(root)
+    documents.render(root, TREE)
     text = readme.read_text()
     assert "- **Parameters:** flat on SPY at 10 origins (gain −0.0007 nats" in text
     files.write_json(figures, {"main": [], "study": answered(gain=0.5)})

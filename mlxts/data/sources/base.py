@@ -11,7 +11,8 @@ import polars as pl
 from mlxts.errors import SourceError
 
 # Prices are in the asset's currency and as the source gave them; `adj_close` is null where they
-# are adjusted already. `dividends` is cash a share, `splits` new shares for an old one (0: none).
+# are adjusted already, `volume` where it is not known. `dividends` is cash a share, `splits` new
+# shares for an old one (0: none).
 BAR_SCHEMA: Mapping[str, pl.DataType] = MappingProxyType(
     {
         "date": pl.Date(),
@@ -113,7 +114,7 @@ def as_bars(columns: pl.DataFrame) -> pl.DataFrame:
 
     Vendors write "no split" as 0 or as a ratio of 1; here it is 0.
     """
-    neutral = {"adj_close": None, "dividends": 0.0, "splits": 0.0}
+    neutral = {"volume": None, "adj_close": None, "dividends": 0.0, "splits": 0.0}
     missing = [
         pl.lit(value, dtype=pl.Float64).alias(name)
         for name, value in neutral.items()

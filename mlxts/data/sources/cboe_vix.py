@@ -8,7 +8,7 @@ from datetime import date
 
 import polars as pl
 
-from mlxts.data.sources import column_aliases, number_text
+from mlxts.data.sources import column_aliases, date_text, number_text
 from mlxts.data.sources.base import Fetched
 from mlxts.data.sources.http import Downloaded
 from mlxts.errors import SourceError
@@ -48,7 +48,7 @@ def parse(body: bytes, *, subject: str) -> pl.DataFrame:
     try:
         table = pl.read_csv("\n".join(lines[header:]).encode(), infer_schema=False)
         columns = column_aliases.match(table.columns, values=True)
-        days = column_aliases.dates(table[columns["date"]], DATES)
+        days = date_text.dates(table[columns["date"]], DATES)
         values = number_text.numbers(table[columns["value"]], ".")
     except (SourceError, pl.exceptions.PolarsError) as error:
         raise SourceError(f"{subject}: {' '.join(str(error).split())[:200]}") from error

@@ -1,106 +1,147 @@
-"""How vendors spell columns and dates, and what they mean."""
+"""How vendors spell columns, and which of ours each is."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import date
 from types import MappingProxyType
-
-import polars as pl
 
 from mlxts.errors import SourceError
 
-# In order of preference; compared in lower case, with everything but letters and digits removed.
-SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+# As vendors write them, in English, German, French and Spanish; compared by letters and digits
+# alone, without case and accents, a single letter as it stands. Of groups the first that a file
+# has counts: a time of day or a row's number may accompany a date, a company's name its symbol, and
+# a turnover in money the shares that changed hands. Two columns of one group may differ, and none
+# is the right one.
+SPELLINGS: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
     {
         "date": (
-            "date", "datetime", "timestamp", "time", "day", "observationdate", "tradedate",
-            "tradingdate", "pricedate", "indexlevel0", "unnamed0", "", "ds",
+            ("Date",), ("Datum",), ("Fecha",), ("Datetime",), ("Timestamp",), ("Time",), ("Zeit",),
+            ("Day",), ("Tag",), ("Jour",), ("Día",), ("observation_date",), ("trade_date",),
+            ("trading_date",), ("price_date",), ("Handelstag",), ("Open time",), ("window_start",),
+            ("ts_event",), ("Gmt time",), ("Local time",), ("Unix",), ("Unix timestamp",),
+            ("Epoch",), ("t",), ("ds",), ("__index_level_0__",), ("Unnamed: 0",), ("",),
         ),
-        "open": ("open", "openprice", "opening", "o"),
-        "high": ("high", "highprice", "max", "h"),
-        "low": ("low", "lowprice", "min", "l"),
-        "close": ("close", "closelast", "closeprice", "closing", "last", "price", "c", "y"),
-        "volume": ("volume", "vol", "totalvolume", "sharevolume", "v"),
-        "adj_close": (
-            "adjclose", "adjustedclose", "adjcloseprice", "closeadj", "closeadjusted", "adj",
+        "open": ((
+            "Open", "Open price", "Opening", "o", "O", "Eröffnung", "Eroeffnung", "Eröffn.",
+            "Eröffnungskurs", "Erster", "Offen", "Ouverture", "Ouv.", "Cours d'ouverture",
+            "Apertura", "Abrir", "Precio de apertura",
+        ),),
+        "high": ((
+            "High", "High price", "Max", "h", "H", "Hoch", "Höchst", "Hoechst", "Höchstkurs",
+            "Tageshoch", "Haut", "Plus haut", "Élevé", "Máximo", "Máx.", "Alto",
+        ),),
+        "low": ((
+            "Low", "Low price", "Min", "l", "L", "Tief", "Tiefst", "Tiefstkurs", "Tagestief",
+            "Niedrig", "Bas", "Plus bas", "Faible", "Mínimo", "Mín.", "Bajo",
+        ),),
+        "close": ((
+            "Close", "Close/Last", "Close price", "Closing", "Last", "Price", "c", "C", "Schluss",
+            "Schlusskurs", "Zuletzt", "Letzter", "Clôture", "Dernier", "Fermeture",
+            "Cours de clôture", "Cierre", "Cerrar", "Último", "Precio de cierre",
+        ),),
+        "volume": (
+            ("Stücke", "Stuecke"),
+            (
+                "Volume", "Vol.", "Total volume", "Share volume", "v", "V", "Volumen", "Volumes",
+            ),
         ),
-        "dividends": ("dividends", "dividend", "dividendamount", "divcash", "exdividend"),
-        "splits": (
-            "splits", "stocksplits", "split", "splitcoefficient", "splitfactor", "splitratio",
+        "adj_close": ((
+            "Adj Close", "Adjusted Close", "Adj Close Price", "Close Adj", "Close Adjusted", "Adj",
+            "Adj. Schlusskurs", "Bereinigter Schlusskurs", "Clôture ajustée",
+            "Cours de clôture ajusté", "Cierre ajustado",
+        ),),
+        "dividends": ((
+            "Dividends", "Dividend", "Dividend amount", "divCash", "Ex-Dividend", "Dividende",
+            "Dividenden", "Dividendes", "Dividendo", "Dividendos",
+        ),),
+        "splits": ((
+            "Splits", "Stock Splits", "Split", "Split coefficient", "Split factor", "Split ratio",
+            "Aktiensplit", "Aktiensplits",
+        ),),
+        "symbol": (
+            ("Symbol",), ("Ticker",), ("Tic",), ("act_symbol",), ("raw_symbol",), ("unique_id",),
+            ("Símbolo",), ("Symbole",), ("T",), ("Stock",), ("Instrument",), ("Name",),
         ),
-        "symbol": ("symbol", "ticker", "name", "uniqueid"),
-        "value": ("value",),
+        "value": (("Value", "Wert", "Valeur", "Valor", "y"),),
     }
 )  # fmt: skip
-REQUIRED = ("date", "open", "high", "low", "close", "volume")
-OPTIONAL = ("adj_close", "dividends", "splits", "symbol")
-# A time of day or a row's number may accompany a date, and a company's name its symbol: of these
-# the first spelling counts. Two columns of one number may differ, and none is the right one.
-_FIRST_COUNTS = ("date", "symbol")
-
-DATE_FORMATS = (
-    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y",
-    "%d-%m-%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%y/%m/%d", "%y.%m.%d", "%d-%b-%Y",
-    "%d-%b-%y", "%d %b %Y", "%b %d, %Y", "%B %d, %Y",
-)  # fmt: skip
-_DATE_DIGITS = 8  # a longer whole number counts the time since 1970
-_UNITS = ((10, 1), (13, 10**3), (16, 10**6), (19, 10**9))  # at most so many digits: in a second
-_EARLIEST = date(1800, 1, 1)  # before it, 24 was taken for a year
-_LATEST = date(2200, 1, 1)  # after it, a count was taken for one of another unit
-_1970 = date(1970, 1, 1).toordinal()
-_SATURDAY = 6
-_CLOCK = r"[T ]\d{1,2}:\d{2}.*$"  # a time of day and a time zone behind a date
+BARS = ("date", "open", "high", "low", "close")
+_NOT_EVERYWHERE = ("volume", "adj_close", "dividends", "splits", "symbol")
+_VALUES = ("date", "value", "symbol")
 
 
 def plain(name: str) -> str:
     """A column name stripped to what identifies it: `1. Adj Close*` -> `adjclose`."""
-    return re.sub(r"^\d+(?=[a-z])|[^a-z0-9]", "", re.sub(r"[^a-z0-9]", "", name.lower()))
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return re.sub(r"^\d+(?=[a-z])", "", re.sub(r"[^a-z0-9]", "", letters))
 
 
-def match(columns: Sequence[str], *, values: bool) -> dict[str, str]:
+def match(
+    columns: Sequence[str], *, values: bool, named: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
     """Map our names to the columns at hand.
 
     Args:
         values: a series of values is wanted (date and one number) instead of bars.
+        named: some of our names -> the user's own choice of a column; empty text: none.
 
     Raises:
-        SourceError: a needed column is missing, or two columns could be the same one.
+        SourceError: a needed column is missing, two columns could be the same one, or `named`
+            holds a name that neither we nor the file have.
     """
-    fitting = candidates(columns)
-    if values:
-        fitting = {
-            "date": fitting["date"], "value": fitting["value"] + fitting["close"],
-            "symbol": fitting["symbol"],
-        }  # fmt: skip
-    matched = {ours: names[0] for ours, names in fitting.items() if names}
-    for ours, first in matched.items():
-        rivals = fitting[ours]
-        if ours in _FIRST_COUNTS:
-            rivals = [name for name in rivals if plain(name) == plain(first)]
+    ours = _VALUES if values else (*BARS, *_NOT_EVERYWHERE)
+    chosen = {name: _named(columns, name, ours, theirs) for name, theirs in named.items()}
+    free = [column for column in columns if column not in chosen.values()]
+    fitting = {name: candidates(free, name) for name in ours if name not in chosen}
+    if values and "value" in fitting:
+        fitting["value"] += candidates(free, "close")
+    for name, rivals in fitting.items():
         if len(rivals) > 1:
             raise SourceError(
-                f"columns {' and '.join(rivals)} both read as {ours}; keep one, or rename the other"
+                f"columns {' and '.join(rivals)} both read as {name}; keep one, rename the other, "
+                f"or choose with --columns {name}={rivals[0]}"
             )
+    matched = {name: rivals[0] for name, rivals in fitting.items() if rivals}
+    matched |= {name: column for name, column in chosen.items() if column}
     if values:
         return _match_value(columns, matched)
-    missing = [name for name in REQUIRED if name not in matched]
+    missing = [name for name in BARS if name not in matched]
     if missing:
         hint = "; a series without open, high and low is imported with --values"
         raise SourceError(
             f"columns {', '.join(missing)} are missing (found: {', '.join(columns)}); rename "
-            f"the columns{hint if 'close' in matched or len(columns) == 2 else ''}"
+            f"the columns, or name them with --columns {missing[0]}=..."
+            f"{hint if 'close' in matched or len(columns) == 2 else ''}"
         )
-    return {name: matched[name] for name in (*REQUIRED, *OPTIONAL) if name in matched}
+    return {name: matched[name] for name in ours if name in matched}
 
 
-def candidates(columns: Sequence[str]) -> dict[str, list[str]]:
-    """By our name the columns that one of its spellings names, likeliest first."""
-    return {ours: _fitting(columns, spellings) for ours, spellings in SPELLINGS.items()}
+def _named(columns: Sequence[str], name: str, ours: Sequence[str], theirs: str) -> str:
+    """The column that the user means."""
+    if name not in ours:
+        raise SourceError(f"--columns {name}={theirs}: {name} is none of {', '.join(ours)}")
+    same = [column for column in columns if column == theirs]
+    same = same or [column for column in columns if plain(column) == plain(theirs)]
+    if theirs and len(same) != 1:
+        raise SourceError(
+            f"--columns {name}={theirs}: no column is named so (found: {', '.join(columns)})"
+        )
+    return same[0] if theirs else ""
 
 
-def _fitting(columns: Sequence[str], spellings: Sequence[str]) -> list[str]:
-    """The columns that one of the spellings names, in the order of these."""
-    return [name for spelling in spellings for name in columns if plain(name) == plain(spelling)]
+def candidates(columns: Sequence[str], name: str) -> list[str]:
+    """The columns of the first group of spellings that names any."""
+    for group in SPELLINGS[name]:
+        fitting = [c for spelling in group for c in columns if _same(c, spelling)]
+        if fitting:
+            return list(dict.fromkeys(fitting))
+    return []
+
+
+def _same(column: str, spelling: str) -> bool:
+    if len(spelling) < 2:
+        return column.strip() == spelling
+    return plain(column) == plain(spelling)
 
 
 def _match_value(columns: Sequence[str], matched: dict[str, str]) -> dict[str, str]:
@@ -109,104 +150,34 @@ def _match_value(columns: Sequence[str], matched: dict[str, str]) -> dict[str, s
     if "date" not in matched or value is None:
         raise SourceError(
             "a series of values needs a date and a value (or close) column "
-            f"(found: {', '.join(columns)}); rename the columns"
+            f"(found: {', '.join(columns)}); rename the columns, or name them with --columns "
+            "date=...,value=..."
         )
     optional = {"symbol": matched["symbol"]} if "symbol" in matched else {}
     return {"date": matched["date"], "value": value} | optional
 
 
+def volume_in_units(columns: Sequence[str], symbol: str) -> str | None:
+    """The volume of a file that names its unit: of `Volume BTC, Volume USDT` the traded asset's.
+
+    Raises:
+        SourceError: there are several, and the symbol begins with none of their units or more.
+    """
+    units = {name: plain(name)[6:] for name in columns if plain(name).startswith("volume")}
+    own = [name for name, unit in units.items() if unit and plain(symbol).startswith(unit)]
+    if len(units) > 1 and len(own) != 1:
+        raise SourceError(
+            f"columns {' and '.join(units)} both read as volume; choose with --columns "
+            f"volume='{next(iter(units))}'"
+        )
+    return (own or list(units) or [None])[0]
+
+
 def is_read(name: str) -> bool:
     """Whether a column of this name may be one of ours."""
     return any(
-        plain(name) == plain(spelling) for spellings in SPELLINGS.values() for spelling in spellings
+        _same(name, spelling)
+        for groups in SPELLINGS.values()
+        for group in groups
+        for spelling in group
     )
-
-
-def dates(column: pl.Series, formats: Sequence[str] = DATE_FORMATS) -> pl.Series:
-    """Read a column as dates, whatever it is made of.
-
-    A format is taken when it fits every cell. Where two fit (is 03/04 March or April?) the one
-    wins that puts the rows in order, and of two that do the one without weekends.
-
-    Args:
-        formats: of text, for `strptime`; a source that is known has its own.
-
-    Raises:
-        SourceError: no format fits, with the first cell that none can read; two formats that give
-            other days do; a day of another age; or the column holds something else altogether.
-    """
-    days = _days(column, formats)
-    strange = ((days < _EARLIEST) | (days > _LATEST)).fill_null(False).arg_true()
-    if len(strange):
-        row = strange[0]
-        # Python has no date after the year 9999, and Polars panics over some of its own.
-        day = days.to_physical().clip(date.min.toordinal() - _1970, date.max.toordinal() - _1970)
-        written = "" if column.dtype.is_temporal() else f"{_cell_text(column, row)} means "
-        raise SourceError(
-            f"row {row + 1}: {written}{day.cast(pl.Date)[row]}, which is no date of a market; "
-            "write dates as 2024-12-31"
-        )
-    return days
-
-
-def texts(column: pl.Series, expected: str) -> pl.Series:
-    """A column of text without blanks around it. Raises SourceError: it holds something else."""
-    if column.dtype.is_integer() or column.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null):
-        return column.cast(pl.String).str.strip_chars()
-    raise SourceError(f"column {column.name} holds {column.dtype}, not {expected}; convert it")
-
-
-def _days(column: pl.Series, formats: Sequence[str]) -> pl.Series:
-    if column.dtype == pl.Date:
-        return column
-    if isinstance(column.dtype, pl.Datetime):
-        return column.dt.date()  # in the column's own time zone, so a session keeps its day
-    if column.dtype.is_integer() and column.len() > column.null_count():
-        counts = column.cast(pl.Int64)
-        digits = len(str(max(map(abs, counts.drop_nulls().to_list()))))
-        if digits > _DATE_DIGITS:
-            unit = next(unit for most, unit in _UNITS if digits <= most)
-            milliseconds = counts * 1000 if unit == 1 else counts // (unit // 1000)
-            return milliseconds.cast(pl.Datetime("ms")).dt.date()
-    cells = texts(column, "dates").str.replace(_CLOCK, "")
-    parsings = (cells.str.to_date(fmt, strict=False) for fmt in formats)
-    fitting = [
-        parsed
-        for parsed in parsings
-        if parsed.null_count() == cells.null_count() and not (parsed < _EARLIEST).any()
-    ]
-    if not fitting:
-        parsed = cells.str.to_date(_likeliest(cells, formats), strict=False)
-        row = (parsed.is_null() & cells.is_not_null()).arg_true()
-        row = row[0] if len(row) else (parsed < _EARLIEST).arg_true()[0]
-        raise SourceError(
-            f"row {row + 1}: {_cell_text(column, row)} is no date; write dates as 2024-12-31"
-        )
-    return _likelier(fitting, column)
-
-
-def _likelier(fitting: list[pl.Series], column: pl.Series) -> pl.Series:
-    """Of several readings of a column the one in order, and of several in order the working days.
-
-    Raises:
-        SourceError: several are as likely.
-    """
-    ordered = [p for p in fitting if p.is_sorted() or p.is_sorted(descending=True)] or fitting
-    weekdays = [p for p in ordered if (p.dt.weekday() < _SATURDAY).all()] or ordered
-    first = weekdays[0]
-    other = next((p for p in weekdays if not p.equals(first)), None)
-    if other is not None:
-        row = (first != other).arg_true()[0]
-        raise SourceError(
-            f"row {row + 1}: {_cell_text(column, row)} may be {first[row]} or {other[row]}; write "
-            "dates as 2024-12-31"
-        )
-    return first
-
-
-def _cell_text(column: pl.Series, row: int) -> str:
-    return repr(str(column[row]))
-
-
-def _likeliest(texts: pl.Series, formats: Sequence[str]) -> str:
-    return min(formats, key=lambda f: texts.str.to_date(f, strict=False).null_count())

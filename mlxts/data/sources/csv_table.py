@@ -2,6 +2,9 @@
 
 import csv
 import io
+import re
+from collections import Counter
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -13,12 +16,33 @@ from mlxts.errors import SourceError
 
 SYMBOL = "Ticker"  # the column that separates the blocks of a table of several symbols
 
-_SEPARATORS = (",", ";", "\t", "|")
+_SEPARATORS = (";", "\t", "|", ",")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_SAMPLE = 20  # lines that the separator is found from
+_BANNER = 10  # lines above the header, at most
+_NUMBER = re.compile(r"[-+]?[0-9.,]*[0-9][0-9.,]*(?:[eE][-+]?[0-9]+)?")
 
 
-def read(path: Path) -> tuple[pl.DataFrame, str]:
-    """The rows below the header, every cell as text (an empty one is null), and the separator.
+@dataclass(frozen=True)
+class CsvTable:
+    """What a file holds.
+
+    Attributes:
+        rows: below the header, every cell as text (an empty one is null). Columns of a file
+            without a header are named by their positions, from 1.
+        separator: between cells.
+        banner: lines above the header, which are not read.
+        has_header: whether columns have names, and not numbers.
+    """
+
+    rows: pl.DataFrame
+    separator: str
+    banner: tuple[str, ...] = ()
+    has_header: bool = True
+
+
+def read(path: Path) -> CsvTable:
+    """The table in a file.
 
     yfinance writes two columns a field for two symbols, with their tickers in a second header
     line: such a table is laid out row by row, with a column Ticker.
@@ -28,23 +52,26 @@ def read(path: Path) -> tuple[pl.DataFrame, str]:
             have one name, or a row is longer or shorter than the header.
     """
     text = _decoded(files.read_bytes(path))
-    separator = max(_SEPARATORS, key=next(filter(str.strip, text.splitlines()), "").count)
+    separator = _separator(text)
     try:
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         rows = [row for row in lines if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise SourceError(f"it is no table: {error}") from error
+    above = _banner(rows)
+    banner = tuple(separator.join(filter(str.strip, row)) for row in rows[:above])
+    rows = rows[above:]
     if not rows:
-        return pl.DataFrame(), separator
+        return CsvTable(pl.DataFrame(), separator)
+    if _is_headerless(rows[0]):
+        rows = [[str(n) for n in range(1, len(rows[0]) + 1)], *rows]
+        _require_width(rows, 1)
+        return CsvTable(_table(rows[0], rows[1:]), separator, banner, has_header=False)
     levels = _levels(rows)
-    width = len(rows[0])
-    for number, row in enumerate(islice(rows, levels, None), 1):
-        if len(row) != width:
-            raise SourceError(
-                f"row {number} has {len(row)} cells where the header has {width}; correct it"
-            )
+    _require_width(rows, levels)
     if levels == 1:
-        return _table(rows[0], rows[1:]), separator
+        has_header = not _is_numbered(rows[0])
+        return CsvTable(_table(rows[0], rows[1:]), separator, banner, has_header)
     fields, tickers = (rows[0], rows[1]) if _first(rows[1]) == "ticker" else (rows[1], rows[0])
     blocks = []
     for ticker in dict.fromkeys(tickers[1:]):
@@ -53,7 +80,7 @@ def read(path: Path) -> tuple[pl.DataFrame, str]:
         cells = ([row[n] for n in positions] for row in rows[3:])
         # A day without any cell is one on which only the other symbols traded.
         blocks.append(_table(header, [[*row, ticker] for row in cells if any(row[1:])]))
-    return pl.concat(blocks, how="diagonal"), separator
+    return CsvTable(pl.concat(blocks, how="diagonal"), separator, banner)
 
 
 def _decoded(data: bytes) -> str:
@@ -61,6 +88,57 @@ def _decoded(data: bytes) -> str:
         return data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceError("it is not UTF-8; save it as CSV UTF-8") from error
+
+
+def _separator(text: str) -> str:
+    """The one that the most lines have equally often; of several, a comma may mark decimals."""
+    lines = islice(filter(str.strip, text.splitlines()), _SAMPLE)
+    unquoted = [re.sub('"[^"]*"', "", line) for line in lines]
+
+    def evenness(separator: str) -> tuple[int, int]:
+        counts = Counter(line.count(separator) for line in unquoted)
+        del counts[0]
+        count, n_lines = max(counts.items(), key=lambda item: item[::-1], default=(0, 0))
+        return n_lines, count
+
+    return max(_SEPARATORS, key=lambda mark: (evenness(mark)[0], mark != ",", evenness(mark)[1]))
+
+
+def _banner(rows: list[list[str]]) -> int:
+    """How many lines stand above the table: narrower than it, and no header."""
+    if not rows:
+        return 0
+    width = Counter(map(len, rows)).most_common(1)[0][0]
+    for number, row in enumerate(rows[:_BANNER]):
+        cells = [cell for cell in row if cell.strip()]
+        if len(cells) >= width or sum(map(column_aliases.is_read, cells)) > 1:
+            return number
+    return 0
+
+
+def _is_headerless(row: list[str]) -> bool:
+    """Whether the first line is one of data: it has a number, and no name of a column."""
+    cells = [cell.strip() for cell in row if cell.strip()]
+    return (
+        not _is_numbered(row)
+        and any(map(_NUMBER.fullmatch, cells))
+        and not any(map(column_aliases.is_read, cells))
+    )
+
+
+def _is_numbered(row: list[str]) -> bool:
+    """Whether the names of the columns are their numbers from 0, as pandas writes them."""
+    cells = [cell for cell in row if cell.strip()]
+    return cells == [str(n) for n in range(len(cells))]
+
+
+def _require_width(rows: list[list[str]], levels: int) -> None:
+    width = len(rows[0])
+    for number, row in enumerate(islice(rows, levels, None), 1):
+        if len(row) != width:
+            raise SourceError(
+                f"row {number} has {len(row)} cells where the header has {width}; correct it"
+            )
 
 
 def _levels(rows: list[list[str]]) -> int:
@@ -80,6 +158,6 @@ def _table(header: list[str], rows: list[list[str]]) -> pl.DataFrame:
         if name not in columns:
             cells = [row[position] or None for row in rows]
             columns[name] = pl.Series(name, cells, dtype=pl.String)
-        elif column_aliases.is_read(name):
+        elif name.strip() and column_aliases.is_read(name):
             raise SourceError(f"two columns are named {name}; keep one")
     return pl.DataFrame(columns)

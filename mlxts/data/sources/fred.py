@@ -7,7 +7,7 @@ from datetime import date
 
 import polars as pl
 
-from mlxts.data.sources import column_aliases, number_text
+from mlxts.data.sources import date_text, number_text
 from mlxts.data.sources.base import Fetched
 from mlxts.data.sources.http import Downloaded
 from mlxts.errors import SourceError
@@ -45,7 +45,7 @@ def parse(body: bytes, *, subject: str) -> pl.DataFrame:
         )
     try:
         days, values = (
-            column_aliases.dates(table.to_series(0)),
+            date_text.dates(table.to_series(0)),
             number_text.numbers(table.to_series(1), "."),
         )
     except SourceError as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from mlxts import files
-from mlxts.data.sources import column_aliases, number_text
+from mlxts.data.sources import date_text, number_text
 from mlxts.data.sources.base import Fetched, requested_range, within, without_gaps
 from mlxts.errors import SourceError
 
@@ -60,7 +60,7 @@ class TrendsSource:
             )
         term = by_symbol[symbol]
         try:
-            days = column_aliases.dates(_first_of_month(table.to_series(0)))
+            days = date_text.dates(_first_of_month(table.to_series(0)))
             values = number_text.numbers(table[term].replace("<1", str(BELOW_ONE)), ".")
         except SourceError as error:
             raise SourceError(f"{self.path}: {error}") from error
