@@ -169,24 +169,26 @@ class Table:
             table.add_row(*(Text("\n".join(texts)) for texts in cells), style=style(row))
         return table
 
-    def html(self, files: "str | Markup" = "") -> "Markup":
+    def html(self, files: "str | Markup" = "", *, sortable: bool = True) -> "Markup":
         """For a page: values that a script can sort by; intervals, and what shares a column with
         others, in small print.
 
         Args:
             files: behind the title, markup that leads to the other faces.
+            sortable: headings are buttons of that script.
         """
         from markupsafe import Markup
 
         groups = self._groups()
         shapes = [self._shape(first) for first, *_ in groups]
-        head = Markup('<th scope="col" class="{}"><button type="button">{}</button></th>\n')
+        heading = Markup('<button type="button">{}</button>' if sortable else "{}")
+        head = Markup('<th scope="col" class="{}">{}</th>\n')
         lines = [
             Markup('<div class="table">\n<table>\n<caption>{}\n{}</caption>\n<thead><tr>\n').format(
                 self.title, files
             ),
             *(
-                head.format(shape, first.heading)
+                head.format(shape, heading.format(first.heading))
                 for shape, (first, *_) in zip(shapes, groups, strict=True)
             ),
             Markup("</tr></thead>\n<tbody>\n"),

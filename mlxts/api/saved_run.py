@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -21,6 +21,9 @@ from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
 from mlxts.tables import Column, Table, ranged
 from mlxts.training import run as training
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -102,12 +105,28 @@ class Run:
             ),
             scores.frame({"validation": self.summary["scores"]["validation"]}).to_dicts(),
         )
-        return table.html() + Markup("<p>{}</p>").format(self.verdict)
+        return table.html(sortable=False) + Markup("<p>{}</p>").format(self.verdict)
 
     @property
     def binary(self) -> bool:
         """Whether a probability is predicted, not a number."""
         return TASKS[self.record["config"]["task"]].binary
+
+    def plot_losses(self) -> "Figure":
+        """Training and validation loss over steps, and those of the references."""
+        from mlxts.report import run_page
+
+        return run_page.losses(self.folder)
+
+    def plot_reliability(self, split: str = "validation") -> "Figure":
+        """Observed against predicted frequency, with 95 % intervals, and histograms of forecasts.
+
+        Raises:
+            DataError: the run has no predictions of that split.
+        """
+        from mlxts.report import run_page
+
+        return run_page.reliability(self.folder, split)
 
     def metrics(self) -> pl.DataFrame:
         """The numbers of training, a row for each step, validation and epoch.

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import mlxts
-from mlxts.errors import ConfigError
+from mlxts.errors import ConfigError, DataError
 from tests.api.conftest import CONFIG, frame
 
 
@@ -39,6 +39,16 @@ def test_a_run_shows_itself_in_a_notebook(run) -> None:
     assert run.id in html
     assert run.verdict.replace("−", "-")[:10] in html
     assert "<td" in html and "linear" in html
+    assert "<button" not in html
+
+
+def test_figures_show_themselves_in_a_notebook_and_are_the_same_twice(run) -> None:
+    for plot in (run.plot_losses, run.plot_reliability):
+        png = plot()._repr_png_()
+        assert png.startswith(b"\x89PNG")
+        assert png == plot()._repr_png_()
+    with pytest.raises(DataError, match="no predictions of test yet"):
+        run.plot_reliability("test")
 
 
 def test_two_models_are_compared_in_one_row(run) -> None:
