@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 # One thread a process, as under `make test`: tests run side by side, and last bits are compared.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests import processes, shapes
+from tests import no_garbage, processes, shapes  # noqa: F401
 
 processes.keep_in_memory()
 shapes.install()  # before the first of the rooms whose arrays it checks
@@ -19,8 +19,6 @@ from mlxts import platform  # noqa: E402
 
 platform.enable()  # as the command line does
 from tests import draws  # noqa: E402, F401
-
-gc.disable()  # until all is collected: of a million objects that stay nothing is garbage
 
 # How long an example takes is the machine's business: other work on it must fail no test.
 settings.register_profile("no_deadline", deadline=None)

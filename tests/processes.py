@@ -28,7 +28,9 @@ from typing import IO, Any
 from benchmarks.bad.server import LOADED
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.draws", *LOADED, "tests.search.test_study"])
+_FORKS.set_forkserver_preload(
+    ["tests.no_garbage", "tests.draws", *LOADED, "tests.search.test_study"]
+)
 _BEGIN = "from mlxts.cli import main; main()"
 
 
@@ -47,6 +49,7 @@ def keep_in_memory() -> None:
 
 def _call(function: Callable[..., object], *arguments: Any) -> None:
     gc.freeze()  # no collection of garbage goes through what was loaded before the fork
+    gc.enable()
     keep_in_memory()
     function(*arguments)
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / ".venv" / "tests.lock"
-COMPILED = ROOT / ".venv" / "compiled-tests"
 ARGUMENTS = ("-q", "-n", "2", "--dist", "worksteal")
 
 
@@ -38,15 +37,15 @@ def alone(path: Path) -> Generator[None]:
 
 
 def keep_compiled() -> None:
-    """Let this process and all below it keep what Python compiles, in a folder of its own.
+    """Let this process and all below it keep what Python compiles, beside the sources.
 
     Also where the environment turns caching off (PYTHONDONTWRITEBYTECODE, as in many
     containers): otherwise each of the hundreds of processes would compile the package again, and
-    each worker every test with its assertions rewritten.
+    each worker every test with its assertions rewritten. No folder of its own: what the installer
+    has compiled of the libraries, which takes half a minute, is beside them.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
-    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(COMPILED)
 
 
 def main() -> int:
