@@ -38,7 +38,7 @@ def loss_table(
     group = _newest(group, sizes)
     order = group.select(*sizes, "seed", "run").unique().sort(*sizes, "seed")
     runs = order["run"].to_list()
-    wide = group.pivot("run", index=_KEYS, values="loss").drop_nulls().sort(_KEYS)
+    wide = by_run(group, _KEYS, "loss", complete=True)
     if not wide.height:
         raise DataError(f"{name}: its runs have no date in common; train on one data set")
     # Baselines of the run with the most training samples: where D varies they would vary as well.
@@ -79,7 +79,7 @@ def loss_table(
         np.add.at(sums, date_of, frame.cast(pl.Float64).fill_null(np.nan).to_numpy())
         return sums * shares[:, None]
 
-    references = group.pivot("run", index=_KEYS, values="loss_reference")
+    references = by_run(group, _KEYS, "loss_reference")
     references = wide.select(_KEYS).join(references, on=_KEYS, how="left", maintain_order="left")
     reference_losses = by_date(references.select(runs))
     baselines = by_date(rows.select("loss_har", "loss_linear", "loss_reference", "loss_prior"))
@@ -118,6 +118,28 @@ def loss_table(
     if len(table.rungs) < 2:
         return table
     return replace(table, n_eff_assets=_effective(wide, runs, slope_weights(table)))
+
+
+def by_run(
+    rows: pl.DataFrame, keys: Sequence[str], values: str, *, complete: bool = False
+) -> pl.DataFrame:
+    """Rows of a ledger as a table of one row a key, sorted, and a column for each run.
+
+    What Polars calls a pivot, whose time grows with the square of the runs.
+
+    Args:
+        complete: only keys that all runs have; else NaN takes the place of what is missing.
+    """
+    index = rows.select(keys).unique().sort(keys)
+    row = rows.select(keys).join(
+        index.with_row_index("row"), on=keys, how="left", maintain_order="left"
+    )["row"]
+    runs = rows["run"].unique(maintain_order=True)
+    table = np.full((index.height, len(runs)), np.nan)
+    column = rows["run"].cast(pl.Enum(runs)).to_physical()
+    table[row.to_numpy(), column.to_numpy()] = rows[values].fill_null(np.nan).to_numpy()
+    wide = index.hstack(pl.DataFrame(table, schema=runs.to_list()))
+    return wide[np.flatnonzero(~np.isnan(table).any(axis=1))] if complete else wide
 
 
 def _bound(targets: np.ndarray, task: protocol.Task) -> float:
