@@ -137,7 +137,11 @@ def _checked(
     """Raises ValueError: not UTF-8, no JSON, or of another shape; MlxtsError: see `upgrade`."""
     data.decode("utf-8")  # a plainer error than the parser's
     if upgrade and isinstance(values := from_json(data), dict):
-        data = to_json(upgrade(values), inf_nan_mode="constants")
+        current = upgrade(values)
+        if current != values:
+            data = to_json(current, inf_nan_mode="constants")
+        shape.model_validate_json(data)
+        return current
     shape.model_validate_json(data)
     return from_json(data)
 

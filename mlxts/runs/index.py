@@ -97,7 +97,8 @@ def select(names: Sequence[str], studies: Studies = no_studies) -> Selection:
         raise RunError(
             f"{problem}; `mlxts train` or `mlxts sweep run` makes some, `mlxts runs` lists them"
         )
-    unfinished = tuple(folder for folder in whole if folder not in finished)
+    done = set(finished)
+    unfinished = tuple(folder for folder in whole if folder not in done)
     return Selection(finished, unfinished, damaged)
 
 

@@ -210,7 +210,7 @@ def sized(ledger: pl.DataFrame, parameters: str = "total") -> pl.DataFrame:
 def _with_full_history(rows: pl.DataFrame) -> pl.DataFrame:
     """Of all histories the whole one is the end: it is in the group of each."""
     full_history = rows.filter(fraction=1.0)
-    histories = sorted(set(rows["history"]) - {LATEST})
+    histories = sorted(set(rows["history"].unique()) - {LATEST})
     return pl.concat(
         [rows, *(full_history.with_columns(history=pl.lit(history)) for history in histories)]
     )

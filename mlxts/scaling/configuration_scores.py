@@ -198,7 +198,7 @@ def _one(
     key: dict, group: pl.DataFrame, weights_of_dates: dict[tuple, np.ndarray], draws: int, seed: int
 ) -> ConfigurationScores:
     runs = tuple(group["run"].unique(maintain_order=True))
-    wide = group.pivot("run", index="date", values="loss").drop_nulls().sort("date")
+    wide = run_table.by_run(group, ["date"], "loss", complete=True)
     rows = wide.select("date").join(
         group.filter(run=runs[0]), on="date", how="left", maintain_order="left"
     )

@@ -38,7 +38,7 @@ def loss_table(
     group = _newest(group, sizes)
     order = group.select(*sizes, "seed", "run").unique().sort(*sizes, "seed")
     runs = order["run"].to_list()
-    wide = group.pivot("run", index=_KEYS, values="loss").drop_nulls().sort(_KEYS)
+    wide = by_run(group, _KEYS, "loss", complete=True)
     if not wide.height:
         raise DataError(f"{name}: its runs have no date in common; train on one data set")
     # Baselines of the run with the most training samples: where D varies they would vary as well.
@@ -79,7 +79,7 @@ def loss_table(
         np.add.at(sums, date_of, frame.cast(pl.Float64).fill_null(np.nan).to_numpy())
         return sums * shares[:, None]
 
-    references = group.pivot("run", index=_KEYS, values="loss_reference")
+    references = by_run(group, _KEYS, "loss_reference")
     references = wide.select(_KEYS).join(references, on=_KEYS, how="left", maintain_order="left")
     reference_losses = by_date(references.select(runs))
     baselines = by_date(rows.select("loss_har", "loss_linear", "loss_reference", "loss_prior"))
@@ -112,10 +112,11 @@ def loss_table(
             first["non_default_settings"],
         ),
     )
-    forecasts = group.pivot("run", index=_KEYS, values="forecast")
+    forecasts = by_run(group, _KEYS, "forecast")
     forecasts = wide.select(_KEYS).join(forecasts, on=_KEYS, how="left", maintain_order="left")
-    if not any(forecasts.null_count().row(0)):
-        table = replace(table, ensembles=by_date(_ensembles(forecasts.select(runs), rows, table)))
+    forecasts = forecasts.select(runs)
+    if np.isfinite(forecasts.to_numpy()).all():
+        table = replace(table, ensembles=by_date(_ensembles(forecasts, rows, table)))
     if not panel:
         return table
     table = named(table, PANEL)
@@ -136,6 +137,28 @@ def _ensembles(forecasts: pl.DataFrame, rows: pl.DataFrame, table: LossTable) ->
     return pl.DataFrame(
         {str(k): losses.sample_losses(mean, targets, task) for k, mean in enumerate(means)}
     )
+
+
+def by_run(
+    rows: pl.DataFrame, keys: Sequence[str], values: str, *, complete: bool = False
+) -> pl.DataFrame:
+    """Rows of a ledger as a table of one row a key, sorted, and a column for each run.
+
+    What Polars calls a pivot, whose time grows with the square of the runs.
+
+    Args:
+        complete: only keys that all runs have; else NaN takes the place of what is missing.
+    """
+    index = rows.select(keys).unique().sort(keys)
+    row = rows.select(keys).join(
+        index.with_row_index("row"), on=keys, how="left", maintain_order="left"
+    )["row"]
+    runs = rows["run"].unique(maintain_order=True)
+    table = np.full((index.height, len(runs)), np.nan)
+    column = rows["run"].cast(pl.Enum(runs)).to_physical()
+    table[row.to_numpy(), column.to_numpy()] = rows[values].fill_null(np.nan).to_numpy()
+    wide = index.hstack(pl.DataFrame(table, schema=runs.to_list()))
+    return wide[np.flatnonzero(~np.isnan(table).any(axis=1))] if complete else wide
 
 
 def _bound(targets: np.ndarray, task: protocol.Task) -> float:
