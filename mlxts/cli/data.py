@@ -211,9 +211,11 @@ def list_(as_json: JsonOption = False) -> None:
     raw = [artifact.to_dict() for artifact in store.raw_artifacts()]
     processed = [artifact.to_dict() for artifact in store.processed_artifacts()]
     first, *rest = (
-        "dataset", "rows", "first", "last",
-        Column("timestamp", "registered (UTC)", lambda when: when[:16].replace("T", " ")),
-        Column("sha256", form=lambda digest: digest[:12]),
+        "dataset", "rows", ("first", "last"),
+        (
+            Column("timestamp", "registered (UTC)", lambda when: when[:16].replace("T", " ")),
+            Column("sha256", form=lambda digest: digest[:12]),
+        ),
     )  # fmt: skip
     screen: list[Part] = []
     if raw or processed:

@@ -39,7 +39,7 @@ def _load(loaded: Panel, tier: int) -> tuple[pl.DataFrame, ProcessedArtifact]:
     """The features, and the artifact that they are in."""
     frame, artifact = cache.load(loaded, tier, "daily")
     assert artifact is not None
-    return frame, artifact
+    return frame.collect(), artifact
 
 
 def _never(*_: object) -> None:
@@ -63,11 +63,12 @@ def test_a_tier_without_a_volume_is_refused_or_does_without_its_features() -> No
     assert loaded.without_volume == ("X",)
     with pytest.raises(ConfigError, match=r"X came without a volume, which 2 .* \(volume_osc.*obv"):
         cache.load(loaded, 20, "daily")
-    frame, _ = cache.load(loaded, 20, "daily", volume=False)
+    frame = cache.load(loaded, 20, "daily", volume=False)[0].collect(engine="in-memory")
     assert frame.columns[2:] == [n for n in tiers.HEAD if not n.startswith(("volume_", "obv_"))]
     assert not frame[-1].select(pl.any_horizontal(pl.all().is_null())).item()
     for slow in ("2wk", "daily_multi"):
-        assert cache.load(loaded, 20, slow, volume=False, register=False)[0].height
+        lazy, _ = cache.load(loaded, 20, slow, volume=False, register=False)
+        assert lazy.collect(engine="in-memory").height
 
 
 def test_an_unchanged_request_is_read_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
