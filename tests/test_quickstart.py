@@ -2,18 +2,24 @@
 
 import itertools
 import shlex
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from mlxts import protocol, quickstart
 from mlxts.cli.app import command_tree
-from mlxts.config.loading import load_config
-from mlxts.data.sources import registry
+from mlxts.config.experiment import ExperimentConfig
+from mlxts.config.loading import build_config, load_config
+from mlxts.data import store
+from mlxts.data.sources import base, registry
 from mlxts.errors import ConfigError
 from mlxts.quickstart import Answers
+from mlxts.simulation.source import SimulatedSource
 from mlxts.workspace import commands
+from tests import homes
 
 GIVEN = {"sample": ("SP500",), "yahoo": ("SPY", "qqq"), "files": ("my data/spy.csv",)}
 TREE = command_tree()
@@ -34,6 +40,49 @@ def test_every_answer_makes_a_configuration_that_can_be_read_back(
     assert (made.mode, made.task, made.budget, made.name) == ("exploratory", task, budget, "first")
     assert made.data.score_on == made.data.symbols[0]
     assert made.data.splits == ("sample" if source == "sample" else "protocol")
+
+
+def _stored(first: date, last: date, **columns: pl.Expr) -> ExperimentConfig:
+    """A first experiment on a simulated market that is stored as a file of one's own."""
+    bars = SimulatedSource("sv", first=first, last=last).fetch("X").frame.select(*base.BAR_SCHEMA)
+    store.register_raw(
+        bars.with_columns(**columns), source="files", symbol="X", parameters={"file": "x.csv"}
+    )
+    values = {**homes.SETTINGS, "data": {"source": "files", "symbols": ["X"], "score_on": "X"}}
+    return build_config(values)
+
+
+def test_data_of_other_years_get_splits_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
+    asked_for = _stored(date(1990, 1, 2), date(2001, 12, 31))
+    fitted, notes = quickstart.fitted(asked_for)
+    train, validation, test = fitted.data.splits.split("/")
+    assert "1997" < train < "1999" < validation < "2001" < test == "2001-12-31"
+    assert len(notes) == 1 and train in notes[0]
+    assert fitted.features.volume
+    later = _stored(date(2010, 1, 4), date(2025, 3, 31), volume=pl.lit(None, pl.Float64))
+    fitted, notes = quickstart.fitted(later)
+    assert fitted.data.splits == "protocol"
+    assert not fitted.features.volume
+    assert notes == ["without a volume there are no features of it (features.volume: false)"]
+
+
+def test_an_experiment_goes_where_it_is_already_or_where_nothing_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = homes.SETTINGS
+    for number, task in enumerate(("direction", "range"), 1):
+        for _ in range(2):
+            path, config = quickstart.place(build_config({**values, "task": task}), None)
+            assert str(path) == ("quickstart.yaml" if number == 1 else "quickstart-2.yaml")
+            assert config.name == path.stem
+            path.write_text(config.to_yaml())
+    Path("mine.yaml").write_text("mine")
+    with pytest.raises(ConfigError, match="holds something else; choose another --output"):
+        quickstart.place(build_config(values), Path("mine.yaml"))
 
 
 @pytest.mark.parametrize("source", registry.for_quickstart())

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stdout
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,8 +35,11 @@ def quickstart(
     task: Annotated[str | None, typer.Option(help="e.g. threshold_1pct.")] = None,
     budget: Annotated[str | None, typer.Option(help="e.g. 2M; smaller ones train faster.")] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="File for the configuration.")
-    ] = Path("quickstart.yaml"),
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="File for the configuration; default: quickstart.yaml, if free."
+        ),
+    ] = None,
     train: Annotated[
         bool | None, typer.Option("--train/--no-train", help="Whether to train it at once.")
     ] = None,
@@ -48,35 +52,36 @@ def quickstart(
     from mlxts import files
     from mlxts import quickstart as first
     from mlxts.cli.train import plan_table
-    from mlxts.errors import ConfigError
     from mlxts.training.plan import make_plan
 
-    if output.exists():
-        raise ConfigError(f"{output} exists; choose another --output")
     ask = _Prompt(yes=yes, terminal=sys.stdin.isatty() and not as_json)
     try:
         answers = _answers(ask, source and source.value, symbols, task, budget, output)
-        wanted = first.configuration(answers)
+        asked_for = first.configuration(answers)
     except (EOFError, KeyboardInterrupt):
         note("\nnothing was written")
         raise typer.Exit(130) from None
     if train is None and not ask.can:
-        train = ask("--train or --no-train", "train it now", "yes", ("yes", "no")) == "yes"
+        train = _wants_training(ask)
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         _store(answers)
-    files.write_text(output, wanted.to_yaml())
-    plan = make_plan(wanted)
-    commands = first.next_commands(answers)
+    config, remarks = first.fitted(asked_for)
+    path, config = first.place(config, output)
+    plan = make_plan(config)
+    for remark in remarks:
+        note(remark)
+    files.write_text(path, config.to_yaml())
+    commands = first.next_commands(replace(answers, output=path))
     if not as_json:
-        advice = f"{output} is written; next steps:"
+        advice = f"{path} is written; next steps:"
         show([plan_table(plan.to_dict()), advice, *(f"  {command}" for command in commands)])
     try:
         if train is None:
-            train = ask("--train or --no-train", "train it now", "yes", ("yes", "no")) == "yes"
+            train = _wants_training(ask)
     except (EOFError, KeyboardInterrupt):
         train = False
         note("")
-    result = {"config": str(output), "commands": commands, "plan": plan.to_dict()}
+    result = {"config": str(path), "commands": commands, "plan": plan.to_dict()}
     _finish(result, plan, train=bool(train), as_json=as_json)
 
 
@@ -87,12 +92,30 @@ class _Prompt:
         self._yes = yes
         self.can = terminal and not yes
 
-    def __call__(self, flag: str, question: str, default: str, choices: Sequence[str] = ()) -> str:
-        """Raises ConfigError without a terminal."""
-        from mlxts.errors import ConfigError
+    def __call__(
+        self,
+        flag: str,
+        question: str,
+        default: str,
+        choices: Sequence[str] = (),
+        *,
+        given: str | None = None,
+        check: Callable[[str], None] = lambda answer: None,
+    ) -> str:
+        """An answer that passes the check: the one given as an option, or at the terminal.
 
+        Raises:
+            MlxtsError: an option that does not pass, or one is missing and there is no terminal.
+        """
+        from mlxts.errors import ConfigError, MlxtsError
+
+        if given is not None:
+            check(given)
+            return given
         if self._yes and default:
+            check(default)
             return default
+
         if not self.can:
             of = f" ({', '.join(choices)})" if choices else ""
             raise ConfigError(f"{flag} is missing{of}; no terminal to ask at")
@@ -100,15 +123,17 @@ class _Prompt:
         while True:
             print(f"{question}{listed}{f' [{default}]' if default else ''}: ", end="", flush=True)
             _wait_for_line()
-            given = input().strip() or default
-            close = [choice for choice in choices if choice.startswith(given)] if given else []
-            if not choices and given:
-                return given
-            if given in choices:
-                return given
-            if len(close) == 1:
-                return close[0]
-            print(f"please answer with one of {', '.join(choices)}" if choices else "please answer")
+            answer = input().strip() or default
+            close = [choice for choice in choices if choice.startswith(answer)] if answer else []
+            answer = close[0] if len(close) == 1 and answer not in choices else answer
+            try:
+                if not answer:
+                    raise ConfigError("please answer")
+                check(answer)
+            except MlxtsError as error:
+                print(error)
+            else:
+                return answer
 
 
 def _wait_for_line() -> None:
@@ -134,17 +159,46 @@ def _answers(
     symbols: str | None,
     task: str | None,
     budget: str | None,
-    output: Path,
+    output: Path | None,
 ) -> "Answers":
+    """Each is checked before the next question."""
     from mlxts import protocol
     from mlxts import quickstart as first
 
-    source = source or ask("--source", "where do the prices come from", "sample", tuple(SourceName))
+    sources, names, sizes = tuple(SourceName), tuple(protocol.TASKS), tuple(protocol.BUDGETS)
+    source = ask(
+        "--source", "where do the prices come from", "sample", sources,
+        given=source, check=lambda answer: _one_of(answer, sources),
+    )  # fmt: skip
     question = "which files (CSV or Parquet)" if source == "files" else "which symbols"
-    given = symbols or ask("--symbols", question, registry.SOURCES[source].example)
-    task = task or ask("--task", "what is predicted", first.TASK, tuple(protocol.TASKS))
-    budget = budget or ask("--budget", "how large", first.BUDGET, tuple(protocol.BUDGETS))
-    return first.Answers(source, first.split(given), task, budget, output)
+    symbols = ask(
+        "--symbols", question, registry.SOURCES[source].example,
+        given=symbols, check=lambda answer: first.require_symbols(source, answer),
+    )  # fmt: skip
+    task = ask(
+        "--task", "what is predicted", first.TASK, names, given=task, check=first.require_task
+    )
+    budget = ask(
+        "--budget", "how large", first.BUDGET, sizes, given=budget, check=first.require_budget
+    )
+    return first.Answers(source, first.split(symbols), task, budget, output or first.OUTPUT)
+
+
+def _one_of(answer: str, choices: Sequence[str]) -> None:
+    """Raises ConfigError."""
+    from mlxts.errors import ConfigError
+
+    if answer not in choices:
+        raise ConfigError(f"please answer with one of {', '.join(choices)}")
+
+
+def _wants_training(ask: "_Prompt") -> bool:
+    choices = ("yes", "no")
+    answer = ask(
+        "--train or --no-train", "train it now", "yes", choices,
+        check=lambda answer: _one_of(answer, choices),
+    )  # fmt: skip
+    return answer == "yes"
 
 
 def _store(answers: "Answers") -> None:

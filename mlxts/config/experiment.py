@@ -26,7 +26,8 @@ _SQUARED = 1000.0  # deviations of the targets; no error exceeds it: half the sq
 _CAME_LATER = (
     ("data", "exogenous"), ("data", "train_fraction"), ("data", "rotate_labels_years"),
     ("data", "walk_forward_window"), ("data", "train_symbols"),
-    ("features", "source"), ("model", "residual_of"), ("model", "norm"), ("model", "res_attention"),
+    ("features", "source"), ("features", "volume"), ("model", "residual_of"), ("model", "norm"),
+    ("model", "res_attention"),
     ("model", "head"), ("training", "precision"), ("training", "gradient_checkpointing"),
     ("training", "stop_on"), ("training", "ema_decay"), ("model", "asset_embedding"),
     ("model", "last_bar_to_head"),
@@ -226,6 +227,7 @@ def strict_values(timescale: str) -> dict[str, tuple[Any, ...]]:
         "data.train_fraction": (1.0,),
         "data.rotate_labels_years": (0,),
         "features.source": ("indicators",),
+        "features.volume": (True,),
         "model.dropout": (fixed.dropout,),
         "model.head_dropout": (fixed.head_dropout,),
         "model.context": (fixed.context,),

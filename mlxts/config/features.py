@@ -15,6 +15,11 @@ class FeaturesConfig(ConfigSection):
         "indicators",
         description="`simulated`: those that a simulated market generates with its bars",
     )
+    volume: bool = Field(
+        True,
+        description="false: without those features of the tier that need the volume, for assets "
+        "that came without one",
+    )
     tier: int = Field(
         20, description=f"number of relational features: {', '.join(map(str, protocol.TIERS))}"
     )

@@ -24,11 +24,13 @@ class Panel:
             planted features, if any, then a column for each exogenous series, as of its release.
         artifacts: the raw files that were read, each verified against its hash; bars, then series.
         releases: the exogenous series, in the order of their columns.
+        without_volume: the symbols whose volume is not known; it is null in all their rows.
     """
 
     frame: pl.LazyFrame
     artifacts: tuple[Artifact, ...]
     releases: tuple[Releases, ...] = ()
+    without_volume: tuple[str, ...] = ()
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -51,8 +53,13 @@ def load(data: DataConfig) -> Panel:
             f"data.artifact_sha256: {unread[0]} is not among data.symbols; add it there"
         )
     artifacts = tuple(choose(symbol, data) for symbol in sorted(data.symbols))
-    frames = [adjust(_bars(artifact)).lazy() for artifact in artifacts]
-    frame = pl.concat(frames, how="diagonal")
+    adjusted = [adjust(_bars(artifact)) for artifact in artifacts]
+    frame = pl.concat([bars.lazy() for bars in adjusted], how="diagonal")
+    without_volume = tuple(
+        artifact.symbol
+        for artifact, bars in zip(artifacts, adjusted, strict=True)
+        if bars["volume"].null_count() == bars.height
+    )
     outside = [(exogenous_catalog.get(id_), choose_series(id_, data)) for id_ in data.exogenous]
     releases = tuple(
         exogenous_releases.releases(series, values(artifact)) for series, artifact in outside
@@ -62,7 +69,8 @@ def load(data: DataConfig) -> Panel:
         dates = frame.select("date").collect(engine="in-memory").to_series()
         seen = exogenous_releases.as_of(dates, releases).lazy()
         frame = frame.join(seen, on="date", how="left", maintain_order="left")
-    return Panel(frame, (*artifacts, *(artifact for _, artifact in outside)), releases)
+    read = (*artifacts, *(artifact for _, artifact in outside))
+    return Panel(frame, read, releases, without_volume)
 
 
 def choose(symbol: str, data: DataConfig) -> Artifact:

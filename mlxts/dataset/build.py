@@ -59,8 +59,9 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
         table, processed = planted_features.load(loaded, tier), None
         made = planted_features.recipe(tier)
     else:
-        table, processed = cache.load(loaded, tier, timescale, register=register)
-        made = cache.recipe(loaded, tier, timescale)
+        volume = config.features.volume
+        table, processed = cache.load(loaded, tier, timescale, volume=volume, register=register)
+        made = cache.recipe(loaded, tier, timescale, volume=volume)
     names = tuple(n for n in table.collect_schema().names() if n not in ("date", "symbol"))
     days = loaded.frame.collect(engine="in-memory")
     # What is exact about a day's own label is not about a label of another day.

@@ -9,13 +9,16 @@ from mlxts import code_version
 from mlxts.data import store
 from mlxts.data.panel import Panel
 from mlxts.data.store import ProcessedArtifact
+from mlxts.errors import ConfigError
 from mlxts.features import catalog, engine, exogenous, tiers, timescales
 from mlxts.features.feature import closure
 from mlxts.files import canonical_hash
 
+_NAMES_SHOWN = 3
+
 
 def load(
-    panel: Panel, tier: int, timescale: str, *, register: bool = True
+    panel: Panel, tier: int, timescale: str, *, volume: bool = True, register: bool = True
 ) -> tuple[pl.LazyFrame, ProcessedArtifact | None]:
     """The features of a panel, from the registered file if nothing that decides them changed.
 
@@ -23,6 +26,7 @@ def load(
     memory. A column of the result is read from the file where it is asked for.
 
     Args:
+        volume: False: only the features that need none.
         register: keep what had to be computed; without it nothing is written, and everything is
             in memory.
 
@@ -32,15 +36,19 @@ def load(
         order. And the artifact that holds them, None where there is none.
 
     Raises:
-        ConfigError: no such tier.
+        ConfigError: no such tier, or one that needs the volume of an asset that has none.
         IntegrityError: the registered file was changed.
         StorageError: the file could not be written.
     """
-    made = recipe(panel, tier, timescale) | {"code": code_version.of(code_version.FEATURES)}
+    if volume:
+        _require_volume(panel, tier)
+    made = recipe(panel, tier, timescale, volume=volume) | {
+        "code": code_version.of(code_version.FEATURES)
+    }
     dataset = dataset_name(panel, tier, timescale)
     artifact = store.find_processed(dataset, sources=panel.artifacts, parameters=made)
     if artifact is None or not artifact.file.exists():
-        tables = _compute(panel, tier, timescale)
+        tables = _compute(panel, tier, timescale, volume)
         if not register:
             return pl.concat(tables, rechunk=False).lazy(), None
         artifact = store.register_processed(
@@ -49,26 +57,38 @@ def load(
     return store.scan(artifact), artifact
 
 
-def _compute(panel: Panel, tier: int, timescale: str) -> Iterator[pl.DataFrame]:
+def _compute(panel: Panel, tier: int, timescale: str, volume: bool) -> Iterator[pl.DataFrame]:
     """The features of one symbol after the other."""
 
     def compute(days: pl.DataFrame) -> pl.DataFrame:
-        table = timescales.build(days.lazy(), tier, timescale)
+        table = timescales.build(days.lazy(), tier, timescale, volume=volume)
         return exogenous.append(table, panel.releases)
 
     days = panel.frame.select("symbol", *engine.BARS).collect(engine="in-memory")
     return engine.ahead(compute, days.partition_by("symbol"))
 
 
-def recipe(panel: Panel, tier: int, timescale: str) -> dict[str, Any]:
+def recipe(panel: Panel, tier: int, timescale: str, *, volume: bool = True) -> dict[str, Any]:
     """What decides the features besides the bars and the code that computes them."""
     return {
         "timescale": timescale,
         "symbols": sorted(panel.symbols),
-        "definitions": definitions_hash(tiers.tier(tier)),
+        "definitions": definitions_hash(tiers.tier(tier, volume=volume)),
         **timescales.recipe(panel, timescale),
         **exogenous.recipe(panel.releases),
     }
+
+
+def _require_volume(panel: Panel, tier: int) -> None:
+    if not panel.without_volume:
+        return
+    names = [name for name in tiers.tier(tier) if catalog.needs_volume(name)]
+    listed = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
+    raise ConfigError(
+        f"{', '.join(panel.without_volume)} came without a volume, which {len(names)} features of "
+        f"tier {tier} need ({listed}); import it with one, or set features.volume: false "
+        "(exploratory) to do without them"
+    )
 
 
 def dataset_name(panel: Panel, tier: int, timescale: str) -> str:

@@ -48,3 +48,10 @@ def get(name: str) -> Feature:
         return by_name()[name]
     except KeyError:
         raise ConfigError(f"no feature is named {name}; `mlxts features list` shows them") from None
+
+
+def needs_volume(name: str) -> bool:
+    """Whether a feature is computed from the volume. Raises ConfigError."""
+    feature = get(name)
+    quantities = [feature.quantity, *(column.quantity for column in feature.parts())]
+    return any("volume" in quantity.expr.meta.root_names() for quantity in quantities)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mlxts import protocol
 from mlxts.errors import ConfigError
+from mlxts.features import catalog
 
 ORDER = Path(__file__).with_name("order.txt")  # frozen; written by `mlxts features freeze`
 
@@ -34,12 +35,17 @@ HEAD = (
 )
 
 
-def tier(size: int) -> tuple[str, ...]:
-    """The names of a tier's features, in order. Raises ConfigError if there is no such tier."""
+def tier(size: int, *, volume: bool = True) -> tuple[str, ...]:
+    """The names of a tier's features, in order. Raises ConfigError if there is no such tier.
+
+    Args:
+        volume: False: only those that can be computed without a volume.
+    """
     if size not in protocol.TIERS:
         choices = ", ".join(map(str, protocol.TIERS))
         raise ConfigError(f"there is no tier of {size} features; choose from {choices}")
-    return order()[:size]
+    names = order()[:size]
+    return names if volume else tuple(name for name in names if not catalog.needs_volume(name))
 
 
 def smallest(name: str) -> int | None:

@@ -22,11 +22,12 @@ JOINED = ("weekly", "monthly")  # whose features are joined to the daily ones
 JOINED_TIER = min(protocol.TIERS)
 
 
-def build(frame: pl.LazyFrame, tier: int, timescale: str) -> pl.DataFrame:
+def build(frame: pl.LazyFrame, tier: int, timescale: str, *, volume: bool = True) -> pl.DataFrame:
     """Compute a tier's features at a timescale.
 
     Args:
         frame: daily bars, sorted by (symbol, date), as of a panel.
+        volume: False: only the features that need none.
 
     Returns:
         date, symbol, then Float32 features, null in their warm-up; a row for each row of
@@ -35,9 +36,9 @@ def build(frame: pl.LazyFrame, tier: int, timescale: str) -> pl.DataFrame:
     Raises:
         ConfigError: no such tier.
     """
-    names = tiers.tier(tier)
+    names = tiers.tier(tier, volume=volume)
     if timescale == MULTI:
-        return _with_slow(frame, names)
+        return _with_slow(frame, names, tiers.tier(JOINED_TIER, volume=volume))
     if bars.spacing(TIMESCALES[timescale]) == 1:
         return engine.build(frame, names)
     return _of_bars(bars.build(_daily(frame), TIMESCALES[timescale]), names)
@@ -58,12 +59,14 @@ def recipe(panel: Panel, timescale: str) -> dict[str, Any]:
     return {"bars": {name: bars.schedule_hash(TIMESCALES[name], last) for name in used}}
 
 
-def _with_slow(frame: pl.LazyFrame, names: Sequence[str]) -> pl.DataFrame:
+def _with_slow(
+    frame: pl.LazyFrame, names: Sequence[str], slow_names: Sequence[str]
+) -> pl.DataFrame:
     """The daily features, each day with those of the last week and month that had ended by then."""
     table, daily = engine.build(frame, names), _daily(frame)
     for slow in JOINED:
         completed = bars.build(daily, TIMESCALES[slow]).filter(phase=bars.CANONICAL)
-        values = _of_bars(completed, tiers.tier(JOINED_TIER))
+        values = _of_bars(completed, slow_names)
         values = values.rename({name: f"{slow}_{name}" for name in values.columns[2:]})
         # Sorted by (symbol, date), which within a symbol is by date, as the join wants it.
         table = table.join_asof(

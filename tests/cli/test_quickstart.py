@@ -7,11 +7,13 @@ import select
 import signal
 import subprocess
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from mlxts.config.loading import load_config
+from mlxts.data import calendar
 from mlxts.platform import device_lock
 from tests import processes
 
@@ -154,6 +156,26 @@ def test_a_yes_at_the_end_trains_and_the_plan_is_shown_once() -> None:
     assert talk.seen.count("planned memory") == 1
     assert "trains on this device; both will take longer" in " ".join(talk.seen.split())
     assert "--wait" not in talk.seen
+
+
+def test_each_answer_is_checked_as_it_is_given(tmp_path: Path) -> None:
+    days = calendar.sessions(date(1990, 1, 2), date(1990, 3, 30))
+    rows = [f"{day},1,2,1,1.5" for day in days]
+    (tmp_path / "few.csv").write_text("\n".join(["date,open,high,low,close", *rows]))
+    talk = Dialogue("--source", "files")
+    talk.until("which files (CSV or Parquet): ")
+    talk.say("no.csv")
+    talk.until("no file at no.csv; check the path")
+    talk.say("few.csv")
+    talk.until("[threshold_1pct]: ")
+    talk.say("threshold_x")
+    talk.until("--task: threshold_x is none of direction")
+    talk.say("threshold_1.5pct")
+    talk.until("[2M]: ")
+    talk.say("0.02M")
+    talk.until("holds no sample of FEW")  # and the next attempt finds its place free
+    assert talk.end() == 2
+    assert not (tmp_path / "quickstart.yaml").exists()
 
 
 def test_ctrl_c_at_a_question_writes_nothing(tmp_path: Path) -> None:

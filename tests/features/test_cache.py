@@ -12,6 +12,7 @@ from mlxts.config.data import DataConfig
 from mlxts.data import panel, store
 from mlxts.data.artifacts import ProcessedArtifact
 from mlxts.data.panel import Panel
+from mlxts.data.sources import base
 from mlxts.errors import ConfigError, IntegrityError
 from mlxts.features import cache, engine, tiers
 from tests.features.bars import path
@@ -53,6 +54,21 @@ def test_the_frame_is_what_the_engine_builds() -> None:
     assert built.source_raw_md5s == sorted(one.md5 for one in loaded.artifacts)
     assert (built.first, built.last) == (date(1990, 1, 1), frame["date"].max())
     assert built in store.processed_artifacts()
+
+
+def test_a_tier_without_a_volume_is_refused_or_does_without_its_features() -> None:
+    bars = path(300, seed=0).drop("symbol").with_columns(volume=pl.lit(None, dtype=pl.Float64))
+    store.register_raw(base.as_bars(bars), source="files", symbol="X", parameters={})
+    loaded = panel.load(DataConfig(source="files", symbols=("X",), score_on="X"))
+    assert loaded.without_volume == ("X",)
+    with pytest.raises(ConfigError, match=r"X came without a volume, which 2 .* \(volume_osc.*obv"):
+        cache.load(loaded, 20, "daily")
+    frame = cache.load(loaded, 20, "daily", volume=False)[0].collect(engine="in-memory")
+    assert frame.columns[2:] == [n for n in tiers.HEAD if not n.startswith(("volume_", "obv_"))]
+    assert not frame[-1].select(pl.any_horizontal(pl.all().is_null())).item()
+    for slow in ("2wk", "daily_multi"):
+        lazy, _ = cache.load(loaded, 20, slow, volume=False, register=False)
+        assert lazy.collect(engine="in-memory").height
 
 
 def test_an_unchanged_request_is_read_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:

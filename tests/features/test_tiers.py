@@ -3,11 +3,13 @@
 import re
 from collections import Counter
 
+import polars as pl
 import pytest
 
 from mlxts import protocol
 from mlxts.errors import ConfigError
-from mlxts.features import catalog, tier_selection, tiers
+from mlxts.features import catalog, engine, tier_selection, tiers
+from tests.features.bars import path
 
 
 @pytest.mark.parametrize("size", protocol.TIERS)
@@ -50,6 +52,16 @@ def test_the_smallest_tier_of_a_feature() -> None:
     assert tiers.smallest(tiers.tier(50)[20]) == 50
     assert tiers.smallest(tiers.tier(2000)[-1]) == 2000
     assert tiers.smallest("nothing") is None
+
+
+def test_what_needs_the_volume_changes_with_it_and_nothing_else_does() -> None:
+    names = tiers.tier(200)
+    bars = path(300, seed=0)
+    other = bars.with_columns(volume=pl.col("volume").reverse())
+    before, after = (engine.build(frame.lazy(), names) for frame in (bars, other))
+    changed = {name for name in names if not before[name].equals(after[name])}
+    assert changed == {name for name in names if catalog.needs_volume(name)}
+    assert set(tiers.tier(200, volume=False)) == set(names) - changed
 
 
 def test_the_catalog_offers_more_than_it_needs() -> None:
