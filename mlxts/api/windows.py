@@ -54,8 +54,7 @@ def of_frame(frame: Any, tier: int, context: int) -> Windows:
     bars = frames.read_rows(frame)
     table = features.build(bars, tier=tier)
     names = [name for name in table.columns if name not in ("date", "symbol")]
-    is_complete = pl.all_horizontal(pl.col(names).is_finite().fill_null(False))
-    complete = table.select(is_complete).to_series().to_numpy()
+    values, complete = feature_array(table.lazy(), names)
     may_end = eligible_rows(table["symbol"].to_numpy(), complete, context)
     rows = table.select("date", "symbol", row=pl.int_range(pl.len(), dtype=pl.Int64))
     rows = rows.with_columns(row=pl.when(pl.Series(may_end)).then("row").otherwise(-1))
@@ -63,7 +62,7 @@ def of_frame(frame: Any, tier: int, context: int) -> Windows:
         rows, on=["date", "symbol"], how="left", maintain_order="left"
     )
     dates = own["date"].to_numpy().astype("datetime64[D]")
-    return Windows(feature_array(table, names), own["row"].to_numpy(), dates, context)
+    return Windows(values, own["row"].to_numpy(), dates, context)
 
 
 def split(

@@ -86,7 +86,6 @@ HOW_TO_READ = (
 def differences_tables(title: str, differences: "Mapping[str, Difference]") -> Iterator[Table]:
     """A row for each estimand, or asset; and what they rest on."""
     from mlxts import formats
-    from mlxts.evaluation.paired_comparison import p_value
 
     rows = [_row(name, difference) for name, difference in differences.items()]
     yield Table(
@@ -95,7 +94,7 @@ def differences_tables(title: str, differences: "Mapping[str, Difference]") -> I
             "scored",
             (Column("loss_a", "loss", formats.loss), Column("loss_b", "the other's", formats.loss)),
             ranged("difference", "", "+.5f"),
-            (Column("statistic", "t", "+.2f"), Column("p_value", "p", p_value)),
+            (Column("statistic", "t", "+.2f"), Column("p_value", "p", formats.p_value)),
             Column("smallest_detectable", "detectable", ".5f"),
         ),
         rows,
