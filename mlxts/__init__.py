@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from mlxts import features
     from mlxts.api.comparison import compare
     from mlxts.api.estimator import PatchTSTClassifier
-    from mlxts.api.results import evaluate, forecast, list_runs
+    from mlxts.api.results import evaluate, forecast, list_runs, sample_bars
     from mlxts.api.saved_run import Run, load_predictions, load_run
+    from mlxts.api.scaling import ScalingVerdict, scaling_verdict
     from mlxts.api.training import sweep, train
     from mlxts.errors import MlxtsError
     from mlxts.interop.imported_models import load_model
@@ -40,6 +41,7 @@ __all__ = [
     "PatchTST",
     "PatchTSTClassifier",
     "Run",
+    "ScalingVerdict",
     "Shape",
     "__version__",
     "compare",
@@ -51,6 +53,8 @@ __all__ = [
     "load_predictions",
     "load_run",
     "parameter_budget",
+    "sample_bars",
+    "scaling_verdict",
     "sweep",
     "train",
 ]
@@ -60,6 +64,7 @@ _HOMES = {
     "PatchTST": "mlxts.model.patchtst",
     "PatchTSTClassifier": "mlxts.api.estimator",
     "Run": "mlxts.api.saved_run",
+    "ScalingVerdict": "mlxts.api.scaling",
     "Shape": "mlxts.model.patchtst",
     "compare": "mlxts.api.comparison",
     "evaluate": "mlxts.api.results",
@@ -68,6 +73,8 @@ _HOMES = {
     "load_model": "mlxts.interop.imported_models",
     "load_predictions": "mlxts.api.saved_run",
     "load_run": "mlxts.api.saved_run",
+    "sample_bars": "mlxts.api.results",
+    "scaling_verdict": "mlxts.api.scaling",
     "sweep": "mlxts.api.training",
     "train": "mlxts.api.training",
 }

@@ -11,6 +11,7 @@ from mlxts.api import scores
 from mlxts.api.saved_run import Run, folder_of
 from mlxts.data import frames
 from mlxts.data.frames import Frame
+from mlxts.data.sources.sample import SampleSource
 from mlxts.errors import ConfigError
 from mlxts.evaluation import run_listing
 from mlxts.protocol import SPLIT_NAMES
@@ -80,3 +81,20 @@ def forecast(
         score_on = Run(folder).config.data.score_on
         pins = {name: a.sha256 for name, a in frames.register(data, symbol or score_on).items()}
     return experiment.forecast(folder, date, symbol, artifact_sha256=pins)
+
+
+def sample_bars(symbol: str = "SP500") -> pl.DataFrame:
+    """Real daily bars that come with the package, for a first try.
+
+    Args:
+        symbol: SP500 or NASDAQ (1999 to 2018), AAPL, IBM, MSFT (2000 to 2013) or GOOG (2004 to
+            2013).
+
+    Returns:
+        date, symbol, open, high, low, close, volume, and of stocks adj_close, dividends, splits.
+
+    Raises:
+        SourceError: there is no such sample.
+    """
+    bars = SampleSource().fetch(symbol).frame
+    return bars.select("date", pl.lit(symbol).alias("symbol"), pl.exclude("date"))

@@ -1,10 +1,11 @@
 """`mlxts.train` and `mlxts.sweep`: from a configuration, and a data frame, to finished runs."""
 
 import sys
+import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -20,11 +21,13 @@ from mlxts.errors import ConfigError, RunError
 from mlxts.evaluation import run_listing
 from mlxts.files import canonical_hash, runs_folder
 from mlxts.platform import device_lock
-from mlxts.search import storage, sweep_config, worker
-from mlxts.search import sweep as sweeps
-from mlxts.search.jobs import Job
 from mlxts.training.events import Listener
 from mlxts.training.plan import Plan, make_plan
+
+if TYPE_CHECKING:
+    from mlxts.search.jobs import Job
+    from mlxts.search.sweep import SweepPoint
+    from mlxts.search.sweep_config import Sweep
 
 Progress = Listener | bool | None
 # What a mapping need not say: a strict experiment wants a batch size tuned on this machine.
@@ -101,10 +104,15 @@ def sweep(
         ConfigError: a key or value that no sweep can have, or two equal experiments.
         DataError, KeyboardInterrupt, RunError: see `mlxts.train`.
     """
+    with warnings.catch_warnings():  # Optuna's progress bars, which nobody draws, lack a widget
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        from mlxts.search import storage, worker
+        from mlxts.search import sweep as sweeps
+
     definition = _sweep(config, data, symbol)
 
     @contextmanager
-    def listen(job: Job, plan: Plan) -> Generator[Listener]:
+    def listen(job: "Job", plan: Plan) -> Generator[Listener]:
         with _reporter(progress) as emit:
             yield emit
 
@@ -140,7 +148,9 @@ def _experiment(
 
 def _sweep(
     config: Mapping[str, Any] | str | Path, data: Frame | None, symbol: str | None
-) -> sweep_config.Sweep:
+) -> "Sweep":
+    from mlxts.search import sweep_config
+
     if isinstance(config, str | Path):
         definition = sweep_config.load(Path(config))
     else:
@@ -195,7 +205,7 @@ def _is_terminal() -> bool:
     return console.can_redraw(Console(file=sys.stdout), sys.stdout)
 
 
-def _row(point: sweeps.SweepPoint) -> dict[str, Any]:
+def _row(point: "SweepPoint") -> dict[str, Any]:
     run_id = point.attribute("run_id")
     done = point.state == "done" and point.trial is not None
     listed = run_listing.describe(runs_folder() / run_id) if done and run_id else {}

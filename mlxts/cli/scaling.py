@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from mlxts.scaling.loss_table import LossTable
-    from mlxts.scaling.verdict import Verdict
 
 scaling = typer.Typer(
     name="scaling", help="Scaling laws: loss tables, fits, verdicts.", no_args_is_help=True
@@ -298,7 +297,7 @@ def verdict_(
         mode = "strict" if all(pool.strict for pool in judged.pools) else "exploratory"
         screen.append(results.mixed_slopes(mixed, mode))
     screen.append(Note(f"written to {folder}"))
-    screen += [_sentence(claim, axis) for claim in verdict.claims(judged, tables)]
+    screen += [results.sentence(claim, axis) for claim in verdict.claims(judged, tables)]
     render(record, as_json, screen)
 
 
@@ -364,20 +363,4 @@ def _laws(cell: "LossTable", rows: list[dict[str, Any]], axis: str) -> Table:
             Column("selection_frequency", "chosen in", ".0%"),
         ),
         columns,
-    )
-
-
-def _sentence(claim: "Verdict", axis: str) -> str:
-    from mlxts.scaling.verdict import POOLED
-
-    named = claim.name.replace(POOLED, POOLED.capitalize(), 1)
-    per = "" if claim.paired else " per decade"
-    if claim.word == "not estimable":
-        return f"{named} along {axis}: not estimable: {claim.reason}."
-    reference = f", over {claim.reference}" if claim.unit == "skill" and claim.reference else ""
-    unit = f"{claim.unit}{per}{reference}"
-    return (
-        f"{named} along {axis}: {claim.label} ({claim.gain:+.4f} {unit}, "
-        f"95 % interval {formats.interval(*claim.interval, '+.4f')}, margin {claim.margin:.4f}; "
-        f"{claim.seen:.4f} would have been seen with 80 %): {claim.reason}."
     )

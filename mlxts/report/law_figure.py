@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from mlxts.report.figure import drawing, levels, powers_of_ten
 from mlxts.report.palette import FAINT, MARKERS, NETWORK, shade_of
@@ -112,10 +113,20 @@ class LawSurface:
 
 def write(path: Path, panel: LawPanel | LawSurface) -> None:
     """Write one figure; see `figure.drawing` for what it raises."""
-    with drawing(path, size=(7.6, 4.8), title=panel.title) as figure:
+    _drawn(panel, path)
+
+
+def shown(panel: LawPanel | LawSurface) -> Figure:
+    """The figure, for a notebook."""
+    return _drawn(panel)
+
+
+def _drawn(panel: LawPanel | LawSurface, *targets: Path) -> Figure:
+    with drawing(*targets, size=(7.6, 4.8), title=panel.title) as figure:
         axes = figure.subplots()
         draw(axes, panel)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    return figure
 
 
 def draw(axes: Axes, panel: LawPanel | LawSurface) -> None:

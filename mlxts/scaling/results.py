@@ -10,13 +10,13 @@ import numpy as np
 from mlxts.errors import ConfigError
 from mlxts.evaluation import comparison
 from mlxts.files import is_name, outputs_folder
-from mlxts.formats import count, difference, loss, p_value, percent
+from mlxts.formats import count, difference, interval, loss, p_value, percent
 from mlxts.protocol import BASELINE
 from mlxts.scaling.loss_table import LossTable
 from mlxts.scaling.mixed_effects import Mixed
 from mlxts.scaling.multiple_comparison import Comparison
 from mlxts.scaling.select import Selection
-from mlxts.scaling.verdict import MARGIN, Judged
+from mlxts.scaling.verdict import MARGIN, POOLED, Judged, Verdict
 from mlxts.tables import Column, Table
 
 
@@ -179,4 +179,19 @@ def mixed_slopes(model: Mixed, mode: str) -> Table:
             "parameters buy is the difference between low and high."
         ),
         name="mixed_model",
+    )
+
+
+def sentence(claim: Verdict, axis: str) -> str:
+    """A verdict along an axis in words."""
+    named = claim.name.replace(POOLED, POOLED.capitalize(), 1)
+    per = "" if claim.paired else " per decade"
+    if claim.word == "not estimable":
+        return f"{named} along {axis}: not estimable: {claim.reason}."
+    reference = f", over {claim.reference}" if claim.unit == "skill" and claim.reference else ""
+    unit = f"{claim.unit}{per}{reference}"
+    return (
+        f"{named} along {axis}: {claim.label} ({claim.gain:+.4f} {unit}, "
+        f"95 % interval {interval(*claim.interval, '+.4f')}, margin {claim.margin:.4f}; "
+        f"{claim.seen:.4f} would have been seen with 80 %): {claim.reason}."
     )
