@@ -29,11 +29,12 @@ from mlxts.cli import (
     worker,
     workspace,
 )
-from mlxts.cli.help_listing import Group
+from mlxts.cli.help_listing import WIDEST, Group, use_colour
 
 
 class _Root(Group):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        use_colour(ctx)
         return super().parse_args(ctx, deprecated.with_new_names(args))
 
 
@@ -44,7 +45,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
 )
 
 

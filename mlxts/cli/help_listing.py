@@ -1,9 +1,13 @@
-"""How a group lists its commands on a help page."""
+"""How a help page looks: whole sentences, the width that there is, and colour on a terminal."""
 
+import os
+import sys
 from typing import Any
 
+import typer
 from typer.core import TyperGroup
 
+WIDEST = 160  # characters; longer lines are hard to read
 _WHOLE = 1000  # characters: more than any sentence has
 
 
@@ -21,3 +25,27 @@ class Group(TyperGroup):
                 formatter.write_dl(
                     [(name, command.get_short_help_str(_WHOLE)) for name, command in visible]
                 )
+
+
+def use_colour(ctx: Any) -> None:
+    """Let every help page of this process have colours, where it goes to a terminal.
+
+    Rich would colour them too, but to load it takes longer than all the rest of a help page.
+    """
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+        type(ctx).formatter_class = _coloured(type(ctx).formatter_class)
+
+
+def _coloured(plain: Any) -> Any:
+    class Formatter(plain):
+        def write_heading(self, heading: str) -> None:
+            super().write_heading(typer.style(heading, bold=True))
+
+        def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+            super().write_usage(typer.style(prog, fg="cyan", bold=True), args, prefix)
+
+        def write_dl(self, rows: Any, *args: Any, **named: Any) -> None:
+            styled = [(typer.style(first, fg="cyan"), second) for first, second in rows]
+            super().write_dl(styled, *args, **named)
+
+    return Formatter

@@ -239,7 +239,7 @@ def _power_screen(
         ),
         powers,
         note="Nats per decade that are seen, and a margin within which *flat* is certified, with "
-        f"80 % each, on the scored symbol; from noise that was {noise}. Docs: methods.md.",
+        f"80 % each, on the scored symbol; from noise that was {noise}.",
     )
 
 

@@ -5,12 +5,13 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlxts import formats, protocol
 from mlxts.cli import output
 from mlxts.cli.duration_options import seconds
 from mlxts.cli.output import JsonOption
@@ -74,7 +75,7 @@ def _monitor(
     with live as drawing:
         while True:
             if drawing:
-                drawing.update(_view(survey), refresh=True)
+                drawing.update(_live_view(survey), refresh=True)
             time.sleep(interval)
             survey.read()
             note(survey.raw())
@@ -107,3 +108,47 @@ def _view(survey: "SensorListing") -> "RenderableType":
     rows = [vars(row) | {"probes": row.probes or None} for row in survey.rows()]
     table = Table("temperature sensors, °C", columns, rows)
     return Group(table.rich(style, width=output.console().width), survey.verdict())
+
+
+def _live_view(survey: "SensorListing") -> "RenderableType":
+    """The table, and below it the bands and how the temperature has changed."""
+    from rich.console import Group
+
+    return Group(_view(survey), *_trend(survey, output.console().width))
+
+
+def _trend(survey: "SensorListing", width: int) -> Iterator["RenderableType"]:
+    from rich.text import Text
+
+    from mlxts.console.screen import BAND_STYLES, LABEL, REFERENCE, curve
+    from mlxts.console.state import History
+
+    bands = protocol.THERMAL
+    scale = Text("bands  ")
+    for name, limit in (
+        ("normal", f"below {bands.acceptable:g}"), ("acceptable", f"below {bands.warning:g}"),
+        ("warning", f"to {bands.critical:g}"), ("critical", f"above {bands.critical:g}"),
+    ):  # fmt: skip
+        style = f"{BAND_STYLES[name]} reverse" if name == survey.band else "dim"
+        scale.append(f" {name} {limit} ", style=style)
+    yield scale
+    if not survey.trend:
+        yield Text("trend   no temperature yet", style="dim")
+        return
+    last, now = survey.trend[-1]
+    first, history = survey.trend[0][0], History()
+    for at, value in survey.trend:
+        history.add(at - first, value)
+    change = survey.per_minute
+    title = Text.assemble("trend   ", (f"{now:.1f} °C", BAND_STYLES.get(survey.band, "")))
+    if change is not None:
+        arrow = "↑" if change >= 0.5 else "↓" if change <= -0.5 else "→"
+        title.append(f"  {arrow} {change:+.1f} °C in the last minute")
+    title.append(f"  warning at {bands.warning:g} °C", style=REFERENCE)
+    yield title
+    yield curve(
+        history, last - first, width, 4, "cyan", bands.warning, lambda value: f"{value:.0f} °C"
+    )
+    end = f" {formats.duration(last - first)}"
+    line = "0:00 ".ljust(width - LABEL - 1 - len(end), "╌") + end
+    yield Text(f"{'':{LABEL}} {line}", style="dim")

@@ -83,26 +83,39 @@ def work(
     """Work until the loop ends; its exit code gives the reason."""
     import signal
 
+    import optuna
+
     from mlxts.cli.failures import exit_unless_finished
+    from mlxts.console import study_screen
+    from mlxts.console.study_progress import CurrentTrial
     from mlxts.errors import SearchError
     from mlxts.platform import device, device_lock
-    from mlxts.search import worker
+    from mlxts.search import snapshot, worker
+    from mlxts.search import study as studies
+
+    screen = study_screen.make(quiet=quiet or not sys.stdout.isatty())
+    drawn = isinstance(screen, study_screen.LiveStudy)
 
     @contextmanager
     def listen(job: "Job", plan: "Plan") -> "Generator[Listener]":
-        from mlxts import console
-
-        note(f"{plan.run_id} begins on {device.device_name()}")
-        with console.make(quiet=quiet or not sys.stdout.isatty()) as report:
-            yield report
+        if drawn:
+            values = job.trial.params if job.study.user_attrs["kind"] == studies.KIND else {}
+            trial = CurrentTrial(job.trial.number, values, job.label)
+            screen.begin(snapshot.take(job.study), trial)
+        else:
+            note(f"{plan.run_id} begins on {device.device_name()}")
+        yield screen
 
     def done(study: str, outcome: "Outcome") -> None:
-        print(f"{_sentence(outcome)} ({worker.progress(study, store)})", flush=True)
+        if drawn:
+            screen.end(snapshot.take(optuna.load_study(study_name=study, storage=store)))
+        else:
+            print(f"{_sentence(outcome)} ({worker.progress(study, store)})", flush=True)
 
     # A worker that is asked to end puts back what it has claimed, wherever it is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with device_lock.device_to_itself(per_device, wait=wait, notify=note):
+        with device_lock.device_to_itself(per_device, wait=wait, notify=note), screen:
             report = worker.loop(
                 store, listen=listen, notify=note, done=done, only=only, once=once,
                 exit_when_idle=exit_when_idle,

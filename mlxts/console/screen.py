@@ -4,6 +4,7 @@ At 80×24 it takes at most 20 rows; a larger terminal gets taller curves and mor
 """
 
 import math
+from collections.abc import Callable
 
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
@@ -127,8 +128,8 @@ def _losses(state: RunState, width: int, rows: int) -> RenderableType:
     grid.add_row(train.append("  smoothed", style="dim"), _validation_title(state, right))
     level = state.reference.loss if state.reference else None
     grid.add_row(
-        _curve(state.train, state.step, left, rows, "cyan"),
-        _curve(state.validations, state.step, right, rows, "magenta", level),
+        curve(state.train, state.step, left, rows, "cyan"),
+        curve(state.validations, state.step, right, rows, "magenta", level),
     )
     grid.add_row(_axis(state.step, left), _axis(state.step, right))
     return grid
@@ -151,10 +152,16 @@ def _validation_title(state: RunState, width: int) -> Text:
     return title.append(named)
 
 
-def _curve(
-    history: History, last: int, width: int, rows: int, style: str, level: float | None = None
+def curve(
+    history: History,
+    last: float,
+    width: int,
+    rows: int,
+    style: str,
+    level: float | None = None,
+    form: Callable[[float], str] = formats.loss,
 ) -> Text:
-    """The curve with the two ends of its scale next to it, and a line at `level`."""
+    """The curve from 0 to `last` with the two ends of its scale, and a line at `level`."""
     columns = max(1, width - LABEL - 1)
     points = history.over(last, 2 * columns)
     finite = [point for point in (*points, *([level] if level else [])) if math.isfinite(point)]
@@ -164,7 +171,7 @@ def _curve(
     dashes = sparkline(dashed, columns, rows, ends)
     marks = [""] * rows
     if finite and rows > 1:
-        marks[0], marks[-1] = formats.loss(ends[1]), formats.loss(ends[0])
+        marks[0], marks[-1] = form(ends[1]), form(ends[0])
     text = Text(no_wrap=True)
     for index, (mark, line, dash) in enumerate(zip(marks, lines, dashes, strict=True)):
         text.append(f"{mark:>{LABEL}} ", style="dim")

@@ -37,7 +37,7 @@ class History:
         self._limit, self._stride = limit, 1
         self._sums, self._count = [0.0, 0.0], 0
 
-    def add(self, step: int, value: float) -> None:
+    def add(self, step: float, value: float) -> None:
         self._sums = [self._sums[0] + step, self._sums[1] + value]
         self._count += 1
         if self._count < self._stride:
@@ -50,14 +50,14 @@ class History:
             self.steps, self.values = _halved(self.steps), _halved(self.values)
             self._stride *= 2
 
-    def over(self, last: int, columns: int) -> list[float]:
+    def over(self, last: float, columns: int) -> list[float]:
         """The curve at `columns` places from step 0 to `last`, straight between its points; NaN
         before the first and after the last of them."""
         known = [(s, v) for s, v in zip(self.steps, self.values, strict=True) if math.isfinite(v)]
         if not known:
             return [math.nan] * columns
         steps, values = zip(*known, strict=True)
-        width = max(last, 1) / max(columns, 1)
+        width = (last or 1) / max(columns, 1)
         places = [(column + 0.5) * width for column in range(columns)]
         points = np.interp(places, steps, values).tolist()
         inside = (steps[0] - width, steps[-1] + width)

@@ -1,4 +1,4 @@
-"""The state of a study on the screen: its trials, and the training of this process."""
+"""The state of a search or a sweep on the screen: its trials, and the training of this process."""
 
 import time
 from collections import deque
@@ -10,7 +10,7 @@ from mlxts.console.event_text import BANDS, Line
 from mlxts.console.state import RunState
 from mlxts.training.events import Event, ThermalEvent
 
-RECENT = 8  # log lines kept
+RECENT = 30  # log lines kept
 Parameters = Mapping[str, int | float]
 
 
@@ -23,14 +23,27 @@ class BestTrial:
 
 
 @dataclass(frozen=True)
+class Running:
+    """A trial that a worker trains: its number, what people call it, where, and since when."""
+
+    number: int
+    label: str
+    host: str
+    since: datetime | None
+
+
+@dataclass(frozen=True)
 class StudySnapshot:
-    """A snapshot of a study.
+    """A snapshot of a study: of a search, or of a sweep, whose trials are runs.
 
     Attributes:
+        target: how many trials there are to be.
         counts: trials by what became of them: done, running, pruned, waiting, failed (given up).
         best_values: the lowest value after each trial that ended.
         seconds_per_trial: mean of those that ended; None before the first.
         ended: a line for each trial that has ended, by its number.
+        noun: trial, or run. running: what the workers do. outcomes: of a sweep, how many runs have
+            each verdict.
     """
 
     name: str
@@ -40,6 +53,9 @@ class StudySnapshot:
     best_values: list[float]
     seconds_per_trial: float | None
     ended: dict[int, Line]
+    noun: str = "trial"
+    running: tuple[Running, ...] = ()
+    outcomes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def n_ended(self) -> int:
@@ -65,6 +81,7 @@ class CurrentTrial:
 
     number: int
     parameters: Parameters
+    label: str = ""
     run: RunState = field(default_factory=RunState)
 
 

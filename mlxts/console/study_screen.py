@@ -17,7 +17,8 @@ from mlxts.console.sparkline import binned, sparkline
 from mlxts.console.study_progress import CurrentTrial, StudyProgress, StudySnapshot, spelled
 from mlxts.training.events import Event
 
-_ALWAYS = ("done", "pruned")  # counts that are shown even if 0
+_ALWAYS = ("done",)  # counts that are shown even if 0
+MOST_WORKERS = 6  # whose lines are shown
 
 
 class StudyReporter(console.SilentReporter):
@@ -86,19 +87,22 @@ class PlainStudy(StudyReporter):
 
 
 def draw(progress: StudyProgress, width: int, height: int) -> RenderableType:
-    """The whole screen, at most 20 rows of `width` characters, whatever the height."""
+    """The whole screen: at most 20 rows on a terminal of 24, more lines of news on a larger one."""
+    study, current = progress.study, progress.current
     parts: list[RenderableType] = [
-        Text(f"mlxts · {progress.study.name}", style="bold", no_wrap=True, overflow="ellipsis"),
+        Text(f"mlxts · {study.name}", style="bold", no_wrap=True, overflow="ellipsis"),
         _bar(progress),
-        Text(),
-        *_best(progress.study, width),
-        Text(),
-        *_now(progress.current),
+        Text(_states(study), style="dim", no_wrap=True, overflow="ellipsis"),
+        *([_outcomes(study)] if study.outcomes else []),
+        *(_best(study, width) if study.noun == "trial" else []),
+        *_workers(progress),
+        *_parameters(study, current, width),
         Text(f"temperature {event_text.temperature(progress.thermal)}", style="dim", no_wrap=True),
         # One short: a terminal that echoes ^C behind a full line begins another one.
         Text("─" * (width - 1), style="dim", no_wrap=True),
     ]
-    for at, line in list(progress.recent)[-5:]:
+    news = 4 if height < 40 else 16
+    for at, line in list(progress.recent)[-news:]:
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(f"{at} ", style="dim").append(line.text, style=STYLES[line.tone])
         parts.append(text)
@@ -116,9 +120,11 @@ def _bar(progress: StudyProgress) -> RenderableType:
         complete_style="cyan",
         finished_style="green",
     )
-    times = Text(formats.duration(progress.elapsed), style="dim")
-    times.append(f"  ETA {formats.duration(progress.study.seconds_left)}")
-    grid.add_row(Text(_counts(progress.study)), bar, times)
+    study = progress.study
+    times = Text(f"{study.n_ended / max(1, study.target):.0%}  ")
+    times.append(formats.duration(progress.elapsed), style="dim")
+    times.append(f"  ETA {formats.duration(study.seconds_left)}")
+    grid.add_row(Text(_ended(study), style="bold"), bar, times)
     return grid
 
 
@@ -138,27 +144,74 @@ def _best(study: StudySnapshot, width: int) -> list[RenderableType]:
     for mark, row in zip((top, "", bottom), sparkline(points, columns, 3), strict=True):
         line = Text(f"       {mark:>8} ", style="dim", no_wrap=True)
         curve.append(line.append(row, style="green"))
-    return [title, Text(f"       {spelled(best.parameters)}", overflow="fold"), *curve]
+    return [title, *curve]
 
 
-def _now(current: CurrentTrial | None) -> list[RenderableType]:
+def _workers(progress: StudyProgress) -> list[RenderableType]:
+    """A line for each: this process's training, then what others report."""
+    current, others = progress.current, progress.study.running
+    lines: list[RenderableType] = [_now(current)]
+    for one in others[:MOST_WORKERS]:
+        if current is None or one.number != current.number:
+            taking = (progress.now() - one.since).total_seconds() if one.since else None
+            text = f"       {one.label} · {one.host} · for {formats.duration(taking)}"
+            lines.append(Text(text, style="dim", no_wrap=True, overflow="ellipsis"))
+    return lines
+
+
+def _now(current: CurrentTrial | None) -> Text:
     if current is None:
-        return [Text("now    between two trials", style="dim")]
+        return Text("now    between two trials", style="dim")
     run, start = current.run, current.run.start
     total, epochs = (start.total_steps, start.epochs) if start else (0, 0)
     best = run.validation.best if run.validation else None
-    text = f"now    trial {current.number} · epoch {run.epoch or 1}/{epochs} · "
-    text += f"step {run.step:,}/{total:,} {run.step / max(1, total):.0%} · "
-    text += f"validation {formats.loss(best)}"
-    return [
-        Text(text, no_wrap=True),
-        Text(f"       {spelled(current.parameters)}", overflow="fold"),
-    ]
+    text = f"now    {current.label or f'trial {current.number}'} · epoch {run.epoch or 1}/{epochs} "
+    text += f"· {run.step / max(1, total):.0%} · validation {formats.loss(best)}"
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
-def _counts(study: StudySnapshot) -> str:
-    state_counts = [f"{n} {state}" for state, n in study.counts.items() if n or state in _ALWAYS]
-    return f"{study.n_ended}/{study.target} trials · " + " · ".join(state_counts)
+def _parameters(
+    study: StudySnapshot, current: CurrentTrial | None, width: int
+) -> list[RenderableType]:
+    """The best trial's values beside those of the current one, in as few rows as fit."""
+    best = study.best.parameters if study.best else {}
+    now = current.parameters if current else {}
+    names = list(dict.fromkeys([*best, *now]))
+    if not names:
+        return []
+    cells = [(name, _value(best.get(name)), _value(now.get(name))) for name in names]
+    headings = ("parameter", "best", "now")
+    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    blocks = max(1, min((width - 7) // (sum(widths) + 8), len(cells)))
+    rows = -(-len(cells) // blocks)
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=5)
+    for _ in range(blocks):
+        grid.add_column(style="dim", no_wrap=True, width=widths[0])
+        grid.add_column(justify="right", style="green", no_wrap=True, width=widths[1])
+        grid.add_column(justify="right", no_wrap=True, width=widths[2] + 2)
+    grid.add_row("", *(Text(heading, style="dim") for heading in headings * blocks))
+    for first in range(rows):
+        grid.add_row("", *(cell for triple in cells[first::rows] for cell in triple))
+    return [grid]
+
+
+def _value(value: float | None) -> str:
+    return formats.number(value, ".3g")
+
+
+def _outcomes(study: StudySnapshot) -> Text:
+    """Finished runs, folded to how many had which verdict."""
+    counts = " · ".join(f"{count} {verdict}" for verdict, count in study.outcomes.items())
+    return Text(counts, style="dim", no_wrap=True, overflow="ellipsis")
+
+
+def _ended(study: StudySnapshot) -> str:
+    return f"{study.n_ended}/{study.target} {study.noun}s"
+
+
+def _states(study: StudySnapshot) -> str:
+    return " · ".join(f"{n} {state}" for state, n in study.counts.items() if n or state in _ALWAYS)
 
 
 def _summary(progress: StudyProgress) -> str:
@@ -170,4 +223,4 @@ def _summary(progress: StudyProgress) -> str:
     )
     eta = formats.duration(study.seconds_left)
     temperature = event_text.temperature(progress.thermal)
-    return f"{_counts(study)}{best} · ETA {eta} · temperature {temperature}"
+    return f"{_ended(study)} · {_states(study)}{best} · ETA {eta} · temperature {temperature}"

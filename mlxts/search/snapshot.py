@@ -1,12 +1,16 @@
-"""A snapshot of a study for the screens of `console/`."""
+"""A snapshot of a study, a search or a sweep, for the screens of `console/`."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from mlxts import formats
+from mlxts import formats, protocol
 from mlxts.console.event_text import Line
-from mlxts.console.study_progress import BestTrial, StudySnapshot
-from mlxts.search import job_queue, sampling
+from mlxts.console.study_progress import BestTrial, Running, StudySnapshot
+from mlxts.evaluation import comparison
+from mlxts.search import job_queue, sampling, sweep
 from mlxts.search.objective import DUPLICATE, REASON
 from mlxts.search.study import FINISHED
 from mlxts.search.study import best as best_trial
@@ -21,7 +25,65 @@ _STATES = {
 
 
 def take(study: optuna.Study) -> StudySnapshot:
-    """Counts, the best trial and a line for each trial that has ended."""
+    """Counts, the best trial, who trains what, and a line for each trial that has ended."""
+    return _of_sweep(study) if study.user_attrs.get("kind") == sweep.KIND else _of_search(study)
+
+
+def _of_sweep(study: optuna.Study) -> StudySnapshot:
+    points = sweep.points(study)
+    labels = {point.trial.number: point.point.label for point in points if point.trial}
+    trials = {point.trial.number: point.trial for point in points if point.trial}
+    states = Counter(point.state for point in points)
+    times = [seconds for trial in trials.values() if (seconds := _seconds(trial)) is not None]
+    verdicts = {
+        number: comparison.against(
+            trial.user_attrs.get("verdict"), trial.user_attrs.get("reference") or protocol.BASELINE
+        )
+        or "without a verdict"
+        for number, trial in trials.items()
+        if trial.state == TrialState.COMPLETE
+    }
+    ended = {
+        number: Line(
+            f"{labels[number]}: {formats.loss(trials[number].value)}, {verdict}",
+            "good" if verdict.startswith(comparison.BEATS) else "plain",
+        )
+        for number, verdict in verdicts.items()
+    }
+    ended |= {
+        point.trial.number: Line(f"{point.point.label}: failed, {point.why}", "warning")
+        for point in points
+        if point.trial and point.state == "failed"
+    }
+    counts = {name: states[name] for name in ("done", "running", "waiting", "failed")}
+    return StudySnapshot(
+        study.study_name,
+        len(points),
+        {**counts, "pruned": 0},
+        None,
+        [],
+        sum(times) / len(times) if times else None,
+        ended,
+        noun="run",
+        running=_running(trials.values(), labels),
+        outcomes=dict(Counter(verdicts.values())),
+    )
+
+
+def _running(trials: Iterable[FrozenTrial], labels: Mapping[int, str]) -> tuple[Running, ...]:
+    return tuple(
+        Running(
+            trial.number,
+            labels.get(trial.number, f"trial {trial.number}"),
+            (trial.user_attrs.get("owner") or {}).get("host", "another worker"),
+            trial.datetime_start,
+        )
+        for trial in trials
+        if trial.state == TrialState.RUNNING
+    )
+
+
+def _of_search(study: optuna.Study) -> StudySnapshot:
     trials = study.get_trials(deepcopy=False)
     retried = [trial for trial in trials if job_queue.ORIGIN in trial.system_attrs]
     # The last try of every suggestion.
@@ -37,6 +99,7 @@ def take(study: optuna.Study) -> StudySnapshot:
         best_values(list(last.values())),
         sum(times) / len(times) if times else None,
         {t.number: sentence(t, best) for t in trials if t.state.is_finished()},
+        running=_running(trials, {}),
     )
 
 

@@ -1,12 +1,15 @@
 """Every sensor of this machine, next to the one that rules."""
 
 import time
+from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from mlxts.thermal import policy, sensors
 from mlxts.thermal.policy import Rules, ThermalState
 from mlxts.thermal.sensors.base import Sample, Sensor, Unavailable, highest
+
+TREND = 3600  # readings that are remembered
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class SensorListing:
         self._ruling = frozenset(ruling)
         self._samples: dict[str, Sample] = {}
         self._state = ThermalState()
+        # Of the ruling sensor: seconds, of a clock that only runs, and °C.
+        self.trend: deque[tuple[float, float]] = deque(maxlen=TREND)
 
     def __enter__(self) -> Self:
         return self
@@ -60,6 +65,21 @@ class SensorListing:
             highest(sample.pressure for sample in ruling),
         )
         self._state = policy.advance(self._state, joint.temperature, joint.pressure, Rules())
+        if self._state.temperature is not None:
+            self.trend.append((time.monotonic(), self._state.temperature))
+
+    @property
+    def band(self) -> policy.Band:
+        """What the ruling sensor's temperature means."""
+        return self._state.band
+
+    @property
+    def per_minute(self) -> float | None:
+        """By how many degrees the temperature changed within the last minute; None: too early."""
+        recent = [(at, value) for at, value in self.trend if at >= self.trend[-1][0] - 60.0]
+        if len(recent) < 2:
+            return None
+        return recent[-1][1] - recent[0][1]
 
     def rows(self) -> list[Row]:
         """The sensors in the order in which they are preferred, the ruling ones first."""

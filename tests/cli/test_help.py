@@ -1,6 +1,11 @@
 """Help pages, and sentences at a terminal, are there to be read to the end."""
 
 import io
+import os
+import pty
+import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -22,6 +27,28 @@ def test_no_help_page_cuts_a_sentence(group: tuple[str, ...]) -> None:
     _, listed = shown.split("Commands:\n")
     assert listed.strip()
     assert "..." not in listed
+
+
+def _page(**environment: str) -> str:
+    """What a terminal is sent; typer's runner would hold every page at 80 characters."""
+    primary, secondary = pty.openpty()
+    program = [sys.executable, "-m", "mlxts", "scaling", "verdict", "--help"]
+    named = {"TERM": "xterm", "COLUMNS": "80", **environment}
+    subprocess.run(program, stdout=secondary, env=os.environ | named, check=True)
+    os.close(secondary)
+    text = os.read(primary, 100_000).decode()
+    os.close(primary)
+    return text
+
+
+def test_a_help_page_uses_the_width_and_the_colour_there_is() -> None:
+    plain, coloured = _page(NO_COLOR="1"), _page(NO_COLOR="")
+    assert max(map(len, plain.splitlines())) <= 80
+    assert 100 < max(map(len, _page(NO_COLOR="1", COLUMNS="140").splitlines())) <= 140
+    assert "\x1b" not in plain
+    assert "\x1b[36m--replicate" in coloured
+    # Nothing is moved by what cannot be seen.
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
 
 
 class Terminal(io.StringIO):

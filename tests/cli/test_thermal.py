@@ -1,3 +1,4 @@
+import io
 import json
 import signal
 import subprocess
@@ -7,10 +8,13 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
-from mlxts.cli.thermal import thermal
+from mlxts.cli import output
+from mlxts.cli.thermal import _live_view, thermal
 from mlxts.errors import ConfigError
+from mlxts.thermal.sensor_listing import SensorListing
 
 app = typer.Typer()
 app.command()(thermal)
@@ -39,6 +43,39 @@ def test_without_a_terminal_it_reads_once(trace: str) -> None:
     assert result.exit_code == 0
     assert "scripted: 71.0 °C, acceptable" in result.stdout
     assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_terminal_is_shown_the_bands_and_how_the_temperature_changes(
+    trace: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, path = io.StringIO(), Path(trace.partition(":")[2])
+    screen = Console(file=stream, width=width, color_system=None)
+    monkeypatch.setattr(output, "console", lambda: screen)
+    monkeypatch.chdir(path.parent)
+    with SensorListing(f"scripted:{path.name}") as listing:
+        listing.read()
+        began, _ = listing.trend[0]
+        listing.trend.extend((began + second, 60 + second / 10) for second in range(1, 181))
+        assert listing.per_minute == pytest.approx(6.0)
+        screen.print(_live_view(listing))
+    lines = stream.getvalue().splitlines()
+    text = "\n".join(lines)
+    assert "normal below 70  acceptable below 85  warning to 95  critical above 95" in text
+    assert "↑ +6.0 °C in the last minute" in text
+    assert "warning at 85 °C" in text
+    assert lines[-1].split()[0] == "0:00"
+    assert lines[-1].endswith(" 3:00")
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= 23
+
+
+def test_a_terminal_without_a_sensor_says_so() -> None:
+    stream = io.StringIO()
+    with SensorListing("off") as listing:
+        listing.read()
+        Console(file=stream, width=80, color_system=None).print(_live_view(listing))
+    assert "no temperature yet" in stream.getvalue()
 
 
 def test_off_shows_no_number() -> None:

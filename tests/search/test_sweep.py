@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from mlxts.data import store
 from mlxts.errors import DeviceError
 from mlxts.evaluation import score
 from mlxts.runs.folder import RunFolder
-from mlxts.search import job_queue, jobs, storage, sweep, worker, worker_checks
+from mlxts.search import job_queue, jobs, snapshot, storage, sweep, worker, worker_checks
 from mlxts.search.sweep_config import Sweep
 from mlxts.training.events import CheckpointEvent, EpochEvent, Event, StepEvent, StopEvent
 from mlxts.training.plan import make_plan
@@ -62,6 +63,13 @@ def test_every_run_is_trained_once_and_recorded(home: Path) -> None:
         assert point.trial.value == summary["best_loss"]
         assert point.trial.params == point.point.values
     assert len(list(files.runs_folder().iterdir())) == 4
+    now = snapshot.take(study)  # what a screen shows of it
+    assert (now.noun, now.n_ended, now.target, now.counts["done"]) == ("run", 4, 4, 4)
+    assert sum(now.outcomes.values()) == len(now.ended) == 4
+    assert now.seconds_per_trial
+    assert [line.text.split(":")[0] for line in now.ended.values()] == [
+        point.point.label for point in sweep.points(study)
+    ]
     # Begun again, there is nothing to do, and no sampler has invented anything.
     again, _ = _begin(sweeps.sweep({"seed": [0, 1], "horizon": [1, 2]}))
     assert again.study_name == study.study_name
@@ -85,6 +93,17 @@ def test_queueing_looks_at_what_is_queued_once_however_much_it_is(
     few = len(looks)
     _begin(sweeps.sweep({"seed": list(range(2, 12))}))
     assert len(looks) == 2 * few
+
+
+def test_a_screen_is_shown_what_each_worker_trains(home: Path) -> None:
+    study, journal = _begin(sweeps.sweep({"seed": [0, 1]}))
+    with job_queue.claim(study, journal, samples=False) as trial:
+        assert trial is not None
+        now = snapshot.take(study)
+    (running,) = now.running
+    assert running.label == sweep.points(study)[trial.number].point.label
+    assert running.host == socket.gethostname()
+    assert (now.counts["running"], now.counts["waiting"], now.n_ended) == (1, 1, 0)
 
 
 def test_a_worker_that_lost_the_race_for_the_last_trial_invents_none(home: Path) -> None:
