@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlxts import transfer
 from mlxts.errors import InteropError
 from mlxts.files import atomic_path
 from mlxts.model import normalisation, revin
-from mlxts.model.patchtst import _CLIP, PatchTST, Shape, flat_arrays
-from mlxts.model.residual import OffsetPatchTST
+from mlxts.model.patchtst import _CLIP, Shape
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -76,8 +74,10 @@ _END = 2**31 - 1
 
 
 def model_proto(
-    model: PatchTST,
+    shape: Shape,
+    arrays: dict[str, np.ndarray],
     *,
+    offset: bool,
     binary: bool,
     center: float = 0.0,
     scale: float = 1.0,
@@ -86,6 +86,9 @@ def model_proto(
     """The graph of a model with its weights.
 
     Args:
+        arrays: the weights under our names; where the shape has use of them `center` and `spread`,
+            (F,) of the features on the training rows.
+        offset: the last column is a forecast that the output is added to (`OffsetPatchTST`).
         binary: its outputs are `logit` and `probability`; else `value`, scale · output + center.
         metadata: text under text, for who reads the file.
 
@@ -102,9 +105,9 @@ def model_proto(
             "an ONNX file needs the onnx package: pip install 'mlxts[export]'"
         ) from error
 
-    shape = model.shape
-    graph = _Graph(_weights(model))
-    output = _forward(graph, shape, offset=isinstance(model, OffsetPatchTST))
+    graph = _Graph(arrays)
+    output = _forward(graph, shape, offset=offset)
+    columns = shape.features + shape.last_bar + bool(shape.assets) + offset
     if binary:
         graph.add("Identity", output, name=LOGIT)
         graph.add("Sigmoid", output, name=PROBABILITY)
@@ -117,7 +120,7 @@ def model_proto(
         helper.make_graph(
             graph.nodes,
             "patchtst",
-            [helper.make_tensor_value_info(INPUT, floats, ["B", shape.context, model.columns])],
+            [helper.make_tensor_value_info(INPUT, floats, ["B", shape.context, columns])],
             [
                 helper.make_tensor_value_info(name, floats, ["B"])
                 for name in ((LOGIT, PROBABILITY) if binary else (VALUE,))
@@ -142,13 +145,6 @@ def write(path: Path, made: "ModelProto") -> Path:
     with atomic_path(path) as temporary:
         temporary.write_bytes(made.SerializeToString())
     return path
-
-
-def _weights(model: PatchTST) -> dict[str, np.ndarray]:
-    arrays = flat_arrays(model.parameters())
-    if model.shape.statistics_to_head or model.shape.last_bar:
-        arrays |= {"center": model._center, "spread": model._spread}
-    return {name: value.astype(np.float32) for name, value in transfer.on_host(arrays).items()}
 
 
 def _forward(graph: _Graph, shape: Shape, *, offset: bool) -> str:

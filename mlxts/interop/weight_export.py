@@ -12,7 +12,7 @@ from mlxts.data.sources.parquet import encoded
 from mlxts.errors import InteropError
 from mlxts.interop import counterpart, huggingface, imported_models
 from mlxts.interop.saved_run import Run, load_run
-from mlxts.model.patchtst import flat_arrays
+from mlxts.model.patchtst import PatchTST, flat_arrays
 from mlxts.training import checkpoint
 from mlxts.training import run as training
 
@@ -116,7 +116,9 @@ def _onnx(run: Run, target: Path) -> Path:
     return onnx_graph.write(
         target,
         onnx_graph.model_proto(
-            trained.model,
+            trained.model.shape,
+            graph_arrays(trained.model),
+            offset=trained.plan.config.model.residual_of is not None,
             binary=trained.plan.binary,
             center=trained.scale.center,
             scale=trained.scale.scale,
@@ -129,6 +131,14 @@ def _onnx(run: Run, target: Path) -> Path:
             },
         ),
     )
+
+
+def graph_arrays(model: PatchTST) -> dict[str, np.ndarray]:
+    """Weights, and what the model knows of the training rows, for `onnx_graph.model_proto`."""
+    arrays = flat_arrays(model.parameters())
+    if model.shape.statistics_to_head or model.shape.last_bar:
+        arrays |= {"center": model._center, "spread": model._spread}
+    return transfer.on_host(arrays)
 
 
 def _columns(trained: training.Trained) -> list[str]:

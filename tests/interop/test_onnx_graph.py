@@ -6,6 +6,7 @@ import pytest
 
 from mlxts import transfer
 from mlxts.interop import onnx_graph
+from mlxts.interop.weight_export import graph_arrays
 from mlxts.model.patchtst import PatchTST, Shape, flat_arrays
 from mlxts.model.residual import OffsetPatchTST
 
@@ -47,6 +48,11 @@ def built(channels: str, changes: dict, kind: type[PatchTST]) -> PatchTST:
     return model
 
 
+def graph_of(model: PatchTST, **options):
+    offset = isinstance(model, OffsetPatchTST)
+    return onnx_graph.model_proto(model.shape, graph_arrays(model), offset=offset, **options)
+
+
 def windows(model: PatchTST, count: int = 7) -> np.ndarray:
     rng = np.random.default_rng(1)
     x = rng.normal(0.3, 1.5, (count, CONTEXT, model.columns)).astype(np.float32)
@@ -62,7 +68,7 @@ def windows(model: PatchTST, count: int = 7) -> np.ndarray:
 def test_the_graph_computes_what_the_model_does(channels, variant, kind) -> None:
     model = built(channels, VARIANTS[variant], kind)
     x = windows(model)
-    made = onnx_graph.model_proto(model, binary=True, metadata={"run_id": "r"})
+    made = graph_of(model, binary=True, metadata={"run_id": "r"})
     session = onnxruntime.InferenceSession(made.SerializeToString())
     logit, probability = session.run(None, {onnx_graph.INPUT: x})
     expected = np.array(model(x))
@@ -74,7 +80,7 @@ def test_the_graph_computes_what_the_model_does(channels, variant, kind) -> None
 
 def test_numbers_come_in_units_of_the_targets() -> None:
     model = built("mixing", {}, PatchTST)
-    made = onnx_graph.model_proto(model, binary=False, center=0.5, scale=3.0)
+    made = graph_of(model, binary=False, center=0.5, scale=3.0)
     session = onnxruntime.InferenceSession(made.SerializeToString())
     x = windows(model)
     (value,) = session.run([onnx_graph.VALUE], {onnx_graph.INPUT: x})
