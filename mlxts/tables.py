@@ -212,25 +212,27 @@ class Table:
             parts += [grid, Text()]
         return RichGroup(*parts)
 
-    def html(self, files: "str | Markup" = "") -> "Markup":
+    def html(self, files: "str | Markup" = "", *, sortable: bool = True) -> "Markup":
         """For a page: values that a script can sort by; intervals, and what shares a column with
         others, in small print.
 
         Args:
             files: behind the title, markup that leads to the other faces.
+            sortable: headings are buttons of that script.
         """
         from markupsafe import Markup
 
         groups = self._groups()
         shapes = [self._shape(first) for first, *_ in groups]
-        head = Markup('<th scope="col" class="{}"><button type="button">{}</button></th>\n')
+        heading = Markup('<button type="button">{}</button>' if sortable else "{}")
+        head = Markup('<th scope="col" class="{}">{}</th>\n')
         lines = [
             Markup(
                 '<div class="table" tabindex="0" role="region" aria-label="{0}">\n<table>\n'
                 "<caption>{0}\n{1}</caption>\n<thead><tr>\n"
             ).format(self.title, files),
             *(
-                head.format(shape, first.heading)
+                head.format(shape, heading.format(first.heading))
                 for shape, (first, *_) in zip(shapes, groups, strict=True)
             ),
             Markup("</tr></thead>\n<tbody>\n"),

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from mlxts.api.selected_runs import complete_predictions, some_runs
 from mlxts.cli.hpo import StorageOption
 from mlxts.cli.output import JsonOption, Note, note, render
 from mlxts.cli.scaling import DrawsOption, FixedSplit, SeedOption, TunedOption
-from mlxts.cli.selected_runs import complete_predictions, some_runs
 
 
 def report(
@@ -62,7 +62,7 @@ def report(
     if paper and not runs and papers.figures_of(paper).exists():
         note(f"rendered again from {papers.figures_of(paper)}: {papers.rewrite(paper)}")
         return
-    picked = some_runs(runs or (), storage)
+    picked = some_runs(runs or (), note, storage)
     if split is FixedSplit.test:
         # Recorded before anything is read; without a record there is no test-set evaluation.
         count = max(
@@ -70,7 +70,7 @@ def report(
             for evaluation in collect.scored_symbols(picked.finished)
         )
         note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
-    complete_predictions(picked.finished)
+    complete_predictions(picked.finished, note)
     plans = [answers.plan_row(one) for one in plan or ()]
     if paper:
         before = papers.read(paper) if papers.figures_of(paper).exists() else None

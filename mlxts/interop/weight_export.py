@@ -7,12 +7,13 @@ from typing import Any, Literal, get_args
 import mlx.core as mx
 import numpy as np
 
-from mlxts import files, transfer
+from mlxts import files, predict, transfer
+from mlxts.api.saved_run import Run, load_run
 from mlxts.data.sources.parquet import encoded
 from mlxts.errors import InteropError
 from mlxts.interop import counterpart, huggingface, imported_models
-from mlxts.interop.saved_run import Run, load_run
 from mlxts.model.patchtst import PatchTST, flat_arrays
+from mlxts.runs.predictions import NETWORK
 from mlxts.training import checkpoint
 from mlxts.training import run as training
 
@@ -52,7 +53,7 @@ def export(name: str, to: Format, target: Path | None = None) -> Path:
             from mlxts.interop import duckdb_file
 
             path = target or _default_path("mlxts.duckdb")
-            return duckdb_file.replace_predictions(path, run.id, run.predictions(model=None))
+            return duckdb_file.replace_predictions(path, run.id, predict.read_or_predict(run.folder))
         case "safetensors" | "npz":
             arrays = flat_arrays(run.model().parameters())
             return _weights(arrays, describe(run), to, target or _default_path(f"{run.id}.{to}"))
@@ -175,7 +176,7 @@ def _weights(
 
 
 def _predictions(run: Run, to: Format, target: Path) -> Path:
-    table = run.predictions()
+    table = predict.read_or_predict(run.folder).filter(model=NETWORK)
     with files.atomic_path(target) as temporary:
         temporary.write_bytes(encoded(table) if to == "parquet" else table.write_csv().encode())
     return target

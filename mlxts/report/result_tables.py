@@ -12,7 +12,7 @@ from mlxts.report.axis_analysis import AxisAnalysis
 from mlxts.report.collect import ReportData, ReportRun
 from mlxts.report.columns import HAR, columns
 from mlxts.runs.predictions import NETWORK
-from mlxts.scaling import results
+from mlxts.scaling import results, seed_ensembles
 from mlxts.scaling import verdict as verdicts
 from mlxts.scaling.configuration_scores import CELL, ConfigurationScores
 from mlxts.scaling.loss_table import FURTHER
@@ -103,6 +103,12 @@ def mixed(report: ReportData) -> Table | None:
 def comparisons(report: ReportData) -> Table:
     """Sizes that beat the reference (StepM) and the model confidence set, by cell."""
     return results.comparisons(report.comparisons, report.along["parameters"].tables)
+
+
+def ensembles(along: AxisAnalysis, draws: int, seed: int, split: str = "") -> list[Table]:
+    """The mean forecast of the seeds of each size, where a size has several: one table, or none."""
+    rows = seed_ensembles.rows(along.tables, draws, seed)
+    return [of_split(seed_ensembles.table(rows, along.axis), split)] if rows else []
 
 
 def skill(scored: Sequence[ConfigurationScores], split: str = "") -> Table:

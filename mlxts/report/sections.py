@@ -108,6 +108,7 @@ def _verdicts(report: ReportData) -> Section:
     tables = [result_tables.verdict(report.along[axis]) for axis in judged]
     if report.comparisons:
         tables.append(result_tables.comparisons(report))
+    tables += result_tables.ensembles(report.along["parameters"], report.draws, report.seed)
     return Section(
         "verdicts",
         "Verdicts",
@@ -273,6 +274,9 @@ def _walked(report: ReportData) -> Section:
         pictures=walk_forward_figure.pictures(report.verdict_rows),
         tables=[
             paper_walk_forward.verdicts(report.verdict_rows),
+            *result_tables.ensembles(
+                walked.along["parameters"], walked.draws, walked.seed, WALK_FORWARD
+            ),
             *([] if report.split == WALK_FORWARD else [_walked_skill(walked)]),
         ],
     )

@@ -68,8 +68,9 @@ def test_a_dry_run_refuses_a_sensor_that_training_would_refuse(home: Path) -> No
 
 
 def test_training_ends_in_a_table_and_one_sentence(home: Path) -> None:
-    said = _call("train", "small.yaml", "--quiet")
+    said = _call("train", "small.yaml")
     assert said.exit_code == 0
+    assert "to beat: " in said.stdout
     assert "against HAR" in said.stdout
     (folder,) = files.runs_folder().iterdir()
     assert (folder / "picture.png").stat().st_size > 10_000

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 
 from mlxts.errors import RunError
-from mlxts.evaluation import block_bootstrap, test_split_log
+from mlxts.evaluation import test_split_log
 from mlxts.files import digest
 from mlxts.report import collect, page, sections, skill, summary
 from mlxts.scaling import axes, ledger, verdict
 from mlxts.scaling.configuration_scores import scored
-from tests import homes
+from tests import draws, homes
 from tests.report import worlds
 from tests.scaling import worlds as planted
 
@@ -256,7 +256,7 @@ def test_the_metrics_of_a_run_are_those_of_the_evaluator(world):
 
 def test_the_skill_of_one_seed_is_the_evaluators_with_its_interval(world):
     run = world[1][0]
-    (one,) = scored(ledger.build([run]), draws=block_bootstrap.DRAWS)
+    (one,) = scored(ledger.build([run]), draws=draws.FEW)
     row = one.row()
     figures = worlds.read(run, "summary.json")["scores"]["validation"]["patchtst"]
     assert row["loss"] == pytest.approx(figures["log_loss"], rel=1e-12)
