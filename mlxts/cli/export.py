@@ -13,10 +13,12 @@ import_ = typer.Typer(help="Import a model of another library.", no_args_is_help
 
 class FormatName(StrEnum):
     huggingface = "huggingface"
+    onnx = "onnx"
     safetensors = "safetensors"
     npz = "npz"
     parquet = "parquet"
     csv = "csv"
+    duckdb = "duckdb"
     mlflow = "mlflow"
     wandb = "wandb"
 
@@ -36,8 +38,8 @@ def export(
         FormatName,
         typer.Option(
             "--to",
-            help="A model, its weights (safetensors, npz), its predictions (parquet, csv), or a "
-            "tracker.",
+            help="A model (huggingface, onnx), its weights (safetensors, npz), its predictions "
+            "(parquet, csv, duckdb), or a tracker.",
         ),
     ],
     output: Annotated[

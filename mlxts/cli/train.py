@@ -152,6 +152,14 @@ def predict(
         typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Default: the latest bar."),
     ] = None,
     symbol: Annotated[str | None, typer.Option(help="Default: the scored one.")] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to",
+            metavar="FILE.duckdb",
+            help="Also put it into the table `forecasts` of a DuckDB file.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Forecast of a trained model at the close of a day, from the newest registered data."""
@@ -159,6 +167,10 @@ def predict(
     from mlxts.api.selected_runs import one_run
 
     forecast = experiment.forecast(one_run(run), date.date() if date else None, symbol)
+    if to:
+        from mlxts.interop import duckdb_file
+
+        note(f"written: table forecasts of {duckdb_file.add_forecast(to, forecast)}")
     render(forecast, as_json, forecast["sentence"])
 
 

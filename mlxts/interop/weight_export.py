@@ -12,12 +12,12 @@ from mlxts.api.saved_run import Run, load_run
 from mlxts.data.sources.parquet import encoded
 from mlxts.errors import InteropError
 from mlxts.interop import counterpart, huggingface, imported_models
-from mlxts.model.patchtst import flat_arrays
+from mlxts.model.patchtst import PatchTST, flat_arrays
 from mlxts.runs.predictions import NETWORK
 from mlxts.training import checkpoint
 from mlxts.training import run as training
 
-Format = Literal["huggingface", "safetensors", "npz", "parquet", "csv"]
+Format = Literal["huggingface", "onnx", "safetensors", "npz", "parquet", "csv", "duckdb"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 INPUTS = "mlxts.json"  # next to a Hugging Face model: its channels and outputs
 
@@ -27,15 +27,16 @@ def export(name: str, to: Format, target: Path | None = None) -> Path:
 
     Args:
         name: a run (its id, the beginning of one, its folder), or an imported model's name.
-        to: huggingface (a folder for `from_pretrained`), safetensors or npz (the best weights
-            under our names), parquet or csv (the predictions).
+        to: huggingface (a folder for `from_pretrained`), onnx (a graph with the best weights),
+            safetensors or npz (the best weights under our names), parquet, csv or duckdb (the
+            predictions; those of all models into the table `predictions` of a DuckDB file).
         target: the folder or file to write; None: under outputs/exports.
 
     Returns:
         What was written.
 
     Raises:
-        InteropError: the model has no counterpart there.
+        InteropError: the model has no counterpart there, or a package is not installed.
         RunError, CheckpointError, DataError: the run, its weights, data or predictions are gone.
         StorageError: the disk is full or the target cannot be written.
     """
@@ -46,6 +47,13 @@ def export(name: str, to: Format, target: Path | None = None) -> Path:
     match to:
         case "huggingface":
             return _huggingface(run, target or _default_path(f"{run.id}-huggingface"))
+        case "onnx":
+            return _onnx(run, target or _default_path(f"{run.id}.onnx"))
+        case "duckdb":
+            from mlxts.interop import duckdb_file
+
+            path = target or _default_path("mlxts.duckdb")
+            return duckdb_file.replace_predictions(path, run.id, predict.read_or_predict(run.folder))
         case "safetensors" | "npz":
             arrays = flat_arrays(run.model().parameters())
             return _weights(arrays, describe(run), to, target or _default_path(f"{run.id}.{to}"))
@@ -101,11 +109,61 @@ def _huggingface(run: Run, folder: Path) -> Path:
     return folder
 
 
+def _onnx(run: Run, target: Path) -> Path:
+    from mlxts.interop import onnx_graph
+
+    _require_suffix(target, "onnx")
+    trained = training.load(run.folder)
+    return onnx_graph.write(
+        target,
+        onnx_graph.model_proto(
+            trained.model.shape,
+            graph_arrays(trained.model),
+            offset=trained.plan.config.model.residual_of is not None,
+            binary=trained.plan.binary,
+            center=trained.scale.center,
+            scale=trained.scale.scale,
+            metadata={
+                "run_id": run.id,
+                "task": run.config.task,
+                "horizon": str(run.config.horizon),
+                "columns": json.dumps(_columns(trained)),
+                "missing_values": "0.0",
+            },
+        ),
+    )
+
+
+def graph_arrays(model: PatchTST) -> dict[str, np.ndarray]:
+    """Weights, and what the model knows of the training rows, for `onnx_graph.model_proto`."""
+    arrays = flat_arrays(model.parameters())
+    if model.shape.statistics_to_head or model.shape.last_bar:
+        arrays |= {"center": model._center, "spread": model._spread}
+    return transfer.on_host(arrays)
+
+
+def _columns(trained: training.Trained) -> list[str]:
+    """What each column of a window is, see `training/inputs.py`."""
+    config = trained.plan.config
+    forecast = [f"forecast of {config.model.residual_of}"] * bool(config.model.residual_of)
+    bar = ["log range, 1 day", "log range, 5 days", "log range, 22 days", *forecast]
+    return [
+        *trained.plan.dataset.names,
+        *(bar if config.model.last_bar_to_head else ()),
+        *["number of the asset"] * bool(config.assets),
+        *forecast,
+    ]
+
+
+def _require_suffix(target: Path, form: str) -> None:
+    if target.suffix != f".{form}":
+        raise InteropError(f"{target}: this format needs a name that ends in .{form}")
+
+
 def _weights(
     arrays: dict[str, mx.array], metadata: dict[str, str], to: Format, target: Path
 ) -> Path:
-    if target.suffix != f".{to}":
-        raise InteropError(f"{target}: weights of this format need a name that ends in .{to}")
+    _require_suffix(target, to)
     with files.atomic_path(target) as temporary:
         if to == "safetensors":
             checkpoint.write_arrays(temporary, arrays, metadata)

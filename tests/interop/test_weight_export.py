@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -270,3 +271,57 @@ def test_weights_that_are_cut_or_longer_than_they_say_are_refused(
         mlxts.load_model("cut")
     with pytest.raises(InteropError, match="cannot be read as safetensors"):
         _call("import", "huggingface", str(source), "--name", "other")
+
+
+@pytest.mark.parametrize("name", ["house", "returns"])
+def test_an_onnx_file_predicts_what_is_on_record_and_names_its_columns(name: str, trained) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path = Path(_call("export", str(trained[name]), "--to", "onnx").strip())
+    session, loaded = onnxruntime.InferenceSession(path), training.load(trained[name])
+    outputs = dict(
+        zip(
+            [output.name for output in session.get_outputs()],
+            session.run(None, {"windows": _windows(loaded)}),
+            strict=True,
+        )
+    )
+    value = outputs["logit"] if loaded.plan.binary else outputs["value"]
+    np.testing.assert_allclose(value, _on_record(loaded), atol=1e-5, rtol=1e-5)
+    about = session.get_modelmeta().custom_metadata_map
+    assert json.loads(about["columns"]) == list(loaded.plan.dataset.names)
+    assert about["run_id"] == trained[name].name
+
+
+def test_without_the_package_an_onnx_file_is_refused_with_the_command_that_installs_it(
+    trained, monkeypatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(InteropError, match=r"pip install 'mlxts\[export\]'"):
+        _call("export", str(trained["house"]), "--to", "onnx")
+
+
+def test_predictions_and_forecasts_go_to_a_duckdb_file_and_replace_what_was_there(
+    trained, tmp_path: Path
+) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    target = tmp_path / "all.duckdb"
+    for _ in range(2):
+        for name in ("house", "returns"):
+            _call("export", str(trained[name]), "--to", "duckdb", "-o", str(target))
+            _call("predict", str(trained[name]), "--to", str(target))
+    forecast = json.loads(_call("predict", str(trained["returns"]), "--json"))
+    with duckdb.connect(str(target)) as connection:
+        counts = connection.execute(
+            "SELECT run_id, count(*) FROM predictions GROUP BY 1"
+        ).fetchall()
+        rows = connection.execute(
+            "SELECT symbol, price_low, price_high, probability FROM forecasts WHERE run_id = ?",
+            [trained["returns"].name],
+        ).fetchall()
+    assert dict(counts) == {
+        trained[name].name: mlxts.load_predictions(trained[name], model=None).height
+        for name in ("house", "returns")
+    }
+    assert rows == [("SPY", *forecast["price_interval"], None)]
+    with pytest.raises(InteropError, match=r"ends in \.duckdb"):
+        _call("predict", str(trained["house"]), "--to", str(tmp_path / "all.csv"))
