@@ -106,7 +106,7 @@ def train(
         if ranks.is_rank_zero:
             _open_folder(plan, resume, stack)
         memory_plan.check(plan.step_bytes, data.features.nbytes)
-        device.limit_memory(plan.memory_bytes)
+        device.limit_memory(plan.memory_bytes, plan.largest_bytes)
 
         # Model, optimizer and the loop's state: fresh, or from the last checkpoint.
         model = build_model(configuration, plan.shape, data)
