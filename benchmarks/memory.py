@@ -22,7 +22,7 @@ from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
 from mlxts.data.sources import parquet
 from mlxts.dataset.build import feature_array
-from mlxts.model import parameter_budget
+from mlxts.model import flops, parameter_budget
 from mlxts.model.patchtst import PatchTST
 from mlxts.platform import memory
 from mlxts.training.events import Event, StepEvent, StopEvent
@@ -61,7 +61,8 @@ def measure_case(size: str, features: int, rows: int, batch: int, steps: int, fi
     )  # fmt: skip
     shape = parameter_budget.solve(size, features, settings.model)
     planned = array.nbytes + MemoryPlan.counted(settings, shape).peak(batch)
-    device.limit_memory(planned)  # as a run does
+    largest = array.nbytes + flops.largest_bytes(shape, batch)
+    device.limit_memory(planned, largest)  # as a run does
     taken = _train(settings, PatchTST(shape, seed=0), array, steps)
     settled = taken[min(SETTLED, len(taken) // 2) :]
     return {

@@ -32,7 +32,7 @@ from mlxts.model.baseline_networks import MLP, WindowShape
 from mlxts.model.initialisation import build_model
 from mlxts.model.interfaces import Network
 from mlxts.platform import device
-from mlxts.training import loop, residual_reference
+from mlxts.training import best_weights, loop, residual_reference
 from mlxts.training.events import StopEvent
 from mlxts.training.inputs import inputs
 from mlxts.training.losses import TargetScale
@@ -157,7 +157,7 @@ def network(world: World, config: ExperimentConfig, last_bar: bool) -> tuple[Row
             gate=_never,
             average=average,
         )
-        loop.restore_best(Path(folder), outcome, model, lambda event: None)
+        best_weights.restore(Path(folder), outcome, model, lambda event: None)
     forward, features = Forward(model, settings.batch_size), device.on_device(columns)
     validation, scored = (
         world.over(split, forward(features, data.samples[split].rows))

@@ -31,7 +31,9 @@ class Ours:
         self._features = mx.array(self._data.features)
         self.shape = shape_of(case, dropout)
         planned = flops.resting_bytes(self.shape) + flops.activation_bytes(self.shape, case.batch)
-        device.limit_memory(planned + self._data.features.nbytes)  # as a run does
+        taken = self._data.features.nbytes
+        largest = flops.largest_bytes(self.shape, case.batch)
+        device.limit_memory(taken + planned, taken + largest)  # as a run does
         self.model = PatchTST(self.shape)
         training = TrainingConfig(
             batch_size=case.batch,

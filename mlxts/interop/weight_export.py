@@ -53,7 +53,8 @@ def export(name: str, to: Format, target: Path | None = None) -> Path:
             from mlxts.interop import duckdb_file
 
             path = target or _default_path("mlxts.duckdb")
-            return duckdb_file.replace_predictions(path, run.id, predict.read_or_predict(run.folder))
+            rows = predict.read_or_predict(run.folder)
+            return duckdb_file.replace_predictions(path, run.id, rows)
         case "safetensors" | "npz":
             arrays = flat_arrays(run.model().parameters())
             return _weights(arrays, describe(run), to, target or _default_path(f"{run.id}.{to}"))

@@ -9,6 +9,7 @@ Precision = Literal["float32", "bfloat16"]
 _BYTES: dict[Precision, int] = {"float32": 4, "bfloat16": 2}
 _FLOAT = _BYTES["float32"]
 _EVALUATED_AT_ONCE = 32
+_ANEW = 0.4  # floats a parameter: at 200M five of the largest tensors with their moments
 
 
 def forward_flops(shape: Shape) -> int:
@@ -83,8 +84,31 @@ def gradient_bytes(shape: Shape) -> int:
 
 
 def update_bytes(shape: Shape) -> int:
-    """While AdamW works: gradients, and weights and moments both old and new."""
-    return 7 * _FLOAT * count(shape).total
+    """While AdamW works: weights, moments and gradients, and the new ones of a few tensors.
+
+    MLX hands out the work of a step ahead of time. Without a limit (`largest_bytes`) it would have
+    allocated all weights and moments anew, 28 bytes a parameter, before the first old one is free.
+    """
+    return round((4 + _ANEW) * _FLOAT * count(shape).total)
+
+
+def largest_bytes(
+    shape: Shape,
+    samples: int,
+    parts: int = 1,
+    *,
+    precision: Precision = "float32",
+    checkpointing: bool = False,
+) -> int:
+    """From how much memory on MLX should wait for the device instead of allocating more.
+
+    For an update over `parts` micro-batches of `samples` windows: what the update of the weights
+    needs, or the passes with twice the activations counted, which must never wait.
+    """
+    activations = activation_bytes(shape, samples, precision=precision, checkpointing=checkpointing)
+    summed = gradient_bytes(shape) if parts > 1 else 0
+    passes = resting_bytes(shape, precision) + 2 * activations + 2 * summed
+    return max(update_bytes(shape), passes)
 
 
 def _inputs(shape: Shape, tokens: int) -> tuple[int, int]:

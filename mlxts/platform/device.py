@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Device = Literal["metal", "cuda", "cpu"]
 
 _CPU_CACHE = 256 * 2**20  # bytes of free buffers that a run on the CPU backend keeps
+_LEAST_LIMIT = 2**30  # bytes: a model that needs less than this must never wait
 _CPU_CACHE_SHARE = 0.3  # of what a run plans to need
 
 # Of what `describe` says, what decides the last bits.
@@ -101,8 +102,13 @@ def memory_outside_mlx() -> int:
     return max(0, machine_memory.footprint() - mx.get_active_memory())
 
 
-def limit_memory(planned: int) -> None:
-    """Tell MLX what a run of `planned` bytes may keep. Where a GPU shares the machine's memory:
+def limit_memory(planned: int, largest: int) -> None:
+    """Tell MLX what a run of `planned` bytes may keep, and from when on it waits.
+
+    MLX runs ahead of the device: it allocates for kernels that will run when many others have
+    freed what they read. With more than `largest` bytes allocated it waits for the device instead.
+
+    Where a GPU shares the machine's memory:
 
     - Buffers that are free stay in a cache for the next step. Its limit is by default as large as
       the memory, and a process that trains for hours then grows while MLX's own peak stays flat;
@@ -117,6 +123,7 @@ def limit_memory(planned: int) -> None:
     """
     import mlx.core as mx
 
+    mx.set_memory_limit(max(largest, _LEAST_LIMIT))
     if device() == "cpu":
         mx.set_cache_limit(min(int(_CPU_CACHE_SHARE * planned), _CPU_CACHE))
         return

@@ -6,6 +6,7 @@ scored asset's alone; *panel*, the mean over assets of each one's own mean. Samp
 of the assets that are trained on (`data.train_symbols`).
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from jaxtyping import Float64, Integer
 
 from mlxts.config.training import StopOn
 from mlxts.dataset.samples import Samples
+from mlxts.training.events import StopEvent
 
 
 def stopping_samples(
@@ -34,6 +36,15 @@ def stopping_samples(
         validation.symbols, return_inverse=True, return_counts=True
     )
     return np.arange(len(validation)), 1.0 / (len(assets) * counts[of_sample])
+
+
+def validation_steps(steps_per_epoch: int, count: int) -> frozenset[int]:
+    """Positions within an epoch (counted from 1) after which validation is scored; the last is one.
+
+    >>> sorted(validation_steps(10, 4))
+    [3, 5, 8, 10]
+    """
+    return frozenset(math.ceil(steps_per_epoch * k / count) for k in range(1, count + 1))
 
 
 @dataclass(frozen=True)
@@ -67,3 +78,11 @@ class EarlyStopping:
     @property
     def should_stop(self) -> bool:
         return self.waited >= self.patience
+
+    def end(self, step: int) -> StopEvent:
+        """Why training ends at a step without anyone who stopped it."""
+        best = f"best validation loss {self.best:.4f} at step {self.best_step}"
+        if self.should_stop:
+            message = f"no improvement in {self.waited} validations; {best}"
+            return StopEvent(step, "early_stop", message)
+        return StopEvent(step, "finished", f"all epochs finished; {best}")

@@ -4,12 +4,11 @@ Nothing random is held here: order and dropout follow from (seed, step), see `sa
 that is stopped after any step and continued gives the same bytes as one that was not.
 """
 
-import math
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import mlx.core as mx
 import mlx.optimizers as optim
@@ -28,7 +27,7 @@ from mlxts.platform import device
 from mlxts.training import checkpoint, divergence
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import ALONE, Ranks
-from mlxts.training.early_stopping import EarlyStopping, stopping_samples
+from mlxts.training.early_stopping import EarlyStopping, stopping_samples, validation_steps
 from mlxts.training.events import (
     CheckpointEvent,
     CompileEvent,
@@ -41,14 +40,18 @@ from mlxts.training.events import (
 )
 from mlxts.training.losses import BaseRateForecast, TargetScale, mean_loss
 from mlxts.training.sampler import Batches
-from mlxts.training.step import Forward, Step, learning_rate
+from mlxts.training.step import Forward, Step, Update, learning_rate
 from mlxts.training.weight_average import WeightAverage
 
+_PAUSE = 0.1  # seconds: a gate that takes longer has waited
 _COLLAPSED_VALIDATIONS = 3  # in a row, after which a notice is given
 
 
 class Gate(Protocol):
-    """Asked after every step whether to go on; may wait (temperature) or give a reason to stop."""
+    """Asked after every step whether to go on; may wait (temperature) or give a reason to stop.
+
+    The step was begun; where nothing else wants its results, they may still be computed.
+    """
 
     def __call__(self, step: int, /) -> StopEvent | None: ...
 
@@ -105,6 +108,15 @@ class Arrays:
         )
 
 
+class _UnderWay(NamedTuple):
+    """An update that the device works on."""
+
+    update: Update
+    samples: int
+    began: float
+    paused: bool = False
+
+
 @dataclass(frozen=True)
 class Outcome:
     stop: StopEvent
@@ -129,6 +141,10 @@ def train(
     average: WeightAverage | None = None,
 ) -> Outcome:
     """Train from `state` until early stopping, the last epoch, or the gate stops it.
+
+    The loss and the gradient norm of an update are read when the next one has begun, so that the
+    device never waits for the host; before a validation, a checkpoint and the end everything
+    has arrived.
 
     Checkpoints go to `folder`: `best` whenever the validation loss improves, `last` at
     validations (at most every `checkpoint.every_seconds`) and when training stops. Of a residual
@@ -171,6 +187,7 @@ def train(
     step = Step(model, optimizer, settings, binary=binary, ranks=ranks)
     forward = Forward(model, evaluation_batch)
     saved_step = state.step  # of the newest checkpoint
+    seconds, settled_at, compiling = 0.0, 0.0, True  # of the update whose results came last
 
     def saved() -> str:
         if not saved_step:
@@ -235,6 +252,38 @@ def train(
             emit(CheckpointEvent(state.step, str(path), best=False))
         saved_step = state.step
 
+    def settle(done: _UnderWay, *, last: bool) -> None:
+        """Wait for an update, require that it is sound, and count it.
+
+        Args:
+            last: none was begun after it, so that weights and moments are waited for too.
+        """
+        nonlocal state, seconds, settled_at, compiling
+        ended = (model.state, optimizer.state, average.weights if average else ()) if last else ()
+        transfer.evaluate(done.update, *ended)
+        loss, grad_norm = (float(value) for value in transfer.on_host(done.update))
+        now = time.perf_counter()
+        if not done.paused:  # else as long as the one before: nobody saw when it ended
+            seconds = now - max(done.began, settled_at)
+        settled_at = now
+        # What compiling took is no training time, as a pause is none.
+        timed = not (compiling or done.paused)
+        compiling = False
+        targets = arrays.train_targets[batches.sample_indices(state.step)]
+        require(divergence.update_problem(loss, grad_norm, base_rate, targets), state.step + 1)
+        samples, rate = done.samples, learning_rate(settings, state.step)
+        state = replace(
+            state,
+            step=state.step + 1,
+            epoch_loss=state.epoch_loss + loss * samples,
+            epoch_samples=state.epoch_samples + samples,
+            train_seconds=state.train_seconds + (seconds if timed else 0.0),
+            timed_samples=state.timed_samples + (samples if timed else 0),
+        )
+        epoch = (state.step - 1) // steps_per_epoch
+        memory = device.memory()
+        emit(StepEvent(state.step, epoch, loss, rate, grad_norm, samples, seconds, memory))
+
     try:
         saved_at = epoch_began = time.monotonic()
         if config.model.residual_of and not state.step:
@@ -242,49 +291,42 @@ def train(
             state = validate_and_keep(0)
             state = replace(state, initial_loss=state.stopping.best)
         emit(CompileEvent(state.step))
-        compiling = True
+        under_way: _UnderWay | None = None
         batch = batches.at(state.step) if state.step < total_steps else None
         while batch is not None and not state.stopping.should_stop:
+            before, number = under_way, state.step + (under_way is not None)
             began = time.perf_counter()
             update = step(
-                state.step, arrays.features, batch.rows, batch.targets, batch.weights, batch.keys
+                number, arrays.features, batch.rows, batch.targets, batch.weights, batch.keys
             )
-            # The next batch is drawn while the device works on this one.
-            samples, rate = batch.samples, learning_rate(settings, state.step)
-            targets = arrays.train_targets[batches.sample_indices(state.step)]
-            batch = batches.at(state.step + 1) if state.step + 1 < total_steps else None
             if average:
-                average.update(model, state.step + 1)
-            transfer.evaluate(
-                update, model.state, optimizer.state, average.weights if average else ()
-            )
-            loss, grad_norm = (float(value) for value in transfer.on_host(update))
-            seconds = time.perf_counter() - began
-            require(divergence.update_problem(loss, grad_norm, base_rate, targets), state.step + 1)
+                average.update(model, number + 1)
+                transfer.start(average.weights)
+            under_way = _UnderWay(update, batch.samples, began)
+            # What the device need not wait for happens while it works on this update: reading the
+            # results of the one before, and drawing the next batch.
+            if before is not None:
+                settle(before, last=False)
+            batch = batches.at(number + 1) if number + 1 < total_steps else None
 
-            # What compiling took is no training time, as a pause is none.
-            state = replace(
-                state,
-                step=state.step + 1,
-                epoch_loss=state.epoch_loss + loss * samples,
-                epoch_samples=state.epoch_samples + samples,
-                train_seconds=state.train_seconds + (0.0 if compiling else seconds),
-                timed_samples=state.timed_samples + (0 if compiling else samples),
-            )
-            compiling = False
-            epoch, position = divmod(state.step - 1, steps_per_epoch)
-            memory = device.memory()
-            emit(StepEvent(state.step, epoch, loss, rate, grad_norm, samples, seconds, memory))
-
+            epoch, position = divmod(number, steps_per_epoch)
             validated = position + 1 in validate_after
             if validated:
+                settle(under_way, last=True)
+                under_way = None
                 state = validate_and_keep(epoch)
             if position + 1 == steps_per_epoch:
                 mean = state.epoch_loss / state.epoch_samples
                 emit(EpochEvent(state.step, epoch, mean, time.monotonic() - epoch_began))
                 state = replace(state, epoch_loss=0.0, epoch_samples=0)
                 epoch_began = time.monotonic()
-            if stop := gate(state.step):
+            asked = time.perf_counter()
+            stop = gate(number + 1)
+            if under_way is not None and time.perf_counter() - asked > _PAUSE:
+                under_way = under_way._replace(paused=True)
+            if stop:
+                if under_way is not None:
+                    settle(under_way, last=True)
                 save_last(validated=validated)
                 emit(stop)
                 return Outcome(stop, state)
@@ -292,7 +334,7 @@ def train(
                 save_last(validated=True)
                 saved_at = time.monotonic()
 
-        stop = _natural_end(state)
+        stop = state.stopping.end(state.step)
         save_last(validated=True)
         emit(stop)
         return Outcome(stop, state)
@@ -300,34 +342,6 @@ def train(
         message = f"{error} ({state.step} steps are done, {saved()})"
         emit(StopEvent(state.step, "stopped", message))
         raise DeviceError(message) from error
-
-
-def restore_best(folder: Path, outcome: Outcome, model: Network, emit: Listener) -> Outcome:
-    """Put the best weights back when training has ended; the model is in evaluation mode then.
-
-    Where they are damaged, the best before them take their place, and scores are theirs.
-
-    Args:
-        folder: of the checkpoints.
-
-    Returns:
-        The outcome, whose best loss and step are those of the weights that the model now has.
-
-    Raises:
-        CheckpointError: neither is whole.
-    """
-    model.eval()
-    restored, refused = checkpoint.restore(folder, "best", outcome.state.run_id, model)
-    if not refused:
-        return outcome
-    best, best_step = restored.stopping.best, restored.stopping.best_step
-    message = f"{'; '.join(refused)}: scores are of the weights of step {best_step}"
-    emit(NoticeEvent(outcome.state.step, message))
-    stopping = replace(outcome.state.stopping, best=best, best_step=best_step)
-    return Outcome(
-        replace(outcome.stop, message=f"{outcome.stop.message}; {message}"),
-        replace(outcome.state, stopping=stopping),
-    )
 
 
 def fresh_state(config: ExperimentConfig, run_id: str) -> LoopState:
@@ -341,15 +355,6 @@ def fresh_state(config: ExperimentConfig, run_id: str) -> LoopState:
         collapsed_validations=0,
         train_seconds=0.0,
     )
-
-
-def validation_steps(steps_per_epoch: int, count: int) -> frozenset[int]:
-    """Positions within an epoch (counted from 1) after which validation is scored; the last is one.
-
-    >>> sorted(validation_steps(10, 4))
-    [3, 5, 8, 10]
-    """
-    return frozenset(math.ceil(steps_per_epoch * k / count) for k in range(1, count + 1))
 
 
 def _count_validation(
@@ -373,16 +378,3 @@ def _count_validation(
         message = f"collapsed: all predictions lie within {width} of each other"
         emit(NoticeEvent(state.step, message))
     return replace(state, stopping=stopping, collapsed_validations=in_a_row, collapses=collapses)
-
-
-def _natural_end(state: LoopState) -> StopEvent:
-    best = f"best validation loss {state.stopping.best:.4f} at step {state.stopping.best_step}"
-    if not state.stopping.best_step:
-        best += ", the reference forecast itself"
-    if state.stopping.should_stop:
-        return StopEvent(
-            state.step,
-            "early_stop",
-            f"no improvement in {state.stopping.waited} validations; {best}",
-        )
-    return StopEvent(state.step, "finished", f"all epochs finished; {best}")

@@ -66,6 +66,19 @@ class Plan:
         """Planned peak of MLX's memory."""
         return self.dataset.features.nbytes + self.step_bytes
 
+    @property
+    def largest_bytes(self) -> int:
+        """From how many bytes on MLX waits for the device, see `flops.largest_bytes`."""
+        training = self.config.training
+        step_bytes = flops.largest_bytes(
+            self.shape,
+            self.micro_batch,
+            training.batch_size // self.micro_batch,
+            precision=training.precision,
+            checkpointing=training.gradient_checkpointing,
+        )
+        return self.dataset.features.nbytes + max(step_bytes, self.step_bytes)
+
     def time_steps(self, count: int = 3) -> float:
         """Median seconds of one update, over `count` real ones after the first (compilation)."""
         return batch_size.time_steps(self.config, self.shape, self.dataset, self.micro_batch, count)

@@ -31,7 +31,14 @@ from mlxts.model.saved_shape import read_shape
 from mlxts.platform import device
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
-from mlxts.training import checkpoint, loop, memory_plan, residual_reference, run_metadata
+from mlxts.training import (
+    best_weights,
+    checkpoint,
+    loop,
+    memory_plan,
+    residual_reference,
+    run_metadata,
+)
 from mlxts.training.checkpoint import LoopState
 from mlxts.training.distributed import ALONE, Ranks
 from mlxts.training.events import Event, Listener, NoticeEvent, StartEvent
@@ -107,7 +114,7 @@ def train(
         if ranks.is_rank_zero:
             _open_folder(plan, resume, stack)
         memory_plan.check(plan.step_bytes, data.features.nbytes)
-        device.limit_memory(plan.memory_bytes)
+        device.limit_memory(plan.memory_bytes, plan.largest_bytes)
 
         # Model, optimizer and the loop's state: fresh, or from the last checkpoint.
         model = build_model(configuration, plan.shape, data)
@@ -170,7 +177,7 @@ def train(
             average=average,
         )
         if ranks.is_rank_zero and outcome.stop.reason in ("finished", "early_stop"):
-            outcome = loop.restore_best(checkpoints, outcome, model, emit_to_all)
+            outcome = best_weights.restore(checkpoints, outcome, model, emit_to_all)
     return Trained(plan, model, scale, outcome, reference)
 
 

@@ -23,8 +23,9 @@ from mlxts import transfer
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
 from mlxts.errors import BudgetError, DeviceError
+from mlxts.model import flops
 from mlxts.model.patchtst import PatchTST, Shape
-from mlxts.platform import memory
+from mlxts.platform import device, memory
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Step, make_optimizer
 
@@ -136,6 +137,14 @@ def measure(configuration: ExperimentConfig, shape: Shape, request: Request) -> 
     batch_size = request.micro_batch * request.parts
     batches = Batches(ends, targets, batch_size, request.micro_batch, configuration.seed)
     transfer.evaluate(features, model.state, optimizer.state)
+    largest = flops.largest_bytes(
+        shape,
+        request.micro_batch,
+        request.parts,
+        precision=training.precision,
+        checkpointing=training.gradient_checkpointing,
+    )
+    device.limit_memory(features.nbytes + largest, features.nbytes + largest)  # as a run does
     mx.reset_peak_memory()
     seconds: list[float] = []
     for index in range(request.steps + 1):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.model.interfaces import Network
-from mlxts.training import loop
+from mlxts.training import best_weights, loop
 from mlxts.training.events import Listener
 from mlxts.training.loop import Arrays, Outcome
 from mlxts.training.step import make_optimizer
@@ -46,4 +46,4 @@ def train(
             gate=lambda step: None,
             evaluation_batch=evaluation_batch,
         )
-        return loop.restore_best(Path(folder), outcome, model, emit)
+        return best_weights.restore(Path(folder), outcome, model, emit)

@@ -38,4 +38,14 @@ def test_a_resting_model_is_weights_and_two_moments() -> None:
     weights = 4 * parameter_budget.count(shape).total
     assert flops.resting_bytes(shape) == 3 * weights
     assert flops.resting_bytes(shape, "bfloat16") == 4 * weights
-    assert flops.update_bytes(shape) == 7 * weights
+    assert flops.update_bytes(shape) == round(4.4 * weights)
+
+
+def test_a_step_never_waits_for_memory_before_it_holds_twice_the_activations_counted() -> None:
+    for budget, samples in (("2M", 64), ("200M", 16)):
+        shape = parameter_budget.solve(budget, 20, ModelConfig())
+        weights = 4 * parameter_budget.count(shape).total
+        passes = 3 * weights + 2 * flops.activation_bytes(shape, samples)
+        largest = flops.largest_bytes(shape, samples)
+        assert largest == max(passes, flops.update_bytes(shape))
+        assert flops.largest_bytes(shape, samples, 2) == max(passes + 2 * weights, largest)

@@ -73,10 +73,10 @@ def test_a_run_that_goes_on_in_tf32_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("device", "macos", "limits"),
     [
-        ("metal", 15, {"cache": 2 * GIB, "wired": 2 * GIB}),
-        ("metal", 14, {"cache": 2 * GIB}),
-        ("cuda", 0, {"cache": 2 * GIB}),
-        ("cpu", 0, {"cache": GIB // 4}),
+        ("metal", 15, {"memory": 3 * GIB, "cache": 2 * GIB, "wired": 2 * GIB}),
+        ("metal", 14, {"memory": 3 * GIB, "cache": 2 * GIB}),
+        ("cuda", 0, {"memory": 3 * GIB, "cache": 2 * GIB}),
+        ("cpu", 0, {"memory": 3 * GIB, "cache": GIB // 4}),
     ],
 )
 def test_what_mlx_may_keep_is_limited(
@@ -87,9 +87,10 @@ def test_what_mlx_may_keep_is_limited(
     told: dict[str, int] = {}
     monkeypatch.setattr(backend, "device", lambda: device)
     monkeypatch.setattr(backend, "_macos", lambda: macos)
+    monkeypatch.setattr(mx, "set_memory_limit", lambda limit: told.update(memory=limit))
     monkeypatch.setattr(mx, "set_cache_limit", lambda limit: told.update(cache=limit))
     monkeypatch.setattr(mx, "set_wired_limit", lambda limit: told.update(wired=limit))
-    backend.limit_memory(2 * GIB)
+    backend.limit_memory(2 * GIB, 3 * GIB)
     assert told == limits
 
 
@@ -108,9 +109,10 @@ def test_no_more_is_wired_than_the_system_lets_a_process_have(
     monkeypatch.setattr(backend, "device", lambda: "metal")
     monkeypatch.setattr(backend, "_macos", lambda: 26)
     monkeypatch.setattr(mx, "device_info", lambda: {"max_recommended_working_set_size": GIB})
+    monkeypatch.setattr(mx, "set_memory_limit", lambda limit: None)
     monkeypatch.setattr(mx, "set_cache_limit", lambda limit: None)
     monkeypatch.setattr(mx, "set_wired_limit", told.append)
-    backend.limit_memory(2 * GIB)
+    backend.limit_memory(2 * GIB, 3 * GIB)
     assert told == [GIB]
 
 

@@ -3,6 +3,7 @@
 import io
 import math
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,8 @@ from mlxts.model.baseline_networks import DLinear, WindowShape
 from mlxts.model.interfaces import Network
 from mlxts.model.patchtst import PatchTST, flat_arrays
 from mlxts.model.residual import OffsetPatchTST
-from mlxts.training import checkpoint
+from mlxts.training import checkpoint, loop
+from mlxts.training.early_stopping import validation_steps
 from mlxts.training.events import (
     CheckpointEvent,
     CompileEvent,
@@ -31,10 +33,10 @@ from mlxts.training.events import (
     StopEvent,
     ValidationEvent,
 )
-from mlxts.training.loop import Arrays, Outcome, fresh_state, train, validation_steps
+from mlxts.training.loop import Arrays, Outcome, fresh_state, train
 from mlxts.training.losses import BaseRateForecast, mean_loss
 from mlxts.training.sampler import Batches
-from mlxts.training.step import Forward, make_optimizer
+from mlxts.training.step import Forward, Step, Update, make_optimizer
 from mlxts.training.weight_average import WeightAverage
 from tests import devices
 from tests.training import worlds
@@ -47,6 +49,7 @@ def _train(
     config: ExperimentConfig | None = None,
     *,
     stop_at: int | None = None,
+    pause_at: int | None = None,
     resume: bool = False,
     arrays: Arrays | None = None,
     binary: bool = True,
@@ -67,6 +70,8 @@ def _train(
     events = [] if events is None else events
 
     def gate(step: int) -> StopEvent | None:
+        if step == pause_at:
+            time.sleep(0.6)
         return StopEvent(step, "interrupted", "asked") if step == stop_at else None
 
     outcome = train(
@@ -459,6 +464,41 @@ def test_the_step_that_compiles_is_no_training_time(tmp_path: Path) -> None:
     assert outcome.state.timed_samples == 3 * 32
     timed = [steps[1], steps[2], steps[4]]
     assert outcome.state.train_seconds == pytest.approx(sum(e.seconds for e in timed))
+
+
+def test_an_update_begins_before_the_results_of_the_last_are_read_but_for_validation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[tuple[str, int]] = []
+
+    class Spied(Step):
+        def __call__(self, step: int, *inputs: Any) -> Update:  # ty: ignore
+            order.append(("begun", step))
+            return super().__call__(step, *inputs)
+
+    class Listening(list[Event]):
+        def append(self, event: Event) -> None:
+            if isinstance(event, StepEvent):
+                order.append(("known", event.step - 1))
+
+    monkeypatch.setattr(loop, "Step", Spied)
+    per_epoch = next(n for n in range(1, 9) if min(validation_steps(STEPS_PER_EPOCH, n)) == 2)
+    config = worlds.configuration(training__validations_per_epoch=per_epoch)
+    _train(tmp_path, config, events=Listening(), stop_at=3)
+    # After two updates comes a validation, and after the third the end.
+    assert order == [
+        ("begun", 0), ("begun", 1), ("known", 0), ("known", 1), ("begun", 2), ("known", 2)
+    ]  # fmt: skip
+
+
+def test_a_step_during_a_pause_is_no_training_time(tmp_path: Path) -> None:
+    outcome, _, events = _train(tmp_path, stop_at=5, pause_at=3)
+    steps = [event for event in events if isinstance(event, StepEvent)]
+    assert outcome.state.timed_samples == 3 * 32
+    timed = [steps[1], steps[3], steps[4]]
+    assert outcome.state.train_seconds == pytest.approx(sum(e.seconds for e in timed))
+    assert steps[2].seconds == steps[1].seconds
+    assert max(e.seconds for e in steps[1:]) < 0.5
 
 
 def test_predictions_that_do_not_move_are_called_collapsed(tmp_path: Path) -> None:
