@@ -82,6 +82,8 @@ class EarlyStopping:
     def end(self, step: int) -> StopEvent:
         """Why training ends at a step without anyone who stopped it."""
         best = f"best validation loss {self.best:.4f} at step {self.best_step}"
+        if not self.best_step:
+            best += ", the reference forecast itself"
         if self.should_stop:
             message = f"no improvement in {self.waited} validations; {best}"
             return StopEvent(step, "early_stop", message)
