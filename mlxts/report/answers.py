@@ -71,7 +71,8 @@ def sentences(rows: Sequence[Row], plans: Sequence[Row] = ()) -> list[str]:
     for axis, claimed in claims(rows).items():
         own = [row for row in rows if row["axis"] == axis]
         if claimed:
-            texts.append(f"**{TITLES[axis]}:** {'; '.join(_claim(row, own) for row in claimed)}.")
+            parts = (_claim(row, own, row["task"] != claimed[0]["task"]) for row in claimed)
+            texts.append(f"**{TITLES[axis]}:** {'; '.join(parts)}.")
         else:
             plan = missing.pop(f"{_STUDY}{'parameters' if axis == 'compute' else axis}", None)
             sweep = "parameters" if axis == "compute" else axis
@@ -90,7 +91,7 @@ def claims(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 def main_rows(rows: Iterable[Row]) -> list[Row]:
     """Of the rows of one axis those of the estimands: the scored asset at all of its origins, more
-    sizes at fewer origins, the panel of most assets.
+    sizes at fewer origins, the panel of most assets; and the scored asset's of every other task.
 
     Labels come before numbers and touches before direction; then the most dates, assets, sizes and
     seeds, and the largest budget.
@@ -108,7 +109,9 @@ def main_rows(rows: Iterable[Row]) -> list[Row]:
         if _kind(row) == _kind(first) and row["origins"] < first["origins"]
         and len(row["sizes"]) > len(first["sizes"])
     ]  # fmt: skip
-    return [first, *more[-1:], *(row for row in panels[-1:] if row["task"] == first["task"])]
+    panel = [row for row in panels[-1:] if row["task"] == first["task"]]
+    others = {row["task"]: row for row in alone if row["task"] != first["task"]}
+    return [first, *more[-1:], *panel, *(others[task] for task in sorted(others))]
 
 
 def _weight(row: Row) -> tuple:
@@ -153,8 +156,9 @@ def size_text(axis: str, size: float) -> str:
     return f"{size:.1e}".replace("e+", "e") if axis == "compute" else f"{size:,.0f}"
 
 
-def _claim(row: Row, rows: Sequence[Row]) -> str:
-    head = f"{row['label']} on {where(row)} at {count(row['origins'], 'origin')}"
+def _claim(row: Row, rows: Sequence[Row], names_task: bool) -> str:
+    task = f" for the task {row['task']}" if names_task else ""
+    head = f"{row['label']}{task} on {where(row)} at {count(row['origins'], 'origin')}"
     if row["word"] == "not estimable":
         return f"{head} ({row['reason']})"
     per = "" if row["paired"] else f" per tenfold {PER.get(row['axis'], row['axis'])}"

@@ -25,21 +25,24 @@ _SCHEMA = {
 
 
 def pictures(rows: Sequence[Row]) -> list[Picture]:
-    """One for each axis with sizes, of the rows that its answer is made of; compute has the points
-    of parameters."""
+    """One for each axis with sizes and task, of the rows that its answer is made of; compute has
+    the points of parameters."""
     found = []
     for axis in dict.fromkeys(row["axis"] for row in rows if row["axis"] != "compute"):
         main = answers.main_rows(row for row in rows if row["axis"] == axis)
-        drawn = [row for row in main if row["points"] and not row["paired"]]
-        if drawn:
-            found.append(_picture(axis, drawn))
+        for task in dict.fromkeys(row["task"] for row in main):
+            own = [row for row in main if row["task"] == task]
+            drawn = [row for row in own if row["points"] and not row["paired"]]
+            if drawn:
+                suffix = [task] if task != main[0]["task"] else []
+                found.append(_picture(axis, drawn, labels.slug("walk-forward", axis, *suffix)))
     return found
 
 
-def _picture(axis: str, rows: Sequence[Row]) -> Picture:
+def _picture(axis: str, rows: Sequence[Row], name: str) -> Picture:
     first = rows[0]
     return Picture(
-        name=labels.slug("walk-forward", axis),
+        name=name,
         title=f"{labels.cell(first)} by {_OF.get(axis, axis)}",
         settings=", ".join(f"{_name(row)}: **{row['label']}**" for row in rows),
         caption=(

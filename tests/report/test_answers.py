@@ -69,10 +69,11 @@ def test_the_main_claim_is_of_labels_of_a_touch_on_most_days_with_more_sizes_bes
         row(panel=True, assets=3, dates=5023, name="small panel"),
     ]
     found = answers.main_rows([*others, panel, more, main])
-    assert [one["name"] for one in found] == [main["name"], "more", "panel"]
+    assert [one["name"] for one in found] == [main["name"], "more", "panel", "control", "range"]
     text = of("Parameters", answers.sentences([*others, panel, more, main]))
     assert "flat on SPY at 4 origins" in text
     assert "0.02M, 0.2M, 2M and 20M" in text
+    assert "; flat for the task range on SPY at 10 origins" in text
     assert "flat on the panel of 19 assets (n_eff 4.5) at 10 origins" in text
 
 
