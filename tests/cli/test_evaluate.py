@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from mlxts import predict
 from mlxts.baselines.registry import ALL, BASELINES, STANDARD
-from mlxts.cli import evaluate
+from mlxts.cli import evaluate, runs
 from mlxts.data import store
 from mlxts.errors import ConfigError, DataError, EmptySplitError, RunError, StorageError
 from mlxts.evaluation import test_split_log
@@ -21,7 +21,7 @@ from mlxts.simulation.source import SimulatedSource
 from tests import homes
 
 app = typer.Typer()
-for command in (evaluate.evaluate, evaluate.baselines, evaluate.runs):
+for command in (evaluate.evaluate, evaluate.baselines, runs.runs):
     app.command()(command)
 
 FIRST = date(2019, 1, 2)
@@ -164,7 +164,7 @@ def test_runs_lists_the_run(trained):
 def test_no_runs_are_no_error(tmp_path, monkeypatch):
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
     assert json.loads(call("runs", "--json").stdout) == {"schema": 2, "runs": []}
-    assert "mlxts train" in call("runs").stderr
+    assert "mlxts demo" in call("runs").stderr
 
 
 def test_an_unknown_run_is_one_line(workspace):

@@ -90,7 +90,7 @@ def _on_record(trained: training.Trained) -> np.ndarray:
     dates = trained.plan.dataset.samples["validation"].dates
     assert np.array_equal(np.argsort(dates, kind="stable"), np.arange(len(dates)))
     rows = mlxts.load_predictions(trained.plan.run_id, "validation")
-    return rows["logit"].to_numpy()[:40]
+    return rows["logit" if "logit" in rows.columns else "predicted"].to_numpy()[:40]
 
 
 def _agrees(outputs: np.ndarray, on_record: np.ndarray) -> None:

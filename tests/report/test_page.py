@@ -10,7 +10,7 @@ import pytest
 from mlxts.errors import RunError
 from mlxts.evaluation import test_split_log
 from mlxts.files import digest
-from mlxts.report import collect, page, sections, skill
+from mlxts.report import collect, page, sections, skill, summary
 from mlxts.scaling import axes, ledger, verdict
 from mlxts.scaling.configuration_scores import scored
 from tests import draws, homes
@@ -101,7 +101,7 @@ def test_walk_forward_runs_have_a_section_of_their_own(world, walked):
     assert both.fingerprint != gathered.fingerprint
     first = sections.sections(both)[0]
     assert first.key == "walked"
-    verdicts, skills = first.tables
+    verdicts, _, skills = first.tables
     assert [row["axis"] for row in verdicts.rows] == ["parameters"]
     assert [row["budget"] for row in skills.rows] == ["0.02M", "0.06M"]
     names = [p.name for section in sections.sections(both) for p in section.pictures]
@@ -215,6 +215,28 @@ def test_what_an_earlier_report_left_is_removed_and_nothing_else(world, tmp_path
     assert not stale.exists()
     assert foreign.exists()
     assert outside.exists()
+
+
+def test_the_summary_has_a_verdict_for_each_question_and_the_figure_that_shows_most(world):
+    pictures = [p for section in sections.sections(world[2]) for p in section.pictures]
+    found = summary.summarise(world[2], pictures)
+    judged = world[2].along["parameters"].judged
+    assert [row["question"] for row in found.verdicts.rows] == [
+        "parameters", "features", "history", "assets",
+    ]  # fmt: skip
+    assert found.verdicts.rows[0]["gain"] == judged.pooled.gain
+    assert found.verdicts.rows[1]["verdict"] == "not run"
+    assert found.picture is not None
+    assert found.picture.name.startswith("loss-parameters")
+    best = max(scores.row()["skill"] for scores in world[2].scored if not scores.obstacle)
+    assert f"{100 * best:+.1f} %".replace("-", "−") in found.sentences[0]
+
+
+def test_tables_are_named_for_what_they_hold_and_a_slow_run_for_its_reason(world, text):
+    names = {table.name for part in sections.sections(world[2]) for table in part.tables}
+    assert {"temperature", "test_set_evaluations"} <= names
+    assert "1 of 10 runs slowed down while training: a machine that throttles" in text
+    assert "one-standard-error rule" in text
 
 
 def test_the_metrics_of_a_run_are_those_of_the_evaluator(world):
