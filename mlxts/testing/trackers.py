@@ -43,20 +43,20 @@ SUMMARY = {
     "status": "finished",
     "message": "the last epoch is done",
     "verdict": "patchtst beats HAR",
-    "steps": 1200,
+    "steps": 300,
     "scores": {"validation": {"patchtst": {"auc": 0.61, "collapsed": False}}},
 }
-STEPS = 1200
+STEPS = 300
 
 
 def events(first: int = 1, last: int = STEPS) -> list[tuple[Event, float]]:
-    """A run's events and their times: more steps than one call to a store may hold, and one event
+    """A run's events and their times: more numbers than one call to a store may hold, and events
     of every other kind."""
     story: list[tuple[Event, float]] = [(StartEvent(first - 1, STEPS, 2, first > 1), 1e9)]
     for step in range(first, last + 1):
         event = StepEvent(step, 0, 1.0 / step, 1e-4, 0.5, 32, 0.01, {"peak": 1000 + step})
         story.append((event, 1e9 + step))
-        if step % 600 == 0:
+        if step % 150 == 0:
             at = 1e9 + step + 0.5
             story.append((ValidationEvent(step, 0, 0.7, 0.6, True, (0.1, 0.3)), at))
             story.append((EpochEvent(step, 0, 0.65, 6.0), at))
@@ -93,7 +93,7 @@ class TrackerSuite:
 
     @pytest.fixture
     def stored_after_restart(self) -> dict[str, Any]:
-        """What it holds after events(1, 700) and then, by another object, events()."""
+        """What it holds after events(1, 175) and then, by another object, events()."""
         raise NotImplementedError
 
     def test_every_setting_is_a_parameter_and_tracking_itself_is_none(
@@ -108,14 +108,14 @@ class TrackerSuite:
         losses = stored["metrics"]["train/loss"]
         assert len(losses) == STEPS
         assert [losses[str(step)] for step in (1, 2, STEPS)] == [1.0, 0.5, 1 / STEPS]
-        assert stored["metrics"]["memory/peak"]["600"] == 1600
-        assert stored["metrics"]["validation/loss"] == {"600": 0.7, "1200": 0.7}
-        assert stored["metrics"]["epoch/train_loss"] == {"600": 0.65, "1200": 0.65}
+        assert stored["metrics"]["memory/peak"]["150"] == 1150
+        assert stored["metrics"]["validation/loss"] == {"150": 0.7, "300": 0.7}
+        assert stored["metrics"]["epoch/train_loss"] == {"150": 0.65, "300": 0.65}
 
     def test_heat_is_among_the_numbers_and_what_was_not_measured_is_not(
         self, stored: dict[str, Any]
     ) -> None:
-        assert stored["metrics"]["thermal/temperature"] == {"600": 55.5, "1200": 55.5}
+        assert stored["metrics"]["thermal/temperature"] == {"150": 55.5, "300": 55.5}
         assert "thermal/gpu" not in stored["metrics"]
 
     def test_files_scores_tags_and_the_end_are_there(self, stored: dict[str, Any]) -> None:
@@ -130,5 +130,5 @@ class TrackerSuite:
         self, stored_after_restart: dict[str, Any]
     ) -> None:
         assert len(stored_after_restart["metrics"]["train/loss"]) == STEPS
-        assert stored_after_restart["metrics"]["validation/loss"] == {"600": 0.7, "1200": 0.7}
+        assert stored_after_restart["metrics"]["validation/loss"] == {"150": 0.7, "300": 0.7}
         assert set(stored_after_restart["artifacts"]) == {layout.CONFIG, layout.SUMMARY}

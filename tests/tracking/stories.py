@@ -138,7 +138,7 @@ READERS: dict[str, Callable[[Path, str], dict[str, Any]]] = {
 }
 
 
-PARTS = {"once": [(1, 1200)], "twice": [(1, 700), (1, 1200)]}
+PARTS = {"once": [(1, 300)], "twice": [(1, 175), (1, 300)]}
 
 
 def main(name: str, folder: Path) -> None:

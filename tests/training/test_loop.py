@@ -110,8 +110,14 @@ def test_it_learns_what_there_is_to_learn(tmp_path: Path) -> None:
     assert epochs[-1] < epochs[0]
 
 
-def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
-    _, first, events_1 = _train(tmp_path / "a")
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory):
+    """What the run of the default settings gives that nobody stops."""
+    return _train(tmp_path_factory.mktemp("straight"))
+
+
+def test_the_same_run_gives_the_same_bytes(straight, tmp_path: Path) -> None:
+    _, first, events_1 = straight
     _, second, events_2 = _train(tmp_path / "b")
     assert _same(first, second)
     assert _losses(events_1) == _losses(events_2)
