@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlxts import locks, predict
+from mlxts import locks, predict, tasks
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import ConfigError, DataError
@@ -282,10 +282,7 @@ def forecast(
     begin = f"{symbol}, close of {bar['date']} at {bar['close']:.2f}, {span}"
     if newest.task.binary:
         probability = float(metrics.Forecast(np.array([output]), np.zeros(1)).probabilities[0])
-        event = {"direction": "a higher close"}.get(
-            newest.task.name, f"a high at least {newest.task.threshold or 0:.0%} above the close"
-        )
-        sentence = f"{begin}: probability of {event} {probability:.3f}"
+        sentence = f"{begin}: probability of {tasks.event(newest.task)} {probability:.3f}"
         return {**result, "probability": probability, "sentence": sentence}
     half = conformal.half_width(_validation_residuals(folder, newest.score_on))
     if newest.task.kind == "range":

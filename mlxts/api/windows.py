@@ -54,7 +54,7 @@ def of_frame(frame: Any, tier: int, context: int) -> Windows:
     bars = frames.read_rows(frame)
     table = features.build(bars, tier=tier)
     names = [name for name in table.columns if name not in ("date", "symbol")]
-    values, complete = feature_array(table.lazy(), names)
+    array, complete = feature_array(table.lazy(), names)
     may_end = eligible_rows(table["symbol"].to_numpy(), complete, context)
     rows = table.select("date", "symbol", row=pl.int_range(pl.len(), dtype=pl.Int64))
     rows = rows.with_columns(row=pl.when(pl.Series(may_end)).then("row").otherwise(-1))
@@ -62,7 +62,7 @@ def of_frame(frame: Any, tier: int, context: int) -> Windows:
         rows, on=["date", "symbol"], how="left", maintain_order="left"
     )
     dates = own["date"].to_numpy().astype("datetime64[D]")
-    return Windows(values, own["row"].to_numpy(), dates, context)
+    return Windows(array, own["row"].to_numpy(), dates, context)
 
 
 def split(

@@ -48,7 +48,7 @@ class NeuralBaseline:
             DivergedError, DeviceError: see `loop.train`.
         """
         config, scale = self.config, TargetScale.fit(dataset)
-        train = dataset.samples["train"]
+        train = dataset.learned("train")
         model = NETWORKS[self.name](
             WindowShape(dataset.context, len(dataset.names)),
             feature_statistics(dataset.features, train.rows),

@@ -16,7 +16,7 @@ _COLUMNS_AT_ONCE = 64  # of the feature array, whose training rows are copied
 def build_model(configuration: ExperimentConfig, shape: Shape, data: Dataset) -> PatchTST:
     """A model with initial weights: its first forecast is the base rate, mean return or offset."""
     seed = configuration.training_seed
-    train = data.samples["train"]
+    train = data.learned("train")
     levels = shape.statistics_to_head or shape.last_bar
     statistics = feature_statistics(data.features, train.rows) if levels else None
     if configuration.model.residual_of:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from mlxts.evaluation import metrics
-from mlxts.evaluation.block_bootstrap import BlockBootstrap
+from mlxts.evaluation.block_bootstrap import DRAWS, BlockBootstrap
 from mlxts.evaluation.calibration import reliability
 from mlxts.protocol import Task
 from mlxts.report import palette
@@ -105,6 +105,6 @@ def _diagram(predictions: pl.DataFrame, task: Task, horizon: int) -> Diagram:
     if task.binary:
         forecasts = metrics.Forecast(forecasts, targets).probabilities
     bootstrap = BlockBootstrap(predictions["date"].to_numpy(), horizon)
-    weights = bootstrap.weights()[:, 1:]
+    weights = bootstrap.weights(DRAWS)[:, 1:]
     groups = reliability(forecasts, targets, weights, bins=GROUPS, level=bootstrap.level)
     return Diagram(groups, forecasts)
