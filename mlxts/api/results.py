@@ -41,7 +41,7 @@ def evaluate(run: Run | str | Path, split: scores.Split = "validation") -> pl.Da
 
 
 def list_runs() -> pl.DataFrame:
-    """The runs of the workspace (`MLXTS_HOME`, else the working folder), the newest first.
+    """The runs of the workspace (`MLXTS_HOME`, else the working folder), sorted by run id.
 
     Returns:
         run_id, name, mode, budget, n_total, task, horizon, seed, status, scores on validation
