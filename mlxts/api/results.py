@@ -79,7 +79,8 @@ def forecast(
     pins = {}
     if data is not None:
         score_on = Run(folder).config.data.score_on
-        pins = {name: a.sha256 for name, a in frames.register(data, symbol or score_on).items()}
+        artifacts = frames.register(data, symbol or score_on, stacklevel=3)
+        pins = {name: artifact.sha256 for name, artifact in artifacts.items()}
     return experiment.forecast(folder, date, symbol, artifact_sha256=pins)
 
 

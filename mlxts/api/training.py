@@ -177,7 +177,7 @@ def _mapping(config: Any) -> Mapping[str, Any]:
 def _reading(values: Mapping[str, Any], data: Frame, symbol: str | None) -> dict[str, Any]:
     """The keys of an experiment that reads a frame's bars, which are registered."""
     section = dict(values.get("data", {}))
-    artifacts = frames.register(data, symbol)
+    artifacts = frames.register(data, symbol, stacklevel=5)  # whoever called us
     pinned = {name: artifact.sha256 for name, artifact in artifacts.items()}
     scored = section.get("score_on")
     section |= {

@@ -180,10 +180,16 @@ def adjusted_bars(frame: Frame, symbol: str | None = None) -> pl.DataFrame:
     return pl.concat(adjusted)
 
 
-def register(frame: Frame, symbol: str | None = None) -> Mapping[str, Artifact]:
+def register(
+    frame: Frame, symbol: str | None = None, *, stacklevel: int = 2
+) -> Mapping[str, Artifact]:
     """Store a frame's bars in the workspace, as `mlxts data import` stores a file's.
 
     The same bars twice are one artifact. Findings that do not refuse them are warned of.
+
+    Args:
+        frame, symbol: see `read_rows`.
+        stacklevel: of that warning, as for `warnings.warn`.
 
     Returns:
         By symbol, sorted.
@@ -197,6 +203,7 @@ def register(frame: Frame, symbol: str | None = None) -> Mapping[str, Artifact]:
         parameters = {"frame": f"{type(frame).__module__.split('.')[0]}.{type(frame).__name__}"}
         artifact = store.register_raw(bars, source=SOURCE, symbol=name, parameters=parameters)
         if findings := checks.warnings(checks.check(bars)):
-            warnings.warn(f"bars of {name}: {checks.summary(findings)}", stacklevel=4)
+            text = f"bars of {name}: {checks.summary(findings)}; the first: {findings[0]}"
+            warnings.warn(text, stacklevel=stacklevel)
         artifacts[name] = artifact
     return artifacts

@@ -73,8 +73,10 @@ def test_what_cannot_be_trained_is_named(run, arguments, error, says) -> None:
 
 def test_findings_that_do_not_refuse_a_frame_are_warned_of(run) -> None:
     gappy = frame().drop(frame().index[100:130])
-    with pytest.warns(UserWarning, match="bars of ASSET: 1 gap"), pytest.raises(ConfigError):
+    says = "bars of ASSET: 1 gap; the first: "
+    with pytest.warns(UserWarning, match=says) as warned, pytest.raises(ConfigError):
         mlxts.train(CONFIG, data=gappy, overrides={"training.batch_size": 100_000})
+    assert warned[0].filename == __file__
 
 
 def test_a_run_that_does_not_exist_is_named(run) -> None:
