@@ -154,7 +154,7 @@ def by_run(
         index.with_row_index("row"), on=keys, how="left", maintain_order="left"
     )["row"]
     runs = rows["run"].unique(maintain_order=True)
-    table = np.full((index.height, len(runs)), np.nan)
+    table = np.full((index.height, len(runs)), np.nan, order="F")
     column = rows["run"].cast(pl.Enum(runs)).to_physical()
     table[row.to_numpy(), column.to_numpy()] = rows[values].fill_null(np.nan).to_numpy()
     wide = index.hstack(pl.DataFrame(table, schema=runs.to_list()))
