@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from mlxts.evaluation.paired_comparison import Difference
+    from mlxts.runs.folder import RunFolder
     from mlxts.runs.scored_task import ScoredTask
 
 
@@ -125,12 +126,22 @@ def _common_task(sides: list[_Side]) -> "tuple[ScoredTask, bool]":
                 f"{runs[0].id} and {run.id} do not predict the same (task, timescale, horizon, "
                 "scored symbol); compare runs of one task"
             )
+        if _splits(run) != _splits(runs[0]):
+            raise RunError(
+                f"{runs[0].id} has splits {_splits(runs[0])} and {run.id} {_splits(run)}; compare "
+                "runs of the same splits"
+            )
         if run.is_walk_forward != runs[0].is_walk_forward:
             raise RunError(
                 f"of {runs[0].id} and {run.id} one is a walk-forward run and one is not; compare "
                 "runs of one kind"
             )
     return first, runs[0].is_walk_forward
+
+
+def _splits(run: "RunFolder") -> str:
+    """The dates between training, validation and test, of whichever forecast origin."""
+    return run.metadata(("config.data.splits",))["config"]["data"]["splits"]
 
 
 def _forecasts(
@@ -186,7 +197,6 @@ HOW_TO_READ = (
 def differences_tables(title: str, differences: "Mapping[str, Difference]") -> Iterator[Table]:
     """A row for each estimand, or asset; and what they rest on."""
     from mlxts import formats
-    from mlxts.evaluation.paired_comparison import p_value
 
     rows = [_row(name, difference) for name, difference in differences.items()]
     yield Table(
@@ -195,7 +205,7 @@ def differences_tables(title: str, differences: "Mapping[str, Difference]") -> I
             "scored",
             (Column("loss_a", "loss", formats.loss), Column("loss_b", "the other's", formats.loss)),
             ranged("difference", "", "+.5f"),
-            (Column("statistic", "t", "+.2f"), Column("p_value", "p", p_value)),
+            (Column("statistic", "t", "+.2f"), Column("p_value", "p", formats.p_value)),
             Column("smallest_detectable", "detectable", ".5f"),
         ),
         rows,

@@ -44,7 +44,7 @@ class TrainingConfig(ConfigSection):
     )
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None,
-        description="score and keep an exponential moving average of the weights, e.g. 0.99; None: "
+        description="score and keep an exponential moving average of the weights, e.g. 0.99; null: "
         "the weights themselves",
     )
     stop_on: StopOn = Field(

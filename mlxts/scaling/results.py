@@ -10,7 +10,7 @@ import numpy as np
 from mlxts.errors import ConfigError
 from mlxts.evaluation import comparison
 from mlxts.files import is_name, outputs_folder
-from mlxts.formats import count, difference, loss, percent
+from mlxts.formats import count, difference, loss, p_value, percent
 from mlxts.protocol import BASELINE
 from mlxts.scaling.loss_table import LossTable
 from mlxts.scaling.mixed_effects import Mixed
@@ -79,7 +79,12 @@ def verdicts(judged: Judged, axis: str) -> Table:
                 Column("gain", "gain per decade", difference, ("interval_low", "interval_high")),
                 "unit",
             ),
-            (Column("margin", form=loss), Column("seen", "would have seen", loss), "p", "q"),
+            (
+                Column("margin", form=loss),
+                Column("seen", "would have seen", loss),
+                Column("p", form=p_value),
+                Column("q", form=p_value),
+            ),
             (
                 Column("reference", form=comparison.title),
                 "assets",
@@ -120,7 +125,7 @@ def comparisons(compared: Mapping[str, Comparison], tables: Sequence[LossTable])
         "Sizes against the reference and against each other",
         (
             ("cell", "mode"),
-            Column("p_superior", "p: none beats the reference"),
+            Column("p_superior", "p: none beats the reference", p_value),
             Column("superior", "beat the reference"),
             Column("best", "model confidence set"),
         ),

@@ -61,13 +61,13 @@ class Trained:
 
     def outputs(self, split: str) -> Float64[np.ndarray, " n"]:
         """(n,) float64 of a split, in the order of its samples: logits, or log returns."""
-        return self.on(self.plan.dataset, self.plan.dataset.samples[split].rows)
+        return self.on(self.plan.dataset)(self.plan.dataset.samples[split].rows)
 
-    def on(self, data: Dataset, rows: Integer[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-        """(n,) float64 for windows that end at `rows` of a data set's bars."""
+    def on(self, data: Dataset) -> Callable[[Integer[np.ndarray, " n"]], Float64[np.ndarray, " n"]]:
+        """(n,) float64 for windows that end at given rows of a data set's bars."""
         forward = Forward(self.model, self.plan.evaluation_batch)
-        columns = inputs(data, self.plan.config, self.reference, self.scale)
-        return self.scale.unscaled(forward(device.on_device(columns), rows))
+        features = device.on_device(inputs(data, self.plan.config, self.reference, self.scale))
+        return lambda rows: self.scale.unscaled(forward(features, rows))
 
 
 def train(

@@ -72,6 +72,11 @@ def test_a_small_number_may_be_written_as_people_write_it(tmp_path: Path, text: 
         ("model: {context: 60}", "model.context: 60"),
         ("model: {revin: {statistics_to_head: true}}", "statistics_to_head"),
         ("data: {splits: sample}", "data.splits: sample"),
+        (
+            "data: {splits: {train_end: 2010-12-31, validation_end: 2014-12-31}}",
+            "data.splits: 2010-12-31/2014-12-31/open is fixed at protocol in strict mode",
+        ),
+        ("data: {splits: {train: 0.7}}", "data.splits: {train} is no kind of splits"),
         ("model: {last_bar_to_head: true}", "model.last_bar_to_head: True is fixed at False"),
         ("model: {asset_embedding: true}", "model.asset_embedding: True is fixed at False"),
         ("training: {stop_on: panel}", "training.stop_on: panel is fixed at samples"),
