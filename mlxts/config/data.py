@@ -43,7 +43,7 @@ class DataConfig(ConfigSection):
         min_length=1,
         strict=False,
         description="which of symbols the network trains and stops on; the others are scored, over "
-        "references of their own; None: all",
+        "references of their own; null: all",
     )
     score_on: Name = Field(protocol.SCORED_ON, description="the symbol whose rows are scored")
     splits: Annotated[str, BeforeValidator(_splits)] = Field(
