@@ -5,9 +5,11 @@ search and every other caller go through it.
 """
 
 import math
+from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -234,8 +236,17 @@ def _gate(interrupt: Interrupt, guard: Guard, more: Gate | None) -> Gate:
     return gate
 
 
-def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -> dict[str, Any]:
+def forecast(
+    folder: Path,
+    day: date | None = None,
+    symbol: str | None = None,
+    *,
+    artifact_sha256: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """A finished run's forecast at the close of `day`, from the newest registered data.
+
+    Args:
+        artifact_sha256: by symbol, artifacts to read instead of those that its configuration means.
 
     Returns:
         run_id, symbol, date (of the decision bar), task, horizon, close, and for binary tasks
@@ -249,7 +260,10 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
     """
     trained = run.load(folder)
     pinned = trained.plan.dataset
-    newest = build_dataset(RunFolder(folder).config())
+    config = RunFolder(folder).config()
+    pinned_artifacts = {**config.data.artifact_sha256, **artifact_sha256}
+    data = config.data.model_copy(update={"artifact_sha256": pinned_artifacts})
+    newest = build_dataset(config.model_copy(update={"data": data}))
     if newest.names != pinned.names:
         raise DataError(f"{folder.name} reads other features than this version makes; train again")
     symbol = symbol or newest.score_on

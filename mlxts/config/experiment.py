@@ -25,7 +25,7 @@ Mode = Literal["strict", "exploratory"]
 _SQUARED = 1000.0  # deviations of the targets; no error exceeds it: half the squared error
 _CAME_LATER = (
     ("data", "exogenous"), ("data", "train_fraction"), ("data", "rotate_labels_years"),
-    ("data", "walk_forward_window"),
+    ("data", "walk_forward_window"), ("data", "train_symbols"),
     ("features", "source"), ("features", "volume"), ("model", "residual_of"), ("model", "norm"),
     ("model", "res_attention"),
     ("model", "head"), ("training", "precision"), ("training", "gradient_checkpointing"),
@@ -223,6 +223,7 @@ def strict_values(timescale: str) -> dict[str, tuple[Any, ...]]:
         "data.splits": ("protocol",),
         "data.walk_forward_window": (None,),
         "data.score_on": (protocol.SCORED_ON,),
+        "data.train_symbols": (None,),
         "data.train_fraction": (1.0,),
         "data.rotate_labels_years": (0,),
         "features.source": ("indicators",),

@@ -114,6 +114,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
         walk_forward_window=config.data.walk_forward_window,
         undecided=int((undecided & traded & own_bars).sum()),
         coverage=coverage(_training_dates(samples["train"], config), loaded.releases),
+        train_symbols=config.data.train_symbols,
     )
 
 
@@ -152,16 +153,16 @@ def _not_empty(
     samples: dict[str, Samples], config: ExperimentConfig, borders: protocol.Splits
 ) -> None:
     """Test may be empty: it is opened only on demand, perhaps before its data exists."""
-    counts = {
-        "train": len(samples["train"]),
-        "validation": int(is_scored(samples["validation"], config.data.score_on).sum()),
-    }
+    trained = config.data.train_symbols or config.data.symbols
+    learned = {name: np.isin(samples[name].symbols, trained).sum() for name in samples}
+    scored = is_scored(samples["validation"], config.data.score_on).sum()
+    counts = {"train": learned["train"], "validation": min(scored, learned["validation"])}
     for name, count in counts.items():
         if not count:
             first, last = getattr(borders, name)
             raise EmptySplitError(
                 f"the {name} split ({first or 'start'} to {last}) holds no sample of "
-                f"{', '.join(config.data.symbols)} with {config.model.context} "
+                f"{config.data.title} with {config.model.context} "
                 f"{config.timescale} bars of context after the features' warm-up; "
                 f"give it bars of those dates, or choose other data.splits "
                 f"({', '.join(protocol.SPLITS)}, or dates of your own in exploratory mode, e.g. "

@@ -45,6 +45,7 @@ class _Data(Shape):
     score_on: str = ""
     splits: Annotated[str, AfterValidator(_splits)] = ""
     walk_forward_window: Annotated[int, Field(gt=0)] | None = None
+    train_symbols: tuple[str, ...] | None = None
     train_fraction: float = 1.0
     train_blocks_seed: int | None = None
 

@@ -112,12 +112,30 @@ def loss_table(
             first["non_default_settings"],
         ),
     )
+    forecasts = group.pivot("run", index=_KEYS, values="forecast")
+    forecasts = wide.select(_KEYS).join(forecasts, on=_KEYS, how="left", maintain_order="left")
+    if not any(forecasts.null_count().row(0)):
+        table = replace(table, ensembles=by_date(_ensembles(forecasts.select(runs), rows, table)))
     if not panel:
         return table
     table = named(table, PANEL)
     if len(table.rungs) < 2:
         return table
     return replace(table, n_eff_assets=_effective(wide, runs, slope_weights(table)))
+
+
+def _ensembles(forecasts: pl.DataFrame, rows: pl.DataFrame, table: LossTable) -> pl.DataFrame:
+    """Losses of the mean forecast of each size, a column a size.
+
+    Args:
+        forecasts: a column a run. rows: of the ledger, aligned with them.
+    """
+    predicted, task = forecasts.to_numpy(), tasks.named(rows["task"][0])
+    means = [predicted[:, table.rung_of_run == k].mean(axis=1) for k in range(len(table.rungs))]
+    targets = rows["target"].to_numpy()
+    return pl.DataFrame(
+        {str(k): losses.sample_losses(mean, targets, task) for k, mean in enumerate(means)}
+    )
 
 
 def _bound(targets: np.ndarray, task: protocol.Task) -> float:

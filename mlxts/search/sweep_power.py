@@ -113,6 +113,7 @@ SIZES: dict[str, Callable[[ExperimentConfig], float]] = {
     "tier": lambda config: float(config.features.tier),
     "train_fraction": lambda config: config.data.train_fraction,
     "cell": lambda config: float(len(config.data.symbols)),
+    "train_symbols": lambda config: float(len(config.data.train_symbols or config.data.symbols)),
 }
 
 
@@ -146,6 +147,7 @@ _SETS = {
     "tier": ("features.tier",),
     "train_fraction": ("data.train_fraction",),
     "cell": ("data.cell", "data.symbols", "data.exogenous"),
+    "train_symbols": ("data.train_symbols",),
 }
 
 

@@ -19,7 +19,8 @@ SPELLINGS: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
             ("Day",), ("Tag",), ("Jour",), ("Día",), ("observation_date",), ("trade_date",),
             ("trading_date",), ("price_date",), ("Handelstag",), ("Open time",), ("window_start",),
             ("ts_event",), ("Start",), ("Gmt time",), ("Local time",), ("Unix",),
-            ("Unix timestamp",), ("Epoch",), ("t",), ("ds",), ("__index_level_0__",), ("Unnamed: 0",), ("",),
+            ("Unix timestamp",), ("Epoch",), ("t",), ("ds",), ("__index_level_0__",),
+            ("Unnamed: 0",), ("",),
         ),
         "open": ((
             "Open", "Open price", "Opening", "o", "O", "Eröffnung", "Eroeffnung", "Eröffn.",
@@ -92,9 +93,9 @@ def match(
     ours = _VALUES if values else (*BARS, *_NOT_EVERYWHERE)
     chosen = {name: _named(columns, name, ours, theirs) for name, theirs in named.items()}
     free = [column for column in columns if column not in chosen.values()]
-    fitting = {name: _fitting(free, name) for name in ours if name not in chosen}
+    fitting = {name: candidates(free, name) for name in ours if name not in chosen}
     if values and "value" in fitting:
-        fitting["value"] += _fitting(free, "close")
+        fitting["value"] += candidates(free, "close")
     for name, rivals in fitting.items():
         if len(rivals) > 1:
             raise SourceError(
@@ -107,7 +108,7 @@ def match(
         return _match_value(columns, matched)
     missing = [name for name in BARS if name not in matched]
     if missing:
-        may_be_values = "close" in matched or len(columns) == 2 or _fitting(columns, "value")
+        may_be_values = "close" in matched or len(columns) == 2 or candidates(columns, "value")
         hint = "; a series without open, high and low is imported with --values"
         raise SourceError(
             f"columns {', '.join(missing)} are missing (found: {', '.join(columns)}); rename "
@@ -130,7 +131,7 @@ def _named(columns: Sequence[str], name: str, ours: Sequence[str], theirs: str) 
     return same[0] if theirs else ""
 
 
-def _fitting(columns: Sequence[str], name: str) -> list[str]:
+def candidates(columns: Sequence[str], name: str) -> list[str]:
     """The columns of the first group of spellings that names any."""
     for group in SPELLINGS[name]:
         fitting = [c for spelling in group for c in columns if _same(c, spelling)]
