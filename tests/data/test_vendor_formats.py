@@ -189,6 +189,23 @@ VENDORS: Mapping[str, str] = {
 }
 
 
+def test_what_stands_below_a_table_is_passed_over_and_said(tmp_path: Path) -> None:
+    bars = lines("{d},{o},{h},{l},{c},{v}", "Time,Open,High,Low,Last,Volume")
+    text = f'{bars}"Downloaded from Barchart.com as of 01-02-2024 05:00am CST"\n'
+    fetched = fetch(tmp_path, text)
+    assert_frame_equal(fetched.frame.select(BARS.columns), BARS)
+    assert any("Downloaded from Barchart" in note for note in fetched.notes)
+    with pytest.raises(SourceError, match="row 5 has 1 cells"):
+        fetch(tmp_path, f"{bars}2024-01-1\n")
+
+
+def test_umlauts_of_windows_are_read(tmp_path: Path) -> None:
+    text = VENDORS["Yahoo, German, copied"]
+    (tmp_path / "SPY.csv").write_bytes(text.encode("cp1252"))
+    frame = FilesSource(tmp_path / "SPY.csv").fetch("SPY").frame
+    assert_frame_equal(frame.select(BARS.columns), BARS)
+
+
 def fetch(folder: Path, text: str, symbol: str = "SPY", **options: Any) -> Fetched:
     path = folder / "export.csv"
     path.write_text(text, encoding="utf-8", newline="")
@@ -285,6 +302,10 @@ REFUSED = {
         lines("{d},QQQ,1,1,1,1,1\n{d},DIA,1,1,1,1,1", "date,fund,open,high,low,close,volume"), {},
         r"no row of SPY \(its fund column has DIA, QQQ\); choose one of these with --symbol",
     ),
+    "several assets, none asked for": (
+        lines("{d},QQQ,1,1,1,1,1\n{d},DIA,1,1,1,1,1", "date,fund,open,high,low,close,volume"), {},
+        r": its fund column has DIA, QQQ; choose one with --symbol$",
+    ),
     "another listing": (
         lines("SPY.US,{d},{o},{h},{l},{c},{v}", "ticker,date,open,high,low,close,volume"), {},
         r"no row of SPY \(its ticker column has SPY\.US\); .* and --as SPY to store it",
@@ -299,8 +320,9 @@ REFUSED = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_is_not_understood_is_one_line_that_says_what_to_do(tmp_path: Path, kind: str) -> None:
     text, named, message = REFUSED[kind]
+    symbol = "export" if kind.endswith("none asked for") else "SPY"
     with pytest.raises(SourceError, match=message) as caught:
-        fetch(tmp_path, text, columns=named)
+        fetch(tmp_path, text, symbol, columns=named)
     assert "\n" not in str(caught.value)
 
 

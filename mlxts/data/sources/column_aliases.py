@@ -18,12 +18,13 @@ SPELLINGS: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
             ("Date",), ("Datum",), ("Fecha",), ("Datetime",), ("Timestamp",), ("Time",), ("Zeit",),
             ("Day",), ("Tag",), ("Jour",), ("Día",), ("observation_date",), ("trade_date",),
             ("trading_date",), ("price_date",), ("Handelstag",), ("Open time",), ("window_start",),
-            ("ts_event",), ("Gmt time",), ("Local time",), ("Unix",), ("Unix timestamp",),
-            ("Epoch",), ("t",), ("ds",), ("__index_level_0__",), ("Unnamed: 0",), ("",),
+            ("ts_event",), ("Start",), ("Gmt time",), ("Local time",), ("Unix",),
+            ("Unix timestamp",), ("Epoch",), ("t",), ("ds",), ("__index_level_0__",),
+            ("Unnamed: 0",), ("",),
         ),
         "open": ((
             "Open", "Open price", "Opening", "o", "O", "Eröffnung", "Eroeffnung", "Eröffn.",
-            "Eröffnungskurs", "Erster", "Offen", "Ouverture", "Ouv.", "Cours d'ouverture",
+            "Eröffnungskurs", "Erster", "Offen", "Öffnen", "Ouverture", "Ouv.", "Cours d'ouverture",
             "Apertura", "Abrir", "Precio de apertura",
         ),),
         "high": ((
@@ -36,8 +37,8 @@ SPELLINGS: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
         ),),
         "close": ((
             "Close", "Close/Last", "Close price", "Closing", "Last", "Price", "c", "C", "Schluss",
-            "Schlusskurs", "Zuletzt", "Letzter", "Clôture", "Dernier", "Fermeture",
-            "Cours de clôture", "Cierre", "Cerrar", "Último", "Precio de cierre",
+            "Schlusskurs", "Zuletzt", "Letzter", "Schließen", "Clôture", "Clôt.", "Dernier",
+            "Fermeture", "Cours de clôture", "Cierre", "Cerrar", "Último", "Precio de cierre",
         ),),
         "volume": (
             ("Stücke", "Stuecke"),
@@ -107,11 +108,12 @@ def match(
         return _match_value(columns, matched)
     missing = [name for name in BARS if name not in matched]
     if missing:
+        may_be_values = "close" in matched or len(columns) == 2 or candidates(columns, "value")
         hint = "; a series without open, high and low is imported with --values"
         raise SourceError(
             f"columns {', '.join(missing)} are missing (found: {', '.join(columns)}); rename "
             f"the columns, or name them with --columns {missing[0]}=..."
-            f"{hint if 'close' in matched or len(columns) == 2 else ''}"
+            f"{hint if may_be_values else ''}"
         )
     return {name: matched[name] for name in ours if name in matched}
 

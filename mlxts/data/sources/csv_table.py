@@ -4,8 +4,9 @@ import csv
 import io
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +21,7 @@ _SEPARATORS = (";", "\t", "|", ",")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _SAMPLE = 20  # lines that the separator is found from
 _BANNER = 10  # lines above the header, at most
+_WORDS = re.compile(r"[A-Za-z]{2,}.* .*[A-Za-z]{2,}")
 _NUMBER = re.compile(r"[-+]?[0-9.,]*[0-9][0-9.,]*(?:[eE][-+]?[0-9]+)?")
 
 
@@ -31,7 +33,7 @@ class CsvTable:
         rows: below the header, every cell as text (an empty one is null). Columns of a file
             without a header are named by their positions, from 1.
         separator: between cells.
-        banner: lines above the header, which are not read.
+        banner: lines above the header and below the table, which are not read.
         has_header: whether columns have names, and not numbers.
     """
 
@@ -59,8 +61,10 @@ def read(path: Path) -> CsvTable:
     except csv.Error as error:
         raise SourceError(f"it is no table: {error}") from error
     above = _banner(rows)
-    banner = tuple(separator.join(filter(str.strip, row)) for row in rows[:above])
-    rows = rows[above:]
+    below = len(rows) - _footer(rows)
+    beside = [*rows[:above], *rows[below:]]
+    banner = tuple(separator.join(filter(str.strip, row)) for row in beside)
+    rows = rows[above:below]
     if not rows:
         return CsvTable(pl.DataFrame(), separator)
     if _is_headerless(rows[0]):
@@ -84,10 +88,13 @@ def read(path: Path) -> CsvTable:
 
 
 def _decoded(data: bytes) -> str:
-    try:
-        return data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SourceError("it is not UTF-8; save it as CSV UTF-8") from error
+    encodings = ("utf-16",) if data.startswith(_UTF_16) else ("utf-8-sig", "cp1252")
+    for encoding in encodings:
+        with suppress(UnicodeDecodeError):
+            text = data.decode(encoding)
+            if "\0" not in text:
+                return text
+    raise SourceError("it is neither UTF-8 nor Windows-1252; save it as CSV UTF-8")
 
 
 def _separator(text: str) -> str:
@@ -114,6 +121,14 @@ def _banner(rows: list[list[str]]) -> int:
         if len(cells) >= width or sum(map(column_aliases.is_read, cells)) > 1:
             return number
     return 0
+
+
+def _footer(rows: list[list[str]]) -> int:
+    """How many lines below the table are words in a single cell, as of who made it."""
+    texts = [[cell for cell in row if cell.strip()] for row in rows[:0:-1]]
+    width = max(map(len, rows), default=0)
+    is_words = (len(cells) == 1 < width and _WORDS.search(cells[0]) for cells in texts)
+    return sum(1 for _ in takewhile(bool, is_words))
 
 
 def _is_headerless(row: list[str]) -> bool:

@@ -61,7 +61,8 @@ class FilesSource:
         try:
             columns, notes = self._columns(table, named_symbol)
             theirs = columns.pop("symbol", None)
-            rows = _of_symbol(table.rows, theirs, named_symbol)
+            is_file_name = self.named is None and symbol.upper() == self.path.stem.upper()
+            rows = _of_symbol(table.rows, theirs, named_symbol, is_file_name)
             dates = date_text.read(rows[columns["date"]])
             cells = [rows[name].alias(ours) for ours, name in columns.items()]
             read = number_text.read(
@@ -143,7 +144,7 @@ class FilesSource:
                     # Where cells end with a comma, a decimal one needs quotes around each fraction.
                     likely="." if csv.separator == "," else None,
                     has_header=csv.has_header,
-                    notes=(f"above the table stands, not read: {banner}",) if banner else (),
+                    notes=(f"beside the table stands, not read: {banner}",) if banner else (),
                 )
         except FileNotFoundError as error:
             raise SourceError(f"no file at {self.path}; check the path") from error
@@ -181,7 +182,9 @@ def _symbol_column(rows: pl.DataFrame, columns: Mapping[str, str]) -> str | None
     return words[0] if len(words) == 1 else None
 
 
-def _of_symbol(table: pl.DataFrame, column: str | None, symbol: str) -> pl.DataFrame:
+def _of_symbol(
+    table: pl.DataFrame, column: str | None, symbol: str, is_file_name: bool
+) -> pl.DataFrame:
     if column is None:
         return table
     names = date_text.texts(table[column], "symbols").str.to_uppercase()
@@ -189,6 +192,8 @@ def _of_symbol(table: pl.DataFrame, column: str | None, symbol: str) -> pl.DataF
     if rows.is_empty():
         symbols = _names(table[column])
         listed = ", ".join(symbols[:_NAMES_SHOWN]) + (", …" if len(symbols) > _NAMES_SHOWN else "")
+        if is_file_name:
+            raise SourceError(f"its {column} column has {listed}; choose one with --symbol")
         raise SourceError(
             f"no row of {symbol} (its {column} column has {listed}); choose one of these with "
             f"--symbol, and --as {symbol} to store it under that name"
