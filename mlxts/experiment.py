@@ -254,7 +254,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
         raise DataError(f"{folder.name} reads other features than this version makes; train again")
     symbol = symbol or newest.score_on
     row = _decision_row(newest, symbol, day)
-    output = float(trained.on(newest, np.array([row]))[0])
+    output = float(trained.on(newest)(np.array([row]))[0])
     bar = newest.bars.row(row, named=True)
     result: dict[str, Any] = {
         "run_id": folder.name,

@@ -109,6 +109,21 @@ def atomic_path(target: Path, *, mode: int = 0o644) -> Generator[Path]:
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
+    with temporary_path(target) as temporary:
+        yield temporary
+        flush(temporary)
+        temporary.chmod(mode)
+        temporary.replace(target)
+        flush(target.parent)
+
+
+@contextmanager
+def temporary_path(target: Path) -> Generator[Path]:
+    """A temporary file next to `target`, on the same disk, that is removed when the block ends.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written.
+    """
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -119,10 +134,6 @@ def atomic_path(target: Path, *, mode: int = 0o644) -> Generator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        flush(temporary)
-        temporary.chmod(mode)
-        temporary.replace(target)
-        flush(target.parent)
     except OSError as error:
         remedy = "free some disk space" if error.errno in _FULL else "make that folder writable"
         raise StorageError(

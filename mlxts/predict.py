@@ -35,9 +35,9 @@ ENDED = ("train", "validation")  # what is predicted when training has ended
 
 def predict_network(trained: Trained, splits: Iterable[str]) -> pl.DataFrame:
     """Predictions of a trained network on some splits of its data."""
-    samples = trained.plan.dataset.samples
+    samples, outputs = trained.plan.dataset.samples, trained.on(trained.plan.dataset)
     return pl.concat(
-        predictions.table(NETWORK, samples[split], split, trained.outputs(split))
+        predictions.table(NETWORK, samples[split], split, outputs(samples[split].rows))
         for split in splits
     )
 

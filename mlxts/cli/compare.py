@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from mlxts.evaluation.paired_comparison import Difference
+    from mlxts.runs.folder import RunFolder
     from mlxts.runs.scored_task import ScoredTask
 
 
@@ -125,12 +126,22 @@ def _common_task(sides: list[_Side]) -> "tuple[ScoredTask, bool]":
                 f"{runs[0].id} and {run.id} do not predict the same (task, timescale, horizon, "
                 "scored symbol); compare runs of one task"
             )
+        if _splits(run) != _splits(runs[0]):
+            raise RunError(
+                f"{runs[0].id} has splits {_splits(runs[0])} and {run.id} {_splits(run)}; compare "
+                "runs of the same splits"
+            )
         if run.is_walk_forward != runs[0].is_walk_forward:
             raise RunError(
                 f"of {runs[0].id} and {run.id} one is a walk-forward run and one is not; compare "
                 "runs of one kind"
             )
     return first, runs[0].is_walk_forward
+
+
+def _splits(run: "RunFolder") -> str:
+    """The dates between training, validation and test, of whichever forecast origin."""
+    return run.metadata(("config.data.splits",))["config"]["data"]["splits"]
 
 
 def _forecasts(

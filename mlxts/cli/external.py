@@ -60,18 +60,19 @@ def evaluate_file(target: str, path: Path, split: str, windows: int | None, as_j
 
 def _scored(target: str, path: Path, split: str, windows: int | None) -> "tuple[ScoredRows, File]":
     """What is scored, and the file, which is checked by itself before anything is opened."""
-    from mlxts import protocol, scored_rows
+    from mlxts import scored_rows, split_borders
     from mlxts.config.loading import load_config
+    from mlxts.dataset import split_dates
     from mlxts.evaluation import external_forecasts
     from mlxts.runs.folder import RunFolder
     from mlxts.runs.scored_task import ScoredTask
 
     if Path(target).is_file():
-        configuration = load_config(Path(target))
+        configuration = split_dates.resolved(load_config(Path(target)))
         scored_task = ScoredTask.of(configuration.model_dump(mode="json"))
         file = external_forecasts.read(path, scored_task.task)
         if split == WALK_FORWARD:
-            count = windows or protocol.ORIGINS[configuration.data.splits]
+            count = windows or split_borders.origins(configuration.data.splits)
             return scored_rows.of_configured_origins(configuration, count, note), file
         permit = _recorder(file, configuration.name, scored_task.score_on, split)
         return scored_rows.of_configuration(configuration, split, permit), file

@@ -41,6 +41,8 @@ def build(
     """Compute a tier's features for symbols and register them; unchanged ones are reused."""
     from time import perf_counter
 
+    import polars as pl
+
     from mlxts.data import panel
     from mlxts.features import cache
 
@@ -48,9 +50,10 @@ def build(
     frame, built = cache.load(panel.load(_data(symbols, source, timescale)), tier, timescale)
     assert built is not None  # it is registered by default
     seconds = perf_counter() - began
-    warmup = frame.height - frame.drop_nulls().height
+    features = pl.exclude("date", "symbol")
+    warmup = frame.select(pl.any_horizontal(features.is_null()).sum()).collect().item()
     sentence = (
-        f"{built.dataset} version {built.version}: {frame.width - 2} features x {frame.height} "
+        f"{built.dataset} version {built.version}: {len(built.schema) - 2} features x {built.rows} "
         f"bars ({warmup} in warm-up), {built.first} to {built.last}, {seconds:.2f} s"
     )
     result = built.to_dict() | {"seconds": seconds, "rows_in_warmup": warmup}

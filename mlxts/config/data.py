@@ -1,13 +1,24 @@
 """`data`: which bars are read, and where the splits lie."""
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from mlxts import protocol
+from mlxts import protocol, split_borders
 from mlxts.config import dataset_matrix
-from mlxts.config.validation import ConfigSection, Name, NotNegative
+from mlxts.config.validation import ConfigSection, Name, NotNegative, one_line
 from mlxts.errors import ConfigError
+
+
+def _splits(value: Any) -> Any:
+    """Dates or fractions as the name that they go by."""
+    if not isinstance(value, str | Mapping):
+        return value  # refused below, by its type
+    try:
+        return split_borders.name_of(value)
+    except ConfigError as error:
+        raise ValueError(one_line(str(error))) from error
 
 
 class DataConfig(ConfigSection):
@@ -28,7 +39,12 @@ class DataConfig(ConfigSection):
         (), strict=False, description="series joined to every symbol as of their release"
     )
     score_on: Name = Field(protocol.SCORED_ON, description="the symbol whose rows are scored")
-    splits: Literal["protocol", "sample"] = Field("protocol", description="which split dates hold")
+    splits: Annotated[str, BeforeValidator(_splits)] = Field(
+        "protocol",
+        description="`protocol`, `sample`, or one's own (exploratory): their last days as "
+        "`{train_end: 2015-12-31, validation_end: 2018-12-31, test_end: 2024-12-31}`, or fractions "
+        "of the scored symbol's days as `{train: 0.7, validation: 0.15}`",
+    )
     walk_forward_window: Annotated[int, Field(gt=0, le=100)] | None = Field(
         None,
         description="score the validation years (1), or so many windows before them; each window "

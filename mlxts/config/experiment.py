@@ -27,7 +27,7 @@ _CAME_LATER = (
     ("data", "walk_forward_window"),
     ("features", "source"), ("model", "residual_of"), ("model", "norm"), ("model", "res_attention"),
     ("model", "head"), ("training", "precision"), ("training", "gradient_checkpointing"),
-    ("training", "stop_on"), ("model", "asset_embedding"),
+    ("training", "stop_on"), ("training", "ema_decay"), ("model", "asset_embedding"),
     ("model", "last_bar_to_head"),
 )  # fmt: skip
 
@@ -203,6 +203,7 @@ def strict_values(timescale: str) -> dict[str, tuple[Any, ...]]:
         "model.res_attention": (False,),
         "model.head": ("flatten",),
         "training.stop_on": ("samples",),
+        "training.ema_decay": (None,),
         "training.learning_rate": (fixed.learning_rate,),
     }
 

@@ -52,7 +52,7 @@ def processed(
     if unknown:
         raise DataError(f"no raw artifact has md5 {unknown[0]}; see `mlxts data list --json`")
     artifact = store.register_processed(
-        frame,
+        [frame],
         dataset=dataset,
         tier=tier,
         sources=[artifacts_by_md5[md5] for md5 in source_md5s],

@@ -10,7 +10,7 @@ number of processes may register at the same time: a file lock guards each manif
 import hashlib
 import json
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,9 +23,9 @@ import polars as pl
 from filelock import FileLock
 
 from mlxts import files, json_files
-from mlxts.data import checks
+from mlxts.data import calendar, checks
 from mlxts.data.artifacts import Artifact, ProcessedArtifact
-from mlxts.data.sources.parquet import encoded
+from mlxts.data.sources.parquet import encoded, write
 from mlxts.data.sources.parquet import read as decoded
 from mlxts.errors import DataError, IntegrityError, StorageError
 
@@ -75,9 +75,17 @@ def processed_artifacts() -> list[ProcessedArtifact]:
 
 
 def register_raw(
-    frame: pl.DataFrame, *, source: str, symbol: str, parameters: dict[str, Any]
+    frame: pl.DataFrame,
+    *,
+    source: str,
+    symbol: str,
+    parameters: dict[str, Any],
+    days_of: calendar.Days = "NYSE",
 ) -> Artifact:
     """Store a series and list it. The same content twice is one entry, the first.
+
+    Args:
+        days_of: the calendar that it keeps and is checked by; another one is another entry.
 
     Raises:
         DataError: the series has errors (`checks.require`), or a name cannot be a folder's.
@@ -85,26 +93,29 @@ def register_raw(
     """
     name = _valid(symbol, _SYMBOL, "symbol", "capital letters, digits and ^ = . _ -")
     _valid(source, _DATASET, "source", "letters, digits and ^ = . _ -")
-    checks.require(frame, subject=f"{source}/{name}")
+    checks.require(frame, subject=f"{source}/{name}", days_of=days_of)
     data = encoded(frame)
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     sha256 = hashlib.sha256(data).hexdigest()
     span = f"{frame['date'].min()}_{frame['date'].max()}"
+    own_calendar = {} if days_of == "NYSE" else {"calendar": days_of}
     path = files.raw_folder() / source / name / f"{span}_{sha256[:8]}.parquet"
     with _manifest(files.raw_folder()) as entries:
-        for stored in _artifacts(files.raw_folder(), entries, Artifact):
-            if stored.sha256 == sha256 and stored.dataset == f"{source}/{name}":
-                _put(stored.file, data)
-                return stored
+        listed = _artifacts(files.raw_folder(), entries, Artifact)
+        same = [a for a in listed if (a.sha256, a.dataset) == (sha256, f"{source}/{name}")]
+        if same and same[-1].days_of == days_of:
+            _put(same[-1].file, data)
+            return same[-1]
         artifact = Artifact(
-            **_described(frame, data, path), dataset=f"{source}/{name}", source=source,
-            symbol=name, parameters=_as_json(parameters),
+            **_described(frame.lazy(), path, md5, sha256), dataset=f"{source}/{name}",
+            source=source, symbol=name, parameters=_as_json(parameters | own_calendar),
         )  # fmt: skip
         _append(files.raw_folder(), entries, artifact, data)
     return artifact
 
 
 def register_processed(
-    frame: pl.DataFrame,
+    tables: Iterable[pl.DataFrame],
     *,
     dataset: str,
     tier: int | None,
@@ -115,29 +126,34 @@ def register_processed(
 
     The same content from the same sources and parameters twice is one entry.
 
+    Args:
+        tables: the frame, in parts of successive rows; each is written before the next is made.
+
     Raises:
         DataError: the name of the dataset is no file name.
         StorageError: it could not be written; nothing is left behind.
     """
     name = _valid(dataset, _DATASET, "dataset", "letters, digits and ^ = . _ -")
-    data = encoded(frame)
-    sha256 = hashlib.sha256(data).hexdigest()
+    folder = files.processed_folder() / name
     origin, parameters = _origin(sources), _as_json(parameters)
-    with _manifest(files.processed_folder()) as entries:
-        listed = _artifacts(files.processed_folder(), entries, ProcessedArtifact)
-        versions = [artifact for artifact in listed if artifact.dataset == name]
-        for earlier in versions:
-            same = (earlier.sha256, earlier.parameters) == (sha256, parameters)
-            if same and earlier.came_from(origin):
-                _put(earlier.file, data)
-                return earlier
-        version = 1 + max((artifact.version for artifact in versions), default=0)
-        path = files.processed_folder() / name / f"v{version}_{sha256[:8]}.parquet"
-        artifact = ProcessedArtifact(
-            **_described(frame, data, path), dataset=name, source="processed",
-            parameters=parameters, version=version, tier=tier, **origin,
-        )  # fmt: skip
-        _append(files.processed_folder(), entries, artifact, data)
+    with files.temporary_path(folder / "new.parquet") as written:
+        write(tables, written)
+        md5, sha256 = files.digest(written, "md5"), files.digest(written)
+        with _manifest(files.processed_folder()) as entries:
+            listed = _artifacts(files.processed_folder(), entries, ProcessedArtifact)
+            versions = [artifact for artifact in listed if artifact.dataset == name]
+            for earlier in versions:
+                same = (earlier.sha256, earlier.parameters) == (sha256, parameters)
+                if same and earlier.came_from(origin):
+                    _put(earlier.file, written)
+                    return earlier
+            version = 1 + max((artifact.version for artifact in versions), default=0)
+            path = folder / f"v{version}_{sha256[:8]}.parquet"
+            artifact = ProcessedArtifact(
+                **_described(pl.scan_parquet(written), path, md5, sha256), dataset=name,
+                source="processed", parameters=parameters, version=version, tier=tier, **origin,
+            )  # fmt: skip
+            _append(files.processed_folder(), entries, artifact, written)
     return artifact
 
 
@@ -186,20 +202,32 @@ def load(artifact: Artifact) -> pl.DataFrame:
     try:
         data = files.read_bytes(artifact.file)
     except FileNotFoundError as error:
-        raise IntegrityError(
-            f"{artifact.path} is in the manifest but missing; {_again(artifact)}"
-        ) from error
+        raise _missing(artifact) from error
     except OSError as error:
-        raise StorageError(f"{artifact.path} cannot be read: {files.reason(error)}") from error
+        raise _unreadable(artifact, error) from error
     if hashlib.sha256(data).hexdigest() != artifact.sha256:
-        raise IntegrityError(
-            f"{artifact.path} was changed after it was registered (its sha256 differs from the "
-            f"manifest); {_again(artifact)}"
-        )
+        raise _changed(artifact)
     try:
         return decoded(data)
     except pl.exceptions.PolarsError as error:
         raise IntegrityError(f"{artifact.path} is no Parquet file; {_again(artifact)}") from error
+
+
+def scan(artifact: Artifact) -> pl.LazyFrame:
+    """An artifact as a table of which only the columns that are asked for are read.
+
+    Raises:
+        IntegrityError: the file is missing or its bytes are not those of the manifest, or no table.
+    """
+    try:
+        sha256 = files.digest(artifact.file)
+    except FileNotFoundError as error:
+        raise _missing(artifact) from error
+    except OSError as error:
+        raise _unreadable(artifact, error) from error
+    if sha256 != artifact.sha256:
+        raise _changed(artifact)
+    return pl.scan_parquet(artifact.file)
 
 
 def _again(artifact: Artifact) -> str:
@@ -207,6 +235,21 @@ def _again(artifact: Artifact) -> str:
     if isinstance(artifact, ProcessedArtifact):
         return "restore it, or delete it: features are computed again"
     return "restore it or fetch it again"
+
+
+def _missing(artifact: Artifact) -> IntegrityError:
+    return IntegrityError(f"{artifact.path} is in the manifest but missing; {_again(artifact)}")
+
+
+def _unreadable(artifact: Artifact, error: OSError) -> StorageError:
+    return StorageError(f"{artifact.path} cannot be read: {files.reason(error)}")
+
+
+def _changed(artifact: Artifact) -> IntegrityError:
+    return IntegrityError(
+        f"{artifact.path} was changed after it was registered (its sha256 differs from the "
+        f"manifest); {_again(artifact)}"
+    )
 
 
 def verify(progress: Callable[[str], None] = lambda path: None) -> Verification:
@@ -265,30 +308,35 @@ def _relative(path: Path) -> str:
     return path.relative_to(files.home()).as_posix()
 
 
-def _described(frame: pl.DataFrame, data: bytes, path: Path) -> dict[str, Any]:
+def _described(frame: pl.LazyFrame, path: Path, md5: str, sha256: str) -> dict[str, Any]:
+    dates = pl.col("date")
+    span = frame.select(rows=pl.len(), first=dates.min(), last=dates.max())
     return {
         "path": _relative(path),
-        "md5": hashlib.md5(data, usedforsecurity=False).hexdigest(),
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "md5": md5,
+        "sha256": sha256,
         "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
-        "rows": frame.height,
-        "first": frame["date"].min(),
-        "last": frame["date"].max(),
-        "schema": {name: str(dtype) for name, dtype in frame.schema.items()},
+        **span.collect(engine="in-memory").row(0, named=True),
+        "schema": {name: str(dtype) for name, dtype in frame.collect_schema().items()},
     }
 
 
-def _put(target: Path, data: bytes) -> None:
-    """Write the bytes of an artifact, read-only, unless they are there already."""
-    if target.is_file() and target.read_bytes() == data:
-        return
-    with files.atomic_path(target, mode=READ_ONLY) as temporary:
-        temporary.write_bytes(data)
+def _put(target: Path, content: bytes | Path) -> None:
+    """Write an artifact, read-only, unless it is there already: bytes, or a file beside it."""
+    if isinstance(content, Path):
+        if not (target.is_file() and files.digest(target) == files.digest(content)):
+            with files.atomic_path(target, mode=READ_ONLY) as temporary:
+                content.replace(temporary)
+    elif not (target.is_file() and target.read_bytes() == content):
+        with files.atomic_path(target, mode=READ_ONLY) as temporary:
+            temporary.write_bytes(content)
 
 
-def _append(folder: Path, entries: list[dict[str, Any]], artifact: Artifact, data: bytes) -> None:
+def _append(
+    folder: Path, entries: list[dict[str, Any]], artifact: Artifact, content: bytes | Path
+) -> None:
     """File first, manifest second; without the entry the file goes too."""
-    _put(artifact.file, data)
+    _put(artifact.file, content)
     try:
         files.write_json(folder / _NAME, {"format": 1, "artifacts": [*entries, artifact.to_dict()]})
     except StorageError:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from mlxts import protocol, split_borders
 from mlxts.config.experiment import ExperimentConfig
@@ -17,6 +17,7 @@ from mlxts.data import panel
 from mlxts.data.exogenous_catalog import COLUMN_PREFIX, SERIES
 from mlxts.data.exogenous_releases import coverage
 from mlxts.data.sources.base import ORACLE_PREFIX
+from mlxts.dataset import split_dates
 from mlxts.dataset.labels import label_bars
 from mlxts.dataset.rotated_labels import rotate_labels
 from mlxts.dataset.samples import (
@@ -51,6 +52,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
         IntegrityError: an artifact whose bytes changed.
         EmptySplitError: nothing to train on, or nothing to validate on.
     """
+    config = split_dates.resolved(config)
     loaded = panel.load(config.data)
     tier, timescale = config.features.tier, config.timescale
     if config.features.source == "simulated":
@@ -59,7 +61,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     else:
         table, processed = cache.load(loaded, tier, timescale, register=register)
         made = cache.recipe(loaded, tier, timescale)
-    names = tuple(column for column in table.columns if column not in ("date", "symbol"))
+    names = tuple(n for n in table.collect_schema().names() if n not in ("date", "symbol"))
     days = loaded.frame.collect(engine="in-memory")
     # What is exact about a day's own label is not about a label of another day.
     exact = () if config.data.rotate_labels_years else (ORACLE_PREFIX,)
@@ -67,19 +69,16 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     days = days.select(*BAR_COLUMNS, *facts)
     scale = protocol.TIMESCALES[timescale]
     bars = timescale_bars.build(days, scale)
-    assert bars.select("date", "symbol").equals(table.select("date", "symbol"))
+    keys = ("date", "symbol")
+    assert bars.select(keys).equals(table.select(keys).collect(engine="in-memory"))
 
     assert config.horizon is not None  # the configuration fills it in from the timescale
     task = protocol.TASKS[config.task]
-    # Not of the series outside: where one has not begun its features are 0, "as usual", so that
-    # every column of the dataset matrix trains on the samples of the first.
-    symbol_features = [name for name in names if not name.startswith(COLUMN_PREFIX)]
-    complete = table.select(pl.all_horizontal(pl.col(symbol_features).is_finite().fill_null(False)))
+    features, complete = feature_array(table, names)
     labels = label_bars(bars, days, task, config.horizon)
     # Where an exchange cancelled the session that ends a bar, nobody could decide anything.
     traded = labels["daily_row"].is_not_null().to_numpy()
-    whole = complete.to_series().to_numpy()
-    may_end, undecided = decisions(bars, whole, scale, config.model.context)
+    may_end, undecided = decisions(bars, complete, scale, config.model.context)
     may_end &= traded
     own_bars = (bars["symbol"] == config.data.score_on).to_numpy()
     borders = split_borders.borders(config.data.splits, config.data.walk_forward_window)
@@ -91,7 +90,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     )
     _not_empty(samples, config, borders)
     return Dataset(
-        features=feature_array(table, names),
+        features=features,
         names=names,
         bars=bars,
         daily=days,
@@ -123,20 +122,29 @@ def _training_dates(train: Samples, config: ExperimentConfig) -> pl.Series:
 
 
 def feature_array(
-    table: pl.DataFrame, names: Sequence[str]
-) -> Float32[np.ndarray, "{table.height} {len(names)}"]:
-    """The columns `names`, 0 where they are null or NaN; read-only.
+    table: pl.LazyFrame, names: Sequence[str]
+) -> tuple[Float32[np.ndarray, "rows {len(names)}"], Bool[np.ndarray, " rows"]]:
+    """The columns `names`, 0 where they are null or NaN; and which bars hold a whole tier.
 
-    Filled a few columns at a time, in memory that `device.on_device` need not copy: thousands of
-    features would otherwise be in memory four times.
+    Read a few columns at a time into memory that `device.on_device` need not copy: thousands of
+    features would otherwise be in memory several times.
+
+    Returns:
+        The columns, read-only, and whether all of a bar's are finite. Not of the series outside:
+        where one has not begun its features are 0, "as usual", so that every column of the
+        dataset matrix trains on the samples of the first.
     """
-    array = device.host_array(table.height, len(names))
+    rows = table.select(pl.len()).collect(engine="in-memory").item()
+    array, complete = device.host_array(rows, len(names)), np.ones(rows, dtype=bool)
     for first in range(0, len(names), _COLUMNS_AT_A_TIME):
         columns = names[first : first + _COLUMNS_AT_A_TIME]
-        block = table.select(pl.col(columns).fill_nan(0.0).fill_null(0.0))
-        array[:, first : first + len(columns)] = block.to_numpy()
+        block = array[:, first : first + len(columns)]
+        block[:] = table.select(columns).collect(engine="in-memory").to_numpy()  # null: NaN
+        own = [not name.startswith(COLUMN_PREFIX) for name in columns]
+        complete &= np.isfinite(block).all(axis=1, where=own)
+        np.copyto(block, 0.0, where=np.isnan(block))
     array.flags.writeable = False
-    return array
+    return array, complete
 
 
 def _not_empty(
@@ -155,5 +163,6 @@ def _not_empty(
                 f"{', '.join(config.data.symbols)} with {config.model.context} "
                 f"{config.timescale} bars of context after the features' warm-up; "
                 f"give it bars of those dates, or choose other data.splits "
-                f"({', '.join(protocol.SPLITS)})"
+                f"({', '.join(protocol.SPLITS)}, or dates of your own in exploratory mode, e.g. "
+                "{train: 0.7, validation: 0.15})"
             )

@@ -55,7 +55,7 @@ class Dataset:
     task: Task
     horizon: int  # trading days
     context: int  # bars
-    splits_name: str  # key of protocol.SPLITS
+    splits_name: str  # see `split_borders`
     score_on: str  # the symbol whose rows are scored
     artifacts: tuple[Artifact, ...]  # raw ones, then the processed one
     data_hash: str  # of the raw bytes and of the features made from them

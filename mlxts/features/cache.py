@@ -1,5 +1,6 @@
 """Features as a file: computed once for a panel, a tier and a timescale, then read."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -15,11 +16,15 @@ from mlxts.files import canonical_hash
 
 def load(
     panel: Panel, tier: int, timescale: str, *, register: bool = True
-) -> tuple[pl.DataFrame, ProcessedArtifact | None]:
+) -> tuple[pl.LazyFrame, ProcessedArtifact | None]:
     """The features of a panel, from the registered file if nothing that decides them changed.
 
+    What has to be computed is written symbol by symbol, so that the symbols are never all in
+    memory. A column of the result is read from the file where it is asked for.
+
     Args:
-        register: keep what had to be computed; without it nothing is written.
+        register: keep what had to be computed; without it nothing is written, and everything is
+            in memory.
 
     Returns:
         date, symbol and the features (Float32, null in warm-up; see `timescales.build` for how
@@ -34,16 +39,25 @@ def load(
     made = recipe(panel, tier, timescale) | {"code": code_version.of(code_version.FEATURES)}
     dataset = dataset_name(panel, tier, timescale)
     artifact = store.find_processed(dataset, sources=panel.artifacts, parameters=made)
-    if artifact is not None and artifact.file.exists():
-        return store.load(artifact), artifact
-    frame = timescales.build(panel.frame, tier, timescale)
-    frame = exogenous.append(frame, panel.releases)
-    if not register:
-        return frame, None
-    registered = store.register_processed(
-        frame, dataset=dataset, tier=tier, sources=panel.artifacts, parameters=made
-    )
-    return frame, registered
+    if artifact is None or not artifact.file.exists():
+        tables = _compute(panel, tier, timescale)
+        if not register:
+            return pl.concat(tables, rechunk=False).lazy(), None
+        artifact = store.register_processed(
+            tables, dataset=dataset, tier=tier, sources=panel.artifacts, parameters=made
+        )
+    return store.scan(artifact), artifact
+
+
+def _compute(panel: Panel, tier: int, timescale: str) -> Iterator[pl.DataFrame]:
+    """The features of one symbol after the other."""
+
+    def compute(days: pl.DataFrame) -> pl.DataFrame:
+        table = timescales.build(days.lazy(), tier, timescale)
+        return exogenous.append(table, panel.releases)
+
+    days = panel.frame.select("symbol", *engine.BARS).collect(engine="in-memory")
+    return engine.ahead(compute, days.partition_by("symbol"))
 
 
 def recipe(panel: Panel, tier: int, timescale: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from mlxts.data.sources.base import PLANTED
 from mlxts.errors import DataError
 
 
-def load(panel: Panel, tier: int) -> pl.DataFrame:
+def load(panel: Panel, tier: int) -> pl.LazyFrame:
     """date, symbol, `planted_1` .. `planted_<tier>` (Float32), a row for each daily bar.
 
     Raises:
@@ -33,7 +33,7 @@ def load(panel: Panel, tier: int) -> pl.DataFrame:
             "features.tier"
         )
     columns = pl.from_numpy(values[:, :tier], schema=names(tier))
-    return pl.concat([frame.select("date", "symbol"), columns], how="horizontal")
+    return pl.concat([frame.select("date", "symbol"), columns], how="horizontal").lazy()
 
 
 def names(tier: int) -> list[str]:

@@ -6,6 +6,7 @@ that is stopped after any step and continued gives the same bytes as one that wa
 
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
@@ -41,6 +42,7 @@ from mlxts.training.events import (
 from mlxts.training.losses import BaseRateForecast, TargetScale, mean_loss
 from mlxts.training.sampler import Batches
 from mlxts.training.step import Forward, Step, learning_rate
+from mlxts.training.weight_average import WeightAverage
 
 _COLLAPSED_VALIDATIONS = 3  # in a row, after which a notice is given
 
@@ -122,6 +124,7 @@ def train(
     ranks: Ranks = ALONE,
     evaluation_batch: int | None = None,
     permit: Permit = always,
+    average: WeightAverage | None = None,
 ) -> Outcome:
     """Train from `state` until early stopping, the last epoch, or the gate stops it.
 
@@ -129,6 +132,8 @@ def train(
     validations (at most every `checkpoint.every_seconds`) and when training stops. Of a residual
     network (`model.residual_of`) the validation loss is also computed before the first step, when
     it is the reference's own: training that never improves on it returns the reference.
+
+    With an `average` of the weights it is the average that validation scores and `best` keeps.
 
     A checkpoint is written only of what is sound: weights and moments are finite, and so is a
     loss that they were scored with, which lies within the bound of a divergence.
@@ -200,7 +205,16 @@ def train(
             require(problem, state.step)
         return outputs, loss
 
-    def save_best() -> None:
+    def validate_and_keep(epoch: int) -> LoopState:
+        """The state after a validation; saves the weights where it is the best."""
+        with average.in_place(model) if average else nullcontext():
+            outputs, loss = validate(slice(None))
+            counted = _count_validation(state, epoch, outputs, loss, binary, emit)
+            if counted.stopping.improved:
+                save_best(counted)
+        return counted
+
+    def save_best(state: LoopState) -> None:
         require(divergence.array_problem("weights", flat_arrays(model.parameters())), state.step)
         if ranks.is_rank_zero:
             permit()
@@ -211,11 +225,11 @@ def train(
         nonlocal saved_step
         require(divergence.array_problem("weights", flat_arrays(model.parameters())), state.step)
         require(divergence.array_problem("moments", flat_arrays(optimizer.state)), state.step)
-        if not validated:  # the last update may have done what its own loss cannot show
+        if not validated or average:  # the last update may do what its own loss cannot show
             validate(slice(evaluation_batch))
         if ranks.is_rank_zero:
             permit()
-            path = checkpoint.save(folder, "last", model, state, optimizer)
+            path = checkpoint.save(folder, "last", model, state, optimizer, average)
             emit(CheckpointEvent(state.step, str(path), best=False))
         saved_step = state.step
 
@@ -223,11 +237,8 @@ def train(
         saved_at = epoch_began = time.monotonic()
         if config.model.residual_of and not state.step:
             # The reference itself: what does not improve on it is not preferred to it.
-            outputs, loss = validate(slice(None))
-            state = replace(state, initial_loss=loss)
-            state = _count_validation(state, 0, outputs, loss, binary, emit)
-            if state.stopping.improved:
-                save_best()
+            state = validate_and_keep(0)
+            state = replace(state, initial_loss=state.stopping.best)
         emit(CompileEvent(state.step))
         compiling = True
         batch = batches.at(state.step) if state.step < total_steps else None
@@ -240,7 +251,11 @@ def train(
             samples, rate = batch.samples, learning_rate(settings, state.step)
             targets = arrays.train_targets[batches.sample_indices(state.step)]
             batch = batches.at(state.step + 1) if state.step + 1 < total_steps else None
-            transfer.evaluate(update, model.state, optimizer.state)
+            if average:
+                average.update(model, state.step + 1)
+            transfer.evaluate(
+                update, model.state, optimizer.state, average.weights if average else ()
+            )
             loss, grad_norm = (float(value) for value in transfer.on_host(update))
             seconds = time.perf_counter() - began
             require(divergence.update_problem(loss, grad_norm, base_rate, targets), state.step + 1)
@@ -261,10 +276,7 @@ def train(
 
             validated = position + 1 in validate_after
             if validated:
-                outputs, loss = validate(slice(None))
-                state = _count_validation(state, epoch, outputs, loss, binary, emit)
-                if state.stopping.improved:
-                    save_best()
+                state = validate_and_keep(epoch)
             if position + 1 == steps_per_epoch:
                 mean = state.epoch_loss / state.epoch_samples
                 emit(EpochEvent(state.step, epoch, mean, time.monotonic() - epoch_began))

@@ -11,6 +11,7 @@ from typing import Any
 
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import bars
+from mlxts.dataset import split_dates
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import ConfigError
@@ -118,6 +119,7 @@ def make_plan(
             `batch_size.micro_batch`.
         RunError: strict mode without a batch-size record for this budget and machine.
     """
+    configuration = split_dates.resolved(configuration)
     data = data or build_dataset(configuration, register=register)
     samples = len(data.samples["train"])
     if configuration.training.batch_size > samples:

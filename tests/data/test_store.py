@@ -2,7 +2,7 @@ import json
 import multiprocessing
 import resource
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -209,7 +209,11 @@ def test_processed_versions_count_up_with_content_and_sources(
 
     def processed(frame: pl.DataFrame, *sources: Artifact) -> ProcessedArtifact:
         return store.register_processed(
-            frame, dataset="tier20", tier=20, sources=sources, parameters={"code": "a"}
+            [frame[:2], frame[2:]],
+            dataset="tier20",
+            tier=20,
+            sources=sources,
+            parameters={"code": "a"},
         )
 
     first = processed(features, one)
@@ -221,7 +225,24 @@ def test_processed_versions_count_up_with_content_and_sources(
     assert store.find_processed("tier20", sources=[one], parameters={"code": "a"}) == latest
     assert store.find_processed("tier20", sources=[one], parameters={"code": "b"}) is None
     assert_frame_equal(store.load(first), features)
+    assert_frame_equal(store.scan(first).collect(), features)
+    assert (first.rows, first.schema) == (features.height, {"date": "Date", "x": "Float64"})
     assert store.verify() == store.Verification(5, (), (), ())
+
+
+def test_a_computation_that_fails_is_reported_as_it_was_and_leaves_nothing(
+    workspace: Path, bars: pl.DataFrame
+) -> None:
+    raw = register(bars)
+
+    def tables() -> Iterator[pl.DataFrame]:
+        yield bars.select("date", "close")
+        raise DataError("of the second symbol")
+
+    with pytest.raises(DataError, match=r"^of the second symbol$"):
+        store.register_processed(tables(), dataset="tier20", tier=20, sources=[raw], parameters={})
+    assert store.processed_artifacts() == []
+    assert [path for path in files.processed_folder().rglob("*") if path.is_file()] == []
 
 
 def _entry(**changes: object) -> Path:

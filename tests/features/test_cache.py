@@ -38,7 +38,7 @@ def _load(loaded: Panel, tier: int) -> tuple[pl.DataFrame, ProcessedArtifact]:
     """The features, and the artifact that they are in."""
     frame, artifact = cache.load(loaded, tier, "daily")
     assert artifact is not None
-    return frame, artifact
+    return frame.collect(), artifact
 
 
 def _never(*_: object) -> None:

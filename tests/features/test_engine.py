@@ -30,8 +30,8 @@ def test_symbols_do_not_touch_each_other() -> None:
 
 
 def test_only_what_the_features_need_is_computed() -> None:
-    stages, wanted = engine.plan((catalog.get("sma_20_distance_pct"),))
-    computed = [expr.meta.output_name() for stage in stages for expr in stage]
+    (part,) = engine.plan((catalog.get("sma_20_distance_pct"),))
+    computed = [expr.meta.output_name() for stage in part.stages for expr in stage]
     assert sorted(computed) == sorted(
         [
             "sma_20",
@@ -40,7 +40,7 @@ def test_only_what_the_features_need_is_computed() -> None:
             "((close - sma_20) * percent_per_price)",
         ]
     )
-    assert len(wanted) == 1
+    assert len(part.wanted) == 1
 
 
 def test_a_column_is_computed_once_and_after_what_it_reads() -> None:
@@ -49,6 +49,28 @@ def test_a_column_is_computed_once_and_after_what_it_reads() -> None:
     assert len({column.name for column in stage_of}) == len(stage_of)
     for column, stage in stage_of.items():
         assert all(stage_of[read] < stage for read in column.quantity.columns)
+
+
+def test_a_column_is_computed_once_and_dropped_after_the_last_part_that_reads_it() -> None:
+    parts = engine.plan(tuple(catalog.get(name) for name in tiers.tier(2000)))
+    computed = [expr.meta.output_name() for p in parts for stage in p.stages for expr in stage]
+    assert len(computed) == len(set(computed))
+    assert len(parts) > 1
+    assert parts[-1].carried == []
+    assert max(len(part.carried) for part in parts) < len(computed) / 5
+
+
+def test_results_come_in_the_order_of_their_tables_and_only_a_few_are_ahead() -> None:
+    begun: list[int] = []
+
+    def compute(table: pl.DataFrame) -> pl.DataFrame:
+        begun.append(table.item())
+        return table
+
+    results = engine.ahead(compute, (pl.DataFrame({"x": [number]}) for number in range(9)))
+    assert next(results).item() == 0
+    assert max(begun) <= 2
+    assert [table.item() for table in results] == [*range(1, 9)]
 
 
 def test_an_unknown_feature_is_named() -> None:

@@ -164,15 +164,16 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> panel.Panel:
 
 @pytest.mark.parametrize("timescale", protocol.TIMESCALES)
 def test_they_stand_behind_the_tier_at_every_timescale(loaded: panel.Panel, timescale: str) -> None:
-    table, built = cache.load(loaded, 20, timescale)
-    plain, _ = cache.load(panel.load(DataConfig(symbols=("SPY", "DIA"))), 20, timescale)
+    lazy, built = cache.load(loaded, 20, timescale)
+    table = lazy.collect()
+    plain = cache.load(panel.load(DataConfig(symbols=("SPY", "DIA"))), 20, timescale)[0].collect()
     assert_frame_equal(table.select(plain.columns), plain)
     added = table.columns[plain.width :]
     assert [name.split("_")[1] for name in added] == ["vix"] * FEATURES + ["nfci"] * FEATURES
     assert all(name.startswith(COLUMN_PREFIX) for name in added)
     assert built is not None
     assert len(built.source_raw_md5s) == 4
-    assert_frame_equal(cache.load(loaded, 20, timescale)[0], table)
+    assert_frame_equal(cache.load(loaded, 20, timescale)[0].collect(), table)
 
 
 def test_a_lag_or_a_formula_makes_another_artifact(
