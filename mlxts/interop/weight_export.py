@@ -17,7 +17,9 @@ from mlxts.runs.predictions import NETWORK
 from mlxts.training import checkpoint
 from mlxts.training import run as training
 
-Format = Literal["huggingface", "onnx", "safetensors", "npz", "parquet", "csv", "duckdb"]
+Format = Literal[
+    "huggingface", "onnx", "safetensors", "npz", "parquet", "csv", "duckdb", "mlflow-model"
+]
 FORMATS: tuple[Format, ...] = get_args(Format)
 INPUTS = "mlxts.json"  # next to a Hugging Face model: its channels and outputs
 
@@ -29,7 +31,8 @@ def export(name: str, to: Format, target: Path | None = None) -> Path:
         name: a run (its id, the beginning of one, its folder), or an imported model's name.
         to: huggingface (a folder for `from_pretrained`), onnx (a graph with the best weights),
             safetensors or npz (the best weights under our names), parquet, csv or duckdb (the
-            predictions; those of all models into the table `predictions` of a DuckDB file).
+            predictions; those of all models into the table `predictions` of a DuckDB file),
+            mlflow-model (a folder for `mlflow.pyfunc.load_model`).
         target: the folder or file to write; None: under outputs/exports.
 
     Returns:
@@ -53,7 +56,12 @@ def export(name: str, to: Format, target: Path | None = None) -> Path:
             from mlxts.interop import duckdb_file
 
             path = target or _default_path("mlxts.duckdb")
-            return duckdb_file.replace_predictions(path, run.id, predict.read_or_predict(run.folder))
+            table = predict.read_or_predict(run.folder)
+            return duckdb_file.replace_predictions(path, run.id, table)
+        case "mlflow-model":
+            from mlxts.interop import mlflow_model
+
+            return mlflow_model.write(run, target or _default_path(f"{run.id}-mlflow"))
         case "safetensors" | "npz":
             arrays = flat_arrays(run.model().parameters())
             return _weights(arrays, describe(run), to, target or _default_path(f"{run.id}.{to}"))
