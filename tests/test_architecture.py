@@ -14,7 +14,7 @@ STAIRCASE = [
     "code_version", "locks", "memo", "losses", "split_borders", "tasks", "data.sources", "config",
     "transfer", "platform", "data", "runs", "simulation", "features", "dataset", "baselines",
     "model", "training", "thermal", "console", "tracking", "evaluation", "predict", "experiment",
-    "walk_forward", "scored_rows", "search", "api", "interop", "scaling", "report", "starters",
+    "walk_forward", "scored_rows", "search", "scaling", "report", "api", "interop", "starters",
     "quickstart", "workspace", "cli", "testing", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))

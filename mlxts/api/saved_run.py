@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mlxts import predict
+from mlxts import predict, tasks
 from mlxts.api import scores
 from mlxts.api.selected_runs import one_run
 from mlxts.config.experiment import ExperimentConfig
@@ -16,7 +16,7 @@ from mlxts.evaluation.metrics import Forecast
 from mlxts.model.patchtst import PatchTST, Shape
 from mlxts.model.residual import OffsetPatchTST
 from mlxts.model.saved_shape import read_shape
-from mlxts.protocol import SPLIT_NAMES, TASKS
+from mlxts.protocol import SPLIT_NAMES
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
 from mlxts.tables import Column, Table, ranged
@@ -110,7 +110,7 @@ class Run:
     @property
     def binary(self) -> bool:
         """Whether a probability is predicted, not a number."""
-        return TASKS[self.record["config"]["task"]].binary
+        return tasks.named(self.record["config"]["task"]).binary
 
     def plot_losses(self) -> "Figure":
         """Training and validation loss over steps, and those of the references."""

@@ -130,7 +130,7 @@ def _ensembles(forecasts: pl.DataFrame, rows: pl.DataFrame, table: LossTable) ->
     Args:
         forecasts: a column a run. rows: of the ledger, aligned with them.
     """
-    predicted, task = forecasts.to_numpy(), protocol.TASKS[rows["task"][0]]
+    predicted, task = forecasts.to_numpy(), tasks.named(rows["task"][0])
     means = [predicted[:, table.rung_of_run == k].mean(axis=1) for k in range(len(table.rungs))]
     targets = rows["target"].to_numpy()
     return pl.DataFrame(

@@ -101,7 +101,7 @@ def test_walk_forward_runs_have_a_section_of_their_own(world, walked):
     assert both.fingerprint != gathered.fingerprint
     first = sections.sections(both)[0]
     assert first.key == "walked"
-    verdicts, skills = first.tables
+    verdicts, _, skills = first.tables
     assert [row["axis"] for row in verdicts.rows] == ["parameters"]
     assert [row["budget"] for row in skills.rows] == ["0.02M", "0.06M"]
     names = [p.name for section in sections.sections(both) for p in section.pictures]
