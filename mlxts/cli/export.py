@@ -19,6 +19,7 @@ class FormatName(StrEnum):
     parquet = "parquet"
     csv = "csv"
     duckdb = "duckdb"
+    mlflow_model = "mlflow-model"
     mlflow = "mlflow"
     wandb = "wandb"
 
@@ -38,8 +39,8 @@ def export(
         FormatName,
         typer.Option(
             "--to",
-            help="A model (huggingface, onnx), its weights (safetensors, npz), its predictions "
-            "(parquet, csv, duckdb), or a tracker.",
+            help="A model (huggingface, onnx, mlflow-model), its weights (safetensors, npz), its "
+            "predictions (parquet, csv, duckdb), or a tracker.",
         ),
     ],
     output: Annotated[

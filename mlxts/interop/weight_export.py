@@ -17,7 +17,9 @@ from mlxts.runs.predictions import NETWORK
 from mlxts.training import checkpoint
 from mlxts.training import run as training
 
-Format = Literal["huggingface", "onnx", "safetensors", "npz", "parquet", "csv", "duckdb"]
+Format = Literal[
+    "huggingface", "onnx", "safetensors", "npz", "parquet", "csv", "duckdb", "mlflow-model"
+]
 FORMATS: tuple[Format, ...] = get_args(Format)
 INPUTS = "mlxts.json"  # next to a Hugging Face model: its channels and outputs
 
@@ -29,7 +31,8 @@ def export(name: str, to: Format, target: Path | None = None) -> Path:
         name: a run (its id, the beginning of one, its folder), or an imported model's name.
         to: huggingface (a folder for `from_pretrained`), onnx (a graph with the best weights),
             safetensors or npz (the best weights under our names), parquet, csv or duckdb (the
-            predictions; those of all models into the table `predictions` of a DuckDB file).
+            predictions; those of all models into the table `predictions` of a DuckDB file),
+            mlflow-model (a folder for `mlflow.pyfunc.load_model`).
         target: the folder or file to write; None: under outputs/exports.
 
     Returns:
