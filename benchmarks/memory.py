@@ -89,7 +89,7 @@ def _settled_footprint() -> int:
     return memory.footprint()
 
 
-def _write(rows: int, features: int, file: Path) -> None:
+def write_features(rows: int, features: int, file: Path) -> None:
     """Random features as an artifact holds them, symbol after symbol."""
     rng = np.random.default_rng(0)
     names = _names(features)
@@ -136,7 +136,7 @@ def measure(quick: bool) -> list[Row]:
     for case in QUICK if quick else CASES:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "features.parquet")
-            _write(case["rows"], case["features"], file)
+            write_features(case["rows"], case["features"], file)
             found.append(fresh(__file__, case | {"file": str(file)}))
     return found
 
