@@ -4,7 +4,7 @@ Shapes: B batch, S sequences (a multiple of B), P patches, D model width, H head
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -71,10 +71,10 @@ class EncoderLayer(nn.Module):
         self.ffn_down = Dense(ffn_dim, d_model, rng, gain=out_gain)
 
     def __call__(
-        self, x: Float[mx.array, "S P D"], keys: UInt32[mx.array, "3 B 2"] | None
+        self, x: Float[mx.array, "S P D"], keys: Sequence[UInt32[mx.array, "B 2"]] | None
     ) -> Float[mx.array, "S P D"]:
-        """`keys` mean training, None evaluation."""
-        k = (None, None, None) if keys is None else (keys[0], keys[1], keys[2])
+        """Three `keys` a sample mean training, None evaluation."""
+        k = keys or (None, None, None)
         x = x + dropout(self.attention(self.norm1(x)), self._rate, k[0])
         hidden = dropout(nn.gelu(self.ffn_up(self.norm2(x))), self._rate, k[1])
         return x + dropout(self.ffn_down(hidden), self._rate, k[2])

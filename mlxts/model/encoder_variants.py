@@ -6,6 +6,7 @@ Shapes: B batch, S sequences (a multiple of B), P patches, D model width, H head
 """
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -43,10 +44,10 @@ class VariantLayer(EncoderLayer):
         self,
         x: Float[mx.array, "S P D"],
         before: Float[mx.array, "S H P P"] | None,
-        keys: UInt32[mx.array, "3 B 2"] | None,
+        keys: Sequence[UInt32[mx.array, "B 2"]] | None,
     ) -> tuple[Float[mx.array, "S P D"], Float[mx.array, "S H P P"] | None]:
         """Outputs and scores, from those of the layer before; `keys` as in EncoderLayer."""
-        k = (None, None, None) if keys is None else (keys[0], keys[1], keys[2])
+        k = keys or (None, None, None)
         training = keys is not None
         inputs, scores = normalised(self.norm1, x, training=training), None
         if isinstance(self.attention, ResidualAttention):
@@ -101,7 +102,9 @@ class VariantEncoder(Encoder):
 
 
 def _first(
-    layer: VariantLayer, keys: UInt32[mx.array, "3 B 2"] | None, x: Float[mx.array, "S P D"]
+    layer: VariantLayer,
+    keys: Sequence[UInt32[mx.array, "B 2"]] | None,
+    x: Float[mx.array, "S P D"],
 ) -> tuple[Float[mx.array, "S P D"], Float[mx.array, "S H P P"] | None]:
     return layer(x, None, keys)
 

@@ -15,6 +15,7 @@ from mlxts.errors import ShapeError
 from mlxts.platform import device
 
 _EPSILON = 1e-5
+_PLACES = np.arange(32, dtype=np.uint32)  # of the bits of a word; as data, not as a kernel
 
 
 class Dense(nn.Module):
@@ -75,9 +76,13 @@ def require_statistics(statistics: np.ndarray, features: int) -> Float[np.ndarra
     return statistics
 
 
-def split_keys(keys: UInt32[mx.array, "B 2"], count: int) -> UInt32[mx.array, "{count} B 2"]:
-    """`count` independent keys from each sample's own one."""
-    return mx.vmap(lambda key: mx.random.split(key, count), out_axes=1)(keys)
+def split_keys(keys: UInt32[mx.array, "B 2"], count: int) -> list[UInt32[mx.array, "B 2"]]:
+    """`count` independent keys from each sample's own one.
+
+    Views of one array: indexing it would gather, a kernel for each of them.
+    """
+    parts = mx.vmap(lambda key: mx.random.split(key, count))(keys)  # (B, count, 2)
+    return [part.squeeze(1) for part in mx.split(parts, count, axis=1)]
 
 
 def dropout(
@@ -108,5 +113,5 @@ def _random_bits(count: int, keys: UInt32[mx.array, "B 2"]) -> UInt32[mx.array, 
     """0 and 1, from the raw words that splitting a key yields (two each)."""
     pairs = -(-count // 64)
     words = mx.vmap(lambda key: mx.random.split(key, pairs))(keys)
-    bits = (words.reshape(-1, 2 * pairs, 1) >> mx.arange(32, dtype=mx.uint32)) & 1
+    bits = (words.reshape(-1, 2 * pairs, 1) >> mx.array(_PLACES)) & 1
     return bits.reshape(-1, 64 * pairs)[:, :count]
