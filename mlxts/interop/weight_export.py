@@ -56,8 +56,12 @@ def export(name: str, to: Format, target: Path | None = None) -> Path:
             from mlxts.interop import duckdb_file
 
             path = target or _default_path("mlxts.duckdb")
-            rows = predict.read_or_predict(run.folder)
-            return duckdb_file.replace_predictions(path, run.id, rows)
+            table = predict.read_or_predict(run.folder)
+            return duckdb_file.replace_predictions(path, run.id, table)
+        case "mlflow-model":
+            from mlxts.interop import mlflow_model
+
+            return mlflow_model.write(run, target or _default_path(f"{run.id}-mlflow"))
         case "safetensors" | "npz":
             arrays = flat_arrays(run.model().parameters())
             return _weights(arrays, describe(run), to, target or _default_path(f"{run.id}.{to}"))
