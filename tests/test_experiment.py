@@ -243,7 +243,7 @@ def test_a_run_that_is_both_too_hot_and_interrupted_was_interrupted(tmp_path: Pa
     plan = _plan(seed=11, **{"thermal.sensor": hot, "thermal.poll_seconds": 0.02})
 
     def both(event: Event) -> None:
-        if isinstance(event, StepEvent):
+        if isinstance(event, StepEvent) and event.step == 1:  # a second one would end it at once
             time.sleep(0.3)  # long enough for readings that stop the run
             signal.raise_signal(signal.SIGINT)
 

@@ -81,7 +81,7 @@ def test_python_without_a_backend_says_which_to_install(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     if sys.platform == "linux":
-        assert "pip install 'mlxts[cpu]' or 'mlxts[cuda]'" in done.stderr
+        assert "run `make setup EXTRAS=cuda` for the GPU" in done.stderr
 
 
 def _mach_o(path: Path, minos: tuple[int, int] | None) -> Path:
