@@ -208,7 +208,8 @@ def fit(
     ]
     how_to_read = Note(
         "Coefficients are parts of the loss at the reference size; in brackets 95 % intervals. "
-        "Error: of ln L at the largest size, left out. Chosen in: share of the draws."
+        f"Error: of ln L at the largest size, left out. {results.CHOICE} Chosen in: share of the "
+        "draws."
     )
     render(result, as_json, [*tables, how_to_read])
 
@@ -314,17 +315,17 @@ def _ledger(
     Without names walk-forward runs are for their own split alone, where their windows are predicted
     now if they have not been.
     """
-    from mlxts.cli.selected_runs import complete_predictions, some_runs
+    from mlxts.api.selected_runs import complete_predictions, some_runs
     from mlxts.evaluation import test_split_log
     from mlxts.runs.folder import RunFolder
     from mlxts.scaling import ledger as ledgers
     from mlxts.scaling import walk_forward_ledger
 
-    chosen = some_runs(runs or ()).finished
+    chosen = some_runs(runs or (), note).finished
     if not runs:
         walked = split is SplitName.walk_forward
         chosen = [folder for folder in chosen if RunFolder(folder).is_walk_forward == walked]
-    complete_predictions(chosen)
+    complete_predictions(chosen, note)
     if split is SplitName.walk_forward:
         return walk_forward_ledger.join(
             chosen, tuned=tuned or (), every_asset=every_asset, alike=alike

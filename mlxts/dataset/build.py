@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32
 
-from mlxts import protocol, split_borders
+from mlxts import protocol, split_borders, tasks
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import bars as timescale_bars
 from mlxts.data import panel
@@ -73,7 +73,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     assert bars.select(keys).equals(table.select(keys).collect(engine="in-memory"))
 
     assert config.horizon is not None  # the configuration fills it in from the timescale
-    task = protocol.TASKS[config.task]
+    task = tasks.named(config.task)
     features, complete = feature_array(table, names)
     labels = label_bars(bars, days, task, config.horizon)
     # Where an exchange cancelled the session that ends a bar, nobody could decide anything.

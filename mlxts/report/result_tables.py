@@ -28,7 +28,7 @@ _REFERENCES = [f"loss_{name}" for name in (*REFERENCES, *FURTHER)]
 
 def _with_verdict_text(row: dict[str, Any]) -> dict[str, Any]:
     """With the verdict in words: beats linear."""
-    return row | {"said": comparison.against(row["verdict"], row["reference"])}
+    return row | {"against": comparison.against(row["verdict"], row["reference"])}
 
 
 def verdict(along: AxisAnalysis, split: str = "") -> Table:
@@ -86,8 +86,8 @@ def _laws(name: str, title: str, rows: list[dict[str, Any]]) -> Table:
         rows=[row | {"mode": results.mode_of(row["cell"])} for row in results.flat_laws(rows)],
         note=(
             "Coefficients are parts of the loss at the geometric mean of the sizes; 95 % "
-            "intervals. Error: of ln L at the largest size, left out. Chosen in: share of the "
-            "bootstrap draws."
+            "intervals. Error: of ln L at the largest size, left out. "
+            f"{results.CHOICE} Chosen in: share of the bootstrap draws."
         ),
     )
 
@@ -119,7 +119,7 @@ def skill(scored: Sequence[ConfigurationScores], split: str = "") -> Table:
         columns=(
             *_CONFIGURATION,
             columns("skill", "skill_har"),
-            columns("said"),
+            columns("against"),
             columns("difference"),
             columns("loss", "loss_prior", *_REFERENCES),
             columns("n", "n_eff"),

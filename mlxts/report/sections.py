@@ -169,9 +169,9 @@ def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) 
         settings=f"{settings}: {shown}" if settings else shown,
         caption=(
             "Squares: mean over seeds with 95 % intervals paired with the reference; dots beside "
-            "them: runs. Blue: the law chosen by extrapolation, with its band; dashed beyond the "
-            "largest size. In brackets how often each law is chosen over bootstrap draws. A level "
-            "far from what is drawn is only named."
+            "them: runs. Blue: the law chosen by the one-standard-error rule, with its band; "
+            "dashed beyond the largest size. In brackets how often each law is chosen over "
+            "bootstrap draws. A level far from what is drawn is only named."
         ),
         data=law_panels.panel_data(panel),
         draw=partial(_draw, panel=panel),

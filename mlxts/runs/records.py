@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from mlxts import split_borders
+from mlxts import split_borders, tasks
 from mlxts.errors import ConfigError
 from mlxts.json_files import Shape
-from mlxts.protocol import TASKS, TIMESCALES
+from mlxts.protocol import TIMESCALES
 
 
 def _one_of(names: Collection[str], kind: str) -> AfterValidator:
@@ -23,6 +23,13 @@ def _one_of(names: Collection[str], kind: str) -> AfterValidator:
 def _splits(name: str) -> str:
     try:
         return name and split_borders.name_of(name)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+def _task(name: str) -> str:
+    try:
+        return tasks.named(name).name
     except ConfigError as error:
         raise ValueError(str(error)) from error
 
@@ -63,7 +70,7 @@ class _Settings(Shape):
     name: str
     mode: str
     budget: str
-    task: Annotated[str, _one_of(TASKS, "task")]
+    task: Annotated[str, AfterValidator(_task)]
     horizon: int
     seed: int
     timescale: Annotated[str, _one_of(TIMESCALES, "timescale")] = ""

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from mlxts import files
+from mlxts import files, tasks
 from mlxts.config import dataset_matrix
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
@@ -24,7 +24,7 @@ from mlxts.files import atomic_path, canonical_hash
 from mlxts.losses import sample_losses
 from mlxts.model.patchtst import Shape
 from mlxts.model.saved_shape import read_shape
-from mlxts.protocol import REFERENCES, TASKS
+from mlxts.protocol import REFERENCES
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import BASE_RATE, NETWORK, SIMPLE_MODELS
@@ -212,7 +212,7 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
     all models, and which is the reference; null where it is not estimable."""
     keys = ["symbol", "date", "canonical", "target"]
     predicted, targets = rows["logit"].to_numpy(), rows["target"].to_numpy()
-    loss = pl.Series("loss", sample_losses(predicted, targets, TASKS[task]))
+    loss = pl.Series("loss", sample_losses(predicted, targets, tasks.named(task)))
     wide = rows.with_columns(loss).pivot("model", index=keys, values="loss")
     models = list(_LOSSES.values())
     absent = [name for name in models if name not in wide.columns]

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from mlxts import losses, protocol
+from mlxts import losses, protocol, tasks
 from mlxts.data import bars
 from mlxts.errors import DataError
 from mlxts.evaluation import estimability
@@ -47,7 +47,7 @@ def loss_table(
     if (agree.agg(pl.col("target").n_unique())["target"] > 1).any():
         raise DataError(f"{name}: its runs have different targets on one date; train them again")
     first = best.row(0, named=True)
-    task, scale = protocol.TASKS[first["task"]], protocol.TIMESCALES[first["timescale"]]
+    task, scale = tasks.named(first["task"]), protocol.TIMESCALES[first["timescale"]]
     horizon, spacing = first["horizon"], 1 if all_phases else bars.spacing(scale)
     rows = wide.select(_KEYS).join(best, on=_KEYS, how="left", maintain_order="left")
     symbol_rows = {
@@ -130,7 +130,7 @@ def _ensembles(forecasts: pl.DataFrame, rows: pl.DataFrame, table: LossTable) ->
     Args:
         forecasts: a column a run. rows: of the ledger, aligned with them.
     """
-    predicted, task = forecasts.to_numpy(), protocol.TASKS[rows["task"][0]]
+    predicted, task = forecasts.to_numpy(), tasks.named(rows["task"][0])
     means = [predicted[:, table.rung_of_run == k].mean(axis=1) for k in range(len(table.rungs))]
     targets = rows["target"].to_numpy()
     return pl.DataFrame(
