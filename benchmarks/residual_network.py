@@ -25,7 +25,7 @@ from mlxts.config.yamltext import overridden
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import DataError
-from mlxts.evaluation.block_bootstrap import BlockBootstrap
+from mlxts.evaluation.block_bootstrap import DRAWS, BlockBootstrap
 from mlxts.losses import log_losses
 from mlxts.model import parameter_budget
 from mlxts.model.baseline_networks import MLP, WindowShape
@@ -115,7 +115,7 @@ class World:
 
         daily = daily_mean(logits) - daily_mean(reference)
         bootstrap = BlockBootstrap(dates, horizon=1)
-        weights = bootstrap.weights()
+        weights = bootstrap.weights(DRAWS)
         low, high = bootstrap.interval(daily @ weights / weights.sum(axis=0))
         return {
             "minus": float(daily.mean()),
