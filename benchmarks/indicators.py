@@ -41,8 +41,8 @@ def seconds_by_library(repeats: int) -> dict[str, float]:
         talib.MAX(close, 20)
 
     found = {
-        "this engine": min(timed(lambda: build_symbol(bars, features)) for _ in range(repeats)),
-        "TA-Lib, direct": min(timed(direct) for _ in range(repeats)),
+        "this engine": min(timed(lambda: build_symbol(bars, features))[0] for _ in range(repeats)),
+        "TA-Lib, direct": min(timed(direct)[0] for _ in range(repeats)),
     }
     pandas_ta = _pandas_ta()
     if pandas_ta is None:
@@ -58,7 +58,7 @@ def seconds_by_library(repeats: int) -> dict[str, float]:
         pandas_ta.bbands(table["close"], length=20)
         table["close"].rolling(20).max()
 
-    return found | {"pandas-ta": min(timed(pandas) for _ in range(repeats))}
+    return found | {"pandas-ta": min(timed(pandas)[0] for _ in range(repeats))}
 
 
 def _pandas_ta() -> Any:

@@ -212,41 +212,51 @@ class Table:
             parts += [grid, Text()]
         return RichGroup(*parts)
 
-    def html(self, files: "str | Markup" = "") -> "Markup":
+    def html(self, files: "str | Markup" = "", *, sortable: bool = True) -> "Markup":
         """For a page: values that a script can sort by; intervals, and what shares a column with
         others, in small print.
 
         Args:
             files: behind the title, markup that leads to the other faces.
+            sortable: headings are buttons of that script.
         """
         from markupsafe import Markup
 
         groups = self._groups()
         shapes = [self._shape(first) for first, *_ in groups]
-        head = Markup('<th scope="col" class="{}"><button type="button">{}</button></th>\n')
+        heading = Markup('<button type="button">{}</button>' if sortable else "{}")
+        head = Markup('<th scope="col" class="{}">{}</th>\n')
         lines = [
-            Markup('<div class="table">\n<table>\n<caption>{}\n{}</caption>\n<thead><tr>\n').format(
-                self.title, files
-            ),
+            Markup(
+                '<div class="table" tabindex="0" role="region" aria-label="{0}">\n<table>\n'
+                "<caption>{0}\n{1}</caption>\n<thead><tr>\n"
+            ).format(self.title, files),
             *(
-                head.format(shape, first.heading)
+                head.format(shape, heading.format(first.heading))
                 for shape, (first, *_) in zip(shapes, groups, strict=True)
             ),
             Markup("</tr></thead>\n<tbody>\n"),
         ]
-        small = Markup(" <small>{}</small>")
+        small, named = Markup(" <small>{}</small>"), Markup(' <small data-key="{}"{}>{}</small>')
+        by = Markup(' data-value="{}"')
         for row in self.rows:
             lines.append(Markup("<tr>\n"))
             for shape, (first, *others) in zip(shapes, groups, strict=True):
                 value, ends = row.get(first.key), first.interval(row, MINUS)
-                by = Markup(' data-value="{}"').format(repr(value) if is_known(value) else "")
-                notes = [ends, *(note for c in others for note in c.noted(row, MINUS))]
+                notes = [small.format(ends)] * bool(ends)
+                for column in others:
+                    text, *interval = column.noted(row, MINUS) or [""]
+                    key = by.format(row.get(column.key)) if text else ""
+                    notes += [named.format(column.heading, key, text)] * bool(text)
+                    notes += [small.format(end) for end in interval if end]
                 lines.append(
                     Markup('<td class="{}"{}>{}{}</td>\n').format(
                         shape,
-                        by if shape == "number" else "",
+                        by.format(repr(value) if is_known(value) else "")
+                        if shape == "number"
+                        else "",
                         first.text(row, MINUS),
-                        Markup("").join(small.format(note) for note in notes if note),
+                        Markup("").join(notes),
                     )
                 )
             lines.append(Markup("</tr>\n"))

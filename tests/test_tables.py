@@ -203,7 +203,8 @@ def test_what_shares_a_column_stands_under_the_first_of_it_on_a_page():
     cells = Cells(text)
     assert cells.texts[:2] == ["n", "fine"]
     assert len(cells.texts) == 2 + 2 * len(ROWS)
-    small = "<small>skill, % −1.2%</small> <small>[−50%, 25%]</small> <small>a_b &amp; 50 % "
-    assert f'data-value="1234">1,234 {small}' in text
+    first = '<small data-key="skill, %" data-value="-0.0123">skill, % −1.2%</small> '
+    name = '<small data-key="name" data-value="a_b &amp; 50 % '
+    assert f'data-value="1234">1,234 {first}<small>[−50%, 25%]</small> {name}' in text
     assert cells.texts[4].split() == ["–", "c-d"]  # what is not known has no line
     assert grouped.csv() == TABLE.csv()

@@ -2,12 +2,15 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlxts.cli.output import JsonOption, Note, note, render
 from mlxts.cli.scores import details_screen, scores_screen
+
+if TYPE_CHECKING:
+    from mlxts.api.scores import Split
 
 
 class SplitName(StrEnum):
@@ -77,23 +80,17 @@ def evaluate(
     _evaluate_run(run, split.value, as_json)
 
 
-def _evaluate_run(run: str, split: str, as_json: bool) -> None:
-    from mlxts import predict
-    from mlxts.cli.selected_runs import one_run, record_test_evaluation
-    from mlxts.evaluation import comparison, diagnostics, score
+def _evaluate_run(run: str, split: "Split", as_json: bool) -> None:
+    from mlxts.api.scores import score_split
+    from mlxts.api.selected_runs import one_run
+    from mlxts.evaluation import comparison, diagnostics
     from mlxts.runs.folder import RunFolder
     from mlxts.runs.predictions import NETWORK
 
     folder = one_run(run)
     scored_task = RunFolder(folder).scored_task
-    if split == "test":
-        predicted = predict.open_test(
-            folder, lambda: record_test_evaluation(folder.name, scored_task.score_on)
-        )
-    else:
-        predicted = predict.read_or_predict(folder)
+    predicted, scores = score_split(folder, split, note)
     reference = RunFolder(folder).references()[scored_task.score_on]
-    scores = score.score_run(predicted, reference, scored_task, (split,))
     details = diagnostics.details(predicted.filter(model=NETWORK), scored_task, split)
     name = _labelled(folder.name, RunFolder(folder).metadata()["config"]["mode"])
     verdicts = [

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlxts.api.selected_runs import one_run, record_test_evaluation, some_runs
 from mlxts.cli.compare import HOW_TO_READ, differences_tables
 from mlxts.cli.output import Note, Part, note, render
 from mlxts.cli.scores import scores_screen
-from mlxts.cli.selected_runs import one_run, record_test_evaluation, some_runs
 
 if TYPE_CHECKING:
     from mlxts.evaluation.external_forecasts import File, Forecasts
@@ -77,7 +77,7 @@ def _scored(target: str, path: Path, split: str, windows: int | None) -> "tuple[
         permit = _recorder(file, configuration.name, scored_task.score_on, split)
         return scored_rows.of_configuration(configuration, split, permit), file
     if split == WALK_FORWARD:
-        folders = some_runs([target]).finished
+        folders = some_runs([target], note).finished
         file = external_forecasts.read(path, RunFolder(folders[0]).scored_task.task)
         return scored_rows.of_origins(folders, target), file
     folder = one_run(target)
@@ -91,7 +91,7 @@ def _recorder(file: "File", name: str, score_on: str, split: str) -> Callable[[]
     """Records a test-set evaluation; for other splits it does nothing."""
     evaluation_name = f"{file.path.name} ({file.sha256[:8]}) on {name}"
     return (
-        (lambda: record_test_evaluation(evaluation_name, score_on))
+        (lambda: record_test_evaluation(evaluation_name, score_on, note))
         if split == "test"
         else lambda: None
     )

@@ -156,7 +156,7 @@ def predict(
 ) -> None:
     """Forecast of a trained model at the close of a day, from the newest registered data."""
     from mlxts import experiment
-    from mlxts.cli.selected_runs import one_run
+    from mlxts.api.selected_runs import one_run
 
     forecast = experiment.forecast(one_run(run), date.date() if date else None, symbol)
     render(forecast, as_json, forecast["sentence"])

@@ -80,7 +80,7 @@ def walk_forward(
 def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfig"]:
     """The run on the fixed split, which is trained if it is not there, and its configuration."""
     from mlxts import experiment
-    from mlxts.cli.selected_runs import one_run
+    from mlxts.api.selected_runs import one_run
     from mlxts.config.loading import load_config
     from mlxts.runs.folder import RunFolder
     from mlxts.training import run

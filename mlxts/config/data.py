@@ -38,6 +38,13 @@ class DataConfig(ConfigSection):
     exogenous: tuple[Name, ...] = Field(
         (), strict=False, description="series joined to every symbol as of their release"
     )
+    train_symbols: tuple[Name, ...] | None = Field(
+        None,
+        min_length=1,
+        strict=False,
+        description="which of symbols the network trains and stops on; the others are scored, over "
+        "references of their own; None: all",
+    )
     score_on: Name = Field(protocol.SCORED_ON, description="the symbol whose rows are scored")
     splits: Annotated[str, BeforeValidator(_splits)] = Field(
         "protocol",
@@ -89,12 +96,19 @@ class DataConfig(ConfigSection):
     def _scores_what_it_reads(self) -> Self:
         if self.score_on not in self.symbols:
             raise ValueError(f"score_on: {self.score_on} is not among symbols; add it there")
-        for key, names in (("symbols", self.symbols), ("exogenous", self.exogenous)):
+        unread = [name for name in self.train_symbols or () if name not in self.symbols]
+        if unread:
+            raise ValueError(f"train_symbols: {unread[0]} is not among symbols; add it there")
+        for key in ("symbols", "exogenous", "train_symbols"):
+            names = getattr(self, key) or ()
             if len(set(names)) != len(names):
                 raise ValueError(f"{key}: one is named twice")
         return self
 
     @property
     def title(self) -> str:
-        """The data in a few words: the cell, or else its contents."""
-        return self.cell or ", ".join((*self.symbols, *self.exogenous))
+        """The data in a few words: the cell, or else its contents; and what is trained on."""
+        contents = self.cell or ", ".join((*self.symbols, *self.exogenous))
+        if self.train_symbols is None:
+            return contents
+        return f"{contents}, trained on {', '.join(self.train_symbols)}"

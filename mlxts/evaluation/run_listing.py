@@ -1,13 +1,22 @@
-"""The table of runs: what each is and what it reached on validation."""
+"""The table of runs: what each is and what it reached on validation.
+
+Of thousands of runs few are new since the last listing. The rows of the others are read from a
+file beside the folders; it is made again whenever the code of this table changes, and without it
+nothing is lost.
+"""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
-from mlxts.errors import ConfigError, RunError
+from mlxts import code_version, files, json_files
+from mlxts.errors import ConfigError, RunError, StorageError
 from mlxts.evaluation import comparison
+from mlxts.files import write_json
 from mlxts.protocol import BASELINE
+from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.index import run_folders
 from mlxts.runs.predictions import NETWORK
@@ -83,9 +92,50 @@ def wall_time(summary: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+class _Listing(json_files.Shape):
+    """Attributes:
+    code: of this table. rows: by run id its row, and the state of the files it was read from.
+    """
+
+    code: str
+    rows: dict[str, tuple[list[list[int]], dict[str, Any]]]
+
+
 def listing() -> list[dict[str, Any]]:
     """Every run under outputs/runs, sorted by run id; `damaged` names a damaged file."""
-    return [_row(folder) for folder in run_folders()]
+    code = code_version.of((__name__,))
+    path = files.runs_folder() / layout.LISTING
+    stored, current = _stored(path, code), {}
+    for folder in run_folders():
+        state = _state(folder)  # before it is read: what changes meanwhile is read again next time
+        known = stored.get(folder.name)
+        current[folder.name] = known if known and known[0] == state else [state, _row(folder)]
+    whole = {name: entry for name, entry in current.items() if not entry[1]["damaged"]}
+    if whole != stored:
+        with suppress(StorageError):  # of a folder that cannot be written it is read every time
+            write_json(path, {"code": code, "rows": whole})
+    return [row for _, row in current.values()]
+
+
+def _stored(path: Path, code: str) -> dict[str, list[Any]]:
+    try:
+        written = json_files.read(path, _Listing, error=RunError, remedy="")
+    except RunError:
+        return {}
+    return written["rows"] if written["code"] == code else {}
+
+
+def _state(folder: Path) -> list[list[int]]:
+    """What changes whenever the files of a row do; of a missing file nothing."""
+    state = []
+    for name in (layout.METADATA, layout.SUMMARY):
+        try:
+            found = (folder / name).stat()
+        except OSError:
+            state.append([])
+        else:
+            state.append([found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns])
+    return state
 
 
 def arranged(

@@ -279,7 +279,7 @@ def time_steps(
     """
     planned = planned_bytes(config, shape, dataset, micro_batch)
     memory_plan.check(planned, dataset.features.nbytes)
-    split = dataset.samples["train"]
+    split = dataset.learned("train")
     model, optimizer = build_model(config, shape, dataset), make_optimizer(config.training)
     binary = dataset.task.binary
     step = Step(model, optimizer, config.training, binary=binary)

@@ -90,7 +90,9 @@ class Arrays:
             columns: of each bar, see `inputs`.
             stop_on: `training.stop_on` of the configuration: which validation samples are scored.
         """
-        train, validation = data.samples["train"], data.samples["validation"]
+        train, validation = data.learned("train"), data.learned("validation")
+        if stop_on == "scored":  # whatever it was trained on
+            validation = data.samples["validation"]
         decisive, weights = stopping_samples(validation, stop_on, data.score_on)
         return cls(
             features=device.on_device(columns),

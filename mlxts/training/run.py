@@ -215,7 +215,7 @@ def _broadcast(
 def _start_event(plan: Plan, step: int, refused: list[str]) -> StartEvent:
     """The heading of a run: which model, data and device they belong to."""
     counts, data = parameter_budget.count(plan.shape), plan.dataset
-    train, validation = len(data.samples["train"]), len(data.samples["validation"])
+    train, validation = len(data.learned("train")), len(data.samples["validation"])
     return StartEvent(
         step=step,
         total_steps=plan.total_steps,

@@ -139,7 +139,7 @@ def test_predicting_says_a_probability_in_words(home: Path) -> None:
     said = _call("predict", "0.02M").stdout
     assert ", next day: probability of " in " ".join(said.split())
     assert said.startswith("SPY, close of 2025-03-31")
-    assert "probability of a high at least 1% above the close" in said
+    assert "probability of a high at least 1 % above the close" in said
     value = json.loads(_call("predict", "0.02M", "--json").stdout)["probability"]
     assert f"{value:.3f}" in said
 

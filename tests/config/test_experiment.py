@@ -80,6 +80,7 @@ def test_a_small_number_may_be_written_as_people_write_it(tmp_path: Path, text: 
         ("model: {last_bar_to_head: true}", "model.last_bar_to_head: True is fixed at False"),
         ("model: {asset_embedding: true}", "model.asset_embedding: True is fixed at False"),
         ("training: {stop_on: panel}", "training.stop_on: panel is fixed at samples"),
+        ("data: {train_symbols: [SPY]}", "data.train_symbols: ('SPY',) is fixed at None"),
         ("training: {ema_decay: 0.99}", "training.ema_decay: 0.99 is fixed at None"),
         ("training: {ema_decay: 1.0}", "training.ema_decay"),
         ("features: {tier: 30}", "tier: 30 is none of 20, 50"),
@@ -301,6 +302,7 @@ def test_a_share_of_the_training_dates_is_another_experiment_and_pinned_bytes_ar
 
     same = [
         hash_of(train_fraction=1),
+        hash_of(train_symbols=None),
         hash_of(train_blocks_seed=3),
         hash_of(artifact_sha256={"SPY": "a"}),
     ]

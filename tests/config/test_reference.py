@@ -40,7 +40,10 @@ def _another(key: str) -> dict[str, Any]:
     """The mapping in which a key has a value that its type allows and strict mode does not."""
     (row,) = reference.describe(key)
     kind, choices = row["type"], row["type"].partition(",")[0].split(" or ")
-    named: dict[str, Any] = {"data.splits": "sample", "data.score_on": "QQQ", "model.context": 96}
+    named: dict[str, Any] = {
+        "data.splits": "sample", "data.score_on": "QQQ", "data.train_symbols": ["SPY"],
+        "model.context": 96,
+    }  # fmt: skip
     if key in named:
         value = named[key]
     elif kind.startswith("whole number"):

@@ -1,6 +1,7 @@
 """Finding runs and reading what they say."""
 
 import json
+import shutil
 
 import pytest
 
@@ -179,3 +180,37 @@ def test_runs_pass_every_filter_and_a_limit_comes_after_both():
     for wrong in ("task", "colour=red", "=x"):
         with pytest.raises(ConfigError, match=f"--filter {wrong}: write it as KEY=TEXT"):
             ids(wrong)
+
+
+def test_a_second_listing_reads_only_the_runs_that_changed(folder, monkeypatch):
+    for name in "abc":
+        make(folder, name, {"status": "finished"})
+    first = run_listing.listing()
+    read, describe = [], run_listing.describe
+    monkeypatch.setattr(run_listing, "describe", lambda run: read.append(run.name) or describe(run))
+    assert run_listing.listing() == first
+    (folder / "b" / "summary.json").write_text('{"status": "early_stop"}')
+    shutil.rmtree(folder / "c")
+    make(folder, "d")
+    rows = {row["run_id"]: row["status"] for row in run_listing.listing()}
+    assert rows == {"a": "finished", "b": "early_stop", "d": "unfinished"}
+    assert read == ["b", "d"]
+    make(folder, "e")
+    (folder / "e" / "run.json").write_text("{")
+    damaged = [[row["run_id"] for row in run_listing.listing() if row["damaged"]] for _ in "12"]
+    assert (damaged, read) == ([["e"], ["e"]], ["b", "d", "e", "e"])
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"code": "other", "rows": {"a": [[[], []], {}]}}'])
+def test_a_listing_that_is_damaged_or_of_other_code_is_made_again(folder, text):
+    make(folder, "a")
+    first = run_listing.listing()
+    (folder / ".listing.json").write_text(text)
+    assert run_listing.listing() == first
+    assert '"status": "unfinished"' in (folder / ".listing.json").read_text()
+
+
+def test_runs_are_listed_where_nothing_can_be_written(folder):
+    make(folder, "a")
+    (folder / ".listing.json").mkdir()  # what no file can replace, whoever asks
+    assert [row["run_id"] for row in run_listing.listing()] == ["a"]
