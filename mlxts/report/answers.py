@@ -69,9 +69,11 @@ def sentences(rows: Sequence[Row], plans: Sequence[Row] = ()) -> list[str]:
     missing = {plan["sweep"]: plan for plan in plans if plan["runs"]}
     texts = []
     for axis, claimed in claims(rows).items():
-        own = [row for row in rows if row["axis"] == axis]
+        of_axis = [row for row in rows if row["axis"] == axis]
         if claimed:
-            texts.append(f"**{TITLES[axis]}:** {'; '.join(_claim(row, own) for row in claimed)}.")
+            texts.append(
+                f"**{TITLES[axis]}:** {'; '.join(_claim(row, of_axis) for row in claimed)}."
+            )
         else:
             plan = missing.pop(f"{_STUDY}{'parameters' if axis == 'compute' else axis}", None)
             sweep = "parameters" if axis == "compute" else axis

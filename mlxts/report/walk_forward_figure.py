@@ -27,13 +27,13 @@ _SCHEMA = {
 def pictures(rows: Sequence[Row]) -> list[Picture]:
     """One for each axis with sizes, of the rows that its answer is made of; compute has the points
     of parameters."""
-    found = []
+    figures = []
     for axis in dict.fromkeys(row["axis"] for row in rows if row["axis"] != "compute"):
         main = answers.main_rows(row for row in rows if row["axis"] == axis)
-        drawn = [row for row in main if row["points"] and not row["paired"]]
-        if drawn:
-            found.append(_picture(axis, drawn))
-    return found
+        estimands = [row for row in main if row["points"] and not row["paired"]]
+        if estimands:
+            figures.append(_picture(axis, estimands))
+    return figures
 
 
 def _picture(axis: str, rows: Sequence[Row]) -> Picture:
