@@ -69,9 +69,9 @@ def sentences(rows: Sequence[Row], plans: Sequence[Row] = ()) -> list[str]:
     missing = {plan["sweep"]: plan for plan in plans if plan["runs"]}
     texts = []
     for axis, claimed in claims(rows).items():
-        own = [row for row in rows if row["axis"] == axis]
+        of_axis = [row for row in rows if row["axis"] == axis]
         if claimed:
-            parts = (_claim(row, own, row["task"] != claimed[0]["task"]) for row in claimed)
+            parts = (_claim(row, of_axis, row["task"] != claimed[0]["task"]) for row in claimed)
             texts.append(f"**{TITLES[axis]}:** {'; '.join(parts)}.")
         else:
             plan = missing.pop(f"{_STUDY}{'parameters' if axis == 'compute' else axis}", None)

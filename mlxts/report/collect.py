@@ -38,14 +38,14 @@ AXES = ("parameters", "features", "history", "assets")  # the questions, in thei
 
 @dataclass(frozen=True)
 class ReportRun:
-    """The records of a run folder."""
+    """The metadata and the summary of a run folder."""
 
-    record: dict[str, Any]  # run.json
+    metadata: dict[str, Any]  # run.json
     summary: dict[str, Any]
 
     @property
     def id(self) -> str:
-        return self.record["run_id"]
+        return self.metadata["run_id"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SurfaceAnalysis:
     """A cell over two sizes; without a law where none is defined for the pair."""
 
     table: LossTable
-    drawn: Draws
+    draws: Draws
     selection: Selection | None
 
 
@@ -94,7 +94,7 @@ class ReportData:
         return canonical_hash(
             {
                 "runs": [
-                    [run.record.get(name) for name in ("run_id", "config", "data_hash")]
+                    [run.metadata.get(name) for name in ("run_id", "config", "data_hash")]
                     for run in self.runs
                 ],
                 "losses": sha256(self.ledger["loss"].to_numpy().tobytes()).hexdigest(),
@@ -177,7 +177,7 @@ def scored_symbols(folders: Sequence[Path]) -> list[tuple[str, str]]:
     if not fixed:
         raise RunError("walk-forward runs have no test split to open; leave --split out")
     runs = map(_run, fixed)
-    return [(run.id, run.record["config"]["data"]["score_on"]) for run in runs]
+    return [(run.id, run.metadata["config"]["data"]["score_on"]) for run in runs]
 
 
 def _run(folder: Path) -> ReportRun:
@@ -193,7 +193,7 @@ def _opened(folders: Sequence[Path], tuned: Sequence[str]) -> pl.DataFrame | Non
 
 def _holds_test(folder: Path) -> bool:
     predicted = RunFolder(folder).predictions()
-    scored_on = _run(folder).record["config"]["data"]["score_on"]
+    scored_on = _run(folder).metadata["config"]["data"]["score_on"]
     return predicted.filter(split="test", symbol=scored_on).height > 0
 
 

@@ -29,6 +29,7 @@ _UNSTAMPED = {
 }
 _NEAR = 2.0  # times what is drawn: a level farther away would flatten all of it
 _LARGE = 1e4
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _TITLE = 52  # characters of a title's line at that width
 
 
@@ -156,5 +157,5 @@ def powers_of_ten(axes: Axes) -> None:
 def _power_of_ten(value: float) -> str:
     """5e9 as 5·10⁹, 1e12 as 10¹²."""
     mantissa, exponent = f"{value:.2e}".split("e")
-    times = "" if float(mantissa) == 1.0 else rf"{float(mantissa):g}\cdot"
-    return f"${times}10^{{{int(exponent)}}}$"
+    times = "" if float(mantissa) == 1.0 else f"{float(mantissa):g}·"
+    return f"{times}10{str(int(exponent)).translate(_SUPERSCRIPTS)}"

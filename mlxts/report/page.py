@@ -67,10 +67,10 @@ def write(
     shared = {
         "question": question(),
         "exploratory": any(scores.mode != "strict" for scores in report.scored),
-        "drawn": images,
+        "images": images,
         "light": Markup(palette.variables(0)),
         "dark": Markup(palette.variables(1)),
-        "material": report,
+        "report": report,
     }
     templates = _environment()
     page = templates.get_template("report.html.j2").render(
@@ -145,7 +145,7 @@ def _record(
         "tuned": list(report.tuned),
         "software": software,
         "runs": {
-            run.id: {key: run.record.get(key) for key in ("config_hash", "data_hash")}
+            run.id: {key: run.metadata.get(key) for key in ("config_hash", "data_hash")}
             for run in report.runs
         },
         "missing": {part.key: list(part.missing) for part in parts if part.missing},

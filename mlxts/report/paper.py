@@ -50,36 +50,36 @@ def collect(
             no strict one.
     """
     fixed, walked = walk_forward_ledger.apart(folders)
-    record = {**(before or _NO_FIXED), "schema": SCHEMA}
+    results = {**(before or _NO_FIXED), "schema": SCHEMA}
     if fixed:
-        study = {key: record[key] for key in ("study",) if key in record}
-        record = {
+        study = {key: results[key] for key in ("study",) if key in results}
+        results = {
             "schema": SCHEMA,
             **paper_fixed.collect(fixed, split=split, draws=draws, seed=seed),
         }
-        record |= study
+        results |= study
     if walked:
-        record["study"] = {
+        results["study"] = {
             **paper_walk_forward.collect(walked, draws=draws, seed=seed),
             "plans": list(plans),
             "provenance": paper_fixed.provenance([RunFolder(one).metadata() for one in walked]),
         }
-    return record
+    return results
 
 
-def write(record: dict[str, Any], path: Path) -> Path:
+def write(results: dict[str, Any], path: Path) -> Path:
     """Write the figures to a file next to `path`, and `path` from them. Raises StorageError."""
-    write_json(figures_of(path), record)
+    write_json(figures_of(path), results)
     return rewrite(path)
 
 
 def rewrite(path: Path) -> Path:
     """Write `path` from the figures file next to it. Raises RunError, StorageError."""
-    record = read(path)
-    for section in _sections(record):
+    results = read(path)
+    for section in _sections(results):
         for picture in section.pictures:
             picture.write(path.parent)
-    write_text(path, markdown(record))
+    write_text(path, markdown(results))
     return path
 
 
@@ -107,33 +107,33 @@ def figures_of(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def markdown(record: Mapping[str, Any]) -> str:
+def markdown(results: Mapping[str, Any]) -> str:
     """The document for figures of `collect`."""
     parts = [
         "# Results",
         "Rendered by `mlxts report RUNS --paper FILE` from run folders; do not edit. Without RUNS "
         "the same command renders it again from the JSON file next to it.",
-        *(section.markdown() for section in _sections(record)),
+        *(section.markdown() for section in _sections(results)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _sections(record: Mapping[str, Any]) -> list[Section]:
+def _sections(results: Mapping[str, Any]) -> list[Section]:
     sections: list[Section] = []
-    study = record.get("study")
+    study = results.get("study")
     if study:
         sections += paper_walk_forward.sections(study)
         sections.append(Section("", "", text=[paper_fixed.made_of(study["provenance"])]))
-    if record["main"]:
+    if results["main"]:
         sections.append(
             Section(
                 "fixed",
                 "Fixed splits",
-                text=[paper_fixed.introduction(record), *paper_tables.notes(record)],
+                text=[paper_fixed.introduction(results), *paper_tables.notes(results)],
             )
         )
-        sections += paper_fixed.sections(record)
-        sections.append(Section("", "", text=[paper_fixed.made_of(record["provenance"])]))
+        sections += paper_fixed.sections(results)
+        sections.append(Section("", "", text=[paper_fixed.made_of(results["provenance"])]))
     return sections
 
 

@@ -138,13 +138,13 @@ def _along(built: pl.DataFrame, draws: int, seed: int) -> list[dict[str, Any]]:
     return finite(rows)
 
 
-def introduction(record: Mapping[str, Any]) -> str:
+def introduction(results: Mapping[str, Any]) -> str:
     """What the tables are about, and how to read them."""
-    first = record["main"][0]
+    first = results["main"][0]
     return (
-        f"Task `{first['task']}`, {first['symbol']}, {first['timescale']}, {record['split']} "
-        f"({record['span']}), canonical phase. Log loss in nats. In brackets 95 % intervals from "
-        f"{record['draws']:,} block-bootstrap draws, paired by date, widened for few blocks and "
+        f"Task `{first['task']}`, {first['symbol']}, {first['timescale']}, {results['split']} "
+        f"({results['span']}), canonical phase. Log loss in nats. In brackets 95 % intervals from "
+        f"{results['draws']:,} block-bootstrap draws, paired by date, widened for few blocks and "
         "for labels that overlap; means over seeds include seed variance. "
         f"The reference is the better of {HAR} and linear, a ridge regression on {HAR}'s three log "
         "ranges and the network's own features at the decision bar, by cross-validation within the "
@@ -155,11 +155,11 @@ def introduction(record: Mapping[str, Any]) -> str:
     )
 
 
-def sections(record: Mapping[str, Any]) -> Iterator[Section]:
-    yield _section(record, "main", "PatchTST against the reference, strict", _MAIN)
-    yield _section(record, "seeds", "By seed", _SEEDS)
+def sections(results: Mapping[str, Any]) -> Iterator[Section]:
+    yield _section(results, "main", "PatchTST against the reference, strict", _MAIN)
+    yield _section(results, "seeds", "By seed", _SEEDS)
     yield _section(
-        record,
+        results,
         "ablations",
         "Exploratory ablations",
         _ABLATIONS,
@@ -168,7 +168,7 @@ def sections(record: Mapping[str, Any]) -> Iterator[Section]:
         missing="None has been trained yet.",
     )
     yield _section(
-        record,
+        results,
         "along",
         "Gain from size",
         _ALONG,
@@ -179,9 +179,9 @@ def sections(record: Mapping[str, Any]) -> Iterator[Section]:
         "beforehand](preregistration.md).",
         missing="No cell has two sizes yet.",
     )
-    if record.get("walk_forward"):
+    if results.get("walk_forward"):
         yield _section(
-            record,
+            results,
             "walk_forward",
             "Walk-forward before the second design, exploratory",
             _WALK_FORWARD,
@@ -192,7 +192,7 @@ def sections(record: Mapping[str, Any]) -> Iterator[Section]:
 
 
 def _section(
-    record: Mapping[str, Any],
+    results: Mapping[str, Any],
     key: str,
     title: str,
     keys: Sequence[str],
@@ -200,10 +200,10 @@ def _section(
     text: str = "",
     missing: str = "",
 ) -> Section:
-    """The rows of `record[key]` and the notes on them, or that there are none."""
-    if not record[key]:
+    """The rows of `results[key]` and the notes on them, or that there are none."""
+    if not results[key]:
         return Section(key, title, missing=[missing])
-    tables = [paper_tables.table(title, keys, record[key])]
+    tables = [paper_tables.table(title, keys, results[key])]
     return Section(key, title, text=[text] if text else (), tables=tables)
 
 
@@ -244,14 +244,14 @@ def _against(scores: ConfigurationScores, strict: ConfigurationScores) -> dict[s
 
 
 def _of_seed(
-    scores: ConfigurationScores, record: dict[str, Any], summary: dict[str, Any], split: str
+    scores: ConfigurationScores, results: dict[str, Any], summary: dict[str, Any], split: str
 ) -> dict[str, Any]:
     """The evaluator's scores of one run."""
     models = summary["scores"][split]
-    network, settings = models[NETWORK], record["config"]
-    an_epoch = record["total_steps"] / settings["training"]["max_epochs"]
+    network, settings = models[NETWORK], results["config"]
+    an_epoch = results["total_steps"] / settings["training"]["max_epochs"]
     row: dict[str, Any] = {
-        "run": record["run_id"],
+        "run": results["run_id"],
         **{name: scores.key[name] for name in (*CELL, "budget")},
         "seed": settings["seed"],
         "loss": network["log_loss"],
@@ -284,11 +284,11 @@ def _span(settings: dict[str, Any], split: str) -> str:
 def provenance(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Which runs, and the software, machines, code and data that made them."""
     return {
-        "runs": sorted(record["run_id"] for record in records),
-        "versions": _distinct(record.get("versions") for record in records),
-        "machines": _distinct(record.get("machine") for record in records),
-        "code": _distinct(record.get("git_commit") for record in records),
-        "data": _distinct(record.get("data_hash") for record in records),
+        "runs": sorted(results["run_id"] for results in records),
+        "versions": _distinct(results.get("versions") for results in records),
+        "machines": _distinct(results.get("machine") for results in records),
+        "code": _distinct(results.get("git_commit") for results in records),
+        "data": _distinct(results.get("data_hash") for results in records),
     }
 
 

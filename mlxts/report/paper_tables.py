@@ -32,9 +32,9 @@ def _over_har(row: dict[str, Any]) -> dict[str, Any]:
     return {f"skill_har{end}": row.get(f"skill{end}") for end in ("", "_low", "_high")}
 
 
-def notes(record: Mapping[str, Any]) -> list[str]:
+def notes(results: Mapping[str, Any]) -> list[str]:
     """Notes where rows were compared with HAR before there was linear."""
-    rows = [row for name in _COMPARED for row in record.get(name, ())]
+    rows = [row for name in _COMPARED for row in results.get(name, ())]
     if all("reference" in row for row in rows):
         return []
     return [

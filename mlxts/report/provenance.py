@@ -64,10 +64,10 @@ def test_set_evaluations() -> Table:
     )
 
 
-def multiple_testing(report: ReportData, searched: Table) -> str:
+def multiple_testing(report: ReportData, searches: Table) -> str:
     """The number of runs, trials and test-set evaluations, in a few sentences."""
     here = len(run_folders())
-    modes = Counter(run.record["config"]["mode"] for run in report.runs)
+    modes = Counter(run.metadata["config"]["mode"] for run in report.runs)
     sentences = [
         f"This report is about {count(len(report.runs), 'finished run')} "
         f"({modes['strict']} strict, {modes['exploratory']} exploratory)"
@@ -77,11 +77,11 @@ def multiple_testing(report: ReportData, searched: Table) -> str:
         )
         + f". The workspace holds {count(here, 'run')} in all."
     ]
-    trials = sum(row["trials"] for row in searched.rows)
+    trials = sum(row["trials"] for row in searches.rows)
     sentences.append(
-        f"Its storage holds {count(len(searched.rows), 'search or sweep', 'searches and sweeps')} "
+        f"Its storage holds {count(len(searches.rows), 'search or sweep', 'searches and sweeps')} "
         f"with {count(trials, 'trial')}."
-        if searched.rows
+        if searches.rows
         else "Its storage holds no searches or sweeps."
     )
     evaluations = len(test_split_log.history())
@@ -98,15 +98,15 @@ def data(report: ReportData) -> Table:
     artifacts: dict[str, dict[str, Any]] = {}
     readers: Counter[str] = Counter()
     strict: Counter[str] = Counter()
-    known: dict[str, float] = {}
+    coverage: dict[str, float] = {}
     for run in report.runs:
-        for artifact in run.record["artifacts"]:
+        for artifact in run.metadata["artifacts"]:
             artifacts[artifact["sha256"]] = artifact
             readers[artifact["sha256"]] += 1
-            strict[artifact["sha256"]] += run.record["config"]["mode"] == "strict"
-            share = run.record.get("coverage", {}).get(artifact["symbol"])
+            strict[artifact["sha256"]] += run.metadata["config"]["mode"] == "strict"
+            share = run.metadata.get("coverage", {}).get(artifact["symbol"])
             if share is not None:
-                known[artifact["sha256"]] = min(share, known.get(artifact["sha256"], 1.0))
+                coverage[artifact["sha256"]] = min(share, coverage.get(artifact["sha256"], 1.0))
     rows = [
         {
             "dataset": a["dataset"],
@@ -116,7 +116,7 @@ def data(report: ReportData) -> Table:
             "last": a["last"],
             "runs": readers[digest],
             "strict_runs": strict[digest],
-            "coverage": known.get(digest),
+            "coverage": coverage.get(digest),
             "registered": a["timestamp"],
             "sha256": digest,
             "path": a["path"],
@@ -174,15 +174,15 @@ def machines(report: ReportData) -> Table:
 
 
 def _machine(run: ReportRun) -> dict[str, Any]:
-    machine = run.record.get("machine", {})
-    versions = run.record.get("versions", {})
+    machine = run.metadata.get("machine", {})
+    versions = run.metadata.get("versions", {})
     return {
         **{key: machine.get(key) for key in ("device_name", "device", "platform", "python")},
         **{key: machine.get(key) for key in ("mlx", "blas", "threads", "kernels")},
         "versions": ", ".join(f"{name} {number}" for name, number in sorted(versions.items())),
-        "splits": run.record.get("splits"),
-        "code_version": run.record.get("code_version"),
-        "git_commit": run.record.get("git_commit"),
+        "splits": run.metadata.get("splits"),
+        "code_version": run.metadata.get("code_version"),
+        "git_commit": run.metadata.get("git_commit"),
     }
 
 
@@ -190,21 +190,21 @@ def temperatures(report: ReportData) -> Table:
     """Temperatures of each run, and the runs that slowed down."""
     rows = []
     for run in report.runs:
-        seen = run.summary.get("thermal", {})
-        bands = seen.get("readings_in_band", {})
+        thermal = run.summary.get("thermal", {})
+        bands = thermal.get("readings_in_band", {})
         rows.append(
             {
                 "run": run.id,
-                "mode": run.record["config"]["mode"],
-                "sensor": seen.get("source"),
-                "highest": seen.get("highest"),
-                "hottest": seen.get("hottest"),
+                "mode": run.metadata["config"]["mode"],
+                "sensor": thermal.get("source"),
+                "highest": thermal.get("highest"),
+                "hottest": thermal.get("hottest"),
                 "warning": bands.get("warning"),
                 "critical": bands.get("critical"),
-                "paused_seconds": seen.get("paused_seconds"),
-                "step_time_ratio": seen.get("step_time_ratio"),
-                "step_time_drift": bool(seen.get("step_time_drift")),
-                "reason": seen.get("step_time_drift_reason") or "",
+                "paused_seconds": thermal.get("paused_seconds"),
+                "step_time_ratio": thermal.get("step_time_ratio"),
+                "step_time_drift": bool(thermal.get("step_time_drift")),
+                "reason": thermal.get("step_time_drift_reason") or "",
             }
         )
     return Table(

@@ -317,22 +317,22 @@ def _surfaces(report: ReportData) -> Section:
 def _surface_picture(analysis: SurfaceAnalysis, split: str, second: str) -> Picture:
     surface = law_panels.surface(
         analysis.table,
-        analysis.drawn,
+        analysis.draws,
         "",
         analysis.selection,
         steps=lambda size: f"{size:,.0f} {second}",
     )
 
-    drawn_as, selection = "lines connect the means, no law is fitted", analysis.selection
+    caption, selection = "lines connect the means, no law is fitted", analysis.selection
     if selection:
         share = selection.frequencies[selection.chosen]
-        drawn_as = f"curves: {selection.chosen}, the law chosen in {share:.0%} of the draws"
+        caption = f"curves: {selection.chosen}, the law chosen in {share:.0%} of the draws"
     title, settings = labels.title_and_settings(analysis.table.name)
     return Picture(
         name=labels.slug("surface", second, analysis.table.name),
         title=title,
         settings=", ".join(filter(None, (settings, split))),
-        caption=f"Means over seeds with 95 % intervals paired with the reference; {drawn_as}.",
+        caption=f"Means over seeds with 95 % intervals paired with the reference; {caption}.",
         data=law_panels.surface_data(surface, second),
         draw=partial(_draw, panel=replace(surface, subtitle="")),
         size=(4.8, 4.0),
@@ -367,12 +367,12 @@ def _evidence(report: ReportData) -> Section:
 
 
 def _tried(report: ReportData, storage_url: str | None) -> Section:
-    searched, looked = provenance.studies(storage_url), provenance.test_set_evaluations()
+    searches, evaluations = provenance.studies(storage_url), provenance.test_set_evaluations()
     return Section(
         "tried",
         "Multiple testing",
-        text=[provenance.multiple_testing(report, searched)],
-        tables=[table for table in (searched, looked) if table.rows],
+        text=[provenance.multiple_testing(report, searches)],
+        tables=[table for table in (searches, evaluations) if table.rows],
     )
 
 

@@ -17,7 +17,7 @@ def run(mode: str, coverage: dict[str, float]) -> Any:
         for name in ("SPY", "VIX")
     ]
     record = {"config": {"mode": mode}, "artifacts": artifacts, "coverage": coverage}
-    return SimpleNamespace(record=record)
+    return SimpleNamespace(metadata=record)
 
 
 def test_the_manifest_says_on_how_many_training_days_a_series_was_known() -> None:
