@@ -15,7 +15,7 @@ from mlxts.config.loading import build_config
 from mlxts.dataset.build import build_dataset
 from mlxts.errors import DataError
 from mlxts.evaluation import comparison
-from mlxts.evaluation.block_bootstrap import BlockBootstrap
+from mlxts.evaluation.block_bootstrap import DRAWS, BlockBootstrap
 from mlxts.evaluation.reference import fit_baselines
 from mlxts.losses import log_losses
 from mlxts.protocol import SCORED_ON
@@ -63,7 +63,7 @@ def _rows(task: str, scored: pl.DataFrame) -> list[Row]:
     for name in MODELS:
         own = scored.filter(model=name).sort("date")
         bootstrap = BlockBootstrap(own["date"].to_numpy(), horizon=1)
-        weights = bootstrap.weights()
+        weights = bootstrap.weights(DRAWS)
         means = own["minus"].to_numpy() @ weights / weights.sum(axis=0)
         low, high = bootstrap.interval(means)
         rows.append(

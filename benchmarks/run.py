@@ -25,7 +25,7 @@ PLUMBING = ("__init__", "claims", "compare_revisions", "harness", "postgres", "r
 LONG = (
     "bad_inputs", "direction_control", "end_to_end", "fitter_coverage", "handoffs",
     "interval_coverage", "kills", "oracle_checks", "outages", "planted_exponents",
-    "search_controls", "sensitivity",
+    "residual_controls", "search_controls", "sensitivity",
 )  # fmt: skip
 SECONDS, LONG_SECONDS = 1200.0, 7200.0  # the longest that one may take, and a long one
 

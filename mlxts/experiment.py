@@ -5,15 +5,17 @@ search and every other caller go through it.
 """
 
 import math
+from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from mlxts import locks, predict
+from mlxts import locks, predict, tasks
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import ConfigError, DataError
@@ -234,8 +236,17 @@ def _gate(interrupt: Interrupt, guard: Guard, more: Gate | None) -> Gate:
     return gate
 
 
-def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -> dict[str, Any]:
+def forecast(
+    folder: Path,
+    day: date | None = None,
+    symbol: str | None = None,
+    *,
+    artifact_sha256: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """A finished run's forecast at the close of `day`, from the newest registered data.
+
+    Args:
+        artifact_sha256: by symbol, artifacts to read instead of those that its configuration means.
 
     Returns:
         run_id, symbol, date (of the decision bar), task, horizon, close, and for binary tasks
@@ -249,12 +260,15 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
     """
     trained = run.load(folder)
     pinned = trained.plan.dataset
-    newest = build_dataset(RunFolder(folder).config())
+    config = RunFolder(folder).config()
+    pinned_artifacts = {**config.data.artifact_sha256, **artifact_sha256}
+    data = config.data.model_copy(update={"artifact_sha256": pinned_artifacts})
+    newest = build_dataset(config.model_copy(update={"data": data}))
     if newest.names != pinned.names:
         raise DataError(f"{folder.name} reads other features than this version makes; train again")
     symbol = symbol or newest.score_on
     row = _decision_row(newest, symbol, day)
-    output = float(trained.on(newest, np.array([row]))[0])
+    output = float(trained.on(newest)(np.array([row]))[0])
     bar = newest.bars.row(row, named=True)
     result: dict[str, Any] = {
         "run_id": folder.name,
@@ -268,10 +282,7 @@ def forecast(folder: Path, day: date | None = None, symbol: str | None = None) -
     begin = f"{symbol}, close of {bar['date']} at {bar['close']:.2f}, {span}"
     if newest.task.binary:
         probability = float(metrics.Forecast(np.array([output]), np.zeros(1)).probabilities[0])
-        event = {"direction": "a higher close"}.get(
-            newest.task.name, f"a high at least {newest.task.threshold or 0:.0%} above the close"
-        )
-        sentence = f"{begin}: probability of {event} {probability:.3f}"
+        sentence = f"{begin}: probability of {tasks.event(newest.task)} {probability:.3f}"
         return {**result, "probability": probability, "sentence": sentence}
     half = conformal.half_width(_validation_residuals(folder, newest.score_on))
     if newest.task.kind == "range":

@@ -52,6 +52,11 @@ def difference(value: float | None) -> str:
     return number(value, lambda v: f"{v:+.4f}" if abs(v) >= 0.001 or v == 0.0 else f"{v:+.2g}")
 
 
+def p_value(value: float | None) -> str:
+    """0.0231, < 0.0001: no p value is 0."""
+    return number(value, lambda v: f"{v:.4f}" if v >= 0.0001 else "< 0.0001")
+
+
 def three_digits(value: float | None) -> str:
     """1,234, 12.3, 0.00123; whole numbers as they are."""
     whole = isinstance(value, int)

@@ -24,7 +24,10 @@ from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import BASE_RATE, NETWORK
 from mlxts.runs.references import Reference
 from mlxts.training import run
+from mlxts.training.early_stopping import stopping_samples
 from mlxts.training.loop import Permit, always
+from mlxts.training.losses import TargetScale, mean_loss
+from mlxts.training.plan import Plan
 from mlxts.training.run import Trained
 
 ENDED = ("train", "validation")  # what is predicted when training has ended
@@ -32,9 +35,9 @@ ENDED = ("train", "validation")  # what is predicted when training has ended
 
 def predict_network(trained: Trained, splits: Iterable[str]) -> pl.DataFrame:
     """Predictions of a trained network on some splits of its data."""
-    samples = trained.plan.dataset.samples
+    samples, outputs = trained.plan.dataset.samples, trained.on(trained.plan.dataset)
     return pl.concat(
-        predictions.table(NETWORK, samples[split], split, trained.outputs(split))
+        predictions.table(NETWORK, samples[split], split, outputs(samples[split].rows))
         for split in splits
     )
 
@@ -64,6 +67,34 @@ def _base_rate(data: Dataset, splits: Sequence[str], symbol: str) -> list[pl.Dat
         )
         for split in splits
     ]
+
+
+def reference_loss(plan: Plan) -> tuple[str, float] | None:
+    """The name of what a network has to beat, and its loss on the samples that stop training.
+
+    Returns:
+        The loss is in the unit of validation losses; None where an asset has no reference.
+    """
+    data, training = plan.dataset, plan.config.training_of_task
+    table, chosen = predict_references(data, ENDED)
+    validation, scale = data.samples["validation"], TargetScale.fit(data)
+    outputs = np.full(len(validation), np.nan)
+    for symbol, reference in chosen.items():
+        own = table.filter(split="validation", symbol=symbol, model=reference.name or "")
+        of_symbol = validation.symbols == symbol
+        if own.height != of_symbol.sum():
+            return None
+        outputs[of_symbol] = own["logit"].to_numpy()
+    decisive, weights = stopping_samples(validation, training.stop_on, data.score_on)
+    loss = mean_loss(
+        scale.scaled(outputs)[decisive],
+        scale.scaled(validation.targets)[decisive],
+        binary=plan.binary,
+        huber_delta=training.huber_delta,
+        weights=weights,
+    )
+    names = {reference.name or "" for reference in chosen.values()}
+    return names.pop() if len(names) == 1 else "reference", loss
 
 
 def can_score(data: Dataset, split: str) -> bool:

@@ -27,7 +27,8 @@ class Task:
     """What is predicted at the decision bar t for the horizon of H trading days.
 
     direction   Close[t+H] > Close[t]
-    threshold   max(High[t+1..t+H]) >= Close[t] * (1 + threshold)
+    threshold   max(High[t+1..t+H]) >= Close[t] * (1 + threshold), or, of the asset's own range,
+                >= Close[t] * exp(threshold * mean(log(High / Low)) of t-21..t)
     regression  log(Close[t+H] / Close[t])
     range       log(log(max(High[t+1..t+H]) / min(Low[t+1..t+H])))
     """
@@ -37,6 +38,7 @@ class Task:
     threshold: float | None  # fraction of Close[t]; None unless kind is "threshold"
     unit: str | None = None  # of the number that is predicted; None: whether something happens
     strict: bool = False  # a strict configuration may have it
+    of_range: bool = False  # whether the threshold is a multiple of the asset's own range
 
     @property
     def binary(self) -> bool:

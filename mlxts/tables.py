@@ -1,22 +1,23 @@
 """One table and its faces: a terminal's, HTML, Markdown, CSV and LaTeX."""
 
-import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlxts import column_widths
+from mlxts.column_widths import TextColumn
 from mlxts.files import write_text
 from mlxts.formats import MINUS, Format, interval, is_known, number
 
 if TYPE_CHECKING:
     from markupsafe import Markup
+    from rich.console import Group as RichGroup
     from rich.table import Table as RichTable
 
 Row = Mapping[str, Any]
 
 _WORD = 24  # characters of a cell that HTML never breaks
-_NARROW = 12  # characters that a column of texts needs on a terminal
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -125,85 +126,137 @@ class Table:
         groups = [column if isinstance(column, tuple) else (column,) for column in self.columns]
         return [tuple(Column(c) if isinstance(c, str) else c for c in group) for group in groups]
 
-    def rich(self, style: Callable[[Row], str] = lambda row: "", *, width: int = 80) -> "RichTable":
-        """For a terminal: intervals under their values, and nothing is cut off.
+    def rich(
+        self, style: Callable[[Row], str] = lambda row: "", *, width: int = 80
+    ) -> "RichTable | RichGroup":
+        """For a terminal: as few lines a row as its width allows, and no word is broken.
+
+        Columns of a group, and values and their intervals, stand side by side where there is room,
+        else one under the other. What does not fit even then follows in another table, which
+        begins with the first column again; or else each row is a list of its values.
 
         Args:
             style: of a row, as rich names styles.
             width: of the terminal, characters.
         """
+        groups = [[self._texts_of(column) for column in group] for group in self._groups()]
+        tallest = max((sum(part.lines for part in group) for group in groups), default=1)
+        for height in range(1, tallest + 1):
+            columns = [
+                _stacked(parts, inline=height == 1)
+                for group in groups
+                for parts in _at_most(group, height)
+            ]
+            if column_widths.fits(columns, width, closely=height == tallest):
+                return self._drawn(columns, style, width)
+        from rich.console import Group as RichGroup
+
+        parts = column_widths.parts(columns, width)
+        if not parts:
+            return self._listed(style, width)
+        return RichGroup(*(self._drawn(part, style, width, part is parts[0]) for part in parts))
+
+    def _texts_of(self, column: Column) -> "_Texts":
+        return _Texts(
+            column.heading,
+            [(column.text(row), column.interval(row, between=",")) for row in self.rows],
+            column.ends is not None,
+            column.numeric(self.rows),
+            any(is_known(row.get(column.key)) for row in self.rows),
+        )
+
+    def _drawn(
+        self,
+        columns: Sequence[TextColumn],
+        style: Callable[[Row], str],
+        width: int,
+        titled: bool = True,
+    ) -> "RichTable":
         from rich.markup import escape
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        table = RichTable(title=escape(self.title), title_justify="left", title_style="bold")
-        groups = self._groups()
-        lines = [
-            [
-                [t for c in group for t in (c.text(row), c.interval(row, between=",")) if t]
-                for row in self.rows
-            ]
-            for group in groups
-        ]
-        figures = [
-            any(c.ends for c in group) or all(c.numeric(self.rows) for c in group)
-            for group in groups
-        ]
-        # Figures stay in one line where the other columns keep room for a word.
-        widths = [max((len(text) for cell in cells for text in cell), default=0) for cells in lines]
-        needed = [w if f else _NARROW for w, f in zip(widths, figures, strict=True)]
-        fits = sum(needed) + 3 * len(groups) + 1 <= width
-        for group, figure, longest in zip(groups, figures, widths, strict=True):
-            numbers = [c for c in group if any(is_known(row.get(c.key)) for row in self.rows)]
-            right = bool(numbers) and all(column.numeric(self.rows) for column in numbers)
-            headings = [column.heading for column in group]
-            if figure and fits:  # no wider than the figures, but for its words
-                headings = ["\n".join(_broken(heading, longest)) for heading in headings]
+        widths = column_widths.shared(columns, width)
+        table = RichTable(
+            title=escape(self.title) if titled else None,
+            title_justify="left",
+            title_style="bold",
+            show_lines=any(len(column.headings) > 1 for column in columns),
+        )
+        for column, given in zip(columns, widths, strict=True):
             table.add_column(
-                escape("\n".join(headings)),
-                justify="right" if right else "left",
+                escape("\n".join(column.headings)),
+                justify="right" if column.right else "left",
                 overflow="fold",
-                no_wrap=figure and fits,
+                width=given,
             )
-        for row, cells in zip(self.rows, zip(*lines, strict=True), strict=False):
-            table.add_row(*(Text("\n".join(texts)) for texts in cells), style=style(row))
+        cells = zip(*(column.cells for column in columns), strict=True)
+        for row, texts in zip(self.rows, cells, strict=False):
+            table.add_row(*(Text("\n".join(lines)) for lines in texts), style=style(row))
         return table
 
-    def html(self, files: "str | Markup" = "") -> "Markup":
+    def _listed(self, style: Callable[[Row], str], width: int) -> "RichGroup":
+        """Each row as a list: headings to the left, values with their intervals to the right."""
+        from rich.console import Group as RichGroup
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        parts: list[Text | RichTable] = [Text(self.title, style="bold")]
+        for row in self.rows:
+            grid = RichTable.grid(padding=(0, 2, 0, 0))
+            grid.add_column(style="dim", overflow="fold", max_width=width // 3)
+            grid.add_column(overflow="fold")
+            for column in self.flat:
+                text = f"{column.text(row)} {column.interval(row)}".strip()
+                grid.add_row(column.heading.replace("\n", " "), Text(text, style=style(row)))
+            parts += [grid, Text()]
+        return RichGroup(*parts)
+
+    def html(self, files: "str | Markup" = "", *, sortable: bool = True) -> "Markup":
         """For a page: values that a script can sort by; intervals, and what shares a column with
         others, in small print.
 
         Args:
             files: behind the title, markup that leads to the other faces.
+            sortable: headings are buttons of that script.
         """
         from markupsafe import Markup
 
         groups = self._groups()
         shapes = [self._shape(first) for first, *_ in groups]
-        head = Markup('<th scope="col" class="{}"><button type="button">{}</button></th>\n')
+        heading = Markup('<button type="button">{}</button>' if sortable else "{}")
+        head = Markup('<th scope="col" class="{}">{}</th>\n')
         lines = [
-            Markup('<div class="table">\n<table>\n<caption>{}\n{}</caption>\n<thead><tr>\n').format(
-                self.title, files
-            ),
+            Markup(
+                '<div class="table" tabindex="0" role="region" aria-label="{0}">\n<table>\n'
+                "<caption>{0}\n{1}</caption>\n<thead><tr>\n"
+            ).format(self.title, files),
             *(
-                head.format(shape, first.heading)
+                head.format(shape, heading.format(first.heading))
                 for shape, (first, *_) in zip(shapes, groups, strict=True)
             ),
             Markup("</tr></thead>\n<tbody>\n"),
         ]
-        small = Markup(" <small>{}</small>")
+        small, named = Markup(" <small>{}</small>"), Markup(' <small data-key="{}"{}>{}</small>')
+        by = Markup(' data-value="{}"')
         for row in self.rows:
             lines.append(Markup("<tr>\n"))
             for shape, (first, *others) in zip(shapes, groups, strict=True):
                 value, ends = row.get(first.key), first.interval(row, MINUS)
-                by = Markup(' data-value="{}"').format(repr(value) if is_known(value) else "")
-                notes = [ends, *(note for c in others for note in c.noted(row, MINUS))]
+                notes = [small.format(ends)] * bool(ends)
+                for column in others:
+                    text, *interval = column.noted(row, MINUS) or [""]
+                    key = by.format(row.get(column.key)) if text else ""
+                    notes += [named.format(column.heading, key, text)] * bool(text)
+                    notes += [small.format(end) for end in interval if end]
                 lines.append(
                     Markup('<td class="{}"{}>{}{}</td>\n').format(
                         shape,
-                        by if shape == "number" else "",
+                        by.format(repr(value) if is_known(value) else "")
+                        if shape == "number"
+                        else "",
                         first.text(row, MINUS),
-                        Markup("").join(small.format(note) for note in notes if note),
+                        Markup("").join(notes),
                     )
                 )
             lines.append(Markup("</tr>\n"))
@@ -271,9 +324,46 @@ def markdown(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return Table.of("", headings, rows).markdown()
 
 
-def _broken(heading: str, width: int) -> list[str]:
-    words = max(map(len, heading.split()), default=1)
-    return textwrap.wrap(heading, max(width, words, _NARROW), break_on_hyphens=False)
+@dataclass(frozen=True)
+class _Texts:
+    """One column's heading, and of each row its value and its interval."""
+
+    heading: str
+    cells: list[tuple[str, str]]
+    has_ends: bool
+    numeric: bool
+    known: bool
+
+    @property
+    def lines(self) -> int:
+        return 1 + self.has_ends
+
+
+def _at_most(parts: Sequence[_Texts], height: int) -> list[list[_Texts]]:
+    """In columns of at most so many lines, in their order; one line has an interval in it."""
+    columns: list[list[_Texts]] = [[]]
+    for part in parts:
+        if columns[-1] and sum(p.lines for p in (*columns[-1], part)) > height:
+            columns.append([])
+        columns[-1].append(part)
+    return columns
+
+
+def _stacked(parts: Sequence[_Texts], *, inline: bool) -> TextColumn:
+    """Columns one under the other, intervals beside or under their values."""
+    rows = list(zip(*(part.cells for part in parts), strict=True))
+    if inline:
+        cells = [tuple(f"{text} {ends}".strip() for text, ends in row) for row in rows]
+    else:
+        cells = [tuple(t for pair in row for t in pair if t) for row in rows]
+    known = [part for part in parts if part.known]
+    right = bool(known) and all(part.numeric for part in known)
+    return TextColumn(
+        headings=tuple(line for part in parts for line in part.heading.split("\n")),
+        cells=tuple(cells),
+        whole=any(part.has_ends for part in parts) or right,
+        right=right,
+    )
 
 
 def _escape(text: str) -> str:

@@ -54,7 +54,7 @@ class Origin:
             "run_id": self.plan.run_id,
             "trained_until": borders.train[1].isoformat(),
             "scored": [day.isoformat() for day in borders.test if day],
-            "samples": len(self.plan.dataset.samples["train"]),
+            "samples": len(self.plan.dataset.learned("train")),
             "reference": self.reference.to_dict(),
             "scores": self.figures,
         }

@@ -18,6 +18,9 @@ shapes.install()  # before the first of the rooms whose arrays it checks
 from mlxts import platform  # noqa: E402
 
 platform.enable()  # as the command line does
+from tests import draws  # noqa: E402, F401
+
+gc.disable()  # until all is collected: of a million objects that stay nothing is garbage
 
 # How long an example takes is the machine's business: other work on it must fail no test.
 settings.register_profile("no_deadline", deadline=None)
@@ -38,6 +41,7 @@ def pytest_collection_finish() -> None:
     trainings that collect after themselves would go through each time."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 _COUNT = itertools.count()

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from mlxts import files
+from mlxts import experiment, files
 from mlxts.config.loading import build_config
 from mlxts.data import store
 from mlxts.simulation.source import SimulatedSource
+from mlxts.training.plan import make_plan
 
 SETTINGS: dict[str, Any] = {
     "name": "small",
@@ -36,3 +37,11 @@ def simulated(
     store.register_raw(bars.frame, source="simulated", symbol="SPY", parameters=bars.parameters)
     files.write_text(home / "small.yaml", build_config(SETTINGS).to_yaml())
     return home
+
+
+def trained(changes: dict[str, Any] | None = None) -> Path:
+    """The folder of a run of SETTINGS and `changes`, trained to its end in this workspace."""
+    plan = make_plan(build_config({**SETTINGS, **(changes or {})}))
+    summary = experiment.run_experiment(plan, emit=lambda event: None)
+    assert summary["status"] in experiment.FINISHED
+    return plan.folder.resolve()

@@ -28,7 +28,7 @@ from typing import IO, Any
 from benchmarks.bad.server import LOADED
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload([*LOADED, "tests.search.test_study"])
+_FORKS.set_forkserver_preload(["tests.draws", *LOADED, "tests.search.test_study"])
 _BEGIN = "from mlxts.cli import main; main()"
 
 

@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from importlib.resources import files as resources
 
 import polars as pl
 import pytest
 
 import mlxts
-from mlxts.errors import ConfigError, DataError
+from mlxts.errors import BudgetError, ConfigError, DataError
 from mlxts.features import timescales
 from mlxts.platform import blas
 from tests.features.bars import path
@@ -34,7 +35,7 @@ def test_importing_the_package_imports_nothing_heavy_and_its_names_come_when_use
     before, after, names = json.loads(_python(code))
     assert before == []
     assert after
-    assert set(names) <= set(dir(mlxts))
+    assert names == dir(mlxts)
 
 
 def test_the_fast_blas_is_there_before_mlx_whatever_is_used_first() -> None:
@@ -48,6 +49,17 @@ def test_every_name_is_there_and_explains_itself(name: str) -> None:
     value = getattr(mlxts, name)
     assert len((value.__doc__ or "").strip()) > 20
     assert getattr(mlxts, name) is value
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    assert mlxts.__version__ == version("mlxts")
+
+
+def test_a_model_of_a_budget_takes_one_line() -> None:
+    model = mlxts.PatchTST(mlxts.parameter_budget.solve("2M", features=20))
+    assert abs(model.counts().total / 2_000_000 - 1) <= 0.01
+    with pytest.raises(BudgetError, match="3M is none of"):
+        mlxts.parameter_budget.solve("3M", features=20)
 
 
 def test_another_name_is_an_attribute_error() -> None:
@@ -69,6 +81,34 @@ def test_features_of_own_bars_are_those_of_the_catalog() -> None:
     assert weekly.width == 52
 
 
+_BARS = path(120, 1)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        _BARS.lazy(),
+        _BARS.to_arrow(),
+        _BARS.to_pandas(),
+        _BARS.with_columns(pl.col("date").dt.to_string()).to_pandas(),
+        _BARS.rename(str.title).to_pandas().set_index("Date"),
+        _BARS.drop("symbol").to_pandas().set_index("date").rename_axis(index=None),
+        _BARS.rename({"symbol": "unique_id", "date": "ds", "close": "y"}).to_pandas(),
+        _BARS.rename(str.title).to_pandas().pivot(index="Date", columns="Symbol"),
+    ],
+    ids=["lazy", "arrow", "pandas", "strings", "capitals", "unnamed", "nixtla", "two-levels"],
+)
+def test_features_are_the_same_of_a_frame_of_any_library_and_spelling(frame) -> None:
+    built = mlxts.features.build(frame, tier=20)
+    assert built.drop("symbol").equals(mlxts.features.build(_BARS, tier=20).drop("symbol"))
+
+
+def test_prices_of_a_frame_are_adjusted_by_its_adjusted_close() -> None:
+    halved = _BARS.with_columns(pl.col("open", "high", "low", "close") * 2)
+    adjusted = halved.with_columns(adj_close=_BARS["close"])
+    assert mlxts.features.build(adjusted).equals(mlxts.features.build(_BARS))
+
+
 def test_features_never_look_ahead() -> None:
     bars = path(400, 5)
     whole, prefix = (mlxts.features.build(some, tier=50) for some in (bars, bars.head(300)))
@@ -79,13 +119,24 @@ def test_features_never_look_ahead() -> None:
     ("change", "error", "says"),
     [
         (lambda bars: bars.drop("volume"), DataError, "no column volume"),
+        (lambda bars: bars.rename(str.title).drop("Volume"), DataError, "no column Volume"),
+        (
+            lambda bars: bars.select(unique_id="symbol", ds="date", y="close"),
+            DataError,
+            r"no columns open, high, low, volume \(it has unique_id, ds, y\)",
+        ),
         (lambda bars: bars.with_columns(close=-pl.col("close")), DataError, "not positive"),
         (lambda bars: bars.with_columns(high=pl.col("low") / 2), DataError, "below the open"),
         (lambda bars: pl.concat([bars, bars.head(1)]), DataError, "already in row"),
-        (lambda bars: bars.with_columns(open=pl.lit("dear")), DataError, "another kind"),
+        (
+            lambda bars: bars.with_columns(open=pl.lit("dear")),
+            DataError,
+            "open 'dear' is no number",
+        ),
         (lambda bars: bars.with_columns(open=pl.lit(None)), DataError, "open is"),
         (lambda bars: bars.with_columns(open=pl.lit(True)), DataError, "open holds Boolean"),
-        (lambda bars: bars.with_columns(date=pl.lit(20240102)), DataError, "date holds Int"),
+        (lambda bars: bars.with_columns(date=pl.lit(0.5)), DataError, "date holds Float"),
+        (lambda bars: bars.to_dict(), DataError, "data is a dict"),
         (lambda bars: bars.with_columns(low=pl.duration(days=1)), DataError, "low holds Duration"),
     ],
 )

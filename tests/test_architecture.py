@@ -10,12 +10,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlxts"
 STAIRCASE = [
-    "interrupt", "protocol", "errors", "files", "formats", "tables", "json_files", "code_version",
-    "locks", "memo", "losses", "split_borders", "data.sources", "config", "transfer", "platform",
-    "data", "runs", "simulation", "features", "dataset", "baselines", "model", "training",
-    "thermal", "console", "tracking", "evaluation", "predict", "experiment", "walk_forward",
-    "scored_rows", "search", "interop", "scaling", "report", "starters", "quickstart", "workspace",
-    "cli", "testing", "__main__",
+    "interrupt", "protocol", "errors", "files", "formats", "column_widths", "tables", "json_files",
+    "code_version", "locks", "memo", "losses", "split_borders", "tasks", "data.sources", "config",
+    "transfer", "platform", "data", "runs", "simulation", "features", "dataset", "baselines",
+    "model", "training", "thermal", "console", "tracking", "evaluation", "predict", "experiment",
+    "walk_forward", "scored_rows", "search", "scaling", "report", "api", "interop", "starters",
+    "quickstart", "workspace", "cli", "testing", "__main__",
 ]  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))

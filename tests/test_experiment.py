@@ -87,6 +87,13 @@ def test_the_summary_holds_scores_heat_and_a_verdict(finished) -> None:
     )
 
 
+def test_the_loss_to_beat_is_known_before_training_and_is_the_one_that_is_scored(finished) -> None:
+    plan, summary = finished
+    name, loss = predict.reference_loss(plan) or ("", 0.0)
+    assert name == summary["reference"]["name"]
+    assert loss == pytest.approx(summary["scores"]["validation"][name]["log_loss"], rel=1e-9)
+
+
 def test_predictions_cover_train_and_validation_and_never_test(finished) -> None:
     plan, _ = finished
     table = RunFolder(plan.folder).predictions()
@@ -183,6 +190,9 @@ def test_a_range_is_learned_by_squared_error_and_forecast_in_per_cent_with_an_in
     scale = TargetScale.fit(plan.dataset)
     errors = ((table["logit"] - table["target"]) / scale.scale).to_numpy()
     assert losses[summary["best_step"]] == pytest.approx(0.5 * (errors**2).mean(), rel=1e-5)
+    reference, loss = predict.reference_loss(plan) or ("", 0.0)
+    mse = summary["scores"]["validation"][reference]["mse"]
+    assert loss == pytest.approx(0.5 * mse / scale.scale**2)
     figures = summary["scores"]["validation"][NETWORK]
     assert figures["mse"] == pytest.approx((errors**2).mean() * scale.scale**2)
     assert figures["rmse"] == pytest.approx(figures["mse"] ** 0.5)

@@ -75,6 +75,11 @@ def test_losses_show_digits_however_small_they_are() -> None:
     ]
 
 
+def test_no_p_value_is_zero() -> None:
+    shown = [formats.p_value(value) for value in (0.5, 0.0231, 0.0001, 0.00009, 0.0, None)]
+    assert shown == ["0.5000", "0.0231", "0.0001", "< 0.0001", "< 0.0001", "–"]
+
+
 def test_an_interval_without_an_end_is_left_out() -> None:
     assert formats.interval(-0.1, 0.2, "+.1f") == "[-0.1, +0.2]"
     assert formats.interval(None, 0.2) == formats.interval(0.1, math.nan) == ""

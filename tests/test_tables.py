@@ -5,6 +5,7 @@ import math
 from html.parser import HTMLParser
 
 import polars as pl
+import pytest
 from rich.console import Console
 
 from mlxts.tables import Column, Table, markdown, ranged, with_ends
@@ -63,24 +64,62 @@ def on_terminal(table: Table, width: int = 80) -> list[str]:
     return shown.getvalue().splitlines()
 
 
-def test_a_terminal_shows_intervals_under_their_values_and_takes_no_text_for_markup():
-    lines = on_terminal(TABLE)
-    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
-    assert cells == [
+def cells_of(lines: list[str]) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
+
+
+def test_intervals_stand_beside_their_values_or_under_them_and_no_text_is_taken_for_markup():
+    assert cells_of(on_terminal(TABLE)) == [
+        ["a_b & 50 % <b>|[red]", "-1.2% [-50%,25%]", "1,234", "yes"],
+        ["c-d", "–", "–", "no"],
+    ]
+    assert cells_of(on_terminal(TABLE, width=54)) == [
         ["a_b & 50 % <b>|[red]", "-1.2%", "1,234", "yes"],
         ["", "[-50%,25%]", "", ""],
         ["c-d", "–", "–", "no"],
     ]
 
 
-def test_columns_of_a_group_stand_one_under_the_other_and_no_line_is_too_long():
+def test_columns_of_a_group_stand_side_by_side_where_there_is_room():
     grouped = Table("t", ((COLUMNS[0], COLUMNS[3]), (COLUMNS[1], COLUMNS[2])), ROWS)
-    lines = on_terminal(grouped, width=24)
-    assert max(map(len, lines)) <= 24
-    assert [line.split("┃")[1].strip() for line in lines if "┃" in line and "skill" in line] == [
-        "name"
-    ]
     assert [column.key for column in grouped.flat] == ["name", "ok", "skill", "n"]
+    wide, narrow = cells_of(on_terminal(grouped)), cells_of(on_terminal(grouped, width=44))
+    assert wide[0] == ["a_b & 50 % <b>|[red]", "yes", "-1.2% [-50%,25%]", "1,234"]
+    assert narrow[:3] == [
+        ["a_b & 50 % <b>|[red]", "-1.2%"],
+        ["yes", "[-50%,25%]"],
+        ["", "1,234"],
+    ]
+
+
+DATED = Table(
+    "stored",
+    ("dataset", "first", "last", "registered", "sha256", "why it is there"),
+    [
+        {
+            "dataset": "SP500_t20_daily",
+            "first": "1999-01-04",
+            "last": "2018-12-31",
+            "registered": "2026-11-26 01:26",
+            "sha256": "f1a17a37d353",
+            "why it is there": "somebody downloaded it and somebody else has used it since",
+        }
+    ],
+)
+
+
+@pytest.mark.parametrize("width", [32, 40, 60, 80, 100, 160])
+def test_no_width_breaks_a_word_or_a_date(width: int):
+    lines = on_terminal(DATED, width=width)
+    assert max(map(len, lines)) <= width
+    words = [word for value in DATED.rows[0].values() for word in str(value).split()]
+    shown = " ".join(lines).split()
+    assert [word for word in words if word not in shown] == []
+
+
+def test_a_wide_terminal_is_used():
+    assert len(cells_of(on_terminal(DATED, width=100))) > 1
+    assert len(cells_of(on_terminal(DATED, width=160))) == 1
 
 
 def test_numbers_are_aligned_to_the_right_though_some_are_missing():
@@ -146,11 +185,12 @@ def test_figures_stay_in_one_line_while_texts_and_headings_are_broken():
     assert "gain per decade of parameters" not in text
 
 
-def test_a_terminal_too_narrow_for_figures_breaks_them_and_cuts_nothing():
-    lines = [line for line in on_terminal(WIDE, width=24) if "│" in line]
-    text, figures = ("".join(line.split("│")[i] for line in lines) for i in (1, 2))
-    assert "".join(text.split()) == "".join(WIDE.rows[0]["why"].split())
-    assert "".join(figures.split()) == "+0.5000[-0.2500,+0.7500]"
+def test_a_terminal_too_narrow_for_columns_gets_a_list_and_nothing_is_cut():
+    text = "\n".join(on_terminal(WIDE, width=24))
+    assert "│" not in text
+    words = text.split()
+    assert [word for word in WIDE.rows[0]["why"].split() if word not in words] == []
+    assert {"+0.5000", "[-0.2500,", "+0.7500]"} <= set(words)
 
 
 def test_an_empty_heading_stays_empty():
@@ -163,7 +203,8 @@ def test_what_shares_a_column_stands_under_the_first_of_it_on_a_page():
     cells = Cells(text)
     assert cells.texts[:2] == ["n", "fine"]
     assert len(cells.texts) == 2 + 2 * len(ROWS)
-    small = "<small>skill, % −1.2%</small> <small>[−50%, 25%]</small> <small>a_b &amp; 50 % "
-    assert f'data-value="1234">1,234 {small}' in text
+    first = '<small data-key="skill, %" data-value="-0.0123">skill, % −1.2%</small> '
+    name = '<small data-key="name" data-value="a_b &amp; 50 % '
+    assert f'data-value="1234">1,234 {first}<small>[−50%, 25%]</small> {name}' in text
     assert cells.texts[4].split() == ["–", "c-d"]  # what is not known has no line
     assert grouped.csv() == TABLE.csv()

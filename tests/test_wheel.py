@@ -16,7 +16,13 @@ SMALL = {
     "mode": "exploratory",
     "budget": "0.02M",
     "task": "direction",
-    "data": {"source": "sample", "symbols": ["SP500"], "score_on": "SP500", "splits": "sample"},
+    "data": {
+        "source": "sample",
+        "symbols": ["SP500"],
+        "score_on": "SP500",
+        "splits": "sample",
+        "train_fraction": 0.25,
+    },
     "training": {"max_epochs": 1, "validations_per_epoch": 1, "batch_size": 256},
     "thermal": {"sensor": "off"},
 }

@@ -19,6 +19,7 @@ from scipy.special import log_ndtr, logit, ndtr, zeta
 
 from mlxts.baselines.base import Forecast
 from mlxts.baselines.har import DECAY
+from mlxts.dataset.labels import log_barrier
 from mlxts.dataset.samples import Dataset, Samples
 
 _SCALE = 100.0  # returns in percent, as `arch` asks for
@@ -80,14 +81,22 @@ class RandomWalkBaseline:
             forecasts = logit(ndtr(horizon * drift / total).clip(prior, 1.0 - prior))
         else:
             step = 1.0 if _only_closes(dataset.daily, train) else 0.0
-            barrier = np.log1p(task.threshold)
+            barrier = _barrier(dataset)
             touched = touch(barrier, horizon * drift, total, step=step / horizon)
             forecasts = logit(touched.clip(prior, 1.0 - prior))
         return lambda samples: forecasts[samples.daily_rows]
 
 
+def _barrier(dataset: Dataset) -> float | Float64[np.ndarray, " rows"]:
+    """Of each day, log price above its close."""
+    threshold = dataset.task.threshold
+    if threshold is not None and not dataset.task.of_range:
+        return float(np.log1p(threshold))
+    return dataset.daily.select(log_barrier(dataset.task).over("symbol")).to_series().to_numpy()
+
+
 def touch(
-    barrier: float,
+    barrier: float | Float64[np.ndarray, " n"],
     drift: Float64[np.ndarray, " n"],
     deviation: Float64[np.ndarray, " n"],
     *,

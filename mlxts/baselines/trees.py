@@ -23,7 +23,7 @@ from mlxts.baselines.base import Forecast
 from mlxts.baselines.base_rate import BaseRate
 from mlxts.baselines.har import ScaleModel
 from mlxts.baselines.out_of_fold import CrossFitted
-from mlxts.dataset.samples import Dataset, Samples, of_symbol, with_own_days, with_train
+from mlxts.dataset.samples import Dataset, Samples, of_symbol, subset, with_own_days
 from mlxts.protocol import BASELINE
 
 _SETTINGS = {
@@ -45,7 +45,7 @@ class Trees:
     name: str = "trees"
 
     def fit(self, dataset: Dataset) -> Forecast:
-        """Learn from the training samples of all assets; where HAR cannot, their base rate."""
+        """Learn from the samples that a network learns from; where HAR cannot, their base rate."""
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
         if out_of_fold.obstacle(dataset):
@@ -58,8 +58,9 @@ class Trees:
             logs = har.log_scale(ranges[samples.daily_rows], floors)
             return np.column_stack([har_forecast(samples), logs, dataset.features[samples.rows]])
 
-        step = math.ceil(len(train) * len(dataset.names) / _NUMBERS)
-        learned = with_train(dataset, np.arange(0, len(train), step)).samples["train"]
+        pooled = dataset.learned("train")
+        step = math.ceil(len(pooled) * len(dataset.names) / _NUMBERS)
+        learned = subset(pooled, np.arange(0, len(pooled), step))
         train_inputs, targets = inputs(learned), learned.targets.astype(np.float64)
         if not dataset.task.binary:
             regressor = HistGradientBoostingRegressor(**_SETTINGS).fit(

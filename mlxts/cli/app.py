@@ -19,6 +19,7 @@ from mlxts.cli import (
     hpo,
     quickstart,
     report,
+    runs,
     scaling,
     starters,
     sweep,
@@ -75,7 +76,7 @@ app.command()(evaluate.evaluate)
 app.command()(compare.compare)
 app.command("walk-forward")(walk_forward.walk_forward)
 app.command()(evaluate.baselines)
-app.command()(evaluate.runs)
+app.command()(runs.runs)
 app.command()(export.export)
 app.add_typer(export.import_, name="import", cls=Group)
 app.add_typer(data.data, name="data", cls=Group)

@@ -41,7 +41,7 @@ def cell(
     }
     columns = (
         Column("id", "what"), "known", Column("source", "from"), "rows",
-        "first", "last",
+        ("first", "last"),
     )  # fmt: skip
     rows = [
         {"id": need.id, "known": _known(need), "source": f"missing ({need.source})"}
@@ -117,7 +117,7 @@ def sources(
         return
     series = [asdict(series_spec) for series_spec in (*SERIES.values(), TRENDS)]
     columns = (
-        Column("id", "series"), "source", "frequency", Column("lag_days", "lag, days"), "form",
+        Column("id", "series"), ("source", "frequency"), Column("lag_days", "lag, days"), "form",
         Column("description", "measures"),
     )  # fmt: skip
     render({"series": series}, as_json, Table("Series", columns, series))

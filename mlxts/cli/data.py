@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from mlxts import formats
-from mlxts.cli import cells, controls, register
+from mlxts.cli import cells, controls, import_preview, register
 from mlxts.cli.output import JsonOption, Part, note, render, say
+from mlxts.data import calendar as market_calendar
 from mlxts.data.sources import registry
 from mlxts.tables import Column, Table
 
@@ -36,6 +37,14 @@ class Decimal(StrEnum):
     comma = ","
 
 
+Calendar = StrEnum("Calendar", {days: days for days in get_args(market_calendar.Days)})
+CalendarOption = Annotated[
+    Calendar | None,
+    typer.Option(
+        case_sensitive=False,
+        help="Days on which it trades: New York's, all, or any; default: as stored, else NYSE.",
+    ),
+]
 Start = Annotated[
     datetime | None,
     typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First day, included."),
@@ -65,6 +74,7 @@ def download(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="With --cell: also series already stored.")
     ] = False,
+    calendar: CalendarOption = None,
     start: Start = None,
     end: End = None,
     as_json: JsonOption = False,
@@ -85,7 +95,7 @@ def download(
     else:
         chosen = registry.open_source(source.value, note)
         jobs = [(symbol.upper(), chosen) for symbol in symbols or ()]
-    _store_all(jobs, _day(start), _day(end), as_json)
+    _store_all(jobs, _day(start), _day(end), as_json, calendar)
 
 
 @data.command(name="import")
@@ -118,8 +128,12 @@ def import_(
     trends: Annotated[
         bool, typer.Option("--trends", help="Exports of Google Trends; each term is a series.")
     ] = False,
+    calendar: CalendarOption = None,
     start: Start = None,
     end: End = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what was understood; write nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Import files of your own, check them and store them."""
@@ -128,8 +142,11 @@ def import_(
     from mlxts.errors import DataError
 
     export_files = _files(paths)
-    if trends and (as_ or decimal or columns):
-        raise DataError("--trends takes neither --as nor --decimal nor --columns; leave them out")
+    if trends and (as_ or decimal or columns or calendar or dry_run):
+        raise DataError(
+            "--trends takes none of --as, --decimal, --columns, --calendar and --dry-run; leave "
+            "them out"
+        )
     if trends:
         exports = [TrendsSource(path) for path in export_files]
         jobs = [(name, e) for e in exports for name in ([symbol] if symbol else e.symbols())]
@@ -146,7 +163,11 @@ def import_(
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise DataError(f"two files would be named {min(twice)}; import them one by one")
-    _store_all(list(zip(names, sources, strict=True)), _day(start), _day(end), as_json)
+    jobs = list(zip(names, sources, strict=True))
+    if dry_run:
+        import_preview.preview(jobs, _day(start), _day(end), as_json, calendar)
+    else:
+        _store_all(jobs, _day(start), _day(end), as_json, calendar)
 
 
 @data.command()
@@ -190,9 +211,11 @@ def list_(as_json: JsonOption = False) -> None:
     raw = [artifact.to_dict() for artifact in store.raw_artifacts()]
     processed = [artifact.to_dict() for artifact in store.processed_artifacts()]
     first, *rest = (
-        "dataset", "rows", "first", "last",
-        Column("timestamp", "registered (UTC)", lambda when: when[:16].replace("T", " ")),
-        Column("sha256", form=lambda digest: digest[:12]),
+        "dataset", "rows", ("first", "last"),
+        (
+            Column("timestamp", "registered (UTC)", lambda when: when[:16].replace("T", " ")),
+            Column("sha256", form=lambda digest: digest[:12]),
+        ),
     )  # fmt: skip
     screen: list[Part] = []
     if raw or processed:
@@ -219,7 +242,11 @@ def sample(
 
 
 def _store_all(
-    jobs: Sequence[tuple[str, "Source"]], start: date | None, end: date | None, as_json: bool
+    jobs: Sequence[tuple[str, "Source"]],
+    start: date | None,
+    end: date | None,
+    as_json: bool,
+    calendar: Calendar | None = None,
 ) -> None:
     """Fetch, check and register each; one that fails does not stop the others, no network does."""
     from mlxts.data import checks, store
@@ -234,10 +261,11 @@ def _store_all(
             note(f"[{position}/{len(jobs)}] {symbol}")
         try:
             fetched = source.fetch(symbol, start, end)
-            former = _newest(symbol, source.name)
+            former = import_preview.newest(symbol, source.name)
             artifact = store.register_raw(
-                fetched.frame, source=source.name, symbol=symbol, parameters=fetched.parameters
-            )
+                fetched.frame, source=source.name, symbol=symbol, parameters=fetched.parameters,
+                days_of=import_preview.days_of(calendar, former),
+            )  # fmt: skip
         except DataError as error:
             failures.append(error)
             if isinstance(error, OfflineError):
@@ -245,7 +273,7 @@ def _store_all(
             if len(jobs) > 1:
                 note(f"error: {error}")
             continue
-        warnings = checks.warnings(checks.check(fetched.frame))
+        warnings = checks.warnings(checks.check(fetched.frame, days_of=artifact.days_of))
         _remark(artifact, fetched.notes, warnings)
         if store.find(artifact.symbol, [artifact.source]) != artifact:
             note(f"{symbol}: this content is registered already and a newer one is in use")
@@ -270,22 +298,14 @@ def _store_all(
         raise DataError(f"{len(failures)} of {len(jobs)} could not be stored; see above")
 
 
-def _newest(symbol: str, source: str) -> "Artifact | None":
-    """What a source's series of a symbol is read from so far, if there is one."""
-    from mlxts.data import store
-    from mlxts.errors import DataError
-
-    try:
-        return store.find(symbol, [source])
-    except DataError:
-        return None
-
-
 def _remark(artifact: "Artifact", notes: Iterable[str], warnings: Sequence[Any]) -> None:
     from mlxts.data import checks
 
     for text in notes:
         note(f"{artifact.symbol}: {text}")
+    if checks.is_of_another_market(warnings):
+        note(f"{artifact.symbol}: {import_preview.OTHER_MARKET}")
+        warnings = checks.of_any_market(warnings)
     if warnings:
         note(f"{artifact.symbol}: warning ({checks.summary(warnings)}), stored anyway:")
     for warning in warnings[:_WARNINGS_SHOWN]:

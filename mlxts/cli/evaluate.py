@@ -1,16 +1,16 @@
-"""`evaluate`, `baselines`, `runs`: scores of models and baselines, and a list of runs."""
+"""`evaluate`, `baselines`: scores of models and baselines."""
 
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlxts import formats
-from mlxts.cli.output import JsonOption, Note, Part, note, render
+from mlxts.cli.output import JsonOption, Note, note, render
 from mlxts.cli.scores import details_screen, scores_screen
-from mlxts.tables import Column, Table
+
+if TYPE_CHECKING:
+    from mlxts.api.scores import Split
 
 
 class SplitName(StrEnum):
@@ -80,23 +80,17 @@ def evaluate(
     _evaluate_run(run, split.value, as_json)
 
 
-def _evaluate_run(run: str, split: str, as_json: bool) -> None:
-    from mlxts import predict
-    from mlxts.cli.selected_runs import one_run, record_test_evaluation
-    from mlxts.evaluation import comparison, diagnostics, score
+def _evaluate_run(run: str, split: "Split", as_json: bool) -> None:
+    from mlxts.api.scores import score_split
+    from mlxts.api.selected_runs import one_run
+    from mlxts.evaluation import comparison, diagnostics
     from mlxts.runs.folder import RunFolder
     from mlxts.runs.predictions import NETWORK
 
     folder = one_run(run)
     scored_task = RunFolder(folder).scored_task
-    if split == "test":
-        predicted = predict.open_test(
-            folder, lambda: record_test_evaluation(folder.name, scored_task.score_on)
-        )
-    else:
-        predicted = predict.read_or_predict(folder)
+    predicted, scores = score_split(folder, split, note)
     reference = RunFolder(folder).references()[scored_task.score_on]
-    scores = score.score_run(predicted, reference, scored_task, (split,))
     details = diagnostics.details(predicted.filter(model=NETWORK), scored_task, split)
     name = _labelled(folder.name, RunFolder(folder).metadata()["config"]["mode"])
     verdicts = [
@@ -171,54 +165,6 @@ def baselines(
         left_out = ", ".join(line.left_out)
         screen.append(Note(f"Not fitted because they are slow: {left_out}; --all includes them."))
     render({**scores, "reference": reference.to_dict()}, as_json, screen)
-
-
-def runs(as_json: JsonOption = False) -> None:
-    """List the runs under outputs/runs with their validation scores."""
-    from mlxts import files
-    from mlxts.evaluation import run_listing
-
-    rows = run_listing.listing()
-    nothing = f"no runs in {files.runs_folder()} yet; `mlxts train configs/demo.yaml` makes one"
-    render({"runs": rows}, as_json, _runs_screen(rows) if rows else Note(nothing))
-
-
-def _runs_screen(rows: list[dict[str, Any]]) -> Iterator[Part]:
-    columns = (
-        (Column("run_id", "run"), Column("what", "name, parameters, status"), "verdict"),
-        ("loss", Column("auc", "AUC")),
-        (Column("skill", "skill", "+.1%"), Column("skill_har", "over HAR", "+.1%")),
-    )  # fmt: skip
-    yield Table("Runs, scored on validation", columns, [_on_screen(row) for row in rows])
-    yield Note(
-        "Loss: log loss, of a number RMSE. The verdict and the first skill, 1 - log loss / its "
-        "log loss (of a number of the squared error), are against the reference, the better of "
-        "HAR and linear by cross-validation within training; of runs of before there was a linear "
-        "one against HAR."
-    )
-    for row in rows:
-        if row["damaged"]:
-            yield Note(f"Damaged: {row['damaged']}.")
-        elif row["wall_time_omitted"]:
-            yield Note(f"No time of {row['run_id']} is given: {row['wall_time_omitted']}.")
-
-
-def _on_screen(row: dict[str, Any]) -> dict[str, Any]:
-    """A run with the text of its two lines on a terminal."""
-    from mlxts.evaluation import comparison
-
-    if row["damaged"]:
-        return {"run_id": row["run_id"], "what": "damaged"}
-    name, seconds = _labelled(row["name"], row["mode"]), row["train_seconds"]
-    # No time is given where it may not be compared.
-    took = None if row["wall_time_omitted"] else seconds
-    has_time = seconds is not None or row["wall_time_omitted"]
-    return row | {
-        "what": f"{name}, {formats.number(row['n_total'])}, {row['status']}"
-        + (f" in {formats.duration(took)}" if has_time else ""),
-        "loss": row["log_loss"] if row["rmse"] is None else row["rmse"],
-        "verdict": comparison.against(row["verdict"], row["reference"]),
-    }
 
 
 def _labelled(name: str, mode: str) -> str:

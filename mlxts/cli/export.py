@@ -72,7 +72,7 @@ def export(
 
 
 def _to_tracker(runs: list[str], to: FormatName, project: str | None, as_json: bool) -> None:
-    from mlxts.cli.selected_runs import one_run
+    from mlxts.api.selected_runs import one_run
     from mlxts.runs.folder import RunFolder
     from mlxts.tracking import run_export, trackers
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlxts.api.selected_runs import one_run, record_test_evaluation, some_runs
 from mlxts.cli.compare import HOW_TO_READ, differences_tables
 from mlxts.cli.output import Note, Part, note, render
 from mlxts.cli.scores import scores_screen
-from mlxts.cli.selected_runs import one_run, record_test_evaluation, some_runs
 
 if TYPE_CHECKING:
     from mlxts.evaluation.external_forecasts import File, Forecasts
@@ -60,23 +60,24 @@ def evaluate_file(target: str, path: Path, split: str, windows: int | None, as_j
 
 def _scored(target: str, path: Path, split: str, windows: int | None) -> "tuple[ScoredRows, File]":
     """What is scored, and the file, which is checked by itself before anything is opened."""
-    from mlxts import protocol, scored_rows
+    from mlxts import scored_rows, split_borders
     from mlxts.config.loading import load_config
+    from mlxts.dataset import split_dates
     from mlxts.evaluation import external_forecasts
     from mlxts.runs.folder import RunFolder
     from mlxts.runs.scored_task import ScoredTask
 
     if Path(target).is_file():
-        configuration = load_config(Path(target))
+        configuration = split_dates.resolved(load_config(Path(target)))
         scored_task = ScoredTask.of(configuration.model_dump(mode="json"))
         file = external_forecasts.read(path, scored_task.task)
         if split == WALK_FORWARD:
-            count = windows or protocol.ORIGINS[configuration.data.splits]
+            count = windows or split_borders.origins(configuration.data.splits)
             return scored_rows.of_configured_origins(configuration, count, note), file
         permit = _recorder(file, configuration.name, scored_task.score_on, split)
         return scored_rows.of_configuration(configuration, split, permit), file
     if split == WALK_FORWARD:
-        folders = some_runs([target]).finished
+        folders = some_runs([target], note).finished
         file = external_forecasts.read(path, RunFolder(folders[0]).scored_task.task)
         return scored_rows.of_origins(folders, target), file
     folder = one_run(target)
@@ -90,7 +91,7 @@ def _recorder(file: "File", name: str, score_on: str, split: str) -> Callable[[]
     """Records a test-set evaluation; for other splits it does nothing."""
     evaluation_name = f"{file.path.name} ({file.sha256[:8]}) on {name}"
     return (
-        (lambda: record_test_evaluation(evaluation_name, score_on))
+        (lambda: record_test_evaluation(evaluation_name, score_on, note))
         if split == "test"
         else lambda: None
     )

@@ -1,6 +1,6 @@
 """`hpo`: search hyperparameters within a budget, list and show studies, export the winner."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -294,12 +294,14 @@ def _top(name: str, result: dict[str, Any]) -> Iterator[Part]:
     rows = [trials[number] | trials[number]["params"] for number in result["top"]]
     dimensions = [Column(key, key, formats.three_digits) for key in rows[0]["params"]]
     yield Table(f"{name}: the best {len(rows)}", ("trial", "value", *dimensions), rows)
-    spread = [
-        [key, *(" to ".join(map(formats.three_digits, ends)) for ends in ranges.values())]
-        for key, ranges in result["spread"].items()
-    ]
+    spread = [[key, *map(_range, ranges.values())] for key, ranges in result["spread"].items()]
     headings = ("dimension", "tried", "best quarter")
     yield Table.of("Ranges of the best quarter", headings, spread)
+
+
+def _range(ends: Sequence[float]) -> str:
+    """`2 to 8`; of a single value that value."""
+    return " to ".join(dict.fromkeys(map(formats.three_digits, ends)))
 
 
 def _reasons(result: dict[str, Any]) -> Iterator[Part]:

@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -31,7 +32,14 @@ class Verbatim(str):
     """A text whose lines stay as they are, however narrow the terminal."""
 
 
-Part = Table | Note | Verbatim | str | Path
+@dataclass(frozen=True)
+class Drawn:
+    """Something that rich draws by itself."""
+
+    renderable: Any
+
+
+Part = Table | Note | Verbatim | Drawn | str | Path
 
 _WHOLE = re.compile(r"`[^`\n]*`|\[[^\]\n]*\]")
 _HELD = "\x00"  # a space at which a line is not broken
@@ -97,6 +105,8 @@ def show(screen: Part | Iterable[Part]) -> None:
             case Table():
                 terminal = console()
                 terminal.print(part.rich(width=terminal.width))
+            case Drawn():
+                console().print(part.renderable)
             case Note():
                 note(part)
             case Path() | Verbatim():

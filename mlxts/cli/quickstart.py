@@ -170,6 +170,8 @@ def _finish(result: dict[str, Any], plan: "Plan", *, train: bool, as_json: bool)
     finished_before = RunFolder(plan.folder).is_finished
     device = nullcontext() if finished_before else training.claim_device()
     with device, console.make(quiet=finished_before, json=as_json) as listener:
+        if not finished_before:
+            training.announce_reference(plan, listener)
         summary = experiment.run_experiment(plan, emit=listener, resume=True)
     if not as_json:
         training.show_result(plan, summary, finished_before=finished_before)

@@ -1,14 +1,15 @@
 """`mlxts report`: the results of runs, on one page and in files for a paper."""
 
+import webbrowser
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mlxts.api.selected_runs import complete_predictions, some_runs
 from mlxts.cli.hpo import StorageOption
 from mlxts.cli.output import JsonOption, Note, note, render
 from mlxts.cli.scaling import DrawsOption, FixedSplit, SeedOption, TunedOption
-from mlxts.cli.selected_runs import complete_predictions, some_runs
 
 
 def report(
@@ -45,6 +46,11 @@ def report(
     draws: DrawsOption = 2000,
     seed: SeedOption = 0,
     storage: StorageOption = None,
+    summary: Annotated[
+        bool,
+        typer.Option("--summary", help="Name (and open) the one-page summary that lies beside it."),
+    ] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write the report: one HTML page, every figure as SVG, PDF and CSV, tables as CSV, LaTeX."""
@@ -56,7 +62,7 @@ def report(
     if paper and not runs and papers.figures_of(paper).exists():
         note(f"rendered again from {papers.figures_of(paper)}: {papers.rewrite(paper)}")
         return
-    picked = some_runs(runs or (), storage)
+    picked = some_runs(runs or (), note, storage)
     if split is FixedSplit.test:
         # Recorded before anything is read; without a record there is no test-set evaluation.
         count = max(
@@ -64,7 +70,7 @@ def report(
             for evaluation in collect.scored_symbols(picked.finished)
         )
         note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
-    complete_predictions(picked.finished)
+    complete_predictions(picked.finished, note)
     plans = [answers.plan_row(one) for one in plan or ()]
     if paper:
         before = papers.read(paper) if papers.figures_of(paper).exists() else None
@@ -87,6 +93,15 @@ def report(
     written = page.write(
         gathered, folder, storage_url=storage, progress=lambda text: note(f"{text} ...")
     )
-    said = sections.answers(gathered)
-    result = {"page": str(written), "runs": [run.id for run in gathered.runs], "answers": said}
-    render(result, as_json, [Note(f"written: {written}"), *(one.replace("**", "") for one in said)])
+    shown = written.with_name(page.SUMMARY) if summary else written
+    answered = sections.answers(gathered)
+    result = {
+        "page": str(written),
+        "summary": str(written.with_name(page.SUMMARY)),
+        "runs": [run.id for run in gathered.runs],
+        "answers": answered,
+    }
+    texts = [answer.replace("**", "") for answer in answered]
+    render(result, as_json, [Note(f"written: {shown}"), *texts])
+    if open_ and not webbrowser.open(shown.resolve().as_uri()):
+        note("no browser could be started here; open that file by hand")

@@ -208,7 +208,8 @@ def fit(
     ]
     how_to_read = Note(
         "Coefficients are parts of the loss at the reference size; in brackets 95 % intervals. "
-        "Error: of ln L at the largest size, left out. Chosen in: share of the draws."
+        f"Error: of ln L at the largest size, left out. {results.CHOICE} Chosen in: share of the "
+        "draws."
     )
     render(result, as_json, [*tables, how_to_read])
 
@@ -243,7 +244,7 @@ def verdict_(
 
     from mlxts.errors import ConfigError
     from mlxts.files import SCHEMA, finite, write_json, write_text
-    from mlxts.scaling import axes, multiple_comparison, results, verdict
+    from mlxts.scaling import axes, multiple_comparison, results, seed_ensembles, verdict
     from mlxts.scaling import mixed_effects as mixed_model
 
     if replicate and split is JudgedSplit.walk_forward:
@@ -270,6 +271,7 @@ def verdict_(
     compared = {
         cell.name: multiple_comparison.compare(cell, draws=draws, seed=seed) for cell in usable
     }
+    ensembles = seed_ensembles.rows(tables, draws, seed)
     mixed = None
     if axis == "parameters":
         mixed = mixed_model.over(built, tables, judged, parameters=parameters, seed=seed)
@@ -284,12 +286,14 @@ def verdict_(
         "pools": [pooled.to_dict() for pooled in judged.pools.values()],
         "cells": [cell.to_dict() for cell in judged.cells],
         "comparisons": {key: asdict(value) for key, value in compared.items()},
+        "seed_ensembles": ensembles,
         "mixed": mixed and asdict(mixed),
     }
     write_json(folder / f"verdict-{axis}.json", finite(record))
     verdicts = results.verdicts(judged, axis)
     write_text(folder / f"verdict-{axis}.csv", verdicts.csv())
     screen: list[Part] = [verdicts, results.comparisons(compared, usable)]
+    screen += [seed_ensembles.table(ensembles, axis)] * bool(ensembles)
     if mixed is not None:
         mode = "strict" if all(pool.strict for pool in judged.pools) else "exploratory"
         screen.append(results.mixed_slopes(mixed, mode))
@@ -311,17 +315,17 @@ def _ledger(
     Without names walk-forward runs are for their own split alone, where their windows are predicted
     now if they have not been.
     """
-    from mlxts.cli.selected_runs import complete_predictions, some_runs
+    from mlxts.api.selected_runs import complete_predictions, some_runs
     from mlxts.evaluation import test_split_log
     from mlxts.runs.folder import RunFolder
     from mlxts.scaling import ledger as ledgers
     from mlxts.scaling import walk_forward_ledger
 
-    chosen = some_runs(runs or ()).finished
+    chosen = some_runs(runs or (), note).finished
     if not runs:
         walked = split is SplitName.walk_forward
         chosen = [folder for folder in chosen if RunFolder(folder).is_walk_forward == walked]
-    complete_predictions(chosen)
+    complete_predictions(chosen, note)
     if split is SplitName.walk_forward:
         return walk_forward_ledger.join(
             chosen, tuned=tuned or (), every_asset=every_asset, alike=alike

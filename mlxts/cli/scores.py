@@ -70,7 +70,9 @@ def scores_screen(
     )
 
 
-def _of_labels(title: str, any_model: Figures) -> dict[str, tuple[Column | str, ...]]:
+def _of_labels(
+    title: str, any_model: Figures
+) -> dict[str, tuple[Column | str | tuple[Column | str, ...], ...]]:
     title += f", n_pos = {any_model['n_pos']:,}, base rate {any_model['base_rate']:.4f}\n"
     title += f"log loss of the constant base-rate forecast: {any_model['log_loss_prior']:.4f}"
     return {
@@ -91,8 +93,7 @@ def _of_labels(title: str, any_model: Figures) -> dict[str, tuple[Column | str, 
         "Effective sample size, and metrics at threshold 0.5": (
             Column("n_eff", "n_eff", ",.0f"),
             "accuracy",
-            "precision",
-            "recall",
+            ("precision", "recall"),
             "predictions",
         ),
     }
@@ -100,8 +101,8 @@ def _of_labels(title: str, any_model: Figures) -> dict[str, tuple[Column | str, 
 
 def _of_numbers(
     title: str, any_model: Figures, scored_task: "ScoredTask"
-) -> dict[str, tuple[Column | str, ...]]:
-    by_kind: dict[str, tuple[Column | str, ...]] = {
+) -> dict[str, tuple[Column | str | tuple[Column | str, ...], ...]]:
+    by_kind: dict[str, tuple[Column | str | tuple[Column | str, ...], ...]] = {
         "Returns": (
             ranged("r2", "R² out of sample", "+.4f", ".4f"),
             ranged("directional_accuracy", "right direction", ".4f", ".3f"),

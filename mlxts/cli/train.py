@@ -18,6 +18,7 @@ from mlxts.tables import Table
 
 if TYPE_CHECKING:
     from mlxts.config.experiment import ExperimentConfig
+    from mlxts.training.events import Listener
     from mlxts.training.plan import Plan
 
 ConfigArgument = Annotated[Path, typer.Argument(help="A YAML file, e.g. configs/demo.yaml.")]
@@ -81,6 +82,8 @@ def train(
     needs_device = together.is_rank_zero and not finished_before
     device = claim_device(per_device, wait=wait) if needs_device else nullcontext()
     with device, console.make(quiet=silent, json=as_json) as listener:
+        if not silent and together.size == 1:
+            announce_reference(plan, listener)
         summary = experiment.run_experiment(
             plan, emit=listener, resume=resume, ranks=together, stall_seconds=stall_seconds
         )
@@ -88,6 +91,15 @@ def train(
         exit_unless_finished(summary["status"])
         return
     show_result(plan, summary, finished_before=finished_before, as_json=as_json)
+
+
+def announce_reference(plan: "Plan", listener: "Listener") -> None:
+    """Fit what the network has to beat before it is trained; scoring needs it afterwards."""
+    from mlxts import predict
+    from mlxts.training.events import ReferenceEvent
+
+    if found := predict.reference_loss(plan):
+        listener(ReferenceEvent(0, *found))
 
 
 def batch_size(
@@ -144,7 +156,7 @@ def predict(
 ) -> None:
     """Forecast of a trained model at the close of a day, from the newest registered data."""
     from mlxts import experiment
-    from mlxts.cli.selected_runs import one_run
+    from mlxts.api.selected_runs import one_run
 
     forecast = experiment.forecast(one_run(run), date.date() if date else None, symbol)
     render(forecast, as_json, forecast["sentence"])

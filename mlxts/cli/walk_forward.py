@@ -23,18 +23,22 @@ def walk_forward(
     count: Annotated[
         int | None,
         typer.Option(
-            "--windows", min=1, help="How many to score; by default ten, of bundled data six."
+            "--windows",
+            min=1,
+            help="How many to score; default: ten, of bundled data six, of own splits four.",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train at several forecast origins and score the window after each, out of sample."""
-    from mlxts import protocol, walk_forward
+    from mlxts import split_borders, walk_forward
+    from mlxts.dataset import split_dates
     from mlxts.evaluation import comparison
     from mlxts.runs.predictions import NETWORK
 
     fixed, configuration = _fixed(target, as_json)
-    count = count or protocol.ORIGINS[configuration.data.splits]
+    configuration = split_dates.resolved(configuration)
+    count = count or split_borders.origins(configuration.data.splits)
     scored: list[Origin] = []
     for window_config in walk_forward.origins(configuration, count):
         planned = walk_forward.plan(window_config)
@@ -76,7 +80,7 @@ def walk_forward(
 def _fixed(target: str, as_json: bool) -> tuple[dict[str, Any], "ExperimentConfig"]:
     """The run on the fixed split, which is trained if it is not there, and its configuration."""
     from mlxts import experiment
-    from mlxts.cli.selected_runs import one_run
+    from mlxts.api.selected_runs import one_run
     from mlxts.config.loading import load_config
     from mlxts.runs.folder import RunFolder
     from mlxts.training import run

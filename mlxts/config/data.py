@@ -1,13 +1,24 @@
 """`data`: which bars are read, and where the splits lie."""
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from mlxts import protocol
+from mlxts import protocol, split_borders
 from mlxts.config import dataset_matrix
-from mlxts.config.validation import ConfigSection, Name, NotNegative
+from mlxts.config.validation import ConfigSection, Name, NotNegative, one_line
 from mlxts.errors import ConfigError
+
+
+def _splits(value: Any) -> Any:
+    """Dates or fractions as the name that they go by."""
+    if not isinstance(value, str | Mapping):
+        return value  # refused below, by its type
+    try:
+        return split_borders.name_of(value)
+    except ConfigError as error:
+        raise ValueError(one_line(str(error))) from error
 
 
 class DataConfig(ConfigSection):
@@ -27,8 +38,20 @@ class DataConfig(ConfigSection):
     exogenous: tuple[Name, ...] = Field(
         (), strict=False, description="series joined to every symbol as of their release"
     )
+    train_symbols: tuple[Name, ...] | None = Field(
+        None,
+        min_length=1,
+        strict=False,
+        description="which of symbols the network trains and stops on; the others are scored, over "
+        "references of their own; None: all",
+    )
     score_on: Name = Field(protocol.SCORED_ON, description="the symbol whose rows are scored")
-    splits: Literal["protocol", "sample"] = Field("protocol", description="which split dates hold")
+    splits: Annotated[str, BeforeValidator(_splits)] = Field(
+        "protocol",
+        description="`protocol`, `sample`, or one's own (exploratory): their last days as "
+        "`{train_end: 2015-12-31, validation_end: 2018-12-31, test_end: 2024-12-31}`, or fractions "
+        "of the scored symbol's days as `{train: 0.7, validation: 0.15}`",
+    )
     walk_forward_window: Annotated[int, Field(gt=0, le=100)] | None = Field(
         None,
         description="score the validation years (1), or so many windows before them; each window "
@@ -73,12 +96,19 @@ class DataConfig(ConfigSection):
     def _scores_what_it_reads(self) -> Self:
         if self.score_on not in self.symbols:
             raise ValueError(f"score_on: {self.score_on} is not among symbols; add it there")
-        for key, names in (("symbols", self.symbols), ("exogenous", self.exogenous)):
+        unread = [name for name in self.train_symbols or () if name not in self.symbols]
+        if unread:
+            raise ValueError(f"train_symbols: {unread[0]} is not among symbols; add it there")
+        for key in ("symbols", "exogenous", "train_symbols"):
+            names = getattr(self, key) or ()
             if len(set(names)) != len(names):
                 raise ValueError(f"{key}: one is named twice")
         return self
 
     @property
     def title(self) -> str:
-        """The data in a few words: the cell, or else its contents."""
-        return self.cell or ", ".join((*self.symbols, *self.exogenous))
+        """The data in a few words: the cell, or else its contents; and what is trained on."""
+        contents = self.cell or ", ".join((*self.symbols, *self.exogenous))
+        if self.train_symbols is None:
+            return contents
+        return f"{contents}, trained on {', '.join(self.train_symbols)}"

@@ -5,29 +5,30 @@ and everything it reaches is marked so.
 """
 
 from operator import attrgetter
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from mlxts import protocol
+from mlxts import protocol, tasks
 from mlxts.config import dataset_matrix, renamed_keys
 from mlxts.config.data import DataConfig
 from mlxts.config.features import FeaturesConfig
 from mlxts.config.model import ModelConfig
 from mlxts.config.monitoring import CheckpointConfig, ThermalConfig, TrackingConfig
 from mlxts.config.training import TrainingConfig
-from mlxts.config.validation import ConfigSection, Name, Positive
+from mlxts.config.validation import ConfigSection, Name, Positive, one_line
 from mlxts.config.yamltext import dump_yaml
+from mlxts.errors import ConfigError
 from mlxts.files import canonical_hash
 
 Mode = Literal["strict", "exploratory"]
 _SQUARED = 1000.0  # deviations of the targets; no error exceeds it: half the squared error
 _CAME_LATER = (
     ("data", "exogenous"), ("data", "train_fraction"), ("data", "rotate_labels_years"),
-    ("data", "walk_forward_window"),
+    ("data", "walk_forward_window"), ("data", "train_symbols"),
     ("features", "source"), ("model", "residual_of"), ("model", "norm"), ("model", "res_attention"),
     ("model", "head"), ("training", "precision"), ("training", "gradient_checkpointing"),
-    ("training", "stop_on"), ("model", "asset_embedding"),
+    ("training", "stop_on"), ("training", "ema_decay"), ("model", "asset_embedding"),
     ("model", "last_bar_to_head"),
 )  # fmt: skip
 
@@ -49,6 +50,14 @@ class ExperimentConfig(ConfigSection):
     task: Name = Field(
         "threshold_1pct", description=f"what is predicted: {', '.join(protocol.TASKS)}"
     )
+    threshold: float | None = Field(
+        None, exclude=True, description="with `task: threshold` one's own (exploratory): 0.015 is "
+        "1.5 % above the close; the task is then named threshold_1.5pct",
+    )  # fmt: skip
+    threshold_unit: tasks.ThresholdUnit = Field(
+        "close", exclude=True, description="of threshold: a fraction of the close, or, as `range`, "
+        "a multiple of the asset's mean log range of a day over 22 days (threshold_2range)",
+    )  # fmt: skip
     timescale: Name = Field(
         "daily", description=f"what a bar spans: {', '.join(protocol.TIMESCALES)}"
     )
@@ -69,6 +78,30 @@ class ExperimentConfig(ConfigSection):
 
     @model_validator(mode="before")
     @classmethod
+    def _task_from_threshold(cls, values: Any) -> Any:
+        """A threshold of one's own, once it is named, is a task like any other."""
+        if not isinstance(values, dict):
+            return values
+        given = {key: values[key] for key in ("threshold", "threshold_unit") if key in values}
+        if values.get("task") != tasks.OWN:
+            if given:
+                raise ValueError(f"{next(iter(given))}: goes with task: {tasks.OWN}; set both")
+            return values
+        threshold, unit = given.get("threshold"), given.get("threshold_unit", "close")
+        if isinstance(threshold, bool) or not isinstance(threshold, int | float):
+            raise ValueError(f"threshold: should be a number beside task: {tasks.OWN}, e.g. 0.015")
+        if unit not in get_args(tasks.ThresholdUnit):
+            raise ValueError(
+                f"threshold_unit: should be one of {', '.join(get_args(tasks.ThresholdUnit))}"
+            )
+        try:
+            name = tasks.name_of(threshold, unit)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return {key: value for key, value in values.items() if key not in given} | {"task": name}
+
+    @model_validator(mode="before")
+    @classmethod
     def _horizon_from_timescale(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("horizon") is None:
             timescale = values.get("timescale", "daily")
@@ -78,7 +111,10 @@ class ExperimentConfig(ConfigSection):
 
     @model_validator(mode="after")
     def _is_in_the_protocol(self) -> Self:
-        _one_of("task", self.task, protocol.TASKS)
+        try:
+            task = tasks.named(self.task)
+        except ConfigError as error:
+            raise ValueError(f"task: {one_line(str(error))}") from error
         _one_of("timescale", self.timescale, protocol.TIMESCALES)
         _one_of("budget", self.budget, protocol.BUDGETS)
         simulated = self.features.source == "simulated"
@@ -91,11 +127,11 @@ class ExperimentConfig(ConfigSection):
                 "training.gradient_checkpointing: cannot go with model.norm: batch; leave one out"
             )
         if self.mode == "strict":
-            self._is_strict()
+            self._is_strict(task)
         return self
 
-    def _is_strict(self) -> None:
-        if not protocol.TASKS[self.task].strict:
+    def _is_strict(self, task: protocol.Task) -> None:
+        if not task.strict:
             strict = ", ".join(t.name for t in protocol.TASKS.values() if t.strict)
             raise ValueError(
                 f"task: {self.task} is not a task of the protocol ({strict}); "
@@ -186,6 +222,7 @@ def strict_values(timescale: str) -> dict[str, tuple[Any, ...]]:
         "data.splits": ("protocol",),
         "data.walk_forward_window": (None,),
         "data.score_on": (protocol.SCORED_ON,),
+        "data.train_symbols": (None,),
         "data.train_fraction": (1.0,),
         "data.rotate_labels_years": (0,),
         "features.source": ("indicators",),
@@ -203,6 +240,7 @@ def strict_values(timescale: str) -> dict[str, tuple[Any, ...]]:
         "model.res_attention": (False,),
         "model.head": ("flatten",),
         "training.stop_on": ("samples",),
+        "training.ema_decay": (None,),
         "training.learning_rate": (fixed.learning_rate,),
     }
 

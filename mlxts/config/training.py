@@ -42,6 +42,11 @@ class TrainingConfig(ConfigSection):
     min_delta: Annotated[float, Field(ge=0)] = Field(
         0.0, description="improvement that counts, nats"
     )
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="score and keep an exponential moving average of the weights, e.g. 0.99; null: "
+        "the weights themselves",
+    )
     stop_on: StopOn = Field(
         "samples",
         description="whose validation loss decides: of all samples, of the scored asset's, or the "

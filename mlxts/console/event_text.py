@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mlxts import formats
+from mlxts.protocol import BASELINE
 from mlxts.training.events import (
-    CheckpointEvent,
     CompileEvent,
     Event,
     NoticeEvent,
     PauseEvent,
+    ReferenceEvent,
     ResumeEvent,
     StartEvent,
     StopEvent,
@@ -31,7 +32,8 @@ class Line:
 
 
 def describe(event: Event) -> Line | None:
-    """An event as text; None for steps, epochs and routine temperature readings."""
+    """An event as text; None for steps, epochs, checkpoints, which validations and the end tell of,
+    and routine temperature readings."""
     match event:
         case StartEvent(step=step, total_steps=total, resumed=resumed):
             verb = f"resuming at step {step:,}" if resumed else "training"
@@ -40,8 +42,8 @@ def describe(event: Event) -> Line | None:
             return Line("compiling kernels (once)")
         case ValidationEvent():
             return _validation(event)
-        case CheckpointEvent(best=best):  # always in the run's folder, which the header names
-            return Line("best checkpoint saved", "good") if best else Line("checkpoint saved")
+        case ReferenceEvent(name=name, loss=loss):
+            return Line(f"to beat: {reference_name(name)}, validation loss {formats.loss(loss)}")
         case ThermalEvent(message=message, band=band):
             return Line(message, BANDS.get(band, "plain")) if message else None
         case PauseEvent(reason=reason):
@@ -62,6 +64,11 @@ def _validation(event: ValidationEvent) -> Line:
     text = f"validation loss {formats.loss(event.loss)} · best {formats.loss(event.best)}"
     text += f" · predictions {low:.3f} to {high:.3f}"
     return Line(f"{text} · improved", "good") if event.improved else Line(text)
+
+
+def reference_name(name: str) -> str:
+    """HAR, linear."""
+    return name.upper() if name == BASELINE else name
 
 
 def temperature(event: ThermalEvent | None) -> str:

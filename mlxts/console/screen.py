@@ -15,7 +15,7 @@ from rich.text import Text
 from mlxts import formats
 from mlxts.console import event_text
 from mlxts.console.event_text import BANDS, Line, Tone
-from mlxts.console.sparkline import binned, sparkline
+from mlxts.console.sparkline import BLANK, sparkline
 from mlxts.console.state import History, RunState
 
 STYLES: dict[Tone, str] = {
@@ -30,21 +30,21 @@ BAND_STYLES = {
     "warning": "bold yellow",
     "critical": "bold red",
 }
+REFERENCE = "yellow"
+LABEL = 8  # columns of a curve's scale
 CELL = 38  # columns that one pair of the header takes
 
 
 def draw(state: RunState, width: int, height: int) -> RenderableType:
     """The whole screen. `width` and `height` are the terminal's, in characters."""
     tall = height >= 40
-    header_rows, curve_rows, lines = (6, 10, 8) if tall else (4, 3, 3)
+    header_rows, curve_rows, lines = (6, 10, 8) if tall else (5, 3, 3)
     parts: list[RenderableType] = []
     if state.start and state.start.header:
         parts.append(_header(state.start.header, width, header_rows))
     parts += [
         _progress(state),
-        Text(),
         _losses(state, width, curve_rows),
-        Text(),
         _facts(state),
         # One short: a terminal that echoes ^C behind a full line begins another one.
         Text("─" * (width - 1), style="dim", no_wrap=True),
@@ -117,45 +117,70 @@ def _status(state: RunState) -> Text:
 
 
 def _losses(state: RunState, width: int, rows: int) -> RenderableType:
-    half = (width - 2) // 2
+    """Training to the left, validation and the reference to the right, over the same steps."""
+    left = (width - 2) * 3 // 7
+    right = width - 2 - left
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(width=half, no_wrap=True, overflow="ellipsis")
-    grid.add_column(width=half, no_wrap=True, overflow="ellipsis")
+    grid.add_column(width=left, no_wrap=True, overflow="ellipsis")
+    grid.add_column(width=right, no_wrap=True, overflow="ellipsis")
     train = Text.assemble("train ", (formats.loss(state.train_loss), "bold cyan"))
-    grid.add_row(train, _validation_title(state))
+    grid.add_row(train.append("  smoothed", style="dim"), _validation_title(state, right))
+    level = state.reference.loss if state.reference else None
     grid.add_row(
-        _curve(state.train, half, rows, "cyan"),
-        _curve(state.validations, half, rows, "magenta"),
+        _curve(state.train, state.step, left, rows, "cyan"),
+        _curve(state.validations, state.step, right, rows, "magenta", level),
     )
+    grid.add_row(_axis(state.step, left), _axis(state.step, right))
     return grid
 
 
-def _validation_title(state: RunState) -> Text:
-    event = state.validation
+def _validation_title(state: RunState, width: int) -> Text:
+    event, reference = state.validation, state.reference
     title = Text("validation ")
     title.append(formats.loss(event.loss if event else None), style="bold magenta")
     if event:
-        title.append("  best ")
+        title.append(" best ")
         title.append(formats.loss(event.best), style="bold green")
-        if state.best_step is not None:
-            title.append(f" at {state.best_step:,}", style="dim")
-    return title
+    named = Text(style=REFERENCE)
+    if reference:
+        name = event_text.reference_name(reference.name)
+        named.append(f" {name} {formats.loss(reference.loss)}")
+    step = f" at {state.best_step:,}" if event and state.best_step is not None else ""
+    if len(title) + len(step) + len(named) <= width:
+        title.append(step, style="dim")
+    return title.append(named)
 
 
-def _curve(history: History, width: int, rows: int, style: str) -> Text:
-    """The curve with the two ends of its scale next to it."""
-    label = 8
-    points = binned(history.values, 2 * max(1, width - label - 1))
-    lines = sparkline(points, len(points) // 2, rows)
-    finite = [point for point in points if math.isfinite(point)]
+def _curve(
+    history: History, last: int, width: int, rows: int, style: str, level: float | None = None
+) -> Text:
+    """The curve with the two ends of its scale next to it, and a line at `level`."""
+    columns = max(1, width - LABEL - 1)
+    points = history.over(last, 2 * columns)
+    finite = [point for point in (*points, *([level] if level else [])) if math.isfinite(point)]
+    ends = (min(finite), max(finite)) if finite else (0.0, 0.0)
+    lines = sparkline(points, columns, rows, ends)
+    dashed = [] if level is None else [level, math.nan] * columns
+    dashes = sparkline(dashed, columns, rows, ends)
     marks = [""] * rows
     if finite and rows > 1:
-        marks[0], marks[-1] = formats.loss(max(finite)), formats.loss(min(finite))
+        marks[0], marks[-1] = formats.loss(ends[1]), formats.loss(ends[0])
     text = Text(no_wrap=True)
-    for index, (mark, line) in enumerate(zip(marks, lines, strict=True)):
-        text.append(f"{mark:>{label}} ", style="dim")
-        text.append(line + ("\n" if index < rows - 1 else ""), style=style)
+    for index, (mark, line, dash) in enumerate(zip(marks, lines, dashes, strict=True)):
+        text.append(f"{mark:>{LABEL}} ", style="dim")
+        for dots, under in zip(line, dash, strict=True):
+            both = chr(ord(dots) | ord(under))  # braille: a bit a dot
+            text.append(both, style=REFERENCE if dots == BLANK else style)
+        text.append("\n" if index < rows - 1 else "")
     return text
+
+
+def _axis(last: int, width: int) -> Text:
+    """From the first step to the last one so far."""
+    columns = max(1, width - LABEL - 1)
+    end = f" {last:,}"
+    line = "0 step ".ljust(columns - len(end), "╌") + end
+    return Text(f"{'':{LABEL}} {line[:columns]}", style="dim", no_wrap=True)
 
 
 def _facts(state: RunState) -> RenderableType:

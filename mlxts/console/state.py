@@ -1,9 +1,12 @@
 """The current state of a run, accumulated from its events. Knows no terminal."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
+
+import numpy as np
 
 from mlxts.console.event_text import Line, describe
 from mlxts.console.throughput import Throughput
@@ -11,6 +14,7 @@ from mlxts.training.events import (
     CompileEvent,
     Event,
     PauseEvent,
+    ReferenceEvent,
     ResumeEvent,
     StartEvent,
     StepEvent,
@@ -25,24 +29,47 @@ RECENT = 12  # log lines kept
 
 
 class History:
-    """A curve in bounded memory: when it is full, neighbours are averaged."""
+    """A curve over steps in bounded memory: when it is full, neighbours are averaged."""
 
     def __init__(self, limit: int = HISTORY) -> None:
+        self.steps: list[float] = []
         self.values: list[float] = []
         self._limit, self._stride = limit, 1
-        self._sum, self._count = 0.0, 0
+        self._sums, self._count = [0.0, 0.0], 0
 
-    def add(self, value: float) -> None:
-        self._sum += value
+    def add(self, step: int, value: float) -> None:
+        self._sums = [self._sums[0] + step, self._sums[1] + value]
         self._count += 1
         if self._count < self._stride:
             return
-        self.values.append(self._sum / self._count)
-        self._sum, self._count = 0.0, 0
+        step_sum, value_sum = self._sums
+        self.steps.append(step_sum / self._count)
+        self.values.append(value_sum / self._count)
+        self._sums, self._count = [0.0, 0.0], 0
         if len(self.values) >= self._limit:
-            pairs = zip(self.values[::2], self.values[1::2], strict=True)
-            self.values = [(first + second) / 2 for first, second in pairs]
+            self.steps, self.values = _halved(self.steps), _halved(self.values)
             self._stride *= 2
+
+    def over(self, last: int, columns: int) -> list[float]:
+        """The curve at `columns` places from step 0 to `last`, straight between its points; NaN
+        before the first and after the last of them."""
+        known = [(s, v) for s, v in zip(self.steps, self.values, strict=True) if math.isfinite(v)]
+        if not known:
+            return [math.nan] * columns
+        steps, values = zip(*known, strict=True)
+        width = max(last, 1) / max(columns, 1)
+        places = [(column + 0.5) * width for column in range(columns)]
+        points = np.interp(places, steps, values).tolist()
+        inside = (steps[0] - width, steps[-1] + width)
+        return [
+            point if inside[0] <= place <= inside[1] else math.nan
+            for place, point in zip(places, points, strict=True)
+        ]
+
+
+def _halved(values: list[float]) -> list[float]:
+    pairs = zip(values[::2], values[1::2], strict=True)
+    return [(first + second) / 2 for first, second in pairs]
 
 
 class RunState:
@@ -59,9 +86,10 @@ class RunState:
         self.last: StepEvent | None = None
         self.step = 0
         self.train_loss: float | None = None
-        self.train = History()
+        self.train = History()  # smoothed
         self.validation: ValidationEvent | None = None
         self.validations = History()
+        self.reference: ReferenceEvent | None = None
         self.best_step: int | None = None
         self.thermal: ThermalEvent | None = None
         self.compiling = False
@@ -76,13 +104,15 @@ class RunState:
         match event:
             case StartEvent():
                 self.start = event
+            case ReferenceEvent():
+                self.reference = event
             case CompileEvent():
                 self.compiling = True
             case StepEvent():
                 self._stepped(event)
             case ValidationEvent():
                 self.validation = event
-                self.validations.add(event.loss)
+                self.validations.add(event.step, event.loss)
                 if event.improved:
                     self.best_step = event.step
             case ThermalEvent():
@@ -96,7 +126,7 @@ class RunState:
                 self.stop, self.paused, self.compiling = event, False, False
         line = describe(event)
         # The live screen has places of its own for these.
-        if line and not isinstance(event, StartEvent | ValidationEvent):
+        if line and not isinstance(event, StartEvent | ReferenceEvent | ValidationEvent):
             if self.recent and self.recent[-1][1] == line:
                 self.recent.pop()  # the same again: only its time is new
             self.recent.append((f"{self._now():%H:%M:%S}", line))
@@ -122,8 +152,8 @@ class RunState:
         self.compiling = False
         self.last = event
         self.throughput.step(event.seconds, event.samples)
-        self.train.add(event.loss)
         if self.train_loss is None:
             self.train_loss = event.loss
         else:
             self.train_loss += LOSS_WEIGHT * (event.loss - self.train_loss)
+        self.train.add(event.step, self.train_loss)

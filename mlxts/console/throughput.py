@@ -18,7 +18,7 @@ class Throughput:
         self._began = clock()
         self._seen = 0
         self._step_seconds: float | None = None
-        self._rate: float | None = None
+        self._step_samples: float | None = None
         # Since the first counted step: when it ended, seconds within steps, seconds paused.
         self._since: float | None = None
         self._stepping = self._paused = 0.0
@@ -34,20 +34,23 @@ class Throughput:
 
     @property
     def samples_per_second(self) -> float | None:
-        return self._rate
+        """Samples of a step over its time, so that the two figures on a screen agree."""
+        if self._step_samples is None or not self._step_seconds:
+            return None
+        return self._step_samples / self._step_seconds
 
     def step(self, seconds: float, samples: int) -> None:
         """Count a step that has just ended."""
         self._seen += 1
         if self._seen <= SKIP:
             return
-        rate = samples / seconds if seconds > 0 else None
         if self._since is None:
-            self._since, self._step_seconds, self._rate = self._clock(), seconds, rate
+            self._since = self._clock()
+            self._step_seconds, self._step_samples = seconds, float(samples)
             return
         self._stepping += seconds
         self._step_seconds = _moving_average(self._step_seconds, seconds)
-        self._rate = _moving_average(self._rate, rate)
+        self._step_samples = _moving_average(self._step_samples, samples)
 
     def pause(self, seconds: float) -> None:
         """Leave a pause that has just ended out of what follows."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxts import files
+from mlxts.data import calendar
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Artifact:
     source: str
     symbol: str
     parameters: dict[str, Any]
+
+    @property
+    def days_of(self) -> calendar.Days:
+        """The calendar that the series keeps."""
+        return self.parameters.get("calendar", "NYSE")
 
     @property
     def file(self) -> Path:

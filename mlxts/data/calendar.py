@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
+from typing import Literal
+
+# On which days a series has bars: those of New York, every day, or any that it happens to have.
+Days = Literal["NYSE", "24/7", "none"]
 
 FIRST = date(1960, 1, 1)  # before it the exchange also traded on Saturdays and had other holidays
 

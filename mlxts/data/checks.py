@@ -26,6 +26,7 @@ STILL = 21  # bars in a row of one and the same price are suspicious: a month
 EXCESS = 1.1  # adj_close above so many times the close has no dividend to explain it
 
 _1970 = date(1970, 1, 1).toordinal()
+_OTHER_MARKET = 10  # bars on days without a session, above which the calendar is another
 _SHOWN = 3  # findings that a one-line message spells out
 
 
@@ -53,11 +54,14 @@ class Finding:
         return f"{', '.join(where)}: {self.message}" if where else self.message
 
 
-def check(frame: pl.DataFrame, today: date | None = None) -> tuple[Finding, ...]:
+def check(
+    frame: pl.DataFrame, today: date | None = None, days_of: calendar.Days = "NYSE"
+) -> tuple[Finding, ...]:
     """All findings of a series of bars (BAR_SCHEMA) or values (VALUE_SCHEMA), in row order.
 
     Args:
         today: later dates, but for that of a time zone ahead, are errors; None: of the clock.
+        days_of: the calendar that it keeps.
     """
     rows = frame.with_row_index("row", offset=1)
     tomorrow = (today or datetime.now(UTC).date()) + timedelta(days=1)
@@ -65,10 +69,12 @@ def check(frame: pl.DataFrame, today: date | None = None) -> tuple[Finding, ...]
         tomorrow = date.max  # a market that was simulated
     findings = [*_ages(rows, tomorrow)]
     rows = rows.filter(pl.col("date").is_null() | pl.col("date").is_between(EARLIEST, tomorrow))
-    if is_bars(frame) and (misread_as := series_checks.fault(rows)):
+    if is_bars(frame) and (misread_as := series_checks.fault(rows, days_of)):
         # One cause: what it makes of the rows is not worth a line each.
         return (*findings, Finding("error", misread_as[0], None, None, misread_as[1]))
     findings += [*_dates(rows), *(_bars(rows) if is_bars(frame) else _numbers(rows, "value"))]
+    if is_bars(frame):
+        findings += _gaps(rows, days_of)
     return tuple(sorted(findings, key=lambda f: (f.row or 0, f.date or date.min)))
 
 
@@ -80,7 +86,9 @@ def warnings(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(f for f in findings if f.severity == "warning")
 
 
-def require(frame: pl.DataFrame, *, subject: str) -> tuple[Finding, ...]:
+def require(
+    frame: pl.DataFrame, *, subject: str, days_of: calendar.Days = "NYSE"
+) -> tuple[Finding, ...]:
     """The warnings of a series without errors.
 
     Raises:
@@ -88,7 +96,7 @@ def require(frame: pl.DataFrame, *, subject: str) -> tuple[Finding, ...]:
     """
     if frame.is_empty():
         raise DataError(f"{subject} has no rows; nothing was stored")
-    findings = check(frame)
+    findings = check(frame, days_of=days_of)
     wrong = errors(findings)
     if wrong:
         more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
@@ -97,6 +105,16 @@ def require(frame: pl.DataFrame, *, subject: str) -> tuple[Finding, ...]:
             f"{subject}: {first_errors}{more}; correct the data and try again (nothing was stored)"
         )
     return warnings(findings)
+
+
+def is_of_another_market(findings: Sequence[Finding]) -> bool:
+    """Whether so many bars lie on days without a session that the calendar is not the market's."""
+    return sum(finding.rule == "closed" for finding in findings) > _OTHER_MARKET
+
+
+def of_any_market(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings that no calendar decides."""
+    return tuple(finding for finding in findings if finding.rule not in ("closed", "gap"))
 
 
 def summary(findings: Sequence[Finding]) -> str:
@@ -184,7 +202,6 @@ def _bars(rows: pl.DataFrame) -> Iterator[Finding]:
     yield from _frozen_prices(whole)
     yield from _volumes(rows)
     yield from _adjusted(whole)
-    yield from _gaps(rows)
 
 
 def _planted_values(rows: pl.DataFrame) -> Iterator[Finding]:
@@ -267,13 +284,16 @@ def _adjusted(rows: pl.DataFrame) -> Iterator[Finding]:
     yield Finding("warning", "adj_close", above["date"][0], above["row"][0], text)
 
 
-def _gaps(rows: pl.DataFrame) -> Iterator[Finding]:
+def _gaps(rows: pl.DataFrame, days_of: calendar.Days) -> Iterator[Finding]:
     """Sessions without a bar (one finding a gap) and bars on days without a session."""
     number = dict(zip(rows["date"].drop_nulls(), rows["row"], strict=False))
     days = sorted(day for day in number if day >= calendar.FIRST)
-    if not days:
+    if not days or days_of == "none":
         return
-    sessions = calendar.sessions(days[0], days[-1])
+    if days_of == "24/7":
+        sessions = [days[0] + timedelta(n) for n in range((days[-1] - days[0]).days + 1)]
+    else:
+        sessions = calendar.sessions(days[0], days[-1])
     position = {day: index for index, day in enumerate(sessions)}
     for day in days:
         if day not in position:
@@ -281,15 +301,11 @@ def _gaps(rows: pl.DataFrame) -> Iterator[Finding]:
                 "warning", "closed", day, number[day], "New York did not trade on that day"
             )
     present = [day for day in days if day in position]
+    name = "day" if days_of == "24/7" else "New York session"
     for before, after in pairwise(present):
         absent = sessions[position[before] + 1 : position[after]]
         if absent:
-            span = f"{absent[0]} to {absent[-1]}" if len(absent) > 1 else str(absent[0])
-            sessions_word = "sessions have" if len(absent) > 1 else "session has"
-            yield Finding(
-                "warning",
-                "gap",
-                absent[0],
-                None,
-                f"{len(absent)} New York {sessions_word} no bar ({span})",
-            )
+            several = len(absent) > 1
+            span = f"{absent[0]} to {absent[-1]}" if several else str(absent[0])
+            text = f"{len(absent)} {name}{'s have' if several else ' has'} no bar ({span})"
+            yield Finding("warning", "gap", absent[0], None, text)

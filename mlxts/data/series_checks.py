@@ -7,6 +7,8 @@ prices show that it was exported, or its time stamps converted, in another way.
 import numpy as np
 import polars as pl
 
+from mlxts.data import calendar
+
 _PRICES = ("open", "high", "low", "close")
 
 _SPACINGS = 5  # between days, at least, to estimate the usual one
@@ -19,23 +21,25 @@ _SHARE = 1 / 3  # by chance, where days are missing, at most a quarter do
 _FIRST_MONDAY = -3  # 1969-12-29, in days since 1970
 _MONDAY, _FRIDAY, _SATURDAY, _SUNDAY = 0, 4, 5, 6
 
-# A share of 0.1 is 1e8 billionths, and its tick of a ten-thousandth 1e5. What is dear in a small
-# currency (a bitcoin in rupiah: 1.6e9) is no multiple of that every day.
-_BILLIONTHS = 1e8
-_TICK = 1e5
+# A share of 0.1 is 1e8 billionths, and a ten-thousandth of 1 at least 1e4 units. What is dear in a
+# small currency (a bitcoin in rupiah: 1.6e9) is no multiple of that every day.
+_LARGE = 1e8
+_TICK = 1e4
+_ZEROS = 2  # at the end of every price, at least, to tell the unit by
 _NO_PRICE = 1e10  # of one share, in any currency
 
 
-def fault(bars: pl.DataFrame) -> tuple[str, str] | None:
+def fault(bars: pl.DataFrame, days_of: calendar.Days = "NYSE") -> tuple[str, str] | None:
     """The rule that a series of bars breaks as a whole and the sentence about it, if it does.
 
     Args:
         bars: `date`, the four prices; the rows may be in any order.
+        days_of: the calendar that it keeps; without one its days may be any, and seldom.
     """
     days = bars["date"].drop_nulls().sort().to_physical().to_numpy().astype(np.int64)
     for rule, sentence in (
-        ("spacing", not_daily(days)),
-        ("shifted", shifted(days)),
+        ("spacing", not_daily(days, may_be_seldom=days_of == "none")),
+        ("shifted", shifted(days) if days_of == "NYSE" else None),
         ("fixed point", fixed_point(bars)),
     ):
         if sentence:
@@ -43,11 +47,12 @@ def fault(bars: pl.DataFrame) -> tuple[str, str] | None:
     return None
 
 
-def not_daily(days: np.ndarray) -> str | None:
+def not_daily(days: np.ndarray, *, may_be_seldom: bool = False) -> str | None:
     """Why bars are not daily, by the usual spacing of their days; None where they are.
 
     Args:
         days: (n,) days since 1970, ascending.
+        may_be_seldom: whether days far apart are those of trades, unless they are evenly so.
     """
     spacings = np.diff(days)
     if len(spacings) < _SPACINGS:
@@ -57,14 +62,15 @@ def not_daily(days: np.ndarray) -> str | None:
     weekdays = np.busday_count(dates[:-1], dates[1:])
     # A thinly traded asset has days apart too, but by chance: now one and now four.
     even = max(np.mean(spacings == usual), np.mean(weekdays == np.median(weekdays)))
-    if usual == 1 or (1 < usual < _WEEK and even < _EVEN):
+    if usual == 1 or (usual > 1 and even < _EVEN and (usual < _WEEK or may_be_seldom)):
         return None
     if usual == 0:
         return "most days have several bars, so they are intraday; export daily bars"
     kind = next((f"they are {kind}" for low, high, kind in _KINDS if low <= usual <= high), "")
+    insist = "; if it trades that seldom, give --calendar none" if even < _EVEN else ""
     return (
         f"the bars lie {usual} days apart (median), so {kind or 'they are not daily'}; export "
-        "daily bars: longer ones are made of them (`timescale`)"
+        f"daily bars: longer ones are made of them (`timescale`){insist}"
     )
 
 
@@ -93,7 +99,7 @@ def shifted(days: np.ndarray) -> str | None:
     return (
         f"{count:,} of {len(days):,} bars fall on {name}, and {absent} are missing: the dates are "
         f"a day {way}, as where midnights of another time zone were written in UTC; write the "
-        "exchange's own dates"
+        "exchange's own dates, or, if it trades on these days, give --calendar none"
     )
 
 
@@ -103,9 +109,14 @@ def fixed_point(bars: pl.DataFrame) -> str | None:
     if not len(prices) or not np.isfinite(prices).all() or (prices % 1).any():
         return None
     usual = float(np.median(prices))
-    if usual < _BILLIONTHS or (usual < _NO_PRICE and (prices % _TICK).any()):
+    if usual < _LARGE or (usual < _NO_PRICE and (prices % _TICK).any()):
         return None
-    return (
-        f"the prices are whole numbers around {usual:,.0f}, as fixed-point integers are (Databento "
-        "writes billionths); divide them by 1,000,000,000"
-    )
+    said = f"the prices are whole numbers around {usual:,.0f}, as fixed-point integers are"
+    # Prices have an even number of decimals: 2, 4 or, of a 64th, 6. What is left of the unit's
+    # zeros is then even where it is 10^8, odd where it is 10^9. Adjusted prices leave none.
+    zeros = next(n for n in range(20, -1, -1) if not (prices % 10.0**n).any())
+    units = {n: f"{10**n:,} (around {usual / 10**n:,.2f})" for n in (8, 9)}
+    if zeros < _ZEROS:
+        return f"{said}; divide them by the vendor's unit: {units[8]}, or {units[9]} as Databento's"
+    unit = 8 if zeros in (2, 4, 6, 8) else 9
+    return f"{said}; divide them by {units[unit]}"

@@ -23,7 +23,7 @@ import polars as pl
 from filelock import FileLock
 
 from mlxts import files, json_files
-from mlxts.data import checks
+from mlxts.data import calendar, checks
 from mlxts.data.artifacts import Artifact, ProcessedArtifact
 from mlxts.data.sources.parquet import encoded, write
 from mlxts.data.sources.parquet import read as decoded
@@ -75,9 +75,17 @@ def processed_artifacts() -> list[ProcessedArtifact]:
 
 
 def register_raw(
-    frame: pl.DataFrame, *, source: str, symbol: str, parameters: dict[str, Any]
+    frame: pl.DataFrame,
+    *,
+    source: str,
+    symbol: str,
+    parameters: dict[str, Any],
+    days_of: calendar.Days = "NYSE",
 ) -> Artifact:
     """Store a series and list it. The same content twice is one entry, the first.
+
+    Args:
+        days_of: the calendar that it keeps and is checked by; another one is another entry.
 
     Raises:
         DataError: the series has errors (`checks.require`), or a name cannot be a folder's.
@@ -85,20 +93,22 @@ def register_raw(
     """
     name = _valid(symbol, _SYMBOL, "symbol", "capital letters, digits and ^ = . _ -")
     _valid(source, _DATASET, "source", "letters, digits and ^ = . _ -")
-    checks.require(frame, subject=f"{source}/{name}")
+    checks.require(frame, subject=f"{source}/{name}", days_of=days_of)
     data = encoded(frame)
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     sha256 = hashlib.sha256(data).hexdigest()
     span = f"{frame['date'].min()}_{frame['date'].max()}"
+    own_calendar = {} if days_of == "NYSE" else {"calendar": days_of}
     path = files.raw_folder() / source / name / f"{span}_{sha256[:8]}.parquet"
     with _manifest(files.raw_folder()) as entries:
-        for stored in _artifacts(files.raw_folder(), entries, Artifact):
-            if stored.sha256 == sha256 and stored.dataset == f"{source}/{name}":
-                _put(stored.file, data)
-                return stored
+        listed = _artifacts(files.raw_folder(), entries, Artifact)
+        same = [a for a in listed if (a.sha256, a.dataset) == (sha256, f"{source}/{name}")]
+        if same and same[-1].days_of == days_of:
+            _put(same[-1].file, data)
+            return same[-1]
         artifact = Artifact(
             **_described(frame.lazy(), path, md5, sha256), dataset=f"{source}/{name}",
-            source=source, symbol=name, parameters=_as_json(parameters),
+            source=source, symbol=name, parameters=_as_json(parameters | own_calendar),
         )  # fmt: skip
         _append(files.raw_folder(), entries, artifact, data)
     return artifact

@@ -10,13 +10,14 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32
 
-from mlxts import protocol, split_borders
+from mlxts import protocol, split_borders, tasks
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import bars as timescale_bars
 from mlxts.data import panel
 from mlxts.data.exogenous_catalog import COLUMN_PREFIX, SERIES
 from mlxts.data.exogenous_releases import coverage
 from mlxts.data.sources.base import ORACLE_PREFIX
+from mlxts.dataset import split_dates
 from mlxts.dataset.labels import label_bars
 from mlxts.dataset.rotated_labels import rotate_labels
 from mlxts.dataset.samples import (
@@ -51,6 +52,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
         IntegrityError: an artifact whose bytes changed.
         EmptySplitError: nothing to train on, or nothing to validate on.
     """
+    config = split_dates.resolved(config)
     loaded = panel.load(config.data)
     tier, timescale = config.features.tier, config.timescale
     if config.features.source == "simulated":
@@ -71,7 +73,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
     assert bars.select(keys).equals(table.select(keys).collect(engine="in-memory"))
 
     assert config.horizon is not None  # the configuration fills it in from the timescale
-    task = protocol.TASKS[config.task]
+    task = tasks.named(config.task)
     features, complete = feature_array(table, names)
     labels = label_bars(bars, days, task, config.horizon)
     # Where an exchange cancelled the session that ends a bar, nobody could decide anything.
@@ -111,6 +113,7 @@ def build_dataset(config: ExperimentConfig, *, register: bool = True) -> Dataset
         walk_forward_window=config.data.walk_forward_window,
         undecided=int((undecided & traded & own_bars).sum()),
         coverage=coverage(_training_dates(samples["train"], config), loaded.releases),
+        train_symbols=config.data.train_symbols,
     )
 
 
@@ -149,17 +152,18 @@ def _not_empty(
     samples: dict[str, Samples], config: ExperimentConfig, borders: protocol.Splits
 ) -> None:
     """Test may be empty: it is opened only on demand, perhaps before its data exists."""
-    counts = {
-        "train": len(samples["train"]),
-        "validation": int(is_scored(samples["validation"], config.data.score_on).sum()),
-    }
+    trained = config.data.train_symbols or config.data.symbols
+    learned = {name: np.isin(samples[name].symbols, trained).sum() for name in samples}
+    scored = is_scored(samples["validation"], config.data.score_on).sum()
+    counts = {"train": learned["train"], "validation": min(scored, learned["validation"])}
     for name, count in counts.items():
         if not count:
             first, last = getattr(borders, name)
             raise EmptySplitError(
                 f"the {name} split ({first or 'start'} to {last}) holds no sample of "
-                f"{', '.join(config.data.symbols)} with {config.model.context} "
+                f"{config.data.title} with {config.model.context} "
                 f"{config.timescale} bars of context after the features' warm-up; "
                 f"give it bars of those dates, or choose other data.splits "
-                f"({', '.join(protocol.SPLITS)})"
+                f"({', '.join(protocol.SPLITS)}, or dates of your own in exploratory mode, e.g. "
+                "{train: 0.7, validation: 0.15})"
             )

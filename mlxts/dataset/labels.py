@@ -1,4 +1,4 @@
-"""The seven tasks: what happens within the next H trading days, from adjusted daily prices.
+"""The tasks: what happens within the next H trading days, from adjusted daily prices.
 
 Prices enter as they traded (adjusted, never normalised): a target computed from a scaled column
 would be a different question.
@@ -6,9 +6,10 @@ would be a different question.
 
 import polars as pl
 
-from mlxts.protocol import Task
+from mlxts.protocol import HAR_WINDOWS, Task
 
 RESOLUTION = 1e-9  # log price: what is nearer to 0 may be rounding
+RANGE_DAYS = HAR_WINDOWS[-1]  # of the range that a threshold may be a multiple of, fewer at first
 
 
 def compute(bars: pl.DataFrame, task: Task, horizon: int) -> pl.DataFrame:
@@ -16,14 +17,15 @@ def compute(bars: pl.DataFrame, task: Task, horizon: int) -> pl.DataFrame:
 
     Args:
         bars: date, symbol, high, low, close; the bars of a symbol in the order of their dates.
-        task: one of `protocol.TASKS`.
+        task: see `protocol.Task`.
         horizon: H, trading days, at least 1.
 
     Returns:
         As many rows as `bars`, in their order: date, symbol, target (Float64: 0 or 1, or a number
         in the task's unit), label_end (Date of t+H). The last H bars of a symbol have neither:
         their future is not known yet, so both are null. Neither has a bar before H days whose
-        highs equal their lows, for `range`: nothing was traded, and 0 has no logarithm.
+        highs equal their lows, for `range`: nothing was traded, and 0 has no logarithm; nor one
+        whose threshold is a multiple of a range that is 0.
     """
     return bars.select(
         "date",
@@ -61,4 +63,17 @@ def _target(task: Task, horizon: int) -> pl.Expr:
         future_range = (future_high / pl.col("low").rolling_min(horizon).shift(-horizon)).log()
         return pl.when(future_range > RESOLUTION).then(future_range.log())
     assert task.threshold is not None
+    if task.of_range:
+        barrier = log_barrier(task)
+        return pl.when(barrier > RESOLUTION).then(future_high >= close * barrier.exp())
     return future_high >= close * (1.0 + task.threshold)
+
+
+def log_barrier(task: Task) -> pl.Expr:
+    """How far above the close of a day the threshold lies, log price, as known on that day."""
+    assert task.threshold is not None
+    if not task.of_range:
+        return pl.lit(task.threshold).log1p()
+    return task.threshold * (pl.col("high") / pl.col("low")).log().rolling_mean(
+        RANGE_DAYS, min_samples=1
+    )

@@ -55,7 +55,7 @@ class Dataset:
     task: Task
     horizon: int  # trading days
     context: int  # bars
-    splits_name: str  # key of protocol.SPLITS
+    splits_name: str  # see `split_borders`
     score_on: str  # the symbol whose rows are scored
     artifacts: tuple[Artifact, ...]  # raw ones, then the processed one
     data_hash: str  # of the raw bytes and of the features made from them
@@ -64,6 +64,17 @@ class Dataset:
     # Of each joined series, by its id: share of the training samples of `score_on` (of all where
     # it has none) on whose dates a value was known.
     coverage: Mapping[str, float] = field(default_factory=dict)
+    train_symbols: tuple[str, ...] | None = None  # the network learns from these; None: from all
+
+    def learned(self, split: str) -> Samples:
+        """What of a split a network may be trained (train) or stopped (validation) on.
+
+        References are fitted on all training samples, each on its own asset's.
+        """
+        samples = self.samples[split]
+        if self.train_symbols is None:
+            return samples
+        return subset(samples, np.isin(samples.symbols, self.train_symbols))
 
     @property
     def splits_title(self) -> str:
@@ -160,7 +171,7 @@ def subsample_dates(samples: Samples, share: float, blocks_seed: int | None = No
         order = np.random.default_rng(blocks_seed).permutation(len(blocks))
         ordered = np.concatenate([blocks[index] for index in order])
     selected = np.isin(samples.dates, ordered[: math.ceil(share * len(days))])
-    return _chosen(samples, selected)
+    return subset(samples, selected)
 
 
 def is_scored(samples: Samples, symbol: str) -> Bool[np.ndarray, " {len(samples)}"]:
@@ -171,7 +182,7 @@ def is_scored(samples: Samples, symbol: str) -> Bool[np.ndarray, " {len(samples)
 def of_symbol(data: Dataset, symbol: str) -> Dataset:
     """The same bars and features with the samples of one symbol alone, which is then scored."""
     symbol_samples = {
-        name: _chosen(samples, samples.symbols == symbol) for name, samples in data.samples.items()
+        name: subset(samples, samples.symbols == symbol) for name, samples in data.samples.items()
     }
     return replace(data, samples=symbol_samples, score_on=symbol)
 
@@ -192,10 +203,9 @@ def with_train(
     data: Dataset, chosen: Bool[np.ndarray, " n"] | Integer[np.ndarray, " m"]
 ) -> Dataset:
     """A data set that is trained on some of its training samples: a mask, or indices."""
-    return replace(data, samples={**data.samples, "train": _chosen(data.samples["train"], chosen)})
+    return replace(data, samples={**data.samples, "train": subset(data.samples["train"], chosen)})
 
 
-def _chosen(
-    samples: Samples, chosen: Bool[np.ndarray, " n"] | Integer[np.ndarray, " m"]
-) -> Samples:
+def subset(samples: Samples, chosen: Bool[np.ndarray, " n"] | Integer[np.ndarray, " m"]) -> Samples:
+    """Some of the samples: a mask, or indices."""
     return Samples(**{f.name: getattr(samples, f.name)[chosen] for f in fields(Samples)})

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
+from mlxts import split_borders
 from mlxts.data import bars
 from mlxts.dataset.labels import label_bars
 from mlxts.dataset.samples import Dataset, Samples, is_scored, split_samples
 from mlxts.evaluation import estimability
-from mlxts.protocol import SPLIT_NAMES, SPLITS, TASKS, Task
+from mlxts.protocol import SPLIT_NAMES, TASKS, Task
 
 OPEN = ("train", "validation")
 
@@ -50,7 +51,7 @@ def rates(data: Dataset) -> list[Rate]:
     split_rates = []
     for task in TASKS.values():
         labels = label_bars(data.bars, data.daily, task, data.horizon)
-        samples = split_samples(labels, data.eligible, SPLITS[data.splits_name])
+        samples = split_samples(labels, data.eligible, split_borders.borders(data.splits_name))
         for split in OPEN:
             split_rows = samples[split]
             main = is_scored(split_rows, data.score_on)

@@ -88,7 +88,7 @@ class BlockBootstrap:
         return math.ceil(self.horizon / self.spacing)
 
     def weights(
-        self, draws: int = DRAWS, seed: int = 0
+        self, draws: int, seed: int = 0
     ) -> Float64[np.ndarray, "{len(self.dates)} 1+{draws}"]:
         """How often each row counts in each draw; in column 0 once."""
         unique, date_of = np.unique(self.dates, return_inverse=True)
@@ -158,14 +158,16 @@ class BlockBootstrap:
 def _date_counts(
     dates: int, block: int, draws: int, seed: int
 ) -> Integer[np.ndarray, "{dates} {draws}"]:
-    """How often each of some dates is drawn, by mean block length."""
-    from arch.bootstrap import StationaryBootstrap  # loads statsmodels: a second
+    """How often each of some dates is drawn, by mean block length.
 
-    generator = np.random.default_rng(seed)
-    sampler = StationaryBootstrap(block, np.arange(dates), seed=generator)
+    The draws of `arch.bootstrap.StationaryBootstrap`, which takes half a second to load.
+    """
+    generator, place = np.random.default_rng(seed), np.arange(dates)
     counts = np.empty((dates, draws), dtype=np.min_scalar_type(dates))
-    for draw, (indices, _) in enumerate(sampler.bootstrap(draws)):
-        counts[:, draw] = np.bincount(indices[0], minlength=dates)
+    for draw in range(draws):
+        firsts, begins = generator.integers(dates, size=dates), generator.random(dates) <= 1 / block
+        begin = np.maximum.accumulate(np.where(begins, place, 0))
+        counts[:, draw] = np.bincount((firsts[begin] + place - begin) % dates, minlength=dates)
     return counts
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Float, Shaped
 
 from mlxts.data import bars
 from mlxts.evaluation import calibration, conformal, metrics, recalibration
-from mlxts.evaluation.block_bootstrap import BlockBootstrap
+from mlxts.evaluation.block_bootstrap import DRAWS, BlockBootstrap
 from mlxts.evaluation.metrics import Forecast
 from mlxts.losses import prior_logit
 from mlxts.runs.scored_task import ScoredTask
@@ -86,7 +86,7 @@ def _scored(predictions: pl.DataFrame, scored_task: ScoredTask, split: str) -> _
         outputs=rows["logit"].to_numpy(),
         targets=rows["target"].to_numpy(),
         bootstrap=bootstrap,
-        weights=bootstrap.weights(),
+        weights=bootstrap.weights(DRAWS),
     )
 
 

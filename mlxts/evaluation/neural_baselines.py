@@ -1,13 +1,11 @@
 """The same windows without attention, trained by the same loop (`model/baseline_networks.py`).
 
 They read the same features, batches, learning rate, dropout and early stopping as the
-configuration's PatchTST. They live in a temporary folder: they are a yardstick, not a run.
+configuration's PatchTST. They leave no run folder: they are a yardstick, not a run.
 """
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
@@ -16,11 +14,12 @@ from mlxts.baselines.base import Forecast
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.dataset.samples import Dataset, Samples
 from mlxts.model.baseline_networks import MLP, BaselineNetwork, DLinear, WindowShape
-from mlxts.model.initialisation import feature_statistics, initial_bias
+from mlxts.model.initialisation import base_rate_logit, feature_statistics
+from mlxts.training import unrecorded
 from mlxts.training.events import Event, ValidationEvent
-from mlxts.training.loop import Arrays, fresh_state, restore_best, train
+from mlxts.training.loop import Arrays
 from mlxts.training.losses import TargetScale
-from mlxts.training.step import Forward, make_optimizer
+from mlxts.training.step import Forward
 
 NETWORKS: dict[str, type[BaselineNetwork]] = {"mlp": MLP, "dlinear": DLinear}
 _AT_ONCE = 256  # windows that are scored at once; these networks keep nothing between layers
@@ -49,32 +48,26 @@ class NeuralBaseline:
             DivergedError, DeviceError: see `loop.train`.
         """
         config, scale = self.config, TargetScale.fit(dataset)
+        train = dataset.learned("train")
         model = NETWORKS[self.name](
             WindowShape(dataset.context, len(dataset.names)),
-            feature_statistics(dataset),
+            feature_statistics(dataset.features, train.rows),
             seed=config.training_seed,
-            bias=initial_bias(dataset),
+            bias=base_rate_logit(train.targets) if dataset.task.binary else 0.0,
             rate=config.model.dropout,
         )
-        optimizer = make_optimizer(config.training)
         arrays = Arrays.from_dataset(
             dataset, scale, dataset.features, stop_on=config.training.stop_on
         )
-        with tempfile.TemporaryDirectory(prefix="mlxts-") as folder:
-            outcome = train(
-                config,
-                arrays,
-                model,
-                optimizer,
-                fresh_state(config, self.name),
-                binary=dataset.task.binary,
-                micro_batch=config.training.micro_batch or config.training.batch_size,
-                folder=Path(folder),
-                emit=self._tell,
-                gate=lambda step: None,
-                evaluation_batch=_AT_ONCE,
-            )
-            outcome = restore_best(Path(folder), outcome, model, self._tell)
+        outcome = unrecorded.train(
+            config,
+            arrays,
+            model,
+            binary=dataset.task.binary,
+            evaluation_batch=_AT_ONCE,
+            emit=self._tell,
+            name=self.name,
+        )
         self.progress(f"{self.name}: {outcome.stop.message}")
         forward = Forward(model, _AT_ONCE)
 

@@ -231,17 +231,13 @@ def sentence(a: str, b: str, difference: Difference, subject: str) -> str:
     low, high = difference.interval
     test = "the losses never differ"
     if difference.p_value is not None:
-        test = f"Diebold-Mariano t {difference.statistic:+.2f}, p {p_value(difference.p_value)}"
+        p = formats.p_value(difference.p_value)
+        test = f"Diebold-Mariano t {difference.statistic:+.2f}, p {p}"
     return (
         f"{a} is {verb} {b} ({where}): difference {difference.difference:+.5f}, 95 % interval "
         f"[{low:+.5f}, {high:+.5f}], {test}; a difference of "
         f"{difference.smallest_detectable:.5f} would have been seen with 80 % power."
     )
-
-
-def p_value(value: float) -> str:
-    """As people write it."""
-    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def mean_of(tables: Iterable[pl.DataFrame]) -> pl.DataFrame:

@@ -7,12 +7,13 @@ from typing import Any, Literal, get_args
 import mlx.core as mx
 import numpy as np
 
-from mlxts import files, transfer
+from mlxts import files, predict, transfer
+from mlxts.api.saved_run import Run, load_run
 from mlxts.data.sources.parquet import encoded
 from mlxts.errors import InteropError
 from mlxts.interop import counterpart, huggingface, imported_models
-from mlxts.interop.saved_run import Run, load_run
 from mlxts.model.patchtst import flat_arrays
+from mlxts.runs.predictions import NETWORK
 from mlxts.training import checkpoint
 from mlxts.training import run as training
 
@@ -117,7 +118,7 @@ def _weights(
 
 
 def _predictions(run: Run, to: Format, target: Path) -> Path:
-    table = run.predictions()
+    table = predict.read_or_predict(run.folder).filter(model=NETWORK)
     with files.atomic_path(target) as temporary:
         temporary.write_bytes(encoded(table) if to == "parquet" else table.write_csv().encode())
     return target

@@ -43,19 +43,26 @@ def count(shape: Shape) -> Counts:
     return Counts(body, embed, head + (2 * F if shape.statistics_to_head else 0))
 
 
-def solve(budget: str, features: int, model: ModelConfig, assets: int = 0) -> Shape:
+def solve(budget: str, features: int, model: ModelConfig | None = None, assets: int = 0) -> Shape:
     """The shape whose trainable parameters meet `budget` at `features` inputs.
+
+        model = mlxts.PatchTST(mlxts.parameter_budget.solve("2M", features=20))
 
     Args:
         budget: a name in `protocol.BUDGETS`.
         features: F, the model's inputs.
-        model: channel mode, patches and RevIN; depth, heads and ffn_ratio where they are fixed.
+        model: channel mode, patches and RevIN; depth, heads and ffn_ratio where they are fixed;
+            None: the protocol's.
         assets: that the model has vectors for, see `ExperimentConfig.assets`.
 
     Raises:
-        BudgetError: no shape comes within 1 % (a tiny budget with too many features, say).
+        BudgetError: no such budget; or no shape comes within 1 % (a tiny one with too many
+            features, say).
     """
+    if budget not in protocol.BUDGETS:
+        raise BudgetError(f"budget: {budget} is none of {', '.join(protocol.BUDGETS)}")
     target = protocol.BUDGETS[budget].parameters
+    model = model or ModelConfig()
     depth = model.depth or _DEPTH[budget]
     best: Shape | None = None
     for d_model, heads in _widths(target, depth, model.heads):

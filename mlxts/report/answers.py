@@ -18,7 +18,7 @@ from mlxts.scaling.verdict import INVERSE, SCALING
 
 Row = Mapping[str, Any]
 
-_TITLES = {
+TITLES = {
     "parameters": "Parameters",
     "compute": "Compute",
     "features": "Features",
@@ -68,19 +68,24 @@ def sentences(rows: Sequence[Row], plans: Sequence[Row] = ()) -> list[str]:
     """
     missing = {plan["sweep"]: plan for plan in plans if plan["runs"]}
     texts = []
-    for axis in AXES:
+    for axis, claimed in claims(rows).items():
         own = [row for row in rows if row["axis"] == axis]
-        claims = _pairs(own) if axis == "columns" else main_rows(own)
-        if claims:
-            texts.append(f"**{_TITLES[axis]}:** {'; '.join(_claim(row, own) for row in claims)}.")
+        if claimed:
+            texts.append(f"**{TITLES[axis]}:** {'; '.join(_claim(row, own) for row in claimed)}.")
         else:
             plan = missing.pop(f"{_STUDY}{'parameters' if axis == 'compute' else axis}", None)
             sweep = "parameters" if axis == "compute" else axis
             price = _price(plan) if plan else f"`configs/sweeps/{_STUDY}{sweep}.yaml`"
-            texts.append(f"**{_TITLES[axis]}:** not run; {price}.")
+            texts.append(f"**{TITLES[axis]}:** not run; {price}.")
     if missing:
         texts.append(f"**Not finished:** {', '.join(map(_price, missing.values()))}.")
     return texts
+
+
+def claims(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows that answer the question of each axis; none where it was not run."""
+    by_axis = {axis: [row for row in rows if row["axis"] == axis] for axis in AXES}
+    return {a: _pairs(own) if a == "columns" else main_rows(own) for a, own in by_axis.items()}
 
 
 def main_rows(rows: Iterable[Row]) -> list[Row]:

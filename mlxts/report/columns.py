@@ -50,7 +50,7 @@ _COLUMNS = {
         Column("recall", form=".3f"),
         ranged("rmse", "RMSE", ".5f"),
         Column("label", "verdict"),
-        Column("said", "verdict"),
+        Column("against", "verdict"),
         Column("samples", "training samples"),
         Column("seconds", "training, s", ".0f"),
         Column("seen", "would have seen", loss),

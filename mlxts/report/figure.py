@@ -1,5 +1,6 @@
 """The one writer of figures: the report's style, and the same figure gives the same bytes."""
 
+import io
 import textwrap
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -31,8 +32,18 @@ _LARGE = 1e4
 _TITLE = 52  # characters of a title's line at that width
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows by itself, whatever its backend of matplotlib."""
+
+    def _repr_png_(self) -> bytes:
+        png = io.BytesIO()
+        with mpl.rc_context(fname=STYLE):
+            self.savefig(png, format="png", metadata=_UNSTAMPED[".png"])
+        return png.getvalue()
+
+
 @contextmanager
-def drawing(*targets: Path, size: tuple[float, float], title: str = "") -> Generator[Figure]:
+def drawing(*targets: Path, size: tuple[float, float], title: str = "") -> Generator[ShownFigure]:
     """A figure to draw on, written to `targets` when the block ends; suffixes decide the formats.
 
     Args:
@@ -46,7 +57,7 @@ def drawing(*targets: Path, size: tuple[float, float], title: str = "") -> Gener
         if target.suffix not in _UNSTAMPED:
             raise ConfigError(f"{target}: a figure is written as {' or '.join(_UNSTAMPED)}")
     with mpl.rc_context(fname=STYLE):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = ShownFigure(figsize=size, layout="constrained")
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
         yield figure

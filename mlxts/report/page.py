@@ -1,6 +1,7 @@
 """The report: one self-contained page, and every figure and table in files next to it.
 
     <out>/report.html
+    <out>/summary.html       the same in two minutes, on one page
     <out>/figures/<name>.svg, .pdf, .csv
     <out>/tables/<name>.csv, .tex
     <out>/report.json        which runs, settings and files; what a later report replaces
@@ -21,13 +22,13 @@ from mlxts import json_files
 from mlxts.errors import RunError
 from mlxts.files import digest, write_json, write_text
 from mlxts.formats import count
-from mlxts.report import palette
+from mlxts.report import palette, summary
 from mlxts.report.collect import ReportData
 from mlxts.report.figure import Picture
 from mlxts.report.section import Section
 from mlxts.report.sections import answers, question, sections
 
-PAGE, RECORD = "report.html", "report.json"
+PAGE, SUMMARY, RECORD = "report.html", "summary.html", "report.json"
 OPEN = 6  # figures of a section that are open at first; more are folded away
 _TEMPLATES = Path(__file__).with_name("templates")
 _ELEMENTS = {re.compile(r"`([^`]+)`"): "code", re.compile(r"\*\*([^*]+)\*\*"): "strong"}
@@ -41,7 +42,7 @@ def write(
     storage_url: str | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Path:
-    """Write the report into `out` and return the page's path.
+    """Write the report and its summary into `out` and return the page's path.
 
     Files of an earlier report in the same folder that this one does not have are removed; nothing
     else in the folder is touched.
@@ -63,24 +64,23 @@ def write(
             images[picture.name] = _inline(picture, out / "figures")
             written += [f"figures/{picture.name}.{kind}" for kind in ("svg", "pdf", "csv")]
     software = {name: version(name) for name in _SOFTWARE}
-    page = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            question=question(),
-            answers=answers(report),
-            exploratory=any(scores.mode != "strict" for scores in report.scored),
-            sections=parts,
-            drawn=images,
-            open=OPEN,
-            light=Markup(palette.variables(0)),
-            dark=Markup(palette.variables(1)),
-            fingerprint=report.fingerprint,
-            material=report,
-            software=software,
-        )
-    )
+    shared = {
+        "question": question(),
+        "exploratory": any(scores.mode != "strict" for scores in report.scored),
+        "drawn": images,
+        "light": Markup(palette.variables(0)),
+        "dark": Markup(palette.variables(1)),
+        "material": report,
+    }
+    templates = _environment()
+    page = templates.get_template("report.html.j2").render(
+        **shared, answers=answers(report), sections=parts, open=OPEN,
+        fingerprint=report.fingerprint, software=software,
+    )  # fmt: skip
     write_text(out / PAGE, page)
+    whole = summary.summarise(report, [picture for part in parts for picture in part.pictures])
+    brief = templates.get_template("summary.html.j2").render(**shared, summary=whole, page=PAGE)
+    write_text(out / SUMMARY, brief)
     _delete_old_files(out, written)
     write_json(out / RECORD, _record(report, parts, out, written, software))
     return out / PAGE
@@ -126,7 +126,7 @@ def _delete_old_files(out: Path, written: Sequence[str]) -> None:
         return
     remedy = "delete it: files of the report before this one then stay where they are"
     before = json_files.read(out / RECORD, _Record, error=RunError, remedy=remedy)["files"]
-    for name in set(before) - {*written, PAGE}:
+    for name in set(before) - {*written, PAGE, SUMMARY}:
         kind, _, file = name.partition("/")
         if kind in ("figures", "tables") and file:
             (out / kind / Path(file).name).unlink(missing_ok=True)
@@ -149,5 +149,5 @@ def _record(
             for run in report.runs
         },
         "missing": {part.key: list(part.missing) for part in parts if part.missing},
-        "files": {name: digest(out / name) for name in [PAGE, *written]},
+        "files": {name: digest(out / name) for name in [PAGE, SUMMARY, *written]},
     }

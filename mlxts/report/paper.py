@@ -25,6 +25,7 @@ from mlxts.runs.folder import RunFolder
 from mlxts.scaling import walk_forward_ledger
 
 _FORMER = {"beside": "ablations", "foreseen": "walk_forward", "made_of": "provenance"}
+_FORMER_OF_ROWS = {"along": {"said": "label"}}
 _NO_FIXED: Mapping[str, Any] = {"main": []}
 
 
@@ -87,8 +88,19 @@ def read(path: Path) -> dict[str, Any]:
     return json_files.read(
         figures_of(path), _Figures, error=RunError, remedy="name the finished runs and a FILE "
         "that is not there, and it is made again",
-        upgrade=lambda values: {_FORMER.get(key, key): value for key, value in values.items()},
+        upgrade=_upgraded,
     )  # fmt: skip
+
+
+def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
+    """Under today's names, of the whole and of the rows."""
+    values = {_FORMER.get(key, key): value for key, value in values.items()}
+    for name, former in _FORMER_OF_ROWS.items():
+        rows = values.get(name)
+        for row in rows if isinstance(rows, list) else ():
+            for key in former.keys() & row:
+                row[former[key]] = row.pop(key)
+    return values
 
 
 def figures_of(path: Path) -> Path:

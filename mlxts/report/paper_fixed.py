@@ -41,7 +41,7 @@ _ABLATIONS = (
     "against_main", *_COMPARED,
 )  # fmt: skip
 _ALONG = (
-    "axis", "cell", "sizes", "seeds", "dates", "gain", "margin", "extrapolation", "said", "reason",
+    "axis", "cell", "sizes", "seeds", "dates", "gain", "margin", "extrapolation", "label", "reason",
 )  # fmt: skip
 _WALK_FORWARD = (
     "settings", "budget", "horizon", "seeds", "origins", "n", "base_rate", "loss_har",
@@ -131,7 +131,7 @@ def _along(built: pl.DataFrame, draws: int, seed: int) -> list[dict[str, Any]]:
                     "gain_high": cell.interval[1],
                     "margin": cell.margin,
                     "extrapolation": cell.extrapolation,
-                    "said": cell.label,
+                    "label": cell.label,
                     "reason": cell.reason,
                 }
             )

@@ -4,10 +4,12 @@ from collections import Counter
 from typing import Any
 
 from mlxts.evaluation import test_split_log
+from mlxts.formats import count, percent
 from mlxts.report.collect import ReportData, ReportRun
 from mlxts.runs.index import run_folders
 from mlxts.search import study_runs
 from mlxts.tables import Column, Table
+from mlxts.thermal.step_time_drift import TOLERANCE
 
 _STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
 
@@ -55,7 +57,7 @@ def _mode(config: dict[str, Any]) -> str:
 def test_set_evaluations() -> Table:
     """Every time the test split was opened in this workspace."""
     return Table(
-        name="test_looks",
+        name="test_set_evaluations",
         title="Test-set evaluations",
         columns=(Column("when", "when, UTC"), "who", "run", Column("score_on", "symbol")),
         rows=test_split_log.history(),
@@ -67,32 +69,28 @@ def multiple_testing(report: ReportData, searched: Table) -> str:
     here = len(run_folders())
     modes = Counter(run.record["config"]["mode"] for run in report.runs)
     sentences = [
-        f"This report is about {_count(len(report.runs), 'finished run')} "
+        f"This report is about {count(len(report.runs), 'finished run')} "
         f"({modes['strict']} strict, {modes['exploratory']} exploratory)"
         + (
             f"; {len(report.unfinished)} of the selected ones are not finished"
             * bool(report.unfinished)
         )
-        + f". The workspace holds {_count(here, 'run')} in all."
+        + f". The workspace holds {count(here, 'run')} in all."
     ]
     trials = sum(row["trials"] for row in searched.rows)
     sentences.append(
-        f"Its storage holds {_count(len(searched.rows), 'search or sweep', 'searches and sweeps')} "
-        f"with {_count(trials, 'trial')}."
+        f"Its storage holds {count(len(searched.rows), 'search or sweep', 'searches and sweeps')} "
+        f"with {count(trials, 'trial')}."
         if searched.rows
         else "Its storage holds no searches or sweeps."
     )
-    count = len(test_split_log.history())
+    evaluations = len(test_split_log.history())
     sentences.append(
-        f"The test split was evaluated {_count(count, 'time')}."
-        if count
+        f"The test split was evaluated {count(evaluations, 'time')}."
+        if evaluations
         else "The test split has never been evaluated."
     )
     return " ".join(sentences)
-
-
-def _count(number: int, singular: str, many: str | None = None) -> str:
-    return f"{number:,} {singular if number == 1 else many or singular + 's'}"
 
 
 def data(report: ReportData) -> Table:
@@ -210,7 +208,7 @@ def temperatures(report: ReportData) -> Table:
             }
         )
     return Table(
-        name="heat",
+        name="temperature",
         title="Temperature",
         columns=(
             "run",
@@ -225,16 +223,29 @@ def temperatures(report: ReportData) -> Table:
             "reason",
         ),
         rows=rows,
-        note="Where the step time drifted the machine may have throttled unseen by any sensor: "
-        "losses are used, timing is excluded.",
+        note="Step time drifted: later steps took over "
+        f"{percent(TOLERANCE)} longer than the first ones, because the machine throttled (which "
+        "some show in no sensor) or other programs shared it. Losses do not depend on it and are "
+        "used; times are left out. For times that compare, train with nothing beside it.",
     )
 
 
 def flags(report: ReportData) -> str:
-    """A sentence on runs that slowed down and on temperatures that were not read."""
+    """Sentences on runs that slowed down and on temperatures that were not read."""
     thermal = [run.summary.get("thermal", {}) for run in report.runs]
     drifted = sum(bool(values.get("step_time_drift")) for values in thermal)
     unread = sum(not values.get("readings") for values in thermal)
-    slowed = f"{_count(drifted, 'run')} of {len(report.runs)} slowed down while training"
-    slowed += "; timing excluded. " if drifted else ". "
-    return slowed + f"No temperature was read in {_count(unread, 'run')}."
+    slowed = "No run slowed down while training."
+    if drifted:
+        slowed = (
+            f"{drifted} of {count(len(report.runs), 'run')} slowed down while training: a machine "
+            "that throttles, or other programs beside it. Their losses are used, their times are "
+            "left out."
+        )
+    return f"{slowed} {_temperatures_of(len(thermal) - unread, len(thermal))}"
+
+
+def _temperatures_of(read: int, runs: int) -> str:
+    if not read:
+        return "No temperature was read: no sensor was found (`mlxts thermal --once`)."
+    return f"Temperatures were read in {read} of {count(runs, 'run')}."

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 
-from mlxts import protocol
+from mlxts import protocol, tasks
 from mlxts.evaluation import comparison
 from mlxts.evaluation.calibration import reliability
 from mlxts.report import labels
@@ -49,7 +49,7 @@ def _picture(
             "uncalibrated, and the reference on the same rows."
         ),
         data=_data(models),
-        draw=lambda *axes: _draw(axes, models, protocol.TASKS[group[0].key["task"]]),
+        draw=lambda *axes: _draw(axes, models, tasks.named(group[0].key["task"])),
         size=(4.8, 4.2),
         panels=PANELS,
     )

@@ -12,7 +12,7 @@ from mlxts.report.axis_analysis import AxisAnalysis
 from mlxts.report.collect import ReportData, ReportRun
 from mlxts.report.columns import HAR, columns
 from mlxts.runs.predictions import NETWORK
-from mlxts.scaling import results
+from mlxts.scaling import results, seed_ensembles
 from mlxts.scaling import verdict as verdicts
 from mlxts.scaling.configuration_scores import CELL, ConfigurationScores
 from mlxts.scaling.loss_table import FURTHER
@@ -28,7 +28,7 @@ _REFERENCES = [f"loss_{name}" for name in (*REFERENCES, *FURTHER)]
 
 def _with_verdict_text(row: dict[str, Any]) -> dict[str, Any]:
     """With the verdict in words: beats linear."""
-    return row | {"said": comparison.against(row["verdict"], row["reference"])}
+    return row | {"against": comparison.against(row["verdict"], row["reference"])}
 
 
 def verdict(along: AxisAnalysis, split: str = "") -> Table:
@@ -86,8 +86,8 @@ def _laws(name: str, title: str, rows: list[dict[str, Any]]) -> Table:
         rows=[row | {"mode": results.mode_of(row["cell"])} for row in results.flat_laws(rows)],
         note=(
             "Coefficients are parts of the loss at the geometric mean of the sizes; 95 % "
-            "intervals. Error: of ln L at the largest size, left out. Chosen in: share of the "
-            "bootstrap draws."
+            "intervals. Error: of ln L at the largest size, left out. "
+            f"{results.CHOICE} Chosen in: share of the bootstrap draws."
         ),
     )
 
@@ -105,6 +105,12 @@ def comparisons(report: ReportData) -> Table:
     return results.comparisons(report.comparisons, report.along["parameters"].tables)
 
 
+def ensembles(along: AxisAnalysis, draws: int, seed: int, split: str = "") -> list[Table]:
+    """The mean forecast of the seeds of each size, where a size has several: one table, or none."""
+    rows = seed_ensembles.rows(along.tables, draws, seed)
+    return [of_split(seed_ensembles.table(rows, along.axis), split)] if rows else []
+
+
 def skill(scored: Sequence[ConfigurationScores], split: str = "") -> Table:
     """Every configuration against its reference. `split`: as in `verdict`."""
     table = Table(
@@ -113,7 +119,7 @@ def skill(scored: Sequence[ConfigurationScores], split: str = "") -> Table:
         columns=(
             *_CONFIGURATION,
             columns("skill", "skill_har"),
-            columns("said"),
+            columns("against"),
             columns("difference"),
             columns("loss", "loss_prior", *_REFERENCES),
             columns("n", "n_eff"),

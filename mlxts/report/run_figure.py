@@ -1,15 +1,17 @@
 """Figures of a run. The same numbers give the same bytes, so a figure can be compared too."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 
 from mlxts.evaluation import metrics
-from mlxts.evaluation.block_bootstrap import BlockBootstrap
+from mlxts.evaluation.block_bootstrap import DRAWS, BlockBootstrap
 from mlxts.evaluation.calibration import reliability
 from mlxts.protocol import Task
 from mlxts.report import palette
@@ -17,42 +19,59 @@ from mlxts.report.figure import drawing
 from mlxts.report.reliability_figure import GROUPS, PANELS, Diagram, draw_reliability
 
 
-def run_picture(
-    path: Path,
-    title: str,
-    losses: Iterable[Mapping[str, Any]],
-    models: Mapping[str, pl.DataFrame],
-    task: Task,
-    horizon: int,
-    *,
-    references: Mapping[str, float] | None = None,
-) -> None:
-    """Loss over training, and predicted against observed, side by side.
+@dataclass(frozen=True)
+class RunCurves:
+    """What is drawn of a run.
 
-    Args:
-        path: ends in .png or .svg.
-        title: above both panels.
+    Attributes:
         losses: rows {step, split, loss}.
         models: predictions of one split of one symbol by name, drawn in this order.
         task: what was predicted; of a number means stand in for frequencies.
         horizon: H, trading days; decides the bootstrap block of the intervals.
         references: validation losses to draw as levels, e.g. {"HAR": 0.4736}.
+    """
+
+    losses: Sequence[Mapping[str, Any]]
+    models: Mapping[str, pl.DataFrame]
+    task: Task
+    horizon: int
+    references: Mapping[str, float] = field(default_factory=dict)
+
+    def draw_losses(self, figure: Figure | SubFigure) -> None:
+        """Loss over training, with a legend beneath."""
+        axes = figure.subplots()
+        draw_losses(axes, self.losses, self.references, self.task)
+        _legend(figure, axes)
+
+    def draw_reliability(self, figure: Figure | SubFigure) -> None:
+        """Predicted against observed, with a legend beneath."""
+        axes = figure.subplots(2, sharex=True, height_ratios=PANELS)
+        diagrams = {
+            name: _diagram(table, self.task, self.horizon) for name, table in self.models.items()
+        }
+        draw_reliability(*axes, diagrams, self.task)
+        axes[0].set_title("Reliability")
+        _legend(figure, axes[0])
+
+
+def _legend(figure: Figure | SubFigure, axes: Axes) -> None:
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=9)
+
+
+def run_picture(path: Path, title: str, curves: RunCurves) -> None:
+    """Loss over training, and predicted against observed, side by side.
+
+    Args:
+        path: ends in .png or .svg.
+        title: above both panels.
 
     Raises:
         ConfigError, StorageError: see `figure.drawing`.
     """
     with drawing(path, size=(10.5, 4.8), title=title) as figure:
-        (left, right) = figure.subfigures(1, 2, squeeze=False)[0]
-        losses_axes = left.subplots()
-        draw_losses(losses_axes, losses, references or {}, task)
-        diagram_axes = right.subplots(2, sharex=True, height_ratios=PANELS)
-        diagrams = {name: _diagram(table, task, horizon) for name, table in models.items()}
-        draw_reliability(*diagram_axes, diagrams, task)
-        diagram_axes[0].set_title("Reliability")
-        for part, axes in ((left, losses_axes), (right, diagram_axes[0])):
-            part.legend(
-                *axes.get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=9
-            )
+        left, right = figure.subfigures(1, 2, squeeze=False)[0]
+        curves.draw_losses(left)
+        curves.draw_reliability(right)
 
 
 def draw_losses(
@@ -86,6 +105,6 @@ def _diagram(predictions: pl.DataFrame, task: Task, horizon: int) -> Diagram:
     if task.binary:
         forecasts = metrics.Forecast(forecasts, targets).probabilities
     bootstrap = BlockBootstrap(predictions["date"].to_numpy(), horizon)
-    weights = bootstrap.weights()[:, 1:]
+    weights = bootstrap.weights(DRAWS)[:, 1:]
     groups = reliability(forecasts, targets, weights, bins=GROUPS, level=bootstrap.level)
     return Diagram(groups, forecasts)

@@ -108,6 +108,7 @@ def _verdicts(report: ReportData) -> Section:
     tables = [result_tables.verdict(report.along[axis]) for axis in judged]
     if report.comparisons:
         tables.append(result_tables.comparisons(report))
+    tables += result_tables.ensembles(report.along["parameters"], report.draws, report.seed)
     return Section(
         "verdicts",
         "Verdicts",
@@ -168,9 +169,9 @@ def _law_picture(along: AxisAnalysis, index: int, verdict: Verdict, split: str) 
         settings=f"{settings}: {shown}" if settings else shown,
         caption=(
             "Squares: mean over seeds with 95 % intervals paired with the reference; dots beside "
-            "them: runs. Blue: the law chosen by extrapolation, with its band; dashed beyond the "
-            "largest size. In brackets how often each law is chosen over bootstrap draws. A level "
-            "far from what is drawn is only named."
+            "them: runs. Blue: the law chosen by the one-standard-error rule, with its band; "
+            "dashed beyond the largest size. In brackets how often each law is chosen over "
+            "bootstrap draws. A level far from what is drawn is only named."
         ),
         data=law_panels.panel_data(panel),
         draw=partial(_draw, panel=panel),
@@ -273,6 +274,9 @@ def _walked(report: ReportData) -> Section:
         pictures=walk_forward_figure.pictures(report.verdict_rows),
         tables=[
             paper_walk_forward.verdicts(report.verdict_rows),
+            *result_tables.ensembles(
+                walked.along["parameters"], walked.draws, walked.seed, WALK_FORWARD
+            ),
             *([] if report.split == WALK_FORWARD else [_walked_skill(walked)]),
         ],
     )

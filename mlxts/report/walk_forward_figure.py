@@ -52,7 +52,7 @@ def _picture(axis: str, rows: Sequence[Row]) -> Picture:
         ),
         data=_data(rows),
         draw=lambda axes: draw(axes, rows),
-        size=(6.4, 4.4),
+        size=(4.8, 4.8),
     )
 
 
@@ -120,7 +120,7 @@ def draw(axes: Axes, rows: Sequence[Row]) -> None:
         xlabel=answers.UNITS[axis], ylabel=f"difference of losses, {rows[0]['unit']}",
         xlim=(sizes[0] / _BEYOND, sizes[-1] * _BEYOND),
     )  # fmt: skip
-    legend_below(axes)
+    legend_below(axes, columns=1)
 
 
 def _data(rows: Sequence[Row]) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""What lies in a run folder, and under which name. No other file spells these."""
+"""What lies in a run folder and beside it, and under which name. No other file spells these."""
 
 CONFIG = "config.yaml"  # the configuration with every default filled in
 METADATA = "run.json"  # what a run is, written before its first step
@@ -10,6 +10,7 @@ REFERENCES = "references.json"
 SUMMARY = "summary.json"  # what a run reached, written when training has ended
 PICTURE = "picture.png"
 LOCK = ".lock"  # held by whoever trains the run
+LISTING = ".listing.json"  # beside the run folders: what `mlxts runs` read of them
 
 # Files that a tracker copies with a run's numbers; weights stay in the run folder.
 ARTIFACTS = (CONFIG, METADATA, METRICS, EVENTS, SUMMARY, PREDICTIONS, REFERENCES, PICTURE)

@@ -5,8 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from mlxts import split_borders, tasks
+from mlxts.errors import ConfigError
 from mlxts.json_files import Shape
-from mlxts.protocol import SPLITS, TASKS, TIMESCALES
+from mlxts.protocol import TIMESCALES
 
 
 def _one_of(names: Collection[str], kind: str) -> AfterValidator:
@@ -18,6 +20,20 @@ def _one_of(names: Collection[str], kind: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _splits(name: str) -> str:
+    try:
+        return name and split_borders.name_of(name)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+def _task(name: str) -> str:
+    try:
+        return tasks.named(name).name
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
 Count = Annotated[int, Field(ge=0)]
 Ends = tuple[float | None, float | None] | None  # of an interval; null: not finite
 
@@ -27,8 +43,9 @@ class _Data(Shape):
     exogenous: tuple[str, ...] = ()
     cell: str | None = None
     score_on: str = ""
-    splits: Annotated[str, _one_of(SPLITS, "kind of splits")] = ""
+    splits: Annotated[str, AfterValidator(_splits)] = ""
     walk_forward_window: Annotated[int, Field(gt=0)] | None = None
+    train_symbols: tuple[str, ...] | None = None
     train_fraction: float = 1.0
     train_blocks_seed: int | None = None
 
@@ -53,7 +70,7 @@ class _Settings(Shape):
     name: str
     mode: str
     budget: str
-    task: Annotated[str, _one_of(TASKS, "task")]
+    task: Annotated[str, AfterValidator(_task)]
     horizon: int
     seed: int
     timescale: Annotated[str, _one_of(TIMESCALES, "timescale")] = ""

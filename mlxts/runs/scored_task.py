@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from mlxts import split_borders
-from mlxts.protocol import TASKS, TIMESCALES, Task, Timescale
+from mlxts import split_borders, tasks
+from mlxts.protocol import TIMESCALES, Task, Timescale
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ScoredTask:
         """From a configuration as JSON, as in run.json."""
         data = settings["data"]
         return cls(
-            task=TASKS[settings["task"]],
+            task=tasks.named(settings["task"]),
             timescale=TIMESCALES[settings["timescale"]],
             horizon=settings["horizon"],
             score_on=data["score_on"],

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from mlxts import losses, protocol
+from mlxts import losses, protocol, tasks
 from mlxts.data import bars
 from mlxts.evaluation import comparison, estimability
 from mlxts.evaluation.comparison import Comparison
@@ -76,7 +76,7 @@ class ConfigurationScores:
 
     @property
     def regression(self) -> bool:
-        return not protocol.TASKS[self.key["task"]].binary
+        return not tasks.named(self.key["task"]).binary
 
     @property
     def spacing(self) -> int:
@@ -187,7 +187,7 @@ def scored(ledger: pl.DataFrame, *, draws: int, seed: int = 0) -> list[Configura
 def _order(scores: ConfigurationScores) -> tuple:
     key = scores.key
     return (
-        list(protocol.TASKS).index(key["task"]),
+        *tasks.position(key["task"]),
         list(protocol.TIMESCALES).index(key["timescale"]),
         key["horizon"], key["symbol"], key["data"], key["features"], key["config_hash"],
         -key["fraction"], key["history"], key["data_generator"], key["artifacts"], scores.n_total,
@@ -204,7 +204,7 @@ def _one(
     )
     dates, targets = rows["date"].to_numpy(), rows["target"].to_numpy()
     horizon, spacing = key["horizon"], bars.spacing(protocol.TIMESCALES[key["timescale"]])
-    task = protocol.TASKS[key["task"]]
+    task = tasks.named(key["task"])
     table = LossTable(
         name=key["task"],
         dates=dates,

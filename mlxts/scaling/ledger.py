@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from mlxts import files
+from mlxts import files, tasks
 from mlxts.config import dataset_matrix
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.config.loading import build_config
@@ -24,7 +24,7 @@ from mlxts.files import atomic_path, canonical_hash
 from mlxts.losses import sample_losses
 from mlxts.model.patchtst import Shape
 from mlxts.model.saved_shape import read_shape
-from mlxts.protocol import REFERENCES, TASKS
+from mlxts.protocol import REFERENCES
 from mlxts.runs import layout
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import BASE_RATE, NETWORK, SIMPLE_MODELS
@@ -93,6 +93,7 @@ COLUMNS = (
     Column("date", pl.Date, "of the decision bar"),
     Column("canonical", pl.Boolean, "whether the bar is of the timescale's canonical phase"),
     Column("target", pl.Float64, "target: 0 or 1, or a number in the unit of the task"),
+    Column("forecast", pl.Float64, "of the run: a logit, or a number in the unit of the task"),
     Column("loss", pl.Float64, "of the run: nats, of a number the squared error"),
     Column("loss_har", pl.Float64, "of HAR on the same row"),
     Column("loss_linear", pl.Float64, "of the linear model on the same row"),
@@ -117,8 +118,8 @@ REAL = "real"
 _NOT_COMPARED = (
     "name", "mode", "seed", "budget", "task", "timescale", "horizon", "thermal", "checkpoint",
     "tracking", "data.source", "data.cell", "data.symbols", "data.exogenous",
-    "data.artifact_sha256", "data.train_fraction", "data.train_blocks_seed", "features.tier",
-    "model.depth", "model.heads", "model.ffn_ratio", "training.micro_batch",
+    "data.train_symbols", "data.artifact_sha256", "data.train_fraction", "data.train_blocks_seed",
+    "features.tier", "model.depth", "model.heads", "model.ffn_ratio", "training.micro_batch",
 )  # fmt: skip
 
 
@@ -175,7 +176,7 @@ def runs(ledger: pl.DataFrame) -> pl.DataFrame:
 
 
 _OF_DATES = (
-    "origin", "date", "canonical", "target", *_LOSSES, "loss_reference", "reference",
+    "origin", "date", "canonical", "target", "forecast", *_LOSSES, "loss_reference", "reference",
     "not_estimable", "pooled",
 )  # fmt: skip
 
@@ -211,7 +212,7 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
     all models, and which is the reference; null where it is not estimable."""
     keys = ["symbol", "date", "canonical", "target"]
     predicted, targets = rows["logit"].to_numpy(), rows["target"].to_numpy()
-    loss = pl.Series("loss", sample_losses(predicted, targets, TASKS[task]))
+    loss = pl.Series("loss", sample_losses(predicted, targets, tasks.named(task)))
     wide = rows.with_columns(loss).pivot("model", index=keys, values="loss")
     models = list(_LOSSES.values())
     absent = [name for name in models if name not in wide.columns]
@@ -238,6 +239,8 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
         for symbol, reference in RunFolder(folder).references().items()
     ]
     schema = dict.fromkeys(("symbol", "reference", "not_estimable", "pooled"), pl.String)
+    keys = ["symbol", "date"]
+    forecasts = rows.filter(model=NETWORK).select(*keys, forecast="logit")
     return (
         wide.rename({model: column for column, model in _LOSSES.items()})
         .join(pl.DataFrame(chosen, schema), on="symbol", how="left")
@@ -246,7 +249,8 @@ def _losses(folder: Path, rows: pl.DataFrame, task: str) -> pl.DataFrame:
                 pl.when(reference=name).then(f"loss_{name}") for name in REFERENCES
             )
         )
-        .sort("symbol", "date")
+        .join(forecasts, on=keys)
+        .sort(keys)
     )
 
 
@@ -265,7 +269,7 @@ def _run_columns(
         "started": record["started"],
         **{name: settings[name] for name in ("name", "mode", "task", "timescale", "horizon")},
         "data": _data_name(data),
-        "assets": len(data["symbols"]),
+        "assets": len(data.get("train_symbols") or data["symbols"]),
         "exogenous": ", ".join(sorted(data.get("exogenous", ()))),
         **_artifact_columns(record),
         "config_hash": config_hash(settings, tuned),
@@ -291,7 +295,9 @@ def _data_name(data: dict[str, Any]) -> str:
     """The cell; a list of symbols that is one goes by the same name."""
     symbols, exogenous = data["symbols"], data.get("exogenous", ())
     cell = data.get("cell") or dataset_matrix.named(symbols, exogenous)
-    return cell or ", ".join((*symbols, *exogenous))
+    contents = cell or ", ".join((*symbols, *exogenous))
+    trained = data.get("train_symbols")
+    return f"{contents}, trained on {', '.join(trained)}" if trained else contents
 
 
 def _artifact_columns(record: dict[str, Any]) -> dict[str, str]:

@@ -78,6 +78,7 @@ class LossTable:
             would separate sizes as well.
         references: (T, R) of each run's own reference, where all are estimable. reference_name: of
             the better one; of both where runs differ in it.
+        ensembles: (T, K) of the mean forecast of the runs of each size, where it is known.
         pool: with which other cells it may be pooled. unit: of the losses.
     """
 
@@ -101,6 +102,7 @@ class LossTable:
     n_eff_assets: float = 1.0
     references: np.ndarray | None = None
     reference_name: str = ""
+    ensembles: np.ndarray | None = None
     pool: Pool = Pool()
     further: Mapping[str, np.ndarray] = field(default_factory=dict)
     unit: str = "nats"

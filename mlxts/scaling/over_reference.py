@@ -42,5 +42,6 @@ def parts(table: LossTable) -> list[LossTable]:
         sizes=table.sizes[first],
         runs=tuple(table.runs[run] for run in first),
         deterministic=True,
+        ensembles=None,
     )
-    return [named(replace(table, losses=over), OVER), named(alone, ALONE)]
+    return [named(replace(table, losses=over, ensembles=None), OVER), named(alone, ALONE)]

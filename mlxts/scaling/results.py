@@ -10,7 +10,7 @@ import numpy as np
 from mlxts.errors import ConfigError
 from mlxts.evaluation import comparison
 from mlxts.files import is_name, outputs_folder
-from mlxts.formats import count, difference, loss, percent
+from mlxts.formats import count, difference, loss, p_value, percent
 from mlxts.protocol import BASELINE
 from mlxts.scaling.loss_table import LossTable
 from mlxts.scaling.mixed_effects import Mixed
@@ -30,6 +30,13 @@ def folder(name: str) -> Path:
 def file_name(cell: str) -> str:
     """A cell's name as that of a file."""
     return re.sub(r"[^a-z0-9]+", "-", cell.lower()).strip("-")
+
+
+CHOICE = (
+    "Chosen: the simplest law whose error lies within one standard error of the smallest one, so a "
+    "simpler law may be chosen over one with a smaller error (one-standard-error rule, Breiman et "
+    "al. 1984)."
+)
 
 
 def laws(table: LossTable, selection: Selection) -> list[dict[str, Any]]:
@@ -70,6 +77,10 @@ def verdicts(judged: Judged, axis: str) -> Table:
         row = verdict.to_dict()
         for name in ("interval", "interval90"):
             row[f"{name}_low"], row[f"{name}_high"] = row.pop(name)
+        differ = len({*row["seeds_at"]}) > 1
+        row["seeds_at"] = f"by size {', '.join(map(str, row['seeds_at']))}" if differ else ""
+        if row["assets"] == 1:
+            row["n_eff_assets"] = None
         rows.append(row | {"mode": mode})
     return Table(
         f"Verdicts along {axis}",
@@ -79,13 +90,24 @@ def verdicts(judged: Judged, axis: str) -> Table:
                 Column("gain", "gain per decade", difference, ("interval_low", "interval_high")),
                 "unit",
             ),
-            (Column("margin", form=loss), Column("seen", "would have seen", loss), "p", "q"),
+            (
+                Column("margin", form=loss),
+                Column("seen", "would have seen", loss),
+                Column("p", form=p_value),
+                Column("q", form=p_value),
+            ),
             (
                 Column("reference", form=comparison.title),
                 "assets",
-                Column("n_eff_assets", "n_eff of them", ".1f"),
+                Column("n_eff_assets", "n_eff of the assets", ".1f"),
             ),
-            ("sizes", "seeds", "dates", Column("extrapolation", "extrapolation skill", "+.2f")),
+            (
+                "sizes",
+                "seeds",
+                Column("seeds_at", ""),
+                "dates",
+                Column("extrapolation", "extrapolation skill", "+.2f"),
+            ),
             Column("reason", "why"),
         ),
         rows,
@@ -97,7 +119,8 @@ def verdicts(judged: Judged, axis: str) -> Table:
             "units; it cancels between sizes, but along features, where it reads what the network "
             "reads and is reported separately. p: of no gain; q: p adjusted over the cells of a "
             "pool (Benjamini, Hochberg). Extrapolation skill: 1 − error of a power law / error of "
-            "a constant at the largest size, left out."
+            "a constant at the largest size, left out. Seeds: the fewest, "
+            "and how many at each size where they differ."
         ),
         name=f"verdict_{axis}",
     )
@@ -120,7 +143,7 @@ def comparisons(compared: Mapping[str, Comparison], tables: Sequence[LossTable])
         "Sizes against the reference and against each other",
         (
             ("cell", "mode"),
-            Column("p_superior", "p: none beats the reference"),
+            Column("p_superior", "p: none beats the reference", p_value),
             Column("superior", "beat the reference"),
             Column("best", "model confidence set"),
         ),

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from mlxts import losses, protocol
+from mlxts import losses, protocol, tasks
 from mlxts.data import bars
 from mlxts.errors import DataError
 from mlxts.evaluation import estimability
@@ -47,7 +47,7 @@ def loss_table(
     if (agree.agg(pl.col("target").n_unique())["target"] > 1).any():
         raise DataError(f"{name}: its runs have different targets on one date; train them again")
     first = best.row(0, named=True)
-    task, scale = protocol.TASKS[first["task"]], protocol.TIMESCALES[first["timescale"]]
+    task, scale = tasks.named(first["task"]), protocol.TIMESCALES[first["timescale"]]
     horizon, spacing = first["horizon"], 1 if all_phases else bars.spacing(scale)
     rows = wide.select(_KEYS).join(best, on=_KEYS, how="left", maintain_order="left")
     symbol_rows = {
@@ -112,12 +112,30 @@ def loss_table(
             first["non_default_settings"],
         ),
     )
+    forecasts = group.pivot("run", index=_KEYS, values="forecast")
+    forecasts = wide.select(_KEYS).join(forecasts, on=_KEYS, how="left", maintain_order="left")
+    if not any(forecasts.null_count().row(0)):
+        table = replace(table, ensembles=by_date(_ensembles(forecasts.select(runs), rows, table)))
     if not panel:
         return table
     table = named(table, PANEL)
     if len(table.rungs) < 2:
         return table
     return replace(table, n_eff_assets=_effective(wide, runs, slope_weights(table)))
+
+
+def _ensembles(forecasts: pl.DataFrame, rows: pl.DataFrame, table: LossTable) -> pl.DataFrame:
+    """Losses of the mean forecast of each size, a column a size.
+
+    Args:
+        forecasts: a column a run. rows: of the ledger, aligned with them.
+    """
+    predicted, task = forecasts.to_numpy(), tasks.named(rows["task"][0])
+    means = [predicted[:, table.rung_of_run == k].mean(axis=1) for k in range(len(table.rungs))]
+    targets = rows["target"].to_numpy()
+    return pl.DataFrame(
+        {str(k): losses.sample_losses(mean, targets, task) for k, mean in enumerate(means)}
+    )
 
 
 def _bound(targets: np.ndarray, task: protocol.Task) -> float:

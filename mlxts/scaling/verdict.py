@@ -62,6 +62,7 @@ class Verdict:
         extrapolation: 1 - error of a power law / of a constant at the largest size left out.
         replicated: whether the test split's gain has the same sign; None: not opened.
         sizes, seeds, dates, assets: how many there were; for seeds the fewest at any size.
+        seeds_at: how many at each size, from the smallest on; of a pool the counts that occur.
         n_eff_assets: how many independent assets would know the gain as well.
         paired: two cells were compared; the gain is how much less the second loses.
     """
@@ -85,6 +86,7 @@ class Verdict:
     reference: str = ""
     sizes: int = 0
     seeds: int = 0
+    seeds_at: tuple[int, ...] = ()
     dates: int = 0
     assets: int = 1
     n_eff_assets: float = 1.0
@@ -242,6 +244,7 @@ def _evidence(
         replicated=replicated,
         sizes=len(table.rungs),
         seeds=int(table.seeds.min()),
+        seeds_at=tuple(int(count) for count in table.seeds),
         dates=len(table.dates),
         reference=table.reference_name,
         assets=table.assets,
@@ -357,6 +360,7 @@ def _pool(
         replicated=(sum(replications) > len(replications) / 2) if replications else None,
         sizes=min(v.sizes for v in cells),
         seeds=min(v.seeds for v in cells),
+        seeds_at=tuple(sorted({count for v in cells for count in v.seeds_at})),
         dates=max(v.dates for v in cells),
         reference=" or ".join(sorted({n for v in cells for n in v.reference.split(" or ") if n})),
         assets=max(v.assets for v in cells),

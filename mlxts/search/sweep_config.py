@@ -37,6 +37,7 @@ AXES = {
     "cell": "data.cell",
     "seed": "seed",
     "train_fraction": "data.train_fraction",
+    "train_symbols": "data.train_symbols",
     "walk_forward_window": "data.walk_forward_window",
 }
 _SHORT = {

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from mlxts import protocol
+from mlxts import protocol, tasks
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import bars
 from mlxts.dataset.samples import Dataset, is_scored
@@ -82,7 +82,7 @@ def obstacle(config: ExperimentConfig, evidence: Iterable[Evidence]) -> str | No
     spacing = bars.spacing(protocol.TIMESCALES[config.timescale])
     order = np.argsort(dates := np.concatenate([part.dates for part in parts]))
     targets = np.concatenate([part.targets for part in parts])[order]
-    task = protocol.TASKS[config.task]
+    task = tasks.named(config.task)
     return estimability.obstacle_of(task, dates[order], targets, config.horizon, spacing)
 
 
@@ -102,7 +102,7 @@ def independent_days(config: ExperimentConfig, days: int) -> int:
 
 def usual_noise(config: ExperimentConfig) -> LossNoise | None:
     """What was measured before the study; None of a task whose losses are no nats."""
-    if protocol.TASKS[config.task].kind not in ("direction", "threshold"):
+    if tasks.named(config.task).kind not in ("direction", "threshold"):
         return None
     return protocol.NOISE["residual" if config.model.residual_of else "strict"]
 
@@ -113,6 +113,7 @@ SIZES: dict[str, Callable[[ExperimentConfig], float]] = {
     "tier": lambda config: float(config.features.tier),
     "train_fraction": lambda config: config.data.train_fraction,
     "cell": lambda config: float(len(config.data.symbols)),
+    "train_symbols": lambda config: float(len(config.data.train_symbols or config.data.symbols)),
 }
 
 
@@ -146,6 +147,7 @@ _SETS = {
     "tier": ("features.tier",),
     "train_fraction": ("data.train_fraction",),
     "cell": ("data.cell", "data.symbols", "data.exogenous"),
+    "train_symbols": ("data.train_symbols",),
 }
 
 

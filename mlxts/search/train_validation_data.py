@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlxts import protocol
+from mlxts import split_borders
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset, Samples
@@ -25,7 +25,7 @@ class TrainValidationData:
 
 def without_test_split(data: Dataset) -> TrainValidationData:
     """Cut everything after validation off. What remains, its order and its hash are unchanged."""
-    last = protocol.SPLITS[data.splits_name].validation[1]
+    last = split_borders.borders(data.splits_name).validation[1]
     bars, daily = ((frame["date"] <= last).to_numpy() for frame in (data.bars, data.daily))
     new_row, new_day = (np.cumsum(mask, dtype=np.int32) - 1 for mask in (bars, daily))
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlxts import protocol
+from mlxts import protocol, tasks
 from mlxts.baselines.base import Baseline
 from mlxts.dataset.samples import Dataset, Samples, with_train
 
@@ -23,7 +23,7 @@ def small_dataset(task: str = "threshold_1pct", seed: int = 0) -> Dataset:
     features = rng.normal(size=(ROWS, FEATURES)).astype(np.float32)
     signal = np.convolve(features[:, 0], np.ones(3) / 3)[:ROWS]
     noisy = signal + 0.3 * rng.normal(size=ROWS)
-    regression = not protocol.TASKS[task].binary
+    regression = not tasks.named(task).binary
     targets = (0.01 * noisy if regression else noisy > 0.3).astype(np.float32)
     days = np.array([date(2015, 1, 1) + timedelta(n) for n in range(ROWS)], dtype="datetime64[D]")
 
@@ -57,7 +57,7 @@ def small_dataset(task: str = "threshold_1pct", seed: int = 0) -> Dataset:
             "test": split(350, 399),
         },
         timescale=protocol.TIMESCALES["daily"],
-        task=protocol.TASKS[task],
+        task=tasks.named(task),
         horizon=1,
         context=CONTEXT,
         splits_name="sample",

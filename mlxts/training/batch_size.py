@@ -23,6 +23,7 @@ from mlxts.data.exogenous_catalog import COLUMN_PREFIX
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import BudgetError, DeviceError, RunError
 from mlxts.files import canonical_hash, outputs_folder, write_json
+from mlxts.model import flops
 from mlxts.model.initialisation import build_model
 from mlxts.model.patchtst import Shape
 from mlxts.platform import device as backend
@@ -128,7 +129,9 @@ def planned_bytes(config: ExperimentConfig, shape: Shape, data: Dataset, micro_b
     record = find(config, data)
     calibrated = record is not None and record.shape == _digest(shape)
     plan = record.memory if record and calibrated else MemoryPlan.counted(config, shape)
-    return plan.peak(micro_batch, config.training.batch_size // micro_batch)
+    averages = 0 if config.training.ema_decay is None else 2  # the old one, and the new one
+    peak = plan.peak(micro_batch, config.training.batch_size // micro_batch)
+    return peak + averages * flops.gradient_bytes(shape)
 
 
 def find(config: ExperimentConfig, data: Dataset) -> TuningRecord | None:
@@ -276,7 +279,7 @@ def time_steps(
     """
     planned = planned_bytes(config, shape, dataset, micro_batch)
     memory_plan.check(planned, dataset.features.nbytes)
-    split = dataset.samples["train"]
+    split = dataset.learned("train")
     model, optimizer = build_model(config, shape, dataset), make_optimizer(config.training)
     binary = dataset.task.binary
     step = Step(model, optimizer, config.training, binary=binary)

@@ -24,8 +24,10 @@ from mlxts.files import TEMPORARY, flush
 from mlxts.model.interfaces import Network
 from mlxts.model.patchtst import current_names, flat_arrays
 from mlxts.training.early_stopping import EarlyStopping
+from mlxts.training.weight_average import WeightAverage
 
 _WEIGHTS, _OPTIMIZER, _STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
+_AVERAGE = "average.safetensors"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def save(
     model: Network,
     state: LoopState,
     optimizer: optim.MultiOptimizer | None = None,
+    average: WeightAverage | None = None,
 ) -> Path:
     """Write checkpoint `name` ("last" or "best") under `folder`, keeping the one it replaces.
 
@@ -68,6 +71,8 @@ def save(
     arrays = {_WEIGHTS: flat_arrays(model.parameters())}
     if optimizer is not None:
         arrays[_OPTIMIZER] = flat_arrays(optimizer.state)
+    if average is not None:
+        arrays[_AVERAGE] = flat_arrays(average.weights)
     transfer.evaluate(arrays)  # so that what fails below is the writing
     temporary: Path | None = None
     try:
@@ -104,8 +109,9 @@ def restore(
     run_id: str,
     model: Network,
     optimizer: optim.MultiOptimizer | None = None,
+    average: WeightAverage | None = None,
 ) -> tuple[LoopState, list[str]]:
-    """Load the newest whole checkpoint of that name into model and optimizer.
+    """Load the newest whole checkpoint of that name into model, optimizer and average.
 
     Returns:
         The loop's state, and a line for every checkpoint that was refused on the way.
@@ -118,7 +124,7 @@ def restore(
         if not candidate.is_dir():
             continue
         try:
-            return _load(candidate, run_id, model, optimizer), refused
+            return _load(candidate, run_id, model, optimizer, average), refused
         except CheckpointError as error:
             refused.append(str(error))
     if refused:
@@ -142,7 +148,11 @@ class _State(json_files.Shape):
 
 
 def _load(
-    path: Path, run_id: str, model: Network, optimizer: optim.MultiOptimizer | None
+    path: Path,
+    run_id: str,
+    model: Network,
+    optimizer: optim.MultiOptimizer | None,
+    average: WeightAverage | None,
 ) -> LoopState:
     remedy = "the checkpoint cannot be used"
     values = json_files.read(path / _STATE, _State, error=CheckpointError, remedy=remedy)
@@ -153,8 +163,9 @@ def _load(
     state = json_files.build(
         values, LoopState, where=str(path / _STATE), error=CheckpointError, remedy=remedy
     )
-    for name in (_WEIGHTS, _OPTIMIZER) if optimizer is not None else (_WEIGHTS,):
-        if name not in files:
+    needed = {_WEIGHTS: model, _OPTIMIZER: optimizer, _AVERAGE: average}
+    for name, owner in needed.items():
+        if owner is not None and name not in files:
             raise CheckpointError(f"checkpoint {path} holds no {name}")
     if state.run_id != run_id:
         raise CheckpointError(f"checkpoint {path} belongs to run {state.run_id}, not {run_id}")
@@ -166,6 +177,8 @@ def _load(
         model.load_weights(list(_read_arrays(path / _WEIGHTS).items()))
         if optimizer is not None:
             optimizer.state = tree_unflatten(list(_read_arrays(path / _OPTIMIZER).items()))
+        if average is not None:
+            average.weights = tree_unflatten(list(_read_arrays(path / _AVERAGE).items()))
     except (RuntimeError, ValueError, DeviceError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"checkpoint {path} does not fit this model: {reason}") from error

@@ -2,7 +2,8 @@
 
 `training.stop_on` sets the samples of that loss: *samples*, the mean over all validation
 samples, so that an asset with more days (and a day with more assets) counts for more; *scored*, the
-scored asset's alone; *panel*, the mean over assets of each one's own mean.
+scored asset's alone; *panel*, the mean over assets of each one's own mean. Samples and panel are
+of the assets that are trained on (`data.train_symbols`).
 """
 
 import math

@@ -35,6 +35,15 @@ class StartEvent(Event):
 
 
 @dataclass(frozen=True)
+class ReferenceEvent(Event):
+    """What the network has to beat, known before training: the loss of its reference on the
+    samples that validation losses are taken on."""
+
+    name: str  # har, linear; `reference` where assets have different ones
+    loss: float
+
+
+@dataclass(frozen=True)
 class CompileEvent(Event):
     """The first step of a fresh process compiles its kernels; this takes a while, once."""
 

@@ -5,9 +5,10 @@ that is stopped after any step and continued gives the same bytes as one that wa
 """
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol, Self
 
 import mlx.core as mx
 import mlx.optimizers as optim
@@ -39,7 +40,8 @@ from mlxts.training.events import (
 )
 from mlxts.training.losses import BaseRateForecast, TargetScale, mean_loss
 from mlxts.training.sampler import Batches
-from mlxts.training.step import Forward, Step, Update, learning_rate
+from mlxts.training.step import Forward, Step, UnderWay, learning_rate
+from mlxts.training.weight_average import WeightAverage
 
 _PAUSE = 0.1  # seconds: a gate that takes longer has waited
 _COLLAPSED_VALIDATIONS = 3  # in a row, after which a notice is given
@@ -91,7 +93,9 @@ class Arrays:
             columns: of each bar, see `inputs`.
             stop_on: `training.stop_on` of the configuration: which validation samples are scored.
         """
-        train, validation = data.samples["train"], data.samples["validation"]
+        train, validation = data.learned("train"), data.learned("validation")
+        if stop_on == "scored":  # whatever it was trained on
+            validation = data.samples["validation"]
         decisive, weights = stopping_samples(validation, stop_on, data.score_on)
         return cls(
             features=device.on_device(columns),
@@ -102,15 +106,6 @@ class Arrays:
             train_dates=train.dates,
             validation_weights=weights,
         )
-
-
-class _UnderWay(NamedTuple):
-    """An update that the device works on."""
-
-    update: Update
-    samples: int
-    began: float
-    paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,6 +129,7 @@ def train(
     ranks: Ranks = ALONE,
     evaluation_batch: int | None = None,
     permit: Permit = always,
+    average: WeightAverage | None = None,
 ) -> Outcome:
     """Train from `state` until early stopping, the last epoch, or the gate stops it.
 
@@ -145,6 +141,8 @@ def train(
     validations (at most every `checkpoint.every_seconds`) and when training stops. Of a residual
     network (`model.residual_of`) the validation loss is also computed before the first step, when
     it is the reference's own: training that never improves on it returns the reference.
+
+    With an `average` of the weights it is the average that validation scores and `best` keeps.
 
     A checkpoint is written only of what is sound: weights and moments are finite, and so is a
     loss that they were scored with, which lies within the bound of a divergence.
@@ -217,7 +215,16 @@ def train(
             require(problem, state.step)
         return outputs, loss
 
-    def save_best() -> None:
+    def validate_and_keep(epoch: int) -> LoopState:
+        """The state after a validation; saves the weights where it is the best."""
+        with average.in_place(model) if average else nullcontext():
+            outputs, loss = validate(slice(None))
+            counted = _count_validation(state, epoch, outputs, loss, binary, emit)
+            if counted.stopping.improved:
+                save_best(counted)
+        return counted
+
+    def save_best(state: LoopState) -> None:
         require(divergence.array_problem("weights", flat_arrays(model.parameters())), state.step)
         if ranks.is_rank_zero:
             permit()
@@ -228,22 +235,23 @@ def train(
         nonlocal saved_step
         require(divergence.array_problem("weights", flat_arrays(model.parameters())), state.step)
         require(divergence.array_problem("moments", flat_arrays(optimizer.state)), state.step)
-        if not validated:  # the last update may have done what its own loss cannot show
+        if not validated or average:  # the last update may do what its own loss cannot show
             validate(slice(evaluation_batch))
         if ranks.is_rank_zero:
             permit()
-            path = checkpoint.save(folder, "last", model, state, optimizer)
+            path = checkpoint.save(folder, "last", model, state, optimizer, average)
             emit(CheckpointEvent(state.step, str(path), best=False))
         saved_step = state.step
 
-    def settle(done: _UnderWay, *, last: bool) -> None:
+    def settle(done: UnderWay, *, last: bool) -> None:
         """Wait for an update, require that it is sound, and count it.
 
         Args:
             last: none was begun after it, so that weights and moments are waited for too.
         """
         nonlocal state, seconds, settled_at, compiling
-        transfer.evaluate(done.update, *((model.state, optimizer.state) if last else ()))
+        rest = (model.state, optimizer.state, average.weights if average else ())
+        transfer.evaluate(done.update, *(rest if last else ()))
         loss, grad_norm = (float(value) for value in transfer.on_host(done.update))
         now = time.perf_counter()
         if not done.paused:  # else as long as the one before: nobody saw when it ended
@@ -271,13 +279,10 @@ def train(
         saved_at = epoch_began = time.monotonic()
         if config.model.residual_of and not state.step:
             # The reference itself: what does not improve on it is not preferred to it.
-            outputs, loss = validate(slice(None))
-            state = replace(state, initial_loss=loss)
-            state = _count_validation(state, 0, outputs, loss, binary, emit)
-            if state.stopping.improved:
-                save_best()
+            state = validate_and_keep(0)
+            state = replace(state, initial_loss=state.stopping.best)
         emit(CompileEvent(state.step))
-        under_way: _UnderWay | None = None
+        under_way: UnderWay | None = None
         batch = batches.at(state.step) if state.step < total_steps else None
         while batch is not None and not state.stopping.should_stop:
             before, number = under_way, state.step + (under_way is not None)
@@ -285,7 +290,10 @@ def train(
             update = step(
                 number, arrays.features, batch.rows, batch.targets, batch.weights, batch.keys
             )
-            under_way = _UnderWay(update, batch.samples, began)
+            if average:
+                average.update(model, number + 1)
+                transfer.start(average.weights)
+            under_way = UnderWay(update, batch.samples, began)
             # What the device need not wait for happens while it works on this update: reading the
             # results of the one before, and drawing the next batch.
             if before is not None:
@@ -297,10 +305,7 @@ def train(
             if validated:
                 settle(under_way, last=True)
                 under_way = None
-                outputs, loss = validate(slice(None))
-                state = _count_validation(state, epoch, outputs, loss, binary, emit)
-                if state.stopping.improved:
-                    save_best()
+                state = validate_and_keep(epoch)
             if position + 1 == steps_per_epoch:
                 mean = state.epoch_loss / state.epoch_samples
                 emit(EpochEvent(state.step, epoch, mean, time.monotonic() - epoch_began))

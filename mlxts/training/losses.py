@@ -24,7 +24,7 @@ class TargetScale(NamedTuple):
         """Mean and deviation of the training targets for regression, else (0, 1)."""
         if data.task.binary:
             return cls(0.0, 1.0)
-        targets = data.samples["train"].targets.astype(np.float64)
+        targets = data.learned("train").targets.astype(np.float64)
         return cls(float(targets.mean()), float(targets.std()) or 1.0)
 
     def scaled(self, targets: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mlxts.config.experiment import ExperimentConfig
 from mlxts.data import bars
+from mlxts.dataset import split_dates
 from mlxts.dataset.build import build_dataset
 from mlxts.dataset.samples import Dataset
 from mlxts.errors import ConfigError
@@ -44,7 +45,7 @@ class Plan:
 
     @property
     def steps_per_epoch(self) -> int:
-        return math.ceil(len(self.dataset.samples["train"]) / self.config.training.batch_size)
+        return math.ceil(len(self.dataset.learned("train")) / self.config.training.batch_size)
 
     @property
     def total_steps(self) -> int:
@@ -84,7 +85,7 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Every derived figure: shown before training, stored in run.json."""
-        samples = self.dataset.samples
+        samples = {**self.dataset.samples, "train": self.dataset.learned("train")}
         return {
             "run_id": self.run_id,
             **parameter_budget.table(self.shape),
@@ -131,8 +132,9 @@ def make_plan(
             `batch_size.micro_batch`.
         RunError: strict mode without a batch-size record for this budget and machine.
     """
+    configuration = split_dates.resolved(configuration)
     data = data or build_dataset(configuration, register=register)
-    samples = len(data.samples["train"])
+    samples = len(data.learned("train"))
     if configuration.training.batch_size > samples:
         raise ConfigError(
             f"training.batch_size: {configuration.training.batch_size} is more than the {samples} "

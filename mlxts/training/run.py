@@ -42,6 +42,7 @@ from mlxts.training.losses import TargetScale
 from mlxts.training.plan import Plan
 from mlxts.training.residual_reference import ResidualReference
 from mlxts.training.step import Forward, make_optimizer
+from mlxts.training.weight_average import WeightAverage
 
 _SLOW = (
     "bfloat16 products run many times slower than float32 on a CPU; set training.precision: float32"
@@ -60,13 +61,13 @@ class Trained:
 
     def outputs(self, split: str) -> Float64[np.ndarray, " n"]:
         """(n,) float64 of a split, in the order of its samples: logits, or log returns."""
-        return self.on(self.plan.dataset, self.plan.dataset.samples[split].rows)
+        return self.on(self.plan.dataset)(self.plan.dataset.samples[split].rows)
 
-    def on(self, data: Dataset, rows: Integer[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-        """(n,) float64 for windows that end at `rows` of a data set's bars."""
+    def on(self, data: Dataset) -> Callable[[Integer[np.ndarray, " n"]], Float64[np.ndarray, " n"]]:
+        """(n,) float64 for windows that end at given rows of a data set's bars."""
         forward = Forward(self.model, self.plan.evaluation_batch)
-        columns = inputs(data, self.plan.config, self.reference, self.scale)
-        return self.scale.unscaled(forward(device.on_device(columns), rows))
+        features = device.on_device(inputs(data, self.plan.config, self.reference, self.scale))
+        return lambda rows: self.scale.unscaled(forward(features, rows))
 
 
 def train(
@@ -112,15 +113,19 @@ def train(
         model = build_model(configuration, plan.shape, data)
         optimizer = make_optimizer(configuration.training)
         optimizer.init(model.trainable_parameters())
+        decay = configuration.training.ema_decay
+        average = None if decay is None else WeightAverage(model, decay)
         state, refused = fresh_state(configuration, plan.run_id), []
         notices: list[str | None] = [_SLOW] if _is_slow(configuration) else []
         if ranks.is_rank_zero and checkpoint.exists(checkpoints, "last"):
-            state, refused = checkpoint.restore(checkpoints, "last", plan.run_id, model, optimizer)
+            state, refused = checkpoint.restore(
+                checkpoints, "last", plan.run_id, model, optimizer, average
+            )
             notices.append(run_metadata.add_sensor(plan.folder, state.step, sensor or {}))
         elif ranks.is_rank_zero:
             write_text(plan.folder / layout.CONFIG, configuration.to_yaml())
             run_metadata.write(plan, sensor or {})
-        state = _broadcast(state, model, optimizer, ranks)
+        state = _broadcast(state, model, optimizer, average, ranks)
 
         # What it reads: features, and targets in units of the loss.
         scale = TargetScale.fit(data)
@@ -162,6 +167,7 @@ def train(
             ranks=ranks,
             evaluation_batch=plan.evaluation_batch,
             permit=permit,
+            average=average,
         )
         if ranks.is_rank_zero and outcome.stop.reason in ("finished", "early_stop"):
             outcome = loop.restore_best(checkpoints, outcome, model, emit_to_all)
@@ -187,7 +193,11 @@ def _is_slow(configuration: ExperimentConfig) -> bool:
 
 
 def _broadcast(
-    state: LoopState, model: PatchTST, optimizer: optim.MultiOptimizer, ranks: Ranks
+    state: LoopState,
+    model: PatchTST,
+    optimizer: optim.MultiOptimizer,
+    average: WeightAverage | None,
+    ranks: Ranks,
 ) -> LoopState:
     """Rank 0's place in the run, and its weights where that is not the beginning."""
     state = LoopState.from_dict(ranks.broadcast(asdict(state)))
@@ -196,13 +206,16 @@ def _broadcast(
         model.update(tree_unflatten(list(weights.items())))
         moments = ranks.broadcast_arrays(flat_arrays(optimizer.state))
         optimizer.state = tree_unflatten(list(moments.items()))
+        if average:
+            averaged = ranks.broadcast_arrays(flat_arrays(average.weights))
+            average.weights = tree_unflatten(list(averaged.items()))
     return state
 
 
 def _start_event(plan: Plan, step: int, refused: list[str]) -> StartEvent:
     """The heading of a run: which model, data and device they belong to."""
     counts, data = parameter_budget.count(plan.shape), plan.dataset
-    train, validation = len(data.samples["train"]), len(data.samples["validation"])
+    train, validation = len(data.learned("train")), len(data.samples["validation"])
     return StartEvent(
         step=step,
         total_steps=plan.total_steps,

@@ -29,8 +29,9 @@ def python_api() -> str:
     import mlxts
 
     public = [(name, getattr(mlxts, name)) for name in mlxts.__all__]
-    names = [(f"mlxts.{name}", value) for name, value in public if not inspect.ismodule(value)]
+    names = [(f"mlxts.{name}", value) for name, value in public if callable(value)]
     names += [("mlxts.features.build", mlxts.features.build)]
+    names += [("mlxts.parameter_budget.solve", mlxts.parameter_budget.solve)]
     return "\n\n".join(_entry(name, value) for name, value in names)
 
 

@@ -14,7 +14,7 @@ class TestBaselines(BaselineSuite):
     def baseline(self, request: pytest.FixtureRequest) -> Baseline:
         return ALL[request.param]
 
-    @pytest.fixture(params=["threshold_1pct", "regression", "range"])
+    @pytest.fixture(params=["threshold_1pct", "threshold_0.5range", "regression", "range"])
     def dataset(self, request: pytest.FixtureRequest) -> Dataset:
         return small_dataset(request.param)
 

@@ -102,3 +102,16 @@ def test_of_too_many_numbers_every_kth_sample_is_learned_from(monkeypatch):
         for one in (train, odd)
     )
     np.testing.assert_array_equal(ours, theirs)
+
+
+def test_they_learn_from_the_assets_that_the_network_learns_from():
+    data = world(symbols=("A", "B"))
+    train, samples = data.samples["train"], of_symbol(data, "A").samples["validation"]
+    other = np.where(train.symbols == "B", 1.0 - train.targets, train.targets)
+    flipped = replace(data, samples={**data.samples, "train": replace(train, targets=other)})
+    chosen = (replace(one, train_symbols=("A",)) for one in (data, flipped))
+    ours, theirs, every, every_flipped = (
+        Trees().fit(one)(samples) for one in (*chosen, data, flipped)
+    )
+    np.testing.assert_array_equal(ours, theirs)
+    assert (every != every_flipped).any()

@@ -135,7 +135,7 @@ def test_a_file_of_another_symbol_is_refused_or_renamed(bars: pl.DataFrame, tmp_
     assert "files/DOW: " in run("import", path, "--symbol", "DIA", "--as", "DOW")[0]
     two = (path, path, "--as", "X")
     assert "name one file" in str(refused("import", *two))
-    assert "neither --as nor --decimal" in str(refused("import", path, "--trends", "--as", "X"))
+    assert "none of --as, --decimal" in str(refused("import", path, "--trends", "--as", "X"))
 
 
 def test_the_decimal_mark_is_asked_for_where_it_is_not_clear(tmp_path: Path) -> None:

@@ -9,30 +9,22 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts import experiment, predict
+from mlxts import predict
 from mlxts.baselines.registry import ALL, BASELINES, STANDARD
-from mlxts.cli import evaluate
-from mlxts.config.loading import build_config, load_config
+from mlxts.cli import evaluate, runs
 from mlxts.data import store
 from mlxts.errors import ConfigError, DataError, EmptySplitError, RunError, StorageError
 from mlxts.evaluation import test_split_log
 from mlxts.runs import layout, predictions
 from mlxts.runs.folder import RunFolder
 from mlxts.simulation.source import SimulatedSource
-from mlxts.training.plan import make_plan
+from tests import homes
 
 app = typer.Typer()
-for command in (evaluate.evaluate, evaluate.baselines, evaluate.runs):
+for command in (evaluate.evaluate, evaluate.baselines, runs.runs):
     app.command()(command)
 
-SETTINGS = {
-    "name": "small",
-    "mode": "exploratory",
-    "budget": "0.02M",
-    "thermal": {"sensor": "off"},
-    "data": {"source": "simulated"},
-    "training": {"max_epochs": 1, "validations_per_epoch": 1},
-}
+FIRST = date(2019, 1, 2)
 
 
 def call(*arguments: str):
@@ -40,26 +32,12 @@ def call(*arguments: str):
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
 
 
-def register(last: date) -> None:
-    fetched = SimulatedSource("sv", first=date(2019, 1, 2), last=last).fetch("SPY")
-    parameters = fetched.parameters
-    store.register_raw(fetched.frame, source="simulated", symbol="SPY", parameters=parameters)
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     """The folder of a finished run in a workspace of its own."""
-    home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLXTS_HOME", str(home))
-        register(date(2025, 6, 30))
-        (home / "small.yaml").write_text(json.dumps(SETTINGS))
-        plan = make_plan(load_config(home / "small.yaml"))
-        assert (
-            experiment.run_experiment(plan, emit=lambda event: None)["status"]
-            in experiment.FINISHED
-        )
-    return plan.folder if plan.folder.is_absolute() else home / plan.folder
+        homes.simulated(tmp_path_factory.mktemp("home"), patch, FIRST, date(2025, 6, 30))
+        return homes.trained()
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +71,8 @@ def test_evaluate_ends_in_the_verdict_and_says_that_it_is_exploratory(trained):
 
 def test_newer_bars_do_not_change_what_a_run_is_scored_on(trained):
     before = json.loads(call("evaluate", trained.name, "--json").stdout)
-    register(date(2025, 7, 31))
+    bars = SimulatedSource("sv", first=FIRST, last=date(2025, 7, 31)).fetch("SPY")
+    store.register_raw(bars.frame, source="simulated", symbol="SPY", parameters=bars.parameters)
     assert json.loads(call("evaluate", trained.name, "--json").stdout) == before
 
 
@@ -185,7 +164,7 @@ def test_runs_lists_the_run(trained):
 def test_no_runs_are_no_error(tmp_path, monkeypatch):
     monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
     assert json.loads(call("runs", "--json").stdout) == {"schema": 2, "runs": []}
-    assert "mlxts train" in call("runs").stderr
+    assert "mlxts demo" in call("runs").stderr
 
 
 def test_an_unknown_run_is_one_line(workspace):
@@ -202,10 +181,8 @@ def test_a_run_without_predictions_says_what_to_do(trained, tmp_path):
 
 
 def test_a_test_split_without_data_costs_no_look(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLXTS_HOME", str(tmp_path))
-    register(date(2024, 12, 31))
-    plan = make_plan(build_config(SETTINGS))
-    experiment.run_experiment(plan, emit=lambda event: None)
+    homes.simulated(tmp_path, monkeypatch, FIRST, date(2024, 12, 31))
+    run = homes.trained()
     with pytest.raises(EmptySplitError, match="no sample of SPY"):
-        call("evaluate", plan.run_id, "--split", "test")
+        call("evaluate", run.name, "--split", "test")
     assert test_split_log.history() == []

@@ -12,28 +12,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mlxts import experiment
 from mlxts.cli import compare, evaluate
-from mlxts.config.loading import load_config
 from mlxts.data import calendar, store
 from mlxts.errors import ConfigError, DataError, RunError
 from mlxts.evaluation import test_split_log
 from mlxts.runs.folder import RunFolder
-from mlxts.simulation.source import SimulatedSource
-from mlxts.training.plan import make_plan
+from tests import homes
 
 app = typer.Typer()
 app.command()(evaluate.evaluate)
 app.command()(compare.compare)
-
-SETTINGS = {
-    "name": "small",
-    "mode": "exploratory",
-    "budget": "0.02M",
-    "thermal": {"sensor": "off"},
-    "data": {"source": "simulated"},
-    "training": {"max_epochs": 1, "validations_per_epoch": 1},
-}
 
 # What somebody else would write, who knows the bars and the rule of the task and nothing of mlxts.
 SCRIPT = """
@@ -68,19 +56,11 @@ def home(tmp_path_factory) -> Path:
     """A workspace with one finished run, its configuration, and forecasts made by the script."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLXTS_HOME", str(home))
-        fetched = SimulatedSource("sv", first=date(2015, 1, 2), last=date(2025, 6, 30)).fetch("SPY")
-        artifact = store.register_raw(
-            fetched.frame, source="simulated", symbol="SPY", parameters=fetched.parameters
-        )
-        (home / "small.yaml").write_text(json.dumps(SETTINGS))
-        plan = make_plan(load_config(home / "small.yaml"))
-        assert (
-            experiment.run_experiment(plan, emit=lambda event: None)["status"]
-            in experiment.FINISHED
-        )
+        homes.simulated(home, patch, first=date(2015, 1, 2), last=date(2025, 6, 30))
+        homes.trained()
+        (bars,) = store.raw_artifacts()
         subprocess.run(
-            [sys.executable, "-c", SCRIPT, home / artifact.path, home / "theirs.csv"], check=True
+            [sys.executable, "-c", SCRIPT, home / bars.path, home / "theirs.csv"], check=True
         )
     return home
 

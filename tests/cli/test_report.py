@@ -35,6 +35,19 @@ def test_a_report_lands_where_it_is_asked_for_and_says_its_answer(run, tmp_path)
     assert test_split_log.history() == []
 
 
+def test_the_summary_lies_beside_it_and_is_opened_where_it_is_asked_for(run, tmp_path, monkeypatch):
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda uri: opened.append(uri) or len(opened) == 1)
+    for arguments in (["--summary", "--open"], ["--open"]):
+        called = call(run.name, *arguments, "--out", str(tmp_path / "out"), "--draws", "50")
+    summary, page = ((tmp_path / "out" / name) for name in ("summary.html", "report.html"))
+    assert opened == [summary.as_uri(), page.as_uri()]
+    assert "open that file by hand" in called.stderr  # the second time no browser could be started
+    text = summary.read_text(encoding="utf-8")
+    assert 'href="report.html"' in text
+    assert "<strong>It rests on</strong> 1 run with 1 seed" in text
+
+
 def test_without_names_it_is_about_all_and_leaves_out_what_is_not_finished(run, tmp_path):
     left = reports.unfinished()
     called = call("--draws", "50", "--json")

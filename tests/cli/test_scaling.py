@@ -73,6 +73,10 @@ def test_a_planted_gain_is_scaling_and_the_last_line_says_so(home):
     cell = record["cells"][0]
     assert cell["seen"] == pytest.approx(2.8016 * cell["error"], rel=1e-4)
     assert record["mixed"]["effects"]["logN"][0] > 0.0
+    assert "Mean forecast of the seeds" in shown.stdout
+    sizes = [row["seeds"] for row in record["seed_ensembles"]]
+    assert sizes == [cell["seeds"]] * len(BLURS)
+    assert all(row["difference"] <= row["single"] for row in record["seed_ensembles"])
     comparison = next(iter(record["comparisons"].values()))
     assert comparison["confidence_set"][-1] == 3
     assert 0 not in comparison["confidence_set"]

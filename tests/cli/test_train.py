@@ -68,8 +68,9 @@ def test_a_dry_run_refuses_a_sensor_that_training_would_refuse(home: Path) -> No
 
 
 def test_training_ends_in_a_table_and_one_sentence(home: Path) -> None:
-    said = _call("train", "small.yaml", "--quiet")
+    said = _call("train", "small.yaml")
     assert said.exit_code == 0
+    assert "to beat: " in said.stdout
     assert "against HAR" in said.stdout
     (folder,) = files.runs_folder().iterdir()
     assert (folder / "picture.png").stat().st_size > 10_000
@@ -138,7 +139,7 @@ def test_predicting_says_a_probability_in_words(home: Path) -> None:
     said = _call("predict", "0.02M").stdout
     assert ", next day: probability of " in " ".join(said.split())
     assert said.startswith("SPY, close of 2025-03-31")
-    assert "probability of a high at least 1% above the close" in said
+    assert "probability of a high at least 1 % above the close" in said
     value = json.loads(_call("predict", "0.02M", "--json").stdout)["probability"]
     assert f"{value:.3f}" in said
 

@@ -72,9 +72,17 @@ def test_a_small_number_may_be_written_as_people_write_it(tmp_path: Path, text: 
         ("model: {context: 60}", "model.context: 60"),
         ("model: {revin: {statistics_to_head: true}}", "statistics_to_head"),
         ("data: {splits: sample}", "data.splits: sample"),
+        (
+            "data: {splits: {train_end: 2010-12-31, validation_end: 2014-12-31}}",
+            "data.splits: 2010-12-31/2014-12-31/open is fixed at protocol in strict mode",
+        ),
+        ("data: {splits: {train: 0.7}}", "data.splits: {train} is no kind of splits"),
         ("model: {last_bar_to_head: true}", "model.last_bar_to_head: True is fixed at False"),
         ("model: {asset_embedding: true}", "model.asset_embedding: True is fixed at False"),
         ("training: {stop_on: panel}", "training.stop_on: panel is fixed at samples"),
+        ("data: {train_symbols: [SPY]}", "data.train_symbols: ('SPY',) is fixed at None"),
+        ("training: {ema_decay: 0.99}", "training.ema_decay: 0.99 is fixed at None"),
+        ("training: {ema_decay: 1.0}", "training.ema_decay"),
         ("features: {tier: 30}", "tier: 30 is none of 20, 50"),
         ("data: {symbols: [QQQ]}", "score_on: SPY is not among symbols"),
         ("data: {symbols: [SPY, SPY]}", "named twice"),
@@ -275,7 +283,7 @@ def test_switches_that_came_later_count_where_they_are_on() -> None:
     def hash_of(**training: object) -> str:
         return build_config({"name": "x", "training": training}).hash
 
-    assert hash_of(precision="float32", gradient_checkpointing=False) == hash_of()
+    assert hash_of(precision="float32", gradient_checkpointing=False, ema_decay=None) == hash_of()
     assert (
         len({hash_of(), hash_of(precision="bfloat16"), hash_of(gradient_checkpointing=True)}) == 3
     )
@@ -294,6 +302,7 @@ def test_a_share_of_the_training_dates_is_another_experiment_and_pinned_bytes_ar
 
     same = [
         hash_of(train_fraction=1),
+        hash_of(train_symbols=None),
         hash_of(train_blocks_seed=3),
         hash_of(artifact_sha256={"SPY": "a"}),
     ]

@@ -30,7 +30,7 @@ def test_every_key_has_a_sentence_a_type_and_its_own_default() -> None:
 def test_what_strict_mode_allows_is_what_it_is_said_to_allow() -> None:
     """Of every key with a value that strict mode fixes, another value is refused."""
     fixed = {row["key"]: row["strict"] for row in reference.describe() if row["strict"]}
-    assert len(fixed) == 22
+    assert len(fixed) == 24
     for key in fixed:
         with pytest.raises(ConfigError, match=r"in strict mode|horizon"):
             build_config({"name": "a", **_another(key)})
@@ -42,7 +42,8 @@ def _another(key: str) -> dict[str, Any]:
         "horizon": 4, "data.splits": "sample", "data.score_on": "QQQ",
         "data.walk_forward_window": 1, "features.source": "simulated", "model.norm": "batch",
         "model.residual_of": "har", "model.head": "mean", "training.stop_on": "panel",
-        "data.train_fraction": 0.5, "model.dropout": 0.25, "model.head_dropout": 0.25,
+        "data.train_fraction": 0.5, "data.train_symbols": ["SPY"], "training.ema_decay": 0.9,
+        "model.dropout": 0.25, "model.head_dropout": 0.25,
         "training.learning_rate": 0.25, "data.rotate_labels_years": 2,
         "model.context": 96, "model.patch_length": 4, "model.stride": 4,
     }  # fmt: skip

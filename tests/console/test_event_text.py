@@ -5,10 +5,10 @@ import pytest
 from mlxts.console import event_text
 from mlxts.console.event_text import Line, describe
 from mlxts.training.events import (
-    CheckpointEvent,
     EpochEvent,
     NoticeEvent,
     PauseEvent,
+    ReferenceEvent,
     ResumeEvent,
     StartEvent,
     StopEvent,
@@ -25,8 +25,7 @@ from tests.console.events import heat, step, validation
             StartEvent(400, 5000, 20, True),
             Line("resuming at step 400: at most 5,000 steps, 20 epochs"),
         ),
-        (CheckpointEvent(1, "a/last", False), Line("checkpoint saved")),
-        (CheckpointEvent(1, "a/best", True), Line("best checkpoint saved", "good")),
+        (ReferenceEvent(0, "har", 0.4241), Line("to beat: HAR, validation loss 0.4241")),
         (heat("warning", "warning: 88 °C"), Line("warning: 88 °C", "warning")),
         (heat("critical", "critical: 97 °C"), Line("critical: 97 °C", "critical")),
         (heat("normal", "cooled down"), Line("cooled down")),

@@ -66,16 +66,15 @@ def test_validations_checkpoints_alarms_and_the_end_are_told_at_once() -> None:
         ]
     )
     ends = [line.split(" · ", 1)[1] for line in lines]
-    assert ends[1:6] == [
+    assert ends[1:5] == [
         "validation loss 0.4800 · best 0.4800 · predictions 0.100 to 0.600 · improved",
-        "best checkpoint saved",
         "warning: 88 °C",
         "pausing: 88 °C; waiting for 75 °C",
         "resumed after 1:33",
     ]
     assert ends[-2].startswith("epoch 1 · loss 0.5000")  # where it stood
     assert ends[-1] == "STOPPED overheated: 97 °C"
-    assert len(lines) == 8
+    assert len(lines) == 7
 
 
 def test_there_are_no_control_characters() -> None:

@@ -14,6 +14,7 @@ from mlxts.training.events import (
     Event,
     NoticeEvent,
     PauseEvent,
+    ReferenceEvent,
     StartEvent,
     StopEvent,
     ThermalEvent,
@@ -89,7 +90,7 @@ def test_where_room_is_short_the_values_give_way_not_the_keys(width: int) -> Non
     lines = shown(busy(header), width)
     box = lines[1 : lines.index(next(line for line in lines if line.startswith("╰")))]
     columns = (width - 4) // 38
-    shown_keys = list(header)[: 4 * columns]
+    shown_keys = list(header)[: 5 * columns]
     assert all(f"{key} " in "".join(box) for key in shown_keys)
     assert sum(line.count("…") for line in box) == len(shown_keys)
     assert all(line.startswith("│ ") and line.endswith(" │") for line in box)
@@ -104,6 +105,22 @@ def test_where_there_are_rows_for_it_no_value_is_cut() -> None:
     box = "".join(lines[1 : lines.index(next(line for line in lines if line.startswith("╰")))])
     assert all(value in box for value in header.values())
     assert len(lines) <= 48
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (160, 50)])
+def test_the_reference_is_a_line_in_the_validation_panel(width: int, height: int) -> None:
+    lines = shown(state_of(*run(100), ReferenceEvent(0, "har", 0.42)), width, height)
+    title = next(line for line in lines if "validation 0." in line)
+    assert "HAR 0.4200" in title
+    after = lines[lines.index(title) + 1 :]
+    axis = next(n for n, line in enumerate(after) if "0 step" in line)
+    assert after[axis].count("0 step") == after[axis].count(" 100") == 2
+    # It lies below the curve, so at the foot of the panel, where the scale says so.
+    foot = after[axis - 1][(width - 2) * 3 // 7 :]
+    assert foot.split()[0] == "0.4200"
+    assert foot.count("\u2840") > 20
+    without = shown(state_of(*run(100)), width, height)
+    assert not any("HAR" in line or line.count("\u2840") > 20 for line in without)
 
 
 def test_an_empty_run_can_be_drawn() -> None:
@@ -147,5 +164,5 @@ def test_no_colour_means_none() -> None:
 def test_the_curves_state_the_ends_of_their_scale() -> None:
     lines = shown(state_of(StartEvent(0, 10, 1, False), *(step(n, n / 10) for n in range(1, 11))))
     text = "\n".join(lines)
-    assert "1.0000" in text
+    assert "0.2975" in text  # smoothed
     assert "0.1000" in text

@@ -1,3 +1,4 @@
+import math
 from datetime import datetime
 from statistics import fmean
 
@@ -21,8 +22,8 @@ from tests.console.events import heat, run, step, validation
 @given(st.lists(st.floats(-10, 10), max_size=400), st.sampled_from([4, 8, 32]))
 def test_a_history_is_bounded_and_keeps_the_mean(values: list[float], limit: int) -> None:
     history = History(limit)
-    for value in values:
-        history.add(value)
+    for number, value in enumerate(values):
+        history.add(number, value)
     assert len(history.values) < limit
     kept = len(history.values) * history._stride
     if kept:
@@ -65,13 +66,31 @@ def test_a_pause_is_seen_and_ends() -> None:
 def test_what_happened_is_kept_with_its_time_and_not_repeated() -> None:
     times = iter(datetime(2026, 1, 1, 12, 0, second) for second in range(60))
     state = RunState(now=lambda: next(times))
-    best = CheckpointEvent(10, "best", True)
-    for event in (NoticeEvent(1, "odd"), best, validation(10, 0.5, True), best, step(11), heat()):
+    best, odd = CheckpointEvent(10, "best", True), NoticeEvent(1, "odd")
+    for event in (odd, best, validation(10, 0.5, True), best, step(11), heat(), odd):
         state.update(event)
-    assert [(at, line.text) for at, line in state.recent] == [
-        ("12:00:00", "odd"),
-        ("12:00:02", "best checkpoint saved"),
-    ]
+    assert [(at, line.text) for at, line in state.recent] == [("12:00:01", "odd")]
+
+
+def test_both_curves_lie_over_the_same_steps_and_training_is_smoothed() -> None:
+    state = RunState()
+    for number in range(1, 101):
+        state.update(step(number, 1.0 if number % 2 else 0.0))
+        if number in (50, 100):
+            state.update(validation(number, number / 100, True))
+    train, validated = state.train.over(100, 20), state.validations.over(100, 20)
+    assert all(0.2 < value < 0.8 for value in train[15:])
+    assert [math.isnan(value) for value in validated] == [True] * 9 + [False] * 11
+    assert validated[-1] == pytest.approx(0.975, abs=0.03)
+    assert validated[14] == pytest.approx(0.725, abs=0.03)
+
+
+def test_a_loss_that_is_not_finite_leaves_the_curve_to_the_others() -> None:
+    history = History()
+    for number, value in ((0, 1.0), (5, math.nan), (10, 3.0)):
+        history.add(number, value)
+    assert history.over(10, 2) == pytest.approx([1.5, 2.5])
+    assert all(math.isnan(value) for value in History().over(10, 3))
 
 
 def test_the_best_step_is_that_of_the_last_improvement() -> None:

@@ -32,6 +32,15 @@ def test_the_first_steps_do_not_count() -> None:
     assert throughput.eta(100) == pytest.approx(10.0)
 
 
+def test_the_rate_and_the_time_of_a_step_agree() -> None:
+    clock = Clock()
+    throughput = Throughput(clock)
+    for seconds in [0.05, 0.8] * 40:
+        play(throughput, clock, seconds, 1)
+    assert throughput.step_seconds
+    assert throughput.samples_per_second == pytest.approx(64 / throughput.step_seconds)
+
+
 def test_pauses_do_not_count() -> None:
     clock = Clock()
     throughput = Throughput(clock)

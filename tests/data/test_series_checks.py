@@ -101,9 +101,18 @@ def test_no_real_market_is_refused(market: str, rows: int) -> None:
 
 
 @pytest.mark.parametrize("tick", [0.01, 0.0001, 1 / 64])
-def test_fixed_point_prices_are_refused_with_what_to_divide_by(tick: float) -> None:
-    with pytest.raises(DataError, match=r"whole numbers around .* divide them by 1,000,000,000"):
-        checks.require(bars(SESSIONS, 1e9, tick), subject="files/X")
+@pytest.mark.parametrize("unit", [10**8, 10**9])
+def test_fixed_point_prices_are_refused_with_what_to_divide_by(tick: float, unit: int) -> None:
+    with pytest.raises(DataError, match=rf"whole numbers around .* divide them by {unit:,} \("):
+        checks.require(bars(SESSIONS, unit, tick), subject="files/X")
+
+
+def test_where_adjusted_prices_leave_no_zeros_both_units_are_named() -> None:
+    adjusted = bars(SESSIONS, 1e9).with_columns(pl.col("close") + 1)
+    said = series_checks.fixed_point(adjusted)
+    assert said is not None
+    assert "by the vendor's unit: 100,000,000 (around" in said
+    assert "or 1,000,000,000 (around" in said
 
 
 @pytest.mark.parametrize(

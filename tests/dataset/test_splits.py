@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mlxts import split_borders
 from mlxts.dataset import splits
+from mlxts.errors import ConfigError
 from mlxts.protocol import SPLIT_NAMES, SPLITS, Splits
 
 modest = settings(max_examples=60, deadline=None)
@@ -115,3 +116,61 @@ def test_windows_of_the_protocol_step_back_by_two_calendar_years():
         (date(2017, 1, 1), date(2018, 12, 31)),
         (date(2019, 1, 1), date(2020, 12, 31)),
     )
+
+
+days = st.dates(date(1970, 1, 1), date(2030, 1, 1))
+
+
+@modest
+@given(st.lists(days, min_size=3, max_size=3, unique=True).map(sorted), st.booleans())
+def test_dates_of_ones_own_are_splits_that_touch_and_go_by_one_name(ends, is_open):
+    train, validation, test = ends
+    keys = {"train_end": str(train), "validation_end": validation, "test_end": test}
+    if is_open:
+        del keys["test_end"]
+    name = split_borders.name_of(keys)
+    assert split_borders.name_of(name) == name
+    assert split_borders.borders(name) == Splits(
+        name,
+        (None, train),
+        (train + timedelta(days=1), validation),
+        (validation + timedelta(days=1), None if is_open else test),
+    )
+    for number in (1, 2, 3):
+        at, before = (split_borders.borders(name, number + n) for n in (0, 1))
+        assert at.validation == before.test
+        assert at.test == split_borders.borders(name).validation or number > 1
+        assert (at.test[0] - at.validation[1]).days == 1
+        assert (at.validation[0] - at.train[1]).days == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("mine", "mine is no kind of splits; give protocol, sample"),
+        ({"train_end": "2015-12-31"}, "is no kind of splits"),
+        ({"train_end": "2015", "validation_end": "2016-12-31"}, "is no kind of splits"),
+        ({"train_end": "2015-12-31", "validation_end": "2015-12-31"}, "must come after"),
+        ({"train_end": "2015-12-31", "validation_end": "2018-12-31", "test_end": "2018-01-01"},
+         "must come after"),
+        ({"train": 0.7, "validation": 0.3}, "their sum below 1"),
+        ({"train": 0, "validation": 0.3}, "above 0"),
+        ({"train": "most", "validation": 0.3}, "is no kind of splits"),
+        ({"train": 0.7, "validation": 0.2, "purge": 3}, "is no kind of splits"),
+    ],
+)  # fmt: skip
+def test_splits_that_are_none_are_refused(given, says):
+    with pytest.raises(ConfigError, match=says):
+        split_borders.name_of(given)
+
+
+def test_a_window_before_all_dates_is_refused():
+    with pytest.raises(ConfigError, match="window 99 lies before all dates"):
+        split_borders.borders("1950-12-31/1999-12-31/open", 99)
+
+
+def test_fractions_have_no_dates_before_the_data_are_read():
+    name = split_borders.name_of({"train": 0.7, "validation": 0.15})
+    assert split_borders.fractions(name) == (0.7, 0.15)
+    with pytest.raises(ConfigError):
+        split_borders.borders(name)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from arch.bootstrap import optimal_block_length
+from arch.bootstrap import StationaryBootstrap, optimal_block_length
 from scipy import stats
 from scipy.signal import lfilter
 from sklearn.metrics import roc_auc_score
@@ -26,6 +26,16 @@ def test_each_draw_holds_as_many_dates_as_there_are():
     assert weights.shape == (300, 51)
     assert (weights[:, 0] == 1).all()
     assert (weights.sum(axis=0) == 300).all()
+
+
+@pytest.mark.parametrize(("count", "block"), [(1, 1), (2, 10), (300, 1), (517, 10), (70_000, 300)])
+def test_draws_are_those_of_arch(count, block):
+    dates, generator = np.arange(count).astype("datetime64[D]"), np.random.default_rng(3)
+    ours = BlockBootstrap(dates, horizon=1, length=block).weights(draws=20, seed=3)
+    blocks = BlockBootstrap(dates, horizon=1, length=block).block
+    theirs = StationaryBootstrap(blocks, np.arange(count), seed=generator).bootstrap(20)
+    for draw, ((indices,), _) in enumerate(theirs, 1):
+        assert np.array_equal(ours[:, draw], np.bincount(indices, minlength=count))
 
 
 def test_all_symbols_of_a_date_are_drawn_together():

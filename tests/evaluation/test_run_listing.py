@@ -1,11 +1,12 @@
 """Finding runs and reading what they say."""
 
 import json
+import shutil
 
 import pytest
 
 from mlxts.config.loading import build_config
-from mlxts.errors import RunError
+from mlxts.errors import ConfigError, RunError
 from mlxts.evaluation import run_listing
 from mlxts.runs import index
 
@@ -56,17 +57,20 @@ def test_the_listing_shows_scores_and_the_unfinished(folder):
     assert unfinished["log_loss"] is None
     assert finished == {
         "run_id": "b",
+        "started": None,
         "name": "small",
         "mode": "strict",
         "budget": "2M",
         "n_total": 2_000_123,
         "task": "threshold_1pct",
+        "symbol": "SPY",
         "horizon": 1,
         "seed": 3,
         "status": "finished",
         "log_loss": 0.48,
         "rmse": None,
         "auc": 0.7,
+        "difference": None,
         "skill": -0.01,
         "skill_har": -0.01,  # of before there was linear
         "reference": "har",
@@ -136,3 +140,77 @@ def test_what_names_no_run_is_one_line(folder, name):
 
 def test_no_runs_are_an_empty_listing(folder):
     assert run_listing.listing() == []
+
+
+ROWS = [
+    {"run_id": run, "started": started, "log_loss": loss, "rmse": None, "difference": difference,
+     "n_total": size, "name": run, "mode": "strict", "budget": "2M", "task": task, "symbol": "SPY",
+     "horizon": 1, "seed": 0, "status": "finished", "verdict": None, "reference": "har"}
+    for run, started, loss, difference, size, task in (
+        ("a", "2026-01-02", 0.5, 0.1, 20, "direction"),
+        ("b", "2026-01-03", None, None, 10, "direction"),
+        ("c", "2026-01-01", 0.4, -0.1, 30, "threshold_1pct"),
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("date", "bac"),
+        ("run", "abc"),
+        ("loss", "cab"),
+        ("difference", "cab"),
+        ("parameters", "bac"),
+    ],
+)
+def test_runs_are_sorted_and_what_is_not_known_comes_last(order, expected):
+    assert "".join(row["run_id"] for row in run_listing.arranged(ROWS, order=order)) == expected
+
+
+def test_runs_pass_every_filter_and_a_limit_comes_after_both():
+    def ids(*filters: str, limit: int | None = None) -> str:
+        found = run_listing.arranged(ROWS, order="loss", filters=filters, limit=limit)
+        return "".join(row["run_id"] for row in found)
+
+    assert ids("task=Direction") == "ab"
+    assert ids("task=thresh*", "symbol=spy") == "c"
+    assert ids("task=direction", "run_id=c") == ""
+    assert ids(limit=2) == "ca"
+    for wrong in ("task", "colour=red", "=x"):
+        with pytest.raises(ConfigError, match=f"--filter {wrong}: write it as KEY=TEXT"):
+            ids(wrong)
+
+
+def test_a_second_listing_reads_only_the_runs_that_changed(folder, monkeypatch):
+    for name in "abc":
+        make(folder, name, {"status": "finished"})
+    first = run_listing.listing()
+    read, describe = [], run_listing.describe
+    monkeypatch.setattr(run_listing, "describe", lambda run: read.append(run.name) or describe(run))
+    assert run_listing.listing() == first
+    (folder / "b" / "summary.json").write_text('{"status": "early_stop"}')
+    shutil.rmtree(folder / "c")
+    make(folder, "d")
+    rows = {row["run_id"]: row["status"] for row in run_listing.listing()}
+    assert rows == {"a": "finished", "b": "early_stop", "d": "unfinished"}
+    assert read == ["b", "d"]
+    make(folder, "e")
+    (folder / "e" / "run.json").write_text("{")
+    damaged = [[row["run_id"] for row in run_listing.listing() if row["damaged"]] for _ in "12"]
+    assert (damaged, read) == ([["e"], ["e"]], ["b", "d", "e", "e"])
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"code": "other", "rows": {"a": [[[], []], {}]}}'])
+def test_a_listing_that_is_damaged_or_of_other_code_is_made_again(folder, text):
+    make(folder, "a")
+    first = run_listing.listing()
+    (folder / ".listing.json").write_text(text)
+    assert run_listing.listing() == first
+    assert '"status": "unfinished"' in (folder / ".listing.json").read_text()
+
+
+def test_runs_are_listed_where_nothing_can_be_written(folder):
+    make(folder, "a")
+    (folder / ".listing.json").mkdir()  # what no file can replace, whoever asks
+    assert [row["run_id"] for row in run_listing.listing()] == ["a"]

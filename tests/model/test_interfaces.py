@@ -22,14 +22,23 @@ from tests.training import worlds
 T, F = 20, 3
 SHAPE = Shape("mixing", F, T, 6, 4, 8, 2, 2, 12, 3, dropout=0.5)
 STATISTICS = np.stack([np.zeros(F), np.ones(F)])
+
+
+def _offset(shape: Shape) -> OffsetPatchTST:
+    """As after some steps: before the first one its output is the offset, whatever it reads."""
+    network = OffsetPatchTST(shape)
+    network.head.weight = PatchTST(shape).head.weight
+    return network
+
+
 NETWORKS: dict[str, Callable[[], Any]] = {
     "mixing": lambda: PatchTST(SHAPE),
     "independent": lambda: PatchTST(replace(SHAPE, channels="independent")),
     "batch": lambda: PatchTST(replace(SHAPE, norm="batch", dropout=0.0)),
-    "offset": lambda: OffsetPatchTST(SHAPE),
+    "offset": lambda: _offset(SHAPE),
     "assets": lambda: PatchTST(replace(SHAPE, assets=3)),
     "last_bar": lambda: PatchTST(replace(SHAPE, last_bar=3), statistics=STATISTICS),
-    "all": lambda: OffsetPatchTST(replace(SHAPE, channels="independent", assets=3, last_bar=4)),
+    "all": lambda: _offset(replace(SHAPE, channels="independent", assets=3, last_bar=4)),
     "mlp": lambda: MLP(WindowShape(T, F), STATISTICS, seed=0, bias=0.0, rate=0.5),
     "dlinear": lambda: DLinear(WindowShape(T, F), STATISTICS, seed=0, bias=0.0, rate=0.5),
 }

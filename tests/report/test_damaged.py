@@ -47,5 +47,5 @@ def test_a_figure_of_a_paper_that_is_no_number(tmp_path: Path) -> None:
 def test_a_benchmarks_record(text: str) -> None:
     path = files.outputs_folder() / "results" / "benchmarks" / "2026-01-01.json"
     files.write_text(path, text)
-    with pytest.raises(DataError, match=r"2026-01-01\.json is damaged.*make bench"):
+    with pytest.raises(DataError, match=r"2026-01-01\.json is damaged.*delete it"):
         sensitivity_figure.newest()

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 
 from mlxts.errors import RunError
-from mlxts.evaluation import block_bootstrap, test_split_log
+from mlxts.evaluation import test_split_log
 from mlxts.files import digest
-from mlxts.report import collect, page, sections, skill
+from mlxts.report import collect, page, sections, skill, summary
 from mlxts.scaling import axes, ledger, verdict
 from mlxts.scaling.configuration_scores import scored
-from tests import homes
+from tests import draws, homes
 from tests.report import worlds
 from tests.scaling import worlds as planted
 
@@ -101,7 +101,7 @@ def test_walk_forward_runs_have_a_section_of_their_own(world, walked):
     assert both.fingerprint != gathered.fingerprint
     first = sections.sections(both)[0]
     assert first.key == "walked"
-    verdicts, skills = first.tables
+    verdicts, _, skills = first.tables
     assert [row["axis"] for row in verdicts.rows] == ["parameters"]
     assert [row["budget"] for row in skills.rows] == ["0.02M", "0.06M"]
     names = [p.name for section in sections.sections(both) for p in section.pictures]
@@ -217,6 +217,28 @@ def test_what_an_earlier_report_left_is_removed_and_nothing_else(world, tmp_path
     assert outside.exists()
 
 
+def test_the_summary_has_a_verdict_for_each_question_and_the_figure_that_shows_most(world):
+    pictures = [p for section in sections.sections(world[2]) for p in section.pictures]
+    found = summary.summarise(world[2], pictures)
+    judged = world[2].along["parameters"].judged
+    assert [row["question"] for row in found.verdicts.rows] == [
+        "parameters", "features", "history", "assets",
+    ]  # fmt: skip
+    assert found.verdicts.rows[0]["gain"] == judged.pooled.gain
+    assert found.verdicts.rows[1]["verdict"] == "not run"
+    assert found.picture is not None
+    assert found.picture.name.startswith("loss-parameters")
+    best = max(scores.row()["skill"] for scores in world[2].scored if not scores.obstacle)
+    assert f"{100 * best:+.1f} %".replace("-", "−") in found.sentences[0]
+
+
+def test_tables_are_named_for_what_they_hold_and_a_slow_run_for_its_reason(world, text):
+    names = {table.name for part in sections.sections(world[2]) for table in part.tables}
+    assert {"temperature", "test_set_evaluations"} <= names
+    assert "1 of 10 runs slowed down while training: a machine that throttles" in text
+    assert "one-standard-error rule" in text
+
+
 def test_the_metrics_of_a_run_are_those_of_the_evaluator(world):
     rows = pl.read_csv(world[3] / "tables" / "runs.csv", infer_schema_length=None)
     run = world[1][0]
@@ -234,7 +256,7 @@ def test_the_metrics_of_a_run_are_those_of_the_evaluator(world):
 
 def test_the_skill_of_one_seed_is_the_evaluators_with_its_interval(world):
     run = world[1][0]
-    (one,) = scored(ledger.build([run]), draws=block_bootstrap.DRAWS)
+    (one,) = scored(ledger.build([run]), draws=draws.FEW)
     row = one.row()
     figures = worlds.read(run, "summary.json")["scores"]["validation"]["patchtst"]
     assert row["loss"] == pytest.approx(figures["log_loss"], rel=1e-12)

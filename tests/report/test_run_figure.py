@@ -26,10 +26,10 @@ def spoken(task: str) -> dict[str, pl.DataFrame]:
 @pytest.mark.parametrize("suffix", MAGIC)
 @pytest.mark.parametrize("task", ["threshold_1pct", "regression"])
 def test_a_picture_is_drawn_and_drawn_again_alike(tmp_path, suffix, task):
-    models, levels = spoken(task), {"HAR": 0.5}
+    curves = run_figure.RunCurves(LOSSES, spoken(task), TASKS[task], 1, {"HAR": 0.5})
     for name in ("one", "two"):
         path = tmp_path / f"{name}{suffix}"
-        run_figure.run_picture(path, "t", LOSSES, models, TASKS[task], 1, references=levels)
+        run_figure.run_picture(path, "t", curves)
     one = (tmp_path / f"one{suffix}").read_bytes()
     assert one.startswith(MAGIC[suffix])
     assert one == (tmp_path / f"two{suffix}").read_bytes()

@@ -16,7 +16,7 @@ def test_reliability_is_of_the_model_and_of_its_reference(tmp_path, monkeypatch)
     reports.give_scores(folder)
     known = RunFolder(folder).references()
     drawn = []
-    monkeypatch.setattr(run_page, "run_picture", lambda *given, **named: drawn.append(given[3]))
+    monkeypatch.setattr(run_page, "run_picture", lambda *given: drawn.append(given[2].models))
     for name in ("har", "linear"):
         chosen = {symbol: replace(one, name=name) for symbol, one in known.items()}
         references.write(folder / layout.REFERENCES, chosen)

@@ -176,6 +176,7 @@ def test_the_figures_of_a_cell_are_those_of_its_draws(cell: LossTable) -> None:
     assert found.p_equivalence == pytest.approx(max(outside))
     assert found.skill == pytest.approx(slopes[0] / cell.har.mean())
     assert (found.sizes, found.seeds, found.dates) == (5, cell.seeds[0], len(cell.dates))
+    assert found.seeds_at == tuple(cell.seeds)
     assert (found.unit, found.replicated) == ("nats", None)
     logs, x = np.log(drawn.rungs[0]), np.log(SIZES)
     power = np.polyval(np.polyfit(x[:-1], logs[:-1], 1), x[-1]) - logs[-1]
@@ -207,6 +208,7 @@ def test_the_pooled_gain_is_the_mean_of_skills_draw_by_draw() -> None:
     assert (found.q, found.q_equivalence) == (found.p, found.p_equivalence)
     assert found.p == pytest.approx(2 / 101)
     assert (found.sizes, found.seeds, found.dates) == (4, 3, len(cells[0].dates))
+    assert found.seeds_at == tuple(sorted({*cells[0].seeds, *cells[1].seeds}))
     power, flat = (sum(getattr(s, f"{law}_error") for s in skills) for law in ("power", "flat"))
     assert found.extrapolation == pytest.approx(1 - power / flat)
 

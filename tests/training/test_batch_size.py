@@ -14,6 +14,7 @@ from mlxts.dataset.samples import Dataset
 from mlxts.errors import BudgetError, DeviceError, RunError
 from mlxts.files import write_json
 from mlxts.model import parameter_budget
+from mlxts.model.patchtst import PatchTST
 from mlxts.platform import device
 from mlxts.training import batch_size, memory_plan
 from mlxts.training.batch_size import Trial
@@ -91,6 +92,16 @@ def test_a_record_that_is_damaged_or_of_another_version_names_the_way_out(home: 
         path.write_text(text)
         with pytest.raises(RunError, match=rf"{path.name} is damaged.*delete it.*batch-size"):
             batch_size.find(small, data)
+
+
+def test_averaged_weights_are_two_more_copies_of_them(home: Path) -> None:
+    plain, data = worlds.configuration(), worlds.dataset()
+    averaged = worlds.configuration(training__ema_decay=0.99)
+    shape = _shape(plain)
+    more = batch_size.planned_bytes(averaged, shape, data, 8)
+    assert (
+        more - batch_size.planned_bytes(plain, shape, data, 8) == 8 * PatchTST(shape).counts().total
+    )
 
 
 def test_strict_training_asks_for_the_tuning_of_its_own_key(home: Path) -> None:

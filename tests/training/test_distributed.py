@@ -151,25 +151,29 @@ def test_two_ranks_give_the_losses_of_one_process_with_twice_the_micro_batch(alo
         np.testing.assert_allclose(ours[split], theirs[split], rtol=1e-4)
 
 
-TERMINATED_AT_ITS_FIRST_VALIDATION = """
+TERMINATED_AT_ITS_SECOND_VALIDATION = """
 import os, signal
 from mlxts.training import loop
-real = loop.mean_loss
+real, validations = loop.mean_loss, []
 def validate(*arguments, **options):
-    os.kill(os.getpid(), signal.SIGTERM)
+    validations.append(len(validations))
+    if validations[-1] == 1:  # that of 0 comes before the first step
+        os.kill(os.getpid(), signal.SIGTERM)
     return real(*arguments, **options)
 loop.mean_loss = validate
 """
 
 
 def test_a_signal_to_one_rank_stops_both_and_they_go_on_to_the_same_bytes(alone: Path) -> None:
-    arguments = training("training.micro_batch=16", "seed=3")
+    arguments = training(
+        "training.micro_batch=16", "training.ema_decay=0.9", "seed=3", "data.train_fraction=0.15"
+    )
     whole = json.loads(finish(start(alone, arguments))[0])
     folder = alone / "outputs" / "runs" / whole["run_id"]
     weights = (folder / "checkpoint" / "best" / "weights.safetensors").read_bytes()
     folder.rename(folder.with_name("kept"))
 
-    processes = start(alone, arguments, second=TERMINATED_AT_ITS_FIRST_VALIDATION)
+    processes = start(alone, arguments, second=TERMINATED_AT_ITS_SECOND_VALIDATION)
     stopped = finish(processes, protocol.EXIT_INTERRUPTED)
     assert json.loads(stopped[0])["status"] == "interrupted"
     assert 10 < len(losses(alone, whole["run_id"])["train"]) < len(losses(alone, "kept")["train"])

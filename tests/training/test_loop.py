@@ -36,7 +36,8 @@ from mlxts.training.events import (
 from mlxts.training.loop import Arrays, Outcome, fresh_state, train
 from mlxts.training.losses import BaseRateForecast, mean_loss
 from mlxts.training.sampler import Batches
-from mlxts.training.step import Step, Update, make_optimizer
+from mlxts.training.step import Forward, Step, Update, make_optimizer
+from mlxts.training.weight_average import WeightAverage
 from tests import devices
 from tests.training import worlds
 
@@ -60,10 +61,11 @@ def _train(
     shape = parameter_budget.solve(config.budget, worlds.FEATURES, config.model)
     model = network() if network else PatchTST(shape, seed=config.seed, bias=bias)
     optimizer = make_optimizer(config.training)
-    state = fresh_state(config, "run")
+    state, decay = fresh_state(config, "run"), config.training.ema_decay
+    average = WeightAverage(model, decay) if decay else None
     if resume:
         optimizer.init(model.trainable_parameters())
-        state, _ = checkpoint.restore(folder, "last", "run", model, optimizer)
+        state, _ = checkpoint.restore(folder, "last", "run", model, optimizer, average)
     arrays = arrays or _arrays()
     events = [] if events is None else events
 
@@ -83,6 +85,7 @@ def _train(
         folder=folder,
         emit=events.append,
         gate=gate,
+        average=average,
     )
     weights = {k: np.array(v) for k, v in flat_arrays(model.parameters()).items()}
     return outcome, weights, events
@@ -114,16 +117,27 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     assert _losses(events_1) == _losses(events_2)
 
 
-@pytest.mark.parametrize("stop_at", [1, 3, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 2])
+@pytest.mark.parametrize(
+    ("stop_at", "decay"),
+    [(1, None), (3, None), (3, 0.9), (STEPS_PER_EPOCH, None), (STEPS_PER_EPOCH + 2, 0.9)],
+)
 def test_stopping_and_resuming_at_any_step_gives_the_same_bytes(
-    tmp_path: Path, stop_at: int
+    tmp_path: Path, stop_at: int, decay: float | None
 ) -> None:
-    _, straight, all_events = _train(tmp_path / "a")
-    stopped, _, before = _train(tmp_path / "b", stop_at=stop_at)
+    config = worlds.configuration(training__ema_decay=decay)
+    _, straight, all_events = _train(tmp_path / "a", config)
+    stopped, _, before = _train(tmp_path / "b", config, stop_at=stop_at)
     assert stopped.stop.reason == "interrupted"
     assert stopped.state.step == stop_at
-    _, resumed, after = _train(tmp_path / "b", resume=True)
+    _, resumed, after = _train(tmp_path / "b", config, resume=True)
     assert _same(straight, resumed)
+    for name in ("best", "last"):
+        files = [p.name for p in (tmp_path / "a" / name).iterdir() if p.name != "state.json"]
+        assert ("average.safetensors" in files) == (name == "last" and decay is not None)
+        for file in files:
+            assert (tmp_path / "a" / name / file).read_bytes() == (
+                tmp_path / "b" / name / file
+            ).read_bytes()
     assert _losses(before) + _losses(after) == _losses(all_events)
     epochs = [(e.step, e.train_loss) for e in all_events if isinstance(e, EpochEvent)]
     again = [(e.step, e.train_loss) for e in before + after if isinstance(e, EpochEvent)]
@@ -165,6 +179,26 @@ def test_weights_of_before_the_first_step_are_kept_where_no_step_improves_on_the
     state, _ = checkpoint.restore(tmp_path, "best", "run", model)
     assert state.step == 0
     assert not np.array(model.head.weight).any()
+
+
+def test_of_averaged_weights_the_average_is_scored_and_kept(tmp_path: Path) -> None:
+    averaged = worlds.configuration(training__ema_decay=0.99)
+    outcome, weights, events = _train(tmp_path / "a", averaged)
+    _, plain, plain_events = _train(tmp_path / "b")
+    assert _same(weights, plain)  # it learns as ever
+    steps, plain_steps = (
+        [e.loss for e in of if isinstance(e, StepEvent)] for of in (events, plain_events)
+    )
+    assert steps == plain_steps
+    config, data = averaged, worlds.dataset()
+    model = PatchTST(parameter_budget.solve(config.budget, worlds.FEATURES, config.model))
+    checkpoint.restore(tmp_path / "a", "best", "run", model)
+    validation = data.samples["validation"]
+    outputs = Forward(model, 16)(mx.array(data.features), validation.rows)
+    loss = mean_loss(outputs, validation.targets, binary=True, huber_delta=1.0)
+    assert loss == pytest.approx(outcome.state.stopping.best, rel=1e-6)
+    plain_losses = [e.loss for e in plain_events if isinstance(e, ValidationEvent)]
+    assert all(abs(loss - other) > 1e-4 for other in plain_losses)
 
 
 def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:

@@ -1,16 +1,20 @@
 """Several assets as one data set: whose loss stops training, and what an asset is told to be."""
 
+import mlx.core as mx
 import numpy as np
 import pytest
 
 from mlxts import experiment, predict
 from mlxts.baselines import har
+from mlxts.baselines.linear import Linear
 from mlxts.config.loading import load_config
 from mlxts.data import store
-from mlxts.errors import DataError
+from mlxts.dataset.samples import of_symbol
+from mlxts.errors import ConfigError, DataError
 from mlxts.losses import sample_losses
 from mlxts.runs.folder import RunFolder
 from mlxts.runs.predictions import NETWORK
+from mlxts.scaling import ledger
 from mlxts.simulation.source import SimulatedSource
 from mlxts.training import inputs, residual_reference, run
 from mlxts.training.events import StopEvent
@@ -67,7 +71,8 @@ def test_a_network_that_is_told_the_asset_meets_its_budget_and_is_loaded_as_it_w
     assert planned.to_dict()["n_total"] == pytest.approx(20_000, rel=0.01)
     assert execute(planned)["status"] in experiment.FINISHED
     loaded = run.load(planned.folder)
-    vectors = np.array(loaded.model.asset_embedding)
+    last = mx.load(str(planned.folder / "checkpoint" / "last" / "weights.safetensors"))
+    vectors = np.array(last["asset_embedding"])  # ty: ignore[invalid-argument-type]
     assert vectors.shape == (2, planned.shape.d_model)
     assert np.abs(vectors[0] - vectors[1]).max() > 1e-3
     written = RunFolder(planned.folder).predictions().filter(model=NETWORK, split="validation")
@@ -117,3 +122,31 @@ def test_behind_the_features_stand_log_ranges_the_reference_and_the_asset(home, 
     assert np.array_equal(columns[:, -3], columns[:, -1])
     np.testing.assert_allclose(columns[:, -1], reference(data), rtol=1e-6)
     assert np.array_equal(columns[:, -2], inputs.asset_numbers(data, planned.config.assets))
+
+
+def test_an_asset_that_is_scored_alone_teaches_nothing_and_has_its_own_reference(home):
+    settings = {"model.residual_of": "linear", "training.stop_on": "panel"}
+    alone = plan(home, **settings, **{"data.symbols": ["SPY"]})
+    scored = plan(home, **settings, **{"data.train_symbols": ["SPY"]})
+    assert scored.total_steps == alone.total_steps
+    execute(alone)
+    execute(scored)
+    weights = [p.folder / "checkpoint" / "best" / "weights.safetensors" for p in (alone, scored)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    data, folder = scored.dataset, RunFolder(scored.folder)
+    assert folder.metadata(("samples",))["samples"]["train"] == len(alone.dataset.samples["train"])
+    rows = folder.predictions().filter(split="validation", symbol="LATE")
+    own = of_symbol(data, "LATE")
+    expected = Linear().fit(own)(own.samples["validation"])
+    assert folder.references()["LATE"].pooled is None
+    np.testing.assert_allclose(rows.filter(model="linear")["logit"], expected, atol=1e-9)
+    network = rows.filter(model=NETWORK)["logit"].to_numpy()
+    assert 0 < np.abs(network - expected).max() < 1
+    ((assets, name),) = ledger.build([scored.folder]).select("assets", "data").unique().rows()
+    assert (assets, name) == (1, "SPY, LATE, trained on SPY")
+
+
+@pytest.mark.parametrize("symbol", ["NONE", "SPY"])
+def test_assets_to_train_on_are_some_of_those_that_are_read(home, symbol):
+    with pytest.raises(ConfigError, match=r"train_symbols: (NONE is not among|one is named)"):
+        plan(home, **{"data.train_symbols": ["SPY", symbol]})

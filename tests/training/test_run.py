@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlxts import files, locks
+from mlxts import files, locks, split_borders
 from mlxts.config.loading import load_config
+from mlxts.data import store
 from mlxts.errors import (
     BusyError,
     CheckpointError,
@@ -192,6 +193,19 @@ def test_a_tampered_artifact_is_named(home: Path) -> None:
 def test_an_empty_split_is_an_error_that_names_it(home: Path) -> None:
     with pytest.raises(EmptySplitError, match="train split"):
         _plan(home, **{"data.splits": "sample"})
+
+
+def test_splits_of_ones_own_are_purged_and_named_by_their_dates(home: Path) -> None:
+    shares = _plan(home, **{"data.splits": {"train": 0.6, "validation": 0.2}})
+    days = store.load(store.find("SPY", ["simulated"]))["date"]
+    name = "/".join(str(days[round(share * len(days)) - 1]) for share in (0.6, 0.8, 1.0))
+    assert shares.config.data.splits == shares.dataset.splits_title == name
+    keys = dict(zip(("train_end", "validation_end", "test_end"), name.split("/"), strict=True))
+    assert _plan(home, **{"data.splits": keys}).run_id == shares.run_id
+    ends = {split: borders[1] for split, borders in vars(split_borders.borders(name)).items()
+            if split != "name"}  # fmt: skip
+    for split, samples in shares.dataset.samples.items():
+        assert len(samples) and samples.label_end.max().astype(object) == ends[split]
 
 
 def test_a_batch_larger_than_the_training_split_is_refused(home: Path) -> None:

@@ -11,7 +11,7 @@ from mlxts.workspace import api_reference, column_reference, protocol_tables
 
 def test_every_public_name_stands_in_the_reference_with_what_it_says_of_itself() -> None:
     text = api_reference.python_api()
-    for name in mlxts.__all__:
+    for name in set(mlxts.__all__) - {"__version__"}:
         assert f"### mlxts.{name}" in text
     for part in ("\n.model() -> PatchTST\n", "(B, T, F)", "Raises:", "split: train, validation or"):
         assert part in text
@@ -27,9 +27,8 @@ def test_each_room_has_a_page_that_explains_its_functions_and_hides_what_is_its_
         assert "(self" not in text
         assert " at 0x" not in text  # the address of an object would change with every run
         assert "_" not in {line[4] for line in text.splitlines() if line.startswith("### ")}
-    said = inspect.cleandoc(mlxts.load_run.__doc__ or "")
-    signature = "load_run(run: str | Path) -> Run"
-    assert f"\n### load_run\n\n```text\n{signature}\n\n{said}\n```" in api_reference.page("interop")
+    said = inspect.cleandoc(mlxts.load_model.__doc__ or "")
+    assert f"\n\n{said}\n```" in api_reference.page("interop")
 
 
 def test_tables_hold_every_column() -> None:

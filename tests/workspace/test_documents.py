@@ -23,6 +23,7 @@ from mlxts.workspace import (
     project_blocks,
     protocol_tables,
 )
+from tests import draws
 from tests.report.test_answers import row
 from tests.workspace import projects
 
@@ -39,8 +40,9 @@ def _found(root: Path) -> list[str]:
     return [str(problem) for problem in documents.check(root, TREE)]
 
 
-def test_the_documents_of_this_repository_are_true() -> None:
+def test_the_documents_of_this_repository_are_true(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, `mlxts check docs` says the same; `mlxts docs render` writes the blocks."""
+    draws.state_the_default(monkeypatch)
     assert _found(REPOSITORY) == []
 
 

@@ -92,9 +92,9 @@ def match(
     ours = _VALUES if values else (*BARS, *_NOT_EVERYWHERE)
     chosen = {name: _named(columns, name, ours, theirs) for name, theirs in named.items()}
     free = [column for column in columns if column not in chosen.values()]
-    fitting = {name: _fitting(free, name) for name in ours if name not in chosen}
+    fitting = {name: candidates(free, name) for name in ours if name not in chosen}
     if values and "value" in fitting:
-        fitting["value"] += _fitting(free, "close")
+        fitting["value"] += candidates(free, "close")
     for name, rivals in fitting.items():
         if len(rivals) > 1:
             raise SourceError(
@@ -129,7 +129,7 @@ def _named(columns: Sequence[str], name: str, ours: Sequence[str], theirs: str) 
     return same[0] if theirs else ""
 
 
-def _fitting(columns: Sequence[str], name: str) -> list[str]:
+def candidates(columns: Sequence[str], name: str) -> list[str]:
     """The columns of the first group of spellings that names any."""
     for group in SPELLINGS[name]:
         fitting = [c for spelling in group for c in columns if _same(c, spelling)]

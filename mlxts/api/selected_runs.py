@@ -1,14 +1,18 @@
-"""The runs that a command was asked for: found by their names, completed where they lack
-predictions, and on record where the test split is evaluated."""
+"""The runs that were asked for: found by their names, completed where they lack predictions, and
+on record where the test split is evaluated."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlxts.cli.output import note
-
 if TYPE_CHECKING:
     from mlxts.runs.index import Selection
+
+Notify = Callable[[str], None]  # gets a line for the person who asked
+
+
+def silent(message: str) -> None:
+    """Tells nobody."""
 
 
 def one_run(name: str) -> Path:
@@ -19,8 +23,8 @@ def one_run(name: str) -> Path:
     return index.find(name, study_runs.finder())
 
 
-def some_runs(names: Sequence[str], storage_url: str | None = None) -> "Selection":
-    """The runs that names resolve to, or all; those that are left out are reported.
+def some_runs(names: Sequence[str], notify: Notify, storage_url: str | None = None) -> "Selection":
+    """The runs that names resolve to, or all; `notify` is told which are left out.
 
     Raises:
         RunError: see `index.select`. SearchError: the storage of studies cannot be opened.
@@ -30,13 +34,13 @@ def some_runs(names: Sequence[str], storage_url: str | None = None) -> "Selectio
 
     selection = index.select(names, study_runs.finder(storage_url))
     if selection.unfinished:
-        note(f"left out, not finished: {', '.join(run.name for run in selection.unfinished)}")
+        notify(f"left out, not finished: {', '.join(run.name for run in selection.unfinished)}")
     for why in selection.damaged.values():
-        note(f"left out, damaged: {why}")
+        notify(f"left out, damaged: {why}")
     return selection
 
 
-def complete_predictions(folders: Sequence[Path]) -> None:
+def complete_predictions(folders: Sequence[Path], notify: Notify) -> None:
     """Predict what finished runs lack: windows of walk-forward runs that nobody has asked for yet,
     a table that is gone, the references of a run of an earlier version."""
     from mlxts.runs.folder import RunFolder
@@ -45,12 +49,12 @@ def complete_predictions(folders: Sequence[Path]) -> None:
     if lacking:  # else nothing that trains is imported
         from mlxts import walk_forward
 
-        walk_forward.complete(lacking, note)
+        walk_forward.complete(lacking, notify)
 
 
-def record_test_evaluation(evaluation: str, score_on: str) -> None:
-    """Record a test-set evaluation before it happens, and print a note. Raises StorageError."""
+def record_test_evaluation(evaluation: str, score_on: str, notify: Notify) -> None:
+    """Record a test-set evaluation before it happens. Raises StorageError."""
     from mlxts.evaluation import test_split_log
 
     count = test_split_log.record(evaluation, score_on)
-    note(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
+    notify(f"test-set evaluation {count}, recorded in {test_split_log.path()}")
