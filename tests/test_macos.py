@@ -152,7 +152,7 @@ def test_a_process_that_looks_like_a_macs_trains_and_tells(mac, tmp_path: Path) 
     little = {"training.max_epochs": 1, "data.train_fraction": 0.2}
     train = ["train", "small.yaml", *(f"--set={name}={value}" for name, value in little.items())]
     said = mac(["doctor", "--json"], ["train", "small.yaml", "--dry-run"], train, ["runs"])
-    (folder,) = (tmp_path / "home" / "outputs" / "runs").iterdir()
+    (folder,) = (tmp_path / "home" / "outputs" / "runs").glob("0.02M-*")
     record = json.loads((folder / "run.json").read_text())
     assert record["machine"]["platform"].startswith("macOS-26.1")
     assert record["machine"]["kernels"] == "stock"

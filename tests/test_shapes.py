@@ -68,8 +68,8 @@ def test_outside_the_tests_nothing_is_checked() -> None:
 # These take whatever comes, and raise an error of their own where its shape is wrong.
 DOORS = {
     "BaselineNetwork.__init__(statistics)", "Network.__call__(keys)", "Network.__call__(x)",
-    "OffsetPatchTST.__init__(statistics)", "PatchTST.__init__(statistics)", "PublishedPatchTST.__call__(x)",
-    "require_statistics(statistics)",
+    "OffsetPatchTST.__init__(statistics)", "PatchTST.__init__(statistics)",
+    "PublishedPatchTST.__call__(x)", "require_statistics(statistics)",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol, Self
 
 import mlx.core as mx
 import mlx.optimizers as optim
@@ -40,7 +40,7 @@ from mlxts.training.events import (
 )
 from mlxts.training.losses import BaseRateForecast, TargetScale, mean_loss
 from mlxts.training.sampler import Batches
-from mlxts.training.step import Forward, Step, Update, learning_rate
+from mlxts.training.step import Forward, Step, UnderWay, learning_rate
 from mlxts.training.weight_average import WeightAverage
 
 _PAUSE = 0.1  # seconds: a gate that takes longer has waited
@@ -106,15 +106,6 @@ class Arrays:
             train_dates=train.dates,
             validation_weights=weights,
         )
-
-
-class _UnderWay(NamedTuple):
-    """An update that the device works on."""
-
-    update: Update
-    samples: int
-    began: float
-    paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -252,15 +243,15 @@ def train(
             emit(CheckpointEvent(state.step, str(path), best=False))
         saved_step = state.step
 
-    def settle(done: _UnderWay, *, last: bool) -> None:
+    def settle(done: UnderWay, *, last: bool) -> None:
         """Wait for an update, require that it is sound, and count it.
 
         Args:
             last: none was begun after it, so that weights and moments are waited for too.
         """
         nonlocal state, seconds, settled_at, compiling
-        ended = (model.state, optimizer.state, average.weights if average else ()) if last else ()
-        transfer.evaluate(done.update, *ended)
+        rest = (model.state, optimizer.state, average.weights if average else ())
+        transfer.evaluate(done.update, *(rest if last else ()))
         loss, grad_norm = (float(value) for value in transfer.on_host(done.update))
         now = time.perf_counter()
         if not done.paused:  # else as long as the one before: nobody saw when it ended
@@ -291,7 +282,7 @@ def train(
             state = validate_and_keep(0)
             state = replace(state, initial_loss=state.stopping.best)
         emit(CompileEvent(state.step))
-        under_way: _UnderWay | None = None
+        under_way: UnderWay | None = None
         batch = batches.at(state.step) if state.step < total_steps else None
         while batch is not None and not state.stopping.should_stop:
             before, number = under_way, state.step + (under_way is not None)
@@ -302,7 +293,7 @@ def train(
             if average:
                 average.update(model, number + 1)
                 transfer.start(average.weights)
-            under_way = _UnderWay(update, batch.samples, began)
+            under_way = UnderWay(update, batch.samples, began)
             # What the device need not wait for happens while it works on this update: reading the
             # results of the one before, and drawing the next batch.
             if before is not None:

@@ -31,6 +31,15 @@ class Update(NamedTuple):
     grad_norm: Float32[mx.array, ""]  # before clipping
 
 
+class UnderWay(NamedTuple):
+    """An update that the device works on."""
+
+    update: Update
+    samples: int
+    began: float  # on the clock of `time.perf_counter`
+    paused: bool = False  # whether the host waited meanwhile, so that its end was not seen
+
+
 def windows(
     features: Float32[mx.array, "N F"], rows: Integer[mx.array, " M"], context: int
 ) -> Float32[mx.array, "M {context} F"]:
