@@ -91,7 +91,7 @@ def test_the_block_on_imported_models_runs(tmp_path: Path, monkeypatch) -> None:
         golden.folder(golden.load("max_pooling"), tmp_path / "a"), "theirs"
     )
     space: dict = {}
-    exec(_block("python", "load_model"), space)
+    exec(_block("python", "mlxts.load_model"), space)
     assert space["outputs"].shape == (1, 2)
 
 
