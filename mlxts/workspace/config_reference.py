@@ -1,7 +1,7 @@
 """docs/configuration.md: every key of a configuration, out of the sections."""
 
 from collections.abc import Iterator
-from itertools import groupby
+from typing import Any
 
 from mlxts.config import reference
 from mlxts.tables import markdown
@@ -21,7 +21,10 @@ def render() -> str:
 
 
 def _sections() -> Iterator[str]:
-    for section, group in groupby(reference.describe(), lambda row: row["key"].rpartition(".")[0]):
+    sections: dict[str, list[dict[str, Any]]] = {}
+    for row in reference.describe():
+        sections.setdefault(row["key"].rpartition(".")[0], []).append(row)
+    for section, keys in sections.items():
         rows = [
             (
                 f"`{row['key']}`",
@@ -30,7 +33,7 @@ def _sections() -> Iterator[str]:
                 row["strict"] or "",
                 row["description"],
             )
-            for row in group
+            for row in keys
         ]
         title = f"`{section}`" if section else "The experiment"
         table = markdown(("key", "type", "default", "in strict mode", "meaning"), rows)
