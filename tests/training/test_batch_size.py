@@ -50,8 +50,8 @@ def test_tuning_records_the_fastest_micro_batch_and_training_takes_it(home: Path
     assert chosen.seconds_per_step <= 1.02 * fastest
     for trial in record.trials:
         # MLX allocates ahead of what it computes, how far depends on the machine's load: of half a
-        # megabyte, as here, that is a part. A calibration may fall short by it, the formula not. Far
-        # below the limit at which it waits, the next update's weights and moments are there too.
+        # megabyte, as here, that is a part. A calibration may fall short by it, the formula not.
+        # Below the limit at which it waits, the next update's weights and moments are there too.
         counted = record.formula.peak(trial.micro_batch, 32 // trial.micro_batch)
         ahead = 3 * 4 * parameter_budget.count(shape).total
         assert trial.measured_bytes <= 1.25 * max(trial.planned_bytes, counted) + ahead
