@@ -208,6 +208,13 @@ CLAIMS: Sequence[Claim] = (
         _nothing,
     ),
     Claim(
+        "residual_controls",
+        "without predictability none is detected through the residual of *linear*",
+        "out-of-fold forecasts of training rows could leak their labels",
+        "at most one false positive in 20 replicates of each control",
+        _nothing,
+    ),
+    Claim(
         "oracle_checks",
         "no model is better than the oracle on a market without look-ahead",
         "future data would leak into features, labels or scores",
