@@ -80,7 +80,7 @@ def _to_tracker(runs: list[str], to: FormatName, project: str | None, as_json: b
     from mlxts.tracking import run_export, trackers
 
     exported = []
-    for folder in [one_run(name) for name in runs]:  # a wrong name is told before any work
+    for folder in [one_run(name) for name in runs]:  # a wrong name is an error before any work
         settings = RunFolder(folder).metadata()["config"].get("tracking", {})
         tracker = trackers.make(to.value, project or settings.get("project", "mlxts"))
         count = run_export.export(folder, tracker)

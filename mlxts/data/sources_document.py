@@ -98,7 +98,7 @@ def render() -> str:
 
 
 def _files_of_ones_own() -> list[str]:
-    """What `mlxts data import` reads without being told."""
+    """What `mlxts data import` reads without options."""
     spellings = [
         (
             f"`{ours}`",
@@ -116,7 +116,7 @@ def _files_of_ones_own() -> list[str]:
         epochs.append((name, f"{shortest} to {longest}"))
         shortest = longest + 1
     return [
-        "## Files of your own: what is read without being told",
+        "## Files of your own: what is read without options",
         "",
         "`mlxts data import` finds each column by its name: case, accents, blanks, punctuation and "
         "a number in front do not matter; a single letter is read as written. Of names on two "

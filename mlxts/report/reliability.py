@@ -44,7 +44,7 @@ def _picture(
         settings=labels.settings(group, common),
         caption=(
             "Observed frequency over predicted probability, in up to six groups of equal size, "
-            "with 95 % block-bootstrap intervals; beneath, how often each probability was "
+            "with 95 % block-bootstrap intervals; below, how often each probability was "
             "predicted. One run (the first seed) of the smallest and of the largest model, "
             "uncalibrated, and the reference on the same rows."
         ),

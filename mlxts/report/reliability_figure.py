@@ -1,4 +1,4 @@
-"""The reliability diagram: observed against predicted, and beneath how often each was predicted."""
+"""The reliability diagram: observed against predicted, and how often each was predicted."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -24,11 +24,13 @@ class Diagram(NamedTuple):
     forecasts: np.ndarray
 
 
-def draw_reliability(axes: Axes, beneath: Axes, models: Mapping[str, Diagram], task: Task) -> None:
+def draw_reliability(
+    axes: Axes, histogram: Axes, models: Mapping[str, Diagram], task: Task
+) -> None:
     """Groups with 95 % intervals, and histograms over the same axis.
 
     Args:
-        axes, beneath: of the diagram and of the histogram, with one x-axis.
+        axes, histogram: those of the diagram and of the histogram, with one x-axis.
         models: by title, references first, then networks from the smallest on.
     """
     ends = (_TAIL, 1.0 - _TAIL)
@@ -57,13 +59,13 @@ def draw_reliability(axes: Axes, beneath: Axes, models: Mapping[str, Diagram], t
             **style,
         )
         counts, _ = np.histogram(np.clip(forecasts, *x), edges)
-        beneath.stairs(counts / len(forecasts), edges, linewidth=1.2, **style)
-    beneath.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        histogram.stairs(counts / len(forecasts), edges, linewidth=1.2, **style)
+    histogram.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     predicted, observed = "predicted probability", "observed frequency"
     if not task.binary:
         predicted, observed = f"predicted {task.unit}", f"mean {task.unit} that followed"
     axes.set(xlim=x, ylim=y, ylabel=observed)
-    beneath.set(xlabel=predicted, ylabel="share of days")
+    histogram.set(xlabel=predicted, ylabel="share of days")
 
 
 def _limits(of_models: Iterable[Iterable[float]], task: Task) -> tuple[float, float]:

@@ -38,13 +38,13 @@ class RunCurves:
     references: Mapping[str, float] = field(default_factory=dict)
 
     def draw_losses(self, figure: Figure | SubFigure) -> None:
-        """Loss over training, with a legend beneath."""
+        """Loss over training, with a legend below."""
         axes = figure.subplots()
         draw_losses(axes, self.losses, self.references, self.task)
         _legend(figure, axes)
 
     def draw_reliability(self, figure: Figure | SubFigure) -> None:
-        """Predicted against observed, with a legend beneath."""
+        """Predicted against observed, with a legend below."""
         axes = figure.subplots(2, sharex=True, height_ratios=PANELS)
         diagrams = {
             name: _diagram(table, self.task, self.horizon) for name, table in self.models.items()

@@ -53,10 +53,10 @@ def test_a_run_that_was_stopped_before_its_first_validation_can_be_drawn():
 
 
 def test_the_reliability_panel_fits_its_points_over_a_histogram_of_all_forecasts():
-    axes, beneath = Figure().subplots(2, sharex=True)
+    axes, histogram = Figure().subplots(2, sharex=True)
     task = TASKS["direction"]
     diagrams = {n: run_figure._diagram(t, task, 1) for n, t in spoken(task.name).items()}
-    draw_reliability(axes, beneath, diagrams, task)
+    draw_reliability(axes, histogram, diagrams, task)
     points = np.concatenate([d.groups.predicted for d in diagrams.values()])
     low, high = axes.get_xlim()
     assert low <= points.min() < points.max() <= high
@@ -64,6 +64,6 @@ def test_the_reliability_panel_fits_its_points_over_a_histogram_of_all_forecasts
     assert low > 0.0
     ends = np.concatenate([[d.groups.low.min(), d.groups.high.max()] for d in diagrams.values()])
     assert axes.get_ylim()[0] <= ends.min() < ends.max() <= axes.get_ylim()[1]
-    for steps in beneath.patches:
+    for steps in histogram.patches:
         assert steps.get_data().values.sum() == pytest.approx(1.0)
-    assert len(beneath.patches) == len(diagrams)
+    assert len(histogram.patches) == len(diagrams)

@@ -1,4 +1,4 @@
-"""Files without a header, told by their shape: how many columns, and which of them bracket others.
+"""Files without a header, recognised by how many columns they have and which bracket others.
 
 A shape is taken when it is the only one under which every row is a bar: no high below the open or
 the close, no low above them.

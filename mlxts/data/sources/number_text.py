@@ -1,6 +1,6 @@
 """Numbers as people and vendors write them: `$1,234.50`, `2.206,16`, `1 234,5`, `85.57M`, `(3.2)`.
 
-Whether a comma or a point marks the decimals can be told only from a column, not from a cell:
+Whether a comma or a point marks the decimals can be decided only from a column, not from a cell:
 `1,234` alone may be either of two numbers. A column is read by the mark under which *every* cell is
 a number. Where both marks allow that and the numbers differ, the other columns of the file decide;
 where they cannot, nothing is guessed.
